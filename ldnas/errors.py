@@ -1,0 +1,105 @@
+"""Everything that the science refuses, in one tree.
+
+LdnasError
+└── RefusedError                  the input cannot be worked on; the message says what would be accepted
+    ├── InvalidReferenceError     a dataset reference is malformed or names what is not supported
+    ├── ForbiddenLocationError    a reference points outside the allowed dataset roots
+    ├── DatasetNotFoundError      nothing lies where a reference points
+    ├── UnreadableDatasetError    a file is there, but its layout is not one of those that can be read
+    ├── BrokenImageError          one image cannot be decoded; named by its row or path
+    ├── ImageSizeError            one image is too small or too large to be one
+    ├── ReferenceChangedError     the content behind a reference changed while a job was using it
+    ├── InvalidMappingError       a label mapping is impossible on its own
+    ├── UnknownLabelError         a label mapping names labels that the dataset does not have
+    ├── SingleClassError          fewer than two classes are left
+    ├── TooFewImagesError         a class has too few images to be split in three
+    ├── EmptySplitError           train, validation or test has no image
+    ├── UnknownNetworkError       no network architecture of that name
+    ├── InvalidGenotypeError      a genotype is malformed or lies outside its search space
+    ├── InvalidSearchError        a search setting cannot be met
+    └── UnsupportedLayerError     a Fisher diagonal was asked of a layer that it cannot treat exactly
+"""
+
+
+class LdnasError(Exception):
+    """Base of every deliberate error of `ldnas`."""
+
+
+class RefusedError(LdnasError):
+    """The input cannot be worked on.
+
+    Attributes:
+        message: what was refused and what would be accepted, in one or two sentences.
+        field: the request field at fault, dotted (`dataset.uri`), or None.
+        origin: the file, row or path at fault, or None.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None, origin: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.origin = origin
+
+
+class InvalidReferenceError(RefusedError):
+    """A dataset reference is malformed or names what is not supported."""
+
+
+class ForbiddenLocationError(RefusedError):
+    """A reference points outside the allowed dataset roots."""
+
+
+class DatasetNotFoundError(RefusedError):
+    """Nothing lies where a reference points."""
+
+
+class UnreadableDatasetError(RefusedError):
+    """A file is there, but its layout is not one of those that can be read."""
+
+
+class BrokenImageError(RefusedError):
+    """One image cannot be decoded; `origin` names its row or path."""
+
+
+class ImageSizeError(RefusedError):
+    """One image is too small or too large; `origin` names its row or path."""
+
+
+class ReferenceChangedError(RefusedError):
+    """The content behind a reference changed while a job was using it."""
+
+
+class InvalidMappingError(RefusedError):
+    """A label mapping is impossible on its own (an empty group, a label in two groups)."""
+
+
+class UnknownLabelError(RefusedError):
+    """A label mapping names labels that the dataset does not have."""
+
+
+class SingleClassError(RefusedError):
+    """Fewer than two classes are left."""
+
+
+class TooFewImagesError(RefusedError):
+    """A class has too few images to be split into train, validation and test."""
+
+
+class EmptySplitError(RefusedError):
+    """Train, validation or test has no image."""
+
+
+class UnknownNetworkError(RefusedError):
+    """No network architecture of that name."""
+
+
+class InvalidGenotypeError(RefusedError):
+    """A genotype is malformed or lies outside its search space."""
+
+
+class InvalidSearchError(RefusedError):
+    """A search setting cannot be met."""
+
+
+class UnsupportedLayerError(RefusedError):
+    """A Fisher diagonal was asked of a layer that it cannot treat exactly."""
