@@ -1,0 +1,1 @@
+"""The networks that stand for a task when its distance is measured."""

@@ -1,0 +1,163 @@
+"""Parquet in the layout of Hugging Face datasets: a struct column of image bytes, a label column, a file per split."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ldnas.data.dataset import Image, Split
+from ldnas.data.decoding import decode_image
+from ldnas.data.readers.parquet_columns import Columns, choose_columns
+from ldnas.data.readers.raw import RawDataset, split_named
+from ldnas.data.reference import DatasetReference, resolve_inside
+from ldnas.errors import BrokenImageError, DatasetNotFoundError, UnreadableDatasetError
+
+_BATCH_ROWS = 512  # bounds the encoded bytes in memory; the decoded images are kept anyway
+
+
+def read_parquet(path: Path, reference: DatasetReference, roots: Sequence[Path]) -> RawDataset:
+    """Read one Parquet file, or all those of a folder in the order of their paths.
+
+    - The image column is a struct of `bytes` and `path`, or plain binary; `label` is an integer or a text. Integer
+      labels take their names from the `ClassLabel` in the Hugging Face schema metadata; without it, and for text,
+      the classes are the distinct values, sorted.
+    - The split of a row is what `split_column` says; else the word in its file name (`train-00000-of-00002.parquet`,
+      `mnist_test.parquet`) or a folder above it (`test/0000.parquet`); else none. A reference straight to one file
+      gives it none.
+    - Rows are counted from 0 within their file.
+
+    Args:
+        path: an existing file or folder.
+        reference: names the columns.
+        roots: the folders that links may lead into.
+
+    Raises:
+        DatasetNotFoundError: a folder without Parquet files.
+        UnreadableDatasetError: a file is no Parquet, lacks a column, or has labels or splits that make no sense.
+        InvalidReferenceError: a column that the reference names is not there.
+        ForbiddenLocationError: a link leads outside `roots`.
+        BrokenImageError, ImageSizeError: see `decode_image`; `origin` is like `train.parquet row 17`.
+    """
+    rows = _Rows()
+    for file, name, split in _files(path, roots):
+        _read_file(file, name, split, reference, rows)
+    if not rows.images:
+        raise UnreadableDatasetError(f"{path} has no rows", field="dataset.uri", origin=str(path))
+    labels, class_names = _index_labels(rows)
+    return RawDataset(rows.images, labels, class_names, rows.origins, rows.splits, rows.groups)
+
+
+@dataclass
+class _Rows:
+    """What has been read so far, one entry a row."""
+
+    images: list[Image] = field(default_factory=list)
+    labels: list[int | str] = field(default_factory=list)
+    origins: list[str] = field(default_factory=list)
+    splits: list[Split | None] = field(default_factory=list)
+    groups: list[str | None] = field(default_factory=list)
+    class_names: tuple[str, ...] | None = None
+
+
+def _files(path: Path, roots: Sequence[Path]) -> list[tuple[Path, str, Split | None]]:
+    """Each file with its name for messages and the split that its place stands for."""
+    if path.is_file():
+        return [(path, path.name, None)]
+    found = [file for file in sorted(path.rglob("*.parquet")) if not file.name.startswith(".")]
+    if not found:
+        raise DatasetNotFoundError(f"{path} has no Parquet file", field="dataset.uri", origin=str(path))
+    names = [file.relative_to(path) for file in found]
+    splits = [_split_of_place(name) for name in names]
+    if any(splits) and not all(splits):
+        stray = names[splits.index(None)]
+        raise UnreadableDatasetError(
+            f"{stray} belongs to no split, while other files do; begin its name with train, validation or test",
+            field="dataset.uri",
+            origin=str(stray),
+        )
+    return [
+        (resolve_inside(file, roots), str(name), split) for file, name, split in zip(found, names, splits, strict=True)
+    ]
+
+
+def _split_of_place(name: Path) -> Split | None:
+    """The one split that the words of a file name stand for; else that of the nearest folder named after one."""
+    words = name.stem.replace("_", "-").replace(".", "-").split("-")
+    named = {split for split in map(split_named, words) if split is not None}
+    if len(named) == 1:
+        return named.pop()
+    return next((split for split in map(split_named, reversed(name.parts[:-1])) if split is not None), None)
+
+
+def _read_file(file: Path, name: str, split: Split | None, reference: DatasetReference, rows: _Rows) -> None:
+    try:
+        with pq.ParquetFile(file) as parquet:
+            columns = choose_columns(parquet.schema_arrow, reference, origin=name)
+            if columns.class_names is not None:
+                if rows.class_names not in (None, columns.class_names):
+                    raise UnreadableDatasetError(f"{name} has other class names than the files before it", origin=name)
+                rows.class_names = columns.class_names
+            first_row = 0
+            for batch in parquet.iter_batches(_BATCH_ROWS, columns=columns.names):
+                _read_batch(batch, columns, name, first_row, split, rows)
+                first_row += batch.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise UnreadableDatasetError(f"{name} cannot be read as Parquet: {error}", origin=name) from error
+
+
+def _read_batch(
+    batch: pa.RecordBatch, columns: Columns, name: str, first_row: int, split: Split | None, rows: _Rows
+) -> None:
+    labels = batch.column(columns.label).to_pylist()
+    splits = batch.column(columns.split).to_pylist() if columns.split else None
+    groups = batch.column(columns.group).to_pylist() if columns.group else None
+    for row, cell in enumerate(batch.column(columns.image).to_pylist()):
+        origin = f"{name} row {first_row + row}"
+        rows.images.append(decode_image(_image_bytes(cell, origin), origin))
+        rows.labels.append(_label(labels[row], origin))
+        rows.origins.append(origin)
+        rows.splits.append(split if splits is None else _split(splits[row], origin))
+        rows.groups.append(None if groups is None or groups[row] is None else str(groups[row]))
+
+
+def _image_bytes(cell: Any, origin: str) -> bytes:
+    content = cell["bytes"] if isinstance(cell, dict) else cell
+    if not isinstance(content, bytes):
+        raise BrokenImageError(f"{origin} holds no image bytes", origin=origin)
+    return content
+
+
+def _label(value: Any, origin: str) -> int | str:
+    if isinstance(value, int | str) and (isinstance(value, str) or value >= 0):
+        return value
+    raise UnreadableDatasetError(
+        f"{origin} has the label {value!r}; an integer from 0 or a text is read", origin=origin
+    )
+
+
+def _split(value: Any, origin: str) -> Split:
+    split = split_named(str(value))
+    if split is None:
+        raise UnreadableDatasetError(
+            f"{origin} has the split {value!r}; train, validation and test are read", origin=origin
+        )
+    return split
+
+
+def _index_labels(rows: _Rows) -> tuple[list[int], tuple[str, ...]]:
+    """The labels as class indices, and the class names."""
+    names = rows.class_names
+    if names is not None:
+        for label, origin in zip(rows.labels, rows.origins, strict=True):
+            if isinstance(label, str) or label >= len(names):
+                raise UnreadableDatasetError(
+                    f"{origin} has the label {label!r}, but the schema names {len(names)} classes", origin=origin
+                )
+        return [int(label) for label in rows.labels], names
+    # Integers sort by value; a text and an integer column never meet in one dataset, or sort apart.
+    values = sorted(set(rows.labels), key=lambda label: (isinstance(label, str), label))
+    index_of = {value: index for index, value in enumerate(values)}
+    return [index_of[label] for label in rows.labels], tuple(str(value) for value in values)

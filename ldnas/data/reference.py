@@ -1,0 +1,231 @@
+"""Where a dataset is: the reference that a request carries, and the checks that cost nothing but a few stat calls."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from ldnas.errors import DatasetNotFoundError, ForbiddenLocationError, InvalidReferenceError
+
+BUILTIN_NAMES = ("digits",)
+TORCHVISION_NAMES = ("CIFAR10", "CIFAR100", "FashionMNIST", "KMNIST", "MNIST", "STL10", "SVHN")
+FORMATS = ("parquet", "image_folder")
+
+_NAMED_SCHEMES = {"builtin": BUILTIN_NAMES, "torchvision": TORCHVISION_NAMES}
+_AVAILABLE_SCHEMES = (*_NAMED_SCHEMES, "file")
+_PLANNED_SCHEMES = ("dataset", "s3", "https")
+_COLUMN_KEYS = ("image_column", "label_column", "split_column", "group_column")
+_SUM_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Fractions:
+    """The shares of a dataset's images that train, validation and test are drawn with.
+
+    Each lies in (0, 1); together they are 1. A split that the dataset already has is kept, and the shares of the
+    others keep their proportion.
+
+    Raises:
+        InvalidReferenceError: a share is not a number in (0, 1), or they do not add up to 1.
+    """
+
+    train: float = 0.7
+    validation: float = 0.15
+    test: float = 0.15
+
+    def __post_init__(self) -> None:
+        shares = {"train": self.train, "validation": self.validation, "test": self.test}
+        for name, share in shares.items():
+            if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
+                raise InvalidReferenceError(
+                    f"{share!r} is no share; a number between 0 and 1, both excluded, would be",
+                    field=f"dataset.fractions.{name}",
+                )
+        if abs(sum(shares.values()) - 1) > _SUM_TOLERANCE:
+            raise InvalidReferenceError(
+                f"train, validation and test add up to {sum(shares.values()):g}; they must add up to 1",
+                field="dataset.fractions",
+            )
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Fractions":
+        """Read `{"train": 0.7, "validation": 0.15, "test": 0.15}`; all three are needed."""
+        if not isinstance(value, Mapping) or set(value) != {"train", "validation", "test"}:
+            raise InvalidReferenceError(
+                "fractions are an object with exactly the keys train, validation and test", field="dataset.fractions"
+            )
+        return cls(**value)
+
+    def to_json(self) -> dict[str, float]:
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+@dataclass(frozen=True)
+class DatasetReference:
+    """Which dataset, and how its files are to be read.
+
+    Attributes:
+        uri: `builtin://digits`, `torchvision://MNIST`, `file:///folder/or/file`.
+        format: one of `FORMATS`, or None to tell it from the files.
+        image_column, label_column, split_column, group_column: columns of a Parquet file, None for the usual names
+            (the last two: none). Images of one group (a patient, a camera) never span two splits.
+        fractions: the shares to draw the missing splits with, None for the default ones.
+
+    Raises:
+        InvalidReferenceError: the URI, its scheme or the format is not one that is known.
+    """
+
+    uri: str
+    format: str | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+    split_column: str | None = None
+    group_column: str | None = None
+    fractions: Fractions | None = None
+
+    def __post_init__(self) -> None:
+        if self.scheme not in (*_AVAILABLE_SCHEMES, *_PLANNED_SCHEMES):
+            accepted = ", ".join(f"{scheme}://" for scheme in _AVAILABLE_SCHEMES)
+            raise InvalidReferenceError(f"{self.uri!r} is no dataset URI; {accepted} are", field="dataset.uri")
+        if self.format is not None and self.format not in FORMATS:
+            raise InvalidReferenceError(
+                f"format {self.format!r} is not known; {', '.join(FORMATS)} are", field="dataset.format"
+            )
+
+    @property
+    def scheme(self) -> str:
+        return _parts(self.uri).scheme
+
+    @property
+    def name(self) -> str:
+        """What follows `scheme://`, as written: `digits`, `MNIST`, or a path."""
+        parts = _parts(self.uri)
+        return unquote(parts.netloc + parts.path)
+
+    @classmethod
+    def from_json(cls, value: Any) -> "DatasetReference":
+        """Read a reference from its JSON form.
+
+        Raises:
+            InvalidReferenceError: it is no object with a `uri`, or has an unknown key or a value that is no text.
+        """
+        if not isinstance(value, Mapping) or not isinstance(value.get("uri"), str):
+            raise InvalidReferenceError("a dataset is an object with at least a text `uri`", field="dataset.uri")
+        text_keys = ("uri", "format", *_COLUMN_KEYS)
+        unknown = sorted(set(map(str, value)) - {*text_keys, "fractions"})
+        if unknown:
+            raise InvalidReferenceError(
+                f"{unknown[0]!r} is no key of a dataset; {', '.join((*text_keys, 'fractions'))} are",
+                field=f"dataset.{unknown[0]}",
+            )
+        for key in text_keys:
+            if value.get(key) is not None and (not isinstance(value[key], str) or not value[key]):
+                raise InvalidReferenceError(f"{key} must be a text that is not empty", field=f"dataset.{key}")
+        fractions = value.get("fractions")
+        return cls(
+            uri=value["uri"],
+            **{key: value.get(key) for key in ("format", *_COLUMN_KEYS)},
+            fractions=None if fractions is None else Fractions.from_json(fractions),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON form; keys that were not given are absent, so `from_json` gives an equal reference back."""
+        texts = {key: getattr(self, key) for key in ("uri", "format", *_COLUMN_KEYS)}
+        value: dict[str, Any] = {key: text for key, text in texts.items() if text is not None}
+        if self.fractions is not None:
+            value["fractions"] = self.fractions.to_json()
+        return value
+
+
+def check_location(reference: DatasetReference, roots: Sequence[Path]) -> None:
+    """Refuse a reference that cannot be loaded, as far as names and a few stat calls tell; nothing is decoded.
+
+    Args:
+        reference: the dataset asked for.
+        roots: the folders that `file://` may point into, after every symbolic link is followed.
+
+    Raises:
+        InvalidReferenceError: the scheme is not available yet, or no dataset of that name is known.
+        ForbiddenLocationError: a file lies outside `roots`.
+        DatasetNotFoundError: nothing lies there.
+    """
+    if reference.scheme in _PLANNED_SCHEMES:
+        accepted = ", ".join(f"{scheme}://" for scheme in _AVAILABLE_SCHEMES)
+        raise InvalidReferenceError(
+            f"{reference.scheme}:// is not available yet; {accepted} are", field="dataset.uri", origin=reference.uri
+        )
+    if reference.scheme == "file":
+        resolve_file(reference, roots)
+        return
+    names = _NAMED_SCHEMES[reference.scheme]
+    if reference.name not in names:
+        raise InvalidReferenceError(
+            f"{reference.scheme}:// has no dataset {reference.name!r}; it has {', '.join(names)}", field="dataset.uri"
+        )
+    _refuse_file_options(reference)
+
+
+def resolve_file(reference: DatasetReference, roots: Sequence[Path]) -> Path:
+    """The existing path, links followed, that a `file://` reference points to.
+
+    Raises:
+        InvalidReferenceError: the URI names a host, or no absolute path.
+        ForbiddenLocationError: the path lies outside `roots`.
+        DatasetNotFoundError: nothing lies there, or it cannot be reached.
+    """
+    parts = _parts(reference.uri)
+    path = unquote(parts.path)
+    if parts.netloc not in ("", "localhost") or not path.startswith("/") or "\0" in path:
+        raise InvalidReferenceError(
+            f"{reference.uri!r} is no local file; file:///an/absolute/path would be", field="dataset.uri"
+        )
+    resolved = resolve_inside(Path(path), roots)
+    try:
+        exists = resolved.exists()
+    except OSError:
+        exists = False
+    if not exists:
+        raise DatasetNotFoundError(f"nothing that can be read lies at {path}", field="dataset.uri", origin=path)
+    return resolved
+
+
+def resolve_inside(path: Path, roots: Sequence[Path]) -> Path:
+    """`path` with its links followed, which must lie in one of `roots`; whether it exists is not asked.
+
+    Raises:
+        ForbiddenLocationError: it lies elsewhere.
+        DatasetNotFoundError: its links go round in a circle, or it is too long to be a path.
+    """
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise DatasetNotFoundError(f"{path} cannot be followed: {error}", field="dataset.uri") from error
+    if not any(resolved.is_relative_to(root.resolve()) for root in roots):
+        allowed = ", ".join(str(root) for root in roots) or "no folder is open to file://"
+        raise ForbiddenLocationError(
+            f"{path} lies outside the dataset roots ({allowed})", field="dataset.uri", origin=str(path)
+        )
+    return resolved
+
+
+def _refuse_file_options(reference: DatasetReference) -> None:
+    """A built-in dataset has one layout: an option that would silently do nothing is refused."""
+    for key in ("format", *_COLUMN_KEYS):
+        if getattr(reference, key) is not None:
+            raise InvalidReferenceError(
+                f"{key} is for files; {reference.scheme}://{reference.name} has one known layout",
+                field=f"dataset.{key}",
+            )
+
+
+def _parts(uri: str) -> SplitResult:
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise InvalidReferenceError(f"{uri!r} is no URI: {error}", field="dataset.uri") from error
+    if parts.query or parts.fragment:
+        raise InvalidReferenceError(
+            f"{uri!r} has a query or a fragment; write ? as %3F and # as %23 in a path", field="dataset.uri"
+        )
+    return parts

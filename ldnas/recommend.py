@@ -1,0 +1,32 @@
+"""Algorithm 1 of LD-NAS between its long computations: from a ranking to the space that is searched.
+
+Le, Soltani, Ravier, Tarokh, arXiv:2103.00241: the closest baseline's space is handed to FUSE. What the text leaves open
+(several closest tasks, none at all) follows the verdict: without a close task the full space is searched.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ldnas.distance.ranking import Ranking
+from ldnas.space.genotype import Genotype
+from ldnas.space.space import FULL_SPACE, SearchSpace, space_of
+
+
+@dataclass(frozen=True)
+class ChosenSpace:
+    """The space to search and the source tasks that it comes from (none: the full space)."""
+
+    space: SearchSpace
+    source_task_ids: tuple[str, ...]
+
+
+def choose_space(ranking: Ranking, genotypes: Mapping[str, Sequence[Genotype]], *, k: int) -> ChosenSpace:
+    """`S_b*`: the cells whose edges use only primitives found in the closest task's k best genotypes.
+
+    `genotypes` gives each source's genotypes, best first. Where the verdict names no closest task, or that task has no
+    genotype, it is the full space.
+    """
+    closest = ranking.closest
+    if closest is None or not genotypes.get(closest):
+        return ChosenSpace(FULL_SPACE, ())
+    return ChosenSpace(space_of(genotypes[closest][:k]), (closest,))

@@ -1,0 +1,84 @@
+"""Candidates under training: networks that see the same batches side by side."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ldnas.search.base import SearchProblem
+from ldnas.search.results import ScoredGenotype
+from ldnas.seeding import derive_seed
+from ldnas.space.genotype import Genotype
+from ldnas.space.network import CellNetwork, build_cell_network
+from ldnas.train import evaluate_logits, iterate_minibatches, predict_logits
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A genotype's network with the optimizer of its weights."""
+
+    genotype: Genotype
+    network: CellNetwork
+    optimizer: torch.optim.Optimizer
+
+
+def fresh_candidates(
+    genotypes: Sequence[Genotype], problem: SearchProblem, *, learning_rate: float, seed: int
+) -> list[Candidate]:
+    """A network with fresh weights for every genotype, on the device of the training images, and its Adam.
+
+    The candidate at position c takes its weights from `derive_seed(seed, "weights", c)`.
+    """
+    device = problem.train.images.device
+    candidates = []
+    for position, genotype in enumerate(genotypes):
+        network = build_cell_network(genotype, problem.skeleton, seed=derive_seed(seed, "weights", position))
+        # Depthwise and pointwise convolutions over few channels run faster with the channels innermost.
+        network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
+        candidates.append(Candidate(genotype, network, optimizer))
+    return candidates
+
+
+def train_epoch(
+    candidates: Sequence[Candidate],
+    problem: SearchProblem,
+    loss_of: Callable[[Tensor, Tensor], Tensor],
+    *,
+    batch_size: int,
+    seed: int,
+) -> None:
+    """One pass over the training images, each batch loaded once and shown to all candidates.
+
+    Args:
+        loss_of: from their logits [C, B, K] and the labels [B] to the loss, a scalar.
+        seed: decides the order of the images.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for candidate in candidates:
+        candidate.network.train()
+    for inputs, labels in iterate_minibatches(problem.train, batch_size, generator):
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        logits = torch.stack([candidate.network(inputs) for candidate in candidates])
+        for candidate in candidates:
+            candidate.optimizer.zero_grad(set_to_none=True)
+        loss_of(logits, labels).backward()
+        for candidate in candidates:
+            candidate.optimizer.step()
+
+
+def validation_logits(candidates: Sequence[Candidate], problem: SearchProblem) -> Tensor:
+    """Logits [C, N, K] of every candidate on the validation images, in eval mode, without gradients."""
+    return torch.stack([predict_logits(candidate.network, problem.validation) for candidate in candidates])
+
+
+def scores_of(
+    candidates: Sequence[Candidate], logits: Tensor, labels: Tensor, *, epochs: int
+) -> tuple[ScoredGenotype, ...]:
+    """Each candidate's own scores from its validation logits [C, N, K] and the labels [N]."""
+    scores = []
+    for candidate, own_logits in zip(candidates, logits.cpu(), strict=True):
+        evaluation = evaluate_logits(own_logits, labels.cpu())
+        scores.append(ScoredGenotype(candidate.genotype, evaluation.accuracy, evaluation.balanced_accuracy, epochs))
+    return tuple(scores)

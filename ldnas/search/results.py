@@ -1,0 +1,153 @@
+"""What a search reports: scores, records of its iterations, its outcome and its events. Knows no torch."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from ldnas.space.genotype import Genotype
+
+
+@dataclass(frozen=True)
+class ScoredGenotype:
+    """A candidate with its scores on validation images.
+
+    Attributes:
+        validation_accuracy: fraction of validation images classified right, in [0, 1].
+        validation_balanced_accuracy: mean over the classes of the recall, in [0, 1].
+        epochs: passes over the training images that its weights had had by then.
+    """
+
+    genotype: Genotype
+    validation_accuracy: float
+    validation_balanced_accuracy: float
+    epochs: int
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The score written by `to_json`."""
+        return cls(
+            Genotype.from_json(value["genotype"]),
+            value["validation_accuracy"],
+            value["validation_balanced_accuracy"],
+            value["epochs"],
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The score as a JSON value."""
+        return {
+            "genotype": self.genotype.to_json(),
+            "validation_accuracy": self.validation_accuracy,
+            "validation_balanced_accuracy": self.validation_balanced_accuracy,
+            "epochs": self.epochs,
+        }
+
+
+@dataclass(frozen=True)
+class IterationRecord:
+    """What one iteration did.
+
+    Attributes:
+        iteration: its number, from 0.
+        genotypes: its candidates.
+        alphas: softmax(α) at its end, one weight per candidate, in [0, 1]; empty where a strategy has none.
+        rounds: rounds run.
+        incumbent: the best genotype after it.
+        new_incumbent: whether that is another one than before.
+    """
+
+    iteration: int
+    genotypes: tuple[Genotype, ...]
+    alphas: tuple[float, ...]
+    rounds: int
+    incumbent: Genotype
+    new_incumbent: bool
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The record written by `to_json`."""
+        return cls(
+            value["iteration"],
+            tuple(Genotype.from_json(genotype) for genotype in value["genotypes"]),
+            tuple(value["alphas"]),
+            value["rounds"],
+            Genotype.from_json(value["incumbent"]),
+            value["new_incumbent"],
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as a JSON value."""
+        return {
+            "iteration": self.iteration,
+            "genotypes": [genotype.to_json() for genotype in self.genotypes],
+            "alphas": list(self.alphas),
+            "rounds": self.rounds,
+            "incumbent": self.incumbent.to_json(),
+            "new_incumbent": self.new_incumbent,
+        }
+
+
+@dataclass(frozen=True)
+class SearchOutcome:
+    """The result of a search.
+
+    Attributes:
+        best: the genotype chosen.
+        scored: every genotype sampled, once each, with its latest score.
+        iterations: iterations run.
+        history: one record per iteration.
+    """
+
+    best: Genotype
+    scored: tuple[ScoredGenotype, ...]
+    iterations: int
+    history: tuple[IterationRecord, ...]
+
+
+@dataclass(frozen=True)
+class SearchEvent:
+    """Progress, told as it happens.
+
+    Attributes:
+        kind: "candidates" when an iteration has drawn its candidates, "round" after each of its rounds,
+            "iteration" at its end.
+        iteration: number of the iteration, from 0.
+        round: number of the round, from 0; None where the event is about the iteration.
+        genotypes: the iteration's candidates (those still in the race, in a search that drops some).
+        alphas: softmax(α), one weight per candidate, in [0, 1]; empty where a strategy has none.
+        validation_accuracies: one per candidate, in [0, 1]; empty before the first round.
+        incumbent: the best genotype so far, None before the first iteration's end.
+    """
+
+    kind: Literal["candidates", "round", "iteration"]
+    iteration: int
+    round: int | None
+    genotypes: tuple[Genotype, ...]
+    alphas: tuple[float, ...]
+    validation_accuracies: tuple[float, ...]
+    incumbent: Genotype | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The event as a JSON value."""
+        return {
+            "kind": self.kind,
+            "iteration": self.iteration,
+            "round": self.round,
+            "genotypes": [genotype.to_json() for genotype in self.genotypes],
+            "alphas": list(self.alphas),
+            "validation_accuracies": list(self.validation_accuracies),
+            "incumbent": None if self.incumbent is None else self.incumbent.to_json(),
+        }
+
+
+def ranked(scored: Iterable[ScoredGenotype]) -> tuple[ScoredGenotype, ...]:
+    """Best first: more epochs, then validation accuracy, then balanced validation accuracy, then order.
+
+    Epochs come first because accuracies after different training do not compare, and because a search that
+    drops candidates early trains the better ones longer.
+    """
+    return tuple(
+        sorted(
+            scored,
+            key=lambda score: (-score.epochs, -score.validation_accuracy, -score.validation_balanced_accuracy),
+        )
+    )

@@ -1,0 +1,80 @@
+"""The network of a genotype: its cell, placed in a skeleton."""
+
+import torch
+from torch import Tensor, nn
+
+from ldnas.space.genotype import EDGES, Genotype
+from ldnas.space.primitives import BUILDERS
+from ldnas.space.skeleton import Skeleton
+
+
+class Cell(nn.Module):
+    """Four nodes; each is the sum of its incoming edges, node 0 is the input, node 3 the output [N, C, H, W]."""
+
+    def __init__(self, genotype: Genotype, channels: int) -> None:
+        super().__init__()
+        self.edges = nn.ModuleList(BUILDERS[primitive](channels) for primitive in genotype.primitives)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        nodes = [inputs]
+        # EDGES is sorted by the end node, so every start is complete before it is read.
+        for (start, end), operation in zip(EDGES, self.edges, strict=True):
+            term = operation(nodes[start])
+            if end == len(nodes):
+                nodes.append(term)
+            else:
+                nodes[end] = nodes[end] + term
+        return nodes[-1]
+
+
+def reduction(channels_in: int, channels_out: int) -> nn.Sequential:
+    """ReLU, a 3×3 convolution of stride 2, batch norm: [N, C, H, W] → [N, C', ⌈H/2⌉, ⌈W/2⌉]."""
+    return nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(channels_in, channels_out, 3, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(channels_out),
+    )
+
+
+class CellNetwork(nn.Module):
+    """Stem, stages of equal cells with reductions between them, ReLU, global average pooling, linear head."""
+
+    def __init__(self, genotype: Genotype, skeleton: Skeleton) -> None:
+        super().__init__()
+        self.genotype = genotype
+        self.skeleton = skeleton
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, skeleton.stem_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(skeleton.stem_channels),
+        )
+        self.stages = nn.ModuleList()
+        channels = skeleton.stem_channels
+        for index, stage in enumerate(skeleton.stages):
+            entry = [reduction(channels, stage.channels)] if index else []
+            cells = [Cell(genotype, stage.channels) for _ in range(stage.cells)]
+            self.stages.append(nn.Sequential(*entry, *cells))
+            channels = stage.channels
+        self.head = nn.Linear(channels, skeleton.classes)
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """What the head reads: images [N, 3, S, S] → features [N, D], D the last stage's channels."""
+        maps = self.stem(inputs)
+        for stage in self.stages:
+            maps = stage(maps)
+        return torch.relu(maps).mean(dim=(2, 3))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Normalised images [N, 3, S, S] → logits [N, classes]."""
+        logits: Tensor = self.head(self.features(inputs))
+        return logits
+
+
+def build_cell_network(genotype: Genotype, skeleton: Skeleton, *, seed: int) -> CellNetwork:
+    """The network of a genotype with fresh weights, on the CPU; equal arguments give equal weights.
+
+    torch's own global generator is left as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        # Not torch.manual_seed: that would also reseed the accelerators, which fork_rng does not restore here.
+        torch.default_generator.manual_seed(seed)
+        return CellNetwork(genotype, skeleton)

@@ -1,0 +1,29 @@
+"""Runs migrations: over the connection that `worker.registry.schema` hands in, or for the `alembic` command."""
+
+import os
+
+from alembic import context
+from sqlalchemy import Connection
+
+from worker.registry.models import Base
+from worker.registry.session import open_engine
+from worker.settings import Settings
+
+
+def run(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        render_as_batch=connection.dialect.name == "sqlite",
+        transactional_ddl=True,  # SQLite has it too, with the driver's own transactions switched off
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    run(given)
+else:
+    with open_engine(Settings.from_environment(os.environ).database_url).begin() as opened:
+        run(opened)

@@ -1,0 +1,182 @@
+"""A recommendation as a person reads it: what was found, why, and how far to trust it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from service.demo_progress import spread
+
+BAR_WIDTH = 12
+
+
+def print_answer(document: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print a finished recommendation."""
+    (console or Console()).print(answer(document))
+
+
+def answer(document: Mapping[str, Any]) -> RenderableType:
+    """A finished recommendation, for a terminal of 80 columns or more."""
+    return Group(
+        Rule("The answer", style="dim"),
+        Text(""),
+        Text(verdict_sentence(document), style="bold"),
+        Text(""),
+        *_distances(document),
+        _facts(document),
+    )
+
+
+def verdict_sentence(document: Mapping[str, Any]) -> str:
+    """What the distances say, in words."""
+    closest = document.get("closest") or {}
+    name, probability = closest.get("name"), closest.get("probability")
+    likely = "" if probability is None else f", with probability {probability:.2f}"
+    match document.get("verdict"):
+        case "closest":
+            return f"The closest known task is {name}{likely}."
+        case "tie":
+            return f"A tie: {name or 'no task'} leads{likely}, too little to single it out."
+        case "no_close_task":
+            return "No known task is close: none is nearer than networks that were never trained."
+        case "no_baseline":
+            return "There was no known task to compare with."
+        case _:
+            return "The known tasks have not been compared yet."
+
+
+def distance_table(distances: list[Mapping[str, Any]]) -> Table:
+    """The distances, nearest first, with spread, interval, probability (where known) and a bar to compare by eye."""
+    known = sorted((entry for entry in distances if entry["mean"] is not None), key=lambda entry: entry["mean"])
+    largest = max((entry["mean"] for entry in known), default=0.0)
+    columns: dict[str, list[str]] = {
+        "distance": [spread(entry["mean"], entry.get("std")) for entry in known],
+        "90 % interval": [_interval(entry.get("interval")) for entry in known],
+        "closest": [_percent(entry.get("probability_closest")) for entry in known],
+    }
+    shown = {title: cells for title, cells in columns.items() if any(cells) or title == "distance"}
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("known task", no_wrap=True, max_width=22)
+    for title in shown:
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for place, entry in enumerate(known):
+        cells = [column[place] for column in shown.values()]
+        style = "bold" if place == 0 else None
+        table.add_row(Text(entry["name"]), *cells, bar(entry["mean"], largest), style=style)
+    for entry in distances:
+        if entry["mean"] is None:
+            table.add_row(Text(entry["name"]), "not comparable", style="dim")
+    return table
+
+
+def bar(value: float, largest: float, width: int = BAR_WIDTH) -> Text:
+    """A bar whose length is the value's share of the largest."""
+    share = value / largest if largest > 0 else 0.0
+    return Text("━" * max(1, round(share * width)), style="cyan")
+
+
+def _distances(document: Mapping[str, Any]) -> list[RenderableType]:
+    distances = list(document.get("distances") or [])
+    if not distances:
+        return []
+    scale = document.get("scale") or {}
+    marks = [
+        f"{label} {scale[key]:.4f}"
+        for key, label in (("self_distance", "its networks trained anew"), ("untrained_distance", "never trained"))
+        if scale.get(key) is not None
+    ]
+    parts: list[RenderableType] = [
+        Text(f"Distance to the new task ({distances[0]['measure']}, ± over repetitions)"),
+        Padding(distance_table(distances), (0, 0, 0, 2)),
+    ]
+    if marks:
+        parts.append(Padding(Text("for scale: " + ", ".join(marks), style="dim"), (0, 2)))
+    return [*parts, Text("")]
+
+
+def _facts(document: Mapping[str, Any]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for label, text in (
+        ("Searched", _space(document)),
+        ("Chosen cell", _cell(document.get("architecture") or {})),
+        ("Network", _size(document.get("architecture") or {})),
+        ("Validation", _validation(document.get("validation") or {})),
+        ("Test", _test(document)),
+        ("Took", _cost(document.get("cost") or {})),
+    ):
+        if text:
+            table.add_row(label, Text(text))
+    return table
+
+
+def _space(document: Mapping[str, Any]) -> str:
+    space = document.get("search_space") or {}
+    if space.get("size") is None:
+        return ""
+    names = {entry["task_id"]: entry["name"] for entry in document.get("distances") or []}
+    sources = " and ".join(names.get(task, task) for task in space.get("source_task_ids") or [])
+    whole = round(space["size"] / space["fraction_of_full"]) if space.get("fraction_of_full") else None
+    share = f" of {whole:,} ({100 * space['fraction_of_full']:.2g} %)" if whole else ""
+    origin = f"the space of {sources}" if sources else "the full space"
+    return f"{origin}: {space['size']:,} cells{share}\n" + ", ".join(space.get("primitives") or [])
+
+
+def _cell(architecture: Mapping[str, Any]) -> str:
+    genotype = architecture.get("genotype") or {}
+    edges = [f"{start} → {end}  {primitive}" for start, end, primitive in genotype.get("edges", [])]
+    width = max(map(len, edges), default=0)
+    pairs = [edges[at : at + 2] for at in range(0, len(edges), 2)]
+    rows = ["    ".join(edge.ljust(width) for edge in pair).rstrip() for pair in pairs]
+    return "\n".join([*rows, "(0 is the cell's input, 3 its output)"]) if rows else ""
+
+
+def _size(architecture: Mapping[str, Any]) -> str:
+    if architecture.get("parameters") is None:
+        return ""
+    macs = architecture.get("macs")
+    return f"{architecture['parameters']:,} parameters" + (f", {macs:,} multiply-adds an image" if macs else "")
+
+
+def _validation(validation: Mapping[str, Any]) -> str:
+    if validation.get("accuracy") is None:
+        return ""
+    return f"accuracy {validation['accuracy']:.4f}" + _balanced(validation)
+
+
+def _test(document: Mapping[str, Any]) -> str:
+    test = document.get("test") or {}
+    if test.get("accuracy") is None:
+        return ""
+    interval = test.get("interval")
+    between = f", 95 % interval {interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
+    images = (document.get("target") or {}).get("test")
+    on = f"\non {images:,} images that nothing here had seen before" if images else ""
+    return f"accuracy {test['accuracy']:.4f}{between}{_balanced(test)}{on}"
+
+
+def _cost(cost: Mapping[str, Any]) -> str:
+    seconds = cost.get("stage_seconds") or {}
+    if not seconds:
+        return ""
+    parts = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
+    return f"{sum(seconds.values()):.0f} s on {cost.get('device') or 'an unknown device'} ({parts})"
+
+
+def _balanced(scores: Mapping[str, Any]) -> str:
+    value = scores.get("balanced_accuracy")
+    return "" if value is None else f", balanced {value:.4f}"
+
+
+def _interval(interval: list[float] | None) -> str:
+    return "" if not interval else f"{interval[0]:.4f} to {interval[1]:.4f}"
+
+
+def _percent(fraction: float | None) -> str:
+    return "" if fraction is None else f"{100 * fraction:.0f} %"

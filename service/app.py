@@ -1,0 +1,49 @@
+"""The web application: its routes, its limits, and how it answers what goes wrong."""
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from service.body_limit import BodyLimit
+from service.dependencies import Resources
+from service.handlers import install_handlers
+from service.routes import architectures, distances, health, jobs, recommendations, tasks
+from worker.artifacts import open_store
+from worker.registry.session import open_engine
+from worker.settings import Settings
+
+BODY_LIMIT_BYTES = 2**20
+
+_SUMMARY = "Recommends a neural architecture for a new image-classification task from the tasks it already knows"
+
+
+def create_app(settings: Settings, stopping: threading.Event | None = None) -> FastAPI:
+    """The application for these settings; connects to nothing before the first request.
+
+    Args:
+        settings: as read at the entry point of the process.
+        stopping: set it to end the open event streams, before the server waits for its connections to close.
+    """
+    resources = Resources(
+        settings=settings,
+        engine=open_engine(settings.database_url),
+        store=open_store(settings.artifact_url),
+        stopping=stopping or threading.Event(),
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        resources.stopping.set()
+        resources.engine.dispose()
+
+    app = FastAPI(title="ldnas", summary=_SUMMARY, version=version("ldnas"), lifespan=lifespan)
+    app.state.resources = resources
+    app.add_middleware(BodyLimit, limit_bytes=BODY_LIMIT_BYTES)
+    install_handlers(app)
+    for route in (health, tasks, recommendations, distances, architectures, jobs):
+        app.include_router(route.router)
+    return app

@@ -1,0 +1,59 @@
+"""The `ldnas` command.
+
+The client's verbs need httpx, Rich and Typer; those that start processes import what they need when they run, so that
+`ldnas --help` is quick and an installation without torch or a database can still talk to a service elsewhere.
+"""
+
+import sys
+
+import typer
+
+from service.client_errors import ClientError
+from service.commands import processes, recommend, task
+from service.process_errors import ProcessError
+from worker.errors import SettingsError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Recommends a neural architecture for a new image-classification task from the tasks that it knows.",
+)
+app.command()(processes.up)
+app.command()(processes.demo)
+app.add_typer(task.app, name="task")
+app.command()(recommend.recommend)
+app.command()(recommend.distances)
+app.command(rich_help_panel="One process at a time")(processes.migrate)
+app.command(rich_help_panel="One process at a time")(processes.api)
+app.command(rich_help_panel="One process at a time")(processes.dispatcher)
+app.command(rich_help_panel="One process at a time")(processes.worker)
+
+# Which extra brings the packages that a floor needs.
+EXTRA_OF_PACKAGE = {
+    "alembic": "service",
+    "fastapi": "service",
+    "pydantic": "service",
+    "sqlalchemy": "service",
+    "starlette": "service",
+    "uvicorn": "service",
+    "celery": "worker",
+    "kombu": "worker",
+}
+
+
+def main() -> None:
+    """Run the command; an expected error is one message on standard error and exit code 1."""
+    try:
+        app()
+    except (ClientError, ProcessError, SettingsError) as error:
+        sys.exit(f"ldnas: {error}")
+    except ModuleNotFoundError as error:
+        extra = EXTRA_OF_PACKAGE.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        sys.exit(f"ldnas: this needs {error.name}, which is not installed; pip install 'ldnas[{extra}]' brings it")
+
+
+if __name__ == "__main__":
+    main()

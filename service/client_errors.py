@@ -1,0 +1,82 @@
+"""Everything that the client raises, in one tree.
+
+ClientError
+├── UnreachableError          nothing answers at the address
+├── RequestRefusedError       the service refused the request; carries its problem document
+├── UnknownTaskError          no task has that id or name
+├── JobFailedError            the job ended in failure; carries its problem document
+├── JobCancelledError         the job was cancelled before it had a result
+└── WaitTimeoutError          the job had not ended when the caller's patience ran out
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class ClientError(Exception):
+    """Base of every error of the client; its text is meant to be shown to a person."""
+
+
+class UnreachableError(ClientError):
+    """Nothing answers at the address."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"no service answers at {url} ({reason}); `ldnas up` starts one here, LDNAS_URL names another")
+        self.url = url
+
+
+class RequestRefusedError(ClientError):
+    """The service refused the request.
+
+    Attributes:
+        problem: the RFC 9457 document that the service answered with.
+        status: the HTTP status.
+    """
+
+    def __init__(self, problem: Mapping[str, Any], status: int) -> None:
+        super().__init__(problem_text(problem))
+        self.problem = dict(problem)
+        self.status = status
+
+
+class UnknownTaskError(ClientError):
+    """No task has that id, and no baseline that name."""
+
+    def __init__(self, id_or_name: str) -> None:
+        super().__init__(f"no task has the id, and no baseline the name, {id_or_name!r}; ldnas task list shows them")
+
+
+class JobFailedError(ClientError):
+    """The job ended in failure; `problem` is the document that says why."""
+
+    def __init__(self, problem: Mapping[str, Any]) -> None:
+        super().__init__(problem_text(problem))
+        self.problem = dict(problem)
+
+
+class JobCancelledError(ClientError):
+    """The job was cancelled before it had a result."""
+
+    def __init__(self, job: str) -> None:
+        super().__init__(f"{job} was cancelled")
+
+
+class WaitTimeoutError(ClientError):
+    """The job had not ended when the caller's patience ran out; it goes on all the same."""
+
+    def __init__(self, job: str, seconds: float) -> None:
+        super().__init__(f"{job} has not ended after {seconds:g} s; it goes on in the service")
+
+
+def problem_text(problem: Mapping[str, Any]) -> str:
+    """A problem document as text: what was refused, then one line for each field at fault."""
+    summary = str(problem.get("detail") or problem.get("title") or "the service gave no reason")
+    lines = []
+    for error in problem.get("errors") or ():
+        place = ", ".join(str(error[key]) for key in ("field", "origin") if error.get(key))
+        message = str(error.get("message") or "")
+        if message == summary:
+            summary = f"{summary} ({place})" if place else summary
+        elif place or message:
+            lines.append("  " + ": ".join(part for part in (place, message) if part))
+    return "\n".join([summary, *lines])

@@ -1,0 +1,84 @@
+"""Options that several commands share, and how what is typed becomes a field of a request."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from service.client import Client
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+Url = Annotated[str, typer.Option("--url", envvar="LDNAS_URL", help="Where the service answers.")]
+ApiKey = Annotated[str | None, typer.Option("--api-key", envvar="LDNAS_API_KEY", help="Sent as a bearer token.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print exactly what the API returned.")]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end, or return at once.")]
+
+Dataset = Annotated[
+    str,
+    typer.Argument(metavar="DATASET", help="builtin://digits, torchvision://MNIST, file:///a/folder, …"),
+]
+Format = Annotated[str | None, typer.Option("--format", help="How the dataset is stored, where its URI does not say.")]
+ImageColumn = Annotated[str | None, typer.Option("--image-column", help="The Parquet column with the images.")]
+LabelColumn = Annotated[str | None, typer.Option("--label-column", help="The Parquet column with the labels.")]
+SplitColumn = Annotated[str | None, typer.Option("--split-column", help="The Parquet column that names the split.")]
+GroupColumn = Annotated[
+    str | None, typer.Option("--group-column", help="The Parquet column whose groups (patients, …) are never split.")
+]
+Groups = Annotated[
+    list[str] | None,
+    typer.Option("--group", "-g", metavar="LABELS", help="Labels that form one class, as 2,6; once for each class."),
+]
+Rest = Annotated[bool, typer.Option("--rest", help="Add a class for all other labels.")]
+Balance = Annotated[bool, typer.Option("--balance", help="Cut that class to the mean size of the others.")]
+Network = Annotated[str | None, typer.Option(help="The architecture of the task's networks: small_cnn, vgg16, …")]
+Epsilon = Annotated[float | None, typer.Option(help="A network counts from balanced accuracy 1-ε on.")]
+Repetitions = Annotated[int | None, typer.Option(help="Networks for each task, over seeds.")]
+Seed = Annotated[int | None, typer.Option(help="Where every random draw starts from.")]
+ImageSize = Annotated[int | None, typer.Option(help="Side of the images in the search, 8 to 256 pixels.")]
+
+
+def dataset_reference(uri: str, **columns: str | None) -> dict[str, Any]:
+    """The dataset reference of a request."""
+    return {"uri": uri, **{key: value for key, value in columns.items() if value is not None}}
+
+
+def label_mapping(groups: Sequence[str] | None, rest: bool, balance: bool) -> dict[str, Any] | None:
+    """The label mapping of a request, or None for the dataset's own classes.
+
+    A label of digits alone is the dataset's class index, any other its class name. What makes no sense is left for
+    the service to refuse.
+    """
+    if not groups and not rest and not balance:
+        return None
+    return {"groups": [_labels(group) for group in groups or ()], "rest": rest, "balance": balance}
+
+
+def _labels(text: str) -> list[int | str]:
+    labels = [label.strip() for label in text.split(",") if label.strip()]
+    return [int(label) if label.isdecimal() else label for label in labels]
+
+
+def genotypes_of(file: Path | None) -> list[dict[str, Any]] | None:
+    """The genotypes in a JSON file: a list of them, or one."""
+    if file is None:
+        return None
+    try:
+        value = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{file} is no JSON file: {error}", param_hint="--genotypes") from error
+    return value if isinstance(value, list) else [value]
+
+
+def open_client(url: str, api_key: str | None) -> Client:
+    """The client that the command talks through."""
+    return Client(url, api_key)
+
+
+def print_json(document: Any) -> None:
+    """A document of the API on standard output, for the next program to read."""
+    json.dump(document, sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")

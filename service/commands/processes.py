@@ -1,0 +1,88 @@
+"""The commands that start processes: `up`, `demo`, and what `up` consists of, one by one."""
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from service.commands import options
+from worker.settings import Settings
+
+
+def up() -> None:
+    """Start the whole service here: database, API, dispatcher and one worker."""
+    from service.supervisor import GRACE_SECONDS, supervise
+    from worker.parent_watch import exit_with_parent
+
+    settings = Settings.from_environment(os.environ)
+    exit_with_parent(os.environ, grace_seconds=GRACE_SECONDS + 1.0)
+    stop = stop_on_signals()
+    supervise(settings, stop, migrate=_migrate, say=say)
+    say("ldnas has stopped")
+
+
+def demo(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the recommendation exactly as the API returned it.")
+    ] = False,
+) -> None:
+    """Register four tasks on handwritten digits, recommend a network for a fifth, and show why."""
+    from service.demo import run_demo
+
+    document = run_demo(Settings.from_environment(os.environ), show_answer=not as_json)
+    if as_json:
+        options.print_json(document)
+
+
+def migrate() -> None:
+    """Bring the database up to date."""
+    _migrate(Settings.from_environment(os.environ))
+    say("the database is up to date")
+
+
+def api() -> None:
+    """Run the API alone."""
+    from service.api_main import main
+
+    main()
+
+
+def dispatcher() -> None:
+    """Run a dispatcher alone; any number may run."""
+    from worker.dispatcher import main
+
+    main()
+
+
+def worker() -> None:
+    """Run a worker alone; any number may run, on any number of hosts."""
+    from worker.worker_main import main
+
+    main()
+
+
+def _migrate(settings: Settings) -> None:
+    from worker.registry.schema import migrate as migrate_database
+
+    migrate_database(settings.database_url)
+
+
+def say(line: str) -> None:
+    """One line for the person at the terminal."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM, Ctrl-C and a terminal that hangs up set."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    return stop

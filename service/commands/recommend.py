@@ -1,0 +1,108 @@
+"""`ldnas recommend` and `ldnas distances`: ask for an architecture, and see what the service measured."""
+
+from typing import Annotated, Any
+
+import typer
+
+from service.commands import options
+
+
+def recommend(
+    dataset: options.Dataset,
+    group: options.Groups = None,
+    rest: options.Rest = False,
+    balance: options.Balance = False,
+    data_format: options.Format = None,
+    image_column: options.ImageColumn = None,
+    label_column: options.LabelColumn = None,
+    split_column: options.SplitColumn = None,
+    group_column: options.GroupColumn = None,
+    name: Annotated[str | None, typer.Option(help="What the answer is called.")] = None,
+    network: options.Network = None,
+    epsilon: options.Epsilon = None,
+    repetitions: options.Repetitions = None,
+    require_approximation: Annotated[
+        bool | None, typer.Option(help="Leave out baselines whose networks miss 1-ε.", show_default=False)
+    ] = None,
+    measure: Annotated[str | None, typer.Option(help="log_det_layerwise or log_det.")] = None,
+    baseline: Annotated[
+        list[str] | None, typer.Option(help="A known task to compare with, by name or id; all where absent.")
+    ] = None,
+    image_size: options.ImageSize = None,
+    iterations: Annotated[int | None, typer.Option(help="Budget: iterations of the search.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Budget: seconds of the whole job.")] = None,
+    candidates: Annotated[int | None, typer.Option(help="Candidates that FUSE weighs at once.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Rounds of FUSE in an iteration, at most.")] = None,
+    k: Annotated[int | None, typer.Option("--k", help="Best genotypes that make a baseline's search space.")] = None,
+    seed: options.Seed = None,
+    priority: Annotated[int | None, typer.Option(help="Larger comes first.")] = None,
+    wait: options.Wait = True,
+    as_json: options.AsJson = False,
+    url: options.Url = options.DEFAULT_URL,
+    api_key: options.ApiKey = None,
+) -> None:
+    """Recommend an architecture: ldnas recommend builtin://digits --group 2,3,5,7 --rest"""
+    from service.answer_display import print_answer
+
+    search = {"candidates": candidates, "rounds": rounds, "k": k}
+    reference = options.dataset_reference(
+        dataset,
+        format=data_format,
+        image_column=image_column,
+        label_column=label_column,
+        split_column=split_column,
+        group_column=group_column,
+    )
+    with options.open_client(url, api_key) as client:
+        submission = client.recommend(
+            reference,
+            name=name,
+            labels=options.label_mapping(group, rest, balance),
+            network=network,
+            epsilon=epsilon,
+            repetitions=repetitions,
+            require_approximation=require_approximation,
+            measure=measure,
+            baselines=baseline or None,
+            image_size=image_size,
+            budget=_budget(iterations, seconds),
+            search={"strategy": "fuse", **_given(search)} if _given(search) else None,
+            seed=seed,
+            priority=priority,
+        )
+        document = submission.wait(progress=True) if wait else submission.document
+    if as_json:
+        options.print_json(document)
+    elif wait:
+        print_answer(document)
+    else:
+        typer.echo(f"recommendation {submission.id} is queued: {client.base_url}{submission.resource}")
+
+
+def distances(
+    measure: Annotated[str | None, typer.Option(help="log_det_layerwise or log_det.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only this source, by name or id.")] = None,
+    target: Annotated[str | None, typer.Option(help="Only this target, by name or id.")] = None,
+    as_json: options.AsJson = False,
+    url: options.Url = options.DEFAULT_URL,
+    api_key: options.ApiKey = None,
+) -> None:
+    """Show the measured distances: a row for each source, a column for each target."""
+    from service.tables import print_matrix
+
+    with options.open_client(url, api_key) as client:
+        document = client.distances(measure=measure, source=source, target=target)
+    if as_json:
+        options.print_json(document)
+    else:
+        print_matrix(document)
+
+
+def _budget(iterations: int | None, seconds: float | None) -> dict[str, float] | None:
+    if iterations is not None and seconds is not None:
+        raise typer.BadParameter("give either --iterations or --seconds")
+    return _given({"iterations": iterations, "seconds": seconds}) or None
+
+
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}

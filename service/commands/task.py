@@ -1,0 +1,126 @@
+"""`ldnas task`: the known tasks that new ones are compared with."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from service.client import Client
+from service.client_errors import RequestRefusedError, UnknownTaskError
+from service.commands import options
+
+app = typer.Typer(no_args_is_help=True, help="Add, list, show and remove the tasks that the service knows.")
+
+TaskName = Annotated[str, typer.Argument(metavar="TASK", help="Its id, or a baseline's name.")]
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the baseline is called.")],
+    dataset: options.Dataset,
+    group: options.Groups = None,
+    rest: options.Rest = False,
+    balance: options.Balance = False,
+    data_format: options.Format = None,
+    image_column: options.ImageColumn = None,
+    label_column: options.LabelColumn = None,
+    split_column: options.SplitColumn = None,
+    group_column: options.GroupColumn = None,
+    network: options.Network = None,
+    epsilon: options.Epsilon = None,
+    repetitions: options.Repetitions = None,
+    seed: options.Seed = None,
+    image_size: options.ImageSize = None,
+    genotypes: Annotated[Path | None, typer.Option(help="A JSON file with its best genotypes.")] = None,
+    wait: options.Wait = True,
+    as_json: options.AsJson = False,
+    url: options.Url = options.DEFAULT_URL,
+    api_key: options.ApiKey = None,
+) -> None:
+    """Register a baseline: ldnas task add odd_or_even builtin://digits --group 1,3,5,7,9 --rest"""
+    reference = options.dataset_reference(
+        dataset,
+        format=data_format,
+        image_column=image_column,
+        label_column=label_column,
+        split_column=split_column,
+        group_column=group_column,
+    )
+    with options.open_client(url, api_key) as client:
+        submission = client.register_task(
+            name,
+            reference,
+            labels=options.label_mapping(group, rest, balance),
+            network=network,
+            epsilon=epsilon,
+            repetitions=repetitions,
+            seed=seed,
+            image_size=image_size,
+            genotypes=options.genotypes_of(genotypes),
+        )
+        document = submission.wait(progress=True) if wait else submission.document
+    if as_json:
+        options.print_json(document)
+    else:
+        typer.echo(f"{name} is ready" if wait else f"{name} is registered; ldnas task show {name} tells how far it is")
+
+
+@app.command("list")
+def list_tasks(
+    role: Annotated[str | None, typer.Option(help="baseline or target; both where absent.")] = None,
+    as_json: options.AsJson = False,
+    url: options.Url = options.DEFAULT_URL,
+    api_key: options.ApiKey = None,
+) -> None:
+    """List the known tasks, newest first."""
+    from service.tables import print_tasks
+
+    with options.open_client(url, api_key) as client:
+        tasks = list(client.tasks(**({"role": role} if role else {})))
+    if as_json:
+        options.print_json({"items": tasks, "next": None})
+    else:
+        print_tasks(tasks)
+
+
+@app.command()
+def show(
+    task: TaskName,
+    as_json: options.AsJson = False,
+    url: options.Url = options.DEFAULT_URL,
+    api_key: options.ApiKey = None,
+) -> None:
+    """Show one task."""
+    from service.tables import print_task
+
+    with options.open_client(url, api_key) as client:
+        document = find_task(client, task)
+    if as_json:
+        options.print_json(document)
+    else:
+        print_task(document)
+
+
+@app.command()
+def remove(task: TaskName, url: options.Url = options.DEFAULT_URL, api_key: options.ApiKey = None) -> None:
+    """Remove a task and what only it holds."""
+    with options.open_client(url, api_key) as client:
+        client.remove_task(find_task(client, task)["id"])
+    typer.echo(f"{task} is removed")
+
+
+def find_task(client: Client, id_or_name: str) -> dict[str, Any]:
+    """The task of this id, or else the baseline of this name.
+
+    Raises:
+        UnknownTaskError: there is neither.
+    """
+    try:
+        return client.get_task(id_or_name)
+    except RequestRefusedError as refusal:
+        if refusal.status not in (404, 422):
+            raise
+        for task in client.tasks(role="baseline"):
+            if task["name"] == id_or_name:
+                return client.get_task(task["id"])
+        raise UnknownTaskError(id_or_name) from refusal

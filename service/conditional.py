@@ -1,0 +1,27 @@
+"""Polls that cost little: an `ETag` on every document, `304` for who has it already (RFC 9110, section 13)."""
+
+import hashlib
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+
+def conditional(request: Request, document: BaseModel, headers: Mapping[str, str] | None = None) -> Response:
+    """The document as JSON, or 304 where `If-None-Match` names what it still is."""
+    body = document.model_dump_json().encode()
+    # The tag is of the very bytes, so it can neither miss a change nor see one that is none.
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    both = {"ETag": tag, "Cache-Control": "no-cache", **(headers or {})}
+    if matches(request.headers.get("if-none-match"), tag):
+        return Response(status_code=304, headers=both)
+    return Response(body, media_type="application/json", headers=both)
+
+
+def matches(if_none_match: str | None, tag: str) -> bool:
+    """Weak comparison with a list of tags, or with `*`."""
+    if if_none_match is None:
+        return False
+    named = {candidate.strip().removeprefix("W/") for candidate in if_none_match.split(",")}
+    return "*" in named or tag in named

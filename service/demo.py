@@ -1,0 +1,144 @@
+"""`ldnas demo`: four known tasks and a new one on the digits that scikit-learn carries, from nothing to an answer."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from service.answer_display import print_answer
+from service.client import Client
+from service.client_errors import ClientError
+from service.demo_display import Display, open_display
+from service.demo_progress import JobStory
+from service.demo_service import service_on
+from service.following import follow_all
+from service.process_errors import DemoFailedError
+from service.submission import Submission, require_success
+from service.supervisor import log_folder
+from worker.settings import Settings
+
+DATASET = {"uri": "builtin://digits"}
+
+
+@dataclass(frozen=True)
+class DemoTask:
+    """A task of the demo: its name, what it asks, and its label mapping."""
+
+    name: str
+    about: str
+    labels: dict[str, Any] | None
+
+
+BASELINES = (
+    DemoTask("odd_or_even", "is the digit odd?", {"groups": [[1, 3, 5, 7, 9]], "rest": True}),
+    DemoTask("ten_digits", "which of the ten is it?", None),
+    DemoTask("closed_loops", "does it have a loop (0 6 8 9)?", {"groups": [[0, 6, 8, 9]], "rest": True}),
+    DemoTask("small_or_large", "is it below five?", {"groups": [[0, 1, 2, 3, 4]], "rest": True}),
+)
+TARGET = DemoTask("primes", "is the digit a prime (2 3 5 7)?", {"groups": [[2, 3, 5, 7]], "rest": True})
+
+
+def run_demo(settings: Settings, *, show_answer: bool) -> dict[str, Any]:
+    """Run the demo on this home and return the recommendation as the API gave it.
+
+    Progress goes to standard error; the answer, where it is shown, to standard output.
+
+    Raises:
+        DemoFailedError: there is no answer; says why, and where the logs lie.
+    """
+    console = Console(stderr=True)
+    _introduce(console, settings)
+    try:
+        with open_display(console) as display, service_on(settings) as url, Client(url) as client:
+            document = _recommend(client, display)
+            folder = _export(client, document, settings.home / "demo")
+    except ClientError as error:
+        raise DemoFailedError(str(error), log_folder(settings)) from error
+    if show_answer:
+        print_answer(document)
+        print_next_steps(Console(), folder, settings)
+    return document
+
+
+def _introduce(console: Console, settings: Settings) -> None:
+    console.print(Text("ldnas demo", style="bold"))
+    console.print(
+        "1,797 scans of handwritten digits, 8×8 pixels. Four tasks on them become known;\n"
+        "a fifth is new, and gets a network found in the space of the task closest to it.",
+        highlight=False,
+    )
+    console.print(Text(f"Everything it makes lies in {settings.home}", style="dim"), soft_wrap=True)
+
+
+def _recommend(client: Client, display: Display) -> dict[str, Any]:
+    known = {JobStory(task.name, task.about): _baseline(client, task) for task in BASELINES}
+    display.begin("Four known tasks", tuple(known))
+    _follow(known, display)
+    target = client.recommend(
+        DATASET, name=TARGET.name, labels=TARGET.labels, baselines=[submission.id for submission in known.values()]
+    )
+    story = JobStory(TARGET.name, TARGET.about, is_target=True)
+    display.begin("A new task", (story,))
+    try:
+        _follow({story: target}, display)
+    except KeyboardInterrupt:
+        target.cancel()
+        raise
+    return target.get()
+
+
+def _baseline(client: Client, task: DemoTask) -> Submission:
+    """The baseline of an earlier run, or a new one; one that failed is registered again."""
+    for known in client.tasks(role="baseline"):
+        if known["name"] == task.name and known["dataset"]["uri"] == DATASET["uri"] and _same(known, task):
+            if known["state"] not in ("failed", "cancelled"):
+                return client.submission_of(known)
+            client.remove_task(known["id"])
+    return client.register_task(task.name, DATASET, labels=task.labels)
+
+
+def _same(known: Mapping[str, Any], task: DemoTask) -> bool:
+    """Whether a registered task asks what the demo's task asks."""
+    labels, wanted = known["labels"] or {}, task.labels or {}
+    return (labels.get("groups"), bool(labels.get("rest"))) == (wanted.get("groups"), bool(wanted.get("rest")))
+
+
+def _follow(jobs: Mapping[JobStory, Submission], display: Display) -> None:
+    follow_all(jobs, display.tell)
+    for story, submission in jobs.items():
+        require_success(submission.status(), story.label)
+
+
+def _export(client: Client, document: dict[str, Any], folder: Path) -> Path:
+    """Write the network, its code and the answer to files."""
+    architecture = document["architecture"]["id"]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "network.py").write_text(client.architecture_code(architecture))
+    (folder / "weights.safetensors").write_bytes(client.architecture_weights(architecture))
+    (folder / "recommendation.json").write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    return folder
+
+
+def print_next_steps(console: Console, folder: Path, settings: Settings) -> None:
+    """Where the files lie and how to go on."""
+    shown = _relative(folder)
+    for text in (
+        "",
+        f"In {shown}:",
+        "  network.py            the network as one file that needs only torch",
+        "  weights.safetensors   its weights",
+        "  recommendation.json   this answer in full",
+        f"  try it:  python {shown}/network.py {shown}/weights.safetensors IMAGE.png",
+        "",
+        f"To go on:  ldnas up  starts the service; http://{settings.host}:{settings.port}/docs explains its API.",
+    ):
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _relative(path: Path) -> Path:
+    """The path as seen from here, where it lies below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

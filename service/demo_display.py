@@ -1,0 +1,203 @@
+"""How the demo looks while it runs: a live view on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from service.answer_display import BAR_WIDTH, bar
+from service.demo_progress import JobStory, SearchView, genotype_in_short, spread
+
+TARGET_STAGES = ("resolve", "fit", "distance", "search", "train", "export")
+REFRESH_PER_SECOND = 8
+
+
+class Display(AbstractContextManager["Display"], Protocol):
+    """What the demo tells its progress to."""
+
+    def say(self, text: str) -> None:
+        """Show a line of its own."""
+        ...
+
+    def begin(self, title: str, stories: Sequence[JobStory]) -> None:
+        """Open a section whose jobs are shown until the next one begins."""
+        ...
+
+    def tell(self, story: JobStory, line: str | None) -> None:
+        """Something is new in a story; `line` says what, where it is worth a line."""
+        ...
+
+
+def open_display(console: Console) -> Display:
+    """The display that fits the console."""
+    return LiveDisplay(console) if console.is_terminal else LineDisplay(console)
+
+
+class LineDisplay:
+    """One line for each thing that happens, with the seconds since the start."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        return None
+
+    def say(self, text: str) -> None:
+        """Show a line of its own."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def begin(self, title: str, stories: Sequence[JobStory]) -> None:
+        """Open a section."""
+        self.say(f"\n{title}")
+        for story in stories:
+            self.say(f"  {story.label}: {story.about}")
+
+    def tell(self, story: JobStory, line: str | None) -> None:
+        """Show what happened."""
+        if line is not None:
+            self.say(f"{time.monotonic() - self._started:6.1f} s  {story.label}: {line}")
+
+
+class LiveDisplay:
+    """A view that is drawn anew several times a second; a finished section stays above it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._title = ""
+        self._stories: Sequence[JobStory] = ()
+        self._spinner = Spinner("dots", style="cyan")
+        self._live = Live(
+            console=console,
+            get_renderable=self._view,
+            refresh_per_second=REFRESH_PER_SECOND,
+            transient=True,
+            vertical_overflow="crop",
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._live.stop()
+        self._leave_section()
+
+    def say(self, text: str) -> None:
+        """Show a line of its own, above the live view."""
+        self._console.print(text, markup=False, highlight=False)
+
+    def begin(self, title: str, stories: Sequence[JobStory]) -> None:
+        """Leave what the last section came to, and show the next."""
+        self._leave_section()
+        self._title, self._stories = title, stories
+
+    def tell(self, story: JobStory, line: str | None) -> None:
+        """The next drawing shows it; there is nothing to do."""
+
+    def _leave_section(self) -> None:
+        if self._stories:
+            stories, self._stories = self._stories, ()
+            self._console.print(section(self._title, stories, self._spinner))
+
+    def _view(self) -> RenderableType:
+        if self._stories:
+            return section(self._title, self._stories, self._spinner)
+        return Columns([self._spinner, Text("the service starts", style="dim")])
+
+
+def section(title: str, stories: Sequence[JobStory], spinner: Spinner) -> RenderableType:
+    """A title, a row for each job, and for a target its stages, distances and search."""
+    rows = Table.grid(padding=(0, 2, 0, 0))
+    rows.add_column(width=2)
+    rows.add_column(no_wrap=True)
+    rows.add_column(no_wrap=True)
+    rows.add_column(no_wrap=True, overflow="ellipsis")
+    for story in stories:
+        rows.add_row(*story_row(story, spinner))
+    details = [Padding(detail, (0, 0, 0, 4)) for story in stories if not story.ended for detail in story_details(story)]
+    return Group(Text(""), Text.from_markup(f"[bold]{escape(title)}[/bold]"), rows, *details)
+
+
+def story_row(story: JobStory, spinner: Spinner) -> tuple[RenderableType, ...]:
+    """Mark, name, bar or time, and what the job does or came to."""
+    seconds = Text(f"{story.seconds or 0.0:.1f} s", style="dim")
+    match story.state:
+        case "succeeded":
+            return Text(" ✓", style="green"), Text(story.label), seconds, Text(outcome(story), style="dim")
+        case "failed" | "cancelled":
+            return Text(" ✗", style="red"), Text(story.label), seconds, Text(story.state, style="red")
+        case "running":
+            doing = Text(f"{story.stage or 'starts'}  ", style="cyan").append(story.message or story.about, style="dim")
+            return spinner, Text(story.label), ProgressBar(1.0, story.fraction, width=14), doing
+        case _:
+            return Text(" ·", style="dim"), Text(story.label, style="dim"), Text(""), Text(story.about, style="dim")
+
+
+def outcome(story: JobStory) -> str:
+    """What a finished job came to, in a few words."""
+    if not story.accuracies:
+        return story.about
+    return "balanced validation accuracy " + " ".join(f"{accuracy:.3f}" for accuracy in story.accuracies)
+
+
+def story_details(story: JobStory) -> list[RenderableType]:
+    """What is to be seen below the row of a target that is being worked on."""
+    if story.state != "running" or not story.is_target:
+        return []
+    details: list[RenderableType] = [stage_track(story)]
+    if story.distances:
+        details += ["", distances_so_far(story)]
+    if story.search and story.stage == "search":
+        details += ["", search_view(story.search)]
+    return details
+
+
+def stage_track(story: JobStory) -> Text:
+    """The stages in a row: those behind, the one at work, those to come, and the time left."""
+    track = Text()
+    at = TARGET_STAGES.index(story.stage) if story.stage in TARGET_STAGES else -1
+    for place, stage in enumerate(TARGET_STAGES):
+        mark, style = ("✓", "green") if place < at else ("▸", "bold cyan") if place == at else ("·", "dim")
+        track.append(f"{mark} {stage}  ", style=style)
+    if story.eta_seconds is not None:
+        track.append(f"about {story.eta_seconds:.0f} s left", style="dim")
+    return track
+
+
+def distances_so_far(story: JobStory) -> Table:
+    """The distances that have arrived, nearest first."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    largest = max(mean for mean, _ in story.distances.values())
+    for name, (mean, std) in sorted(story.distances.items(), key=lambda item: item[1][0]):
+        table.add_row(Text(name), Text(spread(mean, std)), bar(mean, largest))
+    return table
+
+
+def search_view(search: SearchView) -> RenderableType:
+    """The candidates of the iteration, each with its weight (or score) and its cell in short."""
+    at = f"iteration {search.iteration + 1}" + ("" if search.round is None else f", round {search.round + 1}")
+    table = Table.grid(padding=(0, 2, 0, 0))
+    values = search.alphas or search.accuracies
+    for place, genotype in enumerate(search.candidates):
+        cell = Text(genotype_in_short(genotype) + ("  (incumbent)" if genotype == search.incumbent else ""))
+        if place < len(values):
+            style = "bold" if values[place] == max(values) else "dim"
+            table.add_row(Text(f"{values[place]:.2f}"), bar(values[place], 1.0), cell, style=style)
+        else:
+            table.add_row(Text("    "), Text("·" * BAR_WIDTH, style="dim"), cell, style="dim")
+    return Group(Text(f"{at}: what FUSE weighs its candidates" if search.alphas else at), table)

@@ -1,0 +1,155 @@
+"""What is known of a job while it runs, put together from its events and its polled status."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.event_stream import ENDED, Event
+
+SHORT_PRIMITIVES = {
+    "identity": "id",
+    "sep_conv_3x3": "sep3",
+    "sep_conv_5x5": "sep5",
+    "dil_conv_3x3": "dil3",
+    "dil_conv_5x5": "dil5",
+    "conv_7x1_1x7": "7x1",
+    "max_pool_3x3": "max3",
+    "avg_pool_3x3": "avg3",
+}
+# So many lines for a training, however many epochs it has.
+EPOCH_LINES = 4
+
+
+def genotype_in_short(genotype: Mapping[str, Any]) -> str:
+    """A cell in one line: the primitive of each of its six edges, in order."""
+    return " ".join(SHORT_PRIMITIVES.get(primitive, primitive) for _, _, primitive in genotype["edges"])
+
+
+def spread(mean: float, std: float | None) -> str:
+    """A distance with its spread over repetitions."""
+    return f"{mean:.4f}" if std is None else f"{mean:.4f} ± {std:.4f}"
+
+
+@dataclass(frozen=True)
+class SearchView:
+    """Where a search stands: its candidates, and what they weigh (FUSE) or score (random search) after a round."""
+
+    iteration: int
+    round: int | None = None
+    candidates: tuple[dict[str, Any], ...] = ()
+    alphas: tuple[float, ...] = ()
+    accuracies: tuple[float, ...] = ()
+    incumbent: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> "SearchView":
+        """The view that an event of the search gives."""
+        return cls(
+            iteration=data["iteration"],
+            round=data.get("round"),
+            candidates=tuple(data.get("genotypes") or ()),
+            alphas=tuple(data.get("alphas") or ()),
+            accuracies=tuple(data.get("validation_accuracies") or ()),
+            incumbent=data.get("incumbent"),
+        )
+
+
+@dataclass(eq=False)
+class JobStory:
+    """One job as far as it is known; `update` takes a polled status, `apply` takes an event."""
+
+    label: str
+    about: str
+    is_target: bool = False
+    state: str = "queued"
+    stage: str | None = None
+    fraction: float = 0.0
+    message: str = ""
+    eta_seconds: float | None = None
+    started: float = field(default_factory=time.monotonic)
+    seconds: float | None = None
+    accuracies: list[float] = field(default_factory=list)
+    distances: dict[str, tuple[float, float | None]] = field(default_factory=dict)
+    search: "SearchView | None" = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can happen."""
+        return self.state in ENDED
+
+    def update(self, status: Mapping[str, Any]) -> None:
+        """Take over a polled status."""
+        progress = status.get("progress") or {}
+        self.state = status["state"]
+        self.stage = status.get("stage") or self.stage
+        self.message = progress.get("message") or ""
+        self.fraction = max(self.fraction, progress.get("fraction") or 0.0)
+        self.eta_seconds = progress.get("eta_seconds")
+        if self.ended and self.seconds is None:
+            self.seconds = time.monotonic() - self.started
+
+    def apply(self, event: Event) -> str | None:
+        """Take over an event; returns what it says in one line, or None where it is not worth one."""
+        tell = getattr(self, f"_on_{event.kind}", None)
+        return tell(event.data) if tell else None
+
+    def _on_state(self, data: Mapping[str, Any]) -> str:
+        if data["state"] == "running":
+            self.started = time.monotonic()
+        reason = data.get("reason")
+        return f"{data['state']} ({reason})" if reason else str(data["state"])
+
+    def _on_stage(self, data: Mapping[str, Any]) -> str:
+        self.stage = data["stage"]
+        return f"stage {self.stage}"
+
+    def _on_waiting(self, data: Mapping[str, Any]) -> str:
+        return "waits for " + ", ".join(map(str, data.get("baselines") or ()))
+
+    def _on_network(self, data: Mapping[str, Any]) -> str:
+        accuracy = data["balanced_validation_accuracy"]
+        self.accuracies.append(accuracy)
+        missed = "" if data.get("approximation", True) else ", misses 1-ε"
+        number = f"network {data.get('repetition', 0) + 1} of {data.get('repetitions', '?')}"
+        return f"{number}: balanced validation accuracy {accuracy:.3f}{missed}"
+
+    def _on_distance(self, data: Mapping[str, Any]) -> str:
+        if data["mean"] is None:
+            return f"distance from {data['name']}: not comparable"
+        # A new dict, not a changed one: a live view may be reading the old one in its own thread.
+        self.distances = {**self.distances, data["name"]: (data["mean"], data.get("std"))}
+        return f"distance from {data['name']}: {spread(data['mean'], data.get('std'))}"
+
+    def _on_candidates(self, data: Mapping[str, Any]) -> str:
+        self.search = SearchView(
+            data["iteration"], candidates=tuple(data["genotypes"]), incumbent=data.get("incumbent")
+        )
+        return f"search, iteration {self.search.iteration + 1}: {len(self.search.candidates)} candidates"
+
+    def _on_round(self, data: Mapping[str, Any]) -> str:
+        self.search = SearchView.of(data)
+        at = f"search, iteration {self.search.iteration + 1}, round {data['round'] + 1}"
+        if self.search.alphas:
+            return f"{at}: weights {_numbers(self.search.alphas)}"
+        return f"{at}: validation accuracies {_numbers(self.search.accuracies)}"
+
+    def _on_iteration(self, data: Mapping[str, Any]) -> str:
+        before = self.search.incumbent if self.search else None
+        self.search = SearchView.of(data)
+        incumbent = self.search.incumbent
+        stays = "the incumbent stays" if incumbent == before else "a new incumbent"
+        cell = f" {genotype_in_short(incumbent)}" if incumbent else ""
+        return f"search, iteration {self.search.iteration + 1} ends: {stays}{cell}"
+
+    def _on_epoch(self, data: Mapping[str, Any]) -> str | None:
+        epoch, epochs = data["epoch"], data["epochs"]
+        step = max(1, -(-epochs // EPOCH_LINES))
+        if epoch % step and epoch != epochs:
+            return None
+        accuracy = data.get("validation_accuracy")
+        return f"epoch {epoch} of {epochs}" + (f", validation accuracy {accuracy:.3f}" if accuracy is not None else "")
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.2f}" for value in values)

@@ -1,0 +1,82 @@
+"""The service that a demo talks to: the one that runs on this home, or one of its own that ends with it."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from service.home_lock import running_service
+from service.process_errors import DemoFailedError
+from service.supervisor import is_ready, log_folder
+from worker.settings import Settings
+
+START_SECONDS = 90.0
+# The supervisor gives its children 8 s.
+STOP_SECONDS = 12.0
+POLL_SECONDS = 0.1
+
+
+@contextmanager
+def service_on(settings: Settings) -> Iterator[str]:
+    """The URL of a ready service on this home; one that had to be started is stopped at the end.
+
+    Raises:
+        DemoFailedError: it did not become ready.
+    """
+    running = running_service(settings.home)
+    if running is not None:
+        _wait_until_ready(settings, None)
+        yield running.url
+        return
+    log = log_folder(settings) / "supervisor.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    # Any free port: the usual one may belong to a service on another home.
+    environment = {**os.environ, **replace(settings, port=0).as_environment(), "LDNAS_EXIT_WITH_PARENT": "1"}
+    with log.open("wb") as output:
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "service.cli", "up"],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+    try:
+        yield _wait_until_ready(settings, supervisor)
+    finally:
+        _stop(supervisor)
+
+
+def _wait_until_ready(settings: Settings, supervisor: "subprocess.Popen[bytes] | None") -> str:
+    give_up = time.monotonic() + START_SECONDS
+    while time.monotonic() < give_up:
+        running = running_service(settings.home)
+        if running is not None and is_ready(running.url):
+            return running.url
+        if supervisor is not None and supervisor.poll() is not None:
+            reason = _last_line(log_folder(settings) / "supervisor.log")
+            raise DemoFailedError(f"the service ended at its start: {reason}", log_folder(settings))
+        time.sleep(POLL_SECONDS)
+    raise DemoFailedError(f"the service was not ready after {START_SECONDS:g} s", log_folder(settings))
+
+
+def _stop(supervisor: "subprocess.Popen[bytes]") -> None:
+    supervisor.terminate()
+    try:
+        supervisor.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        # Its children read a pipe from it and go when it is gone.
+        supervisor.kill()
+        supervisor.wait()
+    finally:
+        if supervisor.stdin is not None:
+            supervisor.stdin.close()
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")

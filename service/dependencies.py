@@ -1,0 +1,54 @@
+"""What a route is given: the process's resources, and the parameters that many routes share."""
+
+import threading
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Header, Path, Query, Request
+
+from worker.artifacts import ArtifactStore
+from worker.registry.session import Engine
+from worker.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Resources:
+    """What one API process holds for as long as it runs.
+
+    Attributes:
+        settings: as read at the entry point.
+        engine: the registry's connections; opened when first needed.
+        store: where weights and code lie.
+        stopping: set when the process shall end, so that open streams end too.
+    """
+
+    settings: Settings
+    engine: Engine
+    store: ArtifactStore
+    stopping: threading.Event
+
+
+def _resources(request: Request) -> Resources:
+    resources: Resources = request.app.state.resources
+    return resources
+
+
+ResourcesDependency = Annotated[Resources, Depends(_resources)]
+
+ResourceId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="32 hexadecimal digits")]
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="asking twice with one key and one body is asking once; another body under the key is 422",
+    ),
+]
+
+Limit = Annotated[int, Query(ge=1, le=200, description="items on a page")]
+After = Annotated[
+    str | None, Query(pattern=r"^[0-9a-f]{32}$", description="`next` of the page before; absent: the first page")
+]

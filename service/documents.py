@@ -1,0 +1,156 @@
+"""Rows in, response documents out."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from service.errors import problem_of_job
+from service.schemas.answer import Recommendation, RecommendationSummary
+from service.schemas.architectures import Architecture
+from service.schemas.jobs import Job, Progress
+from service.schemas.problems import Problem
+from service.schemas.tasks import Digests, SplitSizes, Task, TaskGenotype, TaskNetwork, TaskSummary
+from worker.registry import models as rows
+
+
+def job_document(job: rows.Job) -> Job:
+    """A job, without what only the workers need of it (lease, checkpoint)."""
+    return Job(
+        id=job.id,
+        kind=job.kind,
+        state=job.state.value,
+        stage=job.stage,
+        progress=_progress(job),
+        priority=job.priority,
+        attempt=job.attempt,
+        failures=job.failures,
+        max_attempts=job.max_attempts,
+        cancel_requested=job.cancel_requested_at is not None,
+        params=job.params,
+        result=job.result,
+        error=_failure(job),
+        created_at=job.created_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+    )
+
+
+def task_summary(task: rows.Task, state: str) -> TaskSummary:
+    """A task in a listing; `state` is that of its job."""
+    return TaskSummary(**_task_fields(task), state=state)
+
+
+def task_document(
+    task: rows.Task, job: rows.Job, networks: Sequence[rows.Network], genotypes: Sequence[rows.GenotypeRow]
+) -> Task:
+    """A task with its progress; `networks` by repetition, `genotypes` with the best first."""
+    return Task(
+        **_task_fields(task),
+        state=job.state.value,
+        stage=job.stage,
+        progress=_progress(job),
+        error=_failure(job),
+        finished_at=job.finished_at,
+        networks=[_network(network, repetition, task.epsilon) for repetition, network in enumerate(networks)],
+        genotypes=[TaskGenotype.model_validate(genotype) for genotype in genotypes],
+    )
+
+
+def recommendation_document(recommendation: rows.Recommendation, job: rows.Job) -> Recommendation:
+    """The answer as far as it is known: what was asked, over it what the stages found, over that the job."""
+    known = {part: value for part, value in recommendation.document.items() if value is not None}
+    asked = {name: recommendation.request.get(name) for name in ("dataset", "labels", "image_size")}
+    target = {"task_id": recommendation.task_id, **asked, **known.get("target", {})}
+    return Recommendation.model_validate(
+        known
+        | {
+            "id": recommendation.id,
+            "name": recommendation.name,
+            "job_id": recommendation.job_id,
+            "state": job.state.value,
+            "stage": job.stage,
+            "progress": _progress(job),
+            "created_at": recommendation.created_at,
+            "finished_at": job.finished_at,
+            "error": _failure(job),
+            "target": target,
+        }
+    )
+
+
+def recommendation_summary(recommendation: rows.Recommendation, job: rows.Job) -> RecommendationSummary:
+    """A recommendation in a listing."""
+    return RecommendationSummary(
+        id=recommendation.id,
+        name=recommendation.name,
+        job_id=recommendation.job_id,
+        task_id=recommendation.task_id,
+        state=job.state.value,
+        stage=job.stage,
+        verdict=recommendation.document.get("verdict"),
+        created_at=recommendation.created_at,
+        finished_at=job.finished_at,
+    )
+
+
+def architecture_document(architecture: rows.ArchitectureRow) -> Architecture:
+    """A finished network, with the paths of its files in place of their digests."""
+    path = f"/v1/architectures/{architecture.id}"
+    return Architecture(
+        id=architecture.id,
+        name=architecture.name,
+        recommendation_id=architecture.recommendation_id,
+        job_id=architecture.job_id,
+        genotype=architecture.genotype,
+        skeleton=architecture.skeleton,
+        class_names=architecture.class_names,
+        preprocessing=architecture.preprocessing,
+        parameters=architecture.parameters,
+        macs=architecture.macs,
+        validation=architecture.validation,
+        test=architecture.test,
+        code=f"{path}/code",
+        weights=f"{path}/weights",
+        created_at=architecture.created_at,
+    )
+
+
+def _task_fields(task: rows.Task) -> dict[str, Any]:
+    return {
+        "id": task.id,
+        "name": task.name,
+        "role": task.role,
+        "job_id": task.job_id,
+        "dataset": task.dataset,
+        "labels": task.labels,
+        "network": task.architecture,
+        "epsilon": task.epsilon,
+        "repetitions": task.repetitions,
+        "seed": task.seed,
+        "image_size": task.image_size,
+        "class_names": task.class_names,
+        "counts": SplitSizes(**(task.counts or {})),
+        "digests": Digests(
+            dataset=task.dataset_digest, mapping=task.mapping_digest, preprocessing=task.preprocessing_digest
+        ),
+        "created_at": task.created_at,
+    }
+
+
+def _network(network: rows.Network, repetition: int, epsilon: float) -> TaskNetwork:
+    return TaskNetwork(
+        repetition=repetition,
+        key=network.key,
+        architecture=network.architecture,
+        parameters=network.parameters,
+        validation_accuracy=network.validation_accuracy,
+        validation_balanced_accuracy=network.validation_balanced_accuracy,
+        approximation=network.validation_balanced_accuracy >= 1 - epsilon,
+    )
+
+
+def _progress(job: rows.Job) -> Progress:
+    return Progress(**(job.progress or {}))
+
+
+def _failure(job: rows.Job) -> Problem | None:
+    return None if job.error is None else problem_of_job(job.error)

@@ -1,0 +1,159 @@
+"""What the service itself refuses, and the HTTP status and title of every refusal of every floor.
+
+ServiceError
+├── UnknownBaselineError       a recommendation names a baseline that there is not
+├── DeletedResourceError       an idempotency key belongs to a resource that was deleted since
+├── MissingArtifactError       a row owns a file that is no longer in the store
+├── NotAcceptableError         none of the accepted media types is offered
+└── NotReadyError              the database does not answer, or is not migrated
+
+This is the only file that knows both a domain error and an HTTP status.
+"""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from ldnas import errors as science
+from service.problems import problem
+from service.schemas.problems import Problem, ProblemEntry
+from worker.failures import error_code
+from worker.registry import errors as registry
+
+
+class ServiceError(Exception):
+    """Base of every deliberate error of the service.
+
+    Attributes:
+        message: what was refused, and what would be accepted.
+        field: the request field at fault, dotted, or None.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class UnknownBaselineError(ServiceError):
+    """A recommendation names a baseline that there is not."""
+
+
+class DeletedResourceError(ServiceError):
+    """An idempotency key belongs to a resource that was deleted since."""
+
+
+class MissingArtifactError(ServiceError):
+    """A row owns a file that is no longer in the store."""
+
+
+class NotAcceptableError(ServiceError):
+    """None of the accepted media types is offered."""
+
+
+class NotReadyError(ServiceError):
+    """The database does not answer, or is not migrated."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one sort of error is answered.
+
+    Attributes:
+        field: the request field at fault, where the error itself knows none.
+        detail: stands in for the error's message, where that was not written for a client.
+    """
+
+    status: int
+    title: str
+    field: str | None = None
+    detail: str | None = None
+
+
+INTERNAL = Kind(500, "The service met an error of its own", detail="The service's log has the details.")
+
+KINDS: dict[type[Exception], Kind] = {
+    science.LdnasError: INTERNAL,
+    science.RefusedError: Kind(422, "The input cannot be worked on"),
+    science.InvalidReferenceError: Kind(422, "The dataset reference is malformed or not supported"),
+    science.ForbiddenLocationError: Kind(422, "The dataset lies outside the allowed roots"),
+    science.DatasetNotFoundError: Kind(422, "No dataset lies there"),
+    science.UnreadableDatasetError: Kind(422, "The dataset has a layout that cannot be read"),
+    science.BrokenImageError: Kind(422, "An image cannot be decoded"),
+    science.ImageSizeError: Kind(422, "An image is too small or too large"),
+    science.ReferenceChangedError: Kind(409, "The dataset changed while it was being used"),
+    science.InvalidMappingError: Kind(422, "The label mapping is impossible"),
+    science.UnknownLabelError: Kind(422, "The dataset has no such label"),
+    science.SingleClassError: Kind(422, "Fewer than two classes are left"),
+    science.TooFewImagesError: Kind(422, "A class has too few images"),
+    science.EmptySplitError: Kind(422, "A split has no image"),
+    science.UnknownNetworkError: Kind(422, "No network architecture of that name"),
+    science.InvalidGenotypeError: Kind(422, "The genotype is malformed or outside its space"),
+    science.InvalidSearchError: Kind(422, "The search setting cannot be met"),
+    science.UnsupportedLayerError: Kind(422, "A layer of the network cannot be treated exactly"),
+    registry.RegistryError: INTERNAL,
+    registry.NotFoundError: Kind(404, "Not found"),
+    registry.FenceLostError: Kind(409, "The job has another owner by now"),
+    registry.ConflictError: Kind(409, "What is there already stands against it"),
+    registry.NameTakenError: Kind(409, "Another baseline holds the name", field="name"),
+    registry.TaskBusyError: Kind(409, "The task is still being worked on"),
+    registry.RecommendationBusyError: Kind(409, "The recommendation is still being worked on"),
+    registry.JobNotRetriableError: Kind(409, "The job cannot be tried again"),
+    registry.IdempotencyKeyReusedError: Kind(422, "The key was used for another request", field="Idempotency-Key"),
+    registry.DuplicateRequestError: Kind(409, "An equal request was made at the same moment"),
+    registry.DatabaseUnavailableError: Kind(
+        503, "The database does not answer", detail="Nothing was written; the same request may succeed later."
+    ),
+    ServiceError: INTERNAL,
+    UnknownBaselineError: Kind(422, "There is no such baseline"),
+    DeletedResourceError: Kind(409, "What this idempotency key made was deleted"),
+    MissingArtifactError: Kind(404, "The file is gone"),
+    NotAcceptableError: Kind(406, "None of the accepted media types is offered"),
+    NotReadyError: Kind(503, "The service is not ready"),
+}
+
+# Ends of a job that no error class stands for.
+JOB_KINDS = {
+    "attempts_exhausted": Kind(500, "The job was started as often as is allowed, and never came to an end"),
+    "internal": INTERNAL,
+}
+_KINDS_BY_CODE = {error_code(error_class): kind for error_class, kind in KINDS.items()} | JOB_KINDS
+
+
+def problem_of(error: Exception, *, instance: str | None = None) -> Problem:
+    """The document for a deliberate error of any floor."""
+    kind = next(KINDS[base] for base in type(error).__mro__ if base in KINDS)
+    failure = {
+        "detail": kind.detail or getattr(error, "message", None) or str(error),
+        "field": getattr(error, "field", None) or kind.field,
+        "origin": getattr(error, "origin", None),
+    }
+    return _document(kind, error_code(type(error)), failure, instance)
+
+
+def problem_of_job(error: dict[str, Any]) -> Problem:
+    """The same document for what a job's row keeps of its failure: `code`, `detail`, `field`, `origin`.
+
+    A code that this version does not know (a newer worker wrote it) is shown as a failure of the job.
+    """
+    code = error.get("code", "internal")
+    return _document(_KINDS_BY_CODE.get(code, Kind(500, "The job failed")), code, error, instance=None)
+
+
+def internal_problem(*, instance: str | None = None) -> Problem:
+    """The document for a bug: it tells nothing of the inside."""
+    return _document(INTERNAL, "internal", {"detail": INTERNAL.detail}, instance)
+
+
+def _document(kind: Kind, code: str, failure: dict[str, Any], instance: str | None) -> Problem:
+    detail = failure.get("detail") or HTTPStatus(kind.status).phrase
+    named = failure.get("field") is not None or failure.get("origin") is not None
+    entry = ProblemEntry(field=failure.get("field"), origin=failure.get("origin"), message=detail)
+    return problem(
+        status=kind.status,
+        code=code,
+        title=kind.title,
+        detail=detail,
+        errors=[entry] if named else [],
+        instance=instance,
+    )

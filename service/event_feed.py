@@ -1,0 +1,63 @@
+"""A job's events as a stream (server-sent events): those that are there, then those that come."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Header
+from fastapi.sse import ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from service.dependencies import Resources
+from worker.registry.errors import DatabaseUnavailableError, NotFoundError
+from worker.registry.models import JobEvent
+from worker.registry.session import reading
+
+POLL_SECONDS = 0.5
+BATCH = 500
+
+# SQLite and PostgreSQL both number events with 63 bits; a client's made-up number must not overflow that.
+LastEventId = Annotated[
+    int,
+    Header(alias="Last-Event-ID", ge=0, le=2**63 - 1, description="the stream goes on after this event"),
+]
+
+
+def _next_events(resources: Resources, job_id: str, after: int) -> tuple[list[JobEvent], bool]:
+    """The events after `after`, and whether the job has ended and they are its last."""
+    with reading(resources.engine) as registry:
+        ended = registry.jobs.get(job_id).state.ended
+        events = registry.jobs.events_after(job_id, after_id=after, limit=BATCH)
+    return events, ended and len(events) < BATCH
+
+
+def refuse_finished_stream(resources: Resources, job_id: str, after: int) -> None:
+    """Answers 204 where nothing is left to tell: it makes a browser's `EventSource` stop reconnecting.
+
+    Raises:
+        NotFoundError: there is no such job.
+    """
+    events, last = _next_events(resources, job_id, after)
+    if last and not events:
+        raise HTTPException(204)
+
+
+async def feed(resources: Resources, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
+    """Every event of the job after the one numbered `after`, until the job has ended or the process stops.
+
+    Each look is a short read of its own: a stream that stays open for hours holds no connection and no thread.
+    """
+    while not resources.stopping.is_set():
+        try:
+            events, last = await run_in_threadpool(_next_events, resources, job_id, after)
+        except (NotFoundError, DatabaseUnavailableError):
+            # Deleted meanwhile, or out of reach: the client comes back with the last id and is told by a status.
+            return
+        for event in events:
+            yield ServerSentEvent(id=str(event.id), event=event.kind, data=event.data)
+            after = event.id
+        if last:
+            return
+        if len(events) < BATCH:
+            await asyncio.sleep(POLL_SECONDS)

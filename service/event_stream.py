@@ -1,0 +1,53 @@
+"""Server-sent events, read line by line (WHATWG HTML, section 9.2)."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+ENDED = frozenset({"succeeded", "failed", "cancelled"})
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of a job.
+
+    Attributes:
+        id: its number; grows within the service, and names the place to go on reading from.
+        kind: "state", "stage", "network", "distance", "round", …
+        data: what happened; the keys depend on the kind.
+    """
+
+    id: int
+    kind: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ends_the_job(self) -> bool:
+        """Whether nothing can follow this event."""
+        return self.kind == "state" and self.data.get("state") in ENDED
+
+
+def parse_events(lines: Iterable[str]) -> Iterator[Event]:
+    """The events of a stream of lines without their line ends.
+
+    Comments (the server's keep-alive) are skipped, several data lines are joined, and an event that the end of the
+    stream cuts short is dropped, as the standard demands: it will come again after the reconnection. An event without
+    an id carries the last one that was seen.
+    """
+    number, kind = 0, ""
+    data: list[str] = []
+    for line in lines:
+        if not line:
+            if data:
+                yield Event(number, kind or "message", json.loads("\n".join(data)))
+            kind, data = "", []
+            continue
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "id" and value.isdecimal():
+            number = int(value)
+        elif name == "event":
+            kind = value
+        elif name == "data":
+            data.append(value)

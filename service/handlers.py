@@ -1,0 +1,71 @@
+"""Answers every failure with a problem document, those of the framework included."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import compile_path
+
+from ldnas.errors import LdnasError
+from service.errors import ServiceError, internal_problem, problem_of
+from service.problems import ProblemResponse, problem
+from service.validation import validation_problem
+from worker.registry.errors import RegistryError
+
+UNAVAILABLE_RETRY_SECONDS = "5"
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Makes `app` answer every failure with `application/problem+json`."""
+    for error_class in (LdnasError, RegistryError, ServiceError):
+        app.add_exception_handler(error_class, _deliberate)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _internal)
+
+
+def _deliberate(request: Request, error: Exception) -> Response:
+    document = problem_of(error, instance=request.url.path)
+    headers = {"Retry-After": UNAVAILABLE_RETRY_SECONDS} if document.status == 503 else {}
+    return ProblemResponse(document, headers)
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    content_type = request.headers.get("content-type", "")
+    return ProblemResponse(validation_problem(error.errors(), content_type=content_type, instance=request.url.path))
+
+
+def _http(request: Request, error: Exception) -> Response:
+    """What the framework itself answers: no such path, no such method, a body too large."""
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    headers = dict(error.headers or {})
+    if status < 400:
+        return Response(status_code=status, headers=headers)
+    detail = error.detail
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed_methods(request) or headers.get("Allow", "")
+        detail = f"{request.method} is not offered here; {headers['Allow']} is."
+    code = status.phrase.lower().replace(" ", "_").replace("-", "_")
+    document = problem(status=status, code=code, title=status.phrase, detail=detail, instance=request.url.path)
+    return ProblemResponse(document, headers)
+
+
+def _allowed_methods(request: Request) -> str:
+    """Every method of the path. The router's own answer knows only those of the first route that fits."""
+    app: FastAPI = request.app
+    methods = {
+        method.upper()
+        for template, operations in app.openapi()["paths"].items()
+        if compile_path(template)[0].match(request.url.path)
+        for method in operations
+    }
+    return ", ".join(sorted(methods))
+
+
+def _internal(request: Request, error: Exception) -> Response:
+    """A bug. Starlette raises it again after this answer, so that the server's log has the traceback."""
+    return ProblemResponse(internal_problem(instance=request.url.path))

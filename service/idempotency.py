@@ -1,0 +1,59 @@
+"""A POST that is sent twice under one `Idempotency-Key` makes one thing (IETF draft-ietf-httpapi-idempotency-key)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from ldnas.digests import json_digest
+from worker.registry.errors import DuplicateRequestError
+from worker.registry.models import Job, JobKind
+from worker.registry.session import Engine, reading
+
+# Until there are keys with owners, every job belongs to whoever can reach the service.
+OWNER = "local"
+
+
+@dataclass(frozen=True)
+class RequestIdentity:
+    """What makes two requests the same: the client's key (None: no two are) and the digest of what was asked."""
+
+    key: str | None
+    digest: str
+
+    @classmethod
+    def of(cls, kind: JobKind, body: BaseModel, key: str | None) -> "RequestIdentity":
+        """The digest is over what the client wrote, so that a default which changes later does not alter it."""
+        return cls(key, json_digest({"kind": kind.value, "body": body.model_dump(mode="json", exclude_unset=True)}))
+
+
+def once(engine: Engine, identity: RequestIdentity, submit: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The params of the job that this request made, now or when it came before.
+
+    Args:
+        engine: the registry's connections.
+        identity: tells whether it came before.
+        submit: checks and stores the request; gives its job's params.
+
+    Raises:
+        IdempotencyKeyReusedError: another request came under the key.
+    """
+    earlier = _earlier(engine, identity)
+    if earlier is not None:
+        return earlier.params
+    try:
+        return submit()
+    except DuplicateRequestError:
+        # An equal request won the race to the unique index: its job is committed by now.
+        earlier = _earlier(engine, identity)
+        if earlier is None:
+            raise
+        return earlier.params
+
+
+def _earlier(engine: Engine, identity: RequestIdentity) -> Job | None:
+    if identity.key is None:
+        return None
+    with reading(engine) as registry:
+        return registry.jobs.find_request(OWNER, identity.key, identity.digest)

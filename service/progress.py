@@ -1,0 +1,60 @@
+"""The progress of one job on standard error: a bar on a terminal, a line for each change elsewhere."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+Show = Callable[[Mapping[str, Any]], None]
+
+
+@contextmanager
+def progress_shown(label: str, console: Console | None = None) -> Iterator[Show]:
+    """While open, takes a job's document each time that it was polled and shows what is new in it."""
+    console = console or Console(stderr=True)
+    if not console.is_terminal:
+        yield _line_writer(label, console)
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[message]}", markup=False),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        row = bar.add_task(label, total=1.0, message="")
+        yield lambda status: bar.update(
+            row,
+            description=f"{label}: {status.get('stage') or status['state']}",
+            completed=progress_fraction(status),
+            message=progress_message(status),
+        )
+
+
+def _line_writer(label: str, console: Console) -> Show:
+    last: tuple[str, str] | None = None
+
+    def show(status: Mapping[str, Any]) -> None:
+        nonlocal last
+        stage = status["state"] if status["state"] != "running" else status.get("stage") or "running"
+        now = (stage, progress_message(status))
+        if now != last:
+            last = now
+            console.print(f"{label}: " + ", ".join(part for part in now if part), markup=False, highlight=False)
+
+    return show
+
+
+def progress_fraction(status: Mapping[str, Any]) -> float:
+    """The share of a job that is done, in [0, 1]."""
+    if status["state"] == "succeeded":
+        return 1.0
+    return float((status.get("progress") or {}).get("fraction") or 0.0)
+
+
+def progress_message(status: Mapping[str, Any]) -> str:
+    """What the job says about itself, empty where it says nothing."""
+    return str((status.get("progress") or {}).get("message") or "")

@@ -1,0 +1,72 @@
+"""`/v1/jobs`: the work behind tasks and recommendations."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from service.conditional import conditional
+from service.dependencies import After, Limit, ResourceId, ResourcesDependency
+from service.documents import job_document
+from service.event_feed import LastEventId, feed, refuse_finished_stream
+from service.paging import page
+from service.problems import described
+from service.schemas.base import Page
+from service.schemas.jobs import Job, Kind, State
+from worker.registry.session import reading, unit_of_work
+from worker.registry.states import JobState
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=described(404, 422, 503))
+
+
+@router.get("", summary="List jobs")
+def list_jobs(
+    resources: ResourcesDependency,
+    limit: Limit = 50,
+    after: After = None,
+    state: State | None = None,
+    kind: Kind | None = None,
+) -> Page[Job]:
+    """Newest first."""
+    wanted = None if state is None else JobState(state)
+    with reading(resources.engine) as registry:
+        jobs = registry.jobs.list(state=wanted, kind=kind, limit=limit + 1, after=after)
+    return page([job_document(job) for job in jobs], limit)
+
+
+@router.get("/{job_id}", summary="Poll a job", response_model=Job)
+def get_job(job_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
+    """State, stage, progress, and the problem document of a failure."""
+    with reading(resources.engine) as registry:
+        job = registry.jobs.get(job_id)
+    return conditional(request, job_document(job))
+
+
+def _open_stream(job_id: ResourceId, resources: ResourcesDependency, last_event_id: LastEventId = 0) -> int:
+    refuse_finished_stream(resources, job_id, last_event_id)
+    return last_event_id
+
+
+@router.get("/{job_id}/events", summary="Follow a job", response_class=EventSourceResponse)
+async def job_events(
+    job_id: ResourceId, resources: ResourcesDependency, after: Annotated[int, Depends(_open_stream)]
+) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: all that happened after `Last-Event-ID`, then what happens, until the job has ended."""
+    async for event in feed(resources, job_id, after):
+        yield event
+
+
+@router.post("/{job_id}/cancel", status_code=202, summary="Cancel a job")
+def cancel_job(job_id: ResourceId, resources: ResourcesDependency) -> Job:
+    """A queued job is cancelled at once, a running one within seconds; one that has ended stays as it is."""
+    with unit_of_work(resources.engine) as registry:
+        return job_document(registry.jobs.request_cancel(job_id))
+
+
+@router.post("/{job_id}/retry", status_code=202, summary="Try a job again", responses=described(409))
+def retry_job(job_id: ResourceId, resources: ResourcesDependency) -> Job:
+    """Queues a failed or cancelled job anew; what its stages have kept is not computed again."""
+    with unit_of_work(resources.engine) as registry:
+        registry.jobs.retry(job_id)
+        return job_document(registry.jobs.get(job_id))

@@ -1,0 +1,116 @@
+"""`/v1/recommendations`: ask for an architecture, watch, and read the answer with its reasons."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from service.conditional import conditional
+from service.dependencies import After, IdempotencyKey, Limit, ResourceId, Resources, ResourcesDependency
+from service.documents import recommendation_document, recommendation_summary
+from service.errors import DeletedResourceError
+from service.event_feed import LastEventId, feed, refuse_finished_stream
+from service.intake import accept_recommendation
+from service.paging import page
+from service.problems import described
+from service.schemas.answer import Recommendation, RecommendationSummary
+from service.schemas.base import Page
+from service.schemas.recommendations import RecommendationRequest
+from worker.registry.errors import NotFoundError
+from worker.registry.session import reading, unit_of_work
+
+RETRY_AFTER_SECONDS = "2"
+
+router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"], responses=described(422, 503))
+
+
+@router.post("", status_code=202, summary="Ask for an architecture", responses=described(400, 409, 413, 415))
+def ask(
+    body: RecommendationRequest, response: Response, resources: ResourcesDependency, key: IdempotencyKey = None
+) -> Recommendation:
+    """Stores the new task and queues the job that compares it with the baselines, searches and trains."""
+    recommendation_id = accept_recommendation(resources, body, key)
+    try:
+        document = _document(resources, recommendation_id)
+    except NotFoundError as error:
+        raise DeletedResourceError(f"recommendation {recommendation_id} was deleted; a new key asks anew") from error
+    response.headers["Location"] = f"/v1/recommendations/{recommendation_id}"
+    response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+    return document
+
+
+@router.get("", summary="List recommendations")
+def list_recommendations(
+    resources: ResourcesDependency, limit: Limit = 50, after: After = None
+) -> Page[RecommendationSummary]:
+    """Newest first."""
+    with reading(resources.engine) as registry:
+        rows = registry.recommendations.list(limit=limit + 1, after=after)
+        summaries = [recommendation_summary(row, registry.jobs.get(row.job_id)) for row in rows]
+    return page(summaries, limit)
+
+
+@router.get(
+    "/{recommendation_id}", summary="Poll a recommendation", response_model=Recommendation, responses=described(404)
+)
+def get_recommendation(recommendation_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
+    """Every field from the first poll, `null` until it is known; an unchanged answer costs a 304."""
+    return conditional(request, _document(resources, recommendation_id))
+
+
+@router.delete(
+    "/{recommendation_id}", status_code=204, summary="Delete a recommendation", responses=described(404, 409)
+)
+def delete_recommendation(recommendation_id: ResourceId, resources: ResourcesDependency) -> None:
+    """Deletes the answer and its target task; the architecture stays. One that is being worked on is refused."""
+    with unit_of_work(resources.engine) as registry:
+        registry.recommendations.delete(recommendation_id)
+
+
+@router.post(
+    "/{recommendation_id}/cancel", status_code=202, summary="Cancel a recommendation", responses=described(404)
+)
+def cancel_recommendation(recommendation_id: ResourceId, resources: ResourcesDependency) -> Recommendation:
+    """Stops it within seconds, and keeps what is known by then; one that has ended stays as it is."""
+    with unit_of_work(resources.engine) as registry:
+        recommendation = registry.recommendations.get(recommendation_id)
+        return recommendation_document(recommendation, registry.jobs.request_cancel(recommendation.job_id))
+
+
+@dataclass(frozen=True)
+class _Stream:
+    """Which job's events a stream sends, and after which one it begins."""
+
+    job_id: str
+    after: int
+
+
+def _open_stream(
+    recommendation_id: ResourceId, resources: ResourcesDependency, last_event_id: LastEventId = 0
+) -> _Stream:
+    with reading(resources.engine) as registry:
+        job_id = registry.recommendations.get(recommendation_id).job_id
+    refuse_finished_stream(resources, job_id, last_event_id)
+    return _Stream(job_id, last_event_id)
+
+
+@router.get(
+    "/{recommendation_id}/events",
+    summary="Follow a recommendation",
+    response_class=EventSourceResponse,
+    responses=described(404),
+)
+async def recommendation_events(
+    resources: ResourcesDependency, stream: Annotated[_Stream, Depends(_open_stream)]
+) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: all that happened after `Last-Event-ID`, then what happens, until the job has ended."""
+    async for event in feed(resources, stream.job_id, stream.after):
+        yield event
+
+
+def _document(resources: Resources, recommendation_id: str) -> Recommendation:
+    with reading(resources.engine) as registry:
+        recommendation = registry.recommendations.get(recommendation_id)
+        return recommendation_document(recommendation, registry.jobs.get(recommendation.job_id))

@@ -1,0 +1,69 @@
+"""`/v1/tasks`: the tasks that are known (baselines), and those that were asked about (targets)."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+
+from service.conditional import conditional
+from service.dependencies import After, IdempotencyKey, Limit, ResourceId, Resources, ResourcesDependency
+from service.documents import task_document, task_summary
+from service.errors import DeletedResourceError
+from service.intake import accept_task
+from service.paging import page
+from service.problems import described
+from service.schemas.base import Page
+from service.schemas.tasks import Task, TaskRequest, TaskSummary
+from worker.registry.errors import NotFoundError
+from worker.registry.session import reading, unit_of_work
+
+RETRY_AFTER_SECONDS = "2"
+
+router = APIRouter(prefix="/v1/tasks", tags=["tasks"], responses=described(422, 503))
+
+
+@router.post("", status_code=202, summary="Register a baseline", responses=described(400, 409, 413, 415))
+def register_task(
+    body: TaskRequest, response: Response, resources: ResourcesDependency, key: IdempotencyKey = None
+) -> Task:
+    """Stores the task and queues the job that trains its networks and finds its genotypes."""
+    task_id = accept_task(resources, body, key)
+    try:
+        document = _document(resources, task_id)
+    except NotFoundError as error:
+        raise DeletedResourceError(f"task {task_id} was deleted; a new key registers it anew") from error
+    response.headers["Location"] = f"/v1/tasks/{task_id}"
+    response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+    return document
+
+
+@router.get("", summary="List tasks")
+def list_tasks(
+    resources: ResourcesDependency,
+    limit: Limit = 50,
+    after: After = None,
+    role: Literal["baseline", "target"] | None = None,
+) -> Page[TaskSummary]:
+    """Newest first."""
+    with reading(resources.engine) as registry:
+        rows = registry.tasks.list(role=role, limit=limit + 1, after=after)
+    return page([task_summary(row.task, row.state.value) for row in rows], limit)
+
+
+@router.get("/{task_id}", summary="Show a task", response_model=Task, responses=described(404))
+def get_task(task_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
+    """The task, the state of its job, its networks, and its genotypes with the best first."""
+    return conditional(request, _document(resources, task_id))
+
+
+@router.delete("/{task_id}", status_code=204, summary="Delete a task", responses=described(404, 409))
+def delete_task(task_id: ResourceId, resources: ResourcesDependency) -> None:
+    """What other tasks share with it stays. A task whose job has not ended is refused: cancel the job first."""
+    with unit_of_work(resources.engine) as registry:
+        registry.tasks.delete(task_id)
+
+
+def _document(resources: Resources, task_id: str) -> Task:
+    with reading(resources.engine) as registry:
+        task = registry.tasks.get(task_id)
+        job = registry.jobs.get(task.job_id)
+        return task_document(task, job, registry.tasks.networks(task_id), registry.tasks.genotypes(task_id))

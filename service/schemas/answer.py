@@ -1,0 +1,185 @@
+"""The recommendation as it is answered: every field from the first poll, `null` until it is known.
+
+Only `error`, `control` and a distance's `mend` are `null` as wholes. Every other object is there from the start with
+fields that are `null`, so that a client never has to ask whether `answer["test"]` is one.
+"""
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from service.schemas.base import Instant, Resource, Response
+from service.schemas.jobs import Progress, State
+from service.schemas.problems import Problem
+from service.schemas.tasks import Digests
+
+Verdict = Literal["closest", "tie", "no_close_task", "no_baseline"]
+Interval = tuple[float, float]
+
+
+class Part(Response):
+    """A part of the answer. A worker that is newer than this process may know more fields: they are passed on."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Target(Part):
+    """The new task, and how many images each of its splits has."""
+
+    task_id: str
+    dataset: dict[str, Any]
+    labels: dict[str, Any] | None = None
+    classes: list[str] | None = None
+    train: int | None = None
+    validation: int | None = None
+    test: int | None = None
+    image_size: int | None = None
+    digests: Digests = Field(default_factory=Digests)
+
+
+class Closest(Part):
+    """The nearest baseline; `null` fields where the verdict names none."""
+
+    task_id: str | None = None
+    name: str | None = None
+    distance: float | None = None
+    probability: float | None = Field(None, ge=0, le=1, description="that it is the nearest one")
+
+
+class Scale(Part):
+    """What a distance is to be read against, in the measure's unit."""
+
+    self_distance: float | None = Field(None, description="between two trainings of the target itself")
+    untrained_distance: float | None = Field(None, description="of networks that were never trained")
+
+
+class Mend(Part):
+    """The call that would make a baseline comparable."""
+
+    method: str
+    path: str
+    body: dict[str, Any] | None
+
+
+class Distance(Part):
+    """The distance from one baseline to the target, with its spread over repetitions."""
+
+    task_id: str
+    name: str
+    measure: str
+    mean: float | None = Field(None, description="null where the baseline is not comparable")
+    std: float | None = None
+    signed: float | None = Field(None, description="mean of the difference before its absolute value")
+    others: dict[str, float | None] = Field(default_factory=dict, description="by other measures")
+    mend: Mend | None = None
+    interval: Interval | None = Field(None, description="90 % for the expected distance over training seeds")
+    repetitions: int | None = None
+    probability_closest: float | None = None
+    comparable: bool | None = None
+    approximation: bool | None = Field(None, description="whether the baseline's networks all reach 1-ε")
+
+
+class Eligibility(Part):
+    """Whether a baseline took part, and if not, why."""
+
+    task_id: str
+    name: str
+    eligible: bool
+    reason: str | None = None
+
+
+class SearchSpace(Part):
+    """The space that was searched, and how small it is beside the full one."""
+
+    source_task_ids: list[str] | None = None
+    primitives: list[str] | None = None
+    nodes: int | None = None
+    skeleton: dict[str, Any] | None = None
+    size: int | None = None
+    fraction_of_full: float | None = None
+
+
+class ChosenArchitecture(Part):
+    """The network that is recommended; its weights and code lie at `/v1/architectures/{id}`."""
+
+    id: str | None = None
+    genotype: dict[str, Any] | None = None
+    skeleton: dict[str, Any] | None = None
+    parameters: int | None = None
+    macs: int | None = None
+    latency_ms: float | None = None
+
+
+class ValidationScores(Part):
+    """On images that the search has seen."""
+
+    accuracy: float | None = None
+    balanced_accuracy: float | None = None
+
+
+class TestScores(Part):
+    """On images that nothing has seen before."""
+
+    accuracy: float | None = None
+    interval: Interval | None = Field(None, description="95 % Wilson interval over images")
+    balanced_accuracy: float | None = None
+    std_over_seeds: float | None = None
+    seeds: int | list[int] | None = None
+
+
+class Cost(Part):
+    """What the answer took."""
+
+    stage_seconds: dict[str, float] | None = None
+    device: str | None = None
+    device_seconds: float | None = None
+
+
+class Provenance(Part):
+    """What one needs to get the same answer again."""
+
+    seed: int | None = None
+    recipe: Any = None
+    digests: dict[str, Any] | None = None
+    versions: dict[str, Any] | None = None
+
+
+class Recommendation(Part):
+    """The answer to `POST /v1/recommendations`, from the first poll to the last."""
+
+    id: str
+    name: str | None
+    job_id: str
+    state: State
+    stage: str | None
+    progress: Progress
+    created_at: Instant
+    finished_at: Instant | None
+    error: Problem | None
+    target: Target
+    approximation: bool | None = Field(None, description="whether all networks of the target reach 1-ε")
+    verdict: Verdict | None = None
+    closest: Closest = Field(default_factory=Closest)
+    scale: Scale = Field(default_factory=Scale)
+    distances: list[Distance] | None = None
+    eligibility: list[Eligibility] | None = None
+    search_space: SearchSpace = Field(default_factory=SearchSpace)
+    architecture: ChosenArchitecture = Field(default_factory=ChosenArchitecture)
+    validation: ValidationScores = Field(default_factory=ValidationScores)
+    test: TestScores = Field(default_factory=TestScores)
+    control: dict[str, Any] | None = None
+    cost: Cost = Field(default_factory=Cost)
+    provenance: Provenance = Field(default_factory=Provenance)
+
+
+class RecommendationSummary(Resource):
+    """A recommendation as the listing shows it."""
+
+    name: str | None
+    job_id: str
+    task_id: str
+    state: State
+    stage: str | None
+    verdict: Verdict | None
+    created_at: Instant
+    finished_at: Instant | None

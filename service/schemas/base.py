@@ -1,0 +1,56 @@
+"""What every request and every response model shares: strictness, names, references by id, times."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+# Seeds end at 2**31 - 1, so that they survive a 32-bit column and a client whose numbers are doubles.
+LARGEST_SEED = 2**31 - 1
+
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.|-]*$"),
+    Field(description="1 to 64 letters, digits, blanks and `_ . | -`, beginning with a letter or digit"),
+]
+# Control characters have no business in a location or a column, and PostgreSQL refuses NUL.
+PlainText = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+ImageSize = Annotated[int, Field(ge=8, le=256, description="side of the square input image, in pixels")]
+
+
+def _utc(value: object) -> object:
+    """The registry counts seconds since the epoch; the API writes RFC 3339 in UTC."""
+    return datetime.fromtimestamp(value, UTC) if isinstance(value, int | float) else value
+
+
+Instant = Annotated[datetime, BeforeValidator(_utc)]
+
+
+class Request(BaseModel):
+    """A body that is refused when it holds an unknown field or a number of the wrong kind (`"3"`, `3.0`, `true`)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Response(BaseModel):
+    """A body whose every field is written, `null` where it is not known."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Resource(Response):
+    """A body that stands for something with an id of its own."""
+
+    id: str
+
+
+ItemT = TypeVar("ItemT", bound=Resource)
+
+
+class Page(Response, Generic[ItemT]):
+    """One page of a listing, newest first."""
+
+    items: list[ItemT]
+    next: str | None = Field(description="pass it as `after` for the next page; null on the last one")

@@ -1,0 +1,27 @@
+"""What `GET /v1/distances` answers."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from service.schemas.base import Response
+
+Measure = Literal["log_det_layerwise", "log_det"]
+
+
+class TaskLabel(Response):
+    """A row and a column of the matrix."""
+
+    id: str
+    name: str
+
+
+class DistanceMatrix(Response):
+    """Distances from the task of each row to the task of each column; `null` where not measured."""
+
+    measure: Measure
+    recipe: str | None = Field(description="digest of the recipe asked for; null: of whichever was measured last")
+    tasks: list[TaskLabel] = Field(description="row i and column i belong to task i")
+    mean: list[list[float | None]]
+    std: list[list[float | None]] = Field(description="over repetitions, n-1 in the denominator; null for one")
+    repetitions: list[list[int | None]]

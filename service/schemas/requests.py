@@ -1,0 +1,73 @@
+"""The parts that the bodies of both POSTs share: the dataset, the labels, the genotypes."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
+
+from service.schemas.base import Fraction, PlainText, Request
+
+
+def _one_error_for_a_label(value: Any, validate: ValidatorFunctionWrapHandler) -> int | str:
+    """A union reports one error per branch; a client wants to read one sentence."""
+    try:
+        label: int | str = validate(value)
+    except ValidationError as error:
+        raise PydanticCustomError(
+            "label", "a label is a class index (an integer from 0) or a class name (a text of 1 to 256 characters)"
+        ) from error
+    return label
+
+
+ClassIndex = Annotated[int, Field(ge=0, le=2**31 - 1)]
+ClassName = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Label = Annotated[ClassIndex | ClassName, WrapValidator(_one_error_for_a_label)]
+
+
+class FractionsRequest(Request):
+    """The shares of the images, which add up to 1."""
+
+    train: Fraction
+    validation: Fraction
+    test: Fraction
+
+
+class DatasetRequest(Request):
+    """Where the images are, and how to read them."""
+
+    uri: PlainText = Field(
+        description="`builtin://digits`, `torchvision://MNIST`, `file:///…` inside `LDNAS_DATASET_ROOTS`",
+        examples=["builtin://digits"],
+    )
+    format: PlainText | None = Field(None, description="how the files are laid out; guessed where absent")
+    image_column: PlainText | None = None
+    label_column: PlainText | None = None
+    split_column: PlainText | None = None
+    group_column: PlainText | None = Field(None, description="rows of one group (a patient, a camera) share a split")
+    fractions: FractionsRequest | None = Field(None, description="used where the data has no split of its own")
+
+
+class LabelsRequest(Request):
+    """A label mapping: each group is a class, `rest` adds a class for all other labels."""
+
+    groups: list[Annotated[list[Label], Field(max_length=10_000)]] = Field(
+        max_length=10_000, examples=[[[1, 3, 5, 7, 9]]]
+    )
+    rest: bool = False
+    balance: bool = Field(False, description="cut the rest class to the mean size of the others")
+
+
+# A JSON array stands for the triple, so the tuple itself is not strict; its members are.
+Edge = Annotated[
+    tuple[Annotated[int, Field(strict=True)], Annotated[int, Field(strict=True)], Annotated[str, Field(strict=True)]],
+    Field(strict=False, examples=[[0, 1, "sep_conv_3x3"]]),
+]
+
+
+class GenotypeRequest(Request):
+    """A cell: one primitive on each of its six edges."""
+
+    edges: list[Edge] = Field(
+        max_length=64,
+        examples=[[[i, j, "sep_conv_3x3"] for i, j in ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))]],
+    )

@@ -1,0 +1,100 @@
+"""`POST /v1/tasks` and what `GET /v1/tasks` answers."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from service.schemas.base import Fraction, ImageSize, Instant, Name, PlainText, Request, Resource, Response, Seed
+from service.schemas.jobs import Progress, State
+from service.schemas.problems import Problem
+from service.schemas.requests import DatasetRequest, GenotypeRequest, LabelsRequest
+
+
+class TaskRequest(Request):
+    """A baseline to register: a dataset, a label mapping, and how its networks are trained."""
+
+    name: Name = Field(examples=["odd_or_even"])
+    dataset: DatasetRequest
+    labels: LabelsRequest | None = Field(None, description="absent: the classes of the dataset itself")
+    network: PlainText | None = Field(
+        None,
+        description="architecture of the networks that measure distances; absent: the worker's default",
+        examples=["small_cnn"],
+    )
+    epsilon: Fraction = Field(0.2, description="a network approximates the task from 1-ε balanced validation accuracy")
+    repetitions: int = Field(3, ge=1, le=100, description="networks trained, each from a seed of its own")
+    seed: Seed = 0
+    image_size: ImageSize | None = Field(None, description="for the search of its genotypes; absent: from the data")
+    genotypes: list[GenotypeRequest] | None = Field(
+        None, min_length=1, max_length=1000, description="good cells that are already known; absent: random search"
+    )
+
+
+class TaskNetwork(Response):
+    """One trained network of a task."""
+
+    repetition: int
+    key: str
+    architecture: str
+    parameters: int
+    validation_accuracy: float | None
+    validation_balanced_accuracy: float | None
+    approximation: bool | None = Field(description="whether balanced validation accuracy reaches 1-ε")
+
+
+class TaskGenotype(Response):
+    """One cell known to a task, with what its search measured on validation data."""
+
+    id: str
+    genotype: dict[str, Any]
+    origin: str
+    validation_accuracy: float | None
+    validation_balanced_accuracy: float | None
+    epochs: int | None
+
+
+class SplitSizes(Response):
+    """Images in each split."""
+
+    train: int | None = None
+    validation: int | None = None
+    test: int | None = None
+
+
+class Digests(Response):
+    """SHA-256 of what went in: decoded data, label mapping, preprocessing."""
+
+    dataset: str | None = None
+    mapping: str | None = None
+    preprocessing: str | None = None
+
+
+class TaskSummary(Resource):
+    """A task as the listing shows it; `state` is that of its job, `succeeded` means ready."""
+
+    name: str
+    role: Literal["baseline", "target"]
+    job_id: str
+    state: State
+    dataset: dict[str, Any]
+    labels: dict[str, Any] | None
+    network: str | None
+    epsilon: float
+    repetitions: int
+    seed: int
+    image_size: int | None
+    class_names: list[str] | None
+    counts: SplitSizes
+    digests: Digests
+    created_at: Instant
+
+
+class Task(TaskSummary):
+    """A task with its progress, its networks and its genotypes (the best first)."""
+
+    stage: str | None
+    progress: Progress
+    error: Problem | None
+    finished_at: Instant | None
+    networks: list[TaskNetwork]
+    genotypes: list[TaskGenotype]

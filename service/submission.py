@@ -1,0 +1,120 @@
+"""What the client's POSTs return: a handle on work that goes on in the service."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from service.client_errors import JobCancelledError, JobFailedError, UnreachableError, WaitTimeoutError
+from service.event_stream import ENDED, Event
+
+POLL_SECONDS = 0.5
+# A service that restarts is away for a few seconds; waiting survives that.
+PATIENCE_SECONDS = 30.0
+
+
+class Service(Protocol):
+    """What a submission needs of the client."""
+
+    def get(self, path: str) -> dict[str, Any]: ...
+    def request(self, method: str, path: str) -> Any: ...
+    def follow(self, resource: str, last_event_id: int = 0) -> Iterator[Event]: ...
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A task or a recommendation that was asked for.
+
+    Attributes:
+        service: the client that asked.
+        document: what the service answered.
+        resource: where its document lies, as `/v1/tasks/ID`.
+        job: where its state and its events lie; a recommendation's own resource, or a task's job.
+    """
+
+    service: Service
+    document: dict[str, Any]
+    resource: str
+    job: str
+
+    @property
+    def id(self) -> str:
+        """The id of the task or recommendation."""
+        return str(self.document["id"])
+
+    @property
+    def label(self) -> str:
+        """How a person would call it."""
+        return self.document.get("name") or self.resource.removeprefix("/v1/")
+
+    def get(self) -> dict[str, Any]:
+        """The document as it is now."""
+        return self.service.get(self.resource)
+
+    def status(self) -> dict[str, Any]:
+        """The document that carries `state`, `stage`, `progress` and `error` as they are now."""
+        return self.service.get(self.job)
+
+    def events(self, last_event_id: int = 0) -> Iterator[Event]:
+        """What happens to it, as it happens; ends with its job."""
+        return self.service.follow(self.job, last_event_id)
+
+    def cancel(self) -> None:
+        """Ask the service to stop the work; what has ended stays as it is."""
+        self.service.request("POST", f"{self.job}/cancel")
+
+    def wait(self, progress: bool = False, timeout_seconds: float | None = None) -> dict[str, Any]:
+        """Wait for the end and return the final document.
+
+        Args:
+            progress: show the stage, the share done and the time left on standard error.
+            timeout_seconds: how long to wait; None = for as long as it takes.
+
+        Raises:
+            JobFailedError: it failed; carries the problem document.
+            JobCancelledError: it was cancelled.
+            WaitTimeoutError: it goes on, but the time is over.
+            UnreachableError: the service stays away for longer than a restart takes.
+        """
+        with ExitStack() as stack:
+            show = None
+            if progress:
+                # Rich takes a tenth of a second to import; waiting without progress does without it.
+                from service.progress import progress_shown
+
+                show = stack.enter_context(progress_shown(self.label))
+            deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+            while (status := self._patient_status())["state"] not in ENDED:
+                if show is not None:
+                    show(status)
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise WaitTimeoutError(self.label, timeout_seconds or 0.0)
+                time.sleep(POLL_SECONDS)
+            if show is not None:
+                show(status)
+        require_success(status, self.label)
+        return self.get()
+
+    def _patient_status(self) -> dict[str, Any]:
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self.status()
+            except UnreachableError:
+                if time.monotonic() >= give_up:
+                    raise
+                time.sleep(POLL_SECONDS)
+
+
+def require_success(status: dict[str, Any], label: str) -> None:
+    """Refuse an ended job that has no result.
+
+    Raises:
+        JobFailedError: it failed; carries the problem document.
+        JobCancelledError: it was cancelled.
+    """
+    if status["state"] == "failed":
+        raise JobFailedError(status.get("error") or {"title": f"{label} failed"})
+    if status["state"] == "cancelled":
+        raise JobCancelledError(label)

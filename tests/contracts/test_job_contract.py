@@ -1,0 +1,312 @@
+"""The life of a job, alike on SQLite and PostgreSQL."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from worker.registry.errors import (
+    DuplicateRequestError,
+    FenceLostError,
+    IdempotencyKeyReusedError,
+    JobNotRetriableError,
+    NotFoundError,
+)
+from worker.registry.models import Job
+from worker.registry.session import Engine, reading, unit_of_work
+
+
+def queue_job(engine: Engine, **options: object) -> str:
+    with unit_of_work(engine) as registry:
+        return registry.jobs.insert("recommend", {"x": 1}, **options).id
+
+
+def claim(engine: Engine, job_id: str, lease_seconds: float = 60.0) -> int:
+    with unit_of_work(engine) as registry:
+        job = registry.jobs.claim(job_id, worker="w", lease_seconds=lease_seconds)
+    assert job is not None
+    return job.attempt
+
+
+def release(
+    engine: Engine, job_id: str, fence: int, *, counts_as_failure: bool = True, delay_seconds: float = 0.0
+) -> str:
+    with unit_of_work(engine) as registry:
+        return registry.jobs.release(
+            job_id, fence, reason="told to", counts_as_failure=counts_as_failure, delay_seconds=delay_seconds
+        )
+
+
+def get(engine: Engine, job_id: str) -> Job:
+    with reading(engine) as registry:
+        return registry.jobs.get(job_id)
+
+
+def states(engine: Engine, job_id: str) -> list[str]:
+    with reading(engine) as registry:
+        return [event.data["state"] for event in registry.jobs.events_after(job_id) if event.kind == "state"]
+
+
+def test_of_many_claims_at_once_one_succeeds(engine: Engine) -> None:
+    job_id = queue_job(engine)
+
+    def attempt(number: int) -> bool:
+        with unit_of_work(engine) as registry:
+            return registry.jobs.claim(job_id, worker=f"w{number}", lease_seconds=60) is not None
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sorted(threads.map(attempt, range(8))) == [False] * 7 + [True]
+    job = get(engine, job_id)
+    assert (job.state, job.attempt) == ("running", 1)
+    assert job.started_at is not None
+    assert job.lease_until == pytest.approx(job.started_at + 60, abs=5)
+
+
+def test_a_job_that_succeeds_leaves_its_result_and_its_history(engine: Engine) -> None:
+    job_id = queue_job(engine)
+    fence = claim(engine, job_id)
+    with unit_of_work(engine) as registry:
+        registry.jobs.progress(job_id, fence, stage="fit", fraction=0.25, message="network 1 of 3", eta_seconds=9.0)
+        registry.jobs.add_event(job_id, fence, "network", {"repetition": 1})
+        registry.jobs.save_checkpoint(job_id, fence, {"file": "a"})
+    running = get(engine, job_id)
+    assert running.progress == {"fraction": 0.25, "eta_seconds": 9.0, "message": "network 1 of 3"}
+    assert (running.stage, running.checkpoint) == ("fit", {"file": "a"})
+    assert running.progress_seq == 3
+    with unit_of_work(engine) as registry:
+        registry.jobs.finish(job_id, fence, {"answer": 1})
+    ended = get(engine, job_id)
+    assert (ended.state, ended.result, ended.lease_until) == ("succeeded", {"answer": 1}, None)
+    assert ended.finished_at is not None
+    assert ended.finished_at >= ended.created_at
+    with reading(engine) as registry:
+        events = registry.jobs.events_after(job_id)
+        assert [event.kind for event in events] == ["state", "state", "network", "state"]
+        assert registry.jobs.events_after(job_id, events[1].id) == events[2:]
+        assert registry.jobs.events_after(job_id, limit=1) == events[:1]
+    assert states(engine, job_id) == ["queued", "running", "succeeded"]
+
+
+def fenced_writes(job_id: str, fence: int) -> dict[str, object]:
+    return {
+        "renew": lambda jobs: jobs.renew(job_id, fence, lease_seconds=60),
+        "watch": lambda jobs: jobs.watch(job_id, fence),
+        "progress": lambda jobs: jobs.progress(job_id, fence, stage="fit", fraction=0.5, message=""),
+        "add_event": lambda jobs: jobs.add_event(job_id, fence, "network", {}),
+        "save_checkpoint": lambda jobs: jobs.save_checkpoint(job_id, fence, {}),
+        "finish": lambda jobs: jobs.finish(job_id, fence, {}),
+        "fail": lambda jobs: jobs.fail(job_id, fence, {}),
+        "release": lambda jobs: jobs.release(job_id, fence, reason="", counts_as_failure=True),
+        "confirm_cancel": lambda jobs: jobs.confirm_cancel(job_id, fence),
+    }
+
+
+@pytest.mark.parametrize("write", [*fenced_writes("", 0)])
+def test_whoever_lost_the_fence_changes_nothing(engine: Engine, write: str) -> None:
+    job_id = queue_job(engine)
+    old = claim(engine, job_id)
+    release(engine, job_id, old)
+    new = claim(engine, job_id)
+    assert new == old + 1
+
+    def write_late() -> None:
+        with unit_of_work(engine) as registry:
+            fenced_writes(job_id, old)[write](registry.jobs)
+
+    with pytest.raises(FenceLostError):
+        write_late()
+    job = get(engine, job_id)
+    assert (job.state, job.attempt, job.failures) == ("running", new, 1)
+    assert states(engine, job_id) == ["queued", "running", "queued", "running"]
+
+
+@pytest.mark.parametrize("end", ["finish", "fail", "confirm_cancel"])
+def test_a_job_ends_once(engine: Engine, end: str) -> None:
+    job_id = queue_job(engine)
+    fence = claim(engine, job_id)
+    with unit_of_work(engine) as registry:
+        fenced_writes(job_id, fence)[end](registry.jobs)
+    first = get(engine, job_id)
+
+    def end_again() -> None:
+        with unit_of_work(engine) as registry:
+            registry.jobs.fail(job_id, fence, {"code": "late"})
+
+    with pytest.raises(FenceLostError):
+        end_again()
+    assert get(engine, job_id).finished_at == first.finished_at
+
+
+def test_a_lost_lease_is_swept_until_the_attempts_are_used_up(engine: Engine) -> None:
+    job_id, healthy = queue_job(engine), queue_job(engine)
+    claim(engine, healthy)
+    for failures in (1, 2, 3):
+        claim(engine, job_id, lease_seconds=-1.0)
+        with unit_of_work(engine) as registry:
+            assert registry.jobs.sweep_expired() == [job_id]
+        assert get(engine, job_id).failures == failures
+    job = get(engine, job_id)
+    assert job.state == "failed"
+    assert job.error == {
+        "code": "attempts_exhausted",
+        "detail": "gave up after 3 failed attempts; the last one: lease expired",
+        "field": None,
+        "origin": None,
+    }
+    assert get(engine, healthy).state == "running"
+    assert states(engine, job_id) == ["queued", "running"] * 3 + ["failed"]
+
+
+def test_two_sweeps_at_once_count_a_failure_once(engine: Engine) -> None:
+    job_ids = [queue_job(engine) for _ in range(6)]
+    for job_id in job_ids:
+        claim(engine, job_id, lease_seconds=-1.0)
+
+    def sweep(_: int) -> list[str]:
+        with unit_of_work(engine) as registry:
+            return registry.jobs.sweep_expired()
+
+    with ThreadPoolExecutor(4) as threads:
+        swept = [job_id for ids in threads.map(sweep, range(4)) for job_id in ids]
+    assert sorted(swept) == sorted(job_ids)
+    assert {get(engine, job_id).failures for job_id in job_ids} == {1}
+
+
+def test_renewing_keeps_a_lease_from_the_sweep(engine: Engine) -> None:
+    job_id = queue_job(engine)
+    fence = claim(engine, job_id, lease_seconds=-1.0)
+    with unit_of_work(engine) as registry:
+        status = registry.jobs.renew(job_id, fence, lease_seconds=60)
+        assert registry.jobs.sweep_expired() == []
+    assert not status.cancel_requested
+    assert 0 <= status.stalled_seconds < 30
+
+
+def test_a_release_may_not_count_and_may_wait(engine: Engine) -> None:
+    job_id = queue_job(engine)
+    for _ in range(5):
+        assert release(engine, job_id, claim(engine, job_id), counts_as_failure=False) == "queued"
+    fence = claim(engine, job_id)
+    assert release(engine, job_id, fence, counts_as_failure=False, delay_seconds=0.4) == "queued"
+    with unit_of_work(engine) as registry:
+        assert registry.jobs.due(60) == []
+        assert registry.jobs.claim(job_id, worker="w", lease_seconds=60) is None
+    time.sleep(0.45)
+    with reading(engine) as registry:
+        assert registry.jobs.due(60) == [job_id]
+    assert claim(engine, job_id) == fence + 1
+
+
+def test_a_queued_job_is_cancelled_at_once_and_a_running_one_by_its_worker(engine: Engine) -> None:
+    queued, running = queue_job(engine), queue_job(engine)
+    fence = claim(engine, running)
+    with unit_of_work(engine) as registry:
+        assert registry.jobs.request_cancel(queued).state == "cancelled"
+        assert registry.jobs.request_cancel(running).state == "running"
+        assert registry.jobs.watch(running, fence).cancel_requested
+        assert registry.jobs.renew(running, fence, lease_seconds=60).cancel_requested
+    with unit_of_work(engine) as registry:
+        registry.jobs.confirm_cancel(running, fence)
+    assert get(engine, running).state == "cancelled"
+    with unit_of_work(engine) as registry:
+        assert registry.jobs.request_cancel(running).state == "cancelled"
+    assert states(engine, running) == ["queued", "running", "cancelled"]
+
+
+@pytest.mark.parametrize("counts_as_failure", [True, False])
+def test_giving_up_a_job_that_was_to_be_cancelled_cancels_it(engine: Engine, counts_as_failure: bool) -> None:
+    job_id = queue_job(engine)
+    fence = claim(engine, job_id)
+    with unit_of_work(engine) as registry:
+        registry.jobs.request_cancel(job_id)
+    assert release(engine, job_id, fence, counts_as_failure=counts_as_failure) == "cancelled"
+
+
+def test_a_failed_job_can_be_tried_again_from_its_checkpoint(engine: Engine) -> None:
+    job_id = queue_job(engine)
+    fence = claim(engine, job_id)
+    with unit_of_work(engine) as registry:
+        registry.jobs.save_checkpoint(job_id, fence, {"iteration": 3})
+        registry.jobs.fail(job_id, fence, {"code": "bad"})
+    with unit_of_work(engine) as registry:
+        registry.jobs.retry(job_id)
+    job = get(engine, job_id)
+    assert (job.state, job.error, job.failures, job.finished_at) == ("queued", None, 0, None)
+    assert job.checkpoint == {"iteration": 3}
+    assert claim(engine, job_id) == fence + 1
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "succeeded"])
+def test_only_what_failed_or_was_cancelled_can_be_tried_again(engine: Engine, state: str) -> None:
+    job_id = queue_job(engine)
+    if state != "queued":
+        fence = claim(engine, job_id)
+    if state == "succeeded":
+        with unit_of_work(engine) as registry:
+            registry.jobs.finish(job_id, fence, {})
+
+    def retry() -> None:
+        with unit_of_work(engine) as registry:
+            registry.jobs.retry(job_id)
+
+    with pytest.raises(JobNotRetriableError, match=state):
+        retry()
+
+
+def test_jobs_are_due_by_priority_then_age_and_again_when_nobody_came(engine: Engine) -> None:
+    first, second = queue_job(engine), queue_job(engine)
+    urgent = queue_job(engine, priority=5)
+    with unit_of_work(engine) as registry:
+        assert registry.jobs.due(60) == [urgent, first, second]
+        assert registry.jobs.due(60, limit=1) == [urgent]
+        registry.jobs.mark_published([urgent, first])
+        assert registry.jobs.due(60) == [second]
+        assert registry.jobs.due(-1.0) == [urgent, first, second]
+
+
+def test_a_job_that_went_back_is_rung_for_at_once(engine: Engine) -> None:
+    job_id = queue_job(engine)
+    with unit_of_work(engine) as registry:
+        registry.jobs.mark_published([job_id])
+    release(engine, job_id, claim(engine, job_id))
+    with reading(engine) as registry:
+        assert registry.jobs.due(60) == [job_id]
+
+
+def test_an_equal_request_under_a_key_finds_the_first_job(engine: Engine) -> None:
+    job_id = queue_job(engine, idempotency_key="k", request_hash="h")
+    with reading(engine) as registry:
+        found = registry.jobs.find_request("local", "k", "h")
+        assert found is not None
+        assert found.id == job_id
+        assert registry.jobs.find_request("other", "k", "h") is None
+        with pytest.raises(IdempotencyKeyReusedError):
+            registry.jobs.find_request("local", "k", "another")
+    with pytest.raises(DuplicateRequestError):
+        queue_job(engine, idempotency_key="k", request_hash="h")
+    queue_job(engine, idempotency_key="k", request_hash="h", owner="other")
+
+
+def test_lists_are_paged_newest_first(engine: Engine) -> None:
+    ids = [queue_job(engine) for _ in range(5)][::-1]
+    claim(engine, ids[1])
+    with reading(engine) as registry:
+        first = registry.jobs.list(limit=2)
+        assert [job.id for job in first] == ids[:2]
+        assert [job.id for job in registry.jobs.list(limit=9, after=first[-1].id)] == ids[2:]
+        assert [job.id for job in registry.jobs.list(state="running")] == [ids[1]]
+        assert registry.jobs.list(kind="register_task") == []
+
+
+def test_an_unknown_job_is_not_found(engine: Engine) -> None:
+    with reading(engine) as registry, pytest.raises(NotFoundError, match="job"):
+        registry.jobs.get("nothing")
+
+
+@pytest.mark.parametrize("change", ["state = 'running'", "lease_until = 1.0"])
+def test_the_database_refuses_a_lease_without_a_run_and_a_run_without_a_lease(engine: Engine, change: str) -> None:
+    queue_job(engine)
+    with engine.begin() as connection, pytest.raises(IntegrityError, match="lease_while_running"):
+        connection.execute(text(f"UPDATE jobs SET {change}"))

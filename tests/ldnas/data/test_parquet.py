@@ -1,0 +1,186 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ldnas.data.dataset import Split
+from ldnas.data.readers.parquet import read_parquet
+from ldnas.data.reference import DatasetReference
+from ldnas.errors import (
+    BrokenImageError,
+    DatasetNotFoundError,
+    ForbiddenLocationError,
+    InvalidReferenceError,
+    UnreadableDatasetError,
+)
+
+
+def read(path: Path, **columns):
+    return read_parquet(path, DatasetReference(f"file://{path}", **columns), [path.parent])
+
+
+def test_images_labels_and_names_are_read_row_by_row(tmp_path, write_parquet, grey):
+    images = [grey(1), grey(2, height=5), grey(3)]
+    path = write_parquet(tmp_path / "a.parquet", images, [2, 0, 2], names=["ant", "bee", "cat"])
+    raw = read(path)
+    for decoded, image in zip(raw.images, images, strict=True):
+        np.testing.assert_array_equal(decoded, image)
+    assert raw.labels == [2, 0, 2]
+    assert raw.class_names == ("ant", "bee", "cat")
+    assert raw.origins == ["a.parquet row 0", "a.parquet row 1", "a.parquet row 2"]
+    assert raw.given_splits == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["train.parquet", "test.parquet"], {"train": Split.TRAIN, "test": Split.TEST}),
+        (
+            ["data/train-00000-of-00001.parquet", "data/validation-00000-of-00001.parquet"],
+            {"train": Split.TRAIN, "validation": Split.VALIDATION},
+        ),
+        (["my/train/0000.parquet", "my/test/0000.parquet"], {"train": Split.TRAIN, "test": Split.TEST}),
+        (["mnist_train.parquet", "mnist_test.parquet"], {"train": Split.TRAIN, "test": Split.TEST}),
+        (["one.parquet", "two.parquet"], {"one": None, "two": None}),
+    ],
+)
+def test_the_split_is_told_from_file_and_folder_names(tmp_path, write_parquet, grey, files, expected):
+    for number, file in enumerate(files):
+        write_parquet(tmp_path / file, [grey(number)], [0])
+    raw = read(tmp_path)
+    for origin, split in zip(raw.origins, raw.given_splits, strict=True):
+        assert split is next(value for key, value in expected.items() if key in origin)
+
+
+def test_rows_of_many_batches_keep_their_numbers(tmp_path, write_parquet, grey):
+    path = write_parquet(tmp_path / "a.parquet", [grey(number) for number in range(1100)], [0] * 1100)
+    raw = read(path)
+    assert raw.origins[1099] == "a.parquet row 1099"
+    np.testing.assert_array_equal(raw.images[1099], grey(1099))
+
+
+def test_a_split_column_and_a_group_column_are_read(tmp_path, write_parquet, grey):
+    path = write_parquet(
+        tmp_path / "a.parquet",
+        [grey(1), grey(2), grey(3)],
+        [0, 0, 1],
+        fold=["train", "VAL", "test"],
+        patient=[7, None, 7],
+    )
+    raw = read(path, split_column="fold", group_column="patient")
+    assert raw.given_splits == [Split.TRAIN, Split.VALIDATION, Split.TEST]
+    assert raw.groups == ["7", None, "7"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "indices", "names"),
+    [
+        ([30, 5, 30], [1, 0, 1], ("5", "30")),  # by value, not by text
+        (["wolf", "ant", "wolf"], [1, 0, 1], ("ant", "wolf")),
+    ],
+)
+def test_without_names_the_classes_are_the_sorted_values(tmp_path, write_parquet, grey, labels, indices, names):
+    raw = read(write_parquet(tmp_path / "a.parquet", [grey(1), grey(2), grey(3)], labels))
+    assert raw.labels == indices
+    assert raw.class_names == names
+
+
+def test_other_column_names_are_found_where_there_is_one_choice_and_else_have_to_be_said(tmp_path, write_parquet, grey):
+    images = [grey(1), grey(2)]
+    path = write_parquet(
+        tmp_path / "a.parquet", images, [0, 1], names=["x", "y"], image_column="scan", label_column="kind"
+    )
+    assert read(path).class_names == ("x", "y")
+    path = write_parquet(
+        tmp_path / "b.parquet", images, [0, 1], image_column="scan", label_column="kind", colour=[3, 4]
+    )
+    with pytest.raises(UnreadableDatasetError, match="scan, kind, colour") as refusal:
+        read(path)
+    assert refusal.value.field == "dataset.label_column"
+    assert read(path, label_column="colour").class_names == ("3", "4")
+
+
+def test_a_binary_column_holds_images_too(tmp_path, encode, grey):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"image": [encode(grey(5))], "label": [0]}), path)
+    np.testing.assert_array_equal(read(path).images[0], grey(5))
+
+
+def test_a_column_that_is_not_there_is_refused_with_those_that_are(tmp_path, write_parquet, grey):
+    path = write_parquet(tmp_path / "a.parquet", [grey(1)], [0])
+    with pytest.raises(InvalidReferenceError, match="image, label") as refusal:
+        read(path, group_column="patient")
+    assert refusal.value.field == "dataset.group_column"
+
+
+def test_a_broken_image_is_named_by_file_and_row(tmp_path, write_parquet, grey):
+    write_parquet(tmp_path / "d" / "train.parquet", [grey(1), grey(2), b"broken"], [0, 0, 0])
+    with pytest.raises(BrokenImageError) as refusal:
+        read(tmp_path / "d")
+    assert refusal.value.origin == "train.parquet row 2"
+
+
+def test_an_image_that_is_only_a_path_is_refused(tmp_path):
+    path = tmp_path / "a.parquet"
+    cell = pa.array(
+        [{"bytes": None, "path": "/etc/passwd"}], pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    )
+    pq.write_table(pa.table({"image": cell, "label": [0]}), path)
+    with pytest.raises(BrokenImageError, match="row 0 holds no image bytes"):
+        read(path)
+
+
+@pytest.mark.parametrize(("label", "names"), [(-1, ["a", "b"]), (2, ["a", "b"]), (None, None), (0.5, None)])
+def test_a_label_that_makes_no_sense_is_refused_with_its_row(tmp_path, write_parquet, grey, label, names):
+    path = write_parquet(tmp_path / "a.parquet", [grey(1), grey(2)], [label, label], names=names)
+    with pytest.raises(UnreadableDatasetError, match=r"a\.parquet row 0 has the label"):
+        read(path)
+
+
+def test_a_split_value_that_is_none_is_refused(tmp_path, write_parquet, grey):
+    path = write_parquet(tmp_path / "a.parquet", [grey(1)], [0], fold=["extra"])
+    with pytest.raises(UnreadableDatasetError, match="'extra'"):
+        read(path, split_column="fold")
+
+
+def test_a_file_of_no_split_among_files_of_one_is_refused(tmp_path, write_parquet, grey):
+    write_parquet(tmp_path / "d" / "train.parquet", [grey(1)], [0])
+    write_parquet(tmp_path / "d" / "more.parquet", [grey(2)], [0])
+    with pytest.raises(UnreadableDatasetError, match=r"more\.parquet belongs to no split"):
+        read(tmp_path / "d")
+
+
+def test_files_that_name_their_classes_differently_are_refused(tmp_path, write_parquet, grey):
+    write_parquet(tmp_path / "d" / "test.parquet", [grey(1)], [0], names=["a", "b"])
+    write_parquet(tmp_path / "d" / "train.parquet", [grey(2)], [0], names=["b", "a"])
+    with pytest.raises(UnreadableDatasetError, match="other class names"):
+        read(tmp_path / "d")
+
+
+def test_a_file_that_is_no_parquet_and_one_without_rows_are_refused(tmp_path, write_parquet):
+    (tmp_path / "a.parquet").write_bytes(b"no parquet at all")
+    with pytest.raises(UnreadableDatasetError, match="cannot be read as Parquet"):
+        read(tmp_path / "a.parquet")
+    with pytest.raises(UnreadableDatasetError, match="no rows"):
+        read(write_parquet(tmp_path / "b.parquet", [], []), image_column="image")
+
+
+def test_a_folder_without_files_is_not_found_and_a_link_out_of_the_roots_forbidden(tmp_path, write_parquet, grey):
+    folder = tmp_path / "root" / "d"
+    folder.mkdir(parents=True)
+    with pytest.raises(DatasetNotFoundError):
+        read(folder)
+    outside = write_parquet(tmp_path / "outside.parquet", [grey(1)], [0])
+    (folder / "train.parquet").symlink_to(outside)
+    with pytest.raises(ForbiddenLocationError):
+        read(folder)
+
+
+def test_metadata_of_another_writer_is_passed_over(tmp_path, encode, grey):
+    path = tmp_path / "a.parquet"
+    for metadata in (b"{no json", b"[]", b'{"info": {"features": 3}}'):
+        table = pa.table({"image": [encode(grey(5))], "label": [4]})
+        pq.write_table(table.replace_schema_metadata({"huggingface": metadata}), path)
+        assert read(path).class_names == ("4",)

@@ -1,0 +1,74 @@
+"""The real application over a migrated SQLite database, without a server: each test has its own."""
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from service.app import create_app
+from worker.registry.schema import migrate
+from worker.registry.session import Engine
+from worker.settings import Settings
+
+
+class InProcess(httpx.BaseTransport):
+    """Sends each request straight into the application, bugs answered as a server would."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        async def answer() -> httpx.Response:
+            response = await self._transport.handle_async_request(request)
+            return httpx.Response(response.status_code, headers=response.headers, content=await response.aread())
+
+        return asyncio.run(answer())
+
+
+@pytest.fixture(scope="session")
+def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("migrated") / "ldnas.sqlite3"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def settings(tmp_path: Path, migrated_database: Path) -> Settings:
+    home = tmp_path / "home"
+    (home / "datasets").mkdir(parents=True)
+    shutil.copy(migrated_database, home / "ldnas.sqlite3")
+    return Settings.from_environment({"LDNAS_HOME": str(home)})
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[FastAPI]:
+    app = create_app(settings)
+    yield app
+    app.state.resources.engine.dispose()
+
+
+@pytest.fixture
+def engine(app: FastAPI) -> Engine:
+    return app.state.resources.engine
+
+
+@pytest.fixture
+def http(app: FastAPI) -> Iterator[httpx.Client]:
+    with httpx.Client(transport=InProcess(app), base_url="http://service") as client:
+        yield client
+
+
+@pytest.fixture
+def task_body() -> dict[str, Any]:
+    """The smallest body that registers a task."""
+    return {"name": "odd_or_even", "dataset": {"uri": "builtin://digits"}}
+
+
+@pytest.fixture
+def labelled_body(task_body: dict[str, Any]) -> dict[str, Any]:
+    return task_body | {"labels": {"groups": [[1, 3, 5, 7, 9]], "rest": True}}

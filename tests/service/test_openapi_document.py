@@ -1,0 +1,81 @@
+"""The OpenAPI document, and what serving it loads."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROUTES = {
+    "/healthz": {"get"},
+    "/readyz": {"get"},
+    "/v1/tasks": {"get", "post"},
+    "/v1/tasks/{task_id}": {"get", "delete"},
+    "/v1/recommendations": {"get", "post"},
+    "/v1/recommendations/{recommendation_id}": {"get", "delete"},
+    "/v1/recommendations/{recommendation_id}/cancel": {"post"},
+    "/v1/recommendations/{recommendation_id}/events": {"get"},
+    "/v1/distances": {"get"},
+    "/v1/jobs": {"get"},
+    "/v1/jobs/{job_id}": {"get"},
+    "/v1/jobs/{job_id}/events": {"get"},
+    "/v1/jobs/{job_id}/cancel": {"post"},
+    "/v1/jobs/{job_id}/retry": {"post"},
+    "/v1/architectures": {"get"},
+    "/v1/architectures/{architecture_id}": {"get"},
+    "/v1/architectures/{architecture_id}/code": {"get"},
+    "/v1/architectures/{architecture_id}/weights": {"get"},
+}
+
+SERVE_THE_DOCUMENT = """
+import asyncio, sys
+import httpx
+from service.app import create_app
+from worker.settings import Settings
+
+async def get():
+    transport = httpx.ASGITransport(app=create_app(Settings.from_environment({"LDNAS_HOME": sys.argv[1]})))
+    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        return (await client.get("/openapi.json")).json()
+
+assert "/v1/tasks" in asyncio.run(get())["paths"]
+print(sorted({"torch", "torchvision", "numpy", "celery"} & set(sys.modules)))
+"""
+
+
+@pytest.fixture
+def document(http: httpx.Client) -> dict:
+    return http.get("/openapi.json").json()
+
+
+def test_the_routes_are_those_that_are_promised(document: dict) -> None:
+    assert {path: set(operations) for path, operations in document["paths"].items()} == ROUTES
+
+
+def test_every_refusal_is_declared_as_a_problem_document(document: dict) -> None:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for status, response in operation["responses"].items():
+                if int(status) >= 400:
+                    assert list(response["content"]) == ["application/problem+json"], (path, method, status)
+    assert "Problem" in document["components"]["schemas"]
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_every_operation_says_what_it_does(document: dict) -> None:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert operation["summary"], (path, method)
+            assert operation["description"], (path, method)
+
+
+def test_the_docs_page_is_served(http: httpx.Client) -> None:
+    assert "/openapi.json" in http.get("/docs").text
+
+
+def test_the_web_process_serves_its_document_without_torch_numpy_and_celery(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SERVE_THE_DOCUMENT, str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr

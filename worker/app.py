@@ -1,0 +1,61 @@
+"""The Celery application: one task, no results, no remote control. The broker is a doorbell, SQL is the truth."""
+
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+
+from worker.settings import Settings
+
+QUEUE = "ldnas"
+
+# A job must never depend on a broker's redelivery; the dispatcher rings again. See docs/decisions.
+_SETTINGS: dict[str, Any] = {
+    "task_default_queue": QUEUE,
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    "task_acks_late": True,
+    "task_reject_on_worker_lost": False,
+    "task_ignore_result": True,
+    "result_backend": None,
+    "task_track_started": False,
+    "task_publish_retry": False,
+    "worker_prefetch_multiplier": 1,
+    "worker_enable_remote_control": False,
+    "worker_send_task_events": False,
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+    "worker_hijack_root_logger": False,
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+}
+
+# A refused Redis must cost a publisher little, and a frozen one must not hold it.
+_REDIS = {"visibility_timeout": 43200, "socket_timeout": 5, "socket_connect_timeout": 3, "health_check_interval": 10}
+
+_POLL_SECONDS = 0.1
+
+
+def make_celery(settings: Settings) -> Celery:
+    """The Celery application over the broker of these settings; for `filesystem://` it makes the folders."""
+    app = Celery("ldnas", broker=settings.broker_url, set_as_current=False)
+    app.conf.update(_SETTINGS)
+    if settings.broker_url.startswith("filesystem://"):
+        app.conf.broker_transport = "worker.mailbox:Mailbox"
+        app.conf.broker_transport_options = _mailbox_options(settings.home / "broker")
+    else:
+        app.conf.broker_transport_options = dict(_REDIS)
+    return app
+
+
+def _mailbox_options(home: Path) -> dict[str, Any]:
+    folders = {name: home / name for name in ("messages", "taken", "control")}
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
+    return {
+        # What one process puts in, another takes out: it is one folder.
+        "data_folder_in": str(folders["messages"]),
+        "data_folder_out": str(folders["messages"]),
+        "processed_folder": str(folders["taken"]),
+        "control_folder": str(folders["control"]),
+        "polling_interval": _POLL_SECONDS,
+    }

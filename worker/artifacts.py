@@ -1,0 +1,75 @@
+"""Files by content: weights, code and checkpoints.
+
+An artifact lies at `sha256/ab/abcdef…` below the store's root and is never changed; SQL rows own it. A checkpoint
+belongs to one job and is named by the attempt that wrote it, so that an attempt which lost its lease can only ever
+leave a file behind that nobody points to.
+"""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+
+class ArtifactStore:
+    """A folder of artifacts and checkpoints on a local or shared volume."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def put(self, content: bytes) -> str:
+        """Stores bytes and gives their SHA-256 digest in hexadecimal; equal content is stored once."""
+        digest = hashlib.sha256(content).hexdigest()
+        path = self.path(digest)
+        if not path.exists():
+            _write_atomically(path, content)
+        return digest
+
+    def path(self, digest: str) -> Path:
+        """Where an artifact lies."""
+        return self._root / "sha256" / digest[:2] / digest
+
+    def read(self, digest: str) -> bytes:
+        """The bytes of an artifact.
+
+        Raises:
+            FileNotFoundError: nothing of that digest is stored.
+        """
+        return self.path(digest).read_bytes()
+
+    def put_checkpoint(self, job_id: str, attempt: int, sequence: int, content: bytes) -> str:
+        """Writes one checkpoint of a job and gives its name below the store's root."""
+        name = f"checkpoints/{job_id}/{attempt}-{sequence}"
+        _write_atomically(self._root / name, content)
+        return name
+
+    def read_checkpoint(self, name: str) -> bytes | None:
+        """The bytes of a checkpoint, or None where it is gone."""
+        try:
+            return (self._root / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def drop_checkpoint(self, name: str) -> None:
+        """Removes a checkpoint that nothing points to any more."""
+        (self._root / name).unlink(missing_ok=True)
+
+    def drop_checkpoints(self, job_id: str) -> None:
+        """Removes all checkpoints of a job that has ended."""
+        shutil.rmtree(self._root / "checkpoints" / job_id, ignore_errors=True)
+
+
+def open_store(artifact_url: str) -> ArtifactStore:
+    """The store at `LDNAS_ARTIFACT_URL`: a folder, named by its path or as `file://`."""
+    return ArtifactStore(Path(artifact_url.removeprefix("file://")))
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    """Either the whole file is at `path` afterwards, safe from a power cut, or nothing is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)

@@ -1,0 +1,87 @@
+"""The dispatcher: publishes what is queued and takes back what lost its lease. Any number may run."""
+
+import logging
+import os
+import signal
+import threading
+import time
+
+from worker.doorbell import Doorbell
+from worker.errors import BrokerUnavailableError
+from worker.messages import JobMessage
+from worker.parent_watch import exit_with_parent
+from worker.registry.errors import DatabaseUnavailableError
+from worker.registry.session import Engine, open_engine, reading, unit_of_work
+from worker.settings import Settings
+
+log = logging.getLogger(__name__)
+
+BROKER_PAUSE_SECONDS = 2.0
+"""How long a broker that failed is left alone."""
+
+
+def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
+    """Sweep and publish until `stop` is set. A database or broker that is down is waited for."""
+    engine = open_engine(settings.database_url)
+    next_sweep = 0.0
+    with Doorbell(settings) as doorbell:
+        while not stop.is_set():
+            pause = settings.poll_seconds
+            try:
+                if time.monotonic() >= next_sweep:
+                    sweep(engine)
+                    next_sweep = time.monotonic() + settings.sweep_seconds
+                publish_due(engine, doorbell, settings.republish_seconds)
+            except DatabaseUnavailableError as error:
+                log.warning("the database is unavailable, trying again: %s", error)
+            except BrokerUnavailableError as error:
+                log.warning("the broker is unavailable, trying again: %s", error)
+                pause = BROKER_PAUSE_SECONDS
+            stop.wait(pause)
+    engine.dispose()
+
+
+def sweep(engine: Engine) -> None:
+    """Take back every job whose lease ran out.
+
+    Raises:
+        DatabaseUnavailableError: the database refused, timed out or broke off.
+    """
+    with unit_of_work(engine) as registry:
+        for job_id in registry.jobs.sweep_expired():
+            log.warning("job %s: its worker was lost", job_id)
+
+
+def publish_due(engine: Engine, doorbell: Doorbell, republish_seconds: float) -> int:
+    """Ring for every job that is due; how many. A crash half-way only rings twice, which is harmless.
+
+    Raises:
+        BrokerUnavailableError: the broker failed; what it took until then is marked.
+        DatabaseUnavailableError: the database refused, timed out or broke off.
+    """
+    with reading(engine) as registry:
+        due = registry.jobs.due(republish_seconds)
+    published: list[str] = []
+    try:
+        for job_id in due:
+            doorbell.ring(JobMessage(job_id))
+            published.append(job_id)
+    finally:
+        if published:
+            with unit_of_work(engine) as registry:
+                registry.jobs.mark_published(published)
+    return len(published)
+
+
+def main() -> None:
+    """Run one dispatcher with the environment's settings until SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    stop = threading.Event()
+    for wish in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(wish, lambda number, frame: stop.set())
+    exit_with_parent(os.environ)
+    run_dispatcher(Settings.from_environment(os.environ), stop)
+
+
+if __name__ == "__main__":
+    main()

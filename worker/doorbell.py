@@ -1,0 +1,51 @@
+"""Publishing: tells the broker that a job waits, and forgets about it."""
+
+from types import TracebackType
+
+from kombu import Connection
+from kombu.exceptions import OperationalError
+
+from worker.app import QUEUE, make_celery
+from worker.errors import BrokerUnavailableError
+from worker.messages import RUN_JOB, JobMessage
+from worker.settings import Settings
+
+# kombu's own patience is 6 s for a broker that refuses; the dispatcher comes again anyway.
+_IMPATIENT = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
+
+
+class Doorbell:
+    """One connection to the broker, opened at the first ring and again after a failure."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._app = make_celery(settings)
+        self._connection: Connection | None = None
+
+    def ring(self, message: JobMessage) -> None:
+        """Publish the message.
+
+        Raises:
+            BrokerUnavailableError: the broker refused, timed out or broke off.
+        """
+        connection = self._connection or self._app.connection_for_write(transport_options=_IMPATIENT)
+        self._connection = connection
+        try:
+            producer = self._app.amqp.Producer(connection, auto_declare=False)
+            self._app.send_task(RUN_JOB, kwargs=message.to_kwargs(), queue=QUEUE, producer=producer)
+        except (OperationalError, *connection.connection_errors, *connection.channel_errors) as error:
+            self.close()
+            raise BrokerUnavailableError(f"{type(error).__name__}: {error}") from error
+
+    def close(self) -> None:
+        """Drop the connection without waiting for an answer."""
+        if self._connection is not None:
+            self._connection.collect(socket_timeout=1)
+            self._connection = None
+
+    def __enter__(self) -> "Doorbell":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

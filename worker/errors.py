@@ -1,0 +1,33 @@
+"""What the worker processes refuse, in one tree (the registry has its own: `worker.registry.errors`).
+
+WorkerError
+├── SettingsError            an environment variable holds a value that is not accepted
+├── InvalidMessageError      a message from the broker is not one of ours
+└── BrokerUnavailableError   the broker refused, timed out or broke off; ring again later
+"""
+
+
+class WorkerError(Exception):
+    """Base of every deliberate error of the worker processes."""
+
+
+class SettingsError(WorkerError):
+    """An environment variable holds a value that is not accepted.
+
+    Attributes:
+        variable: the name of the environment variable.
+        accepted: what would be accepted, in words.
+    """
+
+    def __init__(self, variable: str, value: str, accepted: str) -> None:
+        super().__init__(f"{variable} is {value!r}; accepted: {accepted}")
+        self.variable = variable
+        self.accepted = accepted
+
+
+class InvalidMessageError(WorkerError):
+    """A message from the broker is not one of ours."""
+
+
+class BrokerUnavailableError(WorkerError):
+    """The broker refused, timed out or broke off; nothing is lost, the dispatcher rings again."""

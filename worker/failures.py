@@ -1,0 +1,26 @@
+"""How a failed job says why: the error document that a job's row keeps."""
+
+import re
+from typing import Any
+
+from ldnas.errors import RefusedError
+
+
+def error_code(error_class: type[Exception]) -> str:
+    """The stable code of a deliberate error: `TooFewImagesError` is `too_few_images`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", error_class.__name__.removesuffix("Error")).lower()
+
+
+def failure_of(error: RefusedError) -> dict[str, Any]:
+    """What the row of a job keeps of a refusal: code, detail, and the field and origin at fault."""
+    return {"code": error_code(type(error)), "detail": error.message, "field": error.field, "origin": error.origin}
+
+
+def internal_failure(job_id: str) -> dict[str, Any]:
+    """What the row keeps of a bug: nothing of the inside, but where to look."""
+    return {
+        "code": "internal",
+        "detail": f"the job met an error of ours; the worker's log names it under job {job_id}",
+        "field": None,
+        "origin": None,
+    }

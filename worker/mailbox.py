@@ -1,0 +1,77 @@
+"""A broker that is a folder: kombu's `filesystem://`, made safe for readers that look while someone writes.
+
+Two things of the original end a process: a message file that is empty or half-written, because its writer was
+killed or has not got further yet (celery/kombu#1551), and a table of queues that two processes write at once.
+Here every file appears complete, by renaming, and a message that cannot be read is put aside.
+"""
+
+import fcntl
+import logging
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+from kombu.transport import filesystem
+from kombu.utils.encoding import str_to_bytes
+from kombu.utils.json import dumps, loads
+
+log = logging.getLogger(__name__)
+
+
+class MailboxChannel(filesystem.Channel):
+    """Reads and writes messages as files, one at a time and each of them whole."""
+
+    def _put(self, queue: str, payload: Any, **options: Any) -> None:
+        folder = Path(self.data_folder_out)
+        # The names sort by time, so that messages come out roughly in order.
+        name = f"{int(filesystem.monotonic() * 1000):015d}_{uuid.uuid4().hex}.{queue}.msg"
+        _write_whole(folder / name, dumps(payload))
+
+    def _get(self, queue: str) -> Any:
+        for path in sorted(Path(self.data_folder_in).glob(f"*.{queue}.msg")):
+            taken = Path(self.processed_folder) / path.name
+            try:
+                path.rename(taken)  # of several readers one succeeds
+            except FileNotFoundError:
+                continue
+            content = taken.read_bytes()
+            try:
+                message = loads(content)
+            except ValueError:
+                # The dispatcher rings again for a job that nobody has taken.
+                log.warning("put aside an unreadable message of %d bytes: %s", len(content), taken)
+                continue
+            taken.unlink()
+            return message
+        raise Empty
+
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+        file = Path(self._exchange_file(exchange))
+        with _locked(file.with_suffix(".lock")):
+            bindings = [tuple(binding) for binding in self.get_table(exchange)]
+            binding = (routing_key or "", pattern or "", queue or "")
+            if binding not in bindings:
+                _write_whole(file, dumps([binding, *bindings]))
+
+
+class Mailbox(filesystem.Transport):
+    """The transport for `LDNAS_BROKER_URL=filesystem://`."""
+
+    Channel = MailboxChannel
+
+
+def _write_whole(path: Path, text: str) -> None:
+    draft = path.with_name(f".{uuid.uuid4().hex}.draft")
+    draft.write_bytes(str_to_bytes(text))
+    os.replace(draft, path)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

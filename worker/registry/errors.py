@@ -1,0 +1,99 @@
+"""What the registry refuses, in one tree.
+
+RegistryError
+├── NotFoundError                 no row of that kind has that id
+├── FenceLostError                the job is no longer held under this fence; whoever works on it must stop
+├── ConflictError                 the rows that are there do not allow it
+│   ├── NameTakenError            another baseline holds the name
+│   ├── TaskBusyError             the task's job has not ended yet
+│   ├── RecommendationBusyError   the recommendation's job has not ended yet
+│   ├── JobNotRetriableError      only failed and cancelled jobs can be tried again
+│   ├── IdempotencyKeyReusedError the key was used before, with another request
+│   └── DuplicateRequestError     an equal request under the key was stored a moment ago; read that one
+└── DatabaseUnavailableError      the database refused, timed out or broke off; try again later
+"""
+
+
+class RegistryError(Exception):
+    """Base of every deliberate error of the registry."""
+
+
+class NotFoundError(RegistryError):
+    """No row of that kind has that id.
+
+    Attributes:
+        kind: what was looked for (`job`, `task`, `recommendation`, `architecture`).
+        id: what was asked for.
+    """
+
+    def __init__(self, kind: str, id: str) -> None:
+        super().__init__(f"no {kind} has the id {id!r}")
+        self.kind = kind
+        self.id = id
+
+
+class FenceLostError(RegistryError):
+    """The job is no longer running under this fence; whoever works on it must stop and write nothing more."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"job {job_id} is no longer held under this fence")
+        self.job_id = job_id
+
+
+class ConflictError(RegistryError):
+    """The rows that are there do not allow what was asked."""
+
+
+class NameTakenError(ConflictError):
+    """Another baseline holds the name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"a baseline named {name!r} exists already; choose another name or delete it first")
+        self.name = name
+
+
+class TaskBusyError(ConflictError):
+    """The task's job has not ended yet."""
+
+    def __init__(self, task_id: str, job_id: str) -> None:
+        super().__init__(f"task {task_id} is still worked on by job {job_id}; cancel that first")
+        self.task_id = task_id
+        self.job_id = job_id
+
+
+class RecommendationBusyError(ConflictError):
+    """The recommendation's job has not ended yet."""
+
+    def __init__(self, recommendation_id: str, job_id: str) -> None:
+        super().__init__(f"recommendation {recommendation_id} is still worked on by job {job_id}; cancel that first")
+        self.recommendation_id = recommendation_id
+        self.job_id = job_id
+
+
+class JobNotRetriableError(ConflictError):
+    """Only failed and cancelled jobs can be tried again."""
+
+    def __init__(self, job_id: str, state: str) -> None:
+        super().__init__(f"job {job_id} is {state}; only a failed or cancelled job can be tried again")
+        self.job_id = job_id
+        self.state = state
+
+
+class IdempotencyKeyReusedError(ConflictError):
+    """The idempotency key was used before, with another request."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the idempotency key {key!r} was used before with another request; choose a new key")
+        self.key = key
+
+
+class DuplicateRequestError(ConflictError):
+    """An equal request under the key was stored a moment ago, by someone else; roll back and read that one."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"a request with the idempotency key {key!r} has just been stored")
+        self.key = key
+
+
+class DatabaseUnavailableError(RegistryError):
+    """The database refused, timed out or broke off; nothing was written, the same call may succeed later."""

@@ -1,0 +1,151 @@
+"""The queue as requests and the dispatcher see it: insert, look, ask to cancel, retry, publish."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from worker.registry.base import DatabaseNow
+from worker.registry.errors import (
+    DuplicateRequestError,
+    IdempotencyKeyReusedError,
+    JobNotRetriableError,
+    NotFoundError,
+)
+from worker.registry.job_models import Job, JobEvent
+from worker.registry.leases import LeasedJobs
+from worker.registry.pages import newest_first
+from worker.registry.states import JobState
+
+
+class Jobs(LeasedJobs):
+    """The rows of `jobs` and `job_events`."""
+
+    def insert(
+        self,
+        kind: str,
+        params: dict[str, Any],
+        *,
+        owner: str = "local",
+        priority: int = 0,
+        idempotency_key: str | None = None,
+        request_hash: str | None = None,
+    ) -> Job:
+        """Queue a job; a dispatcher publishes it after the transaction has committed.
+
+        Raises:
+            DuplicateRequestError: a job of this owner under this idempotency key was inserted meanwhile.
+        """
+        job = Job(
+            kind=kind,
+            params=params,
+            owner=owner,
+            priority=priority,
+            idempotency_key=idempotency_key,
+            request_hash=request_hash,
+        )
+        try:
+            with self._session.begin_nested():
+                self._session.add(job)
+        except IntegrityError as error:
+            if idempotency_key is None:
+                raise
+            raise DuplicateRequestError(idempotency_key) from error
+        self._tell_state(job)
+        return job
+
+    def find_request(self, owner: str, idempotency_key: str, request_hash: str) -> Job | None:
+        """The job that an equal request under this key made before, or None.
+
+        Raises:
+            IdempotencyKeyReusedError: the key was used with another request.
+        """
+        job = self._session.scalar(select(Job).where(Job.owner == owner, Job.idempotency_key == idempotency_key))
+        if job is not None and job.request_hash != request_hash:
+            raise IdempotencyKeyReusedError(idempotency_key)
+        return job
+
+    def get(self, job_id: str) -> Job:
+        """The job as it is now.
+
+        Raises:
+            NotFoundError: no such job.
+        """
+        job = self._session.get(Job, job_id, populate_existing=True)
+        if job is None:
+            raise NotFoundError("job", job_id)
+        return job
+
+    def list(
+        self,
+        *,
+        state: JobState | str | None = None,
+        kind: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> list[Job]:
+        """Jobs, newest first; the page after the job with the id `after`."""
+        statement = select(Job)
+        if state is not None:
+            statement = statement.where(Job.state == JobState(state))
+        if kind is not None:
+            statement = statement.where(Job.kind == kind)
+        return [*self._session.scalars(newest_first(statement, Job, limit=limit, after=after))]
+
+    def request_cancel(self, job_id: str) -> Job:
+        """Cancel a queued job at once, ask a running one to end; a job that ended stays as it is.
+
+        Raises:
+            NotFoundError: no such job.
+        """
+        job = self._locked(job_id)
+        if job.state is JobState.QUEUED:
+            self._move(job, JobState.CANCELLED, "cancelled before it began")
+        elif job.state is JobState.RUNNING and job.cancel_requested_at is None:
+            job.cancel_requested_at = self._now()
+            self._session.flush()
+        return job
+
+    def retry(self, job_id: str) -> Job:
+        """Queue a failed or cancelled job again; it goes on from what is stored.
+
+        Raises:
+            NotFoundError: no such job.
+            JobNotRetriableError: the job is queued, running or succeeded.
+        """
+        job = self._locked(job_id)
+        if job.state not in (JobState.FAILED, JobState.CANCELLED):
+            raise JobNotRetriableError(job_id, job.state)
+        job.failures = 0
+        job.error = None
+        job.cancel_requested_at = None
+        self._queue(job, "retried")
+        return job
+
+    def due(self, republish_seconds: float, limit: int = 100) -> Sequence[str]:
+        """Ids of queued jobs to ring for now: never published, or published too long ago; most urgent first."""
+        now = DatabaseNow()
+        return self._session.scalars(
+            select(Job.id)
+            .where(
+                Job.state == JobState.QUEUED,
+                Job.run_after <= now,
+                or_(Job.published_at.is_(None), Job.published_at < now - republish_seconds),
+            )
+            .order_by(Job.priority.desc(), Job.created_at, Job.id)
+            .limit(limit)
+        ).all()
+
+    def mark_published(self, job_ids: Sequence[str]) -> None:
+        """The broker has taken the messages for these jobs."""
+        self._session.execute(
+            update(Job).where(Job.id.in_(job_ids), Job.state == JobState.QUEUED).values(published_at=DatabaseNow()),
+            execution_options={"synchronize_session": False},
+        )
+
+    def events_after(self, job_id: str, after_id: int = 0, limit: int = 500) -> Sequence[JobEvent]:
+        """What happened to the job after the event `after_id`, in order."""
+        return self._session.scalars(
+            select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.id > after_id).order_by(JobEvent.id).limit(limit)
+        ).all()

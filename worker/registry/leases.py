@@ -1,0 +1,253 @@
+"""The life of a claimed job: every write names its fence, and no row touched means stop.
+
+The queue's rules are those of the design page *Jobs: SQL is the truth, the broker is a doorbell*.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from worker.registry.base import DatabaseNow
+from worker.registry.errors import FenceLostError, NotFoundError
+from worker.registry.job_models import Job, JobEvent
+from worker.registry.states import JobState
+
+
+@dataclass(frozen=True)
+class LeaseStatus:
+    """What a worker learns about the job it holds; times are seconds since the epoch on the database's clock."""
+
+    cancel_requested: bool
+    progressed_at: float
+    now: float
+
+    @property
+    def stalled_seconds(self) -> float:
+        """How long the runner has reported nothing."""
+        return self.now - self.progressed_at
+
+
+class LeasedJobs:
+    """Claiming, renewing, reporting, ending and releasing jobs."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def claim(self, job_id: str, *, worker: str, lease_seconds: float) -> Job | None:
+        """Take a queued job that is due; None if there is nothing to take (it runs, ended, waits or is gone)."""
+        now = DatabaseNow()
+        job = self._session.scalar(
+            update(Job)
+            .where(Job.id == job_id, Job.state == JobState.QUEUED, Job.run_after <= now)
+            .values(
+                state=JobState.RUNNING,
+                attempt=Job.attempt + 1,
+                lease_owner=worker,
+                lease_until=now + lease_seconds,
+                started_at=func.coalesce(Job.started_at, now),
+                progressed_at=now,
+            )
+            .returning(Job),
+            execution_options={"populate_existing": True},
+        )
+        if job is not None:
+            self._tell_state(job)
+        return job
+
+    def watch(self, job_id: str, fence: int) -> LeaseStatus:
+        """What became of the job, without renewing the lease.
+
+        Raises:
+            FenceLostError: the job is no longer held under this fence.
+        """
+        columns = (Job.cancel_requested_at, Job.progressed_at, DatabaseNow())
+        return _status(job_id, self._session.execute(select(*columns).where(*_held(job_id, fence))).one_or_none())
+
+    def renew(self, job_id: str, fence: int, *, lease_seconds: float) -> LeaseStatus:
+        """Extend the lease from now on.
+
+        Raises:
+            FenceLostError: the job is no longer held under this fence.
+        """
+        row = self._session.execute(
+            update(Job)
+            .where(*_held(job_id, fence))
+            .values(lease_until=DatabaseNow() + lease_seconds)
+            .returning(Job.cancel_requested_at, Job.progressed_at, DatabaseNow())
+        ).one_or_none()
+        return _status(job_id, row)
+
+    def progress(
+        self,
+        job_id: str,
+        fence: int,
+        *,
+        stage: str,
+        fraction: float | None,
+        message: str,
+        eta_seconds: float | None = None,
+    ) -> None:
+        """Report where the job is; `fraction` in [0, 1] of the whole job.
+
+        Raises:
+            FenceLostError: the job is no longer held under this fence.
+        """
+        progress = {"fraction": fraction, "eta_seconds": eta_seconds, "message": message}
+        self.touch(job_id, fence, stage=stage, progress=progress)
+
+    def add_event(self, job_id: str, fence: int, kind: str, data: dict[str, Any]) -> None:
+        """Append to the job's history; counts as progress.
+
+        Raises:
+            FenceLostError: the job is no longer held under this fence.
+        """
+        self.touch(job_id, fence)
+        self._tell(job_id, kind, data)
+
+    def save_checkpoint(self, job_id: str, fence: int, data: dict[str, Any]) -> None:
+        """Remember where the next attempt can go on; counts as progress.
+
+        Raises:
+            FenceLostError: the job is no longer held under this fence.
+        """
+        self.touch(job_id, fence, checkpoint=data)
+
+    def touch(self, job_id: str, fence: int, **values: Any) -> None:
+        """One fenced update that counts as progress; it also locks the job's row until the transaction ends.
+
+        Raises:
+            FenceLostError: the job is no longer held under this fence.
+        """
+        touched = self._session.execute(
+            update(Job)
+            .where(*_held(job_id, fence))
+            .values(progress_seq=Job.progress_seq + 1, progressed_at=DatabaseNow(), **values)
+            .returning(Job.id)
+        ).one_or_none()
+        if touched is None:
+            raise FenceLostError(job_id)
+
+    def finish(self, job_id: str, fence: int, result: dict[str, Any]) -> None:
+        """The job succeeded.
+
+        Raises:
+            FenceLostError: the job is no longer held under this fence.
+        """
+        job = self._locked_under(job_id, fence)
+        job.result = result
+        job.progress = {"fraction": 1.0, "eta_seconds": 0.0, "message": "done"}
+        self._move(job, JobState.SUCCEEDED)
+
+    def fail(self, job_id: str, fence: int, error: dict[str, Any]) -> None:
+        """The job failed for good, with `error` as its reason.
+
+        Raises:
+            FenceLostError: the job is no longer held under this fence.
+        """
+        job = self._locked_under(job_id, fence)
+        job.error = error
+        self._move(job, JobState.FAILED)
+
+    def confirm_cancel(self, job_id: str, fence: int) -> None:
+        """The runner of a job that was to be cancelled is gone.
+
+        Raises:
+            FenceLostError: the job is no longer held under this fence.
+        """
+        self._move(self._locked_under(job_id, fence), JobState.CANCELLED)
+
+    def release(
+        self, job_id: str, fence: int, *, reason: str, counts_as_failure: bool, delay_seconds: float = 0.0
+    ) -> JobState:
+        """Give a running job up; says what became of it (cancelled, failed, or queued again after the delay).
+
+        Raises:
+            FenceLostError: the job is no longer held under this fence.
+        """
+        job = self._locked_under(job_id, fence)
+        return self._give_up(job, reason=reason, counts_as_failure=counts_as_failure, delay_seconds=delay_seconds)
+
+    def sweep_expired(self, limit: int = 100) -> list[str]:
+        """Give up every running job whose lease ran out; their ids. Any number of sweepers may run at once."""
+        expired = self._session.scalars(
+            select(Job)
+            .where(Job.state == JobState.RUNNING, Job.lease_until < DatabaseNow())
+            .order_by(Job.lease_until)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        ).all()
+        for job in expired:
+            self._give_up(job, reason="lease expired", counts_as_failure=True)
+        return [job.id for job in expired]
+
+    def _give_up(self, job: Job, *, reason: str, counts_as_failure: bool, delay_seconds: float = 0.0) -> JobState:
+        job.failures += int(counts_as_failure)
+        if job.cancel_requested_at is not None:
+            self._move(job, JobState.CANCELLED, reason)
+        elif counts_as_failure and job.failures >= job.max_attempts:
+            job.error = {
+                "code": "attempts_exhausted",
+                "detail": f"gave up after {job.failures} failed attempts; the last one: {reason}",
+                "field": None,
+                "origin": None,
+            }
+            self._move(job, JobState.FAILED, reason)
+        else:
+            self._queue(job, reason, delay_seconds)
+        return job.state
+
+    def _queue(self, job: Job, reason: str, delay_seconds: float = 0.0) -> None:
+        job.run_after = self._now() + delay_seconds
+        job.published_at = None
+        job.finished_at = None
+        self._move(job, JobState.QUEUED, reason)
+
+    def _move(self, job: Job, state: JobState, reason: str | None = None) -> None:
+        job.state = state
+        job.lease_owner = None
+        job.lease_until = None
+        job.progress_seq += 1
+        if state.ended:
+            job.finished_at = self._now()
+        self._session.flush()
+        self._tell_state(job, reason)
+
+    def _tell_state(self, job: Job, reason: str | None = None) -> None:
+        data: dict[str, Any] = {"state": job.state.value, "attempt": job.attempt}
+        self._tell(job.id, "state", data if reason is None else {**data, "reason": reason})
+
+    def _tell(self, job_id: str, kind: str, data: dict[str, Any]) -> None:
+        self._session.add(JobEvent(job_id=job_id, kind=kind, data=data))
+        self._session.flush()
+
+    def _now(self) -> float:
+        return self._session.execute(select(DatabaseNow())).scalar_one()
+
+    def _locked(self, job_id: str) -> Job:
+        job = self._session.scalar(
+            select(Job).where(Job.id == job_id).with_for_update(), execution_options={"populate_existing": True}
+        )
+        if job is None:
+            raise NotFoundError("job", job_id)
+        return job
+
+    def _locked_under(self, job_id: str, fence: int) -> Job:
+        job = self._session.scalar(
+            select(Job).where(*_held(job_id, fence)).with_for_update(), execution_options={"populate_existing": True}
+        )
+        if job is None:
+            raise FenceLostError(job_id)
+        return job
+
+
+def _held(job_id: str, fence: int) -> tuple[Any, ...]:
+    return Job.id == job_id, Job.attempt == fence, Job.state == JobState.RUNNING
+
+
+def _status(job_id: str, row: Any) -> LeaseStatus:
+    if row is None:
+        raise FenceLostError(job_id)
+    cancel_requested_at, progressed_at, now = row
+    return LeaseStatus(cancel_requested_at is not None, progressed_at, now)

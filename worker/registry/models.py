@@ -1,0 +1,232 @@
+"""Tables of what is known: datasets, tasks, networks, genotypes, Fisher summaries, distances, answers.
+
+Rows with a content key are written once and never changed; whoever stores second finds the first one's row.
+Fractions (accuracies) lie in [0, 1]; times are seconds since the epoch on the database's clock.
+"""
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Integer, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from worker.registry.base import JSON_OR_NULL, Base, DatabaseNow, new_id
+from worker.registry.job_models import Job, JobEvent
+from worker.registry.states import JobKind, JobState, TaskRole
+
+__all__ = [
+    "ApiKey",
+    "ArchitectureRow",
+    "Artifact",
+    "Base",
+    "Dataset",
+    "Distance",
+    "FisherSummary",
+    "GenotypeRow",
+    "Job",
+    "JobEvent",
+    "JobKind",
+    "JobState",
+    "Network",
+    "Recommendation",
+    "Task",
+    "TaskGenotype",
+    "TaskNetwork",
+    "TaskRole",
+]
+
+
+class Dataset(Base):
+    """A dataset reference whose content was read once; `name` is None unless it was uploaded under one."""
+
+    __tablename__ = "datasets"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    name: Mapped[str | None] = mapped_column(String(255), unique=True)
+    reference: Mapped[dict[str, Any]] = mapped_column(JSON)
+    digest: Mapped[str] = mapped_column(String(64), index=True)
+    class_names: Mapped[list[str]] = mapped_column(JSON)
+    images: Mapped[int] = mapped_column(Integer)
+    left_out: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+
+
+class Task(Base):
+    """A dataset with a label mapping. What the worker finds out (digests, classes, counts) is None until then."""
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        Index(
+            "uq_tasks_baseline_name",
+            "name",
+            unique=True,
+            sqlite_where=text("role = 'baseline'"),
+            postgresql_where=text("role = 'baseline'"),
+        ),
+        Index("ix_tasks_newest", "created_at", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(255))
+    role: Mapped[str] = mapped_column(String(16))
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
+    dataset: Mapped[dict[str, Any]] = mapped_column(JSON)
+    labels: Mapped[dict[str, Any] | None] = mapped_column(JSON_OR_NULL)
+    architecture: Mapped[str | None] = mapped_column(String(64))
+    epsilon: Mapped[float] = mapped_column(Double)
+    repetitions: Mapped[int] = mapped_column(Integer)
+    seed: Mapped[int] = mapped_column(BigInteger)
+    image_size: Mapped[int | None] = mapped_column(Integer)
+    dataset_digest: Mapped[str | None] = mapped_column(String(64))
+    mapping_digest: Mapped[str | None] = mapped_column(String(64))
+    preprocessing_digest: Mapped[str | None] = mapped_column(String(64))
+    class_names: Mapped[list[str] | None] = mapped_column(JSON_OR_NULL)
+    counts: Mapped[dict[str, int] | None] = mapped_column(JSON_OR_NULL)
+    created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+
+
+class Network(Base):
+    """A trained network; `weights` is the digest of its artifact, `key` of everything that went into it."""
+
+    __tablename__ = "networks"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    architecture: Mapped[str] = mapped_column(String(64))
+    seed: Mapped[int] = mapped_column(BigInteger)
+    classes: Mapped[int] = mapped_column(Integer)
+    weights: Mapped[str] = mapped_column(String(64))
+    parameters: Mapped[int] = mapped_column(BigInteger)
+    validation_accuracy: Mapped[float] = mapped_column(Double)
+    validation_balanced_accuracy: Mapped[float] = mapped_column(Double)
+    seconds: Mapped[float] = mapped_column(Double)
+    created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+
+
+class TaskNetwork(Base):
+    """Repetition r of a task is this network; tasks of equal content share networks."""
+
+    __tablename__ = "task_networks"
+
+    task_id: Mapped[str] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True)
+    repetition: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    network_key: Mapped[str] = mapped_column(ForeignKey("networks.key"), index=True)
+
+
+class GenotypeRow(Base):
+    """A cell that one search sampled, with its score there (None where it was given, not scored)."""
+
+    __tablename__ = "genotypes"
+    __table_args__ = (UniqueConstraint("search_key", "position"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    search_key: Mapped[str] = mapped_column(String(64))
+    position: Mapped[int] = mapped_column(Integer)
+    digest: Mapped[str] = mapped_column(String(64))
+    genotype: Mapped[dict[str, Any]] = mapped_column(JSON)
+    origin: Mapped[str] = mapped_column(String(16))
+    validation_accuracy: Mapped[float | None] = mapped_column(Double)
+    validation_balanced_accuracy: Mapped[float | None] = mapped_column(Double)
+    epochs: Mapped[int | None] = mapped_column(Integer)
+    created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+
+
+class TaskGenotype(Base):
+    """A task knows this genotype."""
+
+    __tablename__ = "task_genotypes"
+
+    task_id: Mapped[str] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True)
+    genotype_id: Mapped[str] = mapped_column(ForeignKey("genotypes.id"), primary_key=True, index=True)
+
+
+class FisherSummary(Base):
+    """Per-tensor sums of one network's Fisher diagonal; `network_key` may also name an untrained network."""
+
+    __tablename__ = "fisher_summaries"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    network_key: Mapped[str] = mapped_column(String(255), index=True)
+    data_key: Mapped[str] = mapped_column(String(64))
+    recipe_digest: Mapped[str] = mapped_column(String(64))
+    summary: Mapped[dict[str, Any]] = mapped_column(JSON)
+    samples: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+
+
+class Distance(Base):
+    """One network to one network on one task's data; `value` = |`signed`| for measures that fold, never negative."""
+
+    __tablename__ = "distances"
+    __table_args__ = (Index("ix_distances_target_network_measure", "target_network", "measure"),)
+
+    source_network: Mapped[str] = mapped_column(String(255), primary_key=True)
+    target_network: Mapped[str] = mapped_column(String(255), primary_key=True)
+    data_key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    measure: Mapped[str] = mapped_column(String(64), primary_key=True)
+    recipe_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[float] = mapped_column(Double)
+    signed: Mapped[float] = mapped_column(Double)
+    created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+
+
+class Recommendation(Base):
+    """A request and the parts of its answer known so far. `task_id` may outlive its task (no foreign key)."""
+
+    __tablename__ = "recommendations"
+    __table_args__ = (Index("ix_recommendations_newest", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    name: Mapped[str | None] = mapped_column(String(255))
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), unique=True)
+    task_id: Mapped[str] = mapped_column(String(32), index=True)
+    request: Mapped[dict[str, Any]] = mapped_column(JSON)
+    document: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+
+
+class ArchitectureRow(Base):
+    """A finished cell network: what it is, how it did, and where its weights and code lie (artifact digests)."""
+
+    __tablename__ = "architectures"
+    __table_args__ = (Index("ix_architectures_newest", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    recommendation_id: Mapped[str | None] = mapped_column(
+        ForeignKey("recommendations.id", ondelete="SET NULL"), unique=True
+    )
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
+    name: Mapped[str] = mapped_column(String(255))
+    genotype: Mapped[dict[str, Any]] = mapped_column(JSON)
+    skeleton: Mapped[dict[str, Any]] = mapped_column(JSON)
+    class_names: Mapped[list[str]] = mapped_column(JSON)
+    preprocessing: Mapped[dict[str, Any]] = mapped_column(JSON)
+    parameters: Mapped[int] = mapped_column(BigInteger)
+    macs: Mapped[int] = mapped_column(BigInteger)
+    validation: Mapped[dict[str, Any]] = mapped_column(JSON)
+    test: Mapped[dict[str, Any]] = mapped_column(JSON)
+    weights: Mapped[str] = mapped_column(String(64))
+    code: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+
+
+class Artifact(Base):
+    """A file of the artifact store by its SHA-256."""
+
+    __tablename__ = "artifacts"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    media_type: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+
+
+class ApiKey(Base):
+    """A bearer key, stored as its hash."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(255), unique=True)
+    hash: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+    revoked_at: Mapped[float | None] = mapped_column(Double)

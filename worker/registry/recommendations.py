@@ -1,0 +1,74 @@
+"""Recommendations: what was asked and the answer so far."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from worker.registry.errors import NotFoundError, RecommendationBusyError
+from worker.registry.job_models import Job
+from worker.registry.leases import LeasedJobs
+from worker.registry.models import Recommendation, Task
+from worker.registry.pages import newest_first
+from worker.registry.states import TaskRole
+
+
+class Recommendations:
+    """The rows of `recommendations`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def insert(self, **columns: Any) -> Recommendation:
+        """Store a new recommendation."""
+        recommendation = Recommendation(**columns)
+        self._session.add(recommendation)
+        self._session.flush()
+        return recommendation
+
+    def get(self, recommendation_id: str) -> Recommendation:
+        """The recommendation as it is now.
+
+        Raises:
+            NotFoundError: no such recommendation.
+        """
+        recommendation = self._session.get(Recommendation, recommendation_id, populate_existing=True)
+        if recommendation is None:
+            raise NotFoundError("recommendation", recommendation_id)
+        return recommendation
+
+    def by_job(self, job_id: str) -> Recommendation | None:
+        """The recommendation that this job works on, or None."""
+        return self._session.scalar(select(Recommendation).where(Recommendation.job_id == job_id))
+
+    def list(self, limit: int = 100, after: str | None = None) -> Sequence[Recommendation]:
+        """Recommendations, newest first; the page after the one with the id `after`."""
+        return self._session.scalars(
+            newest_first(select(Recommendation), Recommendation, limit=limit, after=after)
+        ).all()
+
+    def merge_document(self, recommendation_id: str, job_id: str, fence: int, fields: dict[str, Any]) -> None:
+        """Add to the answer what has become known; a field that is there already is replaced whole.
+
+        Raises:
+            FenceLostError: the job is no longer held under this fence.
+            NotFoundError: no such recommendation.
+        """
+        LeasedJobs(self._session).touch(job_id, fence)
+        recommendation = self.get(recommendation_id)
+        recommendation.document = {**recommendation.document, **fields}
+        self._session.flush()
+
+    def delete(self, recommendation_id: str) -> None:
+        """Forget the recommendation and its target, unless that was promoted; its architecture stays.
+
+        Raises:
+            NotFoundError: no such recommendation.
+            RecommendationBusyError: its job has not ended yet.
+        """
+        recommendation = self.get(recommendation_id)
+        if not self._session.get_one(Job, recommendation.job_id).state.ended:
+            raise RecommendationBusyError(recommendation_id, recommendation.job_id)
+        self._session.execute(delete(Recommendation).where(Recommendation.id == recommendation_id))
+        self._session.execute(delete(Task).where(Task.id == recommendation.task_id, Task.role == TaskRole.TARGET))

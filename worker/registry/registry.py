@@ -1,0 +1,20 @@
+"""The registry of one transaction: each attribute answers the questions about its rows."""
+
+from sqlalchemy.orm import Session
+
+from worker.registry.architectures import Architectures
+from worker.registry.jobs import Jobs
+from worker.registry.recommendations import Recommendations
+from worker.registry.results import Results
+from worker.registry.tasks import Tasks
+
+
+class Registry:
+    """Everything that SQL knows, within one transaction (`session.unit_of_work` or `session.reading`)."""
+
+    def __init__(self, session: Session) -> None:
+        self.jobs = Jobs(session)
+        self.tasks = Tasks(session)
+        self.results = Results(session)
+        self.recommendations = Recommendations(session)
+        self.architectures = Architectures(session)

@@ -1,0 +1,91 @@
+"""What was computed, under content keys: whoever stores second finds the first one's row."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from worker.registry.base import new_id
+from worker.registry.first_wins import keep_first
+from worker.registry.matrix import MatrixEntry, measured_distances
+from worker.registry.models import Artifact, Distance, FisherSummary, GenotypeRow, Network
+
+
+class Results:
+    """The rows of `networks`, `fisher_summaries`, `distances`, `genotypes` and `artifacts`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def network(self, key: str) -> Network | None:
+        """The network under this content key, or None."""
+        return self._session.get(Network, key)
+
+    def keep_network(self, **columns: Any) -> Network:
+        """Store a network, unless its key is there; the row that is stored."""
+        keep_first(self._session, Network, [columns])
+        return self._session.get_one(Network, columns["key"])
+
+    def fisher_summary(self, key: str) -> FisherSummary | None:
+        """The Fisher summary under this content key, or None."""
+        return self._session.get(FisherSummary, key)
+
+    def keep_fisher_summary(self, **columns: Any) -> FisherSummary:
+        """Store a Fisher summary, unless its key is there; the row that is stored."""
+        keep_first(self._session, FisherSummary, [columns])
+        return self._session.get_one(FisherSummary, columns["key"])
+
+    def keep_distances(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Store distances between networks, leaving out those that are there."""
+        keep_first(self._session, Distance, rows)
+
+    def distances(
+        self, source_networks: Sequence[str], target_networks: Sequence[str], measure: str, recipe_digest: str
+    ) -> Sequence[Distance]:
+        """The stored distances from any of the sources to any of the targets."""
+        return self._session.scalars(
+            select(Distance)
+            .where(
+                Distance.source_network.in_(source_networks),
+                Distance.target_network.in_(target_networks),
+                Distance.measure == measure,
+                Distance.recipe_digest == recipe_digest,
+            )
+            .order_by(Distance.source_network, Distance.target_network, Distance.data_key)
+        ).all()
+
+    def matrix(
+        self, measure: str, recipe_digest: str | None, *, source: str | None = None, target: str | None = None
+    ) -> list[MatrixEntry]:
+        """Distances between tasks over their repetitions; pairs that were not measured are absent."""
+        return measured_distances(self._session, measure, recipe_digest, source, target)
+
+    def search(self, search_key: str) -> Sequence[GenotypeRow]:
+        """The genotypes that the search of this key sampled, in its order; empty if it was never finished."""
+        return self._session.scalars(
+            select(GenotypeRow).where(GenotypeRow.search_key == search_key).order_by(GenotypeRow.position)
+        ).all()
+
+    def keep_search(self, search_key: str, origin: str, scored: Sequence[dict[str, Any]]) -> Sequence[GenotypeRow]:
+        """Store all that a search sampled, unless it is there; the rows that are stored, in the search's order.
+
+        Each of `scored` holds `digest`, `genotype` and, where they were scored, `validation_accuracy`,
+        `validation_balanced_accuracy` (in [0, 1]) and `epochs`.
+        """
+        unscored = {"validation_accuracy": None, "validation_balanced_accuracy": None, "epochs": None}
+        rows = [
+            {**unscored, **row, "id": new_id(), "search_key": search_key, "position": position, "origin": origin}
+            for position, row in enumerate(scored)
+        ]
+        keep_first(self._session, GenotypeRow, rows)
+        return self.search(search_key)
+
+    def artifact(self, digest: str) -> Artifact | None:
+        """The artifact of this SHA-256, or None."""
+        return self._session.get(Artifact, digest)
+
+    def keep_artifact(self, digest: str, bytes: int, media_type: str) -> Artifact:
+        """Record a file of the artifact store, unless it is there; the row that is stored."""
+        keep_first(self._session, Artifact, [{"digest": digest, "bytes": bytes, "media_type": media_type}])
+        return self._session.get_one(Artifact, digest)

@@ -1,0 +1,78 @@
+"""Bringing a database to the schema of this program, and telling whether it is there."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+
+import migrations
+from worker.registry.session import Engine, open_engine, translated
+
+_ADVISORY_LOCK = 0x1D9A5  # any number, the same in every process
+
+
+def migrate(database_url: str) -> None:
+    """Bring the database to this program's schema; any number of processes may call it at once.
+
+    Raises:
+        DatabaseUnavailableError: the database refused, timed out or broke off.
+    """
+    engine = open_engine(database_url)
+    try:
+        with translated(), _locked_file(database_url), engine.connect() as connection:
+            if engine.dialect.name == "sqlite":
+                _keep_write_ahead_log(connection)
+            with connection.begin():
+                if engine.dialect.name == "postgresql":
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+                command.upgrade(alembic_config(connection), "head")
+    finally:
+        engine.dispose()
+
+
+def is_current(engine: Engine) -> bool:
+    """Whether the database has the schema of this program.
+
+    Raises:
+        DatabaseUnavailableError: the database refused, timed out or broke off.
+    """
+    wanted = set(ScriptDirectory.from_config(alembic_config()).get_heads())
+    with translated(), engine.connect() as connection:
+        return set(MigrationContext.configure(connection).get_current_heads()) == wanted
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
+    """Alembic's configuration for the migrations of this program, over an open connection."""
+    config = Config()
+    folder = Path(migrations.__file__).parent
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _keep_write_ahead_log(connection: Connection) -> None:
+    # The file remembers the mode, and it cannot be changed inside a transaction.
+    driver = connection.connection.driver_connection
+    assert driver is not None  # a connection that was just opened has its driver's
+    driver.execute("PRAGMA journal_mode = WAL")
+
+
+@contextmanager
+def _locked_file(database_url: str) -> Iterator[None]:
+    """For SQLite: the folder is made and one process at a time goes on; other databases lock by themselves."""
+    database = make_url(database_url).database
+    if not database_url.startswith("sqlite") or not database:
+        yield
+        return
+    path = Path(database)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(path.name + ".migration-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,88 @@
+"""Opening the database and the only two ways into it: `unit_of_work` writes, `reading` reads."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
+
+from worker.registry.errors import DatabaseUnavailableError
+from worker.registry.registry import Registry
+
+__all__ = ["Engine", "open_engine", "reading", "translated", "unit_of_work"]
+
+BUSY_SECONDS = 20.0
+"""How long a writer waits for the other one (SQLite) and anyone for a connection."""
+
+
+def open_engine(database_url: str) -> Engine:
+    """The engine for a `sqlite:///` or `postgresql://` URL; it connects at the first use."""
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_timeout=BUSY_SECONDS)
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        connect_args={"connect_timeout": 5},
+        pool_pre_ping=True,  # a restarted server must not cost one error per pooled connection
+        pool_timeout=BUSY_SECONDS,
+    )
+
+
+@contextmanager
+def unit_of_work(engine: Engine) -> Iterator[Registry]:
+    """One short writing transaction: committed when the block ends, rolled back when it raises.
+
+    Rows handed out stay readable afterwards. On SQLite the write lock is taken at once (`BEGIN IMMEDIATE`): a
+    transaction that began by reading could not be upgraded under contention.
+
+    Raises:
+        DatabaseUnavailableError: the database refused, timed out or broke off; nothing was written.
+    """
+    with translated(), Session(engine, expire_on_commit=False) as session:
+        yield Registry(session)
+        session.commit()
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Registry]:
+    """One short reading transaction; the database refuses any write in it.
+
+    Raises:
+        DatabaseUnavailableError: the database refused, timed out or broke off.
+    """
+    bind = engine.execution_options(ldnas_reading=True, **_read_only(engine))
+    with translated(), Session(bind, expire_on_commit=False, autoflush=False) as session:
+        yield Registry(session)
+
+
+def _read_only(engine: Engine) -> dict[str, Any]:
+    return {"postgresql_readonly": True} if engine.dialect.name == "postgresql" else {}
+
+
+def _configure_sqlite(connection: sqlite3.Connection, record: object) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions behind our back
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    only_reading = connection.get_execution_options().get("ldnas_reading", False)
+    connection.exec_driver_sql(f"PRAGMA query_only = {int(only_reading)}")
+    connection.exec_driver_sql("BEGIN" if only_reading else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Tell failures of the database itself by the registry's own error."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        reason = getattr(error, "orig", None) or error
+        raise DatabaseUnavailableError(str(reason).strip()) from error

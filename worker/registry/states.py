@@ -1,0 +1,34 @@
+"""The words for jobs and tasks that the database stores."""
+
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    """queued → running → succeeded | failed | cancelled; running → queued on waiting, release or a lost lease."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more happens to the job unless someone retries it."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+class JobKind(StrEnum):
+    """What a job does."""
+
+    REGISTER_TASK = "register_task"
+    RECOMMEND = "recommend"
+    DISTANCES = "distances"
+    TRAIN_ARCHITECTURE = "train_architecture"
+
+
+class TaskRole(StrEnum):
+    """Whether a task is known (a baseline) or asked about (a target)."""
+
+    BASELINE = "baseline"
+    TARGET = "target"

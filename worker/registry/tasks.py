@@ -1,0 +1,189 @@
+"""Tasks: what is known (baselines) and what is asked about (targets)."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, delete, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from worker.registry.errors import NameTakenError, NotFoundError, TaskBusyError
+from worker.registry.first_wins import keep_first
+from worker.registry.job_models import Job
+from worker.registry.models import GenotypeRow, Network, Task, TaskGenotype, TaskNetwork
+from worker.registry.pages import newest_first
+from worker.registry.states import JobState, TaskRole
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """A task with the state of its job; a baseline is ready once that is `succeeded`."""
+
+    task: Task
+    state: JobState
+
+
+class Tasks:
+    """The rows of `tasks` and what links them to networks and genotypes."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def insert(self, **columns: Any) -> Task:
+        """Store a new task.
+
+        Raises:
+            NameTakenError: another baseline holds the name.
+        """
+        task = Task(**columns)
+        with self._name_free_for(task.role, task.name):
+            self._session.add(task)
+        return task
+
+    def get(self, task_id: str) -> Task:
+        """The task as it is now.
+
+        Raises:
+            NotFoundError: no such task.
+        """
+        task = self._session.get(Task, task_id, populate_existing=True)
+        if task is None:
+            raise NotFoundError("task", task_id)
+        return task
+
+    def row(self, task_id: str) -> TaskRow:
+        """The task with the state of its job.
+
+        Raises:
+            NotFoundError: no such task.
+        """
+        found = self._session.execute(_with_state().where(Task.id == task_id)).one_or_none()
+        if found is None:
+            raise NotFoundError("task", task_id)
+        return TaskRow(*found)
+
+    def find_baseline(self, name_or_id: str) -> Task | None:
+        """The baseline of that id, else of that name, or None."""
+        return self._session.scalar(
+            select(Task)
+            .where(Task.role == TaskRole.BASELINE, or_(Task.id == name_or_id, Task.name == name_or_id))
+            .order_by((Task.id == name_or_id).desc())
+            .limit(1)
+        )
+
+    def baselines(self) -> list[TaskRow]:
+        """Every baseline with the state of its job, oldest first."""
+        statement = _with_state().where(Task.role == TaskRole.BASELINE).order_by(Task.created_at, Task.id)
+        return [TaskRow(task, state) for task, state in self._session.execute(statement)]
+
+    def list(self, role: str | None = None, limit: int = 100, after: str | None = None) -> list[TaskRow]:
+        """Tasks, newest first; the page after the task with the id `after`."""
+        statement = _with_state()
+        if role is not None:
+            statement = statement.where(Task.role == role)
+        page = newest_first(statement, Task, limit=limit, after=after)
+        return [TaskRow(task, state) for task, state in self._session.execute(page)]
+
+    def resolve(
+        self,
+        task_id: str,
+        *,
+        architecture: str,
+        dataset_digest: str,
+        mapping_digest: str,
+        preprocessing_digest: str,
+        class_names: Sequence[str],
+        counts: dict[str, int],
+    ) -> Task:
+        """Store what reading the data told.
+
+        Raises:
+            NotFoundError: no such task.
+        """
+        task = self.get(task_id)
+        task.architecture = architecture
+        task.dataset_digest = dataset_digest
+        task.mapping_digest = mapping_digest
+        task.preprocessing_digest = preprocessing_digest
+        task.class_names = [*class_names]
+        task.counts = counts
+        self._session.flush()
+        return task
+
+    def promote(self, task_id: str, name: str) -> Task:
+        """Make a target a baseline under this name.
+
+        Raises:
+            NotFoundError: no such task.
+            NameTakenError: another baseline holds the name.
+        """
+        task = self.get(task_id)
+        with self._name_free_for(TaskRole.BASELINE, name):
+            task.role = TaskRole.BASELINE
+            task.name = name
+        return task
+
+    def delete(self, task_id: str) -> None:
+        """Forget the task and its links; networks and genotypes stay for whoever shares them.
+
+        Raises:
+            NotFoundError: no such task.
+            TaskBusyError: its job has not ended yet.
+        """
+        found = self.row(task_id)
+        if not found.state.ended:
+            raise TaskBusyError(task_id, found.task.job_id)
+        self._session.execute(delete(Task).where(Task.id == task_id))
+
+    def link_network(self, task_id: str, repetition: int, network_key: str) -> None:
+        """Repetition r of the task is this network."""
+        keep_first(
+            self._session, TaskNetwork, [{"task_id": task_id, "repetition": repetition, "network_key": network_key}]
+        )
+
+    def networks(self, task_id: str) -> Sequence[Network]:
+        """The task's networks in the order of their repetitions."""
+        return self._session.scalars(
+            select(Network)
+            .join(TaskNetwork, TaskNetwork.network_key == Network.key)
+            .where(TaskNetwork.task_id == task_id)
+            .order_by(TaskNetwork.repetition)
+        ).all()
+
+    def link_genotypes(self, task_id: str, genotype_ids: Sequence[str]) -> None:
+        """The task knows these genotypes."""
+        keep_first(
+            self._session, TaskGenotype, [{"task_id": task_id, "genotype_id": genotype} for genotype in genotype_ids]
+        )
+
+    def genotypes(self, task_id: str) -> Sequence[GenotypeRow]:
+        """The genotypes that the task knows, best validation accuracy first, those without one last."""
+        return self._session.scalars(
+            select(GenotypeRow)
+            .join(TaskGenotype, TaskGenotype.genotype_id == GenotypeRow.id)
+            .where(TaskGenotype.task_id == task_id)
+            .order_by(GenotypeRow.validation_accuracy.desc().nulls_last(), GenotypeRow.position, GenotypeRow.search_key)
+        ).all()
+
+    @contextmanager
+    def _name_free_for(self, role: str, name: str) -> Iterator[None]:
+        if role == TaskRole.BASELINE and self._is_held(name):
+            raise NameTakenError(name)
+        try:
+            with self._session.begin_nested():
+                yield
+        except IntegrityError as error:
+            if not self._is_held(name):
+                raise
+            raise NameTakenError(name) from error  # by a transaction that committed meanwhile
+
+    def _is_held(self, name: str) -> bool:
+        return (
+            self._session.scalar(select(Task.id).where(Task.role == TaskRole.BASELINE, Task.name == name)) is not None
+        )
+
+
+def _with_state() -> Select[Task, JobState]:
+    return select(Task, Job.state).join(Job, Job.id == Task.job_id)

@@ -1,0 +1,126 @@
+"""One process for one attempt at one job: `python -m worker.runner JOB_ID FENCE`.
+
+Ends with a code that says what became of the job: see `Ending`. It ends at once when its standard input closes, so that
+it never outlives the worker that started it, and its end frees the GPU.
+"""
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any
+
+import torch
+
+from ldnas.errors import RefusedError
+from worker.artifacts import open_store
+from worker.failures import failure_of, internal_failure
+from worker.registry.errors import DatabaseUnavailableError, FenceLostError
+from worker.registry.models import Job
+from worker.registry.session import Engine, open_engine, reading, unit_of_work
+from worker.settings import Settings
+from worker.stages import recommendation, registration
+from worker.stages.baselines import WaitingForBaselinesError
+from worker.stages.checkpoints import Checkpoints
+from worker.stages.context import JobContext
+
+logger = logging.getLogger("worker.runner")
+
+
+class Ending(IntEnum):
+    """How a runner ends."""
+
+    RECORDED = 0
+    INFRASTRUCTURE = 75
+    RELEASED = 76
+    FENCE_LOST = 77
+
+
+_KINDS: dict[str, tuple[Callable[[JobContext, dict[str, Any]], dict[str, Any]], dict[str, float]]] = {
+    "register_task": (registration.register_task, registration.PLAN),
+    "recommend": (recommendation.recommend, recommendation.PLAN),
+}
+
+
+def main() -> None:
+    """Entry point of the process."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    threading.Thread(target=_end_with_standard_input, daemon=True).start()
+    job_id, fence = sys.argv[1], int(sys.argv[2])
+    settings = Settings.from_environment(os.environ)
+    sys.exit(run(settings, open_engine(settings.database_url), job_id, fence))
+
+
+def run(settings: Settings, engine: Engine, job_id: str, fence: int) -> Ending:
+    """Computes the job and records its end, all under `fence`."""
+    try:
+        return _run(settings, engine, job_id, fence)
+    except FenceLostError:
+        logger.warning("job %s is held by somebody else now; this attempt writes nothing more", job_id)
+        return Ending.FENCE_LOST
+    except (DatabaseUnavailableError, OSError) as error:
+        logger.error("job %s met a failure around it: %s", job_id, error)
+        return Ending.INFRASTRUCTURE
+
+
+def _run(settings: Settings, engine: Engine, job_id: str, fence: int) -> Ending:
+    with reading(engine) as registry:
+        job = registry.jobs.get(job_id)
+    work, plan = _KINDS[job.kind]
+    context = _context(settings, engine, job, fence, plan)
+    try:
+        result = work(context, job.params)
+    except WaitingForBaselinesError as waiting:
+        with unit_of_work(engine) as registry:
+            registry.jobs.add_event(job_id, fence, "waiting", {"baselines": list(waiting.names)})
+            registry.jobs.release(
+                job_id, fence, reason=str(waiting), counts_as_failure=False, delay_seconds=settings.wait_seconds
+            )
+        return Ending.RELEASED
+    except RefusedError as refusal:
+        error = failure_of(refusal)
+    except (FenceLostError, DatabaseUnavailableError, OSError):
+        raise
+    except Exception:  # noqa: BLE001 - the one handler of bugs: whatever it is, the job's row must be closed
+        logger.exception("job %s met a bug", job_id)
+        error = internal_failure(job_id)
+    else:
+        with unit_of_work(engine) as registry:
+            registry.jobs.finish(job_id, fence, result)
+        context.store.drop_checkpoints(job_id)
+        return Ending.RECORDED
+    with unit_of_work(engine) as registry:
+        registry.jobs.fail(job_id, fence, error)
+    context.store.drop_checkpoints(job_id)
+    return Ending.RECORDED
+
+
+def _context(settings: Settings, engine: Engine, job: Job, fence: int, plan: dict[str, float]) -> JobContext:
+    store = open_store(settings.artifact_url)
+    return JobContext(
+        settings=settings,
+        engine=engine,
+        store=store,
+        checkpoints=Checkpoints(engine, store, job.id, fence, job.checkpoint),
+        job_id=job.id,
+        fence=fence,
+        device=_device(settings.device),
+        plan=plan,
+    )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+def _end_with_standard_input() -> None:
+    sys.stdin.buffer.read()
+    os._exit(Ending.INFRASTRUCTURE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""One frozen `Settings` per process, read from the environment at its entry point and passed down."""
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.errors import SettingsError
+
+_DATABASES = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
+_BROKERS = ("filesystem://", "redis://", "rediss://")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that an operator can set; the README's table explains each variable."""
+
+    home: Path
+    database_url: str
+    broker_url: str
+    artifact_url: str
+    dataset_roots: tuple[Path, ...]
+    device: str = "auto"
+    network: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    lease_seconds: float = 60.0
+    stall_seconds: float = 900.0
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
+        """Settings from `LDNAS_*` variables; an empty variable counts as absent.
+
+        Raises:
+            SettingsError: a variable holds a value that is not accepted.
+        """
+        present = {name: value for name, value in environ.items() if value.strip()}
+        home = Path(present.get("LDNAS_HOME", "var")).expanduser().absolute()
+        roots = present.get("LDNAS_DATASET_ROOTS", str(home / "datasets")).split(os.pathsep)
+        return cls(
+            home=home,
+            database_url=_url(present, "LDNAS_DATABASE_URL", f"sqlite:///{home / 'ldnas.sqlite3'}", _DATABASES),
+            broker_url=_url(present, "LDNAS_BROKER_URL", "filesystem://", _BROKERS),
+            artifact_url=present.get("LDNAS_ARTIFACT_URL", str(home / "artifacts")),
+            dataset_roots=tuple(Path(root).expanduser().absolute() for root in roots if root),
+            device=_device(present),
+            network=present.get("LDNAS_NETWORK"),
+            host=present.get("LDNAS_HOST", "127.0.0.1"),
+            port=_port(present),
+            lease_seconds=_seconds(present, "LDNAS_LEASE_SECONDS", 60.0),
+            stall_seconds=_seconds(present, "LDNAS_STALL_SECONDS", 900.0),
+        )
+
+    def as_environment(self) -> dict[str, str]:
+        """The variables that give a child process exactly these settings (no network = an empty variable)."""
+        return {
+            "LDNAS_HOME": str(self.home),
+            "LDNAS_DATABASE_URL": self.database_url,
+            "LDNAS_BROKER_URL": self.broker_url,
+            "LDNAS_ARTIFACT_URL": self.artifact_url,
+            "LDNAS_DATASET_ROOTS": os.pathsep.join(map(str, self.dataset_roots)),
+            "LDNAS_DEVICE": self.device,
+            "LDNAS_NETWORK": self.network or "",
+            "LDNAS_HOST": self.host,
+            "LDNAS_PORT": str(self.port),
+            "LDNAS_LEASE_SECONDS": str(self.lease_seconds),
+            "LDNAS_STALL_SECONDS": str(self.stall_seconds),
+        }
+
+    @property
+    def heartbeat_seconds(self) -> float:
+        """How often a worker renews its lease: three renewals may be missed before it is lost."""
+        return self.lease_seconds / 4
+
+    @property
+    def sweep_seconds(self) -> float:
+        """How often the dispatcher looks for lost leases."""
+        return min(5.0, self.lease_seconds / 6)
+
+    @property
+    def poll_seconds(self) -> float:
+        """How often the dispatcher looks for jobs to publish, and a worker for a wish to cancel."""
+        return min(0.5, self.lease_seconds / 6)
+
+    @property
+    def republish_seconds(self) -> float:
+        """How long a published job may stay queued before the dispatcher rings again."""
+        return self.lease_seconds
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long a job that waits for others stays in the queue before it looks again."""
+        return 2.0
+
+
+def _url(environ: Mapping[str, str], variable: str, default: str, schemes: tuple[str, ...]) -> str:
+    value = environ.get(variable, default)
+    if not value.startswith(schemes):
+        raise SettingsError(variable, value, "a URL that begins with " + ", ".join(schemes))
+    return value
+
+
+def _device(environ: Mapping[str, str]) -> str:
+    value = environ.get("LDNAS_DEVICE", "auto")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+        raise SettingsError("LDNAS_DEVICE", value, "auto, cpu, cuda or cuda:N")
+    return value
+
+
+def _port(environ: Mapping[str, str]) -> int:
+    value = environ.get("LDNAS_PORT", "8000")
+    if not re.fullmatch(r"\d{1,5}", value, re.ASCII) or int(value) > 65535:
+        raise SettingsError("LDNAS_PORT", value, "a whole number from 0 to 65535")
+    return int(value)
+
+
+def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float:
+    value = environ.get(variable, str(default))
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise SettingsError(variable, value, "a positive number of seconds")
+    return seconds

@@ -1,0 +1,81 @@
+"""What every stage of a job has at hand: settings, the registry under the job's fence, artifacts, progress."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from worker.artifacts import ArtifactStore
+from worker.registry.registry import Registry
+from worker.registry.session import Engine, reading, unit_of_work
+from worker.settings import Settings
+from worker.stages.checkpoints import Checkpoints
+
+
+@dataclass(eq=False)
+class JobContext:
+    """One attempt at one job.
+
+    `plan` gives each stage its share of the work, by name and in order; the job's progress is read off it.
+    """
+
+    settings: Settings
+    engine: Engine
+    store: ArtifactStore
+    checkpoints: Checkpoints
+    job_id: str
+    fence: int
+    device: torch.device
+    plan: Mapping[str, float] = field(default_factory=dict)
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+    _stage: str = ""
+    _started: float = field(default_factory=time.monotonic)
+
+    def reading(self) -> AbstractContextManager[Registry]:
+        """A short read of the registry."""
+        return reading(self.engine)
+
+    def unit_of_work(self) -> AbstractContextManager[Registry]:
+        """A short write to the registry, committed at its end."""
+        return unit_of_work(self.engine)
+
+    def event(self, kind: str, data: dict[str, Any]) -> None:
+        """Appends to the job's story."""
+        with self.unit_of_work() as registry:
+            registry.jobs.add_event(self.job_id, self.fence, kind, data)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Announces a stage, and measures how long this attempt spends in it."""
+        self._stage = name
+        started = time.monotonic()
+        self.event("stage", {"stage": name})
+        self.progress(0.0, f"{name} begins")
+        yield
+        self.stage_seconds[name] = self.stage_seconds.get(name, 0.0) + time.monotonic() - started
+
+    def progress(self, fraction_of_stage: float, message: str) -> None:
+        """Reports how far the current stage is, in [0, 1], and in words."""
+        total = sum(self.plan.values())
+        names = list(self.plan)
+        before = sum(self.plan[name] for name in names[: names.index(self._stage)])
+        fraction = (before + self.plan[self._stage] * fraction_of_stage) / total
+        with self.unit_of_work() as registry:
+            registry.jobs.progress(
+                self.job_id,
+                self.fence,
+                stage=self._stage,
+                fraction=fraction,
+                message=message,
+                eta_seconds=self._eta_seconds(fraction),
+            )
+
+    def _eta_seconds(self, fraction: float) -> float | None:
+        """Seconds left if the rest goes at the pace of this attempt so far; None while that says little."""
+        elapsed = time.monotonic() - self._started
+        if fraction < 0.05 or elapsed < 2.0:
+            return None
+        return elapsed / fraction * (1 - fraction)

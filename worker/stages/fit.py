@@ -1,0 +1,68 @@
+"""fit: the R networks that stand for a task."""
+
+from dataclasses import dataclass
+
+from safetensors.torch import load as load_safetensors
+
+from ldnas.networks.build import build_network
+from ldnas.networks.classifier import Classifier
+from ldnas.seeding import derive_seed
+from ldnas.train import TrainConfig
+from worker.registry.models import Network
+from worker.stages.context import JobContext
+from worker.stages.fitting import FitPlan, fit_once
+from worker.stages.resolve import ResolvedTask
+
+TASK_NETWORK_CONFIG = TrainConfig(epochs=6, minimum_steps=120)
+
+
+@dataclass(frozen=True)
+class FittedNetwork:
+    """One repetition's network, and whether it approximates its task (balanced validation accuracy ≥ 1 − ε)."""
+
+    network: Network
+    approximation: bool
+
+
+def fit_task_networks(context: JobContext, task: ResolvedTask) -> tuple[FittedNetwork, ...]:
+    """Trains what is missing of the task's R networks, and links all of them to it, in order of repetition."""
+    fitted: list[FittedNetwork] = []
+    for repetition in range(task.repetitions):
+        message = f"network {repetition + 1} of {task.repetitions}"
+        done = repetition
+
+        def on_epoch(epoch: int, epochs: int, done: int = done, message: str = message) -> None:
+            context.progress((done + epoch / epochs) / task.repetitions, f"{message}, epoch {epoch} of {epochs}")
+
+        seed = derive_seed(task.seed, "network", repetition)
+        plan = FitPlan(task.architecture, task.data_key, TASK_NETWORK_CONFIG, seed)
+        network = fit_once(
+            context,
+            plan,
+            lambda seed=seed: build_network(task.architecture, classes=task.classes, seed=seed),  # type: ignore[misc]
+            task.proxy,
+            on_epoch=on_epoch,
+        )
+        fitted.append(_link(context, task, repetition, network))
+    return tuple(fitted)
+
+
+def load_task_network(context: JobContext, network: Network) -> Classifier:
+    """A kept task network on the job's device, in eval mode."""
+    classifier = build_network(network.architecture, classes=network.classes, seed=0)
+    classifier.load_state_dict(load_safetensors(context.store.read(network.weights)))
+    return classifier.to(context.device).eval()
+
+
+def _link(context: JobContext, task: ResolvedTask, repetition: int, network: Network) -> FittedNetwork:
+    approximation = network.validation_balanced_accuracy >= 1 - task.epsilon
+    story = {
+        "repetition": repetition,
+        "repetitions": task.repetitions,
+        "balanced_validation_accuracy": network.validation_balanced_accuracy,
+        "approximation": approximation,
+    }
+    with context.unit_of_work() as registry:
+        registry.tasks.link_network(task.id, repetition, network.key)
+        registry.jobs.add_event(context.job_id, context.fence, "network", story)
+    return FittedNetwork(network, approximation)

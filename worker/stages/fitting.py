@@ -1,0 +1,82 @@
+"""Trains a network once: what is kept under its content key is used again, what was begun is gone on with."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from safetensors.torch import save as save_safetensors
+from torch import nn
+
+from ldnas.data.task_data import TaskData
+from ldnas.digests import json_digest
+from ldnas.train import FitState, TrainConfig, evaluate, fit
+from worker.registry.models import Network
+from worker.stages.checkpoints import fit_state_from_bytes, fit_state_to_bytes
+from worker.stages.context import JobContext
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """One fit: `architecture` and `seed` say which weights it starts from, `data_key` and `config` how they change."""
+
+    architecture: str
+    data_key: str
+    config: TrainConfig
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """The content key: equal plans give equal weights on the same kind of machine."""
+        return json_digest({"what": "network", **asdict(self)})
+
+
+def fit_once(
+    context: JobContext,
+    plan: FitPlan,
+    build: Callable[[], nn.Module],
+    data: TaskData,
+    *,
+    on_epoch: Callable[[int, int], None] = lambda epoch, epochs: None,
+) -> Network:
+    """The network of `plan`: kept already, or fitted now on `data.train`, measured on `data.validation`, and kept.
+
+    `on_epoch` is told the finished epochs and how many there will be.
+    """
+    with context.reading() as registry:
+        kept = registry.results.network(plan.key)
+    if kept is not None:
+        return kept
+    started = time.monotonic()
+    network = build().to(context.device)
+    epochs = plan.config.epochs_for(len(data.train))
+
+    def after_epoch(state: FitState) -> None:
+        on_epoch(state.epoch, epochs)
+        if context.checkpoints.due() and state.epoch < epochs:
+            context.checkpoints.save(plan.key, fit_state_to_bytes(state))
+
+    begun = context.checkpoints.load(plan.key)
+    state = fit_state_from_bytes(begun) if begun is not None else None
+    fit(network, data.train, config=plan.config, seed=plan.seed, state=state, on_epoch=after_epoch)
+    return _keep(context, plan, network, data, seconds=time.monotonic() - started)
+
+
+def _keep(context: JobContext, plan: FitPlan, network: nn.Module, data: TaskData, *, seconds: float) -> Network:
+    validation = evaluate(network, data.validation)
+    content = save_safetensors({name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()})
+    weights = context.store.put(content)
+    columns: dict[str, Any] = {
+        "key": plan.key,
+        "architecture": plan.architecture,
+        "seed": plan.seed,
+        "classes": len(data.class_names),
+        "weights": weights,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "validation_accuracy": validation.accuracy,
+        "validation_balanced_accuracy": validation.balanced_accuracy,
+        "seconds": seconds,
+    }
+    with context.unit_of_work() as registry:
+        registry.results.keep_artifact(weights, len(content), "application/octet-stream")
+        return registry.results.keep_network(**columns)

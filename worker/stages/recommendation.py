@@ -1,0 +1,187 @@
+"""The job `recommend`: Algorithm 1 of LD-NAS as stages, each telling the recommendation what it found."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from ldnas.distance.log_det import MEASURES
+from ldnas.distance.ranking import Ranking, rank
+from ldnas.distance.recipe import DEFAULT_RECIPE
+from ldnas.recommend import ChosenSpace, choose_space
+from ldnas.space.genotype import EDGES
+from ldnas.space.skeleton import default_skeleton
+from worker.registry.models import Task
+from worker.stages.baselines import Baseline, Field, find_baselines
+from worker.stages.context import JobContext
+from worker.stages.distance import Column, measure_column
+from worker.stages.export import export
+from worker.stages.fit import FittedNetwork, fit_task_networks
+from worker.stages.resolve import ResolvedTask, resolve, target_document
+from worker.stages.search import genotype_of, search_once, target_search
+from worker.stages.train import score_on_test, train_architecture
+
+PLAN = {"resolve": 0.02, "fit": 0.15, "distance": 0.2, "search": 0.4, "train": 0.2, "export": 0.03}
+
+
+def recommend(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
+    """Runs every stage; a second attempt finds what the first one kept and goes on from there."""
+    job = _RecommendationJob(context, params["recommendation_id"], params["task_id"])
+    return job.run()
+
+
+class _RecommendationJob:
+    def __init__(self, context: JobContext, recommendation_id: str, task_id: str) -> None:
+        self._context = context
+        self._id = recommendation_id
+        self._task_id = task_id
+        with context.reading() as registry:
+            row = registry.recommendations.get(recommendation_id)
+        self._request = row.request
+        self._name = row.name
+        self._spent = (row.document.get("cost") or {}).get("stage_seconds", {})
+        self._measure = row.request.get("measure") or MEASURES[0]
+
+    def run(self) -> dict[str, Any]:
+        context = self._context
+        with context.stage("resolve"):
+            task = resolve(context, self._task_id)
+            self._tell(target=target_document(task, self._request["dataset"]), provenance=_provenance(task))
+        with context.stage("fit"):
+            fitted = fit_task_networks(context, task)
+        with context.stage("distance"):
+            field, ranking = self._measure_distances(task, fitted)
+        with context.stage("search"):
+            chosen = self._choose_space(task, field, ranking)
+            genotype = genotype_of(search_once(context, task, target_search(task, chosen.space, self._request))[0])
+        with context.stage("train"):
+            trained = train_architecture(context, task, genotype)
+            self._tell(validation=trained.validation())
+            test = score_on_test(context, task, trained)
+            self._tell(test=test)
+        with context.stage("export"):
+            architecture_id = export(
+                context, task, trained, recommendation_id=self._id, name=self._name, test=test
+            )
+        self._tell()
+        return {"recommendation_id": self._id, "architecture_id": architecture_id}
+
+    def _measure_distances(self, task: ResolvedTask, fitted: Sequence[FittedNetwork]) -> tuple[Field, Ranking]:
+        field = find_baselines(
+            self._context,
+            task,
+            named=self._request.get("baselines"),
+            require_approximation=bool(self._request.get("require_approximation")),
+        )
+        self._tell(eligibility=field.to_json())
+        comparable = [baseline for baseline in field.baselines if baseline.comparable]
+        column = measure_column(self._context, task, fitted, comparable, measure=self._measure)
+        spreads = {task_id: by_measure[self._measure] for task_id, by_measure in column.sources.items()}
+        ranking = rank(spreads, untrained=column.untrained[self._measure])
+        names = {baseline.id: baseline.task.name for baseline in field.baselines}
+        closest = ranking.closest
+        itself = column.itself[self._measure]
+        self._tell(
+            verdict=str(ranking.verdict),
+            closest=None
+            if closest is None
+            else {"task_id": closest, "name": names[closest], "distance": spreads[closest].mean, "probability": None},
+            scale={
+                "self_distance": itself.mean if itself else None,
+                "untrained_distance": column.untrained[self._measure].mean,
+            },
+            distances=distance_entries(field, ranking, column, task, measure=self._measure),
+            approximation=all(item.approximation for item in fitted),
+        )
+        return field, ranking
+
+    def _choose_space(self, task: ResolvedTask, field: Field, ranking: Ranking) -> ChosenSpace:
+        with self._context.reading() as registry:
+            genotypes = {
+                baseline.id: [genotype_of(row) for row in registry.tasks.genotypes(baseline.id)]
+                for baseline in field.baselines
+            }
+        k = (self._request.get("search") or {}).get("k") or 1
+        chosen = choose_space(ranking, genotypes, k=k)
+        self._tell(
+            search_space={
+                "source_task_ids": list(chosen.source_task_ids),
+                "primitives": list(chosen.space.primitives),
+                "nodes": 1 + max(end for _, end in EDGES),
+                "skeleton": default_skeleton(task.image_size, task.classes).to_json(),
+                "size": chosen.space.size,
+                "fraction_of_full": chosen.space.fraction_of_full,
+            }
+        )
+        return chosen
+
+    def _tell(self, **fields: Any) -> None:
+        """Puts parts of the answer, and what it has cost so far, where polls see them."""
+        fields["cost"] = self._cost()
+        with self._context.unit_of_work() as registry:
+            registry.recommendations.merge_document(self._id, self._context.job_id, self._context.fence, fields)
+
+    def _cost(self) -> dict[str, Any]:
+        """Seconds by stage, over all attempts as far as they told them."""
+        seconds = {
+            stage: round(self._spent.get(stage, 0.0) + self._context.stage_seconds.get(stage, 0.0), 3) for stage in PLAN
+        }
+        return {
+            "stage_seconds": seconds,
+            "device": str(self._context.device),
+            "device_seconds": round(sum(seconds.values()), 3),
+        }
+
+
+def distance_entries(
+    field: Field, ranking: Ranking, column: Column, target: ResolvedTask, *, measure: str
+) -> list[dict[str, Any]]:
+    """The `distances` of a recommendation: comparable baselines nearest first, then the others."""
+    by_id = {baseline.id: baseline for baseline in field.baselines}
+    order = [by_id[task_id] for task_id in ranking.order]
+    order += [baseline for baseline in field.baselines if not baseline.comparable]
+    return [_entry(baseline, column, target, measure) for baseline in order]
+
+
+def _entry(baseline: Baseline, column: Column, target: ResolvedTask, measure: str) -> dict[str, Any]:
+    spreads = column.sources.get(baseline.id)
+    spread = spreads[measure] if spreads is not None else None
+    others = {name: spreads[name].mean if spreads else None for name in MEASURES if name != measure}
+    return {
+        "task_id": baseline.id,
+        "name": baseline.task.name,
+        "measure": measure,
+        "mean": spread.mean if spread else None,
+        "std": spread.std if spread else None,
+        "signed": spread.signed if spread else None,
+        "others": others,
+        "mend": None if baseline.comparable else _mend(baseline.task, target.architecture),
+        "interval": None,
+        "repetitions": spread.repetitions if spread else 0,
+        "probability_closest": None,
+        "comparable": baseline.comparable,
+        "approximation": baseline.approximation,
+    }
+
+
+def _mend(task: Task, architecture: str) -> dict[str, Any]:
+    """The call that registers the same task with networks of the target's architecture."""
+    body = {
+        "name": f"{task.name}-{architecture}",
+        "dataset": task.dataset,
+        "labels": task.labels,
+        "network": architecture,
+        "epsilon": task.epsilon,
+        "repetitions": task.repetitions,
+    }
+    return {"method": "POST", "path": "/v1/tasks", "body": {key: value for key, value in body.items() if value is not None}}
+
+
+def _provenance(task: ResolvedTask) -> dict[str, Any]:
+    recipe = DEFAULT_RECIPE
+    return {
+        "seed": task.seed,
+        "recipe": {**recipe.to_json(), "digest": recipe.digest, "network": task.architecture},
+        "digests": asdict(task.full.digests),
+        "versions": {package: version(package) for package in ("ldnas", "torch", "torchvision", "numpy")},
+    }

@@ -1,0 +1,131 @@
+"""resolve: from a reference and a mapping to images, with the digests that every later key contains."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from ldnas.data.dataset import ImageDataset
+from ldnas.data.labels import LabelMapping
+from ldnas.data.load import load_dataset
+from ldnas.data.preprocessing import PROXY, Preprocessing, default_image_size
+from ldnas.data.reference import DatasetReference
+from ldnas.data.task_data import ImageSet, TaskData, task_data, test_images
+from ldnas.digests import json_digest
+from ldnas.errors import ReferenceChangedError
+from worker.registry.models import Task
+from worker.settings import Settings
+from worker.stages.context import JobContext
+
+
+@dataclass(frozen=True, eq=False)
+class ResolvedTask:
+    """A task with its images: `proxy` for networks and distances, `full` for search and final training."""
+
+    id: str
+    name: str
+    architecture: str
+    epsilon: float
+    repetitions: int
+    seed: int
+    image_size: int
+    dataset: ImageDataset
+    mapping: LabelMapping | None
+    proxy: TaskData
+    full: TaskData
+
+    @property
+    def classes(self) -> int:
+        return len(self.full.class_names)
+
+    @property
+    def data_key(self) -> str:
+        """The key of the task's images as distances see them."""
+        return json_digest(asdict(self.proxy.digests))
+
+    @property
+    def search_data_key(self) -> str:
+        """The key of the task's images as search and final training see them."""
+        return json_digest(asdict(self.full.digests))
+
+    def read_test_images(self) -> ImageSet:
+        """The test images at full size; read once, when the finished network is scored."""
+        return test_images(self.dataset, self.mapping, Preprocessing(self.image_size))
+
+
+def resolve(context: JobContext, task_id: str) -> ResolvedTask:
+    """Reads the task's dataset, and records what it was found to be.
+
+    Raises:
+        RefusedError: the reference, the mapping or the images cannot be worked on.
+        ReferenceChangedError: an earlier attempt of the job, or the task's registration, saw another content.
+    """
+    with context.reading() as registry:
+        task = registry.tasks.get(task_id)
+    mapping = LabelMapping.from_json(task.labels) if task.labels is not None else None
+    dataset = load_dataset(
+        DatasetReference.from_json(task.dataset),
+        roots=context.settings.dataset_roots,
+        cache=context.settings.home / "torchvision",
+    )
+    _require_unchanged(task, dataset)
+    image_size = task.image_size or default_image_size(dataset)
+    resolved = ResolvedTask(
+        id=task.id,
+        name=task.name,
+        architecture=task.architecture or default_architecture(context.settings, context.device),
+        epsilon=task.epsilon,
+        repetitions=task.repetitions,
+        seed=task.seed,
+        image_size=image_size,
+        dataset=dataset,
+        mapping=mapping,
+        proxy=task_data(dataset, mapping, PROXY),
+        full=task_data(dataset, mapping, Preprocessing(image_size)),
+    )
+    _record(context, resolved)
+    return resolved
+
+
+def default_architecture(settings: Settings, device: torch.device) -> str:
+    """The network that stands for a task which names none."""
+    return settings.network or ("vgg16" if device.type == "cuda" else "small_cnn")
+
+
+def target_document(task: ResolvedTask, dataset: dict[str, Any]) -> dict[str, Any]:
+    """The `target` of a recommendation."""
+    return {
+        "task_id": task.id,
+        "dataset": dataset,
+        "labels": task.mapping.to_json() if task.mapping is not None else None,
+        "classes": list(task.full.class_names),
+        **asdict(task.full.counts),
+        "image_size": task.image_size,
+        "digests": asdict(task.full.digests),
+    }
+
+
+def _require_unchanged(task: Task, dataset: ImageDataset) -> None:
+    if task.dataset_digest is not None and task.dataset_digest != dataset.digest:
+        raise ReferenceChangedError(
+            f"the images behind {task.dataset['uri']} are not those that this task began with "
+            f"(digest {dataset.digest[:12]}…, was {task.dataset_digest[:12]}…); register what lies there now as a new task",
+            field="dataset.uri",
+            origin=task.dataset["uri"],
+        )
+
+
+def _record(context: JobContext, resolved: ResolvedTask) -> None:
+    digests = resolved.proxy.digests
+    counts = asdict(resolved.full.counts)
+    with context.unit_of_work() as registry:
+        registry.tasks.resolve(
+            resolved.id,
+            architecture=resolved.architecture,
+            dataset_digest=digests.dataset,
+            mapping_digest=digests.mapping,
+            preprocessing_digest=digests.preprocessing,
+            class_names=list(resolved.full.class_names),
+            counts=counts,
+        )
+        registry.jobs.add_event(context.job_id, context.fence, "resolved", counts)

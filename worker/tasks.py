@@ -1,0 +1,157 @@
+"""What one message does: take the job it names, watch over a runner for it, and see that the job is not left behind."""
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from enum import Enum, auto
+
+from worker.endings import Ending
+from worker.registry.errors import DatabaseUnavailableError, FenceLostError
+from worker.registry.leases import LeaseStatus
+from worker.registry.session import Engine, reading, unit_of_work
+from worker.runner_process import RunnerProcess, describe_exit
+from worker.settings import Settings
+
+log = logging.getLogger(__name__)
+
+RUNNER_COMMAND = (sys.executable, "-m", "worker.runner")
+
+CANCEL_GRACE_SECONDS = 5.0
+SHUTDOWN_GRACE_SECONDS = 3.0
+MAX_RETRY_DELAY_SECONDS = 60.0
+
+
+class _Stop(Enum):
+    """Why the worker ends a runner."""
+
+    CANCELLED = auto()
+    FENCE_LOST = auto()
+    STALLED = auto()
+    SHUTDOWN = auto()
+
+
+def run_job(
+    settings: Settings,
+    engine: Engine,
+    job_id: str,
+    stopping: threading.Event,
+    *,
+    worker: str = "worker",
+    runner_command: Sequence[str] = RUNNER_COMMAND,
+) -> None:
+    """Claim the job and run it to an end, a wait or a release; return at once if there is nothing to claim.
+
+    Raises:
+        DatabaseUnavailableError: at the claim; the dispatcher will ring again.
+    """
+    if stopping.is_set():
+        return
+    with unit_of_work(engine) as registry:
+        job = registry.jobs.claim(job_id, worker=worker, lease_seconds=settings.lease_seconds)
+    if job is None:
+        return
+    watch = _Watch(settings, engine, job.id, job.attempt, job.failures)
+    runner = RunnerProcess([*runner_command, job.id, str(job.attempt)], settings.as_environment())
+    try:
+        outcome = watch.until_over(runner, stopping)
+        if isinstance(outcome, _Stop):
+            log.info("job %s: ending its runner (%s)", job.id, outcome.name.lower())
+            runner.end(_GRACE_SECONDS[outcome])
+    finally:
+        runner.close()
+    watch.conclude(outcome)
+
+
+_GRACE_SECONDS = {
+    _Stop.CANCELLED: CANCEL_GRACE_SECONDS,
+    _Stop.FENCE_LOST: 0.0,
+    _Stop.STALLED: 0.0,
+    _Stop.SHUTDOWN: SHUTDOWN_GRACE_SECONDS,
+}
+
+
+class _Watch:
+    """The worker's side of one claimed job: its lease while the runner works, its row when the runner is gone."""
+
+    def __init__(self, settings: Settings, engine: Engine, job_id: str, fence: int, failures: int) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._job_id = job_id
+        self._fence = fence
+        self._failures = failures
+        self._renewed_at = time.monotonic()
+
+    def until_over(self, runner: RunnerProcess, stopping: threading.Event) -> int | _Stop:
+        """The runner's exit status, or why it has to be ended."""
+        while True:
+            status = runner.wait(self._settings.poll_seconds)
+            if status is not None:
+                return status
+            if stopping.is_set():
+                return _Stop.SHUTDOWN
+            reason = self._reason_to_stop()
+            if reason is not None:
+                return reason
+
+    def _reason_to_stop(self) -> _Stop | None:
+        try:
+            lease = self._look()
+        except FenceLostError:
+            return _Stop.FENCE_LOST
+        except DatabaseUnavailableError as error:
+            log.warning("job %s: the database is unavailable: %s", self._job_id, error)
+            # Unseen for a whole lease: someone else may hold the job by now.
+            return _Stop.FENCE_LOST if self._renewed_ago() > self._settings.lease_seconds else None
+        if lease.cancel_requested:
+            return _Stop.CANCELLED
+        return _Stop.STALLED if lease.stalled_seconds > self._settings.stall_seconds else None
+
+    def _look(self) -> LeaseStatus:
+        if self._renewed_ago() < self._settings.heartbeat_seconds:
+            with reading(self._engine) as registry:
+                return registry.jobs.watch(self._job_id, self._fence)
+        began = time.monotonic()
+        with unit_of_work(self._engine) as registry:
+            lease = registry.jobs.renew(self._job_id, self._fence, lease_seconds=self._settings.lease_seconds)
+        self._renewed_at = began
+        return lease
+
+    def _renewed_ago(self) -> float:
+        return time.monotonic() - self._renewed_at
+
+    def conclude(self, outcome: int | _Stop) -> None:
+        """Close the job's row as far as the runner has not; what cannot be written now, the sweep will decide."""
+        try:
+            self._close_row(outcome)
+        except FenceLostError:
+            return  # the runner recorded the end itself, or the job is someone else's by now
+        except DatabaseUnavailableError as error:
+            log.warning("job %s: left to the sweep: %s", self._job_id, error)
+
+    def _close_row(self, outcome: int | _Stop) -> None:
+        if outcome is _Stop.CANCELLED:
+            with unit_of_work(self._engine) as registry:
+                registry.jobs.confirm_cancel(self._job_id, self._fence)
+        elif outcome is _Stop.SHUTDOWN:
+            self._release("the worker was shut down", counts_as_failure=False)
+        elif outcome is _Stop.STALLED:
+            self._release(f"no progress for {self._settings.stall_seconds:g} s")
+        elif outcome == Ending.INFRASTRUCTURE:
+            delay = min(MAX_RETRY_DELAY_SECONDS, 2.0**self._failures)
+            self._release("a service that the runner needs is unavailable", delay_seconds=delay)
+        elif isinstance(outcome, int):
+            # After RECORDED, RELEASED and FENCE_LOST the fence does not hold and this changes nothing.
+            self._release(f"the runner ended without recording a result: {describe_exit(outcome)}")
+
+    def _release(self, reason: str, *, counts_as_failure: bool = True, delay_seconds: float = 0.0) -> None:
+        with unit_of_work(self._engine) as registry:
+            state = registry.jobs.release(
+                self._job_id,
+                self._fence,
+                reason=reason,
+                counts_as_failure=counts_as_failure,
+                delay_seconds=delay_seconds,
+            )
+        log.warning("job %s: %s; now %s", self._job_id, reason, state)

@@ -1,0 +1,110 @@
+"""The worker process: a Celery worker on threads, one slot per device, each slot one runner process at a time."""
+
+import logging
+import os
+import queue
+import re
+import socket
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_shutting_down
+
+from worker.app import make_celery
+from worker.errors import InvalidMessageError
+from worker.messages import RUN_JOB, JobMessage
+from worker.parent_watch import exit_with_parent
+from worker.registry.errors import DatabaseUnavailableError
+from worker.registry.session import Engine, open_engine
+from worker.settings import Settings
+from worker.tasks import RUNNER_COMMAND, run_job
+
+log = logging.getLogger(__name__)
+
+
+def slots(settings: Settings, environ: Mapping[str, str], device_files: Path = Path("/dev")) -> tuple[str, ...]:
+    """The device of each slot: the one that is set, else every GPU that is visible, else `auto` once.
+
+    One GPU, too, is `auto`: the runner then falls back to the CPU where torch cannot use it.
+    """
+    if settings.device != "auto":
+        return (settings.device,)
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        count = len([device for device in visible.split(",") if device.strip()])
+    else:
+        # torch would open the GPUs here and keep memory on each of them.
+        count = len([path for path in device_files.glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)])
+    return tuple(f"cuda:{index}" for index in range(count)) if count > 1 else ("auto",)
+
+
+def register_task(
+    app: Celery,
+    settings: Settings,
+    engine: Engine,
+    stopping: threading.Event,
+    *,
+    devices: Sequence[str],
+    runner_command: Sequence[str] = RUNNER_COMMAND,
+) -> None:
+    """Give the application its one task; it runs at most one job per device at a time."""
+    free: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for device in devices:
+        free.put(device)
+
+    def run(**kwargs: Any) -> None:
+        device = free.get()
+        try:
+            message = JobMessage.from_kwargs(kwargs)
+            name = f"{socket.gethostname()}:{os.getpid()}:{device}"
+            own = replace(settings, device=device)
+            run_job(own, engine, message.job_id, stopping, worker=name, runner_command=runner_command)
+        except (InvalidMessageError, DatabaseUnavailableError) as error:
+            log.warning("a message was dropped: %s", error)
+        finally:
+            free.put(device)
+
+    app.task(name=RUN_JOB)(run)
+
+
+def serve(settings: Settings, devices: Sequence[str], *, runner_command: Sequence[str] = RUNNER_COMMAND) -> int:
+    """Work until SIGTERM or SIGINT, then give the jobs back to the queue; the exit status of the process."""
+    stopping = threading.Event()
+
+    def release_jobs(**details: Any) -> None:
+        stopping.set()
+
+    worker_shutting_down.connect(release_jobs)
+    app = make_celery(settings)
+    engine = open_engine(settings.database_url)
+    register_task(app, settings, engine, stopping, devices=devices, runner_command=runner_command)
+    worker = app.Worker(
+        pool="threads",
+        concurrency=len(devices),
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        hostname=f"ldnas-{os.getpid()}@{socket.gethostname()}",
+        loglevel="INFO",
+        quiet=True,
+    )
+    worker.start()
+    engine.dispose()
+    return int(worker.exitcode or 0)
+
+
+def main() -> None:
+    """Run one worker with the environment's settings."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = Settings.from_environment(os.environ)
+    exit_with_parent(os.environ)
+    sys.exit(serve(settings, slots(settings, os.environ)))
+
+
+if __name__ == "__main__":
+    main()
