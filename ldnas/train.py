@@ -54,7 +54,9 @@ class Evaluation:
     predictions: Tensor
 
 
-def iterate_minibatches(images: ImageSet, batch_size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+def iterate_minibatches(
+    images: ImageSet, batch_size: int, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Normalised inputs `[B, 3, S, S]` and labels `[B]` in a shuffled order, every image once.
 
     A last batch of a single image is left out: batch norm cannot be trained on it.
@@ -82,6 +84,7 @@ def fit(
     """
     device = next(network.parameters()).device
     train = train.to(device)
+    network.to(memory_format=torch.channels_last)
     epochs = config.epochs_for(len(train))
     steps = max(1, math.ceil(len(train) / config.batch_size))
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
@@ -95,10 +98,10 @@ def fit(
             rate = config.learning_rate * _one_cycle((epoch * steps + step) / (epochs * steps))
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            inputs = _shift(inputs, config.shift_pixels, generator)
+            inputs = _shift(inputs, config.shift_pixels, generator).contiguous(memory_format=torch.channels_last)
             loss = F.cross_entropy(network(inputs), labels, label_smoothing=config.label_smoothing)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
         if on_epoch is not None:
             network.eval()
@@ -161,4 +164,4 @@ def _shift(inputs: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
     rows = top[:, None] + torch.arange(height, device=inputs.device)
     columns = left[:, None] + torch.arange(width, device=inputs.device)
     batch = torch.arange(count, device=inputs.device)
-    return padded[batch[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
+    return padded[batch[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)

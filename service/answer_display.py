@@ -122,9 +122,10 @@ def _space(document: Mapping[str, Any]) -> str:
         return ""
     names = {entry["task_id"]: entry["name"] for entry in document.get("distances") or []}
     sources = " and ".join(names.get(task, task) for task in space.get("source_task_ids") or [])
-    whole = round(space["size"] / space["fraction_of_full"]) if space.get("fraction_of_full") else None
-    share = f" of {whole:,} ({100 * space['fraction_of_full']:.2g} %)" if whole else ""
     origin = f"the space of {sources}" if sources else "the full space"
+    share, fraction = "", space.get("fraction_of_full")
+    if fraction and fraction < 1:
+        share = f" of {round(space['size'] / fraction):,} ({100 * fraction:.2g} %)"
     return f"{origin}: {space['size']:,} cells{share}\n" + ", ".join(space.get("primitives") or [])
 
 

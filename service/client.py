@@ -184,8 +184,8 @@ class Client:
     def follow(self, resource: str, last_event_id: int = 0) -> Iterator[Event]:
         """The events of a resource that is a job or has one, as they happen, from after `last_event_id`.
 
-        A stream that breaks is taken up where it broke, so each event comes once and in order. Ends after the event
-        that ends the job.
+        A stream that breaks is taken up where it broke, so each event comes once and in order. Ends when the job has
+        ended and nothing is left to tell.
 
         Raises:
             UnreachableError: the service stays away for longer than a restart takes.
@@ -197,9 +197,10 @@ class Client:
                 for event in self._stream(resource, last_event_id):
                     received, failures, last_event_id = True, 0, event.id
                     yield event
-                    if event.ends_the_job:
-                        return
-                if not received and self.get(resource)["state"] in ENDED:
+                if received:
+                    # The end of a stream is no proof: the service may have stopped in the middle of the story.
+                    continue
+                if self.get(resource)["state"] in ENDED:
                     return
             except (httpx.TransportError, UnreachableError) as error:
                 failures += 1

@@ -117,9 +117,11 @@ def _export(client: Client, document: dict[str, Any], folder: Path) -> Path:
     """Write the network, its code and the answer to files."""
     architecture = document["architecture"]["id"]
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "network.py").write_text(client.architecture_code(architecture))
+    (folder / "network.py").write_text(client.architecture_code(architecture), encoding="utf-8")
     (folder / "weights.safetensors").write_bytes(client.architecture_weights(architecture))
-    (folder / "recommendation.json").write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    (folder / "recommendation.json").write_text(
+        json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     return folder
 
 

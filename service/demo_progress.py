@@ -81,22 +81,29 @@ class JobStory:
     def update(self, status: Mapping[str, Any]) -> None:
         """Take over a polled status."""
         progress = status.get("progress") or {}
-        self.state = status["state"]
+        self._enter(status["state"])
         self.stage = status.get("stage") or self.stage
         self.message = progress.get("message") or ""
         self.fraction = max(self.fraction, progress.get("fraction") or 0.0)
         self.eta_seconds = progress.get("eta_seconds")
-        if self.ended and self.seconds is None:
-            self.seconds = time.monotonic() - self.started
 
     def apply(self, event: Event) -> str | None:
         """Take over an event; returns what it says in one line, or None where it is not worth one."""
         tell = getattr(self, f"_on_{event.kind}", None)
         return tell(event.data) if tell else None
 
-    def _on_state(self, data: Mapping[str, Any]) -> str:
-        if data["state"] == "running":
+    def _enter(self, state: str) -> None:
+        # Polls and events travel apart: an old event may arrive after the poll that saw the end.
+        if self.ended or state == self.state:
+            return
+        self.state = state
+        if state == "running":
             self.started = time.monotonic()
+        if self.ended:
+            self.seconds = time.monotonic() - self.started
+
+    def _on_state(self, data: Mapping[str, Any]) -> str:
+        self._enter(data["state"])
         reason = data.get("reason")
         return f"{data['state']} ({reason})" if reason else str(data["state"])
 

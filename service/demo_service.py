@@ -18,6 +18,7 @@ START_SECONDS = 90.0
 # The supervisor gives its children 8 s.
 STOP_SECONDS = 12.0
 POLL_SECONDS = 0.1
+UP = (sys.executable, "-m", "service.cli", "up")
 
 
 @contextmanager
@@ -38,7 +39,7 @@ def service_on(settings: Settings) -> Iterator[str]:
     environment = {**os.environ, **replace(settings, port=0).as_environment(), "LDNAS_EXIT_WITH_PARENT": "1"}
     with log.open("wb") as output:
         supervisor = subprocess.Popen(
-            [sys.executable, "-m", "service.cli", "up"],
+            UP,
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -78,5 +79,5 @@ def _stop(supervisor: "subprocess.Popen[bytes]") -> None:
 
 
 def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").split("\n")
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")

@@ -1,7 +1,7 @@
 """A job's events as a stream (server-sent events): those that are there, then those that come."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 from fastapi import Header
@@ -24,7 +24,7 @@ LastEventId = Annotated[
 ]
 
 
-def _next_events(resources: Resources, job_id: str, after: int) -> tuple[list[JobEvent], bool]:
+def _next_events(resources: Resources, job_id: str, after: int) -> tuple[Sequence[JobEvent], bool]:
     """The events after `after`, and whether the job has ended and they are its last."""
     with reading(resources.engine) as registry:
         ended = registry.jobs.get(job_id).state.ended

@@ -22,11 +22,6 @@ class Event:
     kind: str
     data: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def ends_the_job(self) -> bool:
-        """Whether nothing can follow this event."""
-        return self.kind == "state" and self.data.get("state") in ENDED
-
 
 def parse_events(lines: Iterable[str]) -> Iterator[Event]:
     """The events of a stream of lines without their line ends.

@@ -10,7 +10,8 @@ from service.demo_progress import JobStory
 from service.event_stream import Event
 from service.submission import Submission
 
-POLL_SECONDS = 0.5
+# The events tell what happens; the polls only how far it is.
+POLL_SECONDS = 1.0
 # The last events may come a moment after the poll that saw the end.
 LAST_EVENTS_SECONDS = 2.0
 
@@ -58,3 +59,6 @@ def _drain(arrived: "queue.Queue[tuple[JobStory, Event]]", deadline: float, tell
         except queue.Empty:
             return
         tell(story, story.apply(event))
+        if story.ended:
+            # What waits for this end goes on at once; what is left in the queue is drained afterwards.
+            deadline = 0.0

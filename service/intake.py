@@ -34,7 +34,7 @@ def accept_task(resources: Resources, request: TaskRequest, key: str | None) -> 
     """
     identity = RequestIdentity.of(JobKind.REGISTER_TASK, request, key)
 
-    def submit() -> dict[str, Any]:
+    def submit() -> dict[str, str]:
         columns = _checked(request, resources.settings.dataset_roots)
         genotypes = _checked_genotypes(request.genotypes or ())
         params = {"task_id": uuid.uuid4().hex}
@@ -59,7 +59,7 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
     """
     identity = RequestIdentity.of(JobKind.RECOMMEND, request, key)
 
-    def submit() -> dict[str, Any]:
+    def submit() -> dict[str, str]:
         columns = _checked(request, resources.settings.dataset_roots)
         params = {"recommendation_id": uuid.uuid4().hex, "task_id": uuid.uuid4().hex}
         name = request.name or f"target-{params['task_id'][:8]}"

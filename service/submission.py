@@ -53,8 +53,19 @@ class Submission:
         return self.service.get(self.resource)
 
     def status(self) -> dict[str, Any]:
-        """The document that carries `state`, `stage`, `progress` and `error` as they are now."""
-        return self.service.get(self.job)
+        """The document that carries `state`, `stage`, `progress` and `error` as they are now.
+
+        Raises:
+            UnreachableError: the service stays away for longer than a restart takes.
+        """
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self.service.get(self.job)
+            except UnreachableError:
+                if time.monotonic() >= give_up:
+                    raise
+                time.sleep(POLL_SECONDS)
 
     def events(self, last_event_id: int = 0) -> Iterator[Event]:
         """What happens to it, as it happens; ends with its job."""
@@ -85,7 +96,7 @@ class Submission:
 
                 show = stack.enter_context(progress_shown(self.label))
             deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-            while (status := self._patient_status())["state"] not in ENDED:
+            while (status := self.status())["state"] not in ENDED:
                 if show is not None:
                     show(status)
                 if deadline is not None and time.monotonic() >= deadline:
@@ -95,16 +106,6 @@ class Submission:
                 show(status)
         require_success(status, self.label)
         return self.get()
-
-    def _patient_status(self) -> dict[str, Any]:
-        give_up = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                return self.status()
-            except UnreachableError:
-                if time.monotonic() >= give_up:
-                    raise
-                time.sleep(POLL_SECONDS)
 
 
 def require_success(status: dict[str, Any], label: str) -> None:

@@ -1,6 +1,6 @@
 """One process for one attempt at one job: `python -m worker.runner JOB_ID FENCE`.
 
-Ends with a code that says what became of the job: see `Ending`. It ends at once when its standard input closes, so that
+Exits with an `Ending`, which says what became of the job. It ends at once when its standard input closes, so that
 it never outlives the worker that started it, and its end frees the GPU.
 """
 
@@ -9,13 +9,13 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from enum import IntEnum
 from typing import Any
 
 import torch
 
 from ldnas.errors import RefusedError
 from worker.artifacts import open_store
+from worker.endings import Ending
 from worker.failures import failure_of, internal_failure
 from worker.registry.errors import DatabaseUnavailableError, FenceLostError
 from worker.registry.models import Job
@@ -27,15 +27,6 @@ from worker.stages.checkpoints import Checkpoints
 from worker.stages.context import JobContext
 
 logger = logging.getLogger("worker.runner")
-
-
-class Ending(IntEnum):
-    """How a runner ends."""
-
-    RECORDED = 0
-    INFRASTRUCTURE = 75
-    RELEASED = 76
-    FENCE_LOST = 77
 
 
 _KINDS: dict[str, tuple[Callable[[JobContext, dict[str, Any]], dict[str, Any]], dict[str, float]]] = {
@@ -83,7 +74,7 @@ def _run(settings: Settings, engine: Engine, job_id: str, fence: int) -> Ending:
         error = failure_of(refusal)
     except (FenceLostError, DatabaseUnavailableError, OSError):
         raise
-    except Exception:  # noqa: BLE001 - the one handler of bugs: whatever it is, the job's row must be closed
+    except Exception:  # the one handler of bugs: whatever it is, the job's row must be closed
         logger.exception("job %s met a bug", job_id)
         error = internal_failure(job_id)
     else:
@@ -118,7 +109,9 @@ def _device(name: str) -> torch.device:
 
 
 def _end_with_standard_input() -> None:
-    sys.stdin.buffer.read()
+    # The file descriptor itself: a reader blocked inside sys.stdin would hold its lock at interpreter shutdown.
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
     os._exit(Ending.INFRASTRUCTURE)
 
 

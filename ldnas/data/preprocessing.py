@@ -67,7 +67,7 @@ def to_tensor_images(images: Sequence[Image], preprocessing: Preprocessing) -> T
             square = np.zeros((3, longer, longer), dtype=np.uint8)
             _centre(image, square)
             resized = PillowImage.fromarray(square.transpose(1, 2, 0).copy()).resize(
-                (size, size), PillowImage.Resampling.NEAREST
+                (size, size), PillowImage.Resampling.BILINEAR
             )
             target[:] = np.asarray(resized).transpose(2, 0, 1)
     return torch.from_numpy(prepared)

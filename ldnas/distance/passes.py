@@ -38,6 +38,7 @@ def log_det_summary(network: Classifier, train: ImageSet, *, classes: int, recip
 def gather_batch_norm_statistics(network: nn.Module, train: ImageSet, *, samples: int = 1024) -> None:
     """Sets the running statistics of every batch norm to the averages over target images; leaves eval mode behind.
 
+    At most `samples` images, drawn from a fixed constant, in batches of one size, since every batch weighs the same.
     An untrained network prepared so is the yardstick of the verdict `no_close_task`.
     """
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
@@ -46,8 +47,10 @@ def gather_batch_norm_statistics(network: nn.Module, train: ImageSet, *, samples
         norm.momentum = None  # a cumulative average instead of an exponential one
     network.train()
     device = next(network.parameters()).device
+    count = min(samples, len(train))
+    whole_batches = max(count - count % _BATCH, min(count, _BATCH))
     with torch.no_grad():
-        for inputs, _ in _batches(_draw(train, samples, "statistics").to(device)):
+        for inputs, _ in _batches(_draw(train, whole_batches, "statistics").to(device)):
             network(inputs)
     network.eval()
 

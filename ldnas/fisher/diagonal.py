@@ -32,8 +32,8 @@ class SquareSums:
     """Σ_i (∇_θ log p(y_i|x_i,θ))² per counted parameter, summed without drift.
 
     A rule asks for `of(parameter)`, a tensor of the parameter's shape to add to in place, or None where the
-    parameter is not counted. Convolution weights are kept channels-last, the layout in which their rule produces
-    squares.
+    parameter is not counted. Convolution weights are stored as [kh, C', kw, C], the order in which their rule produces
+    squares; only the strides of the tensors that `of` returns show it.
     """
 
     def __init__(self, counted: Mapping[str, nn.Parameter]) -> None:
@@ -80,5 +80,8 @@ class SquareSums:
 
 
 def _zeros_like(parameter: Tensor) -> Tensor:
-    layout = torch.channels_last if parameter.dim() == 4 else torch.contiguous_format
-    return torch.zeros_like(parameter, requires_grad=False, memory_format=layout)
+    if parameter.dim() != 4:
+        return torch.zeros_like(parameter, requires_grad=False, memory_format=torch.contiguous_format)
+    channels_out, channels_in, height, width = parameter.shape
+    sums = parameter.new_zeros(height, channels_out, width, channels_in, requires_grad=False)
+    return sums.permute(1, 3, 0, 2)

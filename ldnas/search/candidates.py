@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ldnas.search.base import SearchProblem
 from ldnas.search.results import ScoredGenotype
@@ -12,6 +12,9 @@ from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import CellNetwork, build_cell_network
 from ldnas.train import evaluate_logits, iterate_minibatches, predict_logits
+
+_MOMENTUM = 0.1
+_AVERAGED_BATCHES = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +39,9 @@ def fresh_candidates(
         network = build_cell_network(genotype, problem.skeleton, seed=derive_seed(seed, "weights", position))
         # Depthwise and pointwise convolutions over few channels run faster with the channels innermost.
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # A running average that starts from (0, 1) is still far off after the few steps that a candidate gets before
+        # it is judged in eval mode: the first batches are averaged evenly instead.
+        _set_momentum(network, None)
         optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
         candidates.append(Candidate(genotype, network, optimizer))
     return candidates
@@ -58,7 +64,10 @@ def train_epoch(
     generator = torch.Generator().manual_seed(seed)
     for candidate in candidates:
         candidate.network.train()
-    for inputs, labels in iterate_minibatches(problem.train, batch_size, generator):
+    for step, (inputs, labels) in enumerate(iterate_minibatches(problem.train, batch_size, generator)):
+        if step == _AVERAGED_BATCHES:
+            for candidate in candidates:
+                _set_momentum(candidate.network, _MOMENTUM)
         inputs = inputs.contiguous(memory_format=torch.channels_last)
         logits = torch.stack([candidate.network(inputs) for candidate in candidates])
         for candidate in candidates:
@@ -66,6 +75,8 @@ def train_epoch(
         loss_of(logits, labels).backward()
         for candidate in candidates:
             candidate.optimizer.step()
+    for candidate in candidates:
+        _set_momentum(candidate.network, _MOMENTUM)
 
 
 def validation_logits(candidates: Sequence[Candidate], problem: SearchProblem) -> Tensor:
@@ -82,3 +93,9 @@ def scores_of(
         evaluation = evaluate_logits(own_logits, labels.cpu())
         scores.append(ScoredGenotype(candidate.genotype, evaluation.accuracy, evaluation.balanced_accuracy, epochs))
     return tuple(scores)
+
+
+def _set_momentum(network: nn.Module, momentum: float | None) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = momentum

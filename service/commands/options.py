@@ -67,7 +67,7 @@ def genotypes_of(file: Path | None) -> list[dict[str, Any]] | None:
     if file is None:
         return None
     try:
-        value = json.loads(file.read_text())
+        value = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"{file} is no JSON file: {error}", param_hint="--genotypes") from error
     return value if isinstance(value, list) else [value]

@@ -1,9 +1,8 @@
 """`POST /v1/recommendations`: what may be asked."""
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import ConfigDict, Field
 
 from service.schemas.base import Fraction, ImageSize, Name, PlainText, Request, Seed
 from service.schemas.distances import Measure
@@ -11,18 +10,9 @@ from service.schemas.requests import DatasetRequest, LabelsRequest
 
 
 class BudgetRequest(Request):
-    """Either the iterations of the search or the seconds of the whole job."""
+    """How much may be spent on the search."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
-
-    iterations: int | None = Field(None, ge=1, le=10_000)
-    seconds: float | None = Field(None, gt=0, le=30 * 86_400, allow_inf_nan=False)
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.iterations is None) == (self.seconds is None):
-            raise PydanticCustomError("budget", "a budget is either `iterations` or `seconds`, one of the two")
-        return self
+    iterations: int = Field(ge=1, le=10_000, description="iterations of the search")
 
 
 class SearchRequest(Request):
@@ -37,7 +27,19 @@ class SearchRequest(Request):
 class RecommendationRequest(Request):
     """A new task for which an architecture is wanted."""
 
-    name: Name | None = Field(None, examples=["primes"])
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "primes",
+                    "dataset": {"uri": "builtin://digits"},
+                    "labels": {"groups": [[2, 3, 5, 7]], "rest": True},
+                }
+            ]
+        }
+    )
+
+    name: Name | None = None
     dataset: DatasetRequest
     labels: LabelsRequest | None = Field(None, description="absent: the classes of the dataset itself")
     network: PlainText | None = Field(None, description="architecture of the networks that measure distances")

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
+from ldnas.space.genotype import EDGES, Genotype
 from service.schemas.base import Fraction, PlainText, Request
 
 
@@ -50,9 +51,9 @@ class DatasetRequest(Request):
 class LabelsRequest(Request):
     """A label mapping: each group is a class, `rest` adds a class for all other labels."""
 
-    groups: list[Annotated[list[Label], Field(max_length=10_000)]] = Field(
-        max_length=10_000, examples=[[[1, 3, 5, 7, 9]]]
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"groups": [[1, 3, 5, 7, 9]], "rest": True}]})
+
+    groups: list[Annotated[list[Label], Field(max_length=10_000)]] = Field(max_length=10_000)
     rest: bool = False
     balance: bool = Field(False, description="cut the rest class to the mean size of the others")
 
@@ -60,14 +61,13 @@ class LabelsRequest(Request):
 # A JSON array stands for the triple, so the tuple itself is not strict; its members are.
 Edge = Annotated[
     tuple[Annotated[int, Field(strict=True)], Annotated[int, Field(strict=True)], Annotated[str, Field(strict=True)]],
-    Field(strict=False, examples=[[0, 1, "sep_conv_3x3"]]),
+    Field(strict=False),
 ]
 
 
 class GenotypeRequest(Request):
     """A cell: one primitive on each of its six edges."""
 
-    edges: list[Edge] = Field(
-        max_length=64,
-        examples=[[[i, j, "sep_conv_3x3"] for i, j in ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))]],
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [Genotype(("sep_conv_3x3",) * len(EDGES)).to_json()]})
+
+    edges: list[Edge] = Field(max_length=64, description="each of the six edges once: from, to, primitive")

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from service.schemas.base import Fraction, ImageSize, Instant, Name, PlainText, Request, Resource, Response, Seed
 from service.schemas.jobs import Progress, State
@@ -13,13 +13,24 @@ from service.schemas.requests import DatasetRequest, GenotypeRequest, LabelsRequ
 class TaskRequest(Request):
     """A baseline to register: a dataset, a label mapping, and how its networks are trained."""
 
-    name: Name = Field(examples=["odd_or_even"])
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "odd_or_even",
+                    "dataset": {"uri": "builtin://digits"},
+                    "labels": {"groups": [[1, 3, 5, 7, 9]], "rest": True},
+                }
+            ]
+        }
+    )
+
+    name: Name
     dataset: DatasetRequest
     labels: LabelsRequest | None = Field(None, description="absent: the classes of the dataset itself")
     network: PlainText | None = Field(
         None,
         description="architecture of the networks that measure distances; absent: the worker's default",
-        examples=["small_cnn"],
     )
     epsilon: Fraction = Field(0.2, description="a network approximates the task from 1-ε balanced validation accuracy")
     repetitions: int = Field(3, ge=1, le=100, description="networks trained, each from a seed of its own")

@@ -36,7 +36,7 @@ sys.exit(serve(Settings.from_environment(os.environ), ["cpu"], runner_command=[s
 
 @pytest.fixture(params=["filesystem", "valkey"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    environment = {"LDNAS_HOME": str(tmp_path / "home"), "LDNAS_LEASE_SECONDS": "3"}
+    environment = {"LDNAS_HOME": str(tmp_path / "home"), "LDNAS_LEASE_SECONDS": "30"}
     if request.param == "valkey":
         environment["LDNAS_BROKER_URL"] = request.getfixturevalue("valkey_url")
     made = Settings.from_environment(environment)

@@ -21,7 +21,7 @@ STRATEGIES = {
 SPACE = SearchSpace(("identity", "sep_conv_3x3", "max_pool_3x3"))
 
 
-class Cancelled(Exception):
+class CancelledError(Exception):
     """What a caller raises to end a search."""
 
 
@@ -34,7 +34,7 @@ class Recorder:
     def on_event(self, event):
         self.events.append(event)
         if len(self.events) - 1 == self._cancel_at:
-            raise Cancelled
+            raise CancelledError
 
     def on_state(self, state):
         self.states.append(json.loads(json.dumps(state, allow_nan=False)))
@@ -142,7 +142,7 @@ def test_a_strategy_is_cancelled_by_raising_from_any_event_and_resumes_to_the_sa
     unbroken, recorder = search(strategy, iterations=2)
     for position in range(len(recorder.events)):
         broken = Recorder(cancel_at=position)
-        with pytest.raises(Cancelled):
+        with pytest.raises(CancelledError):
             search(strategy, iterations=2, recorder=broken)
         assert len(broken.events) == position + 1
         state = broken.states[-1] if broken.states else None
@@ -169,6 +169,13 @@ def test_a_strategy_keeps_its_budget_of_seconds(timed_strategy):
     assert outcome.iterations >= 2
     assert clock.readings <= 30 + 3  # one second a reading: the start, and the last look at the clock
     assert recorder.states[-1]["seconds"] <= 30
+
+
+def test_a_strategy_counts_the_seconds_spent_before_a_resumption(timed_strategy):
+    spent, recorder = search(timed_strategy, iterations=None, seconds=30.0)
+    resumed, rest = search(timed_strategy, iterations=None, seconds=30.0, state=recorder.states[-1])
+    assert resumed == spent
+    assert rest.events == []
 
 
 def test_a_strategy_with_hardly_any_time_still_scores_a_candidate_and_says_so_after_one_round(timed_strategy):

@@ -58,6 +58,8 @@ def test_a_large_body_is_413_with_and_without_a_declared_length(http: httpx.Clie
     text = b" " * (BODY_LIMIT_BYTES + 1)
     json = {"Content-Type": "application/json"}
     assert problem_of(http.post("/v1/tasks", content=text, headers=json))[0] == 413
+    announced = http.post("/v1/tasks", content=b"{}", headers=json | {"Content-Length": str(len(text))})
+    assert problem_of(announced)[0] == 413
     chunked = http.build_request("POST", "/v1/tasks", content=text, headers=json)
     del chunked.headers["content-length"]
     assert problem_of(http.send(chunked))[0] == 413

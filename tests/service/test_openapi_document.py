@@ -70,6 +70,21 @@ def test_every_operation_says_what_it_does(document: dict) -> None:
             assert operation["description"], (path, method)
 
 
+@pytest.mark.parametrize(("model", "path"), [("TaskRequest", "tasks"), ("RecommendationRequest", "recommendations")])
+def test_the_documented_example_is_accepted_as_it_stands(
+    document: dict, http: httpx.Client, model: str, path: str
+) -> None:
+    for example in document["components"]["schemas"][model]["examples"]:
+        assert http.post(f"/v1/{path}", json=example).status_code == 202
+
+
+def test_the_documented_parts_are_accepted_too(document: dict, http: httpx.Client, task_body: dict) -> None:
+    [labels] = document["components"]["schemas"]["LabelsRequest"]["examples"]
+    genotypes = document["components"]["schemas"]["GenotypeRequest"]["examples"]
+    answer = http.post("/v1/tasks", json=task_body | {"labels": labels, "genotypes": genotypes})
+    assert answer.status_code == 202
+
+
 def test_the_docs_page_is_served(http: httpx.Client) -> None:
     assert "/openapi.json" in http.get("/docs").text
 

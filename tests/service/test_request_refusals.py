@@ -114,8 +114,8 @@ def test_what_is_not_offered_yet_is_refused_as_unknown(http: httpx.Client, task_
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"budget": {}}, "budget"),
-        ({"budget": {"iterations": 3, "seconds": 5}}, "budget"),
+        ({"budget": {}}, "budget.iterations"),
+        ({"budget": {"iterations": 3, "seconds": 5}}, "budget.seconds"),
         ({"budget": {"iterations": 0}}, "budget.iterations"),
         ({"budget": {"hours": 1}}, "budget.hours"),
         ({"search": {"strategy": "darts"}}, "search.strategy"),

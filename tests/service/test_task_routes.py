@@ -91,6 +91,7 @@ def test_tasks_are_listed_newest_first_page_by_page(http: httpx.Client, task_bod
     second = http.get("/v1/tasks", params={"limit": 3, "after": first["next"]}).json()
     assert [task["name"] for task in first["items"] + second["items"]] == names[::-1]
     assert second["next"] is None
+    assert http.get("/v1/tasks", params={"limit": 5}).json()["next"] is None
     assert http.get("/v1/tasks", params={"role": "target"}).json() == {"items": [], "next": None}
 
 

@@ -102,9 +102,7 @@ def _baseline(target: ResolvedTask, task: Task, networks: tuple[Network, ...]) -
     )
 
 
-def _reason_against(
-    target: ResolvedTask, state: str, baseline: Baseline, *, require_approximation: bool
-) -> str | None:
+def _reason_against(target: ResolvedTask, state: str, baseline: Baseline, *, require_approximation: bool) -> str | None:
     task = baseline.task
     if state != "succeeded":
         return f"its registration is {state}"

@@ -22,7 +22,7 @@ from worker.stages.resolve import ResolvedTask
 
 @dataclass(frozen=True)
 class Column:
-    """Distances to one target, by measure: of every source task, between trainings of the target, and of untrained networks."""
+    """Distances to one target by measure: of each source task, of the target from itself, and of untrained networks."""
 
     sources: dict[str, dict[str, Spread]]
     itself: dict[str, Spread | None]
@@ -30,7 +30,12 @@ class Column:
 
 
 def measure_column(
-    context: JobContext, target: ResolvedTask, fitted: Sequence[FittedNetwork], baselines: Sequence[Baseline], *, measure: str
+    context: JobContext,
+    target: ResolvedTask,
+    fitted: Sequence[FittedNetwork],
+    baselines: Sequence[Baseline],
+    *,
+    measure: str,
 ) -> Column:
     """Every distance to `target` that is not kept yet is computed and kept; events tell each as it arrives."""
     passes = _Passes(context, target, total=len(fitted) * (2 + len(baselines)))
@@ -43,7 +48,13 @@ def measure_column(
         spread = spreads[measure]
         context.event(
             "distance",
-            {"task_id": baseline.id, "name": baseline.task.name, "measure": measure, "mean": spread.mean, "std": spread.std},
+            {
+                "task_id": baseline.id,
+                "name": baseline.task.name,
+                "measure": measure,
+                "mean": spread.mean,
+                "std": spread.std,
+            },
         )
     return Column(
         sources=sources,
@@ -55,7 +66,9 @@ def measure_column(
 class _Passes:
     """Fisher passes on one target: kept under (network, data, recipe), and counted for the progress."""
 
-    def __init__(self, context: JobContext, target: ResolvedTask, *, total: int, recipe: Recipe = DEFAULT_RECIPE) -> None:
+    def __init__(
+        self, context: JobContext, target: ResolvedTask, *, total: int, recipe: Recipe = DEFAULT_RECIPE
+    ) -> None:
         self._context = context
         self._target = target
         self._recipe = recipe
@@ -150,9 +163,7 @@ def _row(passes: _Passes, measure: str, source: Network, target: Network, distan
 
 
 def _spread(measure: str, sources: Sequence[LogDetSummary], own: Sequence[LogDetSummary]) -> Spread:
-    return Spread.of(
-        [measure_distance(measure, source, target) for source, target in zip(sources, own, strict=True)]
-    )
+    return Spread.of([measure_distance(measure, source, target) for source, target in zip(sources, own, strict=True)])
 
 
 def _self_distance(measure: str, own: Sequence[LogDetSummary]) -> Spread | None:

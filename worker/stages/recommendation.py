@@ -60,9 +60,7 @@ class _RecommendationJob:
             test = score_on_test(context, task, trained)
             self._tell(test=test)
         with context.stage("export"):
-            architecture_id = export(
-                context, task, trained, recommendation_id=self._id, name=self._name, test=test
-            )
+            architecture_id = export(context, task, trained, recommendation_id=self._id, name=self._name, test=test)
         self._tell()
         return {"recommendation_id": self._id, "architecture_id": architecture_id}
 
@@ -174,7 +172,11 @@ def _mend(task: Task, architecture: str) -> dict[str, Any]:
         "epsilon": task.epsilon,
         "repetitions": task.repetitions,
     }
-    return {"method": "POST", "path": "/v1/tasks", "body": {key: value for key, value in body.items() if value is not None}}
+    return {
+        "method": "POST",
+        "path": "/v1/tasks",
+        "body": {key: value for key, value in body.items() if value is not None},
+    }
 
 
 def _provenance(task: ResolvedTask) -> dict[str, Any]:

@@ -109,7 +109,8 @@ def _require_unchanged(task: Task, dataset: ImageDataset) -> None:
     if task.dataset_digest is not None and task.dataset_digest != dataset.digest:
         raise ReferenceChangedError(
             f"the images behind {task.dataset['uri']} are not those that this task began with "
-            f"(digest {dataset.digest[:12]}…, was {task.dataset_digest[:12]}…); register what lies there now as a new task",
+            f"(digest {dataset.digest[:12]}…, was {task.dataset_digest[:12]}…); register what lies there now as a new "
+            "task",
             field="dataset.uri",
             origin=task.dataset["uri"],
         )

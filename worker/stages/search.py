@@ -1,6 +1,6 @@
 """search: the genotypes of a task, by random search for a baseline and by FUSE for a target."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -66,7 +66,7 @@ def target_search(task: ResolvedTask, space: SearchSpace, request: Mapping[str, 
     return SearchPlan(Fuse(config), "fuse", asdict(config), space, iterations, derive_seed(task.seed, "search"))
 
 
-def search_once(context: JobContext, task: ResolvedTask, plan: SearchPlan) -> list[GenotypeRow]:
+def search_once(context: JobContext, task: ResolvedTask, plan: SearchPlan) -> Sequence[GenotypeRow]:
     """The genotypes of `plan`, the chosen one first: kept already, or searched now and kept.
 
     All that were sampled are kept with their scores, and the chosen one is linked to the task.
@@ -82,7 +82,7 @@ def search_once(context: JobContext, task: ResolvedTask, plan: SearchPlan) -> li
     return rows
 
 
-def _search(context: JobContext, task: ResolvedTask, plan: SearchPlan, key: str) -> list[GenotypeRow]:
+def _search(context: JobContext, task: ResolvedTask, plan: SearchPlan, key: str) -> Sequence[GenotypeRow]:
     problem = SearchProblem(
         train=task.full.train.to(context.device),
         validation=task.full.validation.to(context.device),

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ldnas.fisher.diagonal import SquareSums
 from ldnas.fisher.rules.dense_convolution import add_dense_squares
+from ldnas.fisher.rules.geometry import ConvolutionGeometry
 from ldnas.fisher.rules.grouped_convolution import add_grouped_squares
 
 
@@ -16,25 +17,14 @@ class Conv2dCall:
     input: Tensor
     weight: Tensor
     bias: Tensor | None
-    stride: tuple[int, int]
-    padding: tuple[int, int, int, int]
-    dilation: tuple[int, int]
-    groups: int
+    geometry: ConvolutionGeometry
 
     def add_squares(self, output_gradient: Tensor, sums: SquareSums) -> None:
         """Add the squares; sample i's gradient is the correlation of its own x and g."""
         weight_sum, bias_sum = sums.of(self.weight), sums.of(self.bias)
         if weight_sum is not None:
-            add = add_dense_squares if self.groups == 1 else add_grouped_squares
-            add(
-                weight_sum,
-                self.input,
-                output_gradient,
-                stride=self.stride,
-                padding=self.padding,
-                dilation=self.dilation,
-                groups=self.groups,
-            )
+            add = add_dense_squares if self.geometry.groups == 1 else add_grouped_squares
+            add(weight_sum, self.input, output_gradient, self.geometry)
         if bias_sum is not None:
             bias_sum.add_(output_gradient.sum((2, 3)).square_().sum(0))
 
@@ -52,8 +42,8 @@ def conv2d_rule(
     if input.dim() != 4:
         return None
     dilation = _pair(dilation)
-    kernel = (weight.shape[2], weight.shape[3])
-    return Conv2dCall(input, weight, bias, _pair(stride), _sides(padding, kernel, dilation), dilation, groups)
+    sides = _sides(padding, (weight.shape[2], weight.shape[3]), dilation)
+    return Conv2dCall(input, weight, bias, ConvolutionGeometry(_pair(stride), sides, dilation, groups))
 
 
 def _pair(value: int | tuple[int, ...]) -> tuple[int, int]:

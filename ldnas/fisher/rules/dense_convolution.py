@@ -1,55 +1,50 @@
 """Weight gradients of ungrouped convolutions, squared and summed over samples."""
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Per-sample gradients are squared block by block: a block of this many bytes still lies in the cache when it is read
-# again. Measured on CPU; 1 to 4 MB are alike.
-BLOCK_BYTES = 2 * 2**20
+from ldnas.fisher.rules.blocks import add_squared_products
+from ldnas.fisher.rules.geometry import ConvolutionGeometry
+from ldnas.fisher.rules.kernel_taps import add_squares_by_taps
+
+# Up to this many output positions (4×4) so much of a padded kernel's reach is padding that single taps, which leave
+# it out, win; above it one product per kernel row does.
+FEW_POSITIONS = 16
 
 
-def add_dense_squares(
-    into: Tensor,
-    x: Tensor,
-    g: Tensor,
-    *,
-    stride: tuple[int, int],
-    padding: tuple[int, int, int, int],
-    dilation: tuple[int, int],
-    groups: int,
-) -> None:
-    """Add Σ_i (∂/∂W)² to `into` [C', C, kh, kw], channels-last; x [N, C, H, W], g [N, C', H', W'].
+def add_dense_squares(into: Tensor, x: Tensor, g: Tensor, geometry: ConvolutionGeometry) -> None:
+    """Add Σ_i (∂/∂W)² to `into` [C', C, kh, kw]; x [N, C, H, W], g [N, C', H', W']."""
+    pointwise = into.shape[2] * into.shape[3] == 1
+    if pointwise or g.shape[2] * g.shape[3] <= FEW_POSITIONS:
+        add_squares_by_taps(into.permute(2, 3, 0, 1), x, g, geometry)
+    else:
+        _add_squares_by_rows(into, x, g, geometry)
 
-    Patches are laid out along the width only, u [N, rows, W', kw·C]; kernel row r then needs the rows r·dilation +
-    stride·(0 … H'-1), which for stride 1 are a view. One batched product per kernel row gives the gradients of a few
-    samples, which are squared and added while they are in the cache.
+
+def _add_squares_by_rows(into: Tensor, x: Tensor, g: Tensor, geometry: ConvolutionGeometry) -> None:
+    """One batched product per kernel row.
+
+    Patches are laid out along the width only, [N, rows, W', kw·C]; kernel row r then needs the rows
+    r·dilation + stride·(0 … H'-1), which for stride 1 are a view.
     """
-    n, channels_out, height, width = g.shape
-    kh, kw = into.shape[2:]
-    patches = _width_patches(x, kw, width, stride[1], padding, dilation[1])
-    g_rows = g.permute(0, 2, 3, 1).reshape(n, height * width, channels_out)
-    sums = into.permute(2, 0, 3, 1).flatten(2)  # [kh, C', kw·C], a view
-    per_block = max(1, min(n, BLOCK_BYTES // (sums[0].numel() * into.element_size())))
-    block = x.new_empty(per_block, *sums.shape[1:])
-    for row in range(kh):
-        first = row * dilation[0]
-        u = patches[:, first : first + stride[0] * (height - 1) + 1 : stride[0]].flatten(1, 2)
-        for start in range(0, n, per_block):
-            stop = min(start + per_block, n)
-            gradient = block[: stop - start]
-            torch.bmm(g_rows[start:stop].transpose(1, 2), u[start:stop], out=gradient)
-            sums[row].add_(gradient.square_().sum(0))
+    height, width = g.shape[2:]
+    sums = into.permute(2, 0, 3, 1)
+    sums = sums.view(*sums.shape[:2], -1)  # [kh, C', kw·C]; fails where the sums' layout would force a copy
+    patches = _width_patches(x, into.shape[3], width, geometry)
+    g_rows = g.permute(0, 2, 3, 1).flatten(1, 2)
+    for row, row_sums in enumerate(sums):
+        first = row * geometry.dilation[0]
+        last = first + geometry.stride[0] * (height - 1)
+        add_squared_products(row_sums, g_rows, patches[:, first : last + 1 : geometry.stride[0]].flatten(1, 2))
 
 
-def _width_patches(
-    x: Tensor, kw: int, width: int, stride: int, padding: tuple[int, int, int, int], dilation: int
-) -> Tensor:
+def _width_patches(x: Tensor, kw: int, width: int, geometry: ConvolutionGeometry) -> Tensor:
     """[N, rows, W', kw·C]: at each padded row and output column the kw input columns that the kernel covers."""
-    rows = F.pad(x, padding).permute(0, 2, 3, 1).contiguous()
+    rows = F.pad(x, geometry.padding).permute(0, 2, 3, 1).contiguous()
     n, height, _, channels = rows.shape
     per_sample, per_row, per_column, _ = rows.stride()
     windows = rows.as_strided(
-        (n, height, width, kw, channels), (per_sample, per_row, stride * per_column, dilation * per_column, 1)
+        (n, height, width, kw, channels),
+        (per_sample, per_row, geometry.stride[1] * per_column, geometry.dilation[1] * per_column, 1),
     )
     return windows.reshape(n, height, width, kw * channels)

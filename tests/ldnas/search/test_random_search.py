@@ -1,5 +1,7 @@
 """Random search with early stopping: who is cut, who trains on, who wins."""
 
+import itertools
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -40,7 +42,7 @@ def test_each_cut_keeps_the_better_half():
     outcome, events = search(RandomSearchConfig(candidates=8, epochs=3, batch_size=16))
     rounds = [event for event in events if event.kind == "round"]
     assert [len(event.genotypes) for event in rounds] == [8, 4, 2]
-    for before, after in zip(rounds[:-1], rounds[1:], strict=True):
+    for before, after in itertools.pairwise(rounds):
         accuracy = dict(zip(before.genotypes, before.validation_accuracies, strict=True))
         cut = set(before.genotypes) - set(after.genotypes)
         assert min(accuracy[kept] for kept in after.genotypes) >= max(accuracy[genotype] for genotype in cut)

@@ -1,0 +1,167 @@
+"""What is exported works without ldnas and computes the same."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import safetensors
+import safetensors.torch
+import torch
+from PIL import Image
+
+from ldnas import export_template
+from ldnas.data.decoding import decode_image
+from ldnas.data.preprocessing import Preprocessing, normalise, to_tensor_images
+from ldnas.export import save_weights, standalone_code
+from ldnas.space.genotype import Genotype
+from ldnas.space.network import build_cell_network
+from ldnas.space.skeleton import default_skeleton
+
+GENOTYPES = (
+    Genotype(("sep_conv_3x3", "dil_conv_5x5", "max_pool_3x3", "identity", "avg_pool_3x3", "conv_7x1_1x7")),
+    Genotype(("dil_conv_3x3", "sep_conv_5x5", "identity", "avg_pool_3x3", "sep_conv_3x3", "max_pool_3x3")),
+)
+CLASS_NAMES = ('the "first"', "deuxième\\", "rest")
+# Hides what a machine with torch and Pillow alone does not have.
+ISOLATE = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("ldnas", "worker", "service", "numpy", "safetensors", "torchvision"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+sys.path.insert(0, ".")
+"""
+# Writes the inputs and logits that the exported file computes.
+PROBE = """
+import pathlib
+import torch
+import network
+try:
+    import ldnas
+    sys.exit("ldnas can be imported, so this proves nothing")
+except ModuleNotFoundError:
+    pass
+model = network.load("weights.safetensors")
+images = torch.stack([network.read_image(path) for path in sorted(pathlib.Path("images").iterdir())])
+with torch.inference_mode():
+    torch.save({"images": images, "logits": model(images)}, "probe.pt")
+"""
+
+
+def trained_network(genotype, skeleton):
+    """A network whose batch norms have seen something, so that eval mode differs from a fresh network's."""
+    network = build_cell_network(genotype, skeleton, seed=0)
+    with torch.no_grad():
+        for seed in range(5):
+            generator = torch.Generator().manual_seed(seed)
+            network(torch.randn(8, 3, skeleton.image_size, skeleton.image_size, generator=generator))
+    return network.eval()
+
+
+def draw_images(folder):
+    """One image of each kind that is handled in a way of its own."""
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    colour = rng.integers(0, 256, (20, 33, 3), dtype=np.uint8)
+    Image.fromarray(colour).save(folder / "colour.png")
+    Image.fromarray(colour[:, :, 0]).save(folder / "grey.png")
+    Image.fromarray(colour).quantize(16).save(folder / "palette.png")
+    Image.fromarray(rng.integers(0, 256, (9, 7, 4), dtype=np.uint8)).save(folder / "transparent.png")
+    Image.fromarray(rng.integers(0, 256, (9, 7, 2), dtype=np.uint8)).save(folder / "transparent_grey.png")
+    Image.fromarray(rng.integers(0, 65536, (30, 29), dtype=np.uint16)).save(folder / "wide.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    Image.fromarray(colour).save(folder / "turned.jpg", exif=exif)
+    Image.fromarray(rng.integers(0, 2, (28, 28), dtype=np.uint8) * 255).convert("1").save(folder / "bilevel.png")
+    return sorted(folder.iterdir())
+
+
+def write_export(folder, network, preprocessing):
+    code = standalone_code(network.genotype, network.skeleton, CLASS_NAMES, preprocessing.to_json())
+    (folder / "network.py").write_text(code, encoding="utf-8")
+    (folder / "weights.safetensors").write_bytes(save_weights(network, {"name": "test"}))
+    return code
+
+
+def run_isolated(folder, code):
+    (folder / "isolated.py").write_text(ISOLATE + code, encoding="utf-8")
+    command = [sys.executable, "-I", "-W", "ignore", "isolated.py"]
+    return subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=False)
+
+
+@pytest.mark.parametrize(("genotype", "image_size"), [(GENOTYPES[0], 16), (GENOTYPES[1], 32)])
+def test_the_exported_code_computes_the_same_inputs_and_logits_without_ldnas(tmp_path, genotype, image_size):
+    network = trained_network(genotype, default_skeleton(image_size, 3))
+    preprocessing = Preprocessing(image_size)
+    paths = draw_images(tmp_path / "images")
+    write_export(tmp_path, network, preprocessing)
+    finished = run_isolated(tmp_path, PROBE)
+    assert finished.returncode == 0, finished.stderr
+    found = torch.load(tmp_path / "probe.pt")
+    images = normalise(to_tensor_images([decode_image(path, path.name) for path in paths], preprocessing))
+    assert torch.equal(found["images"], images)
+    with torch.no_grad():
+        torch.testing.assert_close(found["logits"], network(images), atol=1e-5, rtol=0)
+
+
+def test_the_exported_file_prints_the_classes_by_their_probability(tmp_path):
+    network = trained_network(GENOTYPES[0], default_skeleton(16, 3))
+    paths = draw_images(tmp_path / "images")
+    write_export(tmp_path, network, Preprocessing(16))
+    arguments = f"sys.argv = ['network.py', 'weights.safetensors', {str(paths[0])!r}]\n"
+    finished = run_isolated(tmp_path, arguments + "import runpy\nrunpy.run_path('network.py', run_name='__main__')")
+    assert finished.returncode == 0, finished.stderr
+    first, *lines = finished.stdout.splitlines()
+    assert first == str(paths[0])
+    images = normalise(to_tensor_images([decode_image(paths[0], "")], Preprocessing(16)))
+    with torch.no_grad():
+        probabilities = dict(zip(CLASS_NAMES, network(images).softmax(dim=1)[0].tolist(), strict=True))
+    printed = [(name, float(probability)) for probability, name in (line.split(maxsplit=1) for line in lines)]
+    assert [name for name, _ in printed] == sorted(CLASS_NAMES, key=lambda name: -probabilities[name])
+    assert all(probability == pytest.approx(probabilities[name], abs=1e-4) for name, probability in printed)
+
+
+def test_the_exported_file_without_arguments_says_how_it_is_used():
+    with pytest.raises(SystemExit, match=r"usage: python network.py weights.safetensors image.png"):
+        export_template.main([])
+
+
+def test_the_exported_file_carries_this_networks_constants_and_nothing_of_ldnas(tmp_path):
+    network = build_cell_network(GENOTYPES[1], default_skeleton(16, 3), seed=0)
+    code = write_export(tmp_path, network, Preprocessing(16))
+    assert '(2, 3, "max_pool_3x3"),' in code
+    assert "IMAGE_SIZE: int = 16\n" in code
+    assert "ldnas" not in code
+
+
+def test_the_weights_are_read_by_the_safetensors_library_with_their_metadata(tmp_path):
+    network = trained_network(GENOTYPES[0], default_skeleton(16, 3)).to(memory_format=torch.channels_last)
+    content = save_weights(network, {"name": "über", "a": "b"})
+    read = safetensors.torch.load(content)
+    assert read.keys() == network.state_dict().keys()
+    assert all(torch.equal(tensor, read[name]) for name, tensor in network.state_dict().items())
+    (tmp_path / "weights").write_bytes(content)
+    with safetensors.safe_open(tmp_path / "weights", framework="pt") as file:
+        assert file.metadata() == {"name": "über", "a": "b"}
+
+
+def test_equal_weights_and_metadata_give_equal_bytes():
+    network = build_cell_network(GENOTYPES[0], default_skeleton(8, 3), seed=0)
+    names = {str(number): "x" for number in range(20)}
+    assert save_weights(network, names) == save_weights(network, dict(reversed(names.items())))
+
+
+def test_a_type_that_the_exported_code_cannot_read_is_refused():
+    network = build_cell_network(GENOTYPES[0], default_skeleton(8, 3), seed=0).double()
+    with pytest.raises(ValueError, match=r"torch\.float64"):
+        save_weights(network, {})
+
+
+def test_class_names_and_preprocessing_must_belong_to_the_network():
+    skeleton = default_skeleton(16, 3)
+    with pytest.raises(ValueError, match="2 class names for a head of 3 classes"):
+        standalone_code(GENOTYPES[0], skeleton, ("a", "b"), Preprocessing(16).to_json())
+    with pytest.raises(ValueError, match="the exported code does"):
+        standalone_code(GENOTYPES[0], skeleton, CLASS_NAMES, Preprocessing(32).to_json())

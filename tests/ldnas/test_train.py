@@ -1,0 +1,87 @@
+"""Fitting and measuring: the figures by hand, the resumption to the bit."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from ldnas.data.task_data import ImageSet
+from ldnas.networks.build import build_network
+from ldnas.train import FitState, TrainConfig, evaluate, evaluate_logits, fit, iterate_minibatches
+
+
+def striped_images(count: int, *, seed: int) -> ImageSet:
+    """Two classes that a network can tell apart: bright upper or bright lower half, under noise."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 2
+    images = torch.randint(0, 100, (count, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    for index, label in enumerate(labels):
+        half = slice(0, 16) if label == 0 else slice(16, 32)
+        images[index, :, half] += 120
+    return ImageSet(images, labels)
+
+
+def test_accuracies_are_those_counted_by_hand() -> None:
+    labels = torch.tensor([0, 0, 0, 1])
+    logits = torch.tensor([[2.0, 0.0], [2.0, 0.0], [0.0, 2.0], [0.0, 2.0]])
+    result = evaluate_logits(logits, labels)
+    assert result.accuracy == 3 / 4
+    assert result.balanced_accuracy == pytest.approx((2 / 3 + 1) / 2)
+    assert result.predictions.tolist() == [0, 0, 1, 1]
+    wrong, right = torch.log1p(torch.exp(torch.tensor(2.0))), torch.log1p(torch.exp(torch.tensor(-2.0)))
+    assert result.loss == pytest.approx(float(wrong + 3 * right) / 4, rel=1e-6)
+
+
+def test_a_class_without_images_does_not_enter_balanced_accuracy() -> None:
+    logits = torch.tensor([[3.0, 0.0, 0.0], [0.0, 3.0, 0.0]])
+    assert evaluate_logits(logits, torch.tensor([0, 1])).balanced_accuracy == 1.0
+
+
+def test_a_constant_answer_has_the_balanced_accuracy_of_chance() -> None:
+    logits = torch.tensor([[1.0, 0.0]] * 10)
+    result = evaluate_logits(logits, torch.tensor([0] * 9 + [1]))
+    assert result.accuracy == 0.9
+    assert result.balanced_accuracy == 0.5
+
+
+def test_a_network_learns_what_can_be_learned() -> None:
+    network = build_network("small_cnn", classes=2, seed=0)
+    fit(network, striped_images(64, seed=0), config=TrainConfig(epochs=6, batch_size=16, shift_pixels=2), seed=1)
+    assert evaluate(network, striped_images(40, seed=9)).accuracy > 0.95
+
+
+def test_an_epoch_shows_every_image_once() -> None:
+    images = ImageSet(torch.zeros(10, 3, 8, 8, dtype=torch.uint8), torch.arange(10))
+    seen = torch.cat([labels for _, labels in iterate_minibatches(images, 4, torch.Generator().manual_seed(3))])
+    assert sorted(seen.tolist()) == list(range(10))
+    assert seen.tolist() != list(range(10))
+
+
+def test_a_fit_that_goes_on_from_a_checkpoint_ends_in_the_very_weights_of_an_unbroken_one() -> None:
+    images = striped_images(48, seed=0)
+    config = TrainConfig(epochs=4, batch_size=16, shift_pixels=1, label_smoothing=0.1)
+    states: list[FitState] = []
+
+    def remember(state: FitState) -> None:
+        states.append(copy.deepcopy(state))
+
+    unbroken = build_network("small_cnn", classes=2, seed=0)
+    fit(unbroken, images, config=config, seed=7, on_epoch=remember)
+    for state in states[:-1]:
+        resumed = build_network("small_cnn", classes=2, seed=99)
+        fit(resumed, images, config=config, seed=7, state=state)
+        for name, tensor in unbroken.state_dict().items():
+            assert torch.equal(tensor, resumed.state_dict()[name]), (state.epoch, name)
+
+
+def test_few_images_get_more_epochs_until_there_are_enough_steps() -> None:
+    config = TrainConfig(epochs=3, batch_size=10, minimum_steps=20)
+    assert config.epochs_for(20) == 10
+    assert config.epochs_for(1000) == 3
+
+
+def test_a_fit_ends_in_eval_mode() -> None:
+    network: nn.Module = build_network("small_cnn", classes=2, seed=0)
+    fit(network, striped_images(16, seed=0), config=TrainConfig(epochs=1, batch_size=8), seed=0)
+    assert not any(module.training for module in network.modules())

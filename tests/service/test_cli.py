@@ -1,0 +1,202 @@
+"""The `ldnas` command: what is typed becomes a request, what the API returned comes out."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner, Result
+
+from service import cli, submission
+from service.client import Client
+from service.client_errors import UnknownTaskError
+from service.commands import options
+from service.process_errors import HomeInUseError
+
+Run = Callable[..., Result]
+
+
+class FakeService:
+    """Answers as the service would and remembers what it was asked; every job has succeeded at once."""
+
+    def __init__(self) -> None:
+        self.posted: dict[str, Any] = {}
+        self.deleted: list[str] = []
+        self.task = {
+            "id": "t1",
+            "job_id": "j1",
+            "name": "odd",
+            "role": "baseline",
+            "state": "succeeded",
+            "dataset": {"uri": "builtin://digits"},
+            "labels": {"groups": [[1, 3], ["five"]], "rest": True, "balance": False},
+        }
+        self.matrix = {
+            "measure": "log_det",
+            "recipe": None,
+            "tasks": [{"id": "t1", "name": "odd"}, {"id": "t2", "name": "primes"}],
+            "mean": [[0.0, 0.25], [None, 0.0]],
+            "std": [[0.0, 0.125], [None, None]],
+            "repetitions": [[3, 3], [None, 1]],
+        }
+        self.recommendation = {
+            "id": "r1",
+            "job_id": "j2",
+            "name": "primes",
+            "state": "succeeded",
+            "verdict": "no_baseline",
+        }
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        if request.method == "POST":
+            self.posted = json.loads(request.content)
+            return httpx.Response(202, json=self.task if path == "/v1/tasks" else self.recommendation)
+        if request.method == "DELETE":
+            self.deleted.append(path)
+            return httpx.Response(204)
+        known = {
+            "/v1/tasks": {"items": [self.task], "next": None},
+            "/v1/tasks/t1": self.task,
+            "/v1/jobs/j1": {"state": "succeeded"},
+            "/v1/recommendations/r1": self.recommendation,
+            "/v1/distances": self.matrix,
+        }
+        if path in known:
+            return httpx.Response(200, json=known[path])
+        return httpx.Response(404, json={"title": "Not found", "status": 404, "detail": "Nothing has such an id."})
+
+
+@pytest.fixture
+def service() -> FakeService:
+    return FakeService()
+
+
+@pytest.fixture
+def run(service: FakeService, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command line with the service behind it; its standard output and error apart."""
+    monkeypatch.setattr(submission, "POLL_SECONDS", 0.0)
+
+    def open_client(url: str, api_key: str | None) -> Client:
+        return Client(url, api_key, transport=httpx.MockTransport(service))
+
+    monkeypatch.setattr(options, "open_client", open_client)
+    return lambda *arguments: CliRunner().invoke(cli.app, arguments, catch_exceptions=True)
+
+
+def test_a_task_is_added_as_it_is_typed(run: Run, service: FakeService, tmp_path: Path) -> None:
+    file = tmp_path / "genotypes.json"
+    file.write_text('{"edges": []}')
+    result = run(
+        *("task", "add", "odd", "file:///data/x.parquet", "--group", "1,3", "-g", "five", "--rest"),
+        *("--label-column", "digit", "--network", "vgg16", "--epsilon", "0.1", "--genotypes", str(file)),
+    )
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == "odd is ready\n"
+    assert service.posted == {
+        "name": "odd",
+        "dataset": {"uri": "file:///data/x.parquet", "label_column": "digit"},
+        "labels": {"groups": [[1, 3], ["five"]], "rest": True, "balance": False},
+        "network": "vgg16",
+        "epsilon": 0.1,
+        "genotypes": [{"edges": []}],
+    }
+
+
+def test_without_groups_no_label_mapping_is_sent(run: Run, service: FakeService) -> None:
+    assert run("task", "add", "ten", "builtin://digits", "--no-wait").exit_code == 0
+    assert service.posted == {"name": "ten", "dataset": {"uri": "builtin://digits"}}
+
+
+def test_a_genotype_file_that_cannot_be_read_is_named(run: Run, tmp_path: Path) -> None:
+    result = run("task", "add", "a", "builtin://digits", "--genotypes", str(tmp_path / "none.json"))
+    assert result.exit_code == 2
+    assert "none.json" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "document"),
+    [
+        (("task", "show", "t1", "--json"), "task"),
+        (("task", "add", "odd", "builtin://digits", "--json"), "task"),
+        (("recommend", "builtin://digits", "--json"), "recommendation"),
+        (("recommend", "builtin://digits", "--json", "--no-wait"), "recommendation"),
+        (("distances", "--json"), "matrix"),
+    ],
+)
+def test_json_is_what_the_api_returned_and_nothing_else(
+    run: Run, service: FakeService, command: tuple[str, ...], document: str
+) -> None:
+    result = run(*command)
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == getattr(service, document)
+
+
+def test_tasks_are_listed_with_their_labels_in_short(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    output = run("task", "list").stdout
+    assert "builtin://digits" in output
+    assert "1 3 | five | rest" in output
+
+
+def test_a_task_is_found_by_its_name_and_removed_by_its_id(run: Run, service: FakeService) -> None:
+    assert "succeeded" in run("task", "show", "odd").stdout
+    assert run("task", "remove", "odd").stdout == "odd is removed\n"
+    assert service.deleted == ["/v1/tasks/t1"]
+
+
+def test_a_task_that_is_not_there_is_refused(run: Run) -> None:
+    assert isinstance(run("task", "show", "even").exception, UnknownTaskError)
+
+
+def test_a_recommendation_is_asked_for_as_it_is_typed(run: Run, service: FakeService) -> None:
+    result = run(
+        *("recommend", "builtin://digits", "--name", "primes", "--group", "2,3,5,7", "--rest", "--baseline", "odd"),
+        *("--baseline", "ten", "--iterations", "4", "--candidates", "3", "--k", "2", "--seed", "7"),
+    )
+    assert "no known task to compare with" in result.stdout
+    assert service.posted == {
+        "name": "primes",
+        "dataset": {"uri": "builtin://digits"},
+        "labels": {"groups": [[2, 3, 5, 7]], "rest": True, "balance": False},
+        "baselines": ["odd", "ten"],
+        "budget": {"iterations": 4},
+        "search": {"strategy": "fuse", "candidates": 3, "k": 2},
+        "seed": 7,
+    }
+
+
+def test_a_budget_is_of_one_kind(run: Run) -> None:
+    result = run("recommend", "builtin://digits", "--iterations", "4", "--seconds", "9")
+    assert result.exit_code == 2
+    assert "either --iterations or --seconds" in result.stderr
+
+
+def test_the_matrix_shows_spread_and_what_was_not_measured(run: Run) -> None:
+    lines = run("distances").stdout.splitlines()
+    assert lines[1].split() == ["from", "\\", "to", "odd", "primes"]
+    assert [line.split() for line in lines[2:]] == [
+        ["odd", "0.0000", "0.2500"],
+        ["±", "0.0000", "±", "0.1250"],
+        ["primes", "·", "0.0000"],
+    ]
+
+
+def test_an_expected_error_is_one_message_and_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> None:
+        raise HomeInUseError(Path("/home"), "process 7 at http://127.0.0.1:8000")
+
+    monkeypatch.setattr(cli, "app", refuse)
+    with pytest.raises(SystemExit, match=r"^ldnas: /home is in use by process 7 at http://127.0.0.1:8000"):
+        cli.main()
+
+
+def test_a_setting_that_is_not_accepted_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["ldnas", "up"])
+    monkeypatch.setenv("LDNAS_PORT", "many")
+    with pytest.raises(SystemExit, match=r"^ldnas: LDNAS_PORT is 'many'"):
+        cli.main()

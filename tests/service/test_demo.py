@@ -1,0 +1,240 @@
+"""The demo's own steps, with the real application (and nobody at work) or a few answers behind it."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service import demo, demo_service, following, submission
+from service.client import Client
+from service.client_errors import JobFailedError, UnreachableError
+from service.demo_progress import JobStory
+from service.event_stream import Event
+from service.following import follow_all
+from service.home_lock import home_locked
+from service.process_errors import DemoFailedError
+from service.submission import Submission
+from worker.artifacts import ArtifactStore
+from worker.registry.models import Job
+from worker.registry.registry import Registry
+from worker.registry.session import Engine, unit_of_work
+from worker.settings import Settings
+
+
+@pytest.fixture
+def client(http: httpx.Client) -> Iterator[Client]:
+    def forward(request: httpx.Request) -> httpx.Response:
+        answer = http.request(request.method, request.url, headers=request.headers, content=request.read())
+        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+    with Client("http://service", transport=httpx.MockTransport(forward)) as client:
+        yield client
+
+
+def test_every_task_of_the_demo_is_one_that_the_service_accepts(client: Client) -> None:
+    known = [demo._baseline(client, task) for task in demo.BASELINES]
+    assert len({submission.id for submission in known}) == 4
+    assert client.recommend(demo.DATASET, labels=demo.TARGET.labels).document["state"] == "queued"
+
+
+def test_a_second_demo_finds_the_tasks_of_the_first(client: Client) -> None:
+    first = [demo._baseline(client, task).id for task in demo.BASELINES]
+    assert [demo._baseline(client, task).id for task in demo.BASELINES] == first
+
+
+def test_a_task_that_failed_in_an_earlier_demo_is_registered_again(client: Client, engine: Engine) -> None:
+    failed = demo._baseline(client, demo.BASELINES[0])
+    with unit_of_work(engine) as registry:
+        job = registry.jobs.claim(failed.document["job_id"], worker="w", lease_seconds=60)
+        assert job is not None
+        registry.jobs.fail(job.id, job.attempt, {"code": "internal", "detail": "x", "field": None, "origin": None})
+    again = demo._baseline(client, demo.BASELINES[0])
+    assert again.id != failed.id
+    assert [task["id"] for task in client.tasks(role="baseline")] == [again.id]
+
+
+class Scripted:
+    """A service whose job goes through these states, one with each poll, and tells these events."""
+
+    def __init__(self, states: list[str], events: list[Event]) -> None:
+        self.states = states
+        self._events = events
+
+    def get(self, path: str) -> dict[str, Any]:
+        return {"state": self.states.pop(0) if len(self.states) > 1 else self.states[0], "progress": {}}
+
+    def request(self, method: str, path: str) -> None: ...
+
+    def follow(self, resource: str, last_event_id: int = 0) -> Iterator[Event]:
+        if not self._events:
+            raise UnreachableError("http://service", "no streams here")
+        yield from self._events
+
+    def submission(self) -> Submission:
+        return Submission(self, {"id": "1"}, "/v1/tasks/1", "/v1/jobs/1")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(submission, "POLL_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("quick")
+def test_several_jobs_are_followed_to_their_ends_with_or_without_events() -> None:
+    told = [Event(1, "state", {"state": "running"}), Event(2, "state", {"state": "succeeded"})]
+    jobs = {
+        JobStory("silent", ""): Scripted(["queued", "running", "running", "failed"], []).submission(),
+        JobStory("told", ""): Scripted(["running"], told).submission(),
+    }
+    lines: list[tuple[str, str]] = []
+    follow_all(jobs, lambda story, line: lines.append((story.label, line)) if line else None)
+    assert {story.label: story.state for story in jobs} == {"silent": "failed", "told": "succeeded"}
+    assert lines == [("told", "running"), ("told", "succeeded")]
+
+
+def test_an_event_that_comes_late_does_not_undo_an_end() -> None:
+    story = JobStory("late", "")
+    story.update({"state": "succeeded"})
+    story.apply(Event(1, "state", {"state": "running"}))
+    assert story.state == "succeeded"
+
+
+def test_the_files_of_an_answer_are_written(tmp_path: Path) -> None:
+    files = {"/v1/architectures/a1/code": b"print('network')\n", "/v1/architectures/a1/weights": b"\x00\x01"}
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, content=files[request.url.path]))
+    document = {"architecture": {"id": "a1"}, "verdict": "closest"}
+    folder = demo._export(Client("http://service", transport=transport), document, tmp_path / "demo")
+    assert (folder / "network.py").read_bytes() == files["/v1/architectures/a1/code"]
+    assert (folder / "weights.safetensors").read_bytes() == b"\x00\x01"
+    assert json.loads((folder / "recommendation.json").read_text()) == document
+
+
+def test_a_service_that_runs_on_the_home_is_used_and_left_running(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo_service, "is_ready", lambda url: True)
+    monkeypatch.setattr(subprocess, "Popen", None)
+    with home_locked(settings.home) as announce:
+        announce("http://127.0.0.1:8123")
+        with demo_service.service_on(settings) as url:
+            assert url == "http://127.0.0.1:8123"
+
+
+def test_a_service_that_cannot_start_fails_the_demo_with_its_reason(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo_service, "UP", (sys.executable, "-c", "raise SystemExit('no room')"))
+    with (
+        pytest.raises(DemoFailedError, match=rf"ended at its start: no room\nThe logs lie in {settings.home}/logs"),
+        demo_service.service_on(settings),
+    ):
+        pass
+
+
+class WorkerInWords(threading.Thread):
+    """Takes every job that is due and tells a story for it, as a worker would that needs no time to compute."""
+
+    def __init__(self, engine: Engine, store: ArtifactStore) -> None:
+        super().__init__(daemon=True)
+        self.stop = threading.Event()
+        self._engine = engine
+        self._store = store
+
+    def run(self) -> None:
+        while not self.stop.wait(0.02):
+            with unit_of_work(self._engine) as registry:
+                for job_id in registry.jobs.due(republish_seconds=0.0):
+                    job = registry.jobs.claim(job_id, worker="w", lease_seconds=60)
+                    assert job is not None
+                    if job.kind == "register_task":
+                        network = {"balanced_validation_accuracy": 0.975, "repetition": 0, "repetitions": 1}
+                        registry.jobs.add_event(job.id, job.attempt, "network", network)
+                    else:
+                        self._recommend(registry, job)
+                    registry.jobs.finish(job.id, job.attempt, {})
+
+    def _recommend(self, registry: Registry, job: Job) -> None:
+        names = {row.task.id: row.task.name for row in registry.tasks.baselines()}
+        distances = [
+            {"task_id": task, "name": name, "measure": "log_det_layerwise", "mean": 0.5 + place, "std": 0.125}
+            for place, (task, name) in enumerate(sorted(names.items(), key=lambda item: item[1]))
+        ]
+        for distance in distances:
+            registry.jobs.add_event(job.id, job.attempt, "distance", distance)
+        recommendation = registry.recommendations.by_job(job.id)
+        assert recommendation is not None
+        files = {kind: self._store.put(kind.encode()) for kind in ("code", "weights")}
+        for kind, digest in files.items():
+            registry.results.keep_artifact(digest, len(kind), "text/plain")
+        architecture = registry.architectures.insert_once(
+            recommendation_id=recommendation.id,
+            job_id=job.id,
+            name="primes",
+            genotype={"edges": []},
+            skeleton={},
+            class_names=[],
+            preprocessing={},
+            parameters=1234,
+            macs=5678,
+            validation={},
+            test={},
+            **files,
+        )
+        document = {
+            "verdict": "closest",
+            "closest": {**distances[0], "distance": 0.5, "probability": None},
+            "distances": distances,
+            "architecture": {"id": architecture.id, "parameters": 1234, "macs": 5678},
+            "test": {"accuracy": 0.975, "interval": [0.95, 0.99], "balanced_accuracy": 0.97},
+        }
+        registry.recommendations.merge_document(recommendation.id, job.id, job.attempt, document)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.usefixtures("quick")
+def test_the_demo_comes_from_nothing_to_an_answer(
+    client: Client,
+    engine: Engine,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(demo, "service_on", lambda settings: nullcontext("http://service"))
+    monkeypatch.setattr(demo, "Client", lambda url: client)
+    worker = WorkerInWords(engine, ArtifactStore(Path(settings.artifact_url)))
+    worker.start()
+    try:
+        document = demo.run_demo(settings, show_answer=True)
+    finally:
+        worker.stop.set()
+        worker.join()
+    assert (document["state"], document["verdict"], len(document["distances"])) == ("succeeded", "closest", 4)
+    assert (settings.home / "demo" / "network.py").read_text() == "code"
+    shown = capsys.readouterr()
+    assert "The closest known task is closed_loops." in shown.out
+    assert "accuracy 0.9750, 95 % interval 0.950 to 0.990" in shown.out
+    assert "network.py" in shown.out
+    assert "primes: distance from closed_loops: 0.5000 ± 0.1250" in shown.err
+    assert "ten_digits: network 1 of 1: balanced validation accuracy 0.975" in shown.err
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_demo_whose_job_fails_says_why_and_where_the_logs_lie(
+    client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(jobs: Mapping[JobStory, Submission], tell: following.Tell) -> None:
+        raise JobFailedError({"detail": "class 2 has 3 images"})
+
+    monkeypatch.setattr(demo, "service_on", lambda settings: nullcontext("http://service"))
+    monkeypatch.setattr(demo, "Client", lambda url: client)
+    monkeypatch.setattr(demo, "follow_all", refuse)
+    with pytest.raises(DemoFailedError, match=rf"class 2 has 3 images\nThe logs lie in {settings.home}/logs"):
+        demo.run_demo(settings, show_answer=True)

@@ -1,0 +1,251 @@
+"""What a person sees: the demo while it runs, and the answer."""
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.spinner import Spinner
+
+from service.answer_display import print_answer, verdict_sentence
+from service.demo_display import LineDisplay, LiveDisplay, open_display, section
+from service.demo_progress import JobStory, genotype_in_short
+from service.event_stream import Event
+
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+
+
+def genotype(primitive: str) -> dict[str, Any]:
+    return {"edges": [[start, end, primitive] for start, end in EDGES]}
+
+
+CELLS = [genotype("sep_conv_3x3"), genotype("identity"), genotype("dil_conv_5x5")]
+SEARCH = {"iteration": 0, "genotypes": CELLS, "validation_accuracies": [0.9, 0.95, 0.8], "incumbent": None}
+STORY = [
+    ("state", {"state": "running", "attempt": 1}),
+    ("stage", {"stage": "fit"}),
+    ("network", {"repetition": 0, "repetitions": 3, "balanced_validation_accuracy": 0.975, "approximation": True}),
+    ("network", {"repetition": 1, "repetitions": 3, "balanced_validation_accuracy": 0.75, "approximation": False}),
+    ("stage", {"stage": "distance"}),
+    ("distance", {"task_id": "t1", "name": "odd", "measure": "log_det", "mean": 0.5, "std": 0.0625}),
+    ("distance", {"task_id": "t2", "name": "loops", "measure": "log_det", "mean": 0.25, "std": None}),
+    ("stage", {"stage": "search"}),
+    ("candidates", {**SEARCH, "round": None, "alphas": [1 / 3] * 3, "validation_accuracies": []}),
+    ("round", {**SEARCH, "round": 0, "alphas": [0.25, 0.5, 0.25]}),
+]
+ENDING = [
+    ("iteration", {**SEARCH, "round": None, "alphas": [0.25, 0.5, 0.25], "incumbent": CELLS[1]}),
+    ("stage", {"stage": "train"}),
+    *(("epoch", {"epoch": epoch, "epochs": 20}) for epoch in range(1, 21)),
+    ("state", {"state": "succeeded", "attempt": 1}),
+]
+
+
+def told(events: list[tuple[str, dict[str, Any]]], story: JobStory) -> list[str]:
+    """The lines that the events are worth."""
+    lines = (story.apply(Event(number, kind, data)) for number, (kind, data) in enumerate(events, start=1))
+    return [line for line in lines if line is not None]
+
+
+def console(*, terminal: bool, width: int = 80) -> Console:
+    return Console(file=io.StringIO(), force_terminal=terminal, width=width, height=40, color_system=None)
+
+
+def output(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def target() -> JobStory:
+    return JobStory("primes", "is it a prime?", is_target=True)
+
+
+def test_each_event_is_told_in_one_line_of_words() -> None:
+    assert told(STORY + ENDING, target()) == [
+        "running",
+        "stage fit",
+        "network 1 of 3: balanced validation accuracy 0.975",
+        "network 2 of 3: balanced validation accuracy 0.750, misses 1-ε",
+        "stage distance",
+        "distance from odd: 0.5000 ± 0.0625",
+        "distance from loops: 0.2500",
+        "stage search",
+        "search, iteration 1: 3 candidates",
+        "search, iteration 1, round 1: weights 0.25 0.50 0.25",
+        "search, iteration 1 ends: a new incumbent id id id id id id",
+        "stage train",
+        "epoch 5 of 20",
+        "epoch 10 of 20",
+        "epoch 15 of 20",
+        "epoch 20 of 20",
+        "succeeded",
+    ]
+
+
+def test_random_search_tells_its_scores() -> None:
+    event = ("round", {**SEARCH, "round": 1, "alphas": []})
+    assert told([event], target()) == ["search, iteration 1, round 2: validation accuracies 0.90 0.95 0.80"]
+
+
+def test_events_of_a_later_version_are_passed_over() -> None:
+    assert told([("fireworks", {"colour": "red"})], target()) == []
+
+
+def test_a_cell_in_short_fits_beside_its_weight() -> None:
+    assert genotype_in_short(genotype("conv_7x1_1x7")) == "7x1 7x1 7x1 7x1 7x1 7x1"
+
+
+def running_target() -> JobStory:
+    story = target()
+    told(STORY, story)
+    progress = {"fraction": 0.5, "message": "search iteration 1 of at most 12", "eta_seconds": 21.4}
+    story.update({"state": "running", "stage": "search", "progress": progress})
+    return story
+
+
+def test_a_terminal_of_80_columns_shows_stages_time_left_distances_and_weights() -> None:
+    screen = console(terminal=True)
+    screen.print(section("A new task", (running_target(),), Spinner("dots")))
+    lines = output(screen).splitlines()
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    assert "✓ distance  ▸ search  · train  · export  about 21 s left" in text
+    assert text.index("loops  0.2500") < text.index("odd    0.5000 ± 0.0625"), "the nearest comes first"
+    assert "0.50  ━━━━━━  id id id id id id" in text
+    assert "what FUSE weighs" in text
+
+
+def test_jobs_that_wait_run_fail_and_are_done_are_told_apart() -> None:
+    stories = [JobStory(name, f"about {name}") for name in ("waits", "runs", "fails", "done")]
+    stories[1].update({"state": "running", "stage": "fit", "progress": {"fraction": 0.25, "message": "network 1 of 3"}})
+    stories[2].update({"state": "failed"})
+    told(STORY[:4], stories[3])
+    stories[3].update({"state": "succeeded"})
+    screen = console(terminal=True)
+    screen.print(section("Known", stories, Spinner("dots")))
+    rows = [line.split() for line in output(screen).splitlines() if line.strip()]
+    assert rows[1] == ["·", "waits", "about", "waits"]
+    assert rows[2][1] == "runs"
+    assert rows[2][-5:] == ["fit", "network", "1", "of", "3"]
+    assert rows[3][0] == "✗"
+    assert rows[4][:2] == ["✓", "done"]
+    assert rows[4][-2:] == ["0.975", "0.750"]
+
+
+def test_without_a_terminal_the_demo_writes_plain_lines() -> None:
+    page = console(terminal=False)
+    story = target()
+    with open_display(page) as display:
+        assert isinstance(display, LineDisplay)
+        display.begin("A new task", (story,))
+        for line in told(STORY, story):
+            display.tell(story, line)
+        display.tell(story, None)
+    lines = output(page).splitlines()
+    assert lines[1:3] == ["A new task", "  primes: is it a prime?"]
+    assert lines[-1].endswith("s  primes: search, iteration 1, round 1: weights 0.25 0.50 0.25")
+    assert "\x1b" not in output(page)
+
+
+def test_on_a_terminal_a_finished_section_stays_above_the_next() -> None:
+    screen = console(terminal=True)
+    first, second = JobStory("first", "1"), JobStory("second", "2")
+    with open_display(screen) as display:
+        assert isinstance(display, LiveDisplay)
+        display.begin("One", (first,))
+        first.update({"state": "succeeded"})
+        display.begin("Two", (second,))
+        second.update({"state": "failed"})
+    text = output(screen)
+    assert text.rindex("✓  first") < text.rindex("✗  second")
+
+
+UNKNOWN: dict[str, Any] = {
+    "id": "r1",
+    "state": "queued",
+    "target": {"task_id": "t9", "test": None},
+    "verdict": None,
+    "closest": {"task_id": None, "name": None, "distance": None, "probability": None},
+    "scale": {"self_distance": None, "untrained_distance": None},
+    "distances": None,
+    "search_space": {"source_task_ids": None, "primitives": None, "size": None, "fraction_of_full": None},
+    "architecture": {"id": None, "genotype": None, "parameters": None, "macs": None},
+    "validation": {"accuracy": None, "balanced_accuracy": None},
+    "test": {"accuracy": None, "interval": None, "balanced_accuracy": None},
+    "cost": {"stage_seconds": None, "device": None},
+}
+
+
+def entry(task_id: str, name: str, mean: float | None, **more: Any) -> dict[str, Any]:
+    return {"task_id": task_id, "name": name, "measure": "log_det_layerwise", "mean": mean, "std": None, **more}
+
+
+KNOWN = UNKNOWN | {
+    "state": "succeeded",
+    "target": {"task_id": "t9", "test": 270},
+    "verdict": "closest",
+    "closest": {"task_id": "t1", "name": "odd", "distance": 0.25, "probability": 0.97},
+    "scale": {"self_distance": 0.125, "untrained_distance": 2.0},
+    "distances": [
+        entry("t2", "[loops]", 0.5, std=0.0625),
+        entry("t1", "odd", 0.25, std=0.03125, interval=[0.2, 0.3], probability_closest=0.97),
+        entry("t3", "a_vgg_task", None),
+    ],
+    "search_space": {
+        "source_task_ids": ["t1"],
+        "primitives": ["identity", "sep_conv_3x3", "max_pool_3x3"],
+        "size": 729,
+        "fraction_of_full": 729 / 8**6,
+    },
+    "architecture": {"id": "a1", "genotype": CELLS[0], "parameters": 102345, "macs": 1234567},
+    "validation": {"accuracy": 0.983, "balanced_accuracy": 0.981},
+    "test": {"accuracy": 0.978, "interval": [0.952, 0.99], "balanced_accuracy": 0.977},
+    "cost": {"stage_seconds": {"fit": 12.0, "search": 20.5}, "device": "cpu"},
+}
+
+
+def answer_of(document: dict[str, Any]) -> list[str]:
+    page = console(terminal=False)
+    print_answer(document, page)
+    return [line.rstrip() for line in output(page).splitlines()]
+
+
+def test_the_answer_says_what_was_found_and_why() -> None:
+    lines = answer_of(KNOWN)
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    for part in (
+        "The closest known task is odd, with probability 0.97.",
+        "odd         0.2500 ± 0.0312  0.2000 to 0.3000     97 %  ━━━━━━",
+        "a_vgg_task   not comparable",
+        "never trained 2.0000",
+        "the space of odd: 729 cells of 262,144 (0.28 %)",
+        "0 → 1  sep_conv_3x3    0 → 2  sep_conv_3x3",
+        "102,345 parameters, 1,234,567 multiply-adds an image",
+        "accuracy 0.9830, balanced 0.9810",
+        "accuracy 0.9780, 95 % interval 0.952 to 0.990, balanced 0.9770",
+        "on 270 images that nothing here had seen before",
+    ):
+        assert part in text
+    assert text.index("odd  ") < text.index("[loops]"), "the nearest comes first, and a name is no markup"
+
+
+def test_an_answer_of_which_nothing_is_known_can_be_printed() -> None:
+    assert "The known tasks have not been compared yet." in answer_of(UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "sentence"),
+    [
+        ("tie", "A tie: odd leads, with probability 0.97, too little to single it out."),
+        ("no_close_task", "No known task is close: none is nearer than networks that were never trained."),
+        ("no_baseline", "There was no known task to compare with."),
+    ],
+)
+def test_every_verdict_has_its_sentence(verdict: str, sentence: str) -> None:
+    assert verdict_sentence(KNOWN | {"verdict": verdict}) == sentence
+
+
+def test_the_full_space_is_called_so() -> None:
+    space = {"source_task_ids": [], "primitives": ["identity"], "size": 262144, "fraction_of_full": 1.0}
+    assert "Searched     the full space: 262,144 cells" in answer_of(KNOWN | {"search_space": space})

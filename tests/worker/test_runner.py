@@ -1,0 +1,239 @@
+"""A runner's whole way, in this process: what it keeps, what it says, and what a second attempt does not do again."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ldnas.space.genotype import Genotype
+from worker import runner
+from worker.endings import Ending
+from worker.registry.models import Job, JobState
+from worker.registry.session import Engine, reading, unit_of_work
+from worker.settings import Settings
+from worker.stages import fitting
+
+ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
+POOLS = Genotype(("max_pool_3x3",) * 5 + ("sep_conv_3x3",))
+CONVOLUTIONS = Genotype(("dil_conv_3x3",) * 6)
+
+
+@pytest.fixture
+def finish(settings: Settings, engine: Engine, claim: Callable[[str], Job]) -> Callable[[str], Job]:
+    """Runs a job to its end in this process."""
+
+    def run(job_id: str) -> Job:
+        job = claim(job_id)
+        assert runner.run(settings, engine, job_id, job.attempt) is Ending.RECORDED
+        with reading(engine) as registry:
+            return registry.jobs.get(job_id)
+
+    return run
+
+
+@pytest.fixture
+def give(engine: Engine) -> Callable[[str, Genotype], None]:
+    """Gives a baseline a genotype, as a request can."""
+
+    def link(task_id: str, genotype: Genotype) -> None:
+        with unit_of_work(engine) as registry:
+            rows = [{"digest": genotype.digest, "genotype": genotype.to_json()}]
+            kept = registry.results.keep_search(genotype.digest, "given", rows)
+            registry.tasks.link_genotypes(task_id, [row.id for row in kept])
+
+    return link
+
+
+@pytest.fixture
+def document(engine: Engine) -> Callable[[str], dict[str, Any]]:
+    def read(recommendation_id: str = "answer") -> dict[str, Any]:
+        with reading(engine) as registry:
+            return registry.recommendations.get(recommendation_id).document
+
+    return read
+
+
+def test_two_baselines_with_other_genotypes_give_the_target_other_spaces(
+    engine, add_task, add_recommendation, give, finish, document
+) -> None:
+    for name, genotype in (("pools", POOLS), ("convolutions", CONVOLUTIONS)):
+        job_id = add_task(name, seed=len(name))
+        give(name, genotype)
+        assert finish(job_id).state is JobState.SUCCEEDED
+    spaces = {}
+    for name in ("pools", "convolutions"):
+        job_id = add_recommendation(f"by-{name}", labels=ACROSS, request={"baselines": [name]})
+        assert finish(job_id).state is JobState.SUCCEEDED
+        answer = document(f"by-{name}")
+        assert answer["verdict"] == "closest"
+        assert answer["closest"]["name"] == name
+        spaces[name] = set(answer["search_space"]["primitives"])
+        assert {edge[2] for edge in answer["architecture"]["genotype"]["edges"]} <= spaces[name]
+    assert spaces == {"pools": {"max_pool_3x3", "sep_conv_3x3"}, "convolutions": {"dil_conv_3x3"}}
+
+
+def test_a_recommendation_tells_all_that_it_found(engine, add_task, add_recommendation, finish, document) -> None:
+    finish(add_task("three"))
+    job = finish(add_recommendation(labels=ACROSS))
+    answer = document()
+    assert job.state is JobState.SUCCEEDED
+    assert job.progress["fraction"] == pytest.approx(1, abs=0.05)
+    assert answer["target"]["classes"] == ["across", "rest"]
+    assert answer["target"]["train"] + answer["target"]["validation"] + answer["target"]["test"] == 72
+    (entry,) = answer["distances"]
+    assert (entry["name"], entry["repetitions"], entry["comparable"]) == ("three", 2, True)
+    assert entry["mean"] > 0
+    assert entry["std"] is not None
+    assert entry["others"]["log_det"] > 0
+    assert entry["mean"] < answer["scale"]["untrained_distance"], "the verdict says closest"
+    low, high = answer["test"]["interval"]
+    assert low <= answer["test"]["accuracy"] <= high
+    with reading(engine) as registry:
+        architecture = registry.architectures.get(answer["architecture"]["id"])
+        assert registry.results.artifact(architecture.weights).bytes > 1000
+        assert registry.tasks.genotypes("three")[0].origin == "random"
+        matrix = registry.results.matrix("log_det_layerwise", None)
+    assert [(row.source_task_id, row.repetitions) for row in matrix] == [("three", 2)]
+    assert matrix[0].mean == pytest.approx(entry["mean"])
+
+
+def test_without_baselines_the_full_space_is_searched_and_the_verdict_says_so(
+    add_recommendation, finish, document
+) -> None:
+    finish(add_recommendation(labels=ACROSS))
+    answer = document()
+    assert (answer["verdict"], answer["closest"], answer["distances"]) == ("no_baseline", None, [])
+    assert answer["search_space"]["fraction_of_full"] == 1.0
+
+
+def test_the_target_itself_is_no_baseline_of_its_own(add_task, add_recommendation, finish, document) -> None:
+    finish(add_task("the same", labels=ACROSS))
+    finish(add_recommendation(labels={"groups": [[0]], "rest": True, "balance": False}))
+    answer = document()
+    assert answer["verdict"] == "no_baseline"
+    assert answer["eligibility"][0]["reason"].startswith("it is the target itself")
+
+
+def test_a_baseline_of_another_architecture_is_listed_with_the_call_that_would_mend_it(
+    add_task, add_recommendation, finish, document
+) -> None:
+    finish(add_task("other", architecture="resnet18", repetitions=1))
+    finish(add_recommendation(labels=ACROSS, architecture="small_cnn"))
+    (entry,) = document()["distances"]
+    assert (entry["comparable"], entry["mean"]) == (False, None)
+    assert entry["mend"]["path"] == "/v1/tasks"
+    assert entry["mend"]["body"]["network"] == "small_cnn"
+
+
+def test_a_second_attempt_takes_up_what_the_first_one_kept(
+    settings, engine, add_task, claim, monkeypatch
+) -> None:
+    job_id = add_task("broken off")
+    first = claim(job_id)
+    fit, fitted = fitting.fit, []
+
+    def fit_once_then_lose_the_disk(network: torch.nn.Module, *arguments: Any, **options: Any) -> None:
+        if fitted:
+            raise OSError("no space left on device")
+        fit(network, *arguments, **options)
+        fitted.append(network)
+
+    monkeypatch.setattr(fitting, "fit", fit_once_then_lose_the_disk)
+    assert runner.run(settings, engine, job_id, first.attempt) is Ending.INFRASTRUCTURE
+    with unit_of_work(engine) as registry:
+        registry.jobs.release(job_id, first.attempt, reason="test", counts_as_failure=True)
+    monkeypatch.setattr(fitting, "fit", lambda *arguments, **options: (fitted.append(1), fit(*arguments, **options)))
+    second = claim(job_id)
+    assert runner.run(settings, engine, job_id, second.attempt) is Ending.RECORDED
+    assert len(fitted) == 2, "two networks in all, none of them twice"
+
+
+def test_an_attempt_that_lost_its_lease_changes_nothing(settings, engine, add_task, claim) -> None:
+    job_id = add_task("fenced")
+    first = claim(job_id)
+    with unit_of_work(engine) as registry:
+        registry.jobs.release(job_id, first.attempt, reason="test", counts_as_failure=False)
+    second = claim(job_id)
+    assert runner.run(settings, engine, job_id, first.attempt) is Ending.FENCE_LOST
+    with reading(engine) as registry:
+        job = registry.jobs.get(job_id)
+        assert (job.state, job.attempt, job.progress_seq) == (JobState.RUNNING, second.attempt, second.progress_seq)
+        assert registry.tasks.get("fenced").dataset_digest is None
+        assert registry.tasks.networks("fenced") == []
+
+
+def test_a_named_baseline_is_waited_for(settings, engine, add_task, add_recommendation, claim, finish, document) -> None:
+    baseline_job = add_task("slow")
+    job_id = add_recommendation(labels=ACROSS, request={"baselines": ["slow"]})
+    waiting = claim(job_id)
+    assert runner.run(settings, engine, job_id, waiting.attempt) is Ending.RELEASED
+    with reading(engine) as registry:
+        job = registry.jobs.get(job_id)
+        assert (job.state, job.failures) == (JobState.QUEUED, 0)
+        assert job.run_after > job.created_at
+        assert [event.data for event in registry.jobs.events_after(job_id) if event.kind == "waiting"] == [
+            {"baselines": ["slow"]}
+        ]
+    finish(baseline_job)
+    with unit_of_work(engine) as registry:
+        registry.session.get(Job, job_id).run_after = 0
+    finish(job_id)
+    assert document()["closest"]["name"] == "slow"
+
+
+@pytest.mark.parametrize(
+    ("labels", "code", "words"),
+    [
+        ({"groups": [["acros"]], "rest": True, "balance": False}, "unknown_label", "acros"),
+        ({"groups": [["across", "down", "plain"]], "rest": True, "balance": False}, "invalid_mapping", "rest"),
+    ],
+)
+def test_what_cannot_be_worked_on_fails_with_its_reason(add_task, finish, labels, code, words) -> None:
+    job = finish(add_task("impossible", labels=labels))
+    assert job.state is JobState.FAILED
+    assert job.error["code"] == code
+    assert words in job.error["detail"]
+    assert job.error["field"].startswith("labels")
+
+
+def test_a_broken_image_is_named_and_nothing_half_written_stays(engine, add_task, finish, stripes_folder: Path) -> None:
+    (stripes_folder / "down" / "07.png").write_bytes(b"\x89PNG\r\n\x1a\n not a picture")
+    job = finish(add_task("broken"))
+    assert job.error["code"] == "broken_image"
+    assert job.error["origin"].endswith("down/07.png")
+    with reading(engine) as registry:
+        assert registry.tasks.get("broken").dataset_digest is None
+
+
+def test_images_that_change_under_a_task_are_noticed(
+    settings, engine, add_task, claim, stripes_folder: Path, finish
+) -> None:
+    job_id = add_task("changing")
+    first = claim(job_id)
+    context_digest = "0" * 64
+    with unit_of_work(engine) as registry:
+        registry.tasks.resolve(
+            "changing",
+            architecture="small_cnn",
+            dataset_digest=context_digest,
+            mapping_digest="m",
+            preprocessing_digest="p",
+            class_names=["a", "b"],
+            counts={"train": 1, "validation": 1, "test": 1},
+        )
+        registry.jobs.release(job_id, first.attempt, reason="test", counts_as_failure=False)
+    shutil.copy(stripes_folder / "down" / "01.png", stripes_folder / "plain" / "new.png")
+    job = finish(job_id)
+    assert job.error["code"] == "reference_changed"
+    assert stripes_folder.as_uri() in job.error["detail"]
+
+
+def test_a_bug_closes_the_row_without_telling_the_inside(engine, add_task, finish, monkeypatch) -> None:
+    monkeypatch.setattr(fitting, "evaluate", lambda *arguments: 1 / 0)
+    job = finish(add_task("buggy"))
+    assert (job.state, job.error["code"]) == (JobState.FAILED, "internal")
+    assert "division" not in job.error["detail"]
+    assert job.id in job.error["detail"]

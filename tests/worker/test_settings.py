@@ -1,0 +1,78 @@
+"""Settings come from the environment, refuse what they do not understand, and travel to child processes."""
+
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+from worker.errors import SettingsError
+from worker.settings import Settings
+
+
+def test_without_any_variable_everything_lies_under_the_home_folder() -> None:
+    settings = Settings.from_environment({})
+    home = Path("var").absolute()
+    assert settings.home == home
+    assert settings.database_url == f"sqlite:///{home}/ldnas.sqlite3"
+    assert settings.broker_url == "filesystem://"
+    assert settings.artifact_url == f"{home}/artifacts"
+    assert settings.dataset_roots == (home / "datasets",)
+    assert (settings.device, settings.network, settings.host, settings.port) == ("auto", None, "127.0.0.1", 8000)
+
+
+def test_an_empty_variable_counts_as_absent() -> None:
+    assert Settings.from_environment({"LDNAS_PORT": "", "LDNAS_NETWORK": " "}) == Settings.from_environment({})
+
+
+def test_a_child_process_gets_the_same_settings() -> None:
+    settings = Settings.from_environment(
+        {
+            "LDNAS_HOME": "/srv/ldnas",
+            "LDNAS_DATABASE_URL": "postgresql://u:p@db/ldnas",
+            "LDNAS_BROKER_URL": "redis://queue/0",
+            "LDNAS_ARTIFACT_URL": "s3://bucket/ldnas",
+            "LDNAS_DATASET_ROOTS": "/data/a:/data/b",
+            "LDNAS_DEVICE": "cuda:1",
+            "LDNAS_NETWORK": "resnet18",
+            "LDNAS_HOST": "0.0.0.0",
+            "LDNAS_PORT": "9000",
+            "LDNAS_LEASE_SECONDS": "12.5",
+            "LDNAS_STALL_SECONDS": "100",
+        }
+    )
+    assert settings.dataset_roots == (Path("/data/a"), Path("/data/b"))
+    assert Settings.from_environment(settings.as_environment()) == settings
+    default = Settings.from_environment({})
+    assert Settings.from_environment(default.as_environment()) == default
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("LDNAS_DATABASE_URL", "mysql://db/ldnas"),
+        ("LDNAS_BROKER_URL", "amqp://queue"),
+        ("LDNAS_DEVICE", "tpu"),
+        ("LDNAS_PORT", "65536"),
+        ("LDNAS_PORT", "-1"),
+        ("LDNAS_LEASE_SECONDS", "0"),
+        ("LDNAS_LEASE_SECONDS", "soon"),
+        ("LDNAS_STALL_SECONDS", "nan"),
+        ("LDNAS_STALL_SECONDS", "inf"),
+    ],
+)
+def test_a_value_that_is_not_accepted_is_refused_by_the_variables_name(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"{variable} is '{value}'; accepted: ") as refusal:
+        Settings.from_environment({variable: value})
+    assert refusal.value.variable == variable
+
+
+def test_several_heartbeats_and_sweeps_fit_into_a_lease() -> None:
+    for lease in ("0.5", "60", "3600"):
+        settings = Settings.from_environment({"LDNAS_LEASE_SECONDS": lease})
+        assert settings.heartbeat_seconds + settings.poll_seconds < settings.lease_seconds / 2
+        assert settings.sweep_seconds <= min(5, settings.lease_seconds / 6)
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Settings.from_environment({}).port = 1  # type: ignore[misc]
