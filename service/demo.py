@@ -56,6 +56,9 @@ def run_demo(settings: Settings, *, show_answer: bool) -> dict[str, Any]:
         with open_display(console) as display, service_on(settings) as url, Client(url) as client:
             document = _recommend(client, display)
             folder = _export(client, document, settings.home / "demo")
+    except KeyboardInterrupt:
+        console.print("Stopped. The next demo on this home goes on with what is there.", highlight=False)
+        raise
     except ClientError as error:
         raise DemoFailedError(str(error), log_folder(settings)) from error
     if show_answer:

@@ -20,7 +20,8 @@ from service.answer_display import BAR_WIDTH, bar
 from service.demo_progress import JobStory, SearchView, genotype_in_short, spread
 
 TARGET_STAGES = ("resolve", "fit", "distance", "search", "train", "export")
-REFRESH_PER_SECOND = 8
+# Enough to look alive; each drawing costs the computation beside it some time.
+REFRESH_PER_SECOND = 4
 
 
 class Display(AbstractContextManager["Display"], Protocol):

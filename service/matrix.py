@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ldnas.recipe import DEFAULT_RECIPE
 from service.schemas.distances import DistanceMatrix, Measure, TaskLabel
 from worker.registry.matrix import MatrixEntry
 from worker.registry.registry import Registry
@@ -14,7 +15,7 @@ def distance_matrix(registry: Registry, measure: Measure, *, source: str | None,
     Raises:
         NotFoundError: `source` or `target` is neither a task's id nor its name.
     """
-    entries = registry.results.matrix(measure, None, source=source, target=target)
+    entries = registry.results.matrix(measure, DEFAULT_RECIPE.digest, source=source, target=target)
     labels = _labels(registry, entries, [name for name in (source, target) if name is not None])
     place = {label.id: index for index, label in enumerate(labels)}
 
@@ -26,7 +27,7 @@ def distance_matrix(registry: Registry, measure: Measure, *, source: str | None,
 
     return DistanceMatrix(
         measure=measure,
-        recipe=None,
+        recipe={**DEFAULT_RECIPE.to_json(), "digest": DEFAULT_RECIPE.digest},
         tasks=labels,
         mean=table("mean"),
         std=table("std"),

@@ -7,15 +7,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from service.demo_progress import genotype_in_short
+
 
 def print_tasks(tasks: Iterable[Mapping[str, Any]], console: Console | None = None) -> None:
-    """One row for each task."""
+    """Two lines for each task: what it is called and what it is, its id and how it groups the labels."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in ("name", "role", "state", "dataset", "labels", "id"):
+    table.add_column("name and id", no_wrap=True)
+    for column in ("role", "state", "dataset and labels"):
         table.add_column(column, overflow="fold")
     for task in tasks:
-        cells = (task["name"], task["role"], task["state"], task["dataset"]["uri"], labels_in_short(task), task["id"])
-        table.add_row(*map(Text, cells))
+        name = Text(task["name"], style="bold").append("\n" + task["id"], style="not bold dim")
+        data = Text(task["dataset"]["uri"]).append("\n" + labels_in_short(task), style="dim")
+        table.add_row(name, Text(task["role"]), Text(task["state"]), data)
     (console or Console()).print(table if table.row_count else "no tasks; ldnas task add registers one", markup=False)
 
 
@@ -25,7 +29,7 @@ def print_task(task: Mapping[str, Any], console: Console | None = None) -> None:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for key, value in task.items():
-        if value is not None:
+        if value not in (None, []):
             table.add_row(Text(key), Text(labels_in_short(task) if key == "labels" else _plain(value)))
     (console or Console()).print(table)
 
@@ -65,8 +69,12 @@ def _entry(mean: float | None, std: float | None) -> str:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, Mapping) and "edges" in value:
+        return genotype_in_short(value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_plain(part)}" for key, part in value.items() if part is not None)
+        # The keys that say where something is stored tell a person nothing.
+        shown = ((key, part) for key, part in value.items() if part is not None and key not in ("id", "key"))
+        return ", ".join(f"{key} {_plain(part)}" for key, part in shown)
     if isinstance(value, list):
-        return ", ".join(map(_plain, value))
-    return str(value)
+        return ("\n" if value and isinstance(value[0], Mapping) else ", ").join(map(_plain, value))
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -39,14 +39,14 @@ def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def stripes_folder(tmp_path: Path) -> Path:
-    """An image folder of 72 pictures, 16×16: `across`, `down` and `plain` stripes under noise."""
+    """An image folder of 36 pictures, 16×16: `across`, `down` and `plain` stripes under noise."""
     root = tmp_path / "datasets" / "stripes"
     random = np.random.default_rng(0)
     rows, columns = np.mgrid[0:16, 0:16]
     patterns = {"across": (rows // 3) % 2, "down": (columns // 3) % 2, "plain": np.zeros((16, 16))}
     for name, pattern in patterns.items():
         (root / name).mkdir(parents=True)
-        for index in range(24):
+        for index in range(12):
             picture = 140 * pattern + random.integers(0, 100, (16, 16))
             Image.fromarray(picture.astype(np.uint8)).save(root / name / f"{index:02}.png")
     return root

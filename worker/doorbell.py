@@ -1,8 +1,8 @@
 """Publishing: tells the broker that a job waits, and forgets about it."""
 
 from types import TracebackType
+from typing import Any
 
-from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from worker.app import QUEUE, make_celery
@@ -19,7 +19,7 @@ class Doorbell:
 
     def __init__(self, settings: Settings) -> None:
         self._app = make_celery(settings)
-        self._connection: Connection | None = None
+        self._connection: Any = None  # kombu's Connection, which is not typed
 
     def ring(self, message: JobMessage) -> None:
         """Publish the message.

@@ -6,8 +6,10 @@ Here every file appears complete, by renaming, and a message that cannot be read
 """
 
 import fcntl
+import json
 import logging
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +18,6 @@ from queue import Empty
 from typing import Any
 
 from kombu.transport import filesystem
-from kombu.utils.encoding import str_to_bytes
-from kombu.utils.json import dumps, loads
 
 log = logging.getLogger(__name__)
 
@@ -25,13 +25,14 @@ log = logging.getLogger(__name__)
 class MailboxChannel(filesystem.Channel):
     """Reads and writes messages as files, one at a time and each of them whole."""
 
-    def _put(self, queue: str, payload: Any, **options: Any) -> None:
+    # kombu's own base classes disagree on the name of the second parameter.
+    def _put(self, queue: str, payload: Any, **options: Any) -> None:  # type: ignore[override]
         folder = Path(self.data_folder_out)
         # The names sort by time, so that messages come out roughly in order.
-        name = f"{int(filesystem.monotonic() * 1000):015d}_{uuid.uuid4().hex}.{queue}.msg"
-        _write_whole(folder / name, dumps(payload))
+        name = f"{int(time.monotonic() * 1000):015d}_{uuid.uuid4().hex}.{queue}.msg"
+        _write_whole(folder / name, json.dumps(payload))
 
-    def _get(self, queue: str) -> Any:
+    def _get(self, queue: str, timeout: float | None = None) -> Any:
         for path in sorted(Path(self.data_folder_in).glob(f"*.{queue}.msg")):
             taken = Path(self.processed_folder) / path.name
             try:
@@ -40,7 +41,7 @@ class MailboxChannel(filesystem.Channel):
                 continue
             content = taken.read_bytes()
             try:
-                message = loads(content)
+                message = json.loads(content)
             except ValueError:
                 # The dispatcher rings again for a job that nobody has taken.
                 log.warning("put aside an unreadable message of %d bytes: %s", len(content), taken)
@@ -49,13 +50,23 @@ class MailboxChannel(filesystem.Channel):
             return message
         raise Empty
 
+    def get_table(self, exchange: str) -> list[filesystem.exchange_queue_t]:
+        try:
+            bindings = json.loads(self._table_file(exchange).read_bytes())
+        except FileNotFoundError:
+            return []
+        return [filesystem.exchange_queue_t(*binding) for binding in bindings]
+
     def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
-        file = Path(self._exchange_file(exchange))
+        file = self._table_file(exchange)
+        binding = filesystem.exchange_queue_t(routing_key or "", pattern or "", queue or "")
         with _locked(file.with_suffix(".lock")):
-            bindings = [tuple(binding) for binding in self.get_table(exchange)]
-            binding = (routing_key or "", pattern or "", queue or "")
+            bindings = self.get_table(exchange)
             if binding not in bindings:
-                _write_whole(file, dumps([binding, *bindings]))
+                _write_whole(file, json.dumps([binding, *bindings]))
+
+    def _table_file(self, exchange: str) -> Path:
+        return Path(self.control_folder) / f"{exchange}.exchange"
 
 
 class Mailbox(filesystem.Transport):
@@ -66,7 +77,7 @@ class Mailbox(filesystem.Transport):
 
 def _write_whole(path: Path, text: str) -> None:
     draft = path.with_name(f".{uuid.uuid4().hex}.draft")
-    draft.write_bytes(str_to_bytes(text))
+    draft.write_bytes(text.encode())
     os.replace(draft, path)
 
 

@@ -12,8 +12,6 @@ import torch
 
 from ldnas.fisher import FisherDiagonal
 
-MEASURES = ("log_det_layerwise", "log_det")
-
 
 @dataclass(frozen=True)
 class LayerSums:
@@ -95,7 +93,7 @@ def log_det_layerwise(source: LogDetSummary, target: LogDetSummary) -> Distance:
 
 
 def measure_distance(measure: str, source: LogDetSummary, target: LogDetSummary) -> Distance:
-    """The distance by the name of its measure, one of `MEASURES`."""
+    """The distance by the name of its measure, one of `ldnas.recipe.MEASURES`."""
     return {"log_det": log_det, "log_det_layerwise": log_det_layerwise}[measure](source, target)
 
 

@@ -10,9 +10,9 @@ from ldnas.data.preprocessing import normalise
 from ldnas.data.task_data import ImageSet
 from ldnas.distance.log_det import LogDetSummary
 from ldnas.distance.probe import fit_probe
-from ldnas.distance.recipe import Recipe
 from ldnas.fisher import empirical_fisher_diagonal
 from ldnas.networks.classifier import Classifier
+from ldnas.recipe import Recipe
 from ldnas.seeding import derive_seed
 
 _BATCH = 64

@@ -2,5 +2,7 @@
 
 from ldnas.fisher.diagonal import FisherDiagonal
 from ldnas.fisher.empirical import empirical_fisher_diagonal
+from ldnas.fisher.exact import exact_fisher_diagonal
+from ldnas.fisher.monte_carlo import monte_carlo_fisher_diagonal
 
-__all__ = ["FisherDiagonal", "empirical_fisher_diagonal"]
+__all__ = ["FisherDiagonal", "empirical_fisher_diagonal", "exact_fisher_diagonal", "monte_carlo_fisher_diagonal"]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 # Sums of squares are taken in the parameters' precision for this many samples, then moved to float64: single
 # precision alone would drift with M, and adding to float64 after every batch would cost memory traffic.
-SAMPLES_BETWEEN_FLUSHES = 512
+SAMPLES_BETWEEN_FLUSHES = 128
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,7 +33,7 @@ def empirical_fisher_diagonal(
     """
     squares = SquaredGradients(network, parameters)
     for inputs, labels in batches:
-        squares.add(inputs, _negative_log_likelihood(labels))
+        squares.add(inputs, [_negative_log_likelihood(labels)])
     return squares.diagonal()
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ldnas.errors import UnsupportedLayerError
-from ldnas.fisher.diagonal import FisherDiagonal, SquareSums
+from ldnas.fisher.diagonal import SAMPLES_BETWEEN_FLUSHES, FisherDiagonal, SquareSums
 from ldnas.fisher.layers import parameter_layers
 from ldnas.fisher.per_sample_loop import add_squares_by_loop
 from ldnas.fisher.recording import LayerRecorder
@@ -32,20 +32,36 @@ class SquaredGradients:
         self._by_loop = False
         self._channels_last = True
 
-    def add(self, inputs: Tensor, loss_of: LossOf) -> None:
-        """Add one batch; `loss_of(logits, rows)` is the summed loss of the samples `rows`, given their logits."""
-        inputs = inputs.to(next(self._network.parameters()).device)
+    def add(self, inputs: Tensor, losses: Iterable[LossOf]) -> None:
+        """Add one batch, its squares summed over `losses`.
+
+        A loss is called with (logits, rows) and returns the summed loss of the samples `rows`, given their logits.
+        """
+        inputs = inputs.detach().to(next(self._network.parameters()).device)
+        losses = tuple(losses)
         with _evaluating(self._network):
-            if not self._by_loop:
-                self._by_loop = not self._add_by_rules(inputs, loss_of)
-            if self._by_loop:
-                with _differentiable(self._counted.values(), True):
-                    add_squares_by_loop(self._network, self._counted, self._sums, inputs, loss_of)
-        self._sums.count(len(inputs))
+            # A larger batch would sum more squares in single precision than the sums allow between two flushes.
+            for start in range(0, len(inputs), SAMPLES_BETWEEN_FLUSHES):
+                part = inputs[start : start + SAMPLES_BETWEEN_FLUSHES]
+                for loss_of in losses:
+                    self._add_part(part, _shifted(loss_of, start))
+                self._sums.count(len(part))
 
     def diagonal(self) -> FisherDiagonal:
-        """The mean over all samples added so far."""
+        """The mean over all samples added so far.
+
+        Raises:
+            UnsupportedLayerError: no sample was added.
+        """
+        if self._sums.samples == 0:
+            raise UnsupportedLayerError("a Fisher diagonal needs at least one image; the batches held none")
         return FisherDiagonal(self._sums.mean(), self._sums.samples, parameter_layers(self._network, self._counted))
+
+    def _add_part(self, inputs: Tensor, loss_of: LossOf) -> None:
+        self._by_loop = self._by_loop or not self._add_by_rules(inputs, loss_of)
+        if self._by_loop:
+            with _differentiable(self._counted.values(), True):
+                add_squares_by_loop(self._network, self._counted, self._sums, inputs, loss_of)
 
     def _add_by_rules(self, inputs: Tensor, loss_of: LossOf) -> bool:
         """Whether the batch could be added by the rules; if not, nothing was added."""
@@ -70,13 +86,18 @@ class SquaredGradients:
         return self._record(inputs)
 
     def _record(self, inputs: Tensor) -> tuple[Tensor, list[str]]:
-        recorder = LayerRecorder(self._counted, self._sums)
+        recorder = LayerRecorder(self._counted, self._sums, len(inputs))
         with recorder:
             logits = self._network(inputs)
         recorder.check_each_used_once()
         if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(inputs):
             raise UnsupportedLayerError("the network must return logits [N, C], one row per image")
         return logits, recorder.obstacles
+
+
+def _shifted(loss_of: LossOf, start: int) -> LossOf:
+    """The loss of a part of a batch that begins at sample `start`."""
+    return lambda logits, rows: loss_of(logits, slice(rows.start + start, rows.stop + start))
 
 
 def _counted_parameters(network: nn.Module, names: Iterable[str] | None) -> dict[str, nn.Parameter]:

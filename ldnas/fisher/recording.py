@@ -29,10 +29,11 @@ class LayerRecorder(TorchFunctionMode):
         obstacles: why this forward pass cannot be treated by the rules, one sentence each; empty where it can.
     """
 
-    def __init__(self, counted: Mapping[str, nn.Parameter], sums: SquareSums) -> None:
+    def __init__(self, counted: Mapping[str, nn.Parameter], sums: SquareSums, samples: int) -> None:
         super().__init__()
         self._names = {id(parameter): name for name, parameter in counted.items()}
         self._sums = sums
+        self._samples = samples
         self._uses: Counter[str] = Counter()
         self._anchor = torch.zeros((), requires_grad=True)
         self.obstacles: list[str] = []
@@ -50,6 +51,9 @@ class LayerRecorder(TorchFunctionMode):
         layer = ", ".join(sorted(names))
         if call is None:
             self.obstacles.append(f"no rule treats {getattr(func, '__name__', func)} of {layer}")
+            return output
+        if len(call.input) != self._samples:
+            self.obstacles.append(f"the first axis of the input of {layer} is not the samples")
             return output
         if not torch.is_grad_enabled():
             self.obstacles.append(f"{layer} is used with gradients disabled")

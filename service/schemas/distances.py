@@ -1,6 +1,6 @@
 """What `GET /v1/distances` answers."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -20,7 +20,7 @@ class DistanceMatrix(Response):
     """Distances from the task of each row to the task of each column; `null` where not measured."""
 
     measure: Measure
-    recipe: str | None = Field(description="digest of the recipe asked for; null: of whichever was measured last")
+    recipe: dict[str, Any] = Field(description="how the Fisher information was taken, with its digest")
     tasks: list[TaskLabel] = Field(description="row i and column i belong to task i")
     mean: list[list[float | None]]
     std: list[list[float | None]] = Field(description="over repetitions, n-1 in the denominator; null for one")

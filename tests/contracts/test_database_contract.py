@@ -86,6 +86,7 @@ def test_writers_that_read_first_wait_for_each_other(engine: Engine) -> None:
 
     def merge(number: int) -> None:
         with unit_of_work(engine) as registry:
+            registry.recommendations.get(recommendation_id)  # SQLite could not turn a reader into a writer
             registry.recommendations.merge_document(recommendation_id, job_id, 1, {str(number): number})
 
     with ThreadPoolExecutor(4) as threads:

@@ -75,5 +75,3 @@ def claim(engine: Engine) -> Callable[[str], Job]:
         return job
 
     return take
-
-

@@ -82,7 +82,7 @@ def test_a_recommendation_tells_all_that_it_found(engine, add_task, add_recommen
     assert job.state is JobState.SUCCEEDED
     assert job.progress["fraction"] == pytest.approx(1, abs=0.05)
     assert answer["target"]["classes"] == ["across", "rest"]
-    assert answer["target"]["train"] + answer["target"]["validation"] + answer["target"]["test"] == 72
+    assert answer["target"]["train"] + answer["target"]["validation"] + answer["target"]["test"] == 36
     (entry,) = answer["distances"]
     assert (entry["name"], entry["repetitions"], entry["comparable"]) == ("three", 2, True)
     assert entry["mean"] > 0
@@ -128,9 +128,7 @@ def test_a_baseline_of_another_architecture_is_listed_with_the_call_that_would_m
     assert entry["mend"]["body"]["network"] == "small_cnn"
 
 
-def test_a_second_attempt_takes_up_what_the_first_one_kept(
-    settings, engine, add_task, claim, monkeypatch
-) -> None:
+def test_a_second_attempt_takes_up_what_the_first_one_kept(settings, engine, add_task, claim, monkeypatch) -> None:
     job_id = add_task("broken off")
     first = claim(job_id)
     fit, fitted = fitting.fit, []
@@ -165,7 +163,9 @@ def test_an_attempt_that_lost_its_lease_changes_nothing(settings, engine, add_ta
         assert registry.tasks.networks("fenced") == []
 
 
-def test_a_named_baseline_is_waited_for(settings, engine, add_task, add_recommendation, claim, finish, document) -> None:
+def test_a_named_baseline_is_waited_for(
+    settings, engine, add_task, add_recommendation, claim, finish, document
+) -> None:
     baseline_job = add_task("slow")
     job_id = add_recommendation(labels=ACROSS, request={"baselines": ["slow"]})
     waiting = claim(job_id)

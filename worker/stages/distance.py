@@ -6,12 +6,12 @@ from itertools import permutations
 from typing import Any
 
 from ldnas.digests import json_digest
-from ldnas.distance.log_det import MEASURES, Distance, LogDetSummary, measure_distance
+from ldnas.distance.log_det import Distance, LogDetSummary, measure_distance
 from ldnas.distance.passes import gather_batch_norm_statistics, log_det_summary
 from ldnas.distance.ranking import Spread
-from ldnas.distance.recipe import DEFAULT_RECIPE, Recipe
 from ldnas.networks.build import build_network
 from ldnas.networks.classifier import Classifier
+from ldnas.recipe import DEFAULT_RECIPE, MEASURES, Recipe
 from ldnas.seeding import derive_seed
 from worker.registry.models import Network
 from worker.stages.baselines import Baseline

@@ -2,17 +2,11 @@
 
 from typing import Any
 
+from ldnas.data.preprocessing import Preprocessing
 from ldnas.export import save_weights, standalone_code
 from worker.stages.context import JobContext
 from worker.stages.resolve import ResolvedTask
 from worker.stages.train import TrainedArchitecture
-
-_PREPROCESSING = {
-    "channels": "RGB; grey is repeated, transparency lies on white",
-    "aspect_ratio": "centred on a black square",
-    "resize": "bilinear, antialiased",
-    "normalise": "x / 127.5 - 1",
-}
 
 
 def export(
@@ -25,19 +19,15 @@ def export(
     test: dict[str, Any],
 ) -> str:
     """Stores what a person takes home and gives the architecture's id; a repeated export gives the same one."""
-    preprocessing = {"image_size": task.image_size, **_PREPROCESSING}
+    preprocessing = Preprocessing(task.image_size).to_json()
     class_names = task.full.class_names
     description = trained.to_json()
     code = standalone_code(trained.genotype, trained.skeleton, class_names, preprocessing).encode()
     weights = save_weights(trained.network, {"genotype": trained.genotype.digest, "classes": "\n".join(class_names)})
+    digests = {"weights": context.store.put(weights), "code": context.store.put(code)}
     with context.unit_of_work() as registry:
-        digests = {}
-        for kind, content, media_type in (
-            ("weights", weights, "application/octet-stream"),
-            ("code", code, "text/x-python; charset=utf-8"),
-        ):
-            digests[kind] = context.store.put(content)
-            registry.results.keep_artifact(digests[kind], len(content), media_type)
+        registry.results.keep_artifact(digests["weights"], len(weights), "application/octet-stream")
+        registry.results.keep_artifact(digests["code"], len(code), "text/x-python; charset=utf-8")
         architecture = registry.architectures.insert_once(
             recommendation_id=recommendation_id,
             job_id=context.job_id,
@@ -54,4 +44,4 @@ def export(
         )
         document = {"architecture": {"id": architecture.id, **description}}
         registry.recommendations.merge_document(recommendation_id, context.job_id, context.fence, document)
-        return architecture.id
+    return architecture.id

@@ -6,6 +6,7 @@ from safetensors.torch import load as load_safetensors
 
 from ldnas.networks.build import build_network
 from ldnas.networks.classifier import Classifier
+from ldnas.recipe import DEFAULT_RECIPE, MEASURES
 from ldnas.seeding import derive_seed
 from ldnas.train import TrainConfig
 from worker.registry.models import Network
@@ -13,7 +14,7 @@ from worker.stages.context import JobContext
 from worker.stages.fitting import FitPlan, fit_once
 from worker.stages.resolve import ResolvedTask
 
-TASK_NETWORK_CONFIG = TrainConfig(epochs=6, minimum_steps=120)
+TASK_NETWORK_CONFIG = TrainConfig(epochs=4, minimum_steps=60)
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,17 @@ def _link(context: JobContext, task: ResolvedTask, repetition: int, network: Net
         "balanced_validation_accuracy": network.validation_balanced_accuracy,
         "approximation": approximation,
     }
+    # The matrix' diagonal: a network is at distance 0 from itself whatever the images, by Eq. 2.
+    itself = {
+        "source_network": network.key,
+        "target_network": network.key,
+        "data_key": task.data_key,
+        "recipe_digest": DEFAULT_RECIPE.digest,
+        "value": 0.0,
+        "signed": 0.0,
+    }
     with context.unit_of_work() as registry:
         registry.tasks.link_network(task.id, repetition, network.key)
+        registry.results.keep_distances([{**itself, "measure": measure} for measure in MEASURES])
         registry.jobs.add_event(context.job_id, context.fence, "network", story)
     return FittedNetwork(network, approximation)

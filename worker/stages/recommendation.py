@@ -5,9 +5,8 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
-from ldnas.distance.log_det import MEASURES
 from ldnas.distance.ranking import Ranking, rank
-from ldnas.distance.recipe import DEFAULT_RECIPE
+from ldnas.recipe import DEFAULT_RECIPE, MEASURES
 from ldnas.recommend import ChosenSpace, choose_space
 from ldnas.space.genotype import EDGES
 from ldnas.space.skeleton import default_skeleton

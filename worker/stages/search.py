@@ -99,8 +99,9 @@ def _search(context: JobContext, task: ResolvedTask, plan: SearchPlan, key: str)
         on_state=lambda state: context.checkpoints.save(key, json_to_bytes(state)),
     )
     best_first = sorted(outcome.scored, key=lambda score: score.genotype != outcome.best)
+    rows = [{"digest": score.genotype.digest, **score.to_json()} for score in best_first]
     with context.unit_of_work() as registry:
-        return registry.results.keep_search(key, plan.origin, [score.to_json() for score in best_first])
+        return registry.results.keep_search(key, plan.origin, rows)
 
 
 def _report(context: JobContext, plan: SearchPlan, event: SearchEvent) -> None:

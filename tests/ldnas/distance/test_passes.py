@@ -9,7 +9,7 @@ from torch import nn
 from ldnas.data.task_data import ImageSet
 from ldnas.distance.log_det import MEASURES, measure_distance
 from ldnas.distance.passes import gather_batch_norm_statistics, log_det_summary
-from ldnas.distance.recipe import DEFAULT_RECIPE, Recipe
+from ldnas.recipe import DEFAULT_RECIPE, Recipe
 from ldnas.networks.build import build_network
 from ldnas.train import TrainConfig, fit
 

@@ -1,4 +1,4 @@
-"""Everything that a log-determinant depends on beside network and data, as one value."""
+"""Everything that a distance depends on beside networks and data, as one value (without torch)."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -39,3 +39,6 @@ class Recipe:
 
 
 DEFAULT_RECIPE = Recipe()
+
+MEASURES = ("log_det_layerwise", "log_det")
+"""The distances that one Fisher pass gives; the first is the default for ranking."""
