@@ -21,6 +21,10 @@ def empirical_fisher_diagonal(
     Ravier, Tarokh 2021, Eq. 1); p is the softmax of the network's logits. The network is used in eval mode, and its
     modes and `requires_grad` flags are restored afterwards.
 
+    Exact in the network's own precision: in float32 a block is within 1e-5 of a float64 loop over samples, in the
+    2-norm, save where rounding carries an activation across the kink of a ReLU or max-pool: there float32 itself has
+    another gradient, whichever way it is squared.
+
     Args:
         network: maps images [N, C, H, W] to logits [N, classes], float32 or float64.
         batches: yields (inputs [N, C, H, W], labels int64 [N]); moved to the network's device.

@@ -146,6 +146,18 @@ def test_batches_of_any_size_give_one_mean(images, labels):
         torch.testing.assert_close(parts.blocks[name], block)
 
 
+@pytest.mark.parametrize("forward", [uses_twice, lambda n, x: pooled_head(n, torch.tanh(n.convolution(x)))])
+def test_a_batch_too_large_for_one_pass_keeps_every_image_with_its_label(forward):
+    images = torch.randn(300, 3, 5, 5, generator=torch.Generator().manual_seed(2))
+    labels = torch.randint(3, (300,), generator=torch.Generator().manual_seed(3))
+    network = Network(forward)
+    whole = empirical_fisher_diagonal(network, [(images, labels)])
+    parts = empirical_fisher_diagonal(network, zip(images.split(60), labels.split(60), strict=True))
+    assert whole.samples == parts.samples == 300
+    for name, block in whole.blocks.items():
+        torch.testing.assert_close(parts.blocks[name], block, rtol=1e-5, atol=1e-8)
+
+
 def test_the_network_is_left_as_it_was(images, labels):
     network = Network(lambda n, x: pooled_head(n, n.norm(n.convolution(x))), norm=nn.BatchNorm2d(3))
     network.train()
