@@ -108,7 +108,7 @@ class Client:
         measure: str | None = None,
         baselines: Sequence[str] | None = None,
         image_size: int | None = None,
-        budget: Mapping[str, float] | None = None,
+        budget: Mapping[str, int] | None = None,
         search: Mapping[str, Any] | None = None,
         seed: int | None = None,
         priority: int | None = None,
@@ -118,7 +118,7 @@ class Client:
 
         Args:
             baselines: names or ids of the known tasks to compare with, which are waited for; None = all that are ready.
-            budget: `{"iterations": …}` of the search, or `{"seconds": …}` of the whole job.
+            budget: `{"iterations": …}`, the most iterations of the search.
             search: `{"strategy": "fuse", "candidates": …, "rounds": …, "k": …}`.
         """
         fields: Json = {

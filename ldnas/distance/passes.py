@@ -25,7 +25,7 @@ def log_det_summary(network: Classifier, train: ImageSet, *, classes: int, recip
     The network itself is left as it was.
     """
     device = next(network.parameters()).device
-    probed = copy.deepcopy(network).eval()
+    probed = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     probe_images = _draw(train, recipe.probe_images, "probe").to(device)
     with torch.no_grad():
         features = torch.cat([probed.features(inputs) for inputs, _ in _batches(probe_images)])
@@ -64,4 +64,4 @@ def _draw(images: ImageSet, count: int, purpose: str) -> ImageSet:
 
 def _batches(images: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
     for inputs, labels in zip(images.images.split(_BATCH), images.labels.split(_BATCH), strict=True):
-        yield normalise(inputs), labels
+        yield normalise(inputs).contiguous(memory_format=torch.channels_last), labels

@@ -40,8 +40,8 @@ class RandomSearchConfig:
         InvalidSearchError: a setting is out of its range.
     """
 
-    candidates: int = 8
-    epochs: int = 4
+    candidates: int = 6
+    epochs: int = 3
     rung_epochs: int = 1
     keep: float = 0.5
     learning_rate: float = 3e-3

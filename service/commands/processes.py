@@ -29,11 +29,12 @@ def demo(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the recommendation exactly as the API returned it.")
     ] = False,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the new task's networks and search.")] = 0,
 ) -> None:
     """Register four tasks on handwritten digits, recommend a network for a fifth, and show why."""
     from service.demo import run_demo
 
-    document = run_demo(Settings.from_environment(os.environ), show_answer=not as_json)
+    document = run_demo(Settings.from_environment(os.environ), show_answer=not as_json, seed=seed)
     if as_json:
         options.print_json(document)
 

@@ -14,7 +14,7 @@ from worker.stages.context import JobContext
 from worker.stages.fitting import FitPlan, fit_once
 from worker.stages.resolve import ResolvedTask
 
-TASK_NETWORK_CONFIG = TrainConfig(epochs=4, minimum_steps=60)
+TASK_NETWORK_CONFIG = TrainConfig(epochs=3, minimum_steps=60)
 
 
 @dataclass(frozen=True)

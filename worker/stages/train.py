@@ -56,7 +56,7 @@ class TrainedArchitecture:
 def final_config(image_size: int) -> TrainConfig:
     """The recipe of every final training: one-cycle AdamW, label smoothing, small shifts."""
     return TrainConfig(
-        epochs=20, minimum_steps=200, label_smoothing=0.1, shift_pixels=max(1, image_size // 16), weight_decay=5e-2
+        epochs=15, minimum_steps=200, label_smoothing=0.1, shift_pixels=max(1, image_size // 16), weight_decay=5e-2
     )
 
 

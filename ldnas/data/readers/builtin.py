@@ -1,7 +1,6 @@
 """The dataset that comes with the installation."""
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from ldnas.data.readers.raw import RawDataset
 
@@ -13,6 +12,9 @@ def read_digits() -> RawDataset:
 
     Source: E. Alpaydin, C. Kaynak: Optical Recognition of Handwritten Digits, UCI, 1998. It names no split.
     """
+    # scikit-learn takes a second to load, and no other reader needs it.
+    from sklearn.datasets import load_digits
+
     digits = load_digits()
     pixels = np.rint(digits.images * (255 / _WHITE)).astype(np.uint8)[:, :, :, None]
     count = len(pixels)
