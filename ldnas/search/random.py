@@ -40,7 +40,7 @@ class RandomSearchConfig:
         InvalidSearchError: a setting is out of its range.
     """
 
-    candidates: int = 6
+    candidates: int = 4
     epochs: int = 3
     rung_epochs: int = 1
     keep: float = 0.5
