@@ -158,7 +158,7 @@ def _shift(inputs: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
     """Each image `[N, C, S, S]` moved by up to `pixels` along both axes; what comes in from outside is its border."""
     if pixels == 0:
         return inputs
-    count, channels, height, width = inputs.shape
+    count, _, height, width = inputs.shape
     padded = F.pad(inputs, (pixels,) * 4, mode="replicate")
     top, left = torch.randint(0, 2 * pixels + 1, (2, count), generator=generator).to(inputs.device)
     rows = top[:, None] + torch.arange(height, device=inputs.device)

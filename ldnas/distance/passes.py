@@ -25,7 +25,7 @@ def log_det_summary(network: Classifier, train: ImageSet, *, classes: int, recip
     The network itself is left as it was.
     """
     device = next(network.parameters()).device
-    probed = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    probed = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
     probe_images = _draw(train, recipe.probe_images, "probe").to(device)
     with torch.no_grad():
         features = torch.cat([probed.features(inputs) for inputs, _ in _batches(probe_images)])

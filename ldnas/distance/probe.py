@@ -25,10 +25,10 @@ def fit_probe(features: Tensor, labels: Tensor, *, classes: int, l2: float) -> n
     def objective() -> Tensor:
         optimizer.zero_grad()
         loss = F.cross_entropy(standardised @ weight.T + bias, labels) + l2 / 2 * weight.square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return loss
 
-    optimizer.step(objective)  # type: ignore[arg-type]
+    optimizer.step(objective)
     head = nn.Linear(features.shape[1], classes, device=features.device)
     with torch.no_grad():
         folded = weight / deviation

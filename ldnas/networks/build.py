@@ -57,8 +57,8 @@ def _resnet18() -> tuple[nn.Module, int]:
     """ResNet-18 (He et al., arXiv:1512.03385) with the 3×3 stem, stride 1, that small images need."""
     network = ResNet(BasicBlock, [2, 2, 2, 2])
     network.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
-    network.maxpool = nn.Identity()  # type: ignore[assignment]
-    network.fc = nn.Identity()  # type: ignore[assignment]
+    network.maxpool = nn.Identity()
+    network.fc = nn.Identity()
     nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
     return network, 512
 
@@ -70,7 +70,7 @@ def _densenet121() -> tuple[nn.Module, int]:
     features.conv0 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
     features.pool0 = nn.Identity()
     feature_size = network.classifier.in_features
-    network.classifier = nn.Identity()  # type: ignore[assignment]
+    network.classifier = nn.Identity()
     nn.init.kaiming_normal_(features.conv0.weight)
     return network, feature_size
 

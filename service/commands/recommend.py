@@ -29,8 +29,7 @@ def recommend(
         list[str] | None, typer.Option(help="A known task to compare with, by name or id; all where absent.")
     ] = None,
     image_size: options.ImageSize = None,
-    iterations: Annotated[int | None, typer.Option(help="Budget: iterations of the search.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Budget: seconds of the whole job.")] = None,
+    iterations: Annotated[int | None, typer.Option(help="Budget: iterations of the search, at most.")] = None,
     candidates: Annotated[int | None, typer.Option(help="Candidates that FUSE weighs at once.")] = None,
     rounds: Annotated[int | None, typer.Option(help="Rounds of FUSE in an iteration, at most.")] = None,
     k: Annotated[int | None, typer.Option("--k", help="Best genotypes that make a baseline's search space.")] = None,
@@ -65,7 +64,7 @@ def recommend(
             measure=measure,
             baselines=baseline or None,
             image_size=image_size,
-            budget=_budget(iterations, seconds),
+            budget=_given({"iterations": iterations}) or None,
             search={"strategy": "fuse", **_given(search)} if _given(search) else None,
             seed=seed,
             priority=priority,
@@ -96,12 +95,6 @@ def distances(
         options.print_json(document)
     else:
         print_matrix(document)
-
-
-def _budget(iterations: int | None, seconds: float | None) -> dict[str, float] | None:
-    if iterations is not None and seconds is not None:
-        raise typer.BadParameter("give either --iterations or --seconds")
-    return _given({"iterations": iterations, "seconds": seconds}) or None
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:

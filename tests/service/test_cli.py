@@ -170,12 +170,6 @@ def test_a_recommendation_is_asked_for_as_it_is_typed(run: Run, service: FakeSer
     }
 
 
-def test_a_budget_is_of_one_kind(run: Run) -> None:
-    result = run("recommend", "builtin://digits", "--iterations", "4", "--seconds", "9")
-    assert result.exit_code == 2
-    assert "either --iterations or --seconds" in result.stderr
-
-
 def test_the_matrix_shows_spread_and_what_was_not_measured(run: Run) -> None:
     lines = run("distances").stdout.splitlines()
     assert lines[1].split() == ["from", "\\", "to", "odd", "primes"]

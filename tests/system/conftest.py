@@ -5,13 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import psutil
+import pyarrow
+import pyarrow.parquet
 import pytest
+from sqlalchemy import create_engine, make_url, text
 
 from service.home_lock import running_service
 from worker.registry.session import open_engine, reading
@@ -142,16 +146,53 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 @pytest.fixture
-def up(tmp_path: Path, stripes_folder: Path) -> Iterator[UpService]:
+def start_up() -> Iterator[Callable[[Path, dict[str, str]], UpService]]:
+    """Starts a service with these settings; it is stopped when the test ends."""
+    started: list[UpService] = []
+
+    def start(home: Path, environment: dict[str, str]) -> UpService:
+        service = UpService(home, environment)
+        started.append(service)
+        service.start()
+        return service
+
+    yield start
+    for service in started:
+        if service.process is not None:
+            service.stop()
+        service.http.close()
+
+
+@pytest.fixture
+def up(tmp_path: Path, stripes_folder: Path, start_up: Callable[[Path, dict[str, str]], UpService]) -> UpService:
     """A running service on SQLite and the file-system broker that may read the stripes."""
-    service = UpService(tmp_path / "home", {"LDNAS_DATASET_ROOTS": str(stripes_folder.parent)})
-    service.start()
-    yield service
-    if service.process is not None:
-        service.stop()
-    service.http.close()
+    return start_up(tmp_path / "home", {"LDNAS_DATASET_ROOTS": str(stripes_folder.parent)})
 
 
 @pytest.fixture
 def stripes(stripes_folder: Path) -> dict[str, Any]:
     return {"uri": stripes_folder.as_uri()}
+
+
+@pytest.fixture
+def postgresql_database(postgresql_url: str) -> str:
+    """An empty database of the test's own."""
+    server = create_engine(make_url(postgresql_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    name = f"system_{uuid.uuid4().hex}"
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    url = server.url.set(database=name)
+    server.dispose()
+    return url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def mnist_subset(tmp_path: Path) -> Path:
+    """The first 900 training and 300 test images of MNIST, in the layout of the complete files."""
+    folder = tmp_path / "datasets" / "mnist"
+    folder.mkdir(parents=True)
+    for split, count in (("train", 900), ("test", 300)):
+        source = Path(os.environ["LDNAS_TEST_DATA"]) / "mnist" / f"{split}.parquet"
+        rows = pyarrow.parquet.ParquetFile(source).iter_batches(batch_size=count)
+        pyarrow.parquet.write_table(pyarrow.Table.from_batches([next(rows)]), folder / f"{split}.parquet")
+    return folder

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from ldnas.data.task_data import ImageSet
-from ldnas.distance.log_det import MEASURES, measure_distance
+from ldnas.distance.log_det import measure_distance
 from ldnas.distance.passes import gather_batch_norm_statistics, log_det_summary
-from ldnas.recipe import DEFAULT_RECIPE, Recipe
 from ldnas.networks.build import build_network
+from ldnas.recipe import DEFAULT_RECIPE, MEASURES, Recipe
 from ldnas.train import TrainConfig, fit
 
 
