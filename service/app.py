@@ -7,9 +7,9 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from service.body_limit import BodyLimit
 from service.dependencies import Resources
-from service.handlers import install_handlers
+from service.http.body_limit import BodyLimit
+from service.http.handlers import install_handlers
 from service.routes import architectures, distances, health, jobs, recommendations, tasks
 from worker.artifacts import open_store
 from worker.registry.session import open_engine

@@ -10,7 +10,7 @@ import typer
 
 from service.client_errors import ClientError
 from service.commands import processes, recommend, task
-from service.process_errors import ProcessError
+from service.processes.errors import ProcessError
 from worker.errors import SettingsError
 
 app = typer.Typer(

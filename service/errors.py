@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Any
 
 from ldnas import errors as science
-from service.problems import problem
+from service.http.problems import problem
 from service.schemas.problems import Problem, ProblemEntry
 from worker.failures import error_code
 from worker.registry import errors as registry

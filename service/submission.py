@@ -92,7 +92,7 @@ class Submission:
             show = None
             if progress:
                 # Rich takes a tenth of a second to import; waiting without progress does without it.
-                from service.progress import progress_shown
+                from service.terminal.progress import progress_shown
 
                 show = stack.enter_context(progress_shown(self.label))
             deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds

@@ -15,7 +15,7 @@ from worker.settings import Settings
 
 def up() -> None:
     """Start the whole service here: database, API, dispatcher and one worker."""
-    from service.supervisor import GRACE_SECONDS, supervise
+    from service.processes.supervisor import GRACE_SECONDS, supervise
     from worker.parent_watch import exit_with_parent
 
     settings = Settings.from_environment(os.environ)
@@ -32,7 +32,7 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the new task's networks and search.")] = 0,
 ) -> None:
     """Register four tasks on handwritten digits, recommend a network for a fifth, and show why."""
-    from service.demo import run_demo
+    from service.demo.run import run_demo
 
     document = run_demo(Settings.from_environment(os.environ), show_answer=not as_json, seed=seed)
     if as_json:

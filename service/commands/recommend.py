@@ -41,7 +41,7 @@ def recommend(
     api_key: options.ApiKey = None,
 ) -> None:
     """Recommend an architecture: ldnas recommend builtin://digits --group 2,3,5,7 --rest"""
-    from service.answer_display import print_answer
+    from service.terminal.answer import print_answer
 
     search = {"candidates": candidates, "rounds": rounds, "k": k}
     reference = options.dataset_reference(
@@ -87,7 +87,7 @@ def distances(
     api_key: options.ApiKey = None,
 ) -> None:
     """Show the measured distances: a row for each source, a column for each target."""
-    from service.tables import print_matrix
+    from service.terminal.tables import print_matrix
 
     with options.open_client(url, api_key) as client:
         document = client.distances(measure=measure, source=source, target=target)

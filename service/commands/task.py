@@ -73,7 +73,7 @@ def list_tasks(
     api_key: options.ApiKey = None,
 ) -> None:
     """List the known tasks, newest first."""
-    from service.tables import print_tasks
+    from service.terminal.tables import print_tasks
 
     with options.open_client(url, api_key) as client:
         tasks = list(client.tasks(**({"role": role} if role else {})))
@@ -91,7 +91,7 @@ def show(
     api_key: options.ApiKey = None,
 ) -> None:
     """Show one task."""
-    from service.tables import print_task
+    from service.terminal.tables import print_task
 
     with options.open_client(url, api_key) as client:
         document = find_task(client, task)

@@ -3,12 +3,12 @@
 from fastapi import APIRouter, Request, Response
 from starlette.responses import FileResponse
 
-from service.conditional import conditional, matches
 from service.dependencies import After, Limit, ResourceId, Resources, ResourcesDependency
 from service.documents import architecture_document
 from service.errors import MissingArtifactError
-from service.paging import page
-from service.problems import described
+from service.http.conditional import conditional, matches
+from service.http.paging import page
+from service.http.problems import described
 from service.schemas.architectures import Architecture
 from service.schemas.base import Page
 from worker.registry.session import reading

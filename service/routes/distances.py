@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from service.conditional import conditional
 from service.dependencies import ResourcesDependency
+from service.http.conditional import conditional
+from service.http.negotiation import negotiated
+from service.http.problems import described
 from service.matrix import distance_matrix
-from service.negotiation import negotiated
-from service.problems import described
 from service.schemas.base import Name
 from service.schemas.distances import DistanceMatrix, Measure
 from worker.registry.session import reading

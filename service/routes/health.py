@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from service.dependencies import ResourcesDependency
 from service.errors import NotReadyError
-from service.problems import described
+from service.http.problems import described
 from worker.registry.schema import is_current
 
 router = APIRouter(tags=["health"])

@@ -6,12 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from service.conditional import conditional
 from service.dependencies import After, Limit, ResourceId, ResourcesDependency
 from service.documents import job_document
 from service.event_feed import LastEventId, feed, refuse_finished_stream
-from service.paging import page
-from service.problems import described
+from service.http.conditional import conditional
+from service.http.paging import page
+from service.http.problems import described
 from service.schemas.base import Page
 from service.schemas.jobs import Job, Kind, State
 from worker.registry.session import reading, unit_of_work

@@ -7,14 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from service.conditional import conditional
 from service.dependencies import After, IdempotencyKey, Limit, ResourceId, Resources, ResourcesDependency
 from service.documents import recommendation_document, recommendation_summary
 from service.errors import DeletedResourceError
 from service.event_feed import LastEventId, feed, refuse_finished_stream
+from service.http.conditional import conditional
+from service.http.paging import page
+from service.http.problems import described
 from service.intake import accept_recommendation
-from service.paging import page
-from service.problems import described
 from service.schemas.answer import Recommendation, RecommendationSummary
 from service.schemas.base import Page
 from service.schemas.recommendations import RecommendationRequest

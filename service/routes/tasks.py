@@ -4,13 +4,13 @@ from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 
-from service.conditional import conditional
 from service.dependencies import After, IdempotencyKey, Limit, ResourceId, Resources, ResourcesDependency
 from service.documents import task_document, task_summary
 from service.errors import DeletedResourceError
+from service.http.conditional import conditional
+from service.http.paging import page
+from service.http.problems import described
 from service.intake import accept_task
-from service.paging import page
-from service.problems import described
 from service.schemas.base import Page
 from service.schemas.tasks import Task, TaskRequest, TaskSummary
 from worker.registry.errors import NotFoundError

@@ -13,7 +13,7 @@ from service import cli, submission
 from service.client import Client
 from service.client_errors import UnknownTaskError
 from service.commands import options
-from service.process_errors import HomeInUseError
+from service.processes.errors import HomeInUseError
 
 Run = Callable[..., Result]
 

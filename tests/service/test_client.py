@@ -245,7 +245,7 @@ class Blocked:
         if name.partition(".")[0] in {"torch", "numpy", "fastapi", "uvicorn", "sqlalchemy", "pydantic", "celery"}:
             raise ModuleNotFoundError(f"blocked: {name}", name=name)
 sys.meta_path.insert(0, Blocked())
-import service.client, service.tables, service.answer_display, service.progress
+import service.client, service.terminal.tables, service.terminal.answer, service.terminal.progress
 from service.cli import main
 sys.argv = ["ldnas", "migrate"]
 main()

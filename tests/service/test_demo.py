@@ -12,14 +12,16 @@ from typing import Any
 import httpx
 import pytest
 
-from service import demo, demo_service, following, submission
+from service import submission
 from service.client import Client
 from service.client_errors import JobFailedError, UnreachableError
-from service.demo_progress import JobStory
+from service.demo import background, following
+from service.demo import run as demo
+from service.demo.following import follow_all
+from service.demo.story import JobStory
 from service.event_stream import Event
-from service.following import follow_all
-from service.home_lock import home_locked
-from service.process_errors import DemoFailedError
+from service.processes.errors import DemoFailedError
+from service.processes.home_lock import home_locked
 from service.submission import Submission
 from worker.artifacts import ArtifactStore
 from worker.registry.models import Job
@@ -120,21 +122,21 @@ def test_the_files_of_an_answer_are_written(tmp_path: Path) -> None:
 def test_a_service_that_runs_on_the_home_is_used_and_left_running(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo_service, "is_ready", lambda url: True)
+    monkeypatch.setattr(background, "is_ready", lambda url: True)
     monkeypatch.setattr(subprocess, "Popen", None)
     with home_locked(settings.home) as announce:
         announce("http://127.0.0.1:8123")
-        with demo_service.service_on(settings) as url:
+        with background.service_on(settings) as url:
             assert url == "http://127.0.0.1:8123"
 
 
 def test_a_service_that_cannot_start_fails_the_demo_with_its_reason(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo_service, "UP", (sys.executable, "-c", "raise SystemExit('no room')"))
+    monkeypatch.setattr(background, "UP", (sys.executable, "-c", "raise SystemExit('no room')"))
     with (
         pytest.raises(DemoFailedError, match=rf"ended at its start: no room\nThe logs lie in {settings.home}/logs"),
-        demo_service.service_on(settings),
+        background.service_on(settings),
     ):
         pass
 

@@ -7,10 +7,11 @@ import pytest
 from rich.console import Console
 from rich.spinner import Spinner
 
-from service.answer_display import print_answer, verdict_sentence
-from service.demo_display import LineDisplay, LiveDisplay, open_display, section
-from service.demo_progress import JobStory, genotype_in_short
+from service.demo.display import LineDisplay, LiveDisplay, open_display, section
+from service.demo.story import JobStory
 from service.event_stream import Event
+from service.terminal.answer import print_answer, verdict_sentence
+from service.terminal.formats import genotype_in_short
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 

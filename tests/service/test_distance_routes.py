@@ -6,8 +6,9 @@ import io
 import httpx
 import pytest
 
+from ldnas.recipe import DEFAULT_RECIPE
 from service.errors import NotAcceptableError
-from service.negotiation import negotiated
+from service.http.negotiation import negotiated
 from worker.registry.session import Engine, unit_of_work
 
 
@@ -39,7 +40,7 @@ def tasks(http: httpx.Client, task_body: dict, engine: Engine) -> dict[str, str]
                         "target_network": target,
                         "data_key": "d",
                         "measure": "log_det_layerwise",
-                        "recipe_digest": "r",
+                        "recipe_digest": DEFAULT_RECIPE.digest,
                         "value": value,
                         "signed": -value,
                     }

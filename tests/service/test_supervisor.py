@@ -16,10 +16,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service import supervisor
-from service.home_lock import home_locked, running_service
-from service.process_errors import HomeInUseError, PortTakenError
-from service.supervisor import Program, supervise, with_port_claimed
+from service.processes import supervisor
+from service.processes.errors import HomeInUseError, PortTakenError
+from service.processes.home_lock import home_locked, running_service
+from service.processes.supervisor import Program, supervise, with_port_claimed
 from worker.settings import Settings
 
 PATIENCE_SECONDS = 60.0
@@ -130,7 +130,7 @@ def test_a_home_is_free_once_its_holder_was_killed(home: Settings) -> None:
     code = f"""
 import time
 from pathlib import Path
-from service.home_lock import home_locked
+from service.processes.home_lock import home_locked
 with home_locked(Path({str(home.home)!r})) as announce:
     announce("http://127.0.0.1:1")
     time.sleep(600)

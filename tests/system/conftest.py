@@ -17,7 +17,7 @@ import pyarrow.parquet
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from service.home_lock import running_service
+from service.processes.home_lock import running_service
 from worker.registry.session import open_engine, reading
 from worker.settings import Settings
 

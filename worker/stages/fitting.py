@@ -15,6 +15,8 @@ from worker.registry.models import Network
 from worker.stages.checkpoints import fit_state_from_bytes, fit_state_to_bytes
 from worker.stages.context import JobContext
 
+TELL_SECONDS = 0.5
+
 
 @dataclass(frozen=True)
 class FitPlan:
@@ -41,7 +43,7 @@ def fit_once(
 ) -> Network:
     """The network of `plan`: kept already, or fitted now on `data.train`, measured on `data.validation`, and kept.
 
-    `on_epoch` is told the finished epochs and how many there will be.
+    `on_epoch` is told the finished epochs and how many there will be, at most twice a second and at the end.
     """
     with context.reading() as registry:
         kept = registry.results.network(plan.key)
@@ -51,8 +53,14 @@ def fit_once(
     network = build().to(context.device)
     epochs = plan.config.epochs_for(len(data.train))
 
+    told = started
+
     def after_epoch(state: FitState) -> None:
-        on_epoch(state.epoch, epochs)
+        nonlocal told
+        # Tiny data has hundreds of epochs that take less time than telling of them.
+        if state.epoch == epochs or time.monotonic() - told >= TELL_SECONDS:
+            told = time.monotonic()
+            on_epoch(state.epoch, epochs)
         if context.checkpoints.due() and state.epoch < epochs:
             context.checkpoints.save(plan.key, fit_state_to_bytes(state))
 

@@ -10,8 +10,8 @@ from starlette.routing import compile_path
 
 from ldnas.errors import LdnasError
 from service.errors import ServiceError, internal_problem, problem_of
-from service.problems import ProblemResponse, problem
-from service.validation import validation_problem
+from service.http.problems import ProblemResponse, problem
+from service.http.validation import validation_problem
 from worker.registry.errors import RegistryError
 
 UNAVAILABLE_RETRY_SECONDS = "5"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from service.problems import problem
+from service.http.problems import problem
 from service.schemas.problems import Problem, ProblemEntry
 
 Errors = Sequence[Mapping[str, Any]]

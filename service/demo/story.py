@@ -6,29 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.event_stream import ENDED, Event
+from service.terminal.formats import genotype_in_short, spread
 
-SHORT_PRIMITIVES = {
-    "identity": "id",
-    "sep_conv_3x3": "sep3",
-    "sep_conv_5x5": "sep5",
-    "dil_conv_3x3": "dil3",
-    "dil_conv_5x5": "dil5",
-    "conv_7x1_1x7": "7x1",
-    "max_pool_3x3": "max3",
-    "avg_pool_3x3": "avg3",
-}
 # So many lines for a training, however many epochs it has.
 EPOCH_LINES = 4
-
-
-def genotype_in_short(genotype: Mapping[str, Any]) -> str:
-    """A cell in one line: the primitive of each of its six edges, in order."""
-    return " ".join(SHORT_PRIMITIVES.get(primitive, primitive) for _, _, primitive in genotype["edges"])
-
-
-def spread(mean: float, std: float | None) -> str:
-    """A distance with its spread over repetitions."""
-    return f"{mean:.4f}" if std is None else f"{mean:.4f} ± {std:.4f}"
 
 
 @dataclass(frozen=True)

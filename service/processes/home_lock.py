@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from service.process_errors import HomeInUseError
+from service.processes.errors import HomeInUseError
 
 LOCK_NAME = "supervisor.lock"
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.demo_progress import genotype_in_short
+from service.terminal.formats import genotype_in_short
 
 
 def print_tasks(tasks: Iterable[Mapping[str, Any]], console: Console | None = None) -> None:

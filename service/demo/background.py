@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from service.home_lock import running_service
-from service.process_errors import DemoFailedError
-from service.supervisor import is_ready, log_folder
+from service.processes.errors import DemoFailedError
+from service.processes.home_lock import running_service
+from service.processes.supervisor import is_ready, log_folder
 from worker.settings import Settings
 
 START_SECONDS = 90.0

@@ -9,7 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from service.demo_progress import spread
+from service.terminal.formats import spread
 
 BAR_WIDTH = 12
 

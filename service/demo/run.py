@@ -9,16 +9,16 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from service.answer_display import print_answer
 from service.client import Client
 from service.client_errors import ClientError
-from service.demo_display import Display, open_display
-from service.demo_progress import JobStory
-from service.demo_service import service_on
-from service.following import follow_all
-from service.process_errors import DemoFailedError
+from service.demo.background import service_on
+from service.demo.display import Display, open_display
+from service.demo.following import follow_all
+from service.demo.story import JobStory
+from service.processes.errors import DemoFailedError
+from service.processes.supervisor import log_folder
 from service.submission import Submission, require_success
-from service.supervisor import log_folder
+from service.terminal.answer import print_answer
 from worker.settings import Settings
 
 DATASET = {"uri": "builtin://digits"}

@@ -16,8 +16,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from service.answer_display import BAR_WIDTH, bar
-from service.demo_progress import JobStory, SearchView, genotype_in_short, spread
+from service.demo.story import JobStory, SearchView
+from service.terminal.answer import BAR_WIDTH, bar
+from service.terminal.formats import genotype_in_short, spread
 
 TARGET_STAGES = ("resolve", "fit", "distance", "search", "train", "export")
 # Enough to look alive; each drawing costs the computation beside it some time.

@@ -3,7 +3,7 @@
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.problems import ProblemResponse, problem
+from service.http.problems import ProblemResponse, problem
 
 
 class BodyLimit:

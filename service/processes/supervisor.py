@@ -18,8 +18,8 @@ from pathlib import Path
 
 import httpx
 
-from service.home_lock import home_locked
-from service.process_errors import PortTakenError
+from service.processes.errors import PortTakenError
+from service.processes.home_lock import home_locked
 from worker.settings import Settings
 
 TICK_SECONDS = 0.1

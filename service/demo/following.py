@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from service.client_errors import ClientError
-from service.demo_progress import JobStory
+from service.demo.story import JobStory
 from service.event_stream import Event
 from service.submission import Submission
 

@@ -1,0 +1,44 @@
+"""Where a benchmark ran, and the folder that keeps what it found."""
+
+import json
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("ldnas", "torch", "torchvision", "numpy", "celery", "fastapi", "sqlalchemy")
+
+
+def save(what: str, result: dict[str, Any]) -> Path:
+    """Writes `results/<date>_<what>/{result,environment}.json` and gives the folder."""
+    folder = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}_{what}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, value in (("result", result), ("environment", environment())):
+        (folder / f"{name}.json").write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    return folder
+
+
+def environment() -> dict[str, Any]:
+    """Commit, interpreter, packages and processor."""
+    git = ("git", "-C", str(RESULTS.parent))
+    return {
+        "commit": subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip(),
+        "uncommitted_changes": bool(
+            subprocess.check_output([*git, "status", "--porcelain", "-uno"], text=True).strip()
+        ),
+        "python": platform.python_version(),
+        "packages": {package: version(package) for package in PACKAGES},
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+    }
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()

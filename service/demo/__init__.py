@@ -1,0 +1,1 @@
+"""`ldnas demo`: everything once, from nothing to an answer."""

@@ -1,0 +1,1 @@
+"""HTTP itself: limits, conditions, pages, refusals as problem documents."""

@@ -1,0 +1,21 @@
+"""What the documents promise is there."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_environment_variable_that_the_code_reads_is_in_the_readme() -> None:
+    sources = [path for floor in ("ldnas", "worker", "service") for path in (ROOT / floor).rglob("*.py")]
+    read = {name for path in sources for name in re.findall(r'"(LDNAS_[A-Z_]+)"', path.read_text(encoding="utf-8"))}
+    assert "LDNAS_HOME" in read
+    # How a supervisor tells its children to end with it is between the two.
+    assert read - {"LDNAS_EXIT_WITH_PARENT"} == set(re.findall(r"`(LDNAS_[A-Z_]+)`", README))
+
+
+def test_every_file_that_the_readme_links_to_exists() -> None:
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
