@@ -5,6 +5,8 @@ from typing import Any
 
 from ldnas.digests import json_digest
 
+_KNOWN = {"variant": "empirical", "parameters": "backbone", "head": "probe", "split": "train", "scaling": "sum"}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -19,6 +21,10 @@ class Recipe:
         samples: M; at most so many target training images, the same ones for every network.
         damping: σ² in log(F + σ²).
         split: which images of the target are used; never test images.
+        scaling: `sum`: the layerwise measure divides a diagonal by its sum; `log_det` takes it as it is.
+
+    Raises:
+        ValueError: a value that no computation knows.
     """
 
     variant: str = "empirical"
@@ -29,6 +35,12 @@ class Recipe:
     samples: int = 1024
     damping: float = 1e-8
     split: str = "train"
+    scaling: str = "sum"
+
+    def __post_init__(self) -> None:
+        for name, known in _KNOWN.items():
+            if getattr(self, name) != known:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; a recipe knows {known!r} so far")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -23,10 +23,12 @@ class ChosenSpace:
 def choose_space(ranking: Ranking, genotypes: Mapping[str, Sequence[Genotype]], *, k: int) -> ChosenSpace:
     """`S_b*`: the cells whose edges use only primitives found in the closest task's k best genotypes.
 
-    `genotypes` gives each source's genotypes, best first. Where the verdict names no closest task, or that task has no
-    genotype, it is the full space.
+    `genotypes` gives each source's genotypes, best first. Where the verdict names no closest task it is the full space.
+
+    Raises:
+        KeyError: the closest task's genotypes are not given.
     """
     closest = ranking.closest
-    if closest is None or not genotypes.get(closest):
+    if closest is None:
         return ChosenSpace(FULL_SPACE, ())
     return ChosenSpace(space_of(genotypes[closest][:k]), (closest,))

@@ -36,6 +36,7 @@ def api_server(settings: Settings) -> ApiServer:
         port=settings.port,
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
+        access_log=False,  # polls would fill the disk
     )
     return ApiServer(config, stopping)
 

@@ -12,6 +12,7 @@ from service.client_errors import ClientError
 from service.commands import processes, recommend, task
 from service.processes.errors import ProcessError
 from worker.errors import SettingsError
+from worker.registry.errors import DatabaseUnavailableError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,7 +47,7 @@ def main() -> None:
     """Run the command; an expected error is one message on standard error and exit code 1."""
     try:
         app()
-    except (ClientError, ProcessError, SettingsError) as error:
+    except (ClientError, ProcessError, SettingsError, DatabaseUnavailableError) as error:
         sys.exit(f"ldnas: {error}")
     except ModuleNotFoundError as error:
         extra = EXTRA_OF_PACKAGE.get((error.name or "").partition(".")[0])

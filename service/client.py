@@ -214,7 +214,7 @@ class Client:
         return document
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """One request, tried a second time where the connection broke: every POST carries an idempotency key."""
+        """One request, tried again where the connection broke: a POST that creates carries an idempotency key."""
         try:
             response = self._http.request(method, path, **options)
         except httpx.TransportError:

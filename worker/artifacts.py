@@ -7,7 +7,8 @@ leave a file behind that nobody points to.
 
 import hashlib
 import os
-import shutil
+import uuid
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -54,22 +55,33 @@ class ArtifactStore:
         """Removes a checkpoint that nothing points to any more."""
         (self._root / name).unlink(missing_ok=True)
 
-    def drop_checkpoints(self, job_id: str) -> None:
-        """Removes all checkpoints of a job that has ended."""
-        shutil.rmtree(self._root / "checkpoints" / job_id, ignore_errors=True)
+    def drop_checkpoints(self, job_id: str, *, attempt: int) -> None:
+        """Removes the checkpoints that a job left up to this attempt; those of a later one stay."""
+        folder = self._root / "checkpoints" / job_id
+        for path in folder.glob("*-*"):
+            if int(path.name.partition("-")[0]) <= attempt:
+                path.unlink(missing_ok=True)
+        with suppress(OSError):  # another attempt writes there
+            folder.rmdir()
 
 
 def open_store(artifact_url: str) -> ArtifactStore:
-    """The store at `LDNAS_ARTIFACT_URL`: a folder, named by its path or as `file://`."""
-    return ArtifactStore(Path(artifact_url.removeprefix("file://")))
+    """The store at `Settings.artifact_url`, which is the path of a folder so far."""
+    return ArtifactStore(Path(artifact_url))
 
 
 def _write_atomically(path: Path, content: bytes) -> None:
     """Either the whole file is at `path` afterwards, safe from a power cut, or nothing is."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # Not the process id: two containers on one volume can have the same.
+    partial = path.with_name(f".{uuid.uuid4().hex}.partial")
     with partial.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     partial.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 BROKER_PAUSE_SECONDS = 2.0
 """How long a broker that failed is left alone."""
 
+MOST_WAITING = 16
+"""Messages that may wait in the broker: a later job that is more urgent overtakes all but these."""
+
 
 def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
     """Sweep and publish until `stop` is set. A database or broker that is down is waited for."""
@@ -53,14 +56,18 @@ def sweep(engine: Engine) -> None:
 
 
 def publish_due(engine: Engine, doorbell: Doorbell, republish_seconds: float) -> int:
-    """Ring for every job that is due; how many. A crash half-way only rings twice, which is harmless.
+    """Ring for the most urgent jobs that are due, while few messages wait in the broker; for how many.
+
+    A crash half-way only rings twice, which is harmless.
 
     Raises:
         BrokerUnavailableError: the broker failed; what it took until then is marked.
         DatabaseUnavailableError: the database refused, timed out or broke off.
     """
     with reading(engine) as registry:
-        due = registry.jobs.due(republish_seconds)
+        due = registry.jobs.due(republish_seconds, limit=MOST_WAITING)
+    if due:
+        due = due[: max(0, MOST_WAITING - doorbell.waiting())]
     published: list[str] = []
     try:
         for job_id in due:

@@ -1,5 +1,7 @@
 """Publishing: tells the broker that a job waits, and forgets about it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -27,11 +29,25 @@ class Doorbell:
         Raises:
             BrokerUnavailableError: the broker refused, timed out or broke off.
         """
+        with self._connected() as connection:
+            producer = self._app.amqp.Producer(connection, auto_declare=False)
+            self._app.send_task(RUN_JOB, kwargs=message.to_kwargs(), queue=QUEUE, producer=producer)
+
+    def waiting(self) -> int:
+        """How many messages no worker has taken yet.
+
+        Raises:
+            BrokerUnavailableError: the broker refused, timed out or broke off.
+        """
+        with self._connected() as connection:
+            return int(connection.default_channel.queue_declare(queue=QUEUE).message_count)
+
+    @contextmanager
+    def _connected(self) -> Iterator[Any]:
         connection = self._connection or self._app.connection_for_write(transport_options=_IMPATIENT)
         self._connection = connection
         try:
-            producer = self._app.amqp.Producer(connection, auto_declare=False)
-            self._app.send_task(RUN_JOB, kwargs=message.to_kwargs(), queue=QUEUE, producer=producer)
+            yield connection
         except (OperationalError, *connection.connection_errors, *connection.channel_errors) as error:
             self.close()
             raise BrokerUnavailableError(f"{type(error).__name__}: {error}") from error

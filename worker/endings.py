@@ -2,6 +2,9 @@
 
 from enum import IntEnum
 
+MAX_RETRY_DELAY_SECONDS = 60.0
+"""How long a job waits at most after a failure around it; the delay doubles with each one."""
+
 
 class Ending(IntEnum):
     """Exit statuses of a runner; any other, and every signal, means that it crashed."""

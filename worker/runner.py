@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from ldnas.errors import RefusedError
-from worker.artifacts import open_store
-from worker.endings import Ending
+from worker.artifacts import ArtifactStore, open_store
+from worker.endings import MAX_RETRY_DELAY_SECONDS, Ending
 from worker.failures import failure_of, internal_failure
 from worker.registry.errors import DatabaseUnavailableError, FenceLostError
 from worker.registry.models import Job
@@ -51,18 +51,18 @@ def run(settings: Settings, engine: Engine, job_id: str, fence: int) -> Ending:
     except FenceLostError:
         logger.warning("job %s is held by somebody else now; this attempt writes nothing more", job_id)
         return Ending.FENCE_LOST
-    except (DatabaseUnavailableError, OSError) as error:
-        logger.error("job %s met a failure around it: %s", job_id, error)
+    except DatabaseUnavailableError as error:
+        logger.error("job %s: the database is unavailable: %s", job_id, error)
         return Ending.INFRASTRUCTURE
 
 
 def _run(settings: Settings, engine: Engine, job_id: str, fence: int) -> Ending:
-    with reading(engine) as registry:
-        job = registry.jobs.get(job_id)
-    work, plan = _KINDS[job.kind]
-    context = _context(settings, engine, job, fence, plan)
+    store = open_store(settings.artifact_url)
     try:
-        result = work(context, job.params)
+        with reading(engine) as registry:
+            job = registry.jobs.get(job_id)
+        work, plan = _KINDS[job.kind]
+        result = work(_context(settings, engine, store, job, fence, plan), job.params)
     except WaitingForBaselinesError as waiting:
         with unit_of_work(engine) as registry:
             registry.jobs.add_event(job_id, fence, "waiting", {"baselines": list(waiting.names)})
@@ -71,25 +71,34 @@ def _run(settings: Settings, engine: Engine, job_id: str, fence: int) -> Ending:
             )
         return Ending.RELEASED
     except RefusedError as refusal:
-        error = failure_of(refusal)
-    except (FenceLostError, DatabaseUnavailableError, OSError):
+        return _fail(engine, store, job_id, fence, failure_of(refusal))
+    except OSError as error:  # a full disk, a volume that is gone: it may pass, and who reads the job should know
+        logger.error("job %s met a failure around it: %s", job_id, error)
+        delay = min(MAX_RETRY_DELAY_SECONDS, 2.0**job.failures)
+        with unit_of_work(engine) as registry:
+            registry.jobs.release(job_id, fence, reason=str(error), counts_as_failure=True, delay_seconds=delay)
+        return Ending.RELEASED
+    except (FenceLostError, DatabaseUnavailableError):
         raise
     except Exception:  # the one handler of bugs: whatever it is, the job's row must be closed
         logger.exception("job %s met a bug", job_id)
-        error = internal_failure(job_id)
-    else:
-        with unit_of_work(engine) as registry:
-            registry.jobs.finish(job_id, fence, result)
-        context.store.drop_checkpoints(job_id)
-        return Ending.RECORDED
+        return _fail(engine, store, job_id, fence, internal_failure(job_id))
     with unit_of_work(engine) as registry:
-        registry.jobs.fail(job_id, fence, error)
-    context.store.drop_checkpoints(job_id)
+        registry.jobs.finish(job_id, fence, result)
+    store.drop_checkpoints(job_id, attempt=fence)
     return Ending.RECORDED
 
 
-def _context(settings: Settings, engine: Engine, job: Job, fence: int, plan: dict[str, float]) -> JobContext:
-    store = open_store(settings.artifact_url)
+def _fail(engine: Engine, store: ArtifactStore, job_id: str, fence: int, error: dict[str, Any]) -> Ending:
+    with unit_of_work(engine) as registry:
+        registry.jobs.fail(job_id, fence, error)
+    store.drop_checkpoints(job_id, attempt=fence)
+    return Ending.RECORDED
+
+
+def _context(
+    settings: Settings, engine: Engine, store: ArtifactStore, job: Job, fence: int, plan: dict[str, float]
+) -> JobContext:
     return JobContext(
         settings=settings,
         engine=engine,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ldnas.networks.names import ARCHITECTURES
 from worker.errors import SettingsError
 
 _DATABASES = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
@@ -43,10 +44,10 @@ class Settings:
             home=home,
             database_url=_url(present, "LDNAS_DATABASE_URL", f"sqlite:///{home / 'ldnas.sqlite3'}", _DATABASES),
             broker_url=_url(present, "LDNAS_BROKER_URL", "filesystem://", _BROKERS),
-            artifact_url=present.get("LDNAS_ARTIFACT_URL", str(home / "artifacts")),
+            artifact_url=_folder(present, "LDNAS_ARTIFACT_URL", str(home / "artifacts")),
             dataset_roots=tuple(Path(root).expanduser().absolute() for root in roots if root),
             device=_device(present),
-            network=present.get("LDNAS_NETWORK"),
+            network=_network(present),
             host=present.get("LDNAS_HOST", "127.0.0.1"),
             port=_port(present),
             lease_seconds=_seconds(present, "LDNAS_LEASE_SECONDS", 60.0),
@@ -99,6 +100,20 @@ def _url(environ: Mapping[str, str], variable: str, default: str, schemes: tuple
     value = environ.get(variable, default)
     if not value.startswith(schemes):
         raise SettingsError(variable, value, "a URL that begins with " + ", ".join(schemes))
+    return value
+
+
+def _folder(environ: Mapping[str, str], variable: str, default: str) -> str:
+    value = environ.get(variable, default)
+    if "://" in value and not value.startswith("file:///"):
+        raise SettingsError(variable, value, "the path of a folder that all processes share, or file:///PATH")
+    return str(Path(value.removeprefix("file://")).expanduser().absolute())
+
+
+def _network(environ: Mapping[str, str]) -> str | None:
+    value = environ.get("LDNAS_NETWORK")
+    if value is not None and value not in ARCHITECTURES:
+        raise SettingsError("LDNAS_NETWORK", value, ", ".join(ARCHITECTURES))
     return value
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from worker.endings import Ending
+from worker.endings import MAX_RETRY_DELAY_SECONDS, Ending
 from worker.registry.errors import DatabaseUnavailableError, FenceLostError
 from worker.registry.leases import LeaseStatus
 from worker.registry.session import Engine, reading, unit_of_work
@@ -20,7 +20,6 @@ RUNNER_COMMAND = (sys.executable, "-m", "worker.runner")
 
 CANCEL_GRACE_SECONDS = 5.0
 SHUTDOWN_GRACE_SECONDS = 3.0
-MAX_RETRY_DELAY_SECONDS = 60.0
 
 
 class _Stop(Enum):

@@ -61,7 +61,7 @@ class LogDetSummary:
 
 @dataclass(frozen=True)
 class Distance:
-    """A distance (≥ 0) and the signed difference that it folds; both in nats per parameter."""
+    """A distance (≥ 0) and the mean signed difference behind it, source minus target; both in nats per parameter."""
 
     value: float
     signed: float

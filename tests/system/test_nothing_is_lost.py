@@ -1,5 +1,6 @@
 """SIGKILL wherever it hurts: every accepted job ends once, with one result, or is cancelled when asked."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,12 +17,6 @@ def expect_one_success(up, asked: dict[str, Any]) -> dict[str, Any]:
     architectures = [item for item in up.get("/v1/architectures")["items"] if item["job_id"] == asked["job_id"]]
     assert [item["id"] for item in architectures] == [answer["architecture"]["id"]]
     return answer
-
-
-def works(up, job_id: str) -> tuple[int, int]:
-    """How many networks were fitted by the events, and how many search iterations were run."""
-    kinds = [event["kind"] for event in up.events(job_id)]
-    return kinds.count("network"), kinds.count("iteration")
 
 
 @pytest.mark.parametrize("stages", [("resolve", "fit"), ("distance", "search"), ("train", "export")])
@@ -51,22 +46,35 @@ def test_a_killed_service_goes_on_after_its_restart(up, stripes: dict[str, Any],
     expect_one_success(up, asked)
 
 
-def test_a_killed_search_ends_where_an_unbroken_one_does(up, stripes: dict[str, Any]) -> None:
-    unbroken = expect_one_success(up, up.recommend(stripes, labels=ACROSS, seed=1))
-    # Another data split would be another search: the same images under the mirrored mapping are the same work.
-    asked = up.recommend(stripes, labels={"groups": [["down", "plain"]], "rest": True}, seed=1)
-    up.wait_for_stage(asked["job_id"], "search")
-    for runner in up.runners():
-        runner.kill()
+def test_a_killed_search_ends_where_an_unbroken_one_does(
+    up, stripes: dict[str, Any], stripes_folder: Path, tmp_path: Path, start_up
+) -> None:
+    asked = up.recommend(stripes, labels=ACROSS, seed=1)
+    for stage in ("search", "train"):
+        up.wait_for_stage(asked["job_id"], stage)
+        for runner in up.runners():
+            runner.kill()
     broken = expect_one_success(up, asked)
-    again = expect_one_success(up, up.recommend(stripes, labels=ACROSS, seed=1))
-    assert again["architecture"]["genotype"] == unbroken["architecture"]["genotype"]
-    assert again["test"] == unbroken["test"]
-    assert broken["state"] == "succeeded"
+    up.stop()
+    other = start_up(tmp_path / "other home", {"LDNAS_DATASET_ROOTS": str(stripes_folder.parent)})
+    unbroken = expect_one_success(other, other.recommend(stripes, labels=ACROSS, seed=1))
+    for part in ("search_space", "validation", "test"):
+        assert broken[part] == unbroken[part], part
+    assert broken["architecture"]["genotype"] == unbroken["architecture"]["genotype"]
+    weights = [
+        service.http.get(f"/v1/architectures/{answer['architecture']['id']}/weights").content
+        for service, answer in ((other, unbroken), (restarted(up), broken))
+    ]
+    assert weights[0] == weights[1]
 
 
-@pytest.mark.parametrize("stage", ["fit", "search", "train"])
-def test_a_running_job_can_be_cancelled_in_every_stage(up, stripes: dict[str, Any], stage: str) -> None:
+def restarted(up):
+    up.start()
+    return up
+
+
+@pytest.mark.parametrize("stage", ["fit", "distance", "search", "train"])
+def test_a_running_job_can_be_cancelled(up, stripes: dict[str, Any], stage: str) -> None:
     asked = up.recommend(stripes, labels=ACROSS)
     up.wait_for_stage(asked["job_id"], stage)
     up.http.post(f"/v1/recommendations/{asked['id']}/cancel").raise_for_status()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from sqlalchemy import text
 
 from ldnas.space.genotype import Genotype
 from worker import runner
@@ -14,11 +15,22 @@ from worker.endings import Ending
 from worker.registry.models import Job, JobState
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.settings import Settings
-from worker.stages import fitting
+from worker.stages import fitting, recommendation
+from worker.stages.resolve import ResolvedTask
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
 POOLS = Genotype(("max_pool_3x3",) * 5 + ("sep_conv_3x3",))
 CONVOLUTIONS = Genotype(("dil_conv_3x3",) * 6)
+
+
+def lose_the_disk(*arguments: Any, **options: Any) -> None:
+    raise OSError("no space left on device")
+
+
+def make_due(engine: Engine, job_id: str) -> None:
+    """As if the time that a released job waits were over."""
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET run_after = 0 WHERE id = :id"), {"id": job_id})
 
 
 @pytest.fixture
@@ -88,7 +100,8 @@ def test_a_recommendation_tells_all_that_it_found(engine, add_task, add_recommen
     assert entry["mean"] > 0
     assert entry["std"] is not None
     assert entry["others"]["log_det"] > 0
-    assert entry["mean"] < answer["scale"]["untrained_distance"], "the verdict says closest"
+    nearer = entry["mean"] < answer["scale"]["untrained_distance"]
+    assert answer["verdict"] == ("closest" if nearer else "no_close_task")
     low, high = answer["test"]["interval"]
     assert low <= answer["test"]["accuracy"] <= high
     with reading(engine) as registry:
@@ -130,23 +143,71 @@ def test_a_baseline_of_another_architecture_is_listed_with_the_call_that_would_m
 
 def test_a_second_attempt_takes_up_what_the_first_one_kept(settings, engine, add_task, claim, monkeypatch) -> None:
     job_id = add_task("broken off")
-    first = claim(job_id)
     fit, fitted = fitting.fit, []
 
-    def fit_once_then_lose_the_disk(network: torch.nn.Module, *arguments: Any, **options: Any) -> None:
+    def fit_one_then_lose_the_disk(network: torch.nn.Module, *arguments: Any, **options: Any) -> None:
         if fitted:
-            raise OSError("no space left on device")
+            lose_the_disk()
         fit(network, *arguments, **options)
         fitted.append(network)
 
-    monkeypatch.setattr(fitting, "fit", fit_once_then_lose_the_disk)
-    assert runner.run(settings, engine, job_id, first.attempt) is Ending.INFRASTRUCTURE
-    with unit_of_work(engine) as registry:
-        registry.jobs.release(job_id, first.attempt, reason="test", counts_as_failure=True)
+    monkeypatch.setattr(fitting, "fit", fit_one_then_lose_the_disk)
+    assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RELEASED
+    with reading(engine) as registry:
+        last = registry.jobs.events_after(job_id)[-1]
+        assert registry.jobs.get(job_id).failures == 1
+    assert "no space left" in last.data["reason"]
     monkeypatch.setattr(fitting, "fit", lambda *arguments, **options: (fitted.append(1), fit(*arguments, **options)))
-    second = claim(job_id)
-    assert runner.run(settings, engine, job_id, second.attempt) is Ending.RECORDED
+    make_due(engine, job_id)
+    assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RECORDED
     assert len(fitted) == 2, "two networks in all, none of them twice"
+
+
+def test_a_baseline_that_comes_between_two_attempts_does_not_change_the_answer(
+    settings, engine, add_task, add_recommendation, give, claim, finish, document, monkeypatch
+) -> None:
+    first = add_task("there from the start")
+    give("there from the start", POOLS)
+    finish(first)
+    job_id = add_recommendation(labels=ACROSS)
+    with monkeypatch.context() as broken:
+        broken.setattr(recommendation, "measure_column", lose_the_disk)
+        assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RELEASED
+    late = add_task("too late", labels={"groups": [["down"]], "rest": True, "balance": False})
+    give("too late", CONVOLUTIONS)
+    finish(late)
+    make_due(engine, job_id)
+    finish(job_id)
+    assert [entry["name"] for entry in document()["eligibility"]] == ["there from the start"]
+    assert [entry["name"] for entry in document()["distances"]] == ["there from the start"]
+
+
+def test_a_finished_network_is_scored_on_test_images_once(add_recommendation, finish, document, monkeypatch) -> None:
+    looks = []
+    read = ResolvedTask.read_test_images
+    monkeypatch.setattr(ResolvedTask, "read_test_images", lambda task: (looks.append(task.id), read(task))[1])
+    finish(add_recommendation("first", labels=ACROSS))
+    finish(add_recommendation("second", labels=ACROSS))
+    assert document("first")["test"] == document("second")["test"]
+    assert looks == ["target-of-first"], "the second one has the same network"
+
+
+def test_an_attempt_that_loses_its_lease_in_the_middle_stores_nothing_more(
+    settings, engine, add_task, claim, monkeypatch
+) -> None:
+    job_id = add_task("frozen")
+    job = claim(job_id)
+    fit = fitting.fit
+
+    def lose_the_lease_while_fitting(*arguments: Any, **options: Any) -> None:
+        fit(*arguments, **{**options, "on_epoch": None})
+        with unit_of_work(engine) as registry:
+            registry.jobs.release(job_id, job.attempt, reason="test", counts_as_failure=False)
+
+    monkeypatch.setattr(fitting, "fit", lose_the_lease_while_fitting)
+    assert runner.run(settings, engine, job_id, job.attempt) is Ending.FENCE_LOST
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM networks")).scalar_one() == 0
 
 
 def test_an_attempt_that_lost_its_lease_changes_nothing(settings, engine, add_task, claim) -> None:
@@ -178,8 +239,7 @@ def test_a_named_baseline_is_waited_for(
             {"baselines": ["slow"]}
         ]
     finish(baseline_job)
-    with unit_of_work(engine) as registry:
-        registry.session.get(Job, job_id).run_after = 0
+    make_due(engine, job_id)
     finish(job_id)
     assert document()["closest"]["name"] == "slow"
 
@@ -209,26 +269,30 @@ def test_a_broken_image_is_named_and_nothing_half_written_stays(engine, add_task
 
 
 def test_images_that_change_under_a_task_are_noticed(
-    settings, engine, add_task, claim, stripes_folder: Path, finish
+    settings, engine, add_task, claim, stripes_folder: Path, finish, monkeypatch
 ) -> None:
     job_id = add_task("changing")
-    first = claim(job_id)
-    context_digest = "0" * 64
-    with unit_of_work(engine) as registry:
-        registry.tasks.resolve(
-            "changing",
-            architecture="small_cnn",
-            dataset_digest=context_digest,
-            mapping_digest="m",
-            preprocessing_digest="p",
-            class_names=["a", "b"],
-            counts={"train": 1, "validation": 1, "test": 1},
-        )
-        registry.jobs.release(job_id, first.attempt, reason="test", counts_as_failure=False)
+    with monkeypatch.context() as broken:
+        broken.setattr(fitting, "fit", lose_the_disk)
+        assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RELEASED
     shutil.copy(stripes_folder / "down" / "01.png", stripes_folder / "plain" / "new.png")
+    make_due(engine, job_id)
     job = finish(job_id)
     assert job.error["code"] == "reference_changed"
     assert stripes_folder.as_uri() in job.error["detail"]
+
+
+def test_a_baseline_that_saw_the_targets_test_images_takes_no_part(
+    add_task, add_recommendation, finish, document, stripes_folder: Path
+) -> None:
+    fractions = {"train": 0.4, "validation": 0.2, "test": 0.4}
+    finish(add_task("other split", dataset={"uri": stripes_folder.as_uri(), "fractions": fractions}))
+    finish(add_recommendation(labels=ACROSS))
+    answer = document()
+    assert answer["verdict"] == "no_baseline"
+    (entry,) = answer["eligibility"]
+    # Under the target's own split 3 × 2 images are for testing; the other split tests on a superset of them or not.
+    assert entry["eligible"] == (entry["reason"] is None)
 
 
 def test_a_bug_closes_the_row_without_telling_the_inside(engine, add_task, finish, monkeypatch) -> None:

@@ -30,7 +30,7 @@ def test_a_child_process_gets_the_same_settings() -> None:
             "LDNAS_HOME": "/srv/ldnas",
             "LDNAS_DATABASE_URL": "postgresql://u:p@db/ldnas",
             "LDNAS_BROKER_URL": "redis://queue/0",
-            "LDNAS_ARTIFACT_URL": "s3://bucket/ldnas",
+            "LDNAS_ARTIFACT_URL": "file:///srv/artifacts",
             "LDNAS_DATASET_ROOTS": "/data/a:/data/b",
             "LDNAS_DEVICE": "cuda:1",
             "LDNAS_NETWORK": "resnet18",
@@ -40,6 +40,7 @@ def test_a_child_process_gets_the_same_settings() -> None:
             "LDNAS_STALL_SECONDS": "100",
         }
     )
+    assert settings.artifact_url == "/srv/artifacts"
     assert settings.dataset_roots == (Path("/data/a"), Path("/data/b"))
     assert Settings.from_environment(settings.as_environment()) == settings
     default = Settings.from_environment({})
@@ -51,6 +52,8 @@ def test_a_child_process_gets_the_same_settings() -> None:
     [
         ("LDNAS_DATABASE_URL", "mysql://db/ldnas"),
         ("LDNAS_BROKER_URL", "amqp://queue"),
+        ("LDNAS_ARTIFACT_URL", "s3://bucket/ldnas"),
+        ("LDNAS_NETWORK", "vgg17"),
         ("LDNAS_DEVICE", "tpu"),
         ("LDNAS_PORT", "65536"),
         ("LDNAS_PORT", "-1"),

@@ -15,6 +15,7 @@ from worker.registry.errors import (
 )
 from worker.registry.job_models import Job, JobEvent
 from worker.registry.leases import LeasedJobs
+from worker.registry.models import Task
 from worker.registry.pages import newest_first
 from worker.registry.states import JobState
 
@@ -112,11 +113,14 @@ class Jobs(LeasedJobs):
 
         Raises:
             NotFoundError: no such job.
-            JobNotRetriableError: the job is queued, running or succeeded.
+            JobNotRetriableError: the job is queued, running or succeeded, or what it was for was deleted.
         """
         job = self._locked(job_id)
         if job.state not in (JobState.FAILED, JobState.CANCELLED):
             raise JobNotRetriableError(job_id, job.state)
+        task_id = job.params.get("task_id")
+        if task_id is not None and self._session.get(Task, task_id) is None:
+            raise JobNotRetriableError(job_id, f"{job.state}, and its task was deleted")
         job.failures = 0
         job.error = None
         job.cancel_requested_at = None

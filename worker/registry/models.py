@@ -51,7 +51,10 @@ class Dataset(Base):
 
 
 class Task(Base):
-    """A dataset with a label mapping. What the worker finds out (digests, classes, counts) is None until then."""
+    """A dataset with a label mapping. What the worker finds out (digests, classes, counts) is None until then.
+
+    `seen_images` is the artifact that lists which images training and validation read.
+    """
 
     __tablename__ = "tasks"
     __table_args__ = (
@@ -81,11 +84,15 @@ class Task(Base):
     preprocessing_digest: Mapped[str | None] = mapped_column(String(64))
     class_names: Mapped[list[str] | None] = mapped_column(JSON_OR_NULL)
     counts: Mapped[dict[str, int] | None] = mapped_column(JSON_OR_NULL)
+    seen_images: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
 
 
 class Network(Base):
-    """A trained network; `weights` is the digest of its artifact, `key` of everything that went into it."""
+    """A trained network; `weights` is the digest of its artifact, `key` of everything that went into it.
+
+    `test` holds the one look at test images, where the network was the end of a job.
+    """
 
     __tablename__ = "networks"
 
@@ -97,6 +104,7 @@ class Network(Base):
     parameters: Mapped[int] = mapped_column(BigInteger)
     validation_accuracy: Mapped[float] = mapped_column(Double)
     validation_balanced_accuracy: Mapped[float] = mapped_column(Double)
+    test: Mapped[dict[str, Any] | None] = mapped_column(JSON_OR_NULL)
     seconds: Mapped[float] = mapped_column(Double)
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
 
@@ -153,7 +161,7 @@ class FisherSummary(Base):
 
 
 class Distance(Base):
-    """One network to one network on one task's data; `value` = |`signed`| for measures that fold, never negative."""
+    """One network to one network on one task's data; `value` is never negative; `signed` keeps the direction."""
 
     __tablename__ = "distances"
     __table_args__ = (Index("ix_distances_target_network_measure", "target_network", "measure"),)

@@ -27,6 +27,13 @@ class Results:
         keep_first(self._session, Network, [columns])
         return self._session.get_one(Network, columns["key"])
 
+    def keep_test(self, key: str, test: dict[str, Any]) -> dict[str, Any]:
+        """Store a finished network's test scores, unless they are there; the scores that are stored."""
+        network = self._session.get_one(Network, key, with_for_update=True)
+        network.test = network.test or test
+        self._session.flush()
+        return network.test
+
     def fisher_summary(self, key: str) -> FisherSummary | None:
         """The Fisher summary under this content key, or None."""
         return self._session.get(FisherSummary, key)
@@ -78,7 +85,11 @@ class Results:
             {**unscored, **row, "id": new_id(), "search_key": search_key, "position": position, "origin": origin}
             for position, row in enumerate(scored)
         ]
-        keep_first(self._session, GenotypeRow, rows)
+        # Whoever stored the first row stores the search: two outcomes of one key must not mix.
+        keep_first(self._session, GenotypeRow, rows[:1])
+        stored = self.search(search_key)
+        if len(stored) == 1 and rows and stored[0].id == rows[0]["id"]:
+            keep_first(self._session, GenotypeRow, rows[1:])
         return self.search(search_key)
 
     def artifact(self, digest: str) -> Artifact | None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
 import migrations
-from worker.registry.session import Engine, open_engine, translated
+from worker.registry.session import Engine, open_engine, read_only, translated
 
 _ADVISORY_LOCK = 0x1D9A5  # any number, the same in every process
 
@@ -44,7 +44,7 @@ def is_current(engine: Engine) -> bool:
         DatabaseUnavailableError: the database refused, timed out or broke off.
     """
     wanted = set(ScriptDirectory.from_config(alembic_config()).get_heads())
-    with translated(), engine.connect() as connection:
+    with translated(), read_only(engine).connect() as connection:
         return set(MigrationContext.configure(connection).get_current_heads()) == wanted
 
 

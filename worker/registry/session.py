@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -14,7 +13,7 @@ from sqlalchemy.orm import Session
 from worker.registry.errors import DatabaseUnavailableError
 from worker.registry.registry import Registry
 
-__all__ = ["Engine", "open_engine", "reading", "translated", "unit_of_work"]
+__all__ = ["Engine", "open_engine", "read_only", "reading", "translated", "unit_of_work"]
 
 BUSY_SECONDS = 20.0
 """How long a writer waits for the other one (SQLite) and anyone for a connection."""
@@ -58,13 +57,14 @@ def reading(engine: Engine) -> Iterator[Registry]:
     Raises:
         DatabaseUnavailableError: the database refused, timed out or broke off.
     """
-    bind = engine.execution_options(ldnas_reading=True, **_read_only(engine))
-    with translated(), Session(bind, expire_on_commit=False, autoflush=False) as session:
+    with translated(), Session(read_only(engine), expire_on_commit=False, autoflush=False) as session:
         yield Registry(session)
 
 
-def _read_only(engine: Engine) -> dict[str, Any]:
-    return {"postgresql_readonly": True} if engine.dialect.name == "postgresql" else {}
+def read_only(engine: Engine) -> Engine:
+    """The same engine, with transactions that take no write lock and can change nothing."""
+    options = {"postgresql_readonly": True} if engine.dialect.name == "postgresql" else {}
+    return engine.execution_options(ldnas_reading=True, **options)
 
 
 def _configure_sqlite(connection: sqlite3.Connection, record: object) -> None:

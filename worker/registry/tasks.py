@@ -96,6 +96,7 @@ class Tasks:
         preprocessing_digest: str,
         class_names: Sequence[str],
         counts: dict[str, int],
+        seen_images: str,
     ) -> Task:
         """Store what reading the data told.
 
@@ -109,6 +110,7 @@ class Tasks:
         task.preprocessing_digest = preprocessing_digest
         task.class_names = [*class_names]
         task.counts = counts
+        task.seen_images = seen_images
         self._session.flush()
         return task
 
@@ -159,12 +161,21 @@ class Tasks:
         )
 
     def genotypes(self, task_id: str) -> Sequence[GenotypeRow]:
-        """The genotypes that the task knows, best validation accuracy first, those without one last."""
+        """The genotypes that the task knows, best first, those without a score last.
+
+        Best is the highest validation accuracy among those trained longest: accuracies after different training do
+        not compare.
+        """
         return self._session.scalars(
             select(GenotypeRow)
             .join(TaskGenotype, TaskGenotype.genotype_id == GenotypeRow.id)
             .where(TaskGenotype.task_id == task_id)
-            .order_by(GenotypeRow.validation_accuracy.desc().nulls_last(), GenotypeRow.position, GenotypeRow.search_key)
+            .order_by(
+                GenotypeRow.epochs.desc().nulls_last(),
+                GenotypeRow.validation_accuracy.desc().nulls_last(),
+                GenotypeRow.position,
+                GenotypeRow.search_key,
+            )
         ).all()
 
     @contextmanager

@@ -1,11 +1,16 @@
 """Which baselines take part in a recommendation, and why the others do not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ldnas.data.dataset import Split
+from ldnas.data.overlap import count_common, fingerprints
+from ldnas.space.genotype import Genotype
 from worker.registry.models import Network, Task
+from worker.registry.registry import Registry
 from worker.stages.context import JobContext
+from worker.stages.fit import is_approximation
 from worker.stages.resolve import ResolvedTask
 
 
@@ -19,13 +24,15 @@ class WaitingForBaselinesError(Exception):
 
 @dataclass(frozen=True)
 class Baseline:
-    """A baseline that takes part: its task, its networks in order of repetition, and how it did on its own task.
+    """A baseline that takes part: its task, its networks in order of repetition, its genotypes with the best first.
 
-    `comparable` says that its networks have the target's architecture, so that a distance can be measured.
+    `comparable` says that its networks have the target's architecture, so that a distance can be measured;
+    `approximation` that all of them approximate their own task.
     """
 
     task: Task
     networks: tuple[Network, ...]
+    genotypes: tuple[Genotype, ...]
     comparable: bool
     approximation: bool
 
@@ -36,16 +43,16 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Exclusion:
-    """A baseline that does not take part, with the reason in words."""
+    """A baseline that does not take part, with the reason in words; `task_id` is None where no task was found."""
 
-    task_id: str
+    task_id: str | None
     name: str
     reason: str
 
 
 @dataclass(frozen=True)
-class Field:
-    """All baselines of the moment: those that run, and those that do not."""
+class Contenders:
+    """All baselines of the moment: those that take part, and those that do not."""
 
     baselines: tuple[Baseline, ...]
     exclusions: tuple[Exclusion, ...]
@@ -61,7 +68,7 @@ class Field:
 
 def find_baselines(
     context: JobContext, target: ResolvedTask, *, named: Sequence[str] | None, require_approximation: bool
-) -> Field:
+) -> Contenders:
     """The baselines that can be compared with `target` now.
 
     With `named` (names or ids) only those take part, and each is waited for until it is ready or can never be.
@@ -70,39 +77,49 @@ def find_baselines(
         WaitingForBaselinesError: a named baseline is still queued or running.
     """
     with context.reading() as registry:
-        rows = registry.tasks.baselines()
-        networks = {row.task.id: tuple(registry.tasks.networks(row.task.id)) for row in rows}
-    if named is not None:
-        wanted = set(named)
-        rows = [row for row in rows if {row.task.id, row.task.name} & wanted]
-        unfinished = [row.task.name for row in rows if row.state in ("queued", "running")]
-        if unfinished:
-            raise WaitingForBaselinesError(unfinished)
-        found = {row.task.id for row in rows} | {row.task.name for row in rows}
-        missing = [Exclusion(name, name, "it was deleted") for name in named if name not in found]
-    else:
-        missing = []
-    baselines, exclusions = [], missing
+        rows = [row for row in registry.tasks.baselines() if named is None or {row.task.id, row.task.name} & {*named}]
+        known = {row.task.id: _baseline(registry, target, row.task) for row in rows}
+    if named is not None and (unfinished := [row.task.name for row in rows if row.state in ("queued", "running")]):
+        raise WaitingForBaselinesError(unfinished)
+    found = {row.task.id for row in rows} | {row.task.name for row in rows}
+    exclusions = [Exclusion(None, name, "it is not registered any more") for name in named or () if name not in found]
+    baselines = []
     for row in rows:
-        baseline = _baseline(target, row.task, networks[row.task.id])
-        reason = _reason_against(target, row.state, baseline, require_approximation=require_approximation)
+        baseline = known[row.task.id]
+        reason = _reason_against(context, target, row.state, baseline, require_approximation=require_approximation)
         if reason is None:
             baselines.append(baseline)
         else:
             exclusions.append(Exclusion(row.task.id, row.task.name, reason))
-    return Field(tuple(baselines), tuple(exclusions))
+    return Contenders(tuple(baselines), tuple(exclusions))
 
 
-def _baseline(target: ResolvedTask, task: Task, networks: tuple[Network, ...]) -> Baseline:
+def find_again(context: JobContext, target: ResolvedTask, eligibility: Sequence[Mapping[str, Any]]) -> Contenders:
+    """The baselines that an earlier attempt of the job found, whatever was registered since.
+
+    Two attempts of one job must not look at two different sets: they would answer differently.
+    """
+    names = {entry["task_id"]: entry["name"] for entry in eligibility if entry["eligible"]}
+    contenders = find_baselines(context, target, named=[*names], require_approximation=False)
+    gone = [Exclusion(None, names.get(e.name, e.name), e.reason) for e in contenders.exclusions]
+    before = [Exclusion(e["task_id"], e["name"], e["reason"]) for e in eligibility if not e["eligible"]]
+    return Contenders(contenders.baselines, (*before, *gone))
+
+
+def _baseline(registry: Registry, target: ResolvedTask, task: Task) -> Baseline:
+    networks = tuple(registry.tasks.networks(task.id))
     return Baseline(
         task=task,
         networks=networks,
+        genotypes=tuple(Genotype.from_json(row.genotype) for row in registry.tasks.genotypes(task.id)),
         comparable=task.architecture == target.architecture,
-        approximation=all(network.validation_balanced_accuracy >= 1 - task.epsilon for network in networks),
+        approximation=all(is_approximation(network, task.epsilon) for network in networks),
     )
 
 
-def _reason_against(target: ResolvedTask, state: str, baseline: Baseline, *, require_approximation: bool) -> str | None:
+def _reason_against(
+    context: JobContext, target: ResolvedTask, state: str, baseline: Baseline, *, require_approximation: bool
+) -> str | None:
     task = baseline.task
     if state != "succeeded":
         return f"its registration is {state}"
@@ -111,4 +128,13 @@ def _reason_against(target: ResolvedTask, state: str, baseline: Baseline, *, req
         return "it is the target itself: the same dataset and label mapping"
     if require_approximation and not baseline.approximation:
         return f"not all of its networks reach a balanced validation accuracy of {1 - task.epsilon:g}"
+    if task.dataset_digest != digests.dataset and (seen := _count_seen(context, target, task)):
+        return f"it was trained or validated on {seen} of the target's test images"
     return None
+
+
+def _count_seen(context: JobContext, target: ResolvedTask, task: Task) -> int:
+    """How many of the target's test images the baseline's training and validation read, under another split."""
+    if task.seen_images is None:
+        return 0
+    return count_common(fingerprints(target.dataset, Split.TEST), context.store.read(task.seen_images))

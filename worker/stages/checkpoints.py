@@ -9,6 +9,7 @@ import torch
 
 from ldnas.train import FitState
 from worker.artifacts import ArtifactStore
+from worker.registry.errors import FenceLostError
 from worker.registry.session import Engine, unit_of_work
 
 INTERVAL_SECONDS = 10.0
@@ -52,8 +53,12 @@ class Checkpoints:
         self._sequence += 1
         name = self._store.put_checkpoint(self._job_id, self._fence, self._sequence, content)
         pointer = {"key": key, "name": name}
-        with unit_of_work(self._engine) as registry:
-            registry.jobs.save_checkpoint(self._job_id, self._fence, pointer)
+        try:
+            with unit_of_work(self._engine) as registry:
+                registry.jobs.save_checkpoint(self._job_id, self._fence, pointer)
+        except FenceLostError:
+            self._store.drop_checkpoint(name)
+            raise
         if self._pointer is not None:
             self._store.drop_checkpoint(self._pointer["name"])
         self._pointer = pointer

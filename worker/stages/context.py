@@ -33,14 +33,22 @@ class JobContext:
     stage_seconds: dict[str, float] = field(default_factory=dict)
     _stage: str = ""
     _started: float = field(default_factory=time.monotonic)
+    _found_fraction: float = 0.0
 
     def reading(self) -> AbstractContextManager[Registry]:
         """A short read of the registry."""
         return reading(self.engine)
 
-    def unit_of_work(self) -> AbstractContextManager[Registry]:
-        """A short write to the registry, committed at its end."""
-        return unit_of_work(self.engine)
+    @contextmanager
+    def unit_of_work(self) -> Iterator[Registry]:
+        """A short write to the registry under the job's fence, committed at its end.
+
+        Raises:
+            FenceLostError: the job is somebody else's by now; nothing is written.
+        """
+        with unit_of_work(self.engine) as registry:
+            registry.jobs.touch(self.job_id, self.fence)
+            yield registry
 
     def event(self, kind: str, data: dict[str, Any]) -> None:
         """Appends to the job's story."""
@@ -54,8 +62,10 @@ class JobContext:
         started = time.monotonic()
         self.event("stage", {"stage": name})
         self.progress(0.0, f"{name} begins")
-        yield
-        self.stage_seconds[name] = self.stage_seconds.get(name, 0.0) + time.monotonic() - started
+        try:
+            yield
+        finally:
+            self.stage_seconds[name] = self.stage_seconds.get(name, 0.0) + time.monotonic() - started
 
     def progress(self, fraction_of_stage: float, message: str) -> None:
         """Reports how far the current stage is, in [0, 1], and in words."""
@@ -74,8 +84,13 @@ class JobContext:
             )
 
     def _eta_seconds(self, fraction: float) -> float | None:
-        """Seconds left if the rest goes at the pace of this attempt so far; None while that says little."""
+        """Seconds left if the rest goes at the pace of what this attempt computed so far; None while that says little.
+
+        What an earlier attempt kept flies by within the first moments and does not count.
+        """
         elapsed = time.monotonic() - self._started
-        if fraction < 0.05 or elapsed < 2.0:
+        if elapsed < 2.0:
+            self._found_fraction = fraction
             return None
-        return elapsed / fraction * (1 - fraction)
+        done = fraction - self._found_fraction
+        return elapsed / done * (1 - fraction) if done >= 0.05 else None

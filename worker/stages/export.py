@@ -21,7 +21,7 @@ def export(
     """Stores what a person takes home and gives the architecture's id; a repeated export gives the same one."""
     preprocessing = Preprocessing(task.image_size).to_json()
     class_names = task.full.class_names
-    description = trained.to_json()
+    description = trained.describe()
     code = standalone_code(trained.genotype, trained.skeleton, class_names, preprocessing).encode()
     weights = save_weights(trained.network, {"genotype": trained.genotype.digest, "classes": "\n".join(class_names)})
     digests = {"weights": context.store.put(weights), "code": context.store.put(code)}

@@ -35,7 +35,7 @@ def fit_task_networks(context: JobContext, task: ResolvedTask) -> tuple[FittedNe
         def on_epoch(epoch: int, epochs: int, done: int = done, message: str = message) -> None:
             context.progress((done + epoch / epochs) / task.repetitions, f"{message}, epoch {epoch} of {epochs}")
 
-        seed = derive_seed(task.seed, "network", repetition)
+        seed = derive_seed(task.seed, "network", task.data_key, repetition)
         plan = FitPlan(task.architecture, task.data_key, TASK_NETWORK_CONFIG, seed)
         network = fit_once(
             context,
@@ -55,8 +55,13 @@ def load_task_network(context: JobContext, network: Network) -> Classifier:
     return classifier.to(context.device).eval()
 
 
+def is_approximation(network: Network, epsilon: float) -> bool:
+    """Whether a network approximates its task: balanced validation accuracy ≥ 1 − ε."""
+    return network.validation_balanced_accuracy >= 1 - epsilon
+
+
 def _link(context: JobContext, task: ResolvedTask, repetition: int, network: Network) -> FittedNetwork:
-    approximation = network.validation_balanced_accuracy >= 1 - task.epsilon
+    approximation = is_approximation(network, task.epsilon)
     story = {
         "repetition": repetition,
         "repetitions": task.repetitions,

@@ -1,17 +1,18 @@
 """The job `recommend`: Algorithm 1 of LD-NAS as stages, each telling the recommendation what it found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
-from ldnas.distance.ranking import Ranking, rank
+from ldnas.distance.ranking import Ranking, Spread, rank
 from ldnas.recipe import DEFAULT_RECIPE, MEASURES
 from ldnas.recommend import ChosenSpace, choose_space
 from ldnas.space.genotype import EDGES
 from ldnas.space.skeleton import default_skeleton
+from ldnas.space.space import SearchSpace
 from worker.registry.models import Task
-from worker.stages.baselines import Baseline, Field, find_baselines
+from worker.stages.baselines import Baseline, Contenders, find_again, find_baselines
 from worker.stages.context import JobContext
 from worker.stages.distance import Column, measure_column
 from worker.stages.export import export
@@ -38,6 +39,8 @@ class _RecommendationJob:
             row = registry.recommendations.get(recommendation_id)
         self._request = row.request
         self._name = row.name
+        # What an earlier attempt told stays: an answer does not change because its job was interrupted.
+        self._told = row.document
         self._spent = (row.document.get("cost") or {}).get("stage_seconds", {})
         self._measure = row.request.get("measure") or MEASURES[0]
 
@@ -49,68 +52,61 @@ class _RecommendationJob:
         with context.stage("fit"):
             fitted = fit_task_networks(context, task)
         with context.stage("distance"):
-            field, ranking = self._measure_distances(task, fitted)
+            space = self._told_space() or self._choose_space(task, fitted)
         with context.stage("search"):
-            chosen = self._choose_space(task, field, ranking)
-            genotype = genotype_of(search_once(context, task, target_search(task, chosen.space, self._request))[0])
+            genotype = genotype_of(search_once(context, task, target_search(task, space, self._request))[0])
         with context.stage("train"):
             trained = train_architecture(context, task, genotype)
-            self._tell(validation=trained.validation())
             test = score_on_test(context, task, trained)
-            self._tell(test=test)
+            self._tell(validation=trained.validation(), test=test)
         with context.stage("export"):
             architecture_id = export(context, task, trained, recommendation_id=self._id, name=self._name, test=test)
         self._tell()
         return {"recommendation_id": self._id, "architecture_id": architecture_id}
 
-    def _measure_distances(self, task: ResolvedTask, fitted: Sequence[FittedNetwork]) -> tuple[Field, Ranking]:
-        field = find_baselines(
-            self._context,
-            task,
-            named=self._request.get("baselines"),
-            require_approximation=bool(self._request.get("require_approximation")),
-        )
-        self._tell(eligibility=field.to_json())
-        comparable = [baseline for baseline in field.baselines if baseline.comparable]
+    def _told_space(self) -> SearchSpace | None:
+        """The space that an earlier attempt chose, if it came so far."""
+        told = self._told.get("search_space")
+        return None if told is None else SearchSpace(tuple(told["primitives"]))
+
+    def _choose_space(self, task: ResolvedTask, fitted: Sequence[FittedNetwork]) -> SearchSpace:
+        """Algorithm 1 up to the search: distances, closest task, space."""
+        contenders = self._find_contenders(task)
+        comparable = [baseline for baseline in contenders.baselines if baseline.comparable]
         column = measure_column(self._context, task, fitted, comparable, measure=self._measure)
         spreads = {task_id: by_measure[self._measure] for task_id, by_measure in column.sources.items()}
         ranking = rank(spreads, untrained=column.untrained[self._measure])
-        names = {baseline.id: baseline.task.name for baseline in field.baselines}
-        closest = ranking.closest
+        genotypes = {baseline.id: baseline.genotypes for baseline in comparable}
+        k = (self._request.get("search") or {}).get("k") or 1
+        chosen = choose_space(ranking, genotypes, k=k)
         itself = column.itself[self._measure]
         self._tell(
             verdict=str(ranking.verdict),
-            closest=None
-            if closest is None
-            else {"task_id": closest, "name": names[closest], "distance": spreads[closest].mean, "probability": None},
+            closest=_closest(ranking, contenders, spreads),
             scale={
                 "self_distance": itself.mean if itself else None,
                 "untrained_distance": column.untrained[self._measure].mean,
             },
-            distances=distance_entries(field, ranking, column, task, measure=self._measure),
+            distances=distance_entries(contenders, ranking, column, task, measure=self._measure),
             approximation=all(item.approximation for item in fitted),
+            search_space=_space_document(chosen, task),
         )
-        return field, ranking
+        return chosen.space
 
-    def _choose_space(self, task: ResolvedTask, field: Field, ranking: Ranking) -> ChosenSpace:
-        with self._context.reading() as registry:
-            genotypes = {
-                baseline.id: [genotype_of(row) for row in registry.tasks.genotypes(baseline.id)]
-                for baseline in field.baselines
-            }
-        k = (self._request.get("search") or {}).get("k") or 1
-        chosen = choose_space(ranking, genotypes, k=k)
-        self._tell(
-            search_space={
-                "source_task_ids": list(chosen.source_task_ids),
-                "primitives": list(chosen.space.primitives),
-                "nodes": 1 + max(end for _, end in EDGES),
-                "skeleton": default_skeleton(task.image_size, task.classes).to_json(),
-                "size": chosen.space.size,
-                "fraction_of_full": chosen.space.fraction_of_full,
-            }
-        )
-        return chosen
+    def _find_contenders(self, task: ResolvedTask) -> Contenders:
+        """The baselines that take part, the same ones in every attempt."""
+        told = self._told.get("eligibility")
+        if told is not None:
+            contenders = find_again(self._context, task, told)
+        else:
+            contenders = find_baselines(
+                self._context,
+                task,
+                named=self._request.get("baselines"),
+                require_approximation=bool(self._request.get("require_approximation")),
+            )
+        self._tell(eligibility=contenders.to_json())
+        return contenders
 
     def _tell(self, **fields: Any) -> None:
         """Puts parts of the answer, and what it has cost so far, where polls see them."""
@@ -130,13 +126,34 @@ class _RecommendationJob:
         }
 
 
+def _closest(ranking: Ranking, contenders: Contenders, spreads: Mapping[str, Spread]) -> dict[str, Any] | None:
+    """The `closest` of a recommendation."""
+    closest = ranking.closest
+    if closest is None:
+        return None
+    (name,) = [baseline.task.name for baseline in contenders.baselines if baseline.id == closest]
+    return {"task_id": closest, "name": name, "distance": spreads[closest].mean, "probability": None}
+
+
+def _space_document(chosen: ChosenSpace, task: ResolvedTask) -> dict[str, Any]:
+    """The `search_space` of a recommendation."""
+    return {
+        "source_task_ids": list(chosen.source_task_ids),
+        "primitives": list(chosen.space.primitives),
+        "nodes": 1 + max(end for _, end in EDGES),
+        "skeleton": default_skeleton(task.image_size, task.classes).to_json(),
+        "size": chosen.space.size,
+        "fraction_of_full": chosen.space.fraction_of_full,
+    }
+
+
 def distance_entries(
-    field: Field, ranking: Ranking, column: Column, target: ResolvedTask, *, measure: str
+    contenders: Contenders, ranking: Ranking, column: Column, target: ResolvedTask, *, measure: str
 ) -> list[dict[str, Any]]:
     """The `distances` of a recommendation: comparable baselines nearest first, then the others."""
-    by_id = {baseline.id: baseline for baseline in field.baselines}
+    by_id = {baseline.id: baseline for baseline in contenders.baselines}
     order = [by_id[task_id] for task_id in ranking.order]
-    order += [baseline for baseline in field.baselines if not baseline.comparable]
+    order += [baseline for baseline in contenders.baselines if not baseline.comparable]
     return [_entry(baseline, column, target, measure) for baseline in order]
 
 

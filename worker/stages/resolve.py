@@ -5,9 +5,10 @@ from typing import Any
 
 import torch
 
-from ldnas.data.dataset import ImageDataset
+from ldnas.data.dataset import ImageDataset, Split
 from ldnas.data.labels import LabelMapping
 from ldnas.data.load import load_dataset
+from ldnas.data.overlap import fingerprints
 from ldnas.data.preprocessing import PROXY, Preprocessing, default_image_size
 from ldnas.data.reference import DatasetReference
 from ldnas.data.task_data import ImageSet, TaskData, task_data, test_images
@@ -119,7 +120,10 @@ def _require_unchanged(task: Task, dataset: ImageDataset) -> None:
 def _record(context: JobContext, resolved: ResolvedTask) -> None:
     digests = resolved.proxy.digests
     counts = asdict(resolved.full.counts)
+    seen = fingerprints(resolved.dataset, Split.TRAIN, Split.VALIDATION)
+    seen_images = context.store.put(seen)
     with context.unit_of_work() as registry:
+        registry.results.keep_artifact(seen_images, len(seen), "application/octet-stream")
         registry.tasks.resolve(
             resolved.id,
             architecture=resolved.architecture,
@@ -128,5 +132,6 @@ def _record(context: JobContext, resolved: ResolvedTask) -> None:
             preprocessing_digest=digests.preprocessing,
             class_names=list(resolved.full.class_names),
             counts=counts,
+            seen_images=seen_images,
         )
         registry.jobs.add_event(context.job_id, context.fence, "resolved", counts)

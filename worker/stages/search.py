@@ -50,7 +50,7 @@ class SearchPlan:
 
 def baseline_search(task: ResolvedTask) -> SearchPlan:
     """Random search with early stopping over the full space: how a baseline gets its genotypes."""
-    seed = derive_seed(task.seed, "search")
+    seed = derive_seed(task.seed, "search", task.search_data_key)
     return SearchPlan(RandomSearch(BASELINE_SEARCH), "random", asdict(BASELINE_SEARCH), FULL_SPACE, 1, seed)
 
 
@@ -62,14 +62,15 @@ def target_search(task: ResolvedTask, space: SearchSpace, request: Mapping[str, 
         rounds=wanted.get("rounds") or TARGET_SEARCH.rounds,
         patience=TARGET_SEARCH.patience,
     )
+    seed = derive_seed(task.seed, "search", task.search_data_key)
     iterations = (request.get("budget") or {}).get("iterations") or DEFAULT_ITERATIONS
-    return SearchPlan(Fuse(config), "fuse", asdict(config), space, iterations, derive_seed(task.seed, "search"))
+    return SearchPlan(Fuse(config), "fuse", asdict(config), space, iterations, seed)
 
 
 def search_once(context: JobContext, task: ResolvedTask, plan: SearchPlan) -> Sequence[GenotypeRow]:
     """The genotypes of `plan`, the chosen one first: kept already, or searched now and kept.
 
-    All that were sampled are kept with their scores, and the chosen one is linked to the task.
+    All that were sampled are kept with their scores and linked to the task.
     """
     key = plan.key(task)
     with context.reading() as registry:
@@ -98,6 +99,7 @@ def _search(context: JobContext, task: ResolvedTask, plan: SearchPlan, key: str)
         state=json_from_bytes(begun) if begun is not None else None,
         on_state=lambda state: context.checkpoints.save(key, json_to_bytes(state)),
     )
+    plan.space.require(outcome.best)
     best_first = sorted(outcome.scored, key=lambda score: score.genotype != outcome.best)
     rows = [{"digest": score.genotype.digest, **score.to_json()} for score in best_first]
     with context.unit_of_work() as registry:

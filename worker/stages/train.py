@@ -35,8 +35,8 @@ class TrainedArchitecture:
     network: nn.Module
     row: Network
 
-    def to_json(self) -> dict[str, Any]:
-        """The `architecture` of a recommendation, without its id."""
+    def describe(self) -> dict[str, Any]:
+        """The `architecture` of a recommendation, without its id; measures the latency anew."""
         return {
             "genotype": self.genotype.to_json(),
             "skeleton": self.skeleton.to_json(),
@@ -64,7 +64,7 @@ def train_architecture(context: JobContext, task: ResolvedTask, genotype: Genoty
     """Trains `genotype` on the task's training images, from fresh weights; validation images only measure it."""
     skeleton = default_skeleton(task.image_size, task.classes)
     design = json_digest({"genotype": genotype.to_json(), "skeleton": skeleton.to_json()})
-    seed = derive_seed(task.seed, "final")
+    seed = derive_seed(task.seed, "final", task.search_data_key)
     plan = FitPlan(f"cell:{design[:32]}", task.search_data_key, final_config(task.image_size), seed)
 
     def build() -> nn.Module:
@@ -81,16 +81,20 @@ def train_architecture(context: JobContext, task: ResolvedTask, genotype: Genoty
 
 
 def score_on_test(context: JobContext, task: ResolvedTask, trained: TrainedArchitecture) -> dict[str, Any]:
-    """The `test` of a recommendation: the one look at the test images; the predictions are kept as an artifact."""
+    """The `test` of a recommendation: the one look of a finished network at the test images.
+
+    It is kept with the network, its predictions as an artifact, so that a second attempt or another job with the same
+    network reads what the first look saw.
+    """
+    if trained.row.test is not None:
+        return trained.row.test
     images = task.read_test_images()
     result = evaluate(trained.network, images)
     count = len(images)
     predictions = {"labels": images.labels.tolist(), "predictions": result.predictions.tolist()}
     content = json.dumps(predictions).encode()
     digest = context.store.put(content)
-    with context.unit_of_work() as registry:
-        registry.results.keep_artifact(digest, len(content), "application/json")
-    return {
+    test = {
         "accuracy": result.accuracy,
         "interval": list(wilson_interval(result.accuracy, count)),
         "balanced_accuracy": result.balanced_accuracy,
@@ -99,6 +103,9 @@ def score_on_test(context: JobContext, task: ResolvedTask, trained: TrainedArchi
         "images": count,
         "predictions": digest,
     }
+    with context.unit_of_work() as registry:
+        registry.results.keep_artifact(digest, len(content), "application/json")
+        return registry.results.keep_test(trained.row.key, test)
 
 
 def _latency_ms(network: nn.Module, skeleton: Skeleton) -> float:
