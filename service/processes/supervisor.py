@@ -61,7 +61,7 @@ def log_folder(settings: Settings) -> Path:
 def with_port_claimed(settings: Settings) -> Settings:
     """The settings with a port that was free a moment ago: the one asked for, or any where that is 0.
 
-    One that is taken is asked for again for a while: the API of a supervisor that was killed takes a few seconds to end.
+    One that is taken is asked for again for a while: the API of a killed supervisor takes a few seconds to end.
 
     Raises:
         PortTakenError: the one asked for is not free.

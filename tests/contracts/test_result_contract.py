@@ -128,6 +128,7 @@ def test_what_reading_the_data_told_is_kept(engine: Engine) -> None:
             preprocessing_digest="p" * 64,
             class_names=("odd", "rest"),
             counts={"train": 10, "validation": 2, "test": 2},
+            seen_images="e" * 64,
         )
     with reading(engine) as registry:
         stored = registry.tasks.get(task.id)
@@ -190,7 +191,8 @@ def test_genotypes_come_best_first_and_a_search_is_stored_once(engine: Engine) -
     scored = [
         {"digest": "a", "genotype": {"edges": []}, "validation_accuracy": 0.5, "epochs": 1},
         {"digest": "b", "genotype": {"edges": []}},
-        {"digest": "c", "genotype": {"edges": []}, "validation_accuracy": 0.75, "validation_balanced_accuracy": 0.7},
+        {"digest": "c", "genotype": {"edges": []}, "validation_accuracy": 0.75, "epochs": 1},
+        {"digest": "d", "genotype": {"edges": []}, "validation_accuracy": 0.25, "epochs": 2},
     ]
     with unit_of_work(engine) as registry:
         assert registry.results.search("s") == []
@@ -198,11 +200,11 @@ def test_genotypes_come_best_first_and_a_search_is_stored_once(engine: Engine) -
         rows = registry.results.keep_search("s", "random", scored)
         again = registry.results.keep_search("s", "random", scored[::-1])
         assert [row.id for row in again] == [row.id for row in rows]
-        assert [row.digest for row in rows] == ["a", "b", "c"]
+        assert [row.digest for row in rows] == ["a", "b", "c", "d"]
         for _ in range(2):
             registry.tasks.link_genotypes(task.id, [row.id for row in rows])
     with reading(engine) as registry:
-        assert [row.digest for row in registry.tasks.genotypes(task.id)] == ["c", "a", "b"]
+        assert [row.digest for row in registry.tasks.genotypes(task.id)] == ["d", "c", "a", "b"]
 
 
 def test_the_matrix_pairs_equal_repetitions(engine: Engine) -> None:

@@ -109,8 +109,13 @@ def test_a_recommendation_tells_all_that_it_found(engine, add_task, add_recommen
         assert registry.results.artifact(architecture.weights).bytes > 1000
         assert registry.tasks.genotypes("three")[0].origin == "random"
         matrix = registry.results.matrix("log_det_layerwise", None)
-    assert [(row.source_task_id, row.repetitions) for row in matrix] == [("three", 2)]
-    assert matrix[0].mean == pytest.approx(entry["mean"])
+    means = {(row.source_task_id, row.target_task_id): row.mean for row in matrix if row.repetitions == 2}
+    target = answer["target"]["task_id"]
+    assert means == {
+        ("three", "three"): 0.0,
+        (target, target): 0.0,
+        ("three", target): pytest.approx(entry["mean"]),
+    }
 
 
 def test_without_baselines_the_full_space_is_searched_and_the_verdict_says_so(
@@ -131,9 +136,11 @@ def test_the_target_itself_is_no_baseline_of_its_own(add_task, add_recommendatio
 
 
 def test_a_baseline_of_another_architecture_is_listed_with_the_call_that_would_mend_it(
-    add_task, add_recommendation, finish, document
+    engine, add_task, add_recommendation, finish, document
 ) -> None:
-    finish(add_task("other", architecture="resnet18", repetitions=1))
+    finish(add_task("other", repetitions=1))
+    with engine.begin() as connection:  # as if it had been registered so: training one takes a while
+        connection.execute(text("UPDATE tasks SET architecture = 'resnet18' WHERE id = 'other'"))
     finish(add_recommendation(labels=ACROSS, architecture="small_cnn"))
     (entry,) = document()["distances"]
     assert (entry["comparable"], entry["mean"]) == (False, None)
@@ -285,14 +292,14 @@ def test_images_that_change_under_a_task_are_noticed(
 def test_a_baseline_that_saw_the_targets_test_images_takes_no_part(
     add_task, add_recommendation, finish, document, stripes_folder: Path
 ) -> None:
-    fractions = {"train": 0.4, "validation": 0.2, "test": 0.4}
-    finish(add_task("other split", dataset={"uri": stripes_folder.as_uri(), "fractions": fractions}))
-    finish(add_recommendation(labels=ACROSS))
+    fractions = {"train": 0.7, "validation": 0.2, "test": 0.1}
+    finish(add_task("other split", dataset={"uri": stripes_folder.as_uri(), "fractions": fractions}, repetitions=1))
+    finish(add_recommendation(labels=ACROSS, repetitions=1))
     answer = document()
-    assert answer["verdict"] == "no_baseline"
     (entry,) = answer["eligibility"]
-    # Under the target's own split 3 × 2 images are for testing; the other split tests on a superset of them or not.
-    assert entry["eligible"] == (entry["reason"] is None)
+    assert not entry["eligible"]
+    assert "of the target's test images" in entry["reason"]
+    assert answer["verdict"] == "no_baseline"
 
 
 def test_a_bug_closes_the_row_without_telling_the_inside(engine, add_task, finish, monkeypatch) -> None:
