@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 from environment import save
 
-SAMPLE_SECONDS = 0.25
+SAMPLE_SECONDS = 2.0  # reading what a process shares costs it a pause
 
 
 def main() -> None:

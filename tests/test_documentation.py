@@ -15,6 +15,10 @@ def test_every_environment_variable_that_the_code_reads_is_in_the_readme() -> No
     assert read - {"LDNAS_EXIT_WITH_PARENT"} == set(re.findall(r"`(LDNAS_[A-Z_]+)`", README))
 
 
+def test_nothing_in_the_readme_waits_to_be_filled_in() -> None:
+    assert "@@" not in README
+
+
 def test_every_file_that_the_readme_links_to_exists() -> None:
     links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
     assert links
