@@ -302,6 +302,29 @@ def test_a_baseline_that_saw_the_targets_test_images_takes_no_part(
     assert answer["verdict"] == "no_baseline"
 
 
+def test_training_images_that_equal_test_images_are_left_out_and_counted(
+    engine, add_task, claim, settings, stripes_folder: Path, monkeypatch
+) -> None:
+    for split in ("train", "test"):
+        for name in ("across", "down", "plain"):
+            shutil.copytree(stripes_folder / name, stripes_folder / split / name)
+    for name in ("across", "down", "plain"):
+        for picture in (stripes_folder / "test" / name).glob("*.png"):
+            # Three of each class are for testing alone, two are in both, the rest are for training alone.
+            if int(picture.stem) >= 5:
+                picture.unlink()
+            elif int(picture.stem) < 3:
+                (stripes_folder / "train" / name / picture.name).unlink()
+        shutil.rmtree(stripes_folder / name)
+    job_id = add_task("overlapping")
+    monkeypatch.setattr(fitting, "fit", lose_the_disk)
+    runner.run(settings, engine, job_id, claim(job_id).attempt)
+    with reading(engine) as registry:
+        (resolved,) = [event.data for event in registry.jobs.events_after(job_id) if event.kind == "resolved"]
+    assert (resolved["test"], resolved["left_out"]) == (15, 6)
+    assert resolved["train"] + resolved["validation"] == 3 * 7
+
+
 def test_a_bug_closes_the_row_without_telling_the_inside(engine, add_task, finish, monkeypatch) -> None:
     monkeypatch.setattr(fitting, "evaluate", lambda *arguments: 1 / 0)
     job = finish(add_task("buggy"))

@@ -134,4 +134,5 @@ def _record(context: JobContext, resolved: ResolvedTask) -> None:
             counts=counts,
             seen_images=seen_images,
         )
-        registry.jobs.add_event(context.job_id, context.fence, "resolved", counts)
+        story = {**counts, "left_out": resolved.dataset.left_out}
+        registry.jobs.add_event(context.job_id, context.fence, "resolved", story)
