@@ -29,7 +29,7 @@ def test_a_killed_runner_loses_nothing(up, stripes: dict[str, Any], stages: tupl
     expect_one_success(up, asked)
 
 
-@pytest.mark.parametrize("stage", ["fit", "search"])
+@pytest.mark.parametrize("stage", ["fit", "distance", "search", "train"])
 def test_a_killed_worker_loses_nothing(up, stripes: dict[str, Any], stage: str) -> None:
     asked = up.recommend(stripes, labels=ACROSS)
     up.wait_for_stage(asked["job_id"], stage)
@@ -37,7 +37,7 @@ def test_a_killed_worker_loses_nothing(up, stripes: dict[str, Any], stage: str) 
     expect_one_success(up, asked)
 
 
-@pytest.mark.parametrize("stage", ["fit", "train"])
+@pytest.mark.parametrize("stage", ["fit", "distance", "search", "train"])
 def test_a_killed_service_goes_on_after_its_restart(up, stripes: dict[str, Any], stage: str) -> None:
     asked = up.recommend(stripes, labels=ACROSS)
     up.wait_for_stage(asked["job_id"], stage)
