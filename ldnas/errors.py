@@ -15,6 +15,7 @@ LdnasError
     ├── TooFewImagesError         a class has too few images to be split in three
     ├── EmptySplitError           train, validation or test has no image
     ├── UnknownNetworkError       no network architecture of that name
+    ├── UnknownMeasureError       no distance measure of that name
     ├── InvalidGenotypeError      a genotype is malformed or lies outside its search space
     ├── InvalidSearchError        a search setting cannot be met
     └── UnsupportedLayerError     a Fisher diagonal was asked of a layer that it cannot treat exactly
@@ -91,6 +92,10 @@ class EmptySplitError(RefusedError):
 
 class UnknownNetworkError(RefusedError):
     """No network architecture of that name."""
+
+
+class UnknownMeasureError(RefusedError):
+    """No distance measure of that name."""
 
 
 class InvalidGenotypeError(RefusedError):

@@ -21,14 +21,15 @@ class ChosenSpace:
 
 
 def choose_space(ranking: Ranking, genotypes: Mapping[str, Sequence[Genotype]], *, k: int) -> ChosenSpace:
-    """`S_b*`: the cells whose edges use only primitives found in the closest task's k best genotypes.
+    """`S_b*`: the cells whose edges use only primitives found in the k best genotypes of the closest task.
 
-    `genotypes` gives each source's genotypes, best first. Where the verdict names no closest task it is the full space.
+    Of tied tasks, the primitives of all are taken together. `genotypes` gives each source's genotypes, best first.
+    Where the verdict names no closest task it is the full space.
 
     Raises:
-        KeyError: the closest task's genotypes are not given.
+        KeyError: a closest task's genotypes are not given.
     """
-    closest = ranking.closest
-    if closest is None:
+    if not ranking.closest:
         return ChosenSpace(FULL_SPACE, ())
-    return ChosenSpace(space_of(genotypes[closest][:k]), (closest,))
+    best = [genotype for source in ranking.closest for genotype in genotypes[source][:k]]
+    return ChosenSpace(space_of(best), ranking.closest)

@@ -10,8 +10,10 @@ from fastapi import FastAPI
 from service.dependencies import Resources
 from service.http.body_limit import BodyLimit
 from service.http.handlers import install_handlers
+from service.rendered import RenderedAnswers
 from service.routes import architectures, distances, health, jobs, recommendations, tasks
 from worker.artifacts import open_store
+from worker.registry.revisions import RevisionWatch
 from worker.registry.session import open_engine
 from worker.settings import Settings
 
@@ -27,10 +29,13 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> F
         settings: as read at the entry point of the process.
         stopping: set it to end the open event streams, before the server waits for its connections to close.
     """
+    engine = open_engine(settings.database_url)
     resources = Resources(
         settings=settings,
-        engine=open_engine(settings.database_url),
+        engine=engine,
         store=open_store(settings.artifact_url),
+        rendered=RenderedAnswers(),
+        matrix_revision=RevisionWatch(engine),
         stopping=stopping or threading.Event(),
     )
 

@@ -12,12 +12,13 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
 from service.client_errors import RequestRefusedError, UnreachableError
 from service.event_stream import ENDED, Event, parse_events
-from service.submission import Submission
+from service.submission import Submission, SubmissionGroup
 
 Json = dict[str, Any]
 
@@ -166,8 +167,45 @@ class Client:
         return self.get(f"/v1/jobs/{job_id}")
 
     def distances(self, *, measure: str | None = None, source: str | None = None, target: str | None = None) -> Json:
-        """The matrix of distances: rows are sources, columns targets, null where nothing was measured."""
+        """The matrix of distances: rows are `sources`, columns `targets`, null where nothing was measured."""
         return self.get("/v1/distances", _given({"measure": measure, "source": source, "target": target}))
+
+    def distance(self, source: str, target: str, measure: str | None = None) -> Json:
+        """The distance from one task to another (ids or names): each repetition, its error, what each layer adds."""
+        path = f"/v1/distances/{quote(source, safe='')}/{quote(target, safe='')}"
+        return self.get(path, _given({"measure": measure}))
+
+    def measure_distances(
+        self,
+        targets: str | Sequence[str],
+        *,
+        sources: Sequence[str] | None = None,
+        measures: Sequence[str] | None = None,
+        repetitions: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> SubmissionGroup:
+        """Have the distances to the targets measured, each a job of its own. What is left out takes the default.
+
+        `.wait()` gives the jobs' documents; the `result` of each is the column with its verdict.
+
+        Args:
+            targets: a task, or several, by id or a baseline's name.
+            sources: baselines by id or name; None = all of them.
+            measures: `log_det_layerwise`, `log_det` and `logme` where None.
+            repetitions: networks of each task that are compared; None = as many as the target has.
+        """
+        fields: Json = {
+            "targets": [targets] if isinstance(targets, str) else targets,
+            "sources": sources,
+            "measures": measures,
+            "repetitions": repetitions,
+        }
+        document = self._post("/v1/distances", fields, idempotency_key)
+        paths = [f"/v1/jobs/{job['id']}" for job in document["jobs"]]
+        return SubmissionGroup(
+            document,
+            tuple(Submission(self, job, path, path) for job, path in zip(document["jobs"], paths, strict=True)),
+        )
 
     def architecture_code(self, architecture_id: str) -> str:
         """The recommended network as one Python file that needs only torch."""

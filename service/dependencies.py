@@ -6,7 +6,9 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request
 
+from service.rendered import RenderedAnswers
 from worker.artifacts import ArtifactStore
+from worker.registry.revisions import RevisionWatch
 from worker.registry.session import Engine
 from worker.settings import Settings
 
@@ -19,16 +21,21 @@ class Resources:
         settings: as read at the entry point.
         engine: the registry's connections; opened when first needed.
         store: where weights and code lie.
+        rendered: answers that are large and seldom change.
+        matrix_revision: tells whether they have changed.
         stopping: set when the process shall end, so that open streams end too.
     """
 
     settings: Settings
     engine: Engine
     store: ArtifactStore
+    rendered: RenderedAnswers
+    matrix_revision: RevisionWatch
     stopping: threading.Event
 
 
-def _resources(request: Request) -> Resources:
+async def _resources(request: Request) -> Resources:
+    # `async`, though it waits for nothing: the framework would hand any other to a thread, on every request.
     resources: Resources = request.app.state.resources
     return resources
 

@@ -1,7 +1,11 @@
 """What the service itself refuses, and the HTTP status and title of every refusal of every floor.
 
 ServiceError
-├── UnknownBaselineError       a recommendation names a baseline that there is not
+├── UnknownBaselineError       a request names a baseline that there is not
+├── UnknownTaskError           a request names a task that there is not
+├── UnusableTaskError          a request names a task whose own job failed or was cancelled
+├── RepeatedTaskError          a request names one task twice
+├── NotMeasuredError           the distance between two tasks was not measured
 ├── DeletedResourceError       an idempotency key belongs to a resource that was deleted since
 ├── MissingArtifactError       a row owns a file that is no longer in the store
 ├── NotAcceptableError         none of the accepted media types is offered
@@ -36,7 +40,23 @@ class ServiceError(Exception):
 
 
 class UnknownBaselineError(ServiceError):
-    """A recommendation names a baseline that there is not."""
+    """A request names a baseline that there is not."""
+
+
+class UnknownTaskError(ServiceError):
+    """A request names a task that there is not."""
+
+
+class UnusableTaskError(ServiceError):
+    """A request names a task whose own job failed or was cancelled."""
+
+
+class RepeatedTaskError(ServiceError):
+    """A request names one task twice."""
+
+
+class NotMeasuredError(ServiceError):
+    """The distance between two tasks was not measured."""
 
 
 class DeletedResourceError(ServiceError):
@@ -88,6 +108,7 @@ KINDS: dict[type[Exception], Kind] = {
     science.TooFewImagesError: Kind(422, "A class has too few images"),
     science.EmptySplitError: Kind(422, "A split has no image"),
     science.UnknownNetworkError: Kind(422, "No network architecture of that name"),
+    science.UnknownMeasureError: Kind(422, "No distance measure of that name"),
     science.InvalidGenotypeError: Kind(422, "The genotype is malformed or outside its space"),
     science.InvalidSearchError: Kind(422, "The search setting cannot be met"),
     science.UnsupportedLayerError: Kind(422, "A layer of the network cannot be treated exactly"),
@@ -106,6 +127,10 @@ KINDS: dict[type[Exception], Kind] = {
     ),
     ServiceError: INTERNAL,
     UnknownBaselineError: Kind(422, "There is no such baseline"),
+    UnknownTaskError: Kind(422, "There is no such task"),
+    UnusableTaskError: Kind(422, "The task cannot be worked on"),
+    RepeatedTaskError: Kind(422, "One task is named twice"),
+    NotMeasuredError: Kind(404, "The distance was not measured"),
     DeletedResourceError: Kind(409, "What this idempotency key made was deleted"),
     MissingArtifactError: Kind(404, "The file is gone"),
     NotAcceptableError: Kind(406, "None of the accepted media types is offered"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -27,7 +28,7 @@ class RequestIdentity:
         return cls(key, json_digest({"kind": kind.value, "body": body.model_dump(mode="json", exclude_unset=True)}))
 
 
-def once(engine: Engine, identity: RequestIdentity, submit: Callable[[], dict[str, str]]) -> dict[str, str]:
+def once(engine: Engine, identity: RequestIdentity, submit: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The params of the job that this request made, now or when it came before.
 
     Args:

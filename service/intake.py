@@ -14,14 +14,19 @@ from ldnas.digests import json_digest
 from ldnas.networks.names import require_architecture
 from ldnas.space.genotype import Genotype
 from service.dependencies import Resources
-from service.errors import UnknownBaselineError
+from service.errors import RepeatedTaskError, UnknownBaselineError, UnknownTaskError, UnusableTaskError
 from service.idempotency import OWNER, RequestIdentity, once
+from service.schemas.distances import DistanceRequest
 from service.schemas.recommendations import RecommendationRequest
 from service.schemas.requests import GenotypeRequest
 from service.schemas.tasks import TaskRequest
-from worker.registry.models import JobKind, TaskRole
+from worker.registry.errors import NotFoundError
+from worker.registry.models import JobKind, JobState, TaskRole
 from worker.registry.registry import Registry
 from worker.registry.session import unit_of_work
+
+# Of what is registered, a refusal names so much.
+NAMED_AT_MOST = 20
 
 
 def accept_task(resources: Resources, request: TaskRequest, key: str | None) -> str:
@@ -46,7 +51,8 @@ def accept_task(resources: Resources, request: TaskRequest, key: str | None) -> 
             _keep_given(registry, params["task_id"], genotypes)
         return params
 
-    return once(resources.engine, identity, submit)["task_id"]
+    task_id: str = once(resources.engine, identity, submit)["task_id"]
+    return task_id
 
 
 def accept_recommendation(resources: Resources, request: RecommendationRequest, key: str | None) -> str:
@@ -68,7 +74,7 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
             "labels": columns["labels"],
         }
         with unit_of_work(resources.engine) as registry:
-            _require_baselines(registry, request.baselines or ())
+            _baselines(registry, request.baselines or (), "baselines")
             job_id = _insert_job(registry, JobKind.RECOMMEND, params, identity, request.priority)
             registry.tasks.insert(id=params["task_id"], job_id=job_id, role=TaskRole.TARGET, name=name, **columns)
             registry.recommendations.insert(
@@ -80,7 +86,66 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
             )
         return params
 
-    return once(resources.engine, identity, submit)["recommendation_id"]
+    recommendation_id: str = once(resources.engine, identity, submit)["recommendation_id"]
+    return recommendation_id
+
+
+def accept_distances(resources: Resources, request: DistanceRequest, key: str | None) -> list[str]:
+    """Asks for columns of distances; the ids of their jobs, or of those which the same request made before.
+
+    Raises:
+        UnknownTaskError: a target that is named does not exist.
+        UnusableTaskError: the job of a target failed or was cancelled.
+        UnknownBaselineError: a source that is named does not exist.
+        RepeatedTaskError: two targets, or two sources, are one task.
+        IdempotencyKeyReusedError: another request came under the key.
+    """
+    identity = RequestIdentity.of(JobKind.DISTANCES, request, key)
+
+    def submit() -> dict[str, Any]:
+        with unit_of_work(resources.engine) as registry:
+            targets = [_target(registry, name, f"targets[{place}]") for place, name in enumerate(request.targets)]
+            _require_different(targets, "targets")
+            sources = None if request.sources is None else _baselines(registry, request.sources, "sources")
+            _require_different(sources or (), "sources")
+            job_ids = [uuid.uuid4().hex for _ in targets]
+            wanted = {
+                "sources": sources,
+                "measures": list(dict.fromkeys(request.measures)),
+                "repetitions": request.repetitions,
+                "jobs": job_ids,
+            }
+            for place, (job_id, target) in enumerate(zip(job_ids, targets, strict=True)):
+                # The key is unique, so one job has it; it leads to the others.
+                key_bearer = identity if place == 0 else RequestIdentity(None, identity.digest)
+                params = {"target_task_id": target, **wanted}
+                _insert_job(registry, JobKind.DISTANCES, params, key_bearer, id=job_id)
+        return wanted
+
+    job_ids: list[str] = once(resources.engine, identity, submit)["jobs"]
+    return job_ids
+
+
+def _target(registry: Registry, name: str, field: str) -> str:
+    try:
+        task = registry.tasks.find(name)
+    except NotFoundError as error:
+        raise UnknownTaskError(
+            f"there is no task {name!r}; GET /v1/tasks lists those there are", field=field
+        ) from error
+    job = registry.jobs.get(task.job_id)
+    if job.state in (JobState.FAILED, JobState.CANCELLED):
+        raise UnusableTaskError(
+            f"the job of task {name!r} is {job.state}; POST /v1/jobs/{job.id}/retry tries it again", field=field
+        )
+    return task.id
+
+
+def _require_different(task_ids: Sequence[str], field: str) -> None:
+    for place, task_id in enumerate(task_ids):
+        first = task_ids.index(task_id)
+        if first != place:
+            raise RepeatedTaskError(f"this is the task of {field}[{first}] again", field=f"{field}[{place}]")
 
 
 def _checked(request: TaskRequest | RecommendationRequest, roots: Sequence[Path]) -> dict[str, Any]:
@@ -119,7 +184,12 @@ def _keep_given(registry: Registry, task_id: str, genotypes: Sequence[Genotype])
 
 
 def _insert_job(
-    registry: Registry, kind: JobKind, params: dict[str, Any], identity: RequestIdentity, priority: int = 0
+    registry: Registry,
+    kind: JobKind,
+    params: dict[str, Any],
+    identity: RequestIdentity,
+    priority: int = 0,
+    id: str | None = None,
 ) -> str:
     return registry.jobs.insert(
         kind,
@@ -128,13 +198,21 @@ def _insert_job(
         priority=priority,
         idempotency_key=identity.key,
         request_hash=identity.digest,
+        id=id,
     ).id
 
 
-def _require_baselines(registry: Registry, names: Sequence[str]) -> None:
-    for position, name in enumerate(names):
-        if registry.tasks.find_baseline(name) is None:
-            known = ", ".join(row.task.name for row in registry.tasks.baselines()) or "none yet"
+def _baselines(registry: Registry, names: Sequence[str], field: str) -> list[str]:
+    """The ids of the baselines of these names or ids."""
+    if not names:
+        return []
+    name_of = registry.tasks.names(TaskRole.BASELINE)
+    id_of = {name: id for id, name in name_of.items()} | {id: id for id in name_of}
+    for place, name in enumerate(names):
+        if name not in id_of:
+            known = ", ".join([*name_of.values()][:NAMED_AT_MOST]) or "none yet"
+            known += ", …" if len(name_of) > NAMED_AT_MOST else ""
             raise UnknownBaselineError(
-                f"there is no baseline {name!r}; registered are {known}", field=f"baselines[{position}]"
+                f"there is no baseline {name!r}; registered are {known}", field=f"{field}[{place}]"
             )
+    return [id_of[name] for name in names]

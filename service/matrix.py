@@ -1,51 +1,142 @@
-"""The matrix of distances as one document."""
+"""The distances as documents: the matrix, and one pair of it."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from ldnas.recipe import DEFAULT_RECIPE
-from service.schemas.distances import DistanceMatrix, Measure, TaskLabel
-from worker.registry.matrix import MatrixEntry
+from ldnas.networks.names import ARCHITECTURES
+from ldnas.recipe import default_recipe
+from service.errors import NotMeasuredError
+from service.schemas.distances import Contribution, DistanceDetail, DistanceRepetition, Measure, TaskLabel
+from worker.registry.matrix import MatrixEntry, MeasuredRepetition
+from worker.registry.models import Task, TaskRole
 from worker.registry.registry import Registry
 
+RECIPES = {default_recipe(network).digest: default_recipe(network) for network in ARCHITECTURES}
 
-def distance_matrix(registry: Registry, measure: Measure, *, source: str | None, target: str | None) -> DistanceMatrix:
-    """Every task that a distance was measured from or to, and all baselines unless `source` or `target` narrows it.
+
+def distance_matrix(registry: Registry, measure: Measure, *, source: str | None, target: str | None) -> dict[str, Any]:
+    """The fields of a `DistanceMatrix`; not the model, whose validation costs more than a large matrix itself.
+
+    Without a filter all baselines, and every task that a distance was measured from or to. With one, its axis has that
+    task alone, and the other axis those with which it was measured.
 
     Raises:
-        NotFoundError: `source` or `target` is neither a task's id nor its name.
+        NotFoundError: `source` or `target` is no task's id or name.
     """
-    entries = registry.results.matrix(measure, DEFAULT_RECIPE.digest, source=source, target=target)
-    labels = _labels(registry, entries, [name for name in (source, target) if name is not None])
-    place = {label.id: index for index, label in enumerate(labels)}
+    row, column = (None if name is None else registry.tasks.find(name) for name in (source, target))
+    entries = registry.results.matrix(
+        measure,
+        RECIPES,
+        source_task_id=None if row is None else row.id,
+        target_task_id=None if column is None else column.id,
+    )
+    names = _names(registry, entries, [task for task in (row, column) if task is not None])
+    if row is None and column is None:
+        sources = targets = list(names)
+    else:
+        sources = _axis(row, [entry.source_task_id for entry in entries], names)
+        targets = _axis(column, [entry.target_task_id for entry in entries], names)
+    return {
+        "measure": measure,
+        "recipe": _shared_recipe(),
+        "tasks": [{"id": id, "name": name} for id, name in names.items()],
+        "sources": sources,
+        "targets": targets,
+        **_tables(entries, sources, targets),
+    }
 
-    def table(figure: str) -> list[list[Any]]:
-        cells: list[list[Any]] = [[None] * len(labels) for _ in labels]
-        for entry in entries:
-            cells[place[entry.source_task_id]][place[entry.target_task_id]] = getattr(entry, figure)
-        return cells
 
-    return DistanceMatrix(
+def distance_detail(registry: Registry, source: str, target: str, measure: Measure) -> DistanceDetail:
+    """The distance from one task to another, as closely as it is known.
+
+    Raises:
+        NotFoundError: one of them is no task's id or name.
+        NotMeasuredError: there are both, and no distance between them.
+    """
+    row, column = (registry.tasks.find(name) for name in (source, target))
+    repetitions = registry.results.pair(row.id, column.id, measure, RECIPES)
+    if not repetitions:
+        wanted = f'{{"targets": ["{column.id}"], "sources": ["{row.id}"], "measures": ["{measure}"]}}'
+        raise NotMeasuredError(
+            f"the distance from {row.name!r} to {column.name!r} was not measured by {measure}; "
+            f"POST /v1/distances with {wanted} measures it"
+        )
+    [entry] = registry.results.matrix(measure, RECIPES, source_task_id=row.id, target_task_id=column.id)
+    recipe = RECIPES[repetitions[-1].recipe_digest]
+    return DistanceDetail(
+        source=TaskLabel(id=row.id, name=row.name),
+        target=TaskLabel(id=column.id, name=column.name),
         measure=measure,
-        recipe={**DEFAULT_RECIPE.to_json(), "digest": DEFAULT_RECIPE.digest},
-        tasks=labels,
-        mean=table("mean"),
-        std=table("std"),
-        repetitions=table("repetitions"),
+        recipe={**recipe.to_json(), "digest": recipe.digest},
+        mean=entry.mean,
+        std=entry.std,
+        signed=_mean([item.signed for item in repetitions]),
+        standard_error=_standard_error(repetitions),
+        repetitions=[
+            DistanceRepetition(
+                repetition=item.repetition,
+                source_network=item.source_network,
+                target_network=item.target_network,
+                value=item.value,
+                signed=item.signed,
+                standard_error=item.standard_error,
+                measured_at=item.created_at,
+            )
+            for item in repetitions
+        ],
+        contributions=_contributions(repetitions),
     )
 
 
-def _labels(registry: Registry, entries: Sequence[MatrixEntry], filters: Sequence[str]) -> list[TaskLabel]:
-    """Baselines first, oldest first; then targets in the order of their measurement."""
-    involved = dict.fromkeys(id for entry in entries for id in (entry.source_task_id, entry.target_task_id))
-    for name_or_id in filters:
-        baseline = registry.tasks.find_baseline(name_or_id)
-        if baseline is not None:
-            involved[baseline.id] = None
-        elif not entries:
-            involved[registry.tasks.get(name_or_id).id] = None
-    baselines = {row.task.id: row.task.name for row in registry.tasks.baselines()}
-    shown = [*baselines] if not filters else [id for id in baselines if id in involved]
-    others = [id for id in involved if id not in baselines]
-    names = baselines | {id: registry.tasks.get(id).name for id in others}
-    return [TaskLabel(id=id, name=names[id]) for id in (*shown, *others)]
+def _names(registry: Registry, entries: Sequence[MatrixEntry], named: Sequence[Task]) -> dict[str, str]:
+    """Baselines first, then targets, each oldest first; with filters only those that the answer is about."""
+    involved = {task.id for task in named}
+    involved.update(entry.source_task_id for entry in entries)
+    involved.update(entry.target_task_id for entry in entries)
+    baselines, others = (registry.tasks.names(role) for role in (TaskRole.BASELINE, TaskRole.TARGET))
+    shown = {id: name for id, name in baselines.items() if not named or id in involved}
+    return shown | {id: name for id, name in others.items() if id in involved}
+
+
+def _axis(task: Task | None, measured: Sequence[str], names: dict[str, str]) -> list[str]:
+    if task is not None:
+        return [task.id]
+    found = set(measured)
+    return [id for id in names if id in found]
+
+
+def _tables(entries: Sequence[MatrixEntry], sources: list[str], targets: list[str]) -> dict[str, list[list[Any]]]:
+    mean, std, repetitions = ([[None] * len(targets) for _ in sources] for _ in range(3))
+    tables: dict[str, list[list[Any]]] = {"mean": mean, "std": std, "repetitions": repetitions}
+    rows, columns = ({id: place for place, id in enumerate(axis)} for axis in (sources, targets))
+    for entry in entries:
+        row, column = rows[entry.source_task_id], columns[entry.target_task_id]
+        tables["mean"][row][column] = entry.mean
+        tables["std"][row][column] = entry.std
+        tables["repetitions"][row][column] = entry.repetitions
+    return tables
+
+
+def _shared_recipe() -> dict[str, Any]:
+    """What the recipes of all architectures have in common: they differ in the architecture alone."""
+    shared = {name: value for name, value in next(iter(RECIPES.values())).to_json().items() if name != "network"}
+    return {**shared, "digests": {recipe.network: digest for digest, recipe in RECIPES.items()}}
+
+
+def _standard_error(repetitions: Sequence[MeasuredRepetition]) -> float | None:
+    known = [item.standard_error for item in repetitions if item.standard_error is not None]
+    return _mean(known) if known else None
+
+
+def _contributions(repetitions: Sequence[MeasuredRepetition]) -> list[Contribution] | None:
+    known = [dict(item.contributions) for item in repetitions if item.contributions is not None]
+    if not known:
+        return None
+    layers = dict.fromkeys(layer for contributions in known for layer in contributions)
+    means = {layer: _mean([contributions.get(layer, 0.0) for contributions in known]) for layer in layers}
+    ordered = sorted(means.items(), key=lambda item: -abs(item[1]))
+    return [Contribution(layer=layer, value=value) for layer, value in ordered]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

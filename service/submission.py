@@ -24,7 +24,7 @@ class Service(Protocol):
 
 @dataclass(frozen=True)
 class Submission:
-    """A task or a recommendation that was asked for.
+    """A task, a recommendation or a column of distances that was asked for.
 
     Attributes:
         service: the client that asked.
@@ -46,7 +46,8 @@ class Submission:
     @property
     def label(self) -> str:
         """How a person would call it."""
-        return self.document.get("name") or self.resource.removeprefix("/v1/")
+        named = self.document.get("name") or (self.document.get("target") or {}).get("name")
+        return named or self.resource.removeprefix("/v1/")
 
     def get(self) -> dict[str, Any]:
         """The document as it is now."""
@@ -106,6 +107,46 @@ class Submission:
                 show(status)
         require_success(status, self.label)
         return self.get()
+
+
+@dataclass(frozen=True)
+class SubmissionGroup:
+    """Several that were asked for at once, as the columns of distances to several targets.
+
+    Attributes:
+        document: what the service answered.
+        submissions: each by itself, in the order in which they were asked for.
+    """
+
+    document: dict[str, Any]
+    submissions: tuple[Submission, ...]
+
+    def __iter__(self) -> Iterator[Submission]:
+        return iter(self.submissions)
+
+    def cancel(self) -> None:
+        """Ask the service to stop all of the work; what has ended stays as it is."""
+        for submission in self.submissions:
+            submission.cancel()
+
+    def wait(self, progress: bool = False, timeout_seconds: float | None = None) -> list[dict[str, Any]]:
+        """Wait for the end of all and return the final documents, in the order in which they were asked for.
+
+        Args:
+            progress: show each one's stage, the share done and the time left on standard error, one after the other.
+            timeout_seconds: how long to wait for all of them; None = for as long as it takes.
+
+        Raises:
+            JobFailedError: one failed; carries the problem document.
+            JobCancelledError: one was cancelled.
+            WaitTimeoutError: one goes on, but the time is over.
+            UnreachableError: the service stays away for longer than a restart takes.
+        """
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        return [
+            submission.wait(progress, None if deadline is None else max(0.0, deadline - time.monotonic()))
+            for submission in self.submissions
+        ]
 
 
 def require_success(status: dict[str, Any], label: str) -> None:

@@ -21,7 +21,7 @@ from worker.registry.errors import DatabaseUnavailableError, FenceLostError
 from worker.registry.models import Job
 from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
-from worker.stages import recommendation, registration
+from worker.stages import columns, recommendation, registration
 from worker.stages.baselines import WaitingForBaselinesError
 from worker.stages.checkpoints import Checkpoints
 from worker.stages.context import JobContext
@@ -32,6 +32,7 @@ logger = logging.getLogger("worker.runner")
 _KINDS: dict[str, tuple[Callable[[JobContext, dict[str, Any]], dict[str, Any]], dict[str, float]]] = {
     "register_task": (registration.register_task, registration.PLAN),
     "recommend": (recommendation.recommend, recommendation.PLAN),
+    "distances": (columns.measure_distances, columns.PLAN),
 }
 
 

@@ -1,100 +1,113 @@
-"""The log-determinant distances, from Fisher diagonals or from the two sums per tensor that they need.
+"""The log-determinant of Fisher diagonals, as the sums per layer that the distances need.
 
-Symbols: F^j is the j-th of n diagonal entries of the empirical Fisher information of a network on the data of the
-target task t, σ² the damping, b a source (baseline) task. Natural logarithms throughout, so distances are in nats per
-parameter.
+Symbols: F^j is the j-th of n diagonal entries of the Fisher information of a network on the data of the target task
+t, σ² the damping, b a source (baseline) task. Natural logarithms throughout, so distances are in nats per parameter.
 """
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ldnas.fisher import FisherDiagonal
 
 
 @dataclass(frozen=True)
-class LayerSums:
-    """What a layer contributes: its number of parameters, Σ log(F + σ²) and Σ log(F/ΣF + σ²), in nats."""
+class Layer:
+    """Parameters that the layerwise measure takes together: a convolution with its norm, say."""
 
+    name: str
     parameters: int
-    log_raw: float
-    log_scaled: float
+
+
+@dataclass(frozen=True)
+class LogDetSums:
+    """Σ log(F + σ²) and Σ log(F/ΣF + σ²) for each layer, in nats."""
+
+    raw: tuple[float, ...]
+    scaled: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class LogDetSummary:
-    """All that either measure needs of one Fisher diagonal, at one damping."""
+    """All that the log-determinant measures need of one Fisher diagonal, at one damping.
 
-    layers: tuple[LayerSums, ...]
+    Attributes:
+        layers: in the diagonal's own order.
+        sums: over all images.
+        without: where the images came in groups, without[k] are the sums of the diagonal over all images but those
+            of group k: the replicates of a grouped jackknife. Empty where there is no more than one group.
+    """
+
+    layers: tuple[Layer, ...]
+    sums: LogDetSums
+    without: tuple[LogDetSums, ...] = ()
 
     @classmethod
-    def of(cls, fisher: FisherDiagonal, *, damping: float) -> "LogDetSummary":
-        """Sums in float64, layer by layer in the diagonal's own order."""
-        blocks = {name: block.double() for name, block in fisher.blocks.items()}
-        total = torch.stack([block.sum() for block in blocks.values()]).sum()
-        scale = total if total > 0 else torch.ones_like(total)
-        layers = []
-        for names in fisher.layers:
-            values = torch.cat([blocks[name].flatten() for name in names])
-            layers.append(
-                LayerSums(
-                    parameters=values.numel(),
-                    log_raw=float(torch.log(values + damping).sum()),
-                    log_scaled=float(torch.log(values / scale + damping).sum()),
-                )
-            )
-        return cls(tuple(layers))
+    def of(cls, fisher: FisherDiagonal, *, damping: float, scaling: str = "sum") -> "LogDetSummary":
+        """The sums of one diagonal; `scaling` as in `Recipe`."""
+        return cls.of_groups([fisher], damping=damping, scaling=scaling)
+
+    @classmethod
+    def of_groups(cls, groups: Sequence[FisherDiagonal], *, damping: float, scaling: str = "sum") -> "LogDetSummary":
+        """The sums of the diagonal over the images of all groups, and of those without each group; in float64."""
+        squares = [[_flat(group, names) * group.samples for names in group.layers] for group in groups]
+        samples = sum(group.samples for group in groups)
+        totals = [torch.stack(parts).sum(dim=0) for parts in zip(*squares, strict=True)]
+
+        def sums(kept: Iterator[Tensor] | list[Tensor], count: int) -> LogDetSums:
+            # Without clamping, a difference of equal sums could fall below zero by a rounding error.
+            diagonal = [(layer / count).clamp_(min=0) for layer in kept]
+            return _sums(diagonal, damping, scaling)
+
+        without = [
+            sums([total - own for total, own in zip(totals, group, strict=True)], samples - diagonal.samples)
+            for group, diagonal in zip(squares, groups, strict=True)
+            if len(groups) > 1
+        ]
+        layers = (Layer(name, len(total)) for name, total in zip(layer_names(groups[0]), totals, strict=True))
+        return cls(tuple(layers), sums(totals, samples), tuple(without))
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "LogDetSummary":
-        return cls(tuple(LayerSums(int(n), float(raw), float(scaled)) for n, raw, scaled in value["layers"]))
+        first, *without = [LogDetSums(tuple(raw), tuple(scaled)) for raw, scaled in value["sums"]]
+        return cls(tuple(Layer(name, int(count)) for name, count in value["layers"]), first, tuple(without))
 
     def to_json(self) -> dict[str, Any]:
-        return {"layers": [[layer.parameters, layer.log_raw, layer.log_scaled] for layer in self.layers]}
+        return {
+            "layers": [[layer.name, layer.parameters] for layer in self.layers],
+            "sums": [[list(sums.raw), list(sums.scaled)] for sums in (self.sums, *self.without)],
+        }
+
+    @property
+    def parameters(self) -> int:
+        """n, the number of parameters counted."""
+        return sum(layer.parameters for layer in self.layers)
 
     @property
     def mean_log_det(self) -> float:
         """L = (1/n) Σ_j log(F^j + σ²), in nats per parameter."""
-        return sum(layer.log_raw for layer in self.layers) / sum(layer.parameters for layer in self.layers)
+        return sum(self.sums.raw) / self.parameters
+
+    @property
+    def standard_error(self) -> float | None:
+        """Of L over draws of the images, by the grouped jackknife, in nats per parameter; None without groups."""
+        return jackknife_error([sum(sums.raw) / self.parameters for sums in self.without])
 
 
-@dataclass(frozen=True)
-class Distance:
-    """A distance (≥ 0) and the mean signed difference behind it, source minus target; both in nats per parameter."""
+def jackknife_error(without: Sequence[float]) -> float | None:
+    """Standard error of a statistic whose value without each of B groups of equal size is given.
 
-    value: float
-    signed: float
-
-
-def log_det(source: LogDetSummary, target: LogDetSummary) -> Distance:
-    """d[b,t] = |L[b,t] − L[t,t]| (Le et al., arXiv:2103.00241, Eq. 2; Eq. 3 where both networks have n parameters)."""
-    signed = source.mean_log_det - target.mean_log_det
-    return Distance(abs(signed), signed)
-
-
-def log_det_layerwise(source: LogDetSummary, target: LogDetSummary) -> Distance:
-    """The mean over layers l of |L_l[b,t] − L_l[t,t]|, each Fisher diagonal divided by its sum.
-
-    Our default for ranking (decision record 0002): Eq. 2 of Le et al. applied per layer, so that layers of few
-    parameters count as much as large ones and the overall scale of the gradients drops out.
-
-    Raises:
-        ValueError: the two networks do not have the same layers.
+    √((B−1)/B · Σ_k (θ₋ₖ − θ̄)²) (Efron & Stein 1981, Annals of Statistics 9:586, eq. 1.2); None for B < 2.
     """
-    if [layer.parameters for layer in source.layers] != [layer.parameters for layer in target.layers]:
-        raise ValueError("layers differ: the layerwise distance compares two networks of one architecture")
-    differences = [
-        (ours.log_scaled - theirs.log_scaled) / ours.parameters
-        for ours, theirs in zip(source.layers, target.layers, strict=True)
-    ]
-    count = len(differences)
-    return Distance(sum(abs(difference) for difference in differences) / count, sum(differences) / count)
-
-
-def measure_distance(measure: str, source: LogDetSummary, target: LogDetSummary) -> Distance:
-    """The distance by the name of its measure, one of `ldnas.recipe.MEASURES`."""
-    return {"log_det": log_det, "log_det_layerwise": log_det_layerwise}[measure](source, target)
+    count = len(without)
+    if count < 2:
+        return None
+    mean = math.fsum(without) / count
+    return math.sqrt((count - 1) / count * math.fsum((value - mean) ** 2 for value in without))
 
 
 def mean_log_det(fisher: FisherDiagonal, *, damping: float) -> float:
@@ -102,18 +115,21 @@ def mean_log_det(fisher: FisherDiagonal, *, damping: float) -> float:
     return LogDetSummary.of(fisher, damping=damping).mean_log_det
 
 
-def log_det_distance(source: FisherDiagonal, target: FisherDiagonal, *, damping: float) -> float:
-    """Distance from the source to the target task, in nats per parameter (Le et al., arXiv:2103.00241, Eq. 2 and 3).
+def layer_names(fisher: FisherDiagonal) -> tuple[str, ...]:
+    """The module that each layer begins with; its first tensor, where several layers begin in one module."""
+    tensors = tuple(names[0] for names in fisher.layers)
+    modules = tuple(tensor.rpartition(".")[0] for tensor in tensors)
+    return modules if len(set(modules)) == len(modules) else tensors
 
-    Both diagonals are taken on data of the target task: the source network's and the target network's.
-    """
-    return log_det(LogDetSummary.of(source, damping=damping), LogDetSummary.of(target, damping=damping)).value
+
+def _flat(fisher: FisherDiagonal, names: Sequence[str]) -> Tensor:
+    return torch.cat([fisher.blocks[name].double().flatten() for name in names])
 
 
-def layerwise_log_det_distance(source: FisherDiagonal, target: FisherDiagonal, *, damping: float) -> float:
-    """The layerwise distance of two raw Fisher diagonals, each divided by its sum first; in nats per parameter.
-
-    Raises:
-        ValueError: the two networks do not have the same layers.
-    """
-    return log_det_layerwise(LogDetSummary.of(source, damping=damping), LogDetSummary.of(target, damping=damping)).value
+def _sums(diagonal: list[Tensor], damping: float, scaling: str) -> LogDetSums:
+    total = torch.stack([layer.sum() for layer in diagonal]).sum()
+    scale = total if scaling == "sum" and total > 0 else torch.ones_like(total)
+    return LogDetSums(
+        raw=tuple(float(torch.log(layer + damping).sum()) for layer in diagonal),
+        scaled=tuple(float(torch.log(layer / scale + damping).sum()) for layer in diagonal),
+    )

@@ -1,62 +1,86 @@
-"""From distances per repetition to the answer: who is closest, and is it close at all."""
+"""From distances per repetition to the answer: who is closest, how surely, and is it close at all."""
 
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ldnas.distance.log_det import Distance
+from ldnas.distance.measures import Contributions, Distance
+from ldnas.distance.uncertainty import Certainty
+
+SURE = 0.9
+"""From this probability on a source is called the closest; below it, sources are tied until they add up to it."""
 
 
 class Verdict(StrEnum):
-    """What the distances allow to be said."""
+    """What the distances allow to be said, the first that holds in this order."""
 
-    CLOSEST = "closest"
-    NO_CLOSE_TASK = "no_close_task"
     NO_BASELINE = "no_baseline"
+    NO_CLOSE_TASK = "no_close_task"
+    TIE = "tie"
+    CLOSEST = "closest"
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and sample standard deviation (None for a single value) over repetitions; nats per parameter."""
+    """Mean and sample standard deviation (None for a single value) over repetitions, in the measure's unit.
+
+    `contributions` of the layers are means over repetitions and add up to `mean`; empty where the measure has none.
+    """
 
     mean: float
     std: float | None
     signed: float
     repetitions: int
+    contributions: Contributions = ()
 
     @classmethod
     def of(cls, distances: Sequence[Distance]) -> "Spread":
         values = [distance.value for distance in distances]
+        by_layer = zip(*(distance.contributions for distance in distances), strict=True)
         return cls(
             mean=statistics.fmean(values),
             std=statistics.stdev(values) if len(values) > 1 else None,
             signed=statistics.fmean(distance.signed for distance in distances),
             repetitions=len(values),
+            contributions=tuple((layer[0][0], statistics.fmean(value for _, value in layer)) for layer in by_layer),
         )
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """The sources in order, nearest first, and the verdict over them."""
+    """The sources in order, nearest first, and the verdict over them.
+
+    `closest` is the source whose space is searched: one where the verdict is `closest`, the tied ones (the fewest,
+    most probable first, whose probabilities add up to `SURE`) where it is `tie`, none otherwise.
+    """
 
     verdict: Verdict
     order: tuple[str, ...]
-
-    @property
-    def closest(self) -> str | None:
-        return self.order[0] if self.verdict is Verdict.CLOSEST else None
+    closest: tuple[str, ...] = ()
 
 
-def rank(sources: Mapping[str, Spread], *, untrained: Spread | None) -> Ranking:
-    """Ranks sources by mean distance, ties by key, and compares the best with untrained networks.
+def rank(sources: Mapping[str, Spread], certainties: Mapping[str, Certainty], *, untrained: Spread | None) -> Ranking:
+    """Ranks sources by mean distance, ties by key, and says what may be said of the best.
 
-    `untrained` is the distance of untrained networks of the same architecture: a source that is no nearer than they
-    are knows nothing of use here. Without any source there is `no_baseline`.
+    `untrained` is the distance of untrained networks of the same architecture: `no_close_task` where no source's
+    interval lies below it. With a single repetition intervals and probabilities are not known, and means decide alone.
     """
     order = tuple(sorted(sources, key=lambda key: (sources[key].mean, key)))
     if not order:
         return Ranking(Verdict.NO_BASELINE, order)
-    if untrained is not None and sources[order[0]].mean >= untrained.mean:
+    if untrained is not None and not any(_upper(sources[key], certainties[key]) < untrained.mean for key in order):
         return Ranking(Verdict.NO_CLOSE_TASK, order)
-    return Ranking(Verdict.CLOSEST, order)
+    known = {key: probability for key in order if (probability := certainties[key].probability_closest) is not None}
+    if not known:
+        return Ranking(Verdict.CLOSEST, order, order[:1])
+    tied: list[str] = []
+    for key in sorted(known, key=lambda key: (-known[key], order.index(key))):
+        tied.append(key)
+        if sum(known[one] for one in tied) >= SURE:
+            break
+    return Ranking(Verdict.TIE if len(tied) > 1 else Verdict.CLOSEST, order, tuple(tied))
+
+
+def _upper(spread: Spread, certainty: Certainty) -> float:
+    return spread.mean if certainty.interval is None else certainty.interval[1]

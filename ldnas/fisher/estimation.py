@@ -27,7 +27,7 @@ class SquaredGradients:
 
     def __init__(self, network: nn.Module, parameters: Iterable[str] | None = None) -> None:
         self._network = network
-        self._counted = _counted_parameters(network, parameters)
+        self._counted = counted_parameters(network, parameters)
         self._sums = SquareSums(self._counted)
         self._by_loop = False
         self._channels_last = True
@@ -39,7 +39,7 @@ class SquaredGradients:
         """
         inputs = inputs.detach().to(next(self._network.parameters()).device)
         losses = tuple(losses)
-        with _evaluating(self._network):
+        with evaluating(self._network):
             # A larger batch would sum more squares in single precision than the sums allow between two flushes.
             for start in range(0, len(inputs), SAMPLES_BETWEEN_FLUSHES):
                 part = inputs[start : start + SAMPLES_BETWEEN_FLUSHES]
@@ -100,7 +100,7 @@ def _shifted(loss_of: LossOf, start: int) -> LossOf:
     return lambda logits, rows: loss_of(logits, slice(rows.start + start, rows.stop + start))
 
 
-def _counted_parameters(network: nn.Module, names: Iterable[str] | None) -> dict[str, nn.Parameter]:
+def counted_parameters(network: nn.Module, names: Iterable[str] | None) -> dict[str, nn.Parameter]:
     owned = dict(network.named_parameters())
     wanted = set(owned) if names is None else set(names)
     unknown = sorted(wanted - set(owned))
@@ -116,7 +116,7 @@ def _counted_parameters(network: nn.Module, names: Iterable[str] | None) -> dict
 
 
 @contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
+def evaluating(network: nn.Module) -> Iterator[None]:
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:

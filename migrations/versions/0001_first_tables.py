@@ -54,12 +54,19 @@ def upgrade() -> None:
         sa.Column("recipe_digest", sa.String(length=64), nullable=False),
         sa.Column("value", sa.Double(), nullable=False),
         sa.Column("signed", sa.Double(), nullable=False),
+        sa.Column("standard_error", sa.Double(), nullable=True),
+        sa.Column("contributions", sa.JSON(), nullable=True),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint(
             "source_network", "target_network", "data_key", "measure", "recipe_digest", name=op.f("pk_distances")
         ),
     )
-    op.create_index("ix_distances_target_network_measure", "distances", ["target_network", "measure"], unique=False)
+    op.create_index(
+        "ix_distances_column",
+        "distances",
+        ["target_network", "measure", "recipe_digest", "source_network", "created_at", "data_key", "value"],
+        unique=False,
+    )
 
     op.create_table(
         "fisher_summaries",
@@ -261,11 +268,19 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("task_id", "repetition", name=op.f("pk_task_networks")),
     )
-    op.create_index(op.f("ix_task_networks_network_key"), "task_networks", ["network_key"], unique=False)
+    op.create_index("ix_task_networks_network", "task_networks", ["network_key", "repetition", "task_id"], unique=False)
+
+    op.create_table(
+        "revisions",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("token", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_revisions")),
+    )
 
 
 def downgrade() -> None:
-    op.drop_index(op.f("ix_task_networks_network_key"), "task_networks")
+    op.drop_table("revisions")
+    op.drop_index("ix_task_networks_network", "task_networks")
 
     op.drop_table("task_networks")
     op.drop_index(op.f("ix_task_genotypes_genotype_id"), "task_genotypes")
@@ -300,7 +315,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_fisher_summaries_network_key"), "fisher_summaries")
 
     op.drop_table("fisher_summaries")
-    op.drop_index("ix_distances_target_network_measure", "distances")
+    op.drop_index("ix_distances_column", "distances")
 
     op.drop_table("distances")
     op.drop_index(op.f("ix_datasets_digest"), "datasets")

@@ -38,6 +38,10 @@ Network = Annotated[str | None, typer.Option(help="The architecture of the task'
 Epsilon = Annotated[float | None, typer.Option(help="A network counts from balanced accuracy 1-ε on.")]
 Repetitions = Annotated[int | None, typer.Option(help="Networks for each task, over seeds.")]
 Seed = Annotated[int | None, typer.Option(help="Where every random draw starts from.")]
+Measure = Annotated[
+    str | None,
+    typer.Option(help="log_det_layerwise (the default), log_det, logme, frechet, task2vec or task2vec_asymmetric."),
+]
 ImageSize = Annotated[int | None, typer.Option(help="Side of the images in the search, 8 to 256 pixels.")]
 
 

@@ -1,4 +1,4 @@
-"""`ldnas recommend` and `ldnas distances`: ask for an architecture, and see what the service measured."""
+"""`ldnas recommend`: ask for an architecture."""
 
 from typing import Annotated, Any
 
@@ -24,7 +24,7 @@ def recommend(
     require_approximation: Annotated[
         bool | None, typer.Option(help="Leave out baselines whose networks miss 1-ε.", show_default=False)
     ] = None,
-    measure: Annotated[str | None, typer.Option(help="log_det_layerwise or log_det.")] = None,
+    measure: options.Measure = None,
     baseline: Annotated[
         list[str] | None, typer.Option(help="A known task to compare with, by name or id; all where absent.")
     ] = None,
@@ -76,25 +76,6 @@ def recommend(
         print_answer(document)
     else:
         typer.echo(f"recommendation {submission.id} is queued: {client.base_url}{submission.resource}")
-
-
-def distances(
-    measure: Annotated[str | None, typer.Option(help="log_det_layerwise or log_det.")] = None,
-    source: Annotated[str | None, typer.Option(help="Only this source, by name or id.")] = None,
-    target: Annotated[str | None, typer.Option(help="Only this target, by name or id.")] = None,
-    as_json: options.AsJson = False,
-    url: options.Url = options.DEFAULT_URL,
-    api_key: options.ApiKey = None,
-) -> None:
-    """Show the measured distances: a row for each source, a column for each target."""
-    from service.terminal.tables import print_matrix
-
-    with options.open_client(url, api_key) as client:
-        document = client.distances(measure=measure, source=source, target=target)
-    if as_json:
-        options.print_json(document)
-    else:
-        print_matrix(document)
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:

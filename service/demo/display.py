@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service.demo.story import JobStory, SearchView
-from service.terminal.answer import BAR_WIDTH, bar
+from service.terminal.answer import BAR_WIDTH, bar, distance_table, verdict_sentence
 from service.terminal.formats import genotype_in_short, spread
 
 TARGET_STAGES = ("resolve", "fit", "distance", "search", "train", "export")
@@ -162,7 +162,9 @@ def story_details(story: JobStory) -> list[RenderableType]:
     if story.state != "running" or not story.is_target:
         return []
     details: list[RenderableType] = [stage_track(story)]
-    if story.distances:
+    if story.ranking:
+        details += ["", Text(verdict_sentence(story.ranking)), distance_table(story.ranking["distances"] or [])]
+    elif story.distances:
         details += ["", distances_so_far(story)]
     if story.search and story.stage == "search":
         details += ["", search_view(story.search)]

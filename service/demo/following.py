@@ -35,8 +35,7 @@ def follow_all(jobs: Mapping[JobStory, Submission], tell: Tell) -> None:
         _drain(arrived, time.monotonic() + POLL_SECONDS, tell)
         for story, submission in jobs.items():
             if not story.ended:
-                story.update(submission.status())
-                tell(story, None)
+                tell(story, story.update(submission.status()))
     deadline = time.monotonic() + LAST_EVENTS_SECONDS
     for reader in readers:
         reader.join(max(0.0, deadline - time.monotonic()))

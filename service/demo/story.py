@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.event_stream import ENDED, Event
+from service.terminal.answer import verdict_sentence
 from service.terminal.formats import genotype_in_short, spread
 
 # So many lines for a training, however many epochs it has.
@@ -38,7 +39,11 @@ class SearchView:
 
 @dataclass(eq=False)
 class JobStory:
-    """One job as far as it is known; `update` takes a polled status, `apply` takes an event."""
+    """One job as far as it is known; `update` takes a polled status, `apply` takes an event.
+
+    `ranking` is what a recommendation says of the known tasks, once it does: its verdict, and all distances with their
+    intervals and probabilities.
+    """
 
     label: str
     about: str
@@ -52,6 +57,7 @@ class JobStory:
     seconds: float | None = None
     accuracies: list[float] = field(default_factory=list)
     distances: dict[str, tuple[float, float | None]] = field(default_factory=dict)
+    ranking: dict[str, Any] = field(default_factory=dict)
     search: "SearchView | None" = None
 
     @property
@@ -59,14 +65,18 @@ class JobStory:
         """Whether nothing more can happen."""
         return self.state in ENDED
 
-    def update(self, status: Mapping[str, Any]) -> None:
-        """Take over a polled status."""
+    def update(self, status: Mapping[str, Any]) -> str | None:
+        """Take over a polled status; returns what it newly says in one line, or None."""
         progress = status.get("progress") or {}
         self._enter(status["state"])
         self.stage = status.get("stage") or self.stage
         self.message = progress.get("message") or ""
         self.fraction = max(self.fraction, progress.get("fraction") or 0.0)
         self.eta_seconds = progress.get("eta_seconds")
+        if self.ranking or status.get("verdict") is None:
+            return None
+        self.ranking = {key: status.get(key) for key in ("verdict", "closest", "search_space", "distances")}
+        return verdict_sentence(self.ranking)
 
     def apply(self, event: Event) -> str | None:
         """Take over an event; returns what it says in one line, or None where it is not worth one."""

@@ -11,12 +11,22 @@ from starlette.responses import Response
 def conditional(request: Request, document: BaseModel, headers: Mapping[str, str] | None = None) -> Response:
     """The document as JSON, or 304 where `If-None-Match` names what it still is."""
     body = document.model_dump_json().encode()
-    # The tag is of the very bytes, so it can neither miss a change nor see one that is none.
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    return conditional_body(request, body, tag_of(body), "application/json", headers)
+
+
+def conditional_body(
+    request: Request, body: bytes, tag: str, media_type: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The body, or 304 where `If-None-Match` names its tag."""
     both = {"ETag": tag, "Cache-Control": "no-cache", **(headers or {})}
     if matches(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=both)
-    return Response(body, media_type="application/json", headers=both)
+    return Response(body, media_type=media_type, headers=both)
+
+
+def tag_of(body: bytes) -> str:
+    """The tag is of the very bytes, so it can neither miss a change nor see one that is none."""
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
 
 
 def matches(if_none_match: str | None, tag: str) -> bool:

@@ -1,35 +1,75 @@
-"""`/v1/distances`: the matrix of distances between tasks."""
+"""`/v1/distances`: the matrix of distances between tasks, one pair of it, and having distances measured."""
 
 import csv
 import io
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
+import pydantic_core
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
-from service.dependencies import ResourcesDependency
-from service.http.conditional import conditional
+from service.dependencies import IdempotencyKey, Resources, ResourcesDependency
+from service.errors import DeletedResourceError
+from service.http.conditional import conditional, conditional_body, tag_of
 from service.http.negotiation import negotiated
 from service.http.problems import described
-from service.matrix import distance_matrix
-from service.schemas.base import Name
-from service.schemas.distances import DistanceMatrix, Measure
+from service.intake import accept_distances
+from service.matrix import distance_detail, distance_matrix
+from service.rendered import Rendered
+from service.schemas.base import NAME_PATTERN, Name
+from service.schemas.distances import (
+    DistanceDetail,
+    DistanceJob,
+    DistanceJobs,
+    DistanceMatrix,
+    DistanceRequest,
+    DistanceTarget,
+    Measure,
+)
+from worker.registry.errors import NotFoundError
 from worker.registry.session import reading
 
 JSON = "application/json"
 CSV = "text/csv"
+RETRY_AFTER_SECONDS = "2"
 
-router = APIRouter(prefix="/v1/distances", tags=["distances"])
+router = APIRouter(prefix="/v1/distances", tags=["distances"], responses=described(422, 503))
 
-TaskFilter = Annotated[Name | None, Query(description="name or id; absent: every task")]
+
+@dataclass(frozen=True)
+class Asked:
+    """Which matrix, and as what."""
+
+    measure: Measure
+    source: str | None
+    target: str | None
+    media_type: str
+
+
+TaskFilter = Annotated[
+    Name | None,
+    Query(description="id of a task, name of a baseline, or name of a target (the newest of it); absent: every task"),
+]
+TaskPath = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=64,
+        pattern=NAME_PATTERN,
+        description="id of a task, name of a baseline, or name of a target (the newest of it)",
+    ),
+]
 
 
 @router.get(
     "",
     summary="The matrix of distances",
     response_model=DistanceMatrix,
-    responses={200: {"content": {CSV: {"schema": {"type": "string"}}}}, **described(404, 406, 422, 503)},
+    responses={200: {"content": {CSV: {"schema": {"type": "string"}}}}, **described(404, 406)},
 )
-def get_distances(
+async def get_distances(
     request: Request,
     resources: ResourcesDependency,
     measure: Measure = "log_det_layerwise",
@@ -38,22 +78,85 @@ def get_distances(
     format: Annotated[Literal["json", "csv"] | None, Query(description="wins over `Accept`")] = None,
     accept: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Rows are sources, columns targets; pairs that were not measured are `null`. As CSV: one line for each pair."""
+    """Rows are sources, columns targets; pairs that were not measured are `null`. As CSV: one line for each pair.
+
+    With `source` there is one row, with `target` one column, and beside it those tasks with which it was measured.
+    """
     media_type = {"json": JSON, "csv": CSV}[format] if format else negotiated(accept, (JSON, CSV))
+    asked = Asked(measure, source, target, media_type)
+    # Large, often polled and seldom changed: what is known to be unchanged is sent at once, without a thread.
+    rendered = resources.rendered.get(asked, resources.matrix_revision.peek())
+    if rendered is None:
+        rendered = await run_in_threadpool(_matrix, resources, asked)
+    return conditional_body(request, rendered.body, rendered.tag, media_type, headers={"Vary": "Accept"})
+
+
+@router.get(
+    "/{source}/{target}", summary="One distance in detail", response_model=DistanceDetail, responses=described(404)
+)
+def get_distance(
+    source: TaskPath,
+    target: TaskPath,
+    request: Request,
+    resources: ResourcesDependency,
+    measure: Measure = "log_det_layerwise",
+) -> Response:
+    """From the source to the target: each repetition, the sampling error, and what each layer adds."""
     with reading(resources.engine) as registry:
-        matrix = distance_matrix(registry, measure, source=source, target=target)
-    if media_type == CSV:
-        return Response(_csv(matrix), media_type=CSV, headers={"Vary": "Accept"})
-    return conditional(request, matrix, headers={"Vary": "Accept"})
+        document = distance_detail(registry, source, target, measure)
+    return conditional(request, document)
 
 
-def _csv(matrix: DistanceMatrix) -> str:
+@router.post("", status_code=202, summary="Have distances measured", responses=described(400, 409, 413, 415))
+def measure_distances(
+    body: DistanceRequest, response: Response, resources: ResourcesDependency, key: IdempotencyKey = None
+) -> DistanceJobs:
+    """Queues one job for each target; its `result` is the column with its verdict, and the matrix has it too.
+
+    `Location` is the first of the jobs; the `params.jobs` of each lists all of them.
+    """
+    job_ids = accept_distances(resources, body, key)
+    response.headers["Location"] = f"/v1/jobs/{job_ids[0]}"
+    response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+    with reading(resources.engine) as registry:
+        jobs = [registry.jobs.get(job_id) for job_id in job_ids]
+        try:
+            targets = [registry.tasks.get(job.params["target_task_id"]) for job in jobs]
+        except NotFoundError as error:
+            raise DeletedResourceError(f"task {error.id} was deleted; a new key asks for the others anew") from error
+    return DistanceJobs(
+        jobs=[
+            DistanceJob(
+                id=job.id, job_id=job.id, state=job.state.value, target=DistanceTarget(task_id=task.id, name=task.name)
+            )
+            for job, task in zip(jobs, targets, strict=True)
+        ]
+    )
+
+
+def _matrix(resources: Resources, asked: Asked) -> Rendered:
+    """The matrix as bytes: those that were sent before, where the database says that nothing has changed since."""
+    with reading(resources.engine) as registry:
+        # The revision before the rows: they may be newer than it says, never older.
+        revision = registry.results.matrix_revision()
+        known = resources.rendered.get(asked, revision)
+        if known is not None:
+            return known
+        matrix = distance_matrix(registry, asked.measure, source=asked.source, target=asked.target)
+    body = _csv(matrix).encode() if asked.media_type == CSV else pydantic_core.to_json(matrix)
+    rendered = Rendered(body, tag_of(body))
+    resources.rendered.keep(asked, revision, rendered)
+    return rendered
+
+
+def _csv(matrix: Mapping[str, Any]) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(("source_id", "source", "target_id", "target", "mean", "std", "repetitions"))
-    for row, source in enumerate(matrix.tasks):
-        for column, target in enumerate(matrix.tasks):
-            figures = (matrix.mean[row][column], matrix.std[row][column], matrix.repetitions[row][column])
+    names = {task["id"]: task["name"] for task in matrix["tasks"]}
+    for row, source in enumerate(matrix["sources"]):
+        for column, target in enumerate(matrix["targets"]):
+            figures = [matrix[table][row][column] for table in ("mean", "std", "repetitions")]
             if figures[0] is not None:
-                writer.writerow((source.id, source.name, target.id, target.name, *figures))
+                writer.writerow((source, names[source], target, names[target], *figures))
     return text.getvalue()

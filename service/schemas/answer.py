@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from service.schemas.base import Instant, Resource, Response
+from service.schemas.distances import Contribution
 from service.schemas.jobs import Progress, State
 from service.schemas.problems import Problem
 from service.schemas.tasks import Digests
@@ -38,7 +39,7 @@ class Target(Part):
 
 
 class Closest(Part):
-    """The nearest baseline; `null` fields where the verdict names none."""
+    """The nearest baseline, or in a tie the most probable one; `null` fields where the verdict is another."""
 
     task_id: str | None = None
     name: str | None = None
@@ -77,6 +78,9 @@ class Distance(Part):
     probability_closest: float | None = None
     comparable: bool | None = None
     approximation: bool | None = Field(None, description="whether the baseline's networks all reach 1-ε")
+    standard_error: float | None = Field(None, description="from the sampling of images, in the measure's unit")
+    samples: int | None = Field(None, description="images of the target that the distance was taken on")
+    contributions: list[Contribution] | None = Field(None, description="of each layer, mean over repetitions")
 
 
 class Eligibility(Part):

@@ -8,9 +8,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 # Seeds end at 2**31 - 1, so that they survive a 32-bit column and a client whose numbers are doubles.
 LARGEST_SEED = 2**31 - 1
 
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 _.|-]*$"
 Name = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.|-]*$"),
+    StringConstraints(min_length=1, max_length=64, pattern=NAME_PATTERN),
     Field(description="1 to 64 letters, digits, blanks and `_ . | -`, beginning with a letter or digit"),
 ]
 # Control characters have no business in a location or a column, and PostgreSQL refuses NUL.

@@ -1,6 +1,7 @@
 """A recommendation as a person reads it: what was found, why, and how far to trust it."""
 
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -12,6 +13,8 @@ from rich.text import Text
 from service.terminal.formats import spread
 
 BAR_WIDTH = 12
+# From so much probability on, the verdict names one closest task.
+SURE = 0.9
 
 
 def print_answer(document: Mapping[str, Any], console: Console | None = None) -> None:
@@ -40,6 +43,9 @@ def verdict_sentence(document: Mapping[str, Any]) -> str:
         case "closest":
             return f"The closest known task is {name}{likely}."
         case "tie":
+            tied = _tied(document)
+            if len(tied) > 1:
+                return f"A tie between {_listed(tied)}: too close to single one out."
             return f"A tie: {name or 'no task'} leads{likely}, too little to single it out."
         case "no_close_task":
             return "No known task is close: none is nearer than networks that were never trained."
@@ -47,6 +53,32 @@ def verdict_sentence(document: Mapping[str, Any]) -> str:
             return "There was no known task to compare with."
         case _:
             return "The known tasks have not been compared yet."
+
+
+def _tied(document: Mapping[str, Any]) -> list[str]:
+    """The tied tasks, the most probable first, each with its probability where that is known.
+
+    They are those whose spaces are searched together. Where nothing is searched they are found in the same way: the
+    fewest tasks, most probable first, whose probabilities add up to that of a verdict.
+    """
+
+    def probability(entry: Mapping[str, Any]) -> float:
+        return entry.get("probability_closest") or 0.0
+
+    ordered = sorted(document.get("distances") or [], key=probability, reverse=True)
+    ids = (document.get("search_space") or {}).get("source_task_ids")
+    if ids is None:
+        sums = accumulate(map(probability, ordered), initial=0.0)
+        tied = [entry for entry, before in zip(ordered, sums, strict=False) if before < SURE and probability(entry) > 0]
+    else:
+        tied = [entry for entry in ordered if entry["task_id"] in ids]
+    return [
+        f"{entry['name']} ({_percent(probability(entry))})" if probability(entry) else entry["name"] for entry in tied
+    ]
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:-1]) + f" and {names[-1]}"
 
 
 def distance_table(distances: list[Mapping[str, Any]]) -> Table:
@@ -121,8 +153,9 @@ def _space(document: Mapping[str, Any]) -> str:
     if space.get("size") is None:
         return ""
     names = {entry["task_id"]: entry["name"] for entry in document.get("distances") or []}
-    sources = " and ".join(names.get(task, task) for task in space.get("source_task_ids") or [])
-    origin = f"the space of {sources}" if sources else "the full space"
+    sources = [names.get(task, task) for task in space.get("source_task_ids") or []]
+    union = "spaces" if len(sources) > 1 else "space"
+    origin = f"the {union} of {_listed(sources) if len(sources) > 1 else sources[0]}" if sources else "the full space"
     share, fraction = "", space.get("fraction_of_full")
     if fraction and fraction < 1:
         share = f" of {round(space['size'] / fraction):,} ({100 * fraction:.2g} %)"

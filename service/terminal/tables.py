@@ -7,7 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.terminal.formats import genotype_in_short
+from service.terminal.answer import bar, distance_table, verdict_sentence
+from service.terminal.formats import genotype_in_short, spread
+
+LAYERS_SHOWN = 20
 
 
 def print_tasks(tasks: Iterable[Mapping[str, Any]], console: Console | None = None) -> None:
@@ -37,19 +40,62 @@ def print_task(task: Mapping[str, Any], console: Console | None = None) -> None:
 def print_matrix(matrix: Mapping[str, Any], console: Console | None = None) -> None:
     """The matrix of distances: rows are sources, columns targets, `·` where nothing was measured."""
     console = console or Console()
-    names = [task["name"] for task in matrix["tasks"]]
-    if not names:
-        console.print("no distances; a recommendation measures them", markup=False)
+    name_of = {task["id"]: task["name"] for task in matrix["tasks"]}
+    sources, targets = ([name_of[id] for id in matrix[axis]] for axis in ("sources", "targets"))
+    if not sources or not targets:
+        console.print("no distances; ldnas distances measure TARGET measures them, as a recommendation does")
         return
     table = Table(
         box=None, padding=(0, 2, 0, 0), header_style="dim", title=str(matrix["measure"]), title_justify="left"
     )
     table.add_column("from \\ to")
-    for name in names:
+    for name in targets:
         table.add_column(Text(name), justify="right")
-    for name, means, deviations in zip(names, matrix["mean"], matrix["std"], strict=True):
+    for name, means, deviations in zip(sources, matrix["mean"], matrix["std"], strict=True):
         table.add_row(Text(name), *(_entry(*pair) for pair in zip(means, deviations, strict=True)))
     console.print(table)
+
+
+def print_distance(distance: Mapping[str, Any], console: Console | None = None) -> None:
+    """One distance: its figures, each repetition, and the layers that add most to it."""
+    console = console or Console()
+    figures = [f"{distance['measure']} {spread(distance['mean'], distance['std'])} over repetitions"]
+    if distance["standard_error"] is not None:
+        figures.append(f"standard error over images {distance['standard_error']:.4f}")
+    console.print(
+        Text(f"From {distance['source']['name']} to {distance['target']['name']}", style="bold"),
+        Text(", ".join(figures)),
+        sep="\n",
+    )
+    repetitions = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("repetition", "distance", "signed", "standard error"):
+        repetitions.add_column(column, justify="right")
+    for entry in distance["repetitions"]:
+        numbers = (entry["value"], entry["signed"], entry["standard_error"])
+        repetitions.add_row(
+            str(entry["repetition"]), *("·" if number is None else f"{number:.4f}" for number in numbers)
+        )
+    console.print(repetitions)
+    contributions = distance["contributions"] or []
+    if contributions:
+        layers = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        layers.add_column("layer")
+        layers.add_column("adds", justify="right")
+        layers.add_column("")
+        largest = max(abs(entry["value"]) for entry in contributions)
+        for entry in contributions[:LAYERS_SHOWN]:
+            layers.add_row(Text(entry["layer"]), f"{entry['value']:.4f}", bar(abs(entry["value"]), largest))
+        console.print(layers)
+        if len(contributions) > LAYERS_SHOWN:
+            console.print(f"and {len(contributions) - LAYERS_SHOWN} layers that add less; --json has all", style="dim")
+
+
+def print_column(result: Mapping[str, Any], console: Console | None = None) -> None:
+    """The distances to one target by each measure, as the job that measured them tells."""
+    console = console or Console()
+    for measure, column in result["columns"].items():
+        console.print(Text(f"To {result['target']['name']} by {measure}: {verdict_sentence(column)}", style="bold"))
+        console.print(distance_table(column["distances"]) if column["distances"] else "")
 
 
 def labels_in_short(task: Mapping[str, Any]) -> str:

@@ -289,6 +289,19 @@ def test_an_equal_request_under_a_key_finds_the_first_job(engine: Engine) -> Non
     queue_job(engine, idempotency_key="k", request_hash="h", owner="other")
 
 
+def test_an_id_may_be_given_before_its_job_is_there(engine: Engine) -> None:
+    assert queue_job(engine, id="1" * 32) == "1" * 32
+
+
+@pytest.mark.parametrize("name", ["task_id", "target_task_id"])
+def test_a_job_whose_task_was_deleted_is_not_tried_again(engine: Engine, name: str) -> None:
+    with unit_of_work(engine) as registry:
+        job_id = registry.jobs.insert("distances", {name: "gone"}).id
+        registry.jobs.request_cancel(job_id)
+        with pytest.raises(JobNotRetriableError, match="its task was deleted"):
+            registry.jobs.retry(job_id)
+
+
 def test_lists_are_paged_newest_first(engine: Engine) -> None:
     ids = [queue_job(engine) for _ in range(5)][::-1]
     claim(engine, ids[1])

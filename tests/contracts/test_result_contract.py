@@ -1,8 +1,12 @@
 """Tasks, results and answers, alike on SQLite and PostgreSQL."""
 
+import sqlite3
 import statistics
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +19,9 @@ from worker.registry.errors import (
 )
 from worker.registry.models import Network, Task
 from worker.registry.registry import Registry
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry.revisions import RevisionWatch
+from worker.registry.schema import migrate
+from worker.registry.session import Engine, open_engine, reading, unit_of_work
 
 
 def add_task(registry: Registry, name: str, role: str = "baseline") -> Task:
@@ -52,7 +58,7 @@ def keep_network(registry: Registry, key: str, accuracy: float = 0.9) -> Network
     )
 
 
-def distance(source: str, target: str, value: float, **columns: str) -> dict[str, object]:
+def distance(source: str, target: str, value: float, **columns: object) -> dict[str, object]:
     keys = {"source_network": source, "target_network": target, "data_key": "d", "measure": "log_det"}
     return {**keys, "recipe_digest": "r", "value": value, "signed": -value, **columns}
 
@@ -223,22 +229,190 @@ def test_the_matrix_pairs_equal_repetitions(engine: Engine) -> None:
     x, y = tasks["x"].id, tasks["y"].id
     with reading(engine) as registry:
         entries = {
-            (entry.source_task_id, entry.target_task_id): entry for entry in registry.results.matrix("log_det", "r")
+            (entry.source_task_id, entry.target_task_id): entry for entry in registry.results.matrix("log_det", ["r"])
         }
         assert set(entries) == {(x, y), (y, y)}
         assert entries[x, y].mean == pytest.approx(statistics.fmean(values))
         assert entries[x, y].std == pytest.approx(statistics.stdev(values))
         assert (entries[x, y].repetitions, entries[y, y].repetitions) == (3, 1)
         assert (entries[y, y].mean, entries[y, y].std) == (0.0, None)
-        assert len(registry.results.matrix("log_det", None, source="x")) == 1
-        assert len(registry.results.matrix("log_det", None, target=y)) == 2
-        assert registry.results.matrix("log_det", "another recipe") == []
+        assert len(registry.results.matrix("log_det", None, source_task_id=x)) == 1
+        assert len(registry.results.matrix("log_det", None, target_task_id=y)) == 2
+        assert registry.results.matrix("log_det", ["r"], source_task_id=y, target_task_id=x) == []
+        assert registry.results.matrix("log_det", ["another recipe"]) == []
+        assert len(registry.results.matrix("log_det", ["another recipe", "r"])) == 2
         stored = registry.results.distances(["x0", "x1"], ["y0", "y1"], "log_det", "r")
         assert [(row.source_network, row.target_network, row.value, row.signed) for row in stored] == [
             ("x0", "y0", 0.5, -0.5),
             ("x0", "y1", 99.0, -99.0),
             ("x1", "y1", 0.25, -0.25),
         ]
+
+
+def test_of_two_measurements_of_a_pair_the_later_counts(engine: Engine) -> None:
+    x = task_with_networks(engine, "x", 1)
+    for data, value in (("new", 2.0), ("newer", 1.0)):
+        with unit_of_work(engine) as registry:
+            registry.results.keep_distances([distance("x0", "x0", value, data_key=data)])
+        time.sleep(0.01)
+    with reading(engine) as registry:
+        [entry] = registry.results.matrix("log_det", ["r"])
+        [detail] = registry.results.pair(x, x, "log_det", ["r"])
+    assert (entry.mean, entry.repetitions, detail.value) == (1.0, 1, 1.0)
+
+
+def test_a_pair_is_told_in_detail(engine: Engine) -> None:
+    x, y = (task_with_networks(engine, name, 2) for name in ("x", "y"))
+    layers = [["stem", 0.125], ["block", 0.375]]
+    with unit_of_work(engine) as registry:
+        registry.results.keep_distances(
+            [
+                distance("x1", "y1", 0.25),
+                distance("x0", "y0", 0.5, standard_error=0.0625, contributions=layers),
+                distance("x0", "y0", 7.0, measure="other"),
+                distance("y0", "x0", 8.0),
+            ]
+        )
+    with reading(engine) as registry:
+        first, second = registry.results.pair(x, y, "log_det", ["r"])
+        assert registry.results.pair(x, y, "log_det", ["another recipe"]) == []
+    assert (first.repetition, first.source_network, first.target_network) == (0, "x0", "y0")
+    assert (first.value, first.signed, first.standard_error, first.contributions) == (0.5, -0.5, 0.0625, layers)
+    assert (first.recipe_digest, first.created_at > 1.7e9) == ("r", True)
+    assert (second.repetition, second.value, second.standard_error, second.contributions) == (1, 0.25, None, None)
+
+
+def test_a_task_is_found_by_id_then_as_a_baseline_then_as_the_newest_target(engine: Engine) -> None:
+    with unit_of_work(engine) as registry:
+        first = add_task(registry, "primes", role="target")
+    time.sleep(0.01)
+    with unit_of_work(engine) as registry:
+        newest = add_task(registry, "primes", role="target")
+        odd = add_task(registry, "odd")
+        add_task(registry, "odd", role="target")
+        add_task(registry, odd.id)
+    with reading(engine) as registry:
+        for asked, found in (("primes", newest), (first.id, first), ("odd", odd), (odd.id, odd)):
+            assert registry.tasks.find(asked).id == found.id
+        with pytest.raises(NotFoundError, match="no task has the id or name 'even'"):
+            registry.tasks.find("even")
+        assert registry.tasks.names("target") == {
+            task.id: task.name for task in reversed([row.task for row in registry.tasks.list(role="target")])
+        }
+
+
+MATRIX_WRITES: dict[str, Callable[[Registry, str], object]] = {
+    "a distance": lambda registry, task_id: registry.results.keep_distances([distance("x0", "x0", 0.0)]),
+    "a task": lambda registry, task_id: add_task(registry, "another"),
+    "a name": lambda registry, task_id: registry.tasks.promote(task_id, "renamed"),
+    "a deletion": lambda registry, task_id: registry.tasks.delete(task_id),
+    "a network": lambda registry, task_id: registry.tasks.link_network(task_id, 1, "x0"),
+    "a deleted recommendation": lambda registry, task_id: registry.recommendations.delete("a" * 32),
+}
+
+
+@pytest.mark.parametrize("what", [*MATRIX_WRITES])
+def test_whatever_changes_the_matrix_gives_it_a_new_revision(engine: Engine, what: str) -> None:
+    x = task_with_networks(engine, "x", 1)
+    with unit_of_work(engine) as registry:
+        job_id = registry.tasks.get(x).job_id
+        registry.recommendations.insert(id="a" * 32, job_id=job_id, task_id=x, request={})
+        end_job(registry, job_id)
+    before = revision_of(engine)
+    with unit_of_work(engine) as registry:
+        MATRIX_WRITES[what](registry, x)
+        assert revision_of(engine) == before, "what is not committed is not there yet"
+    assert before is not None
+    assert revision_of(engine) not in (None, before)
+
+
+def test_what_leaves_the_matrix_alone_leaves_its_revision(engine: Engine) -> None:
+    task_with_networks(engine, "x", 1)
+    before = revision_of(engine)
+    with unit_of_work(engine) as registry:
+        job = registry.jobs.insert("recommend", {})
+        registry.jobs.request_cancel(job.id)
+        keep_network(registry, "unlinked")
+        registry.results.keep_artifact("a" * 64, 1, "text/plain")
+
+    def add_and_fail() -> None:
+        with unit_of_work(engine) as registry:
+            add_task(registry, "never")
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        add_and_fail()
+    with unit_of_work(engine) as registry:
+        registry.jobs.insert("recommend", {})
+    assert revision_of(engine) == before
+
+
+def test_revisions_of_transactions_at_once_differ(engine: Engine) -> None:
+    def add(number: int) -> None:
+        with unit_of_work(engine) as registry:
+            add_task(registry, f"task{number}")
+        with reading(engine) as registry:
+            seen.append(registry.results.matrix_revision())
+
+    seen: list[str | None] = []
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(add, range(12)))
+    assert len(registry_names(engine)) == 12
+    assert None not in seen
+
+
+def test_the_revision_is_seen_at_once_where_the_database_offers_that(engine: Engine, database_url: str) -> None:
+    watch, elsewhere = RevisionWatch(engine), open_engine(database_url)
+    assert watch.peek() is None, "nothing was written yet"
+    for number in range(3):
+        with unit_of_work(elsewhere) as registry:
+            add_task(registry, f"task{number}")
+            watch.peek()
+        assert watch.peek() == (revision_of(engine) if engine.dialect.name == "sqlite" else None)
+        engine.dispose()  # closes the watch's connection, which is opened anew
+    watch.close()
+    elsewhere.dispose()
+
+
+def test_a_watch_waits_for_nobody_and_makes_no_database(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'new.sqlite3'}")
+    watch = RevisionWatch(engine)
+    assert watch.peek() is None
+    assert not (tmp_path / "new.sqlite3").exists()
+    migrate(f"sqlite:///{tmp_path / 'new.sqlite3'}")
+    with unit_of_work(engine) as registry:
+        add_task(registry, "task")
+    assert watch.peek() is not None
+    with sqlite3.connect(tmp_path / "new.sqlite3", isolation_level=None) as writer:
+        writer.execute("PRAGMA locking_mode = EXCLUSIVE")
+        engine.dispose()
+        writer.execute("BEGIN EXCLUSIVE")
+        began = time.monotonic()
+        watch.peek()
+        assert time.monotonic() - began < 1.0
+        writer.execute("ROLLBACK")
+    writer.close()
+    watch.close()
+
+
+def registry_names(engine: Engine) -> dict[str, str]:
+    with reading(engine) as registry:
+        return registry.tasks.names("baseline")
+
+
+def revision_of(engine: Engine) -> str | None:
+    with reading(engine) as registry:
+        return registry.results.matrix_revision()
+
+
+def task_with_networks(engine: Engine, name: str, repetitions: int) -> str:
+    """A task whose network r is called by its name and r."""
+    with unit_of_work(engine) as registry:
+        task = add_task(registry, name, role="target" if name == "x" else "baseline")
+        for repetition in range(repetitions):
+            keep_network(registry, f"{name}{repetition}")
+            registry.tasks.link_network(task.id, repetition, f"{name}{repetition}")
+        return task.id
 
 
 def test_an_answer_grows_under_the_fence_of_its_job(engine: Engine) -> None:

@@ -64,6 +64,20 @@ def http(app: FastAPI) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
+def other_app(settings: Settings) -> Iterator[FastAPI]:
+    """The application of another process on the same database."""
+    app = create_app(settings)
+    yield app
+    app.state.resources.engine.dispose()
+
+
+@pytest.fixture
+def other_http(other_app: FastAPI) -> Iterator[httpx.Client]:
+    with httpx.Client(transport=InProcess(other_app), base_url="http://service") as client:
+        yield client
+
+
+@pytest.fixture
 def task_body() -> dict[str, Any]:
     """The smallest body that registers a task."""
     return {"name": "odd_or_even", "dataset": {"uri": "builtin://digits"}}

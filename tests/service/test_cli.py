@@ -18,6 +18,24 @@ from service.processes.errors import HomeInUseError
 Run = Callable[..., Result]
 
 
+TIED_COLUMN = {
+    "verdict": "tie",
+    "closest": {"task_id": "t8", "name": "even", "distance": 0.5, "probability": 0.6},
+    "distances": [
+        {
+            "task_id": "t8",
+            "name": "even",
+            "mean": 0.5,
+            "std": 0.25,
+            "interval": [0.25, 1.0],
+            "probability_closest": 0.6,
+        },
+        {"task_id": "t9", "name": "loops", "mean": 0.75, "std": None, "interval": None, "probability_closest": 0.4},
+    ],
+}
+EMPTY_COLUMN = {"verdict": "no_baseline", "closest": None, "distances": []}
+
+
 class FakeService:
     """Answers as the service would and remembers what it was asked; every job has succeeded at once."""
 
@@ -37,10 +55,35 @@ class FakeService:
             "measure": "log_det",
             "recipe": {},
             "tasks": [{"id": "t1", "name": "odd"}, {"id": "t2", "name": "primes"}],
+            "sources": ["t1", "t2"],
+            "targets": ["t1", "t2"],
             "mean": [[0.0, 0.25], [None, 0.0]],
             "std": [[0.0, 0.125], [None, None]],
             "repetitions": [[3, 3], [None, 1]],
         }
+        self.pair = {
+            "source": {"id": "t1", "name": "odd"},
+            "target": {"id": "t2", "name": "two primes"},
+            "measure": "log_det",
+            "mean": 0.25,
+            "std": 0.125,
+            "standard_error": 0.0625,
+            "repetitions": [
+                {"repetition": 0, "value": 0.25, "signed": -0.25, "standard_error": 0.0625},
+                {"repetition": 1, "value": 0.5, "signed": 0.5, "standard_error": None},
+            ],
+            "contributions": [{"layer": f"layer{n}", "value": 0.5 / (n + 1)} for n in range(24)],
+        }
+        self.distance_jobs = {
+            "jobs": [
+                {"id": f"d{place}", "job_id": f"d{place}", "state": "queued", "target": {"task_id": id, "name": name}}
+                for place, (id, name) in enumerate((("t1", "odd"), ("t2", "primes")))
+            ]
+        }
+        self.columns = [
+            {"id": job["id"], "state": "succeeded", "result": {"target": job["target"], "columns": {"log_det": column}}}
+            for job, column in zip(self.distance_jobs["jobs"], (TIED_COLUMN, EMPTY_COLUMN), strict=True)
+        ]
         self.recommendation = {
             "id": "r1",
             "job_id": "j2",
@@ -53,7 +96,8 @@ class FakeService:
         path = request.url.path
         if request.method == "POST":
             self.posted = json.loads(request.content)
-            return httpx.Response(202, json=self.task if path == "/v1/tasks" else self.recommendation)
+            answers = {"/v1/tasks": self.task, "/v1/distances": self.distance_jobs}
+            return httpx.Response(202, json=answers.get(path, self.recommendation))
         if request.method == "DELETE":
             self.deleted.append(path)
             return httpx.Response(204)
@@ -63,6 +107,9 @@ class FakeService:
             "/v1/jobs/j1": {"state": "succeeded"},
             "/v1/recommendations/r1": self.recommendation,
             "/v1/distances": self.matrix,
+            "/v1/distances/odd/two primes": self.pair,
+            "/v1/jobs/d0": self.columns[0],
+            "/v1/jobs/d1": self.columns[1],
         }
         if path in known:
             return httpx.Response(200, json=known[path])
@@ -124,6 +171,9 @@ def test_a_genotype_file_that_cannot_be_read_is_named(run: Run, tmp_path: Path) 
         (("recommend", "builtin://digits", "--json"), "recommendation"),
         (("recommend", "builtin://digits", "--json", "--no-wait"), "recommendation"),
         (("distances", "--json"), "matrix"),
+        (("distances", "show", "odd", "two primes", "--json"), "pair"),
+        (("distances", "measure", "odd", "primes", "--json"), "columns"),
+        (("distances", "measure", "odd", "primes", "--json", "--no-wait"), "distance_jobs"),
     ],
 )
 def test_json_is_what_the_api_returned_and_nothing_else(
@@ -178,6 +228,63 @@ def test_the_matrix_shows_spread_and_what_was_not_measured(run: Run) -> None:
         ["±", "0.0000", "±", "0.1250"],
         ["primes", "·", "0.0000"],
     ]
+
+
+def test_a_matrix_that_is_not_square_has_its_sources_below_each_other(run: Run, service: FakeService) -> None:
+    service.matrix |= {"sources": ["t1", "t2"], "targets": ["t2"], "mean": [[0.25], [0.0]], "std": [[0.125], [None]]}
+    lines = run("distances", "--target", "primes").stdout.splitlines()
+    assert lines[1].split() == ["from", "\\", "to", "primes"]
+    assert [line.split() for line in lines[2:]] == [["odd", "0.2500"], ["±", "0.1250"], ["primes", "0.0000"]]
+    service.matrix |= {"sources": [], "targets": ["t2"], "mean": [], "std": []}
+    assert "ldnas distances measure" in run("distances", "--target", "primes").stdout
+
+
+def test_one_distance_shows_its_error_its_repetitions_and_its_largest_layers(run: Run) -> None:
+    output = run("distances", "show", "odd", "two primes").stdout
+    lines = [line.split() for line in output.splitlines()]
+    assert output.startswith("From odd to two primes\nlog_det 0.2500 ± 0.1250 over repetitions")
+    assert "standard error over images 0.0625" in output
+    assert ["1", "0.5000", "0.5000", "·"] in lines
+    assert ["layer0", "0.5000", "━━━━━━━━━━━━"] in lines
+    assert not [line for line in lines if line[:1] == ["layer20"]]
+    assert "and 4 layers that add less" in output
+
+
+def test_distances_are_asked_for_as_they_are_typed_and_shown_when_they_are_there(
+    run: Run, service: FakeService
+) -> None:
+    result = run(
+        *("distances", "measure", "odd", "primes", "--source", "even", "--source", "loops"),
+        *("--measure", "log_det", "--measure", "frechet", "--repetitions", "2"),
+    )
+    assert result.exit_code == 0, result.stderr
+    assert service.posted == {
+        "targets": ["odd", "primes"],
+        "sources": ["even", "loops"],
+        "measures": ["log_det", "frechet"],
+        "repetitions": 2,
+    }
+    assert "To odd by log_det: A tie between even (60 %) and loops (40 %)" in result.stdout
+    assert ["even", "0.5000", "±", "0.2500", "0.2500", "to", "1.0000", "60", "%", "━━━━━━━━"] in [
+        line.split() for line in result.stdout.splitlines()
+    ]
+    assert "To primes by log_det: There was no known task to compare with." in result.stdout
+    assert run("distances", "measure", "odd", "primes", "--no-wait").stdout.count("queued") == 2
+    assert service.posted == {"targets": ["odd", "primes"]}
+
+
+@pytest.mark.parametrize("misplaced", [("--json",), ("--url", "http://elsewhere"), ("--measure", "log_det")])
+def test_an_option_before_the_command_is_refused_instead_of_forgotten(run: Run, misplaced: tuple[str, ...]) -> None:
+    result = run("distances", *misplaced, "show", "odd", "two primes")
+    assert result.exit_code == 2
+    assert misplaced[0] in result.stderr
+    assert "after show" in result.stderr
+
+
+def test_help_of_distances_has_its_commands_and_examples(run: Run) -> None:
+    output = run("distances", "--help").stdout
+    assert "measure" in output
+    assert "ldnas distances measure odd_or_even" in " ".join(output.split())
 
 
 def test_an_expected_error_is_one_message_and_exit_code_1(

@@ -90,6 +90,41 @@ def test_a_recommendation_takes_every_setting_that_the_client_offers(client: Cli
     assert [found["id"] for found in client.recommendations()] == [submission.id]
 
 
+def test_distances_are_measured_for_several_targets_at_once(client: Client, engine: Engine) -> None:
+    targets = [client.register_task(name, "builtin://digits").id for name in ("a", "b b")]
+    group = client.measure_distances(
+        [targets[1], "a"], sources=["a"], measures=["log_det"], repetitions=2, idempotency_key="k"
+    )
+    again = client.measure_distances(
+        [targets[1], "a"], sources=["a"], measures=["log_det"], repetitions=2, idempotency_key="k"
+    )
+    assert again.document == group.document
+    assert [submission.label for submission in group] == ["b b", "a"]
+    for submission in group:
+        finish(engine, submission.id)
+    jobs = group.wait(progress=True, timeout_seconds=10.0)
+    assert [job["params"]["target_task_id"] for job in jobs] == targets[::-1]
+    with pytest.raises(RequestRefusedError, match="frechet") as caught:
+        client.distance("a", "b b", measure="frechet")
+    assert caught.value.problem["code"] == "not_measured"
+
+
+def test_a_group_fails_with_its_job_ends_with_its_time_and_is_cancelled_whole(client: Client, engine: Engine) -> None:
+    client.register_task("a", "builtin://digits")
+    client.register_task("b", "builtin://digits")
+    group = client.measure_distances(["a", "b"])
+    with pytest.raises(WaitTimeoutError):
+        group.wait(timeout_seconds=0.0)
+    finish(engine, group.submissions[0].id)
+    finish(engine, group.submissions[1].id, {"code": "unknown_measure", "detail": "no", "field": None, "origin": None})
+    with pytest.raises(JobFailedError):
+        group.wait()
+    alone = client.measure_distances("a")
+    alone.cancel()
+    with pytest.raises(JobCancelledError):
+        alone.wait()
+
+
 def test_a_failed_job_raises_its_problem(client: Client, engine: Engine) -> None:
     submission = client.register_task("odd_or_even", "builtin://digits")
     error = {"code": "unknown_label", "detail": "no label 11", "field": "labels.groups[0]", "origin": None}

@@ -235,6 +235,52 @@ def test_an_answer_of_which_nothing_is_known_can_be_printed() -> None:
     assert "The known tasks have not been compared yet." in answer_of(UNKNOWN)
 
 
+TIE = KNOWN | {
+    "verdict": "tie",
+    "closest": {"task_id": "t2", "name": "[loops]", "distance": 0.5, "probability": 0.55},
+    "distances": [
+        entry("t1", "odd", 0.25, interval=[0.2, 0.6], probability_closest=0.38),
+        entry("t2", "[loops]", 0.5, interval=[0.1, 0.7], probability_closest=0.55),
+        entry("t4", "far", 0.75, interval=[0.7, 0.9], probability_closest=0.07),
+    ],
+    "search_space": KNOWN["search_space"] | {"source_task_ids": ["t2", "t1"]},
+}
+
+
+def test_a_tie_names_the_tied_with_their_probabilities_and_their_spaces() -> None:
+    text = "\n".join(answer_of(TIE))
+    assert "A tie between [loops] (55 %) and odd (38 %): too close to single one out." in text
+    assert "the spaces of [loops] and odd: 729 cells" in text
+    assert "0.1000 to 0.7000     55 %" in text
+
+
+def test_a_tie_of_a_column_that_no_search_followed_is_found_in_its_probabilities() -> None:
+    column = TIE | {"search_space": None}
+    assert verdict_sentence(column) == verdict_sentence(TIE)
+    unknown = [found | {"probability_closest": None} for found in TIE["distances"]]
+    assert verdict_sentence(column | {"distances": unknown}).startswith("A tie: [loops] leads, with probability 0.55")
+    three = ["t1", "t2", "t4"]
+    tied = verdict_sentence(TIE | {"search_space": {"source_task_ids": three}, "distances": unknown})
+    assert tied == "A tie between odd, [loops] and far: too close to single one out."
+
+
+def test_the_demo_shows_intervals_and_probabilities_once_they_are_known() -> None:
+    story = running_target()
+    running = {"state": "running", "stage": "search"}
+    assert story.update(running | UNKNOWN | running) is None
+    told_once = story.update(TIE | running)
+    assert told_once == verdict_sentence(TIE)
+    assert story.update(TIE | running) is None
+    screen = console(terminal=True)
+    screen.print(section("A new task", (story,), Spinner("dots")))
+    lines = output(screen).splitlines()
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    assert "A tie between [loops] (55 %) and odd (38 %)" in text
+    assert "0.1000 to 0.7000" in text
+    assert "odd    0.5000 ± 0.0625" not in text, "what the events told is replaced"
+
+
 @pytest.mark.parametrize(
     ("verdict", "sentence"),
     [

@@ -1,14 +1,22 @@
-"""The matrix of distances, as JSON and as CSV."""
+"""The matrix of distances and one pair of it, as JSON and as CSV."""
 
 import csv
 import io
+from collections.abc import Callable
+from typing import Any, get_args
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
-from ldnas.recipe import DEFAULT_RECIPE
+from ldnas.networks.names import ARCHITECTURES
+from ldnas.recipe import MEASURES, STANDING_MEASURES, default_recipe
 from service.errors import NotAcceptableError
 from service.http.negotiation import negotiated
+from service.rendered import Rendered, RenderedAnswers
+from service.routes import distances
+from service.schemas.distances import DistanceMatrix, Measure, StandingMeasure
+from worker.registry.revisions import RevisionWatch
 from worker.registry.session import Engine, unit_of_work
 
 
@@ -32,65 +40,258 @@ def tasks(http: httpx.Client, task_body: dict, engine: Engine) -> dict[str, str]
                     seconds=1.0,
                 )
                 registry.tasks.link_network(id, repetition, f"{name}{repetition}")
-        for source, target, value in (("a0", "b0", 1.0), ("a1", "b1", 2.0), ("a0", "t0", 0.5)):
-            registry.results.keep_distances(
-                [
-                    {
-                        "source_network": source,
-                        "target_network": target,
-                        "data_key": "d",
-                        "measure": "log_det_layerwise",
-                        "recipe_digest": DEFAULT_RECIPE.digest,
-                        "value": value,
-                        "signed": -value,
-                    }
-                ]
-            )
+    for source, target, value in (("a0", "b0", 1.0), ("a1", "b1", 2.0), ("a0", "t0", 0.5)):
+        keep_distance(engine, source, target, value)
     return ids
+
+
+def keep_distance(engine: Engine, source: str, target: str, value: float, **columns: Any) -> None:
+    row = {
+        "source_network": source,
+        "target_network": target,
+        "data_key": "d",
+        "measure": "log_det_layerwise",
+        "recipe_digest": default_recipe("small_cnn").digest,
+        "value": value,
+        "signed": -value,
+    }
+    with unit_of_work(engine) as registry:
+        registry.results.keep_distances([row | columns])
+
+
+def matrix_of(http: httpx.Client, **query: str) -> dict[str, Any]:
+    """The matrix, whose shape is that which is documented."""
+    answer = http.get("/v1/distances", params=query)
+    assert answer.status_code == 200
+    document = answer.json()
+    DistanceMatrix.model_validate(document, strict=True)
+    assert set(document) == set(DistanceMatrix.model_fields)
+    for table in ("mean", "std", "repetitions"):
+        assert [len(row) for row in document[table]] == [len(document["targets"])] * len(document["sources"])
+    return document
 
 
 def test_rows_are_sources_and_columns_targets_and_the_unmeasured_is_null(
     http: httpx.Client, tasks: dict[str, str]
 ) -> None:
-    matrix = http.get("/v1/distances").json()
+    matrix = matrix_of(http)
     assert matrix["measure"] == "log_det_layerwise"
     assert matrix["tasks"] == [{"id": tasks[name], "name": name} for name in ("a", "b", "t")]
+    assert matrix["sources"] == matrix["targets"] == [task["id"] for task in matrix["tasks"]]
     assert matrix["mean"] == [[None, 1.5, 0.5], [None] * 3, [None] * 3]
     assert matrix["std"] == [[None, pytest.approx(0.5**0.5), None], [None] * 3, [None] * 3]
     assert matrix["repetitions"] == [[None, 2, 1], [None] * 3, [None] * 3]
 
 
-def test_another_measure_was_not_measured(http: httpx.Client, tasks: dict[str, str]) -> None:
-    matrix = http.get("/v1/distances", params={"measure": "log_det"}).json()
-    assert [task["name"] for task in matrix["tasks"]] == ["a", "b"]
-    assert matrix["mean"] == [[None, None], [None, None]]
+def test_the_recipe_is_that_of_every_architecture(http: httpx.Client, tasks: dict[str, str]) -> None:
+    recipe = matrix_of(http)["recipe"]
+    assert recipe.pop("digests") == {network: default_recipe(network).digest for network in ARCHITECTURES}
+    for network in ARCHITECTURES:
+        assert recipe | {"network": network} == default_recipe(network).to_json()
+
+
+@pytest.mark.parametrize("network", ARCHITECTURES)
+def test_distances_of_every_architecture_are_shown_and_no_other_recipes(
+    http: httpx.Client, tasks: dict[str, str], engine: Engine, network: str
+) -> None:
+    keep_distance(engine, "b0", "t0", 3.0, recipe_digest="another")
+    assert matrix_of(http, source="b", target="t")["mean"] == [[None]]
+    keep_distance(engine, "b0", "t0", 2.0, recipe_digest=default_recipe(network).digest)
+    assert matrix_of(http, source="b", target="t")["mean"] == [[2.0]]
+
+
+def test_the_measures_are_those_of_the_science() -> None:
+    assert get_args(Measure) == MEASURES
+    assert get_args(StandingMeasure) == STANDING_MEASURES
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_every_measure_can_be_asked_for(
+    http: httpx.Client, tasks: dict[str, str], engine: Engine, measure: str
+) -> None:
+    if measure != "log_det_layerwise":
+        assert [task["name"] for task in matrix_of(http, measure=measure)["tasks"]] == ["a", "b"]
+    keep_distance(engine, "b1", "a1", 4.0, measure=measure)
+    assert matrix_of(http, measure=measure, source="b", target="a")["mean"] == [[4.0]]
+
+
+def test_an_unknown_measure_is_refused_and_the_known_are_named(http: httpx.Client) -> None:
+    answer = http.get("/v1/distances", params={"measure": "cosine"})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "measure")
+    assert all(measure in answer.json()["detail"] for measure in MEASURES)
 
 
 def test_a_filter_by_name_or_id_leaves_what_it_touches(http: httpx.Client, tasks: dict[str, str]) -> None:
-    def names(**query: str) -> list[str]:
-        return [task["name"] for task in http.get("/v1/distances", params=query).json()["tasks"]]
+    def axes(**query: str) -> tuple[list[str], list[str]]:
+        matrix = matrix_of(http, **query)
+        names = {task["id"]: task["name"] for task in matrix["tasks"]}
+        assert set(names) == {*matrix["sources"], *matrix["targets"]}
+        return [names[id] for id in matrix["sources"]], [names[id] for id in matrix["targets"]]
 
-    assert names(target="t") == ["a", "t"]
-    assert names(target=tasks["t"]) == ["a", "t"]
-    assert names(source="a", target="b") == ["a", "b"]
-    assert names(source="b") == ["b"]
+    assert axes(target="t") == (["a"], ["t"])
+    assert axes(target=tasks["t"]) == (["a"], ["t"])
+    assert axes(source="a") == (["a"], ["b", "t"])
+    assert axes(source="a", target="b") == (["a"], ["b"])
+    assert axes(source="b") == (["b"], [])
+    assert axes(target="a") == ([], ["a"])
+    assert axes(source="b", target="a") == (["b"], ["a"])
+    assert matrix_of(http, target="t")["mean"] == [[0.5]]
+    assert matrix_of(http, source="a")["repetitions"] == [[2, 1]]
 
 
 def test_a_filter_that_names_nothing_is_404(http: httpx.Client, tasks: dict[str, str]) -> None:
     answer = http.get("/v1/distances", params={"source": "nowhere"})
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert answer.json()["detail"] == "no task has the id or name 'nowhere'"
 
 
 def test_csv_has_one_line_for_each_measured_pair(http: httpx.Client, tasks: dict[str, str]) -> None:
+    def lines(**query: str) -> list[dict[str, str]]:
+        answer = http.get("/v1/distances", params={"format": "csv", **query})
+        return list(csv.DictReader(io.StringIO(answer.text)))
+
     wanted = http.get("/v1/distances", headers={"Accept": "text/csv"})
     assert wanted.headers["content-type"].startswith("text/csv")
     assert wanted.text == http.get("/v1/distances", params={"format": "csv"}).text
-    rows = list(csv.DictReader(io.StringIO(wanted.text)))
+    rows = lines()
     assert [(row["source"], row["target"], row["mean"], row["repetitions"]) for row in rows] == [
         ("a", "b", "1.5", "2"),
         ("a", "t", "0.5", "1"),
     ]
-    assert rows[1]["std"] == ""
+    assert (rows[0]["source_id"], rows[0]["target_id"], rows[1]["std"]) == (tasks["a"], tasks["b"], "")
+    assert lines(target="t") == rows[1:]
+    assert lines(source="b") == []
+
+
+def test_an_unchanged_matrix_costs_a_304(http: httpx.Client, tasks: dict[str, str], engine: Engine) -> None:
+    for query in ({}, {"format": "csv"}, {"target": "t"}):
+        tag = http.get("/v1/distances", params=query).headers["ETag"]
+        assert http.get("/v1/distances", params=query, headers={"If-None-Match": tag}).status_code == 304
+        keep_distance(engine, "b0", "t0", float(len(str(query))), data_key=str(query))
+        assert http.get("/v1/distances", params=query, headers={"If-None-Match": tag}).status_code == 200
+
+
+CHANGES: dict[str, Callable[[httpx.Client, dict[str, str], Engine, dict], object]] = {
+    "a distance": lambda http, tasks, engine, body: keep_distance(engine, "b0", "t0", 9.0),
+    "a task": lambda http, tasks, engine, body: http.post("/v1/tasks", json=body | {"name": "c"}),
+    "a deletion": lambda http, tasks, engine, body: delete_task(http, tasks["a"]),
+    "a name": lambda http, tasks, engine, body: promote(engine, tasks["t"]),
+}
+
+
+def delete_task(http: httpx.Client, task_id: str) -> None:
+    job_id = http.get(f"/v1/tasks/{task_id}").json()["job_id"]
+    http.post(f"/v1/jobs/{job_id}/cancel")
+    assert http.delete(f"/v1/tasks/{task_id}").status_code == 204
+
+
+def promote(engine: Engine, task_id: str) -> None:
+    with unit_of_work(engine) as registry:
+        registry.tasks.promote(task_id, "promoted")
+
+
+@pytest.mark.parametrize("quick", [True, False], ids=["at once", "in a thread"])
+@pytest.mark.parametrize("change", [*CHANGES])
+def test_a_kept_answer_is_sent_until_something_changes_in_whichever_process(
+    http: httpx.Client,
+    other_http: httpx.Client,
+    other_app: FastAPI,
+    tasks: dict[str, str],
+    task_body: dict,
+    change: str,
+    quick: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not quick:
+        monkeypatch.setattr(RevisionWatch, "peek", lambda watch: None)
+    made: list[str] = []
+
+    def counted(*arguments: Any, **options: Any) -> dict[str, Any]:
+        made.append("a matrix")
+        return real(*arguments, **options)
+
+    real = distances.distance_matrix
+    monkeypatch.setattr(distances, "distance_matrix", counted)
+    first = [matrix_of(http) for _ in range(3)]
+    assert (len(made), first[0]) == (1, first[2])
+    CHANGES[change](other_http, tasks, other_app.state.resources.engine, task_body)
+    second = [matrix_of(http) for _ in range(3)]
+    assert len(made) == 2
+    assert second[0] == second[2] != first[0]
+    assert matrix_of(other_http) == second[0]
+
+
+def test_kept_answers_are_those_asked_for_last_and_no_more_than_fit() -> None:
+    kept = RenderedAnswers(kept_bytes=10)
+    for asked in ("a", "b"):
+        kept.keep(asked, "r1", Rendered(b"12345", asked))
+    assert kept.get("a", "r1") == Rendered(b"12345", "a")
+    kept.keep("c", "r1", Rendered(b"1", "c"))
+    assert kept.get("b", "r1") is None, "b was not asked for as lately as a"
+    assert kept.get("a", "r2") is None, "another revision"
+    assert kept.get("a", "r1") is not None
+    kept.keep("large", "r1", Rendered(b"1" * 11, "large"))
+    kept.keep("early", None, Rendered(b"1", "early"))
+    assert [kept.get(asked, "r1") is None for asked in ("large", "early", "a", "c")] == [True, True, False, False]
+    assert kept.get("early", None) is None
+    kept.keep("a", "r2", Rendered(b"123456789", "a"))
+    assert kept.get("c", "r1") is not None
+
+
+def test_one_pair_is_told_in_detail(http: httpx.Client, tasks: dict[str, str], engine: Engine) -> None:
+    layers = {"measure": "log_det", "standard_error": 0.25}
+    keep_distance(engine, "b0", "a0", 1.0, **layers, contributions=[["stem", 0.75], ["block", 0.25]])
+    keep_distance(engine, "b1", "a1", 2.0, **layers | {"standard_error": 0.75}, contributions=[["block", 2.0]])
+    answer = http.get(f"/v1/distances/b/{tasks['a']}", params={"measure": "log_det"})
+    assert answer.status_code == 200
+    detail = answer.json()
+    assert (detail["source"], detail["target"]["name"]) == ({"id": tasks["b"], "name": "b"}, "a")
+    assert (detail["measure"], detail["recipe"]["network"]) == ("log_det", "small_cnn")
+    assert detail["recipe"]["digest"] == default_recipe("small_cnn").digest
+    assert (detail["mean"], detail["std"], detail["signed"]) == (1.5, pytest.approx(0.5**0.5), -1.5)
+    assert detail["standard_error"] == 0.5
+    assert detail["contributions"] == [{"layer": "block", "value": 1.125}, {"layer": "stem", "value": 0.375}]
+    first, second = detail["repetitions"]
+    assert first.pop("measured_at") is not None
+    assert first == {
+        "repetition": 0,
+        "source_network": "b0",
+        "target_network": "a0",
+        "value": 1.0,
+        "signed": -1.0,
+        "standard_error": 0.25,
+    }
+    assert (second["repetition"], second["value"]) == (1, 2.0)
+    tag = answer.headers["ETag"]
+    again = http.get("/v1/distances/b/a", params={"measure": "log_det"}, headers={"If-None-Match": tag})
+    assert again.status_code == 304
+
+
+def test_what_a_measure_does_not_know_of_a_pair_is_null(http: httpx.Client, tasks: dict[str, str]) -> None:
+    detail = http.get("/v1/distances/a/t").json()
+    assert (detail["mean"], detail["std"]) == (0.5, None)
+    assert (detail["standard_error"], detail["contributions"]) == (None, None)
+
+
+@pytest.mark.parametrize(("path", "missing"), [("nowhere/a", "nowhere"), ("a/nowhere", "nowhere"), ("-/a", None)])
+def test_a_pair_of_which_one_task_is_missing_is_404(
+    http: httpx.Client, tasks: dict[str, str], path: str, missing: str | None
+) -> None:
+    answer = http.get(f"/v1/distances/{path}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    if missing:
+        assert repr(missing) in answer.json()["detail"]
+
+
+def test_a_pair_that_was_not_measured_says_how_to_measure_it(http: httpx.Client, tasks: dict[str, str]) -> None:
+    answer = http.get("/v1/distances/b/a", params={"measure": "frechet"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_measured")
+    detail = answer.json()["detail"]
+    body = detail[detail.index("{") : detail.index("}") + 1]
+    asked = http.post("/v1/distances", content=body, headers={"Content-Type": "application/json"})
+    assert asked.status_code == 202
+    job = http.get(asked.headers["Location"]).json()
+    assert (job["params"]["sources"], job["params"]["measures"]) == ([tasks["b"]], ["frechet"])
 
 
 def test_a_media_type_that_is_not_offered_is_406(http: httpx.Client) -> None:

@@ -17,7 +17,18 @@ FOUND: dict[str, Any] = {
     "verdict": "no_baseline",
     "closest": None,
     "scale": {"self_distance": 0.1, "untrained_distance": 0.9},
-    "distances": [{"task_id": "b", "name": "odd", "measure": "log_det", "mean": 0.5, "repetitions": 3}],
+    "distances": [
+        {
+            "task_id": "b",
+            "name": "odd",
+            "measure": "log_det",
+            "mean": 0.5,
+            "repetitions": 3,
+            "standard_error": 0.25,
+            "samples": 256,
+            "contributions": [{"layer": "stem", "value": 0.5}],
+        }
+    ],
     "eligibility": [{"task_id": "b", "name": "odd", "eligible": False, "reason": "failed"}],
     "validation": {"accuracy": 0.9, "balanced_accuracy": 0.8},
     "test": {"accuracy": 0.7, "interval": [0.6, 0.8]},
@@ -78,6 +89,9 @@ def test_no_field_is_lost_when_the_answer_fills_up(http: httpx.Client, asked: di
     assert answer["verdict"] == "no_baseline"
     assert answer["closest"] == {"task_id": None, "name": None, "distance": None, "probability": None}
     assert set(json.loads((GOLDEN / "distance.json").read_text())) <= set(answer["distances"][0])
+    [distance] = answer["distances"]
+    assert (distance["standard_error"], distance["samples"]) == (0.25, 256)
+    assert distance["contributions"] == [{"layer": "stem", "value": 0.5}]
     assert answer["test"]["interval"] == [0.6, 0.8]
     assert answer["eligibility"][0]["reason"] == "failed"
     assert answer["a_field_of_a_newer_worker"] == 1

@@ -77,10 +77,12 @@ def test_two_baselines_with_other_genotypes_give_the_target_other_spaces(
         assert finish(job_id).state is JobState.SUCCEEDED
     spaces = {}
     for name in ("pools", "convolutions"):
-        job_id = add_recommendation(f"by-{name}", labels=ACROSS, request={"baselines": [name]})
+        # With one repetition, means alone decide.
+        job_id = add_recommendation(f"by-{name}", labels=ACROSS, repetitions=1, request={"baselines": [name]})
         assert finish(job_id).state is JobState.SUCCEEDED
         answer = document(f"by-{name}")
         assert answer["verdict"] == "closest"
+        assert answer["closest"]["probability"] is None
         assert answer["closest"]["name"] == name
         spaces[name] = set(answer["search_space"]["primitives"])
         assert {edge[2] for edge in answer["architecture"]["genotype"]["edges"]} <= spaces[name]
@@ -100,7 +102,10 @@ def test_a_recommendation_tells_all_that_it_found(engine, add_task, add_recommen
     assert entry["mean"] > 0
     assert entry["std"] is not None
     assert entry["others"]["log_det"] > 0
-    nearer = entry["mean"] < answer["scale"]["untrained_distance"]
+    assert sum(part["value"] for part in entry["contributions"]) == pytest.approx(entry["mean"])
+    assert entry["interval"][0] < entry["mean"] < entry["interval"][1]
+    assert (entry["probability_closest"], entry["samples"]) == (1.0, answer["target"]["train"])
+    nearer = entry["interval"][1] < answer["scale"]["untrained_distance"]
     assert answer["verdict"] == ("closest" if nearer else "no_close_task")
     low, high = answer["test"]["interval"]
     assert low <= answer["test"]["accuracy"] <= high

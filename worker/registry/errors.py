@@ -26,8 +26,8 @@ class NotFoundError(RegistryError):
         id: what was asked for.
     """
 
-    def __init__(self, kind: str, id: str) -> None:
-        super().__init__(f"no {kind} has the id {id!r}")
+    def __init__(self, kind: str, id: str, *, by: str = "id") -> None:
+        super().__init__(f"no {kind} has the {by} {id!r}")
         self.kind = kind
         self.id = id
 

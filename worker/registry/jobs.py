@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from worker.registry.base import DatabaseNow
+from worker.registry.base import DatabaseNow, new_id
 from worker.registry.errors import (
     DuplicateRequestError,
     IdempotencyKeyReusedError,
@@ -32,13 +32,17 @@ class Jobs(LeasedJobs):
         priority: int = 0,
         idempotency_key: str | None = None,
         request_hash: str | None = None,
+        id: str | None = None,
     ) -> Job:
         """Queue a job; a dispatcher publishes it after the transaction has committed.
+
+        `id` is drawn, unless others have to know it before the job is there.
 
         Raises:
             DuplicateRequestError: a job of this owner under this idempotency key was inserted meanwhile.
         """
         job = Job(
+            id=id or new_id(),
             kind=kind,
             params=params,
             owner=owner,
@@ -118,7 +122,7 @@ class Jobs(LeasedJobs):
         job = self._locked(job_id)
         if job.state not in (JobState.FAILED, JobState.CANCELLED):
             raise JobNotRetriableError(job_id, job.state)
-        task_id = job.params.get("task_id")
+        task_id = job.params.get("task_id") or job.params.get("target_task_id")
         if task_id is not None and self._session.get(Task, task_id) is None:
             raise JobNotRetriableError(job_id, f"{job.state}, and its task was deleted")
         job.failures = 0

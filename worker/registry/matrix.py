@@ -1,18 +1,22 @@
 """The matrix of distances between tasks, out of the distances between their networks."""
 
-import statistics
-from collections import defaultdict
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from sqlalchemy import or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
 
-from worker.registry.models import Distance, Task, TaskNetwork
+from worker.registry.models import Distance, TaskNetwork
+
+# Tables, not entities: a column of the matrix is thousands of rows, and the ORM would take longer than the database.
+_DISTANCES = Distance.__table__.c
+_SOURCES, _TARGETS = (TaskNetwork.__table__.alias(name) for name in ("source", "target"))
 
 
-@dataclass(frozen=True)
-class MatrixEntry:
-    """The distance from one task to another over their repetitions.
+class MatrixEntry(NamedTuple):
+    """The distance from one task to another over their repetitions. A tuple, because a matrix holds very many.
 
     Attributes:
         mean: mean over repetitions r of d(network r of the source, network r of the target), never negative.
@@ -27,36 +31,98 @@ class MatrixEntry:
     repetitions: int
 
 
-def measured_distances(
-    session: Session, measure: str, recipe_digest: str | None, source: str | None, target: str | None
-) -> list[MatrixEntry]:
-    """Every pair of tasks that was measured; `source` and `target` (id or name) narrow it down.
+@dataclass(frozen=True)
+class MeasuredRepetition:
+    """The distance from network r of one task to network r of another.
 
-    Without a recipe the one last used for this measure counts: figures of two recipes do not compare.
+    Attributes:
+        standard_error: sampling error over images, in the measure's unit; None where the measure knows none.
+        contributions: layer and its share of `value`; None where the measure knows none.
+        created_at: seconds since the epoch.
     """
-    recipe = recipe_digest or session.scalar(
-        select(Distance.recipe_digest).where(Distance.measure == measure).order_by(Distance.created_at.desc()).limit(1)
+
+    repetition: int
+    source_network: str
+    target_network: str
+    recipe_digest: str
+    value: float
+    signed: float
+    standard_error: float | None
+    contributions: list[tuple[str, float]] | None
+    created_at: float
+
+
+def measured_distances(
+    session: Session,
+    measure: str,
+    recipe_digests: Collection[str] | None,
+    source_task_id: str | None,
+    target_task_id: str | None,
+) -> list[MatrixEntry]:
+    """Every pair of tasks that was measured by one of the recipes, narrowed down to a source, a target, or both.
+
+    Recipes of several architectures may stand together: a task's networks have one, so no pair mixes them. Without
+    recipes the one last used for this measure counts.
+    """
+    recipes = recipe_digests if recipe_digests is not None else _last_recipe(session, measure)
+    statement = _pairs(
+        _SOURCES.c.task_id,
+        _TARGETS.c.task_id,
+        _SOURCES.c.repetition,
+        _DISTANCES.value,
+        measure=measure,
+        recipes=recipes,
     )
-    of_source, of_target = aliased(TaskNetwork), aliased(TaskNetwork)
-    statement = (
-        select(of_source.task_id, of_target.task_id, of_source.repetition, Distance.value)
-        .join(Distance, Distance.source_network == of_source.network_key)
-        .join(of_target, Distance.target_network == of_target.network_key)
-        .where(of_source.repetition == of_target.repetition)
-        .where(Distance.measure == measure, Distance.recipe_digest == recipe)
-        .order_by(Distance.created_at)
-    )
-    for links, wanted in ((of_source, source), (of_target, target)):
-        if wanted is not None:
-            ids = select(Task.id).where(or_(Task.id == wanted, Task.name == wanted))
-            statement = statement.where(links.task_id.in_(ids))
-    # Of two measurements of one pair on different images the later one counts.
-    values: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
-    for source_id, target_id, repetition, value in session.execute(statement):
-        values[source_id, target_id][repetition] = value
+    if source_task_id is not None:
+        statement = statement.where(_SOURCES.c.task_id == source_task_id)
+    if target_task_id is not None:
+        statement = statement.where(_TARGETS.c.task_id == target_task_id)
+    values: dict[tuple[str, str], dict[int, float]] = {}
+    for source_id, target_id, repetition, value in session.execute(statement).all():
+        values.setdefault((source_id, target_id), {})[repetition] = value
     return [_entry(*pair, [*measured.values()]) for pair, measured in values.items()]
 
 
-def _entry(source_id: str, target_id: str, values: list[float]) -> MatrixEntry:
-    spread = statistics.stdev(values) if len(values) > 1 else None
-    return MatrixEntry(source_id, target_id, statistics.fmean(values), spread, len(values))
+def measured_repetitions(
+    session: Session, source_task_id: str, target_task_id: str, measure: str, recipe_digests: Collection[str]
+) -> list[MeasuredRepetition]:
+    """One pair of tasks in detail, by repetition; empty where it was not measured."""
+    statement = _pairs(
+        _SOURCES.c.repetition,
+        *(_DISTANCES[name] for name in list(MeasuredRepetition.__dataclass_fields__)[1:]),
+        measure=measure,
+        recipes=recipe_digests,
+    ).where(_SOURCES.c.task_id == source_task_id, _TARGETS.c.task_id == target_task_id)
+    latest = {row.repetition: MeasuredRepetition(*row) for row in session.execute(statement)}
+    return [latest[repetition] for repetition in sorted(latest)]
+
+
+def _pairs(*columns: Any, measure: str, recipes: Collection[str]) -> Select[*tuple[Any, ...]]:
+    """Distances between equal repetitions. Of two of one pair on different images the later one comes last, and counts.
+
+    The target leads to its distances, and those to their sources: `ix_distances_column` holds all that a column needs.
+    """
+    return (
+        select(*columns)
+        .select_from(_TARGETS)
+        .join(Distance.__table__, _DISTANCES.target_network == _TARGETS.c.network_key)
+        .join(
+            _SOURCES,
+            (_SOURCES.c.network_key == _DISTANCES.source_network) & (_SOURCES.c.repetition == _TARGETS.c.repetition),
+        )
+        .where(_DISTANCES.measure == measure, _DISTANCES.recipe_digest.in_(recipes))
+        .order_by(_DISTANCES.created_at, _DISTANCES.data_key)
+    )
+
+
+def _last_recipe(session: Session, measure: str) -> list[str]:
+    last = select(_DISTANCES.recipe_digest).where(_DISTANCES.measure == measure)
+    return [*session.scalars(last.order_by(_DISTANCES.created_at.desc()).limit(1))]
+
+
+def _entry(source_id: str, target_id: str, values: Sequence[float]) -> MatrixEntry:
+    # Not the module statistics: its exact fractions would take most of the time of a large matrix.
+    count = len(values)
+    mean = sum(values) / count
+    std = math.sqrt(sum([(value - mean) ** 2 for value in values]) / (count - 1)) if count > 1 else None
+    return MatrixEntry(source_id, target_id, mean, std, count)

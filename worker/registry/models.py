@@ -28,6 +28,7 @@ __all__ = [
     "JobState",
     "Network",
     "Recommendation",
+    "Revision",
     "Task",
     "TaskGenotype",
     "TaskNetwork",
@@ -113,10 +114,11 @@ class TaskNetwork(Base):
     """Repetition r of a task is this network; tasks of equal content share networks."""
 
     __tablename__ = "task_networks"
+    __table_args__ = (Index("ix_task_networks_network", "network_key", "repetition", "task_id"),)
 
     task_id: Mapped[str] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True)
     repetition: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    network_key: Mapped[str] = mapped_column(ForeignKey("networks.key"), index=True)
+    network_key: Mapped[str] = mapped_column(ForeignKey("networks.key"))
 
 
 class GenotypeRow(Base):
@@ -161,10 +163,20 @@ class FisherSummary(Base):
 
 
 class Distance(Base):
-    """One network to one network on one task's data; `value` is never negative; `signed` keeps the direction."""
+    """One network to one network on one task's data; `value` is never negative; `signed` keeps the direction.
+
+    `standard_error` is the sampling error over images, in the measure's unit; `contributions` are `[layer, value]` and
+    add up to `value`. Both are None where the measure knows none.
+    """
 
     __tablename__ = "distances"
-    __table_args__ = (Index("ix_distances_target_network_measure", "target_network", "measure"),)
+    __table_args__ = (
+        # All that a column of the matrix needs, so that it is read without the rows and their contributions.
+        Index(
+            "ix_distances_column",
+            *("target_network", "measure", "recipe_digest", "source_network", "created_at", "data_key", "value"),
+        ),
+    )
 
     source_network: Mapped[str] = mapped_column(String(255), primary_key=True)
     target_network: Mapped[str] = mapped_column(String(255), primary_key=True)
@@ -173,7 +185,18 @@ class Distance(Base):
     recipe_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     value: Mapped[float] = mapped_column(Double)
     signed: Mapped[float] = mapped_column(Double)
+    standard_error: Mapped[float | None] = mapped_column(Double)
+    contributions: Mapped[list[tuple[str, float]] | None] = mapped_column(JSON_OR_NULL)
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+
+
+class Revision(Base):
+    """Which revision a part of the registry is at; every transaction that changes the part draws a new token."""
+
+    __tablename__ = "revisions"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    token: Mapped[str] = mapped_column(String(32))
 
 
 class Recommendation(Base):

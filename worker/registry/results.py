@@ -1,6 +1,6 @@
 """What was computed, under content keys: whoever stores second finds the first one's row."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from worker.registry.base import new_id
 from worker.registry.first_wins import keep_first
-from worker.registry.matrix import MatrixEntry, measured_distances
+from worker.registry.matrix import MatrixEntry, MeasuredRepetition, measured_distances, measured_repetitions
 from worker.registry.models import Artifact, Distance, FisherSummary, GenotypeRow, Network
+from worker.registry.revisions import matrix_revision
 
 
 class Results:
@@ -44,8 +45,11 @@ class Results:
         return self._session.get_one(FisherSummary, columns["key"])
 
     def keep_distances(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Store distances between networks, leaving out those that are there."""
-        keep_first(self._session, Distance, rows)
+        """Store distances between networks, leaving out those that are there.
+
+        `standard_error` and `contributions` may be absent.
+        """
+        keep_first(self._session, Distance, [{"standard_error": None, "contributions": None, **row} for row in rows])
 
     def distances(
         self, source_networks: Sequence[str], target_networks: Sequence[str], measure: str, recipe_digest: str
@@ -63,10 +67,25 @@ class Results:
         ).all()
 
     def matrix(
-        self, measure: str, recipe_digest: str | None, *, source: str | None = None, target: str | None = None
+        self,
+        measure: str,
+        recipe_digests: Collection[str] | None,
+        *,
+        source_task_id: str | None = None,
+        target_task_id: str | None = None,
     ) -> list[MatrixEntry]:
         """Distances between tasks over their repetitions; pairs that were not measured are absent."""
-        return measured_distances(self._session, measure, recipe_digest, source, target)
+        return measured_distances(self._session, measure, recipe_digests, source_task_id, target_task_id)
+
+    def matrix_revision(self) -> str | None:
+        """Changes with whatever `matrix` and the names of tasks depend on; read it before them."""
+        return matrix_revision(self._session)
+
+    def pair(
+        self, source_task_id: str, target_task_id: str, measure: str, recipe_digests: Collection[str]
+    ) -> list[MeasuredRepetition]:
+        """The distance from one task to another in detail, by repetition; empty where it was not measured."""
+        return measured_repetitions(self._session, source_task_id, target_task_id, measure, recipe_digests)
 
     def search(self, search_key: str) -> Sequence[GenotypeRow]:
         """The genotypes that the search of this key sampled, in its order; empty if it was never finished."""

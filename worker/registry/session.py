@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from worker.registry.errors import DatabaseUnavailableError
 from worker.registry.registry import Registry
+from worker.registry.revisions import WatchedSession, revise
 
 __all__ = ["Engine", "open_engine", "read_only", "reading", "translated", "unit_of_work"]
 
@@ -45,8 +46,9 @@ def unit_of_work(engine: Engine) -> Iterator[Registry]:
     Raises:
         DatabaseUnavailableError: the database refused, timed out or broke off; nothing was written.
     """
-    with translated(), Session(engine, expire_on_commit=False) as session:
+    with translated(), WatchedSession(engine, expire_on_commit=False) as session:
         yield Registry(session)
+        revise(session)
         session.commit()
 
 
@@ -74,8 +76,15 @@ def _configure_sqlite(connection: sqlite3.Connection, record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     only_reading = connection.get_execution_options().get("ldnas_reading", False)
-    connection.exec_driver_sql(f"PRAGMA query_only = {int(only_reading)}")
-    connection.exec_driver_sql("BEGIN" if only_reading else "BEGIN IMMEDIATE")
+    if only_reading:
+        # Past SQLAlchemy, which takes longer for these two than SQLite for most answers. Neither can wait or fail.
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.execute("PRAGMA query_only = 1")
+        driver.execute("BEGIN")
+        return
+    connection.exec_driver_sql("PRAGMA query_only = 0")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager

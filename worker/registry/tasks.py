@@ -73,6 +73,29 @@ class Tasks:
             .limit(1)
         )
 
+    def find(self, name_or_id: str) -> Task:
+        """The task of that id, else the baseline of that name, else the newest target of that name.
+
+        Raises:
+            NotFoundError: there is none of these.
+        """
+        found = self._session.scalar(
+            select(Task)
+            .where(or_(Task.id == name_or_id, Task.name == name_or_id))
+            .order_by((Task.id == name_or_id).desc(), (Task.role == TaskRole.BASELINE).desc())
+            .order_by(Task.created_at.desc(), Task.id.desc())
+            .limit(1)
+        )
+        if found is None:
+            raise NotFoundError("task", name_or_id, by="id or name")
+        return found
+
+    def names(self, role: str) -> dict[str, str]:
+        """The name of every task of the role by its id, oldest first."""
+        task = Task.__table__.c
+        statement = select(task.id, task.name).where(task.role == role).order_by(task.created_at, task.id)
+        return dict(self._session.execute(statement).all())
+
     def baselines(self) -> list[TaskRow]:
         """Every baseline with the state of its job, oldest first."""
         statement = _with_state().where(Task.role == TaskRole.BASELINE).order_by(Task.created_at, Task.id)

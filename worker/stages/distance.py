@@ -1,32 +1,57 @@
 """distance: the column of distances from every comparable baseline to the target."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
 
-from ldnas.digests import json_digest
-from ldnas.distance.log_det import Distance, LogDetSummary, measure_distance
-from ldnas.distance.passes import gather_batch_norm_statistics, log_det_summary
-from ldnas.distance.ranking import Spread
-from ldnas.networks.build import build_network
-from ldnas.networks.classifier import Classifier
-from ldnas.recipe import DEFAULT_RECIPE, MEASURES, Recipe
-from ldnas.seeding import derive_seed
+from ldnas.distance.halving import Rung, plan_rungs, survivors
+from ldnas.distance.log_det import jackknife_error
+from ldnas.distance.measures import Distance, measure
+from ldnas.distance.observation import Observation
+from ldnas.distance.ranking import Ranking, Spread, rank
+from ldnas.distance.uncertainty import Certainty, estimate_column
+from ldnas.recipe import STANDING_MEASURES, Recipe, default_recipe
 from worker.registry.models import Network
 from worker.stages.baselines import Baseline
 from worker.stages.context import JobContext
-from worker.stages.fit import FittedNetwork, load_task_network
+from worker.stages.fit import FittedNetwork
+from worker.stages.observations import Observations
 from worker.stages.resolve import ResolvedTask
 
 
 @dataclass(frozen=True)
-class Column:
-    """Distances to one target by measure: of each source task, of the target from itself, and of untrained networks."""
+class Source:
+    """One baseline in the column: its distances by measure, from `samples` images in each repetition.
 
-    sources: dict[str, dict[str, Spread]]
-    itself: dict[str, Spread | None]
-    untrained: dict[str, Spread]
+    `finalist` is False where a round of halving left it behind: then only the ranking measure is there.
+    """
+
+    spreads: Mapping[str, Spread]
+    samples: int
+    finalist: bool
+
+
+@dataclass(frozen=True)
+class Column:
+    """Distances to one target: of each source, of the target from itself, and of untrained networks."""
+
+    sources: Mapping[str, Source]
+    certainties: Mapping[str, Mapping[str, Certainty]]
+    itself: Mapping[str, Spread | None]
+    untrained: Mapping[str, Spread]
+
+    def spreads(self, name: str) -> dict[str, Spread]:
+        """The finalists' distances by the measure of that name."""
+        return {key: source.spreads[name] for key, source in self.sources.items() if source.finalist}
+
+    def ranking(self, name: str) -> Ranking:
+        """Who is closest by that measure, and how surely; those that were left behind come last."""
+        ranking = rank(self.spreads(name), self.certainties[name], untrained=self.untrained[name])
+        behind = {key: source.spreads[name].mean for key, source in self.sources.items() if not source.finalist}
+        return Ranking(
+            ranking.verdict, ranking.order + tuple(sorted(behind, key=lambda key: behind[key])), ranking.closest
+        )
 
 
 def measure_column(
@@ -35,138 +60,123 @@ def measure_column(
     fitted: Sequence[FittedNetwork],
     baselines: Sequence[Baseline],
     *,
-    measure: str,
+    ranking_measure: str,
+    measures: Sequence[str] = STANDING_MEASURES,
+    exhaustive: bool = False,
 ) -> Column:
-    """Every distance to `target` that is not kept yet is computed and kept; events tell each as it arrives."""
-    passes = _Passes(context, target, total=len(fitted) * (2 + len(baselines)))
-    own = [passes.of_kept(item.network) for item in fitted]
-    untrained = [passes.of_untrained(repetition) for repetition in range(len(fitted))]
-    sources = {}
-    for baseline in baselines:
-        spreads = _measure_source(context, passes, baseline, fitted, own)
-        sources[baseline.id] = spreads
-        spread = spreads[measure]
-        context.event(
-            "distance",
-            {
-                "task_id": baseline.id,
-                "name": baseline.task.name,
-                "measure": measure,
-                "mean": spread.mean,
-                "std": spread.std,
-            },
-        )
-    return Column(
-        sources=sources,
-        itself={name: _self_distance(name, own) for name in MEASURES},
-        untrained={name: _spread(name, untrained, own) for name in MEASURES},
-    )
+    """Every distance to `target` that is not kept yet is computed and kept; events tell each as it arrives.
+
+    Many baselines are halved by `ranking_measure` before the rest is measured in full, unless `exhaustive`.
+    """
+    names = list(dict.fromkeys((ranking_measure, *measures)))
+    work = _ColumnWork(context, target, [item.network for item in fitted], names)
+    rungs = () if exhaustive else plan_rungs(len(baselines), len(fitted), work.recipe)
+    return work.run(baselines, rungs)
 
 
-class _Passes:
-    """Fisher passes on one target: kept under (network, data, recipe), and counted for the progress."""
-
-    def __init__(
-        self, context: JobContext, target: ResolvedTask, *, total: int, recipe: Recipe = DEFAULT_RECIPE
-    ) -> None:
+class _ColumnWork:
+    def __init__(self, context: JobContext, target: ResolvedTask, own: Sequence[Network], names: Sequence[str]) -> None:
+        self.recipe = default_recipe(target.architecture)
         self._context = context
-        self._target = target
-        self._recipe = recipe
-        self._total = total
-        self._done = 0
+        self._images = len(target.proxy.train)
+        self._own = own
+        self._names = names
+        needs_diagonal = any(measure(name).needs_diagonal for name in names)
+        self._observations = Observations(context, target, keep_diagonal=needs_diagonal)
 
-    @property
-    def data_key(self) -> str:
-        return self._target.data_key
-
-    @property
-    def recipe_digest(self) -> str:
-        return self._recipe.digest
-
-    def of_kept(self, network: Network) -> LogDetSummary:
-        """The sums of a kept task network on the target's images."""
-        return self._summary(network.key, lambda: load_task_network(self._context, network))
-
-    def of_untrained(self, repetition: int) -> LogDetSummary:
-        """The sums of a fresh network of the target's architecture, batch norm fitted to the target's images."""
-        target = self._target
-        seed = derive_seed(0, "untrained", repetition)
-
-        def build() -> Classifier:
-            network = build_network(target.architecture, classes=target.classes, seed=seed).to(self._context.device)
-            gather_batch_norm_statistics(network, target.proxy.train)
-            return network
-
-        return self._summary(f"untrained:{target.architecture}:{repetition}", build)
-
-    def _summary(self, network_key: str, load: Callable[[], Classifier]) -> LogDetSummary:
-        key = json_digest(
-            {"what": "fisher summary", "network": network_key, "data": self.data_key, "recipe": self.recipe_digest}
+    def run(self, baselines: Sequence[Baseline], rungs: Sequence[Rung]) -> Column:
+        self._observations.expected = len(self._own) * (2 + len(baselines))
+        left = {baseline.id: baseline for baseline in baselines}
+        sources: dict[str, Source] = {}
+        for rung in rungs:
+            left, behind = self._halve(left, rung)
+            sources |= behind
+        own = [self._observations.of_network(network, self.recipe) for network in self._own]
+        untrained = [self._observations.of_untrained(repetition, self.recipe) for repetition in range(len(self._own))]
+        by_measure: dict[str, dict[str, list[Distance]]] = {name: {} for name in self._names}
+        for baseline in left.values():
+            measured = self._measure_in_full(baseline, own)
+            for name, distances in measured.items():
+                by_measure[name][baseline.id] = distances
+            spreads = {name: Spread.of(distances) for name, distances in measured.items()}
+            sources[baseline.id] = Source(spreads, self._samples(self.recipe), finalist=True)
+            self._tell(baseline, spreads[self._names[0]])
+        return Column(
+            sources=sources,
+            certainties={
+                name: estimate_column(distances, folded=measure(name).folded) for name, distances in by_measure.items()
+            },
+            itself={name: _self_distance(name, own) for name in self._names},
+            untrained={name: Spread.of(_pairwise(name, untrained, own)) for name in self._names},
         )
-        with self._context.reading() as registry:
-            kept = registry.results.fisher_summary(key)
-        if kept is not None:
-            summary = LogDetSummary.from_json(kept.summary)
-        else:
-            train = self._target.proxy.train
-            summary = log_det_summary(load(), train, classes=self._target.classes, recipe=self._recipe)
-            with self._context.unit_of_work() as registry:
-                registry.results.keep_fisher_summary(
-                    key=key,
-                    network_key=network_key,
-                    data_key=self.data_key,
-                    recipe_digest=self.recipe_digest,
-                    summary=summary.to_json(),
-                    samples=min(self._recipe.samples, len(train)),
-                )
-        self._done += 1
-        self._context.progress(self._done / self._total, f"Fisher pass {self._done} of {self._total}")
-        return summary
 
+    def _halve(self, left: Mapping[str, Baseline], rung: Rung) -> tuple[dict[str, Baseline], dict[str, Source]]:
+        """Who goes on, and what is known of those that do not."""
+        name = self._names[0]
+        own = [self._observations.of_network(network, rung.recipe) for network in self._own[: rung.repetitions]]
+        distances = {}
+        for key, baseline in left.items():
+            networks = baseline.networks[: rung.repetitions]
+            distances[key] = _pairwise(name, [self._observations.of_network(n, rung.recipe) for n in networks], own)
+        kept = set(survivors(distances, folded=measure(name).folded, keep=rung.keep))
+        self._context.event("halving", {"sources": len(left), "left": len(kept), "samples": rung.recipe.samples})
+        behind = {
+            key: Source({name: Spread.of(measured)}, self._samples(rung.recipe), finalist=False)
+            for key, measured in distances.items()
+            if key not in kept
+        }
+        return {key: baseline for key, baseline in left.items() if key in kept}, behind
 
-def _measure_source(
-    context: JobContext,
-    passes: _Passes,
-    baseline: Baseline,
-    fitted: Sequence[FittedNetwork],
-    own: Sequence[LogDetSummary],
-) -> dict[str, Spread]:
-    """Repetition r of the source with repetition r of the target, as far as both have one."""
-    pairs = list(zip(baseline.networks, fitted, own, strict=False))
-    spreads: dict[str, Spread] = {}
-    rows: list[dict[str, Any]] = []
-    summaries = [passes.of_kept(network) for network, _, _ in pairs]
-    for measure in MEASURES:
-        distances = [
-            measure_distance(measure, summary, target) for summary, (_, _, target) in zip(summaries, pairs, strict=True)
+    def _measure_in_full(self, baseline: Baseline, own: Sequence[Observation]) -> dict[str, list[Distance]]:
+        """Repetition r of the source with repetition r of the target, as far as both have one."""
+        pairs = list(zip(baseline.networks, self._own, own, strict=False))
+        seen = [self._observations.of_network(network, self.recipe) for network, _, _ in pairs]
+        measured = {name: _pairwise(name, seen, own) for name in self._names}
+        rows = [
+            _row(self._observations.data_key, self.recipe, name, network, target, distance)
+            for name, distances in measured.items()
+            for (network, target, _), distance in zip(pairs, distances, strict=True)
         ]
-        spreads[measure] = Spread.of(distances)
-        rows += [
-            _row(passes, measure, network, item.network, distance)
-            for (network, item, _), distance in zip(pairs, distances, strict=True)
-        ]
-    with context.unit_of_work() as registry:
-        registry.results.keep_distances(rows)
-    return spreads
+        with self._context.unit_of_work() as registry:
+            registry.results.keep_distances(rows)
+        return measured
+
+    def _samples(self, recipe: Recipe) -> int:
+        """M, as far as the target has so many training images."""
+        return min(recipe.samples, self._images)
+
+    def _tell(self, baseline: Baseline, spread: Spread) -> None:
+        story = {
+            "task_id": baseline.id,
+            "name": baseline.task.name,
+            "measure": self._names[0],
+            "mean": spread.mean,
+            "std": spread.std,
+        }
+        self._context.event("distance", story)
 
 
-def _row(passes: _Passes, measure: str, source: Network, target: Network, distance: Distance) -> dict[str, Any]:
+def _pairwise(name: str, sources: Sequence[Observation], own: Sequence[Observation]) -> list[Distance]:
+    return [measure(name).distance(source, target) for source, target in zip(sources, own, strict=False)]
+
+
+def _self_distance(name: str, own: Sequence[Observation]) -> Spread | None:
+    """The distance between two trainings of the target, over all ordered pairs; None for a single training."""
+    pairs = [measure(name).distance(source, target) for source, target in permutations(own, 2)]
+    return Spread.of(pairs) if pairs else None
+
+
+def _row(
+    data_key: str, recipe: Recipe, name: str, source: Network, target: Network, distance: Distance
+) -> dict[str, Any]:
     return {
         "source_network": source.key,
         "target_network": target.key,
-        "data_key": passes.data_key,
-        "measure": measure,
-        "recipe_digest": passes.recipe_digest,
+        "data_key": data_key,
+        "measure": name,
+        "recipe_digest": recipe.digest,
         "value": distance.value,
         "signed": distance.signed,
+        "standard_error": jackknife_error(distance.without),
+        "contributions": [list(contribution) for contribution in distance.contributions] or None,
     }
-
-
-def _spread(measure: str, sources: Sequence[LogDetSummary], own: Sequence[LogDetSummary]) -> Spread:
-    return Spread.of([measure_distance(measure, source, target) for source, target in zip(sources, own, strict=True)])
-
-
-def _self_distance(measure: str, own: Sequence[LogDetSummary]) -> Spread | None:
-    """The distance between two trainings of the target, over all ordered pairs; None for a single training."""
-    pairs = [measure_distance(measure, source, target) for source, target in permutations(own, 2)]
-    return Spread.of(pairs) if pairs else None

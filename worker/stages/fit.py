@@ -6,7 +6,7 @@ from safetensors.torch import load as load_safetensors
 
 from ldnas.networks.build import build_network
 from ldnas.networks.classifier import Classifier
-from ldnas.recipe import DEFAULT_RECIPE, MEASURES
+from ldnas.recipe import STANDING_MEASURES, default_recipe
 from ldnas.seeding import derive_seed
 from ldnas.train import TrainConfig
 from worker.registry.models import Network
@@ -73,12 +73,12 @@ def _link(context: JobContext, task: ResolvedTask, repetition: int, network: Net
         "source_network": network.key,
         "target_network": network.key,
         "data_key": task.data_key,
-        "recipe_digest": DEFAULT_RECIPE.digest,
+        "recipe_digest": default_recipe(task.architecture).digest,
         "value": 0.0,
         "signed": 0.0,
     }
     with context.unit_of_work() as registry:
         registry.tasks.link_network(task.id, repetition, network.key)
-        registry.results.keep_distances([{**itself, "measure": measure} for measure in MEASURES])
+        registry.results.keep_distances([{**itself, "measure": measure} for measure in STANDING_MEASURES])
         registry.jobs.add_event(context.job_id, context.fence, "network", story)
     return FittedNetwork(network, approximation)

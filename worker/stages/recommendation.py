@@ -1,20 +1,19 @@
 """The job `recommend`: Algorithm 1 of LD-NAS as stages, each telling the recommendation what it found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
-from ldnas.distance.ranking import Ranking, Spread, rank
-from ldnas.recipe import DEFAULT_RECIPE, MEASURES
+from ldnas.recipe import MEASURES, default_recipe
 from ldnas.recommend import ChosenSpace, choose_space
 from ldnas.space.genotype import EDGES
 from ldnas.space.skeleton import default_skeleton
 from ldnas.space.space import SearchSpace
-from worker.registry.models import Task
-from worker.stages.baselines import Baseline, Contenders, find_again, find_baselines
+from worker.stages.baselines import Contenders, find_again, find_baselines
+from worker.stages.column_document import column_document
 from worker.stages.context import JobContext
-from worker.stages.distance import Column, measure_column
+from worker.stages.distance import measure_column
 from worker.stages.export import export
 from worker.stages.fit import FittedNetwork, fit_task_networks
 from worker.stages.resolve import ResolvedTask, resolve, target_document
@@ -73,21 +72,13 @@ class _RecommendationJob:
         """Algorithm 1 up to the search: distances, closest task, space."""
         contenders = self._find_contenders(task)
         comparable = [baseline for baseline in contenders.baselines if baseline.comparable]
-        column = measure_column(self._context, task, fitted, comparable, measure=self._measure)
-        spreads = {task_id: by_measure[self._measure] for task_id, by_measure in column.sources.items()}
-        ranking = rank(spreads, untrained=column.untrained[self._measure])
+        column = measure_column(self._context, task, fitted, comparable, ranking_measure=self._measure)
+        ranking = column.ranking(self._measure)
         genotypes = {baseline.id: baseline.genotypes for baseline in comparable}
         k = (self._request.get("search") or {}).get("k") or 1
         chosen = choose_space(ranking, genotypes, k=k)
-        itself = column.itself[self._measure]
         self._tell(
-            verdict=str(ranking.verdict),
-            closest=_closest(ranking, contenders, spreads),
-            scale={
-                "self_distance": itself.mean if itself else None,
-                "untrained_distance": column.untrained[self._measure].mean,
-            },
-            distances=distance_entries(contenders, ranking, column, task, measure=self._measure),
+            **column_document(column, contenders.baselines, measure=self._measure, architecture=task.architecture),
             approximation=all(item.approximation for item in fitted),
             search_space=_space_document(chosen, task),
         )
@@ -126,15 +117,6 @@ class _RecommendationJob:
         }
 
 
-def _closest(ranking: Ranking, contenders: Contenders, spreads: Mapping[str, Spread]) -> dict[str, Any] | None:
-    """The `closest` of a recommendation."""
-    closest = ranking.closest
-    if closest is None:
-        return None
-    (name,) = [baseline.task.name for baseline in contenders.baselines if baseline.id == closest]
-    return {"task_id": closest, "name": name, "distance": spreads[closest].mean, "probability": None}
-
-
 def _space_document(chosen: ChosenSpace, task: ResolvedTask) -> dict[str, Any]:
     """The `search_space` of a recommendation."""
     return {
@@ -147,59 +129,11 @@ def _space_document(chosen: ChosenSpace, task: ResolvedTask) -> dict[str, Any]:
     }
 
 
-def distance_entries(
-    contenders: Contenders, ranking: Ranking, column: Column, target: ResolvedTask, *, measure: str
-) -> list[dict[str, Any]]:
-    """The `distances` of a recommendation: comparable baselines nearest first, then the others."""
-    by_id = {baseline.id: baseline for baseline in contenders.baselines}
-    order = [by_id[task_id] for task_id in ranking.order]
-    order += [baseline for baseline in contenders.baselines if not baseline.comparable]
-    return [_entry(baseline, column, target, measure) for baseline in order]
-
-
-def _entry(baseline: Baseline, column: Column, target: ResolvedTask, measure: str) -> dict[str, Any]:
-    spreads = column.sources.get(baseline.id)
-    spread = spreads[measure] if spreads is not None else None
-    others = {name: spreads[name].mean if spreads else None for name in MEASURES if name != measure}
-    return {
-        "task_id": baseline.id,
-        "name": baseline.task.name,
-        "measure": measure,
-        "mean": spread.mean if spread else None,
-        "std": spread.std if spread else None,
-        "signed": spread.signed if spread else None,
-        "others": others,
-        "mend": None if baseline.comparable else _mend(baseline.task, target.architecture),
-        "interval": None,
-        "repetitions": spread.repetitions if spread else 0,
-        "probability_closest": None,
-        "comparable": baseline.comparable,
-        "approximation": baseline.approximation,
-    }
-
-
-def _mend(task: Task, architecture: str) -> dict[str, Any]:
-    """The call that registers the same task with networks of the target's architecture."""
-    body = {
-        "name": f"{task.name}-{architecture}",
-        "dataset": task.dataset,
-        "labels": task.labels,
-        "network": architecture,
-        "epsilon": task.epsilon,
-        "repetitions": task.repetitions,
-    }
-    return {
-        "method": "POST",
-        "path": "/v1/tasks",
-        "body": {key: value for key, value in body.items() if value is not None},
-    }
-
-
 def _provenance(task: ResolvedTask) -> dict[str, Any]:
-    recipe = DEFAULT_RECIPE
+    recipe = default_recipe(task.architecture)
     return {
         "seed": task.seed,
-        "recipe": {**recipe.to_json(), "digest": recipe.digest, "network": task.architecture},
+        "recipe": {**recipe.to_json(), "digest": recipe.digest},
         "digests": asdict(task.full.digests),
         "versions": {package: version(package) for package in ("ldnas", "torch", "torchvision", "numpy")},
     }

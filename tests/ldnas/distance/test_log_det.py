@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from ldnas.distance import layerwise_log_det_distance, log_det_distance, mean_log_det
-from ldnas.distance.log_det import LogDetSummary
+from ldnas.distance.log_det import LogDetSummary, jackknife_error
+from ldnas.distance.measures import measure
+from ldnas.distance.observation import Observation
 from ldnas.fisher import FisherDiagonal
 
 DAMPING = 0.5
@@ -61,3 +63,58 @@ def test_a_diagonal_of_zeros_has_the_log_of_the_damping() -> None:
 def test_a_summary_survives_json() -> None:
     summary = LogDetSummary.of(diagonal([1.0, 2.0], [0.5]), damping=DAMPING)
     assert LogDetSummary.from_json(summary.to_json()) == summary
+
+
+def grouped(*groups: list[list[float]]) -> LogDetSummary:
+    return LogDetSummary.of_groups([diagonal(*layers) for layers in groups], damping=DAMPING)
+
+
+def test_groups_give_the_sums_of_all_and_those_without_each() -> None:
+    summary = grouped([[1.0], [2.0]], [[3.0], [0.0]])
+    assert summary.sums.raw == pytest.approx((math.log(2.5), math.log(1.5)))
+    assert summary.without[0].raw == pytest.approx((math.log(3.5), math.log(0.5)))
+    assert summary.without[1].raw == pytest.approx((math.log(1.5), math.log(2.5)))
+    assert summary.without[0].scaled == pytest.approx((math.log(1.5), math.log(0.5)))
+    assert LogDetSummary.from_json(summary.to_json()) == summary
+
+
+def test_the_jackknife_of_a_mean_is_its_textbook_standard_error() -> None:
+    values = [1.0, 4.0, 2.0, 9.0]
+    without = [(sum(values) - value) / 3 for value in values]
+    deviation = math.sqrt(sum((value - 4) ** 2 for value in values) / 3)
+    assert jackknife_error(without) == pytest.approx(deviation / math.sqrt(4))
+    assert jackknife_error([1.0]) is None
+
+
+def test_the_standard_error_is_the_spread_over_draws_of_the_images() -> None:
+    """Squares of standard normal gradients: L over many draws varies by what one draw says of itself."""
+    generator = torch.Generator().manual_seed(0)
+
+    def one_draw() -> LogDetSummary:
+        squares = torch.randn(16, 8, 30, generator=generator).square().mean(dim=1)
+        groups = [FisherDiagonal({"layer": group}, 8, (("layer",),)) for group in squares]
+        return LogDetSummary.of_groups(groups, damping=1e-8)
+
+    draws = [one_draw() for _ in range(300)]
+    true_error = torch.tensor([summary.mean_log_det for summary in draws]).std().item()
+    said = torch.tensor([summary.standard_error for summary in draws]).mean().item()
+    assert said == pytest.approx(true_error, rel=0.15)
+
+
+def test_layers_contribute_what_adds_up_to_the_distance() -> None:
+    source, target = (
+        Observation(LogDetSummary.of(fisher, damping=DAMPING), 0.0)
+        for fisher in (diagonal([1.0, 2.0], [1.0]), diagonal([3.0, 3.0], [0.0]))
+    )
+    raw = measure("log_det").distance(source, target)
+    first = (math.log(1.5) + math.log(2.5) - 2 * math.log(3.5)) / 3
+    second = (math.log(1.5) - math.log(0.5)) / 3
+    assert raw.signed == pytest.approx(first + second)
+    assert dict(raw.contributions) == pytest.approx({"layer0": -first, "layer1": -second}), "the sum is positive"
+    layerwise = measure("log_det_layerwise").distance(source, target)
+    assert sum(value for _, value in layerwise.contributions) == pytest.approx(layerwise.value)
+
+
+def test_eq_2_compares_networks_of_two_architectures() -> None:
+    expected = abs(math.log(1.5) - (math.log(3.5) + math.log(0.5)) / 2)
+    assert log_det_distance(diagonal([1.0]), diagonal([3.0], [0.0]), damping=DAMPING) == pytest.approx(expected)

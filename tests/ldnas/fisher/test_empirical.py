@@ -80,10 +80,23 @@ def test_an_unusual_use_of_a_parameter_is_exact_and_said_to_be_slow(forward, ima
     assert "loop over samples" in caplog.text
 
 
-def test_layers_without_a_rule_are_exact(images, assert_exact):
+class Scale(nn.Module):
+    """A layer of a user's own: one factor per channel."""
+
+    def __init__(self):
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor([0.5, -2.0, 1.5]).reshape(3, 1, 1))
+
+    def forward(self, x):
+        return x * self.factor
+
+
+def test_layers_without_a_rule_are_exact(images, assert_exact, caplog):
     def forward(network, x):
         return pooled_head(network, network.extra(network.convolution(x)))
 
+    assert_exact(Network(forward, extra=Scale()), images)
+    assert "no rule treats mul of extra.factor" in caplog.text
     assert_exact(Network(forward, extra=nn.PReLU(3)), images)
     assert_exact(Network(forward, extra=nn.ConvTranspose2d(3, 3, 2)), images)
     assert_exact(Network(forward, extra=nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 3, 1))), images)
@@ -110,6 +123,46 @@ def test_in_place_activations_and_views_take_the_fast_way(images, assert_exact, 
     del network.head
     assert_exact(network, images)
     assert "loop over samples" not in caplog.text
+
+
+def test_one_activation_shared_by_several_layers_takes_the_fast_way(images, assert_exact, caplog):
+    def forward(network, x):
+        x = network.activation(network.convolution(x))
+        return pooled_head(network, network.activation(network.second(x)))
+
+    assert_exact(Network(forward, activation=nn.ReLU(inplace=True), second=nn.Conv2d(3, 3, 3)), images)
+    assert "loop over samples" not in caplog.text
+
+
+def test_layers_behind_a_dead_activation_have_a_zero_diagonal(images, assert_exact):
+    network = Network(lambda n, x: pooled_head(n, F.relu(n.convolution(x))) + n.other(x.mean((2, 3))))
+    network.other = nn.Linear(3, 3)
+    with torch.no_grad():
+        network.convolution.bias.fill_(-100.0)
+    assert_exact(network, images)  # relative to a norm of 0: exactly zero
+    blocks = empirical_fisher_diagonal(network, [(images, torch.tensor([0, 1, 2, 1]))]).blocks
+    assert [name for name, block in blocks.items() if block.count_nonzero() == 0] == [
+        "convolution.weight",
+        "convolution.bias",
+        "head.weight",
+    ]
+
+
+@pytest.mark.parametrize("side", [2, 3, 5])  # squares from pairs of positions, tap by tap and row by row
+def test_a_gradient_that_cancels_over_the_positions_is_zero_up_to_rounding(side):
+    def forward(network, x):
+        y = network.convolution(x)
+        signs = torch.ones_like(y)
+        signs[:, :, 0] = -1.0
+        signs[:, :, 1:] /= side - 1
+        return network.head((y * signs).sum((2, 3)))
+
+    network = Network(forward)
+    network.convolution = nn.Conv2d(3, 3, 1 if side < 5 else (1, 3), padding=0, bias=False)
+    images = torch.randn(4, 3, 1, 1, generator=torch.Generator().manual_seed(1)).expand(4, 3, side, side)
+    blocks = empirical_fisher_diagonal(network, [(images, torch.tensor([0, 1, 2, 1]))]).blocks
+    # Rounding is relative to the squares that cancel, which are of the order of 0.1 here.
+    assert 0 <= blocks["convolution.weight"].min() <= blocks["convolution.weight"].max() <= 1e-7
 
 
 def test_two_branches_from_the_image_are_both_counted(images, assert_exact):

@@ -49,6 +49,20 @@ def test_the_mean_does_not_drift_with_the_number_of_samples():
         assert torch.linalg.vector_norm(often.blocks[name] - block) <= 2e-6 * torch.linalg.vector_norm(block)
 
 
+def test_sixty_thousand_samples_do_not_drift_from_float64():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 3))
+    images, labels = torch.randn(60, 3, 2, 2), torch.arange(60) % 3
+    # Of a linear layer alone, sample i's gradient is (p_i − y_i) x_iᵀ.
+    x, weight, bias = images.flatten(1).double(), network[1].weight.detach().double(), network[1].bias.detach().double()
+    output_gradient = (x @ weight.T + bias).softmax(1) - nn.functional.one_hot(labels, 3)
+    expected = output_gradient.square().T @ x.square() / len(images)
+    diagonal = empirical_fisher_diagonal(network, [(images, labels)] * 1000)
+    assert diagonal.samples == 60_000
+    error = torch.linalg.vector_norm(diagonal.blocks["1.weight"].double() - expected)
+    assert error <= 1e-6 * torch.linalg.vector_norm(expected)
+
+
 def test_one_large_batch_drifts_no_more_than_many_small_ones():
     network = nn.Sequential(nn.Conv2d(8, 64, 5), nn.Flatten(), nn.Linear(64, 3))
     torch.manual_seed(0)

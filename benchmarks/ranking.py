@@ -1,0 +1,310 @@
+"""Does successive halving find the source that measuring everything would have found, and for how much of the work?
+
+    python benchmarks/ranking.py --data ../data --work work
+
+512 baselines with R networks each: some dozens of networks trained on as many label mappings of MNIST and CIFAR-10, the
+others fine-tuned from them for a few steps on other mappings. For each target the exhaustive answer is measured first
+(every network, all M images), then `plan_rungs` and `survivors` rank the same networks as the service does. Images are
+16×16, the networks narrow and M a quarter of the service's, so that it ends within an hour on two cores. What was computed lies in the work folder,
+and a run that was stopped goes on from there.
+"""
+
+import argparse
+import json
+import random
+import statistics
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from environment import save
+from pools import PoolTask, keep, load_images, shuffled, task_images
+from safetensors.torch import load_file
+from torch import nn
+
+from ldnas.data.task_data import ImageSet
+from ldnas.distance.halving import Rung, plan_rungs, survivors
+from ldnas.distance.measures import Distance, measure
+from ldnas.distance.observation import Observation, observe
+from ldnas.distance.ranking import Spread
+from ldnas.distance.uncertainty import estimate_column
+from ldnas.networks.classifier import Classifier
+from ldnas.recipe import Recipe
+from ldnas.seeding import derive_seed
+from ldnas.train import TrainConfig, fit
+
+MEASURE = "log_det_layerwise"
+IMAGE_SIZE = 16
+WIDTHS = (8, 16, 32, 48)
+TRAINED_ON = 2048
+REPETITIONS = 2
+RECIPE = Recipe(network="narrow_cnn", samples=256, probe_images=256)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How large the experiment is."""
+
+    baselines: int
+    trained: int
+    targets: int
+    target_networks: int
+    cases_per_target: int
+
+
+FULL = Plan(baselines=512, trained=32, targets=6, target_networks=6, cases_per_target=4)
+QUICK = Plan(baselines=120, trained=4, targets=2, target_networks=4, cases_per_target=2)
+
+
+def narrow_network(classes: int, *, seed: int) -> Classifier:
+    """`small_cnn` with a third of the channels."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        layers: list[nn.Module] = []
+        channels = 3
+        for position, width in enumerate(WIDTHS):
+            layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+            layers.append(nn.MaxPool2d(2) if position < len(WIDTHS) - 1 else nn.AdaptiveAvgPool2d(1))
+            channels = width
+        return Classifier(nn.Sequential(*layers, nn.Flatten()), channels, classes)
+
+
+def drawn_tasks(count: int, *, purpose: str) -> list[PoolTask]:
+    """Label mappings, half of MNIST and half of CIFAR-10: two to five groups, no two alike."""
+    generator = random.Random(derive_seed(0, "ranking", purpose))
+    tasks: dict[tuple[str, tuple[tuple[int, ...], ...]], PoolTask] = {}
+    while len(tasks) < count:
+        dataset = ("mnist", "cifar10")[len(tasks) % 2]
+        labels = generator.sample(range(10), 10)
+        groups, start = [], 0
+        for _ in range(generator.randint(1, 4)):
+            size = generator.randint(1, 3)
+            if start + size < 10:
+                groups.append(tuple(sorted(labels[start : start + size])))
+                start += size
+        mapping = (dataset, tuple(groups))
+        tasks.setdefault(mapping, PoolTask(f"{purpose}-{len(tasks)}", *mapping))
+    return list(tasks.values())
+
+
+class Pool:
+    """Networks of the experiment, made when they are first asked for."""
+
+    def __init__(self, folder: Path, images: Mapping[str, ImageSet], trained: Sequence[PoolTask]) -> None:
+        self._folder = folder
+        self._images = images
+        self._trained = trained
+        self._order = {name: shuffled(len(pixels), seed=0) for name, pixels in images.items()}
+
+    def images_of(self, task: PoolTask) -> ImageSet:
+        """The images that every network of a task was trained on, and that its distances are measured on."""
+        return task_images(self._images[task.dataset], task, self._order[task.dataset][:TRAINED_ON])
+
+    def trained(self, task: PoolTask, repetition: int) -> Classifier:
+        """A network trained from fresh weights."""
+        seed = derive_seed(0, task.name, repetition)
+        return self._made(f"{task.name}-{repetition}", narrow_network(task.classes, seed=seed), task, 6, seed)
+
+    def fine_tuned(self, task: PoolTask, repetition: int) -> Classifier:
+        """A network that began as one of those trained on the same data set, with a fresh head."""
+        seed = derive_seed(0, task.name, repetition)
+        kin = [other for other in self._trained if other.dataset == task.dataset]
+        parent = self.trained(kin[seed % len(kin)], repetition)
+        network = narrow_network(task.classes, seed=seed)
+        network.backbone.load_state_dict(parent.backbone.state_dict())
+        return self._made(f"{task.name}-{repetition}", network, task, 1, seed)
+
+    def _made(self, name: str, network: Classifier, task: PoolTask, epochs: int, seed: int) -> Classifier:
+        file = self._folder / f"{name}.safetensors"
+        if file.exists():
+            network.load_state_dict(load_file(file))
+            return network.eval()
+        fit(network, self.images_of(task), config=TrainConfig(epochs=epochs, batch_size=128), seed=seed)
+        keep(self._folder, name, network)
+        return network
+
+
+class Column:
+    """Observations on one target's images, kept in a file; counts the images that went through Fisher passes."""
+
+    def __init__(self, file: Path, pool: Pool, target: PoolTask) -> None:
+        self._file = file
+        self._images = pool.images_of(target)
+        self._classes = target.classes
+        rows = file.read_text().splitlines() if file.exists() else []
+        self._known = {(row["network"], row["recipe"]): row["seen"] for row in map(json.loads, rows)}
+
+    def observe(self, name: str, network: Any, recipe: Recipe) -> Observation:
+        """`network` is called only where the observation is not kept yet."""
+        key = (name, recipe.digest)
+        if key not in self._known:
+            seen = observe(network(), self._images, classes=self._classes, recipe=recipe).to_json()
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with self._file.open("a") as rows:
+                rows.write(json.dumps({"network": name, "recipe": recipe.digest, "seen": seen}) + "\n")
+            self._known[key] = seen
+        return Observation.from_json(self._known[key])
+
+
+@dataclass(frozen=True)
+class Case:
+    """One target with one choice of its networks."""
+
+    pool: Pool
+    column: Column
+    baselines: Sequence[PoolTask]
+    target: PoolTask
+    target_repetitions: tuple[int, ...]
+
+    def distances(self, sources: Iterable[PoolTask], recipe: Recipe, repetitions: int) -> dict[str, list[Distance]]:
+        own = [
+            self._seen(self.target, repetition, recipe, target=True)
+            for repetition in self.target_repetitions[:repetitions]
+        ]
+        return {
+            source.name: [
+                measure(MEASURE).distance(self._seen(source, repetition, recipe), target)
+                for repetition, target in enumerate(own)
+            ]
+            for source in sources
+        }
+
+    def logme(self, sources: Iterable[PoolTask], recipe: Recipe) -> dict[str, float]:
+        return {source.name: self._seen(source, 0, recipe).logme for source in sources}
+
+    def _seen(self, task: PoolTask, repetition: int, recipe: Recipe, *, target: bool = False) -> Observation:
+        make = self.pool.trained if target or task.name.startswith("trained") else self.pool.fine_tuned
+        return self.column.observe(f"{task.name}-{repetition}", lambda: make(task, repetition), recipe)
+
+
+def halve(case: Case, rungs: Sequence[Rung], *, first_by_logme: bool) -> tuple[dict[str, float], list[int], int]:
+    """Mean distances of those measured in full, how many were left after each round, and the images it took."""
+    left, sizes, cost = {task.name: task for task in case.baselines}, [], 0
+    for position, rung in enumerate(rungs):
+        if first_by_logme and position == 0:
+            scores = case.logme(left.values(), rung.recipe)
+            kept: Sequence[str] = sorted(scores, key=lambda name: -scores[name])[: rung.keep]
+        else:
+            cost += rung.cost(len(left))
+            distances = case.distances(left.values(), rung.recipe, rung.repetitions)
+            kept = survivors(distances, folded=False, keep=rung.keep)
+        left = {name: left[name] for name in kept}
+        sizes.append(len(left))
+    cost += len(left) * REPETITIONS * RECIPE.samples
+    final = case.distances(left.values(), RECIPE, REPETITIONS)
+    return {name: Spread.of(distances).mean for name, distances in final.items()}, sizes, cost
+
+
+def judge(case: Case, rungs: Sequence[Rung]) -> dict[str, Any]:
+    """The exhaustive answer, and what halving made of it."""
+    exhaustive = case.distances(case.baselines, RECIPE, REPETITIONS)
+    means = {name: Spread.of(distances).mean for name, distances in exhaustive.items()}
+    best = min(means, key=lambda name: means[name])
+    error = _standard_error(exhaustive, best)
+    row: dict[str, Any] = {
+        "target": case.target.name,
+        "target_networks": list(case.target_repetitions),
+        "exhaustive": {"closest": best, "distance": means[best], "standard_error": error},
+    }
+    for name, first_by_logme in (("halving", False), ("logme_first", True)):
+        final, sizes, cost = halve(case, rungs, first_by_logme=first_by_logme)
+        chosen = min(final, key=lambda key: final[key])
+        row[name] = {
+            "closest": chosen,
+            "same": chosen == best,
+            "within_one_standard_error": means[chosen] <= means[best] + error,
+            "excess_in_standard_errors": (means[chosen] - means[best]) / error,
+            "left_after_each_round": sizes,
+            "share_of_work": cost / (len(case.baselines) * REPETITIONS * RECIPE.samples),
+        }
+    return row
+
+
+def _standard_error(exhaustive: Mapping[str, Sequence[Distance]], best: str) -> float:
+    """Of the best source's mean distance: training noise of its repetitions and sampling of images together."""
+    spread = Spread.of(exhaustive[best])
+    sampling = estimate_column({best: exhaustive[best]}, folded=False)[best].standard_error or 0.0
+    assert spread.std is not None
+    return float((spread.std**2 / spread.repetitions + sampling**2) ** 0.5)
+
+
+def stacking(pool: Pool, tasks: Sequence[PoolTask]) -> dict[str, float]:
+    """Features of several networks of one architecture: run one after the other against stacked by `torch.func`."""
+    networks = [pool.trained(task, 0) for task in tasks]
+    inputs = pool.images_of(tasks[0]).images[:128].float() / 127.5 - 1
+    parameters, buffers = torch.func.stack_module_state([network.backbone for network in networks])
+    backbone = networks[0].backbone
+
+    def one(values: Any, state: Any) -> Any:
+        return torch.func.functional_call(backbone, (values, state), (inputs,))
+
+    def apart() -> None:
+        for network in networks:
+            network.backbone(inputs)
+
+    def stacked() -> None:
+        torch.vmap(one)(parameters, buffers)
+
+    seconds: dict[str, list[float]] = {"apart": [], "stacked": []}
+    with torch.no_grad():
+        for _ in range(7):
+            for name, way in (("apart", apart), ("stacked", stacked)):
+                begun = time.perf_counter()
+                way()
+                seconds[name].append(time.perf_counter() - begun)
+    medians = {name: statistics.median(values[1:]) for name, values in seconds.items()}
+    return {**medians, "stacked_over_apart": medians["stacked"] / medians["apart"], "networks": len(networks)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="the folder with mnist/ and cifar10/ as Parquet")
+    parser.add_argument("--work", type=Path, required=True, help="where networks and observations are kept")
+    parser.add_argument("--quick", action="store_true", help="a small registry, to try it out; nothing is saved")
+    parser.add_argument("--targets", help="only these, as 0:5; nothing is saved (to share the work among processes)")
+    arguments = parser.parse_args()
+    plan = QUICK if arguments.quick else FULL
+    images = {name: load_images(arguments.data, name, image_size=IMAGE_SIZE) for name in ("mnist", "cifar10")}
+    trained = drawn_tasks(plan.trained, purpose="trained")
+    baselines = [*trained, *drawn_tasks(plan.baselines - plan.trained, purpose="tuned")]
+    targets = drawn_tasks(plan.targets, purpose="target")
+    pool = Pool(arguments.work / "networks", images, trained)
+    rungs = plan_rungs(len(baselines), REPETITIONS, RECIPE)
+    rows = []
+    chosen = slice(*map(int, arguments.targets.split(":"))) if arguments.targets else slice(None)
+    for target in targets[chosen]:
+        column = Column(arguments.work / f"{target.name}.jsonl", pool, target)
+        generator = random.Random(derive_seed(0, target.name))
+        for _ in range(plan.cases_per_target):
+            repetitions = tuple(generator.sample(range(plan.target_networks), REPETITIONS))
+            rows.append(judge(Case(pool, column, baselines, target, repetitions), rungs))
+            print(json.dumps(rows[-1]), flush=True)
+    summary = {
+        name: {
+            "cases": len(rows),
+            "same": statistics.fmean(row[name]["same"] for row in rows),
+            "within_one_standard_error": statistics.fmean(row[name]["within_one_standard_error"] for row in rows),
+            "share_of_work": max(row[name]["share_of_work"] for row in rows),
+        }
+        for name in ("halving", "logme_first")
+    }
+    print(json.dumps(summary, indent=2))
+    if not arguments.quick and not arguments.targets:
+        result = {
+            "measure": MEASURE,
+            "recipe": RECIPE.to_json(),
+            "repetitions": REPETITIONS,
+            "baselines": len(baselines),
+            "rungs": [{"samples": r.recipe.samples, "repetitions": r.repetitions, "keep": r.keep} for r in rungs],
+            "summary": summary,
+            "stacking": stacking(pool, trained[:16]),
+            "cases": rows,
+        }
+        print(save("ranking", result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""What one network shows on a target's images: a Fisher pass and a look at its features."""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ldnas.data.preprocessing import normalise
+from ldnas.data.task_data import ImageSet
+from ldnas.distance.log_det import LogDetSummary
+from ldnas.distance.logme import log_me
+from ldnas.distance.probe import fit_probe
+from ldnas.fisher import (
+    FisherDiagonal,
+    batch_mean_squares,
+    empirical_fisher_diagonal,
+    exact_fisher_diagonal,
+    monte_carlo_fisher_diagonal,
+)
+from ldnas.networks.classifier import Classifier
+from ldnas.recipe import Recipe
+from ldnas.seeding import derive_seed
+
+GROUPS = 16
+"""Into so many groups the images fall for the jackknife; fewer where a group would hold fewer than `_SMALLEST`."""
+
+_SMALLEST = 8
+
+Batches = Iterator[tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One network on one target's images under one recipe: all that any measure asks of it.
+
+    Attributes:
+        log_det: the log-determinant sums of its Fisher diagonal.
+        logme: the evidence of its features for the target's labels (`ldnas.distance.logme`), in nats per image.
+        diagonal: the Fisher diagonal itself, where it was to be kept.
+    """
+
+    log_det: LogDetSummary
+    logme: float
+    diagonal: FisherDiagonal | None = None
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Observation":
+        return cls(LogDetSummary.from_json(value["log_det"]), float(value["logme"]))
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the diagonal."""
+        return {"log_det": self.log_det.to_json(), "logme": self.logme}
+
+
+def observe(
+    network: Classifier, images: ImageSet, *, classes: int, recipe: Recipe, keep_diagonal: bool = False
+) -> Observation:
+    """What `network` shows on a target task's images of the recipe's split.
+
+    The images are drawn from a fixed constant, so every network of every task meets the same ones on a target, and
+    those of a smaller M are among those of a larger one. The network itself is left as it was.
+
+    Raises:
+        ValueError: `recipe.head` is `own`, and the network has fewer outputs than the target has classes.
+    """
+    device = next(network.parameters()).device
+    observed = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
+    for_probe = draw(images, recipe.probe_images, "probe").to(device)
+    with torch.no_grad():
+        features = torch.cat([observed.features(inputs) for inputs, _ in batches(for_probe, recipe.batch_size)])
+    if recipe.head == "probe":
+        observed.head = fit_probe(features, for_probe.labels, classes=classes, l2=recipe.probe_l2)
+    else:
+        observed.head = _own_head(observed.head, classes, padded=recipe.head == "zero_padded")
+    groups = _diagonals(observed, draw(images, recipe.samples, "fisher").to(device), classes, recipe)
+    return Observation(
+        log_det=LogDetSummary.of_groups(groups, damping=recipe.damping, scaling=recipe.scaling),
+        logme=log_me(features, for_probe.labels),
+        diagonal=_mean(groups) if keep_diagonal else None,
+    )
+
+
+def draw(images: ImageSet, count: int, purpose: str) -> ImageSet:
+    """At most `count` of the images, in an order that depends on their number and on `purpose` alone."""
+    generator = torch.Generator().manual_seed(derive_seed(0, "distance", purpose))
+    return images.subset(torch.randperm(len(images), generator=generator)[:count])
+
+
+def batches(images: ImageSet, size: int) -> Batches:
+    """Normalised inputs `[N, 3, S, S]` and labels `[N]`, `size` images at a time."""
+    for inputs, labels in zip(images.images.split(size), images.labels.split(size), strict=True):
+        yield normalise(inputs).contiguous(memory_format=torch.channels_last), labels
+
+
+def _diagonals(network: Classifier, images: ImageSet, classes: int, recipe: Recipe) -> list[FisherDiagonal]:
+    """The Fisher diagonal of each group of images; one group where squares of batches do not add up."""
+    counted = None if recipe.parameters == "all" else network.backbone_parameters()
+    group_size = len(images) if recipe.variant == "batch_mean" else max(_SMALLEST, -(-len(images) // GROUPS))
+    diagonal_of = _variant(recipe, network, classes, counted)
+    diagonals = []
+    for inputs, labels in zip(images.images.split(group_size), images.labels.split(group_size), strict=True):
+        diagonal = diagonal_of(batches(ImageSet(inputs, labels), recipe.batch_size))
+        diagonals.append(_regrouped(diagonal, recipe))
+    return diagonals
+
+
+def _variant(
+    recipe: Recipe, network: Classifier, classes: int, counted: Sequence[str] | None
+) -> Callable[[Batches], FisherDiagonal]:
+    if recipe.variant == "empirical":
+        return lambda pairs: empirical_fisher_diagonal(network, pairs, parameters=counted)
+    if recipe.variant == "batch_mean":
+        return lambda pairs: batch_mean_squares(network, pairs, parameters=counted)
+    if recipe.variant == "exact":
+        return lambda pairs: exact_fisher_diagonal(
+            network, (inputs for inputs, _ in pairs), classes=network.head.out_features, parameters=counted
+        )
+    generator = torch.Generator().manual_seed(derive_seed(0, "distance", "labels"))
+    return lambda pairs: monte_carlo_fisher_diagonal(
+        network, (inputs for inputs, _ in pairs), generator=generator, parameters=counted
+    )
+
+
+def _regrouped(diagonal: FisherDiagonal, recipe: Recipe) -> FisherDiagonal:
+    if recipe.first_axis == "mean":
+        diagonal = replace(diagonal, blocks={name: block.mean(dim=0) for name, block in diagonal.blocks.items()})
+    if recipe.grouping == "tensor":
+        diagonal = replace(diagonal, layers=tuple((name,) for name in diagonal.blocks))
+    return diagonal
+
+
+def _mean(groups: Sequence[FisherDiagonal]) -> FisherDiagonal:
+    """The diagonal over the images of all groups."""
+    samples = sum(group.samples for group in groups)
+    blocks = {}
+    for name, block in groups[0].blocks.items():
+        total = torch.stack([group.blocks[name].double() * group.samples for group in groups]).sum(dim=0)
+        blocks[name] = (total / samples).to(block.dtype)
+    return FisherDiagonal(blocks, samples, groups[0].layers)
+
+
+def _own_head(head: nn.Linear, classes: int, *, padded: bool) -> nn.Linear:
+    if head.out_features >= classes:
+        return head
+    if not padded:
+        raise ValueError(
+            f"the network has {head.out_features} outputs and the target {classes} classes: with head 'own' every "
+            "network needs an output for each class (train it with more classes), or take head 'zero_padded'"
+        )
+    return _ZeroPadded(head, classes)
+
+
+class _ZeroPadded(nn.Linear):
+    """A head with zero logits for the classes that it does not know."""
+
+    def __init__(self, head: nn.Linear, classes: int) -> None:
+        super().__init__(head.in_features, head.out_features)
+        self.weight, self.bias = head.weight, head.bias
+        self._missing = classes - head.out_features
+        self.out_features = classes
+
+    def forward(self, features: Tensor) -> Tensor:
+        return F.pad(super().forward(features), (0, self._missing))

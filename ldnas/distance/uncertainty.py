@@ -1,0 +1,198 @@
+"""How sure the distances to one target are: intervals over training seeds, and who is the closest with what chance.
+
+Two things vary. *Training seeds*: repetition r pairs source network r with target network r, so the spread over
+repetitions shows them; part of it (the target's network) moves all sources together. *Images*: all networks meet the
+same M images, so leaving out a group of them moves all distances together, and the grouped jackknife keeps that.
+
+Symbols: y[b,r] is the unfolded distance of source b in repetition r, on the logarithmic scale where a measure is never
+negative (its spread grows with its mean there); K sources, R repetitions. The model is that of a two-way table,
+y[b,r] = μ_b + u_r + e[b,r], with u_r the target's share of the training noise and e[b,r] the source's.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from ldnas.distance.log_det import jackknife_error
+from ldnas.distance.measures import Distance
+from ldnas.seeding import derive_seed
+
+LEVEL = 0.9
+"""Of the intervals, two-sided."""
+
+DRAWS = 4000
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Certainty:
+    """What is known about one source's distance beside its mean.
+
+    Attributes:
+        interval: 90 % for the expected distance over training seeds, in the measure's unit; None with one repetition.
+        probability_closest: that this source's expected distance is the least of all, in [0, 1]; None with one
+            repetition.
+        standard_error: of the mean distance over draws of the images, in the measure's unit; None where the measure
+            gives no jackknife replicates.
+    """
+
+    interval: tuple[float, float] | None
+    probability_closest: float | None
+    standard_error: float | None
+
+
+def estimate_column(
+    distances: Mapping[str, Sequence[Distance]], *, folded: bool, seed: int = 0
+) -> dict[str, Certainty]:
+    """The certainty of every source's distance to one target.
+
+    The interval is Student's t on the mean over repetitions, with the variance of training noise pooled over sources
+    and the sampling error of the images added; for a folded measure it is taken on the signed difference and then
+    folded. The probability draws training noise and image noise jointly for all sources, `DRAWS` times.
+
+    Args:
+        distances: of each source, in order of repetition; those of one repetition share the target's network.
+        folded: whether the measure's value is the absolute value of a signed difference.
+        seed: of the draws.
+    """
+    if not distances:
+        return {}
+    table = _Table.of(distances, folded=folded)
+    errors = [_sampling_error(measured) for measured in distances.values()]
+    if max(table.repetitions) < 2:
+        return {key: Certainty(None, None, error) for key, error in zip(distances, errors, strict=True)}
+    noise = _TrainingNoise.of(table)
+    half_widths = stats.t.ppf(0.5 + LEVEL / 2, noise.freedom) * np.sqrt(
+        noise.variance / table.repetitions + (table.images**2).sum(axis=1)
+    )
+    chances = _chances(table, noise, np.random.default_rng(derive_seed(seed, "probability closest")))
+    return {
+        key: Certainty(table.interval(mean, half_width), float(chance), error)
+        for key, mean, half_width, chance, error in zip(
+            distances, table.means, half_widths, chances, errors, strict=True
+        )
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """The column on the scale on which noise adds.
+
+    Attributes:
+        values: y `[K, R]`, NaN where a source has fewer repetitions.
+        repetitions: of each source `[K]`.
+        means: ȳ_b `[K]`.
+        images: `[K, B]`: what each group of images does to the means, scaled so that the sum over groups of
+            (unit normal · column) has the jackknife's covariance. Zero columns where it is not known.
+        logarithmic, folded: how to come back from this scale.
+    """
+
+    values: Floats
+    repetitions: NDArray[np.int64]
+    means: Floats
+    images: Floats
+    logarithmic: bool
+    folded: bool
+
+    @classmethod
+    def of(cls, distances: Mapping[str, Sequence[Distance]], *, folded: bool) -> "_Table":
+        repetitions = np.array([len(measured) for measured in distances.values()])
+        unfolded = np.full((len(distances), repetitions.max()), np.nan)
+        for row, measured in zip(unfolded, distances.values(), strict=True):
+            row[: len(measured)] = [d.signed if folded else d.value for d in measured]
+        logarithmic = not folded and bool((unfolded[~np.isnan(unfolded)] > 0).all())
+        images = _image_effects([*distances.values()])
+        if logarithmic:
+            images = images / np.nanmean(unfolded, axis=1, keepdims=True)
+            unfolded = np.log(unfolded)
+        return cls(unfolded, repetitions, np.nanmean(unfolded, axis=1), images, logarithmic, folded)
+
+    def interval(self, mean: float, half_width: float) -> tuple[float, float]:
+        """Back in the measure's unit."""
+        low, high = float(mean - half_width), float(mean + half_width)
+        if self.logarithmic:
+            return math.exp(low), math.exp(high)
+        if not self.folded:
+            return low, high
+        return (0.0 if low <= 0 <= high else min(abs(low), abs(high))), max(abs(low), abs(high))
+
+
+@dataclass(frozen=True)
+class _TrainingNoise:
+    """Variances of y over training seeds, by the two-way analysis of variance of the sources with all repetitions.
+
+    Attributes:
+        variance: σ_u² + σ_e², of one repetition of one source.
+        freedom: its degrees of freedom (Satterthwaite 1946, Biometrics Bulletin 2:110).
+        shared, own: σ_u² and σ_e², with the degrees of freedom of each.
+    """
+
+    variance: float
+    freedom: float
+    shared: float
+    shared_freedom: float
+    own: float
+    own_freedom: float
+
+    @classmethod
+    def of(cls, table: _Table) -> "_TrainingNoise":
+        complete = table.values[table.repetitions == table.repetitions.max()]
+        sources, repetitions = complete.shape
+        by_repetition = complete.mean(axis=0)
+        mean_square_shared = sources * float(by_repetition.var(ddof=1))
+        freedom_shared = repetitions - 1
+        if sources == 1:
+            return cls(mean_square_shared, freedom_shared, 0.0, 1.0, mean_square_shared, freedom_shared)
+        residuals = complete - complete.mean(axis=1, keepdims=True) - by_repetition + complete.mean()
+        freedom_own = (sources - 1) * (repetitions - 1)
+        mean_square_own = float((residuals**2).sum()) / freedom_own
+        parts = (mean_square_shared / sources, mean_square_own * (sources - 1) / sources)
+        spread = parts[0] ** 2 / freedom_shared + parts[1] ** 2 / freedom_own
+        return cls(
+            variance=sum(parts),
+            freedom=sum(parts) ** 2 / spread if spread > 0 else freedom_shared + freedom_own,
+            shared=max(0.0, (mean_square_shared - mean_square_own) / sources),
+            shared_freedom=freedom_shared,
+            own=mean_square_own,
+            own_freedom=freedom_own,
+        )
+
+
+def _chances(table: _Table, noise: _TrainingNoise, generator: np.random.Generator) -> Floats:
+    """For each source, how often its drawn mean is the least of all; ties are shared."""
+    sources, groups = table.images.shape
+    own = np.sqrt(noise.own / table.repetitions) * generator.standard_normal((DRAWS, sources))
+    own /= np.sqrt(generator.chisquare(noise.own_freedom, (DRAWS, 1)) / noise.own_freedom)
+    shared = math.sqrt(noise.shared / table.repetitions.max()) * generator.standard_t(noise.shared_freedom, (DRAWS, 1))
+    images = generator.standard_normal((DRAWS, groups)) @ table.images.T
+    drawn = table.means + own + shared + images
+    if table.folded:
+        drawn = np.abs(drawn)
+    least = drawn == drawn.min(axis=1, keepdims=True)
+    chances: Floats = (least / least.sum(axis=1, keepdims=True)).mean(axis=0)
+    return chances
+
+
+def _image_effects(columns: Sequence[Sequence[Distance]]) -> Floats:
+    """√((B−1)/B)·(θ₋ₖ − θ̄) of each source's mean distance, `[K, B]`."""
+    replicates = [_replicates(measured) for measured in columns]
+    groups = min(len(means) for means in replicates)
+    if groups < 2 or any(len(means) != groups for means in replicates):
+        return np.zeros((len(columns), 1))
+    effects = np.array(replicates)
+    centred: Floats = math.sqrt((groups - 1) / groups) * (effects - effects.mean(axis=1, keepdims=True))
+    return centred
+
+
+def _sampling_error(measured: Sequence[Distance]) -> float | None:
+    return jackknife_error(_replicates(measured))
+
+
+def _replicates(measured: Sequence[Distance]) -> list[float]:
+    """The mean unfolded distance over repetitions without each group of images."""
+    return [math.fsum(without) / len(measured) for without in zip(*(d.without for d in measured), strict=False)]

@@ -1,0 +1,100 @@
+"""`ldnas distances`: the matrix, one pair of it, and having distances measured."""
+
+from typing import Annotated
+
+import typer
+
+from service.commands import options
+
+app = typer.Typer(
+    invoke_without_command=True,
+    help="Show the measured distances: a row for each source, a column for each target. Or have more measured.",
+    epilog="Examples: ldnas distances --target odd_or_even; ldnas distances measure odd_or_even",
+)
+
+Task = Annotated[str, typer.Argument(metavar="TASK", help="A task, by its id or its name.")]
+
+
+@app.callback()
+def matrix(
+    context: typer.Context,
+    measure: options.Measure = None,
+    source: Annotated[str | None, typer.Option(help="Only this source, by name or id.")] = None,
+    target: Annotated[str | None, typer.Option(help="Only this target, by name or id.")] = None,
+    as_json: options.AsJson = False,
+    url: options.Url = options.DEFAULT_URL,
+    api_key: options.ApiKey = None,
+) -> None:
+    """The matrix, where no command follows."""
+    if context.invoked_subcommand is not None:
+        _refuse_misplaced(context, context.invoked_subcommand)
+        return
+    from service.terminal.tables import print_matrix
+
+    with options.open_client(url, api_key) as client:
+        document = client.distances(measure=measure, source=source, target=target)
+    if as_json:
+        options.print_json(document)
+    else:
+        print_matrix(document)
+
+
+@app.command()
+def measure(
+    targets: Annotated[list[str], typer.Argument(metavar="TARGET…", help="Tasks, by id or a baseline's name.")],
+    source: Annotated[
+        list[str] | None, typer.Option(help="A baseline to measure from, by name or id; all where absent.")
+    ] = None,
+    measure: Annotated[
+        list[str] | None, typer.Option(help="By which measure; log_det_layerwise, log_det and logme where absent.")
+    ] = None,
+    repetitions: Annotated[int | None, typer.Option(help="Networks of each task that are compared.")] = None,
+    wait: options.Wait = True,
+    as_json: options.AsJson = False,
+    url: options.Url = options.DEFAULT_URL,
+    api_key: options.ApiKey = None,
+) -> None:
+    """Have distances measured: ldnas distances measure odd_or_even --measure frechet"""
+    from service.terminal.tables import print_column
+
+    with options.open_client(url, api_key) as client:
+        asked = client.measure_distances(
+            targets, sources=source or None, measures=measure or None, repetitions=repetitions
+        )
+        jobs = asked.wait(progress=True) if wait else []
+    if as_json:
+        options.print_json(jobs if wait else asked.document)
+    for job in jobs if not as_json else ():
+        print_column(job["result"])
+    if not wait and not as_json:
+        for submission in asked:
+            typer.echo(f"distances to {submission.label} are queued: {client.base_url}{submission.resource}")
+
+
+@app.command()
+def show(
+    source: Task,
+    target: Task,
+    measure: options.Measure = None,
+    as_json: options.AsJson = False,
+    url: options.Url = options.DEFAULT_URL,
+    api_key: options.ApiKey = None,
+) -> None:
+    """Show one distance, and what each layer adds: ldnas distances show odd_or_even primes"""
+    from service.terminal.tables import print_distance
+
+    with options.open_client(url, api_key) as client:
+        document = client.distance(source, target, measure)
+    if as_json:
+        options.print_json(document)
+    else:
+        print_distance(document)
+
+
+def _refuse_misplaced(context: typer.Context, command: str) -> None:
+    """What stands before the command would be the matrix' option, and be forgotten."""
+    for name in context.params:
+        origin = context.get_parameter_source(name)
+        if origin is not None and origin.name == "COMMANDLINE":
+            option = "--json" if name == "as_json" else f"--{name.replace('_', '-')}"
+            raise typer.BadParameter(f"write it after {command}", param_hint=option)

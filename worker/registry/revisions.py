@@ -1,0 +1,108 @@
+"""A token that tells whether the matrix of distances may have changed, so that whoever rendered it can keep it.
+
+Whatever transaction writes to a table behind the matrix gives it a new token as its last act, and in the same commit.
+So whoever reads the token and then the tables can never hold rows older than the token says. The token is drawn, not
+counted: a database that is restored has the token that its rows had, and none that others had meanwhile.
+"""
+
+import sqlite3
+import threading
+from itertools import chain
+from pathlib import Path
+
+from sqlalchemy import Engine, Table, event, select
+from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
+
+from worker.registry.base import new_id
+from worker.registry.first_wins import insert_into
+from worker.registry.models import Distance, Revision, Task, TaskNetwork
+
+MATRIX = "matrix"
+_WATCHED = (Task, TaskNetwork, Distance)
+_TABLES = frozenset(entity.__table__ for entity in _WATCHED)
+_CHANGED = "the matrix has changed"
+_REVISIONS = Revision.__table__.c
+_PEEK = f"SELECT token FROM {Revision.__tablename__} WHERE name = ?"
+_TOKEN = select(_REVISIONS.token).where(_REVISIONS.name == MATRIX)
+
+
+class WatchedSession(Session):
+    """A session that notices writes to the tables behind the matrix, by rows or by statements."""
+
+
+@event.listens_for(WatchedSession, "do_orm_execute")
+def _on_statement(state: ORMExecuteState) -> None:
+    if (state.is_insert or state.is_update or state.is_delete) and _table_of(state) in _TABLES:
+        state.session.info[_CHANGED] = True
+
+
+@event.listens_for(WatchedSession, "after_flush")
+def _on_flush(session: Session, flushed: UOWTransaction) -> None:
+    if any(isinstance(row, _WATCHED) for row in chain(session.new, session.dirty, session.deleted)):
+        session.info[_CHANGED] = True
+
+
+def revise(session: Session) -> None:
+    """Give the matrix a new token if this transaction changed what it is made of. To be called last in a transaction.
+
+    Last, because the row is locked from here to the commit: a transaction that waits for nothing more cannot take
+    part in a deadlock.
+    """
+    session.flush()
+    if session.info.pop(_CHANGED, False):
+        row = {"name": MATRIX, "token": new_id()}
+        insert = insert_into(session, Revision)
+        session.execute(insert.values(row).on_conflict_do_update(index_elements=["name"], set_={"token": row["token"]}))
+
+
+def matrix_revision(session: Session) -> str | None:
+    """The token of what is committed, None before the first write."""
+    token: str | None = session.connection().execute(_TOKEN).scalar()
+    return token
+
+
+class RevisionWatch:
+    """Reads the token so quickly that an event loop may: without a thread, a transaction, or waiting.
+
+    SQLite alone offers that, whose readers wait for nobody. It has a connection of its own, because the pool's may all
+    be in use. Elsewhere, and where anything at all is in the way, it knows nothing, and a transaction has to tell.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._path = engine.url.database if engine.dialect.name == "sqlite" else None
+        self._connection: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
+        event.listen(engine, "engine_disposed", lambda disposed: self.close())
+
+    def peek(self) -> str | None:
+        """The token of what is committed now; None where only a transaction can tell."""
+        if self._path is None:
+            return None
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = _open_reader(self._path)
+                row = self._connection.execute(_PEEK, (MATRIX,)).fetchone()
+            except sqlite3.Error:
+                return None
+        token: str | None = None if row is None else row[0]
+        return token
+
+    def close(self) -> None:
+        """Close the connection; it is opened anew when needed."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+
+def _open_reader(path: str) -> sqlite3.Connection:
+    # Must exist (`rw` makes no file), and never waits for a lock.
+    location = f"{Path(path).resolve().as_uri()}?mode=rw"
+    connection = sqlite3.connect(location, uri=True, timeout=0.0, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA query_only = 1")
+    return connection
+
+
+def _table_of(state: ORMExecuteState) -> Table | None:
+    return getattr(state.statement, "table", None)
