@@ -12,7 +12,7 @@ the work folder, and a run that was stopped goes on from there.
 import argparse
 import json
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +25,7 @@ from matplotlib import pyplot
 from pools import PoolTask, load_images, shuffled, task_images, trained_network
 
 from ldnas.data.task_data import ImageSet
-from ldnas.distance.measures import Distance, measure
+from ldnas.distance.measures import Distance, Measure, measure
 from ldnas.distance.observation import Observation, observe
 from ldnas.distance.uncertainty import estimate_column
 from ldnas.recipe import Recipe
@@ -64,8 +64,8 @@ class Study:
     probabilities: Mapping[str, float]
 
     @classmethod
-    def of(cls, drawn: Mapping[str, Sequence[Distance]], truth: Mapping[str, float], *, folded: bool) -> "Study":
-        said = estimate_column(drawn, folded=folded)
+    def of(cls, drawn: Mapping[str, Sequence[Distance]], truth: Mapping[str, float], measure: Measure) -> "Study":
+        said = estimate_column(drawn, measure)
         return cls(
             truth,
             {key: certainty.interval for key, certainty in said.items() if certainty.interval is not None},
@@ -177,22 +177,24 @@ def draw_studies(name: str, distances: Distances, networks: int, count: int) -> 
             table = distances[source, target, images]
             drawn[source] = [table[o][t] for o, t in zip(ours, theirs, strict=True)]
         true = {source: truth[source, target] for source in sources}
-        studies.append(Study.of(drawn, true, folded=measure(name).folded))
+        studies.append(Study.of(drawn, true, measure(name)))
     return studies
 
 
-def simulate_studies(*, folded: bool, count: int) -> list[Study]:
+def simulate_studies(name: str, count: int) -> list[Study]:
     """Columns of two to six sources whose means and noise are drawn; their truth is exact."""
-    generator = np.random.default_rng(derive_seed(0, "calibration", "simulated", int(folded)))
+    generator = np.random.default_rng(derive_seed(0, "calibration", "simulated", name))
     studies = []
     for _ in range(count):
         sources = int(generator.integers(2, 7))
         means = generator.uniform(0.4, 1.6, sources)
-        noise = generator.normal(0, generator.uniform(0.03, 0.2), REPETITIONS)
-        noise = noise + generator.normal(0, generator.uniform(0.05, 0.25), (sources, REPETITIONS))
-        values = means[:, None] + noise if folded else means[:, None] * np.exp(noise)
+        shared, own = generator.uniform(0.03, 0.2), generator.uniform(0.05, 0.25)
+        noise = generator.normal(0, shared, REPETITIONS) + generator.normal(0, own, (sources, REPETITIONS))
+        values = means[:, None] * np.exp(noise) if measure(name).relative_noise else means[:, None] + noise
         drawn = {str(index): [Distance(abs(v), v) for v in row.tolist()] for index, row in enumerate(values)}
-        studies.append(Study.of(drawn, dict(zip(drawn, means.tolist(), strict=True)), folded=folded))
+        variance = shared**2 + own**2
+        expected = means * np.exp(variance / 2) if measure(name).relative_noise else means
+        studies.append(Study.of(drawn, dict(zip(drawn, expected.tolist(), strict=True)), measure(name)))
     return studies
 
 
@@ -265,11 +267,7 @@ def main() -> None:
     for name in MEASURES:
         studies = draw_studies(name, measured(name, seen, arguments.networks), arguments.networks, arguments.studies)
         results[name] = summary(studies)
-    simulated: dict[str, Callable[[], list[Study]]] = {
-        "simulated, never negative": lambda: simulate_studies(folded=False, count=arguments.studies),
-        "simulated, folded": lambda: simulate_studies(folded=True, count=arguments.studies),
-    }
-    results |= {name: summary(make()) for name, make in simulated.items()}
+        results[f"simulated {name}"] = summary(simulate_studies(name, arguments.studies))
     print(json.dumps(results, indent=2))
     if not arguments.dry:
         about = {"recipe": RECIPE.to_json(), "repetitions": REPETITIONS, "networks": arguments.networks}

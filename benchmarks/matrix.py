@@ -183,10 +183,12 @@ def measure(engine: Engine, port: int, target: str, rounds: int, cold: int) -> d
     }
     medians = {name: round(statistics.median(values), 3) for name, values in milliseconds.items()}
     return {
+        "load_average": os.getloadavg()[0],
         "body_bytes": len(body),
         "rows": len(matrix["mean"]),
         "first_answer_ms": round(first, 3),
         "median_ms": medians,
+        "p10_ms": {name: round(statistics.quantiles(values, n=10)[0], 3) for name, values in milliseconds.items()},
         "p90_ms": {name: round(statistics.quantiles(values, n=10)[-1], 3) for name, values in milliseconds.items()},
         "ratio_to_bare": round(medians["by_target"] / medians["bare"], 2),
         "ratio_to_bare_after_a_change": round(medians["by_target_after_a_change"] / medians["bare"], 2),

@@ -190,7 +190,7 @@ def halve(case: Case, rungs: Sequence[Rung], *, first_by_logme: bool) -> tuple[d
         else:
             cost += rung.cost(len(left))
             distances = case.distances(left.values(), rung.recipe, rung.repetitions)
-            kept = survivors(distances, folded=False, keep=rung.keep)
+            kept = survivors(distances, measure(MEASURE), keep=rung.keep)
         left = {name: left[name] for name in kept}
         sizes.append(len(left))
     cost += len(left) * REPETITIONS * RECIPE.samples
@@ -226,7 +226,7 @@ def judge(case: Case, rungs: Sequence[Rung]) -> dict[str, Any]:
 def _standard_error(exhaustive: Mapping[str, Sequence[Distance]], best: str) -> float:
     """Of the best source's mean distance: training noise of its repetitions and sampling of images together."""
     spread = Spread.of(exhaustive[best])
-    sampling = estimate_column({best: exhaustive[best]}, folded=False)[best].standard_error or 0.0
+    sampling = estimate_column({best: exhaustive[best]}, measure(MEASURE))[best].standard_error or 0.0
     assert spread.std is not None
     return float((spread.std**2 / spread.repetitions + sampling**2) ** 0.5)
 

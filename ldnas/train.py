@@ -30,8 +30,8 @@ class TrainConfig:
     minimum_steps: int = 0
 
     def epochs_for(self, images: int) -> int:
-        """Epochs over `images` training images: `epochs`, or more where those have too few full batches."""
-        steps_per_epoch = max(1, images // self.batch_size)
+        """Epochs over `images` training images: `epochs`, or more where those have too few batches."""
+        steps_per_epoch = math.ceil(images / self.batch_size)
         return max(self.epochs, math.ceil(self.minimum_steps / steps_per_epoch))
 
 

@@ -8,7 +8,7 @@ found again like any other observation.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ldnas.distance.measures import Distance
+from ldnas.distance.measures import Distance, Measure
 from ldnas.distance.ranking import Spread
 from ldnas.distance.uncertainty import estimate_column
 from ldnas.recipe import Recipe
@@ -45,13 +45,13 @@ def plan_rungs(sources: int, repetitions: int, recipe: Recipe) -> tuple[Rung, ..
     return tuple(rungs)
 
 
-def survivors(distances: Mapping[str, Sequence[Distance]], *, folded: bool, keep: int) -> tuple[str, ...]:
+def survivors(distances: Mapping[str, Sequence[Distance]], measure: Measure, *, keep: int) -> tuple[str, ...]:
     """The sources that go on, nearest first: those that can still be the closest, at most `keep`.
 
     With one repetition nothing is known of the spread over seeds, and `keep` alone decides.
     """
     means = {key: Spread.of(measured).mean for key, measured in distances.items()}
-    certainties = estimate_column(distances, folded=folded)
+    certainties = estimate_column(distances, measure)
     nearest = sorted(means, key=lambda key: (means[key], key))[:keep]
     return tuple(key for key in nearest if _possible(certainties[key].probability_closest)) or tuple(nearest[:1])
 

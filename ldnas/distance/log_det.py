@@ -5,7 +5,7 @@ t, σ² the damping, b a source (baseline) task. Natural logarithms throughout, 
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,23 +53,37 @@ class LogDetSummary:
 
     @classmethod
     def of_groups(cls, groups: Sequence[FisherDiagonal], *, damping: float, scaling: str = "sum") -> "LogDetSummary":
-        """The sums of the diagonal over the images of all groups, and of those without each group; in float64."""
-        squares = [[_flat(group, names) * group.samples for names in group.layers] for group in groups]
-        samples = sum(group.samples for group in groups)
-        totals = [torch.stack(parts).sum(dim=0) for parts in zip(*squares, strict=True)]
+        """The sums of the diagonal over the images of all groups, and of those without each group; in float64.
 
-        def sums(kept: Iterator[Tensor] | list[Tensor], count: int) -> LogDetSums:
+        Layer by layer, so that no more than one layer of every group is there in float64 at a time.
+        """
+        leave_out = [None, *range(len(groups))] if len(groups) > 1 else [None]
+        counts = [_all_but(left_out, [group.samples for group in groups]) for left_out in leave_out]
+        group_masses = [_mass(group) for group in groups]
+        masses = [_all_but(left_out, group_masses) for left_out in leave_out]
+        # A diagonal of zeros cannot be scaled to sum 1, and stays as it is.
+        scales = [mass / count or 1.0 for mass, count in zip(masses, counts, strict=True)]
+        if scaling == "none":
+            scales = [1.0 for _ in scales]
+        layers, raw, scaled = [], [], []
+        for name, names in zip(layer_names(groups[0]), groups[0].layers, strict=True):
+            squares = [_flat(group, names) * group.samples for group in groups]
+            total = torch.stack(squares).sum(dim=0)
+            layers.append(Layer(name, len(total)))
             # Without clamping, a difference of equal sums could fall below zero by a rounding error.
-            diagonal = [(layer / count).clamp_(min=0) for layer in kept]
-            return _sums(diagonal, damping, scaling)
-
-        without = [
-            sums([total - own for total, own in zip(totals, group, strict=True)], samples - diagonal.samples)
-            for group, diagonal in zip(squares, groups, strict=True)
-            if len(groups) > 1
-        ]
-        layers = (Layer(name, len(total)) for name, total in zip(layer_names(groups[0]), totals, strict=True))
-        return cls(tuple(layers), sums(totals, samples), tuple(without))
+            diagonals = [
+                ((total if left_out is None else total - squares[left_out]) / count).clamp_(min=0)
+                for left_out, count in zip(leave_out, counts, strict=True)
+            ]
+            raw.append([float(torch.log(diagonal + damping).sum()) for diagonal in diagonals])
+            scaled.append(
+                [float(torch.log(d / scale + damping).sum()) for d, scale in zip(diagonals, scales, strict=True)]
+            )
+        first, *without = (
+            LogDetSums(of_raw, of_scaled)
+            for of_raw, of_scaled in zip(zip(*raw, strict=True), zip(*scaled, strict=True), strict=True)
+        )
+        return cls(tuple(layers), first, tuple(without))
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "LogDetSummary":
@@ -126,10 +140,10 @@ def _flat(fisher: FisherDiagonal, names: Sequence[str]) -> Tensor:
     return torch.cat([fisher.blocks[name].double().flatten() for name in names])
 
 
-def _sums(diagonal: list[Tensor], damping: float, scaling: str) -> LogDetSums:
-    total = torch.stack([layer.sum() for layer in diagonal]).sum()
-    scale = total if scaling == "sum" and total > 0 else torch.ones_like(total)
-    return LogDetSums(
-        raw=tuple(float(torch.log(layer + damping).sum()) for layer in diagonal),
-        scaled=tuple(float(torch.log(layer / scale + damping).sum()) for layer in diagonal),
-    )
+def _mass(fisher: FisherDiagonal) -> float:
+    """The sum of the diagonal over its images and entries."""
+    return fisher.samples * math.fsum(float(block.double().sum()) for block in fisher.blocks.values())
+
+
+def _all_but(left_out: int | None, values: Sequence[float]) -> float:
+    return math.fsum(value for index, value in enumerate(values) if index != left_out)

@@ -45,12 +45,15 @@ class Measure(Protocol):
     Attributes:
         unit: of `Distance.value`.
         folded: whether `value` is |`signed`|.
-        symmetric: whether source and target may change places.
+        relative_noise: whether the distance is never negative and its spread over training seeds grows with its mean.
+        symmetric: whether the two observations may change places, to the bit. Of task distances that says nothing: the
+            way back is measured on the other task's images.
         needs_diagonal: whether both observations must carry their Fisher diagonals.
     """
 
     unit: str
     folded: bool
+    relative_noise: bool
     symmetric: bool
     needs_diagonal: bool
 
@@ -71,6 +74,7 @@ class LogDet:
 
     unit = "nats per parameter"
     folded = True
+    relative_noise = False
     symmetric = False
     needs_diagonal = False
 
@@ -101,6 +105,7 @@ class LogDetLayerwise:
 
     unit = "nats per parameter"
     folded = False
+    relative_noise = True
     symmetric = False
     needs_diagonal = False
 
@@ -125,8 +130,9 @@ class LogMe:
     that orders sources alike. Negative where the source's features tell more than the target's own.
     """
 
-    unit = "nats per image and class"
+    unit = "nats per image"
     folded = False
+    relative_noise = False
     symmetric = False
     needs_diagonal = False
 
@@ -140,11 +146,12 @@ class Frechet:
 
     unit = "dimensionless, 0 to 1"
     folded = False
+    relative_noise = True
     symmetric = True
     needs_diagonal = True
 
     def distance(self, source: Observation, target: Observation) -> Distance:
-        shares = frechet_shares(_diagonal(source), _diagonal(target))
+        shares = frechet_shares(*_diagonals(source, target, "frechet"))
         value = math.fsum(share for _, share in shares)
         return Distance(value, value, shares)
 
@@ -154,11 +161,13 @@ class Task2Vec:
 
     unit = "dimensionless, 0 to 1"
     folded = False
+    relative_noise = True
     symmetric = True
     needs_diagonal = True
 
     def distance(self, source: Observation, target: Observation) -> Distance:
-        value = task2vec_symmetric(task2vec_embedding(_diagonal(source)), task2vec_embedding(_diagonal(target)))
+        ours, theirs = map(task2vec_embedding, _diagonals(source, target, "task2vec"))
+        value = task2vec_symmetric(ours, theirs)
         return Distance(value, value)
 
 
@@ -170,11 +179,12 @@ class Task2VecAsymmetric:
 
     unit = "dimensionless"
     folded = False
+    relative_noise = False
     symmetric = False
     needs_diagonal = True
 
     def distance(self, source: Observation, target: Observation) -> Distance:
-        ours, theirs = task2vec_embedding(_diagonal(source)), task2vec_embedding(_diagonal(target))
+        ours, theirs = map(task2vec_embedding, _diagonals(source, target, "task2vec_asymmetric"))
         value = task2vec_asymmetric(ours, theirs) - task2vec_asymmetric(theirs, theirs)
         return Distance(value, value)
 
@@ -241,7 +251,13 @@ def _replicates(source: LogDetSummary, target: LogDetSummary) -> list[tuple[LogD
     return [*zip(source.without, target.without, strict=True)]
 
 
-def _diagonal(observation: Observation) -> FisherDiagonal:
-    if observation.diagonal is None:
-        raise ValueError("this measure compares whole Fisher diagonals; the observation carries only sums")
-    return observation.diagonal
+def _diagonals(source: Observation, target: Observation, measure: str) -> tuple[FisherDiagonal, FisherDiagonal]:
+    for place, observation in (("source", source), ("target", target)):
+        if observation.diagonal is None:
+            raise ValueError(
+                f"{measure} compares whole Fisher diagonals, and the {place}'s observation carries only sums; "
+                "observe it with keep_diagonal"
+            )
+    assert source.diagonal is not None
+    assert target.diagonal is not None
+    return source.diagonal, target.diagonal

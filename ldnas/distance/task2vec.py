@@ -18,14 +18,16 @@ ALPHA = 0.15
 def task2vec_embedding(fisher: FisherDiagonal) -> Tensor:
     """The Fisher diagonal averaged within each filter, `[filters]` in float64, in nats² per squared unit of weight.
 
-    A filter is one output channel of a convolution or linear weight. As in the authors' program
+    Parameters come in the order of their names. A filter is one output channel of a convolution or linear weight. As in the authors' program
     (awslabs/aws-cv-task2vec), the weights of norms count with one entry per channel, and biases are left out. Theirs
     leaves out the classifier too; here that is up to the recipe, which by default counts the backbone alone.
 
     Raises:
-        ValueError: no parameter is a weight.
+        ValueError: no parameter is a weight, or the recipe averaged the filters away (`first_axis` is `mean`).
     """
-    weights = [block for name, block in fisher.blocks.items() if name.rpartition(".")[2] == "weight"]
+    weights = [fisher.blocks[name] for name in sorted(fisher.blocks) if name.rpartition(".")[2] == "weight"]
+    if any(block.dim() == 0 for block in weights):
+        raise ValueError("Task2Vec embeds filters, and this diagonal was averaged over them; take first_axis 'keep'")
     if not weights:
         raise ValueError(f"no parameter is called weight; Task2Vec embeds weights alone, of {', '.join(fisher.blocks)}")
     return torch.cat([block.double().reshape(len(block), -1).mean(dim=1) for block in weights])

@@ -4,8 +4,8 @@ Two things vary. *Training seeds*: repetition r pairs source network r with targ
 repetitions shows them; part of it (the target's network) moves all sources together. *Images*: all networks meet the
 same M images, so leaving out a group of them moves all distances together, and the grouped jackknife keeps that.
 
-Symbols: y[b,r] is the unfolded distance of source b in repetition r, on the logarithmic scale where a measure is never
-negative (its spread grows with its mean there); K sources, R repetitions. The model is that of a two-way table,
+Symbols: y[b,r] is the unfolded distance of source b in repetition r, its logarithm where the measure's noise is
+relative (the spread grows with the mean); K sources, R repetitions. The model is that of a two-way table,
 y[b,r] = μ_b + u_r + e[b,r], with u_r the target's share of the training noise and e[b,r] the source's.
 """
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ldnas.distance.log_det import jackknife_error
-from ldnas.distance.measures import Distance
+from ldnas.distance.measures import Distance, Measure
 from ldnas.seeding import derive_seed
 
 LEVEL = 0.9
@@ -47,22 +47,22 @@ class Certainty:
 
 
 def estimate_column(
-    distances: Mapping[str, Sequence[Distance]], *, folded: bool, seed: int = 0
+    distances: Mapping[str, Sequence[Distance]], measure: Measure, *, seed: int = 0
 ) -> dict[str, Certainty]:
     """The certainty of every source's distance to one target.
 
-    The interval is Student's t on the mean over repetitions, with the variance of training noise pooled over sources
-    and the sampling error of the images added; for a folded measure it is taken on the signed difference and then
-    folded. The probability draws training noise and image noise jointly for all sources, `DRAWS` times.
+    The interval is Student's t around the mean over repetitions, with the variance of training noise pooled over
+    sources and the sampling error of the images added; for a folded measure it is taken on the signed difference and
+    then folded. The probability draws training noise and image noise jointly for all sources, `DRAWS` times.
 
     Args:
         distances: of each source, in order of repetition; those of one repetition share the target's network.
-        folded: whether the measure's value is the absolute value of a signed difference.
+        measure: that the distances are by.
         seed: of the draws.
     """
     if not distances:
         return {}
-    table = _Table.of(distances, folded=folded)
+    table = _Table.of(distances, measure)
     errors = [_sampling_error(measured) for measured in distances.values()]
     if max(table.repetitions) < 2:
         return {key: Certainty(None, None, error) for key, error in zip(distances, errors, strict=True)}
@@ -86,7 +86,7 @@ class _Table:
     Attributes:
         values: y `[K, R]`, NaN where a source has fewer repetitions.
         repetitions: of each source `[K]`.
-        means: ȳ_b `[K]`.
+        means: of the distances over repetitions, on this scale `[K]`.
         images: `[K, B]`: what each group of images does to the means, scaled so that the sum over groups of
             (unit normal · column) has the jackknife's covariance. Zero columns where it is not known.
         logarithmic, folded: how to come back from this scale.
@@ -100,17 +100,19 @@ class _Table:
     folded: bool
 
     @classmethod
-    def of(cls, distances: Mapping[str, Sequence[Distance]], *, folded: bool) -> "_Table":
+    def of(cls, distances: Mapping[str, Sequence[Distance]], measure: Measure) -> "_Table":
         repetitions = np.array([len(measured) for measured in distances.values()])
         unfolded = np.full((len(distances), repetitions.max()), np.nan)
         for row, measured in zip(unfolded, distances.values(), strict=True):
-            row[: len(measured)] = [d.signed if folded else d.value for d in measured]
-        logarithmic = not folded and bool((unfolded[~np.isnan(unfolded)] > 0).all())
+            row[: len(measured)] = [d.signed if measure.folded else d.value for d in measured]
+        # An exact 0 (one network on both sides) has no logarithm.
+        logarithmic = measure.relative_noise and bool((unfolded[~np.isnan(unfolded)] > 0).all())
         images = _image_effects([*distances.values()])
+        means = np.nanmean(unfolded, axis=1)
         if logarithmic:
-            images = images / np.nanmean(unfolded, axis=1, keepdims=True)
-            unfolded = np.log(unfolded)
-        return cls(unfolded, repetitions, np.nanmean(unfolded, axis=1), images, logarithmic, folded)
+            # The logarithm of the mean, not the mean of logarithms: the expected distance is what is asked for.
+            images, unfolded, means = images / means[:, None], np.log(unfolded), np.log(means)
+        return cls(unfolded, repetitions, means, images, logarithmic, measure.folded)
 
     def interval(self, mean: float, half_width: float) -> tuple[float, float]:
         """Back in the measure's unit."""

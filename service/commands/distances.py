@@ -41,7 +41,7 @@ def matrix(
 
 @app.command()
 def measure(
-    targets: Annotated[list[str], typer.Argument(metavar="TARGET…", help="Tasks, by id or a baseline's name.")],
+    targets: Annotated[list[str], typer.Argument(metavar="TARGET", help="Tasks, by id or a baseline's name.")],
     source: Annotated[
         list[str] | None, typer.Option(help="A baseline to measure from, by name or id; all where absent.")
     ] = None,

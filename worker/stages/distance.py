@@ -103,9 +103,7 @@ class _ColumnWork:
             self._tell(baseline, spreads[self._names[0]])
         return Column(
             sources=sources,
-            certainties={
-                name: estimate_column(distances, folded=measure(name).folded) for name, distances in by_measure.items()
-            },
+            certainties={name: estimate_column(distances, measure(name)) for name, distances in by_measure.items()},
             itself={name: _self_distance(name, own) for name in self._names},
             untrained={name: Spread.of(_pairwise(name, untrained, own)) for name in self._names},
         )
@@ -118,7 +116,7 @@ class _ColumnWork:
         for key, baseline in left.items():
             networks = baseline.networks[: rung.repetitions]
             distances[key] = _pairwise(name, [self._observations.of_network(n, rung.recipe) for n in networks], own)
-        kept = set(survivors(distances, folded=measure(name).folded, keep=rung.keep))
+        kept = set(survivors(distances, measure(name), keep=rung.keep))
         self._context.event("halving", {"sources": len(left), "left": len(kept), "samples": rung.recipe.samples})
         behind = {
             key: Source({name: Spread.of(measured)}, self._samples(rung.recipe), finalist=False)

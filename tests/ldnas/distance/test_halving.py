@@ -1,10 +1,11 @@
 """Successive halving: what it costs, whom it keeps."""
 
 from ldnas.distance.halving import FINALISTS, plan_rungs, survivors
-from ldnas.distance.measures import Distance
+from ldnas.distance.measures import Distance, measure
 from ldnas.recipe import Recipe
 
 RECIPE = Recipe()
+MEASURE = measure("log_det_layerwise")
 
 
 def measured(*values: float) -> list[Distance]:
@@ -36,13 +37,13 @@ def test_the_first_round_meets_every_source_and_each_next_one_more_images() -> N
 
 def test_with_one_repetition_the_nearest_go_on() -> None:
     distances = {f"s{index}": measured(index / 10) for index in range(1, 9)}
-    assert survivors(distances, folded=False, keep=3) == ("s1", "s2", "s3")
+    assert survivors(distances, MEASURE, keep=3) == ("s1", "s2", "s3")
 
 
 def test_a_source_that_can_no_longer_be_the_closest_is_left_behind() -> None:
     distances = {"near": measured(0.1, 0.11), "rival": measured(0.1, 0.12), "far": measured(9.0, 9.1)}
-    assert survivors(distances, folded=False, keep=3) == ("near", "rival")
+    assert survivors(distances, MEASURE, keep=3) == ("near", "rival")
 
 
 def test_somebody_always_goes_on() -> None:
-    assert len(survivors({f"s{i}": measured(1.0, 1.0) for i in range(600)}, folded=False, keep=24)) >= 1
+    assert len(survivors({f"s{i}": measured(1.0, 1.0) for i in range(600)}, MEASURE, keep=24)) >= 1

@@ -33,7 +33,7 @@ def dense_log_me(features: Tensor, labels: Tensor) -> float:
     evidences = []
     for label in labels.unique():
         y = (labels == label).double().numpy()
-        grid = [np.array([a, b]) for a in np.linspace(-6, 12, 19) for b in np.linspace(-3, 9, 13)]
+        grid = [np.array([a, b]) for a in np.linspace(-14, 12, 27) for b in np.linspace(-3, 9, 13)]
         start = min(grid, key=lambda logs, y=y: negative_evidence(logs, y))
         best = optimize.minimize(
             negative_evidence, start, (y,), "Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-11, "maxiter": 4000}
@@ -43,8 +43,8 @@ def dense_log_me(features: Tensor, labels: Tensor) -> float:
 
 
 def test_one_feature_has_the_evidence_computed_by_hand() -> None:
-    # One feature f explains e = (f·y)²/‖f‖² of ‖y‖², R = ‖y‖² − e is left, and u = t/(t + ‖f‖²) with t = α/β. Setting the
-    # derivative of −N/2·log(R + e·u) + ½·log u to zero gives u = R/(e·(N−1)), or no weight at all where that is above 1.
+    # One feature f explains e = (f·y)²/‖f‖² of ‖y‖², R = ‖y‖² − e is left, and u = t/(t + ‖f‖²) with t = α/β. Where the
+    # derivative of −N/2·log(R + e·u) + ½·log u is zero, u = R/(e·(N−1)); above 1 it stands for no weight at all.
     features, labels = torch.tensor([[1.0], [1.0], [1.0], [0.0]]), torch.tensor([0, 0, 1, 1])
     first = 0.5 * math.log(3 / (2 / 3)) + math.log(1 / 6) / 8 - CONSTANT  # e = 4/3, R = 2/3, u = 1/6
     second = 0.5 * math.log(4 / 2) - CONSTANT  # e = 1/3, R = 5/3, u = 5/3
@@ -58,6 +58,15 @@ def test_features_that_tell_the_images_apart_and_nothing_else_have_the_evidence_
 @pytest.mark.parametrize(("images", "dimensions"), [(40, 6), (30, 29), (12, 40)])
 def test_the_maximum_is_that_of_the_dense_evidence(images: int, dimensions: int) -> None:
     features, labels = clusters(images, dimensions)
+    assert log_me(features, labels) == pytest.approx(dense_log_me(features, labels), abs=1e-6)
+
+
+def test_the_highest_of_several_peaks_is_found() -> None:
+    # Loud features that tell a little and quiet ones that tell it all: with quiet weights kept small the loud ones
+    # alone are used, and that is a peak of its own.
+    loud, labels = clusters(80, 8, noise=4.0)
+    quiet, _ = clusters(80, 3, noise=0.05)
+    features = torch.cat([10 * loud, 0.01 * quiet], dim=1)
     assert log_me(features, labels) == pytest.approx(dense_log_me(features, labels), abs=1e-6)
 
 
@@ -91,6 +100,11 @@ def test_features_of_zeros_have_the_evidence_of_none() -> None:
     null = (0.5 * math.log(4 / 3) + 0.5 * math.log(4 / 1)) / 2 - CONSTANT
     assert log_me(torch.zeros(4, 3), labels) == pytest.approx(null, abs=1e-12)
     assert log_me(torch.zeros(4, 0), labels) == pytest.approx(null, abs=1e-12)
+
+
+def test_a_feature_without_a_word_on_the_classes_has_the_evidence_of_none() -> None:
+    features = torch.tensor([[1.0], [-1.0], [1.0], [-1.0]])
+    assert log_me(features, torch.tensor([0, 0, 1, 1])) == pytest.approx(0.5 * math.log(2) - CONSTANT, abs=1e-12)
 
 
 def test_a_constant_feature_is_an_intercept() -> None:

@@ -31,7 +31,7 @@ def test_the_embedding_is_the_mean_of_each_filter_with_norms_by_channel_and_no_b
         "linear.weight": torch.tensor([[1.0, 2.0, 6.0]]),
     }
     fisher = FisherDiagonal(blocks, samples=1, layers=tuple((name,) for name in blocks))
-    assert task2vec_embedding(fisher).tolist() == [1.5, 5.5, 7.0, 9.0, 3.0]
+    assert task2vec_embedding(fisher).tolist() == [1.5, 5.5, 3.0, 7.0, 9.0]
     assert task2vec_embedding(fisher).dtype == torch.float64
 
 
@@ -48,6 +48,14 @@ def test_the_symmetric_distance_is_the_cosine_distance_of_the_shares() -> None:
 
 def test_a_filter_that_is_zero_in_both_counts_for_nothing() -> None:
     assert task2vec_symmetric(vector(1.0, 3.0, 0.0), vector(3.0, 1.0, 0.0)) == pytest.approx(1 - 6 / 10)
+
+
+def test_small_fisher_information_is_compared_by_its_shares_as_well() -> None:
+    # Shares (1/7, 3/5) and (6/7, 2/5), whatever the scale.
+    first, second = vector(1.0, 3.0), vector(6.0, 2.0)
+    expected = 1 - (6 / 49 + 6 / 25) / math.sqrt((1 / 49 + 9 / 25) * (36 / 49 + 4 / 25))
+    assert task2vec_symmetric(first, second) == pytest.approx(expected)
+    assert task2vec_symmetric(1e-15 * first, 1e-15 * second) == pytest.approx(expected)
 
 
 def test_filters_that_never_matter_to_both_are_at_distance_one() -> None:
