@@ -3,7 +3,7 @@
     python benchmarks/calibration.py --data ../data --work work
 
 Twenty networks are trained for each of seven tasks (MNIST and CIFAR-10, 16×16) and observed on every task's images,
-three disjoint sets of them. The mean over all pairs of networks and all sets is the truth. Then many small studies are
+two disjoint sets of them. The mean over all pairs of networks and all sets is the truth. Then many small studies are
 drawn, each as the service would do it: one target, one set of images, R = 3 of its networks, and R networks of each of
 two to six sources. The same is done with simulated columns, where the truth is known exactly. What was computed lies in
 the work folder, and a run that was stopped goes on from there.
@@ -45,7 +45,7 @@ TASKS = (
 IMAGE_SIZE = 16
 TRAINED_ON = 3000
 SET_SIZE = 750
-SETS = 3
+SETS = 2
 REPETITIONS = 3
 RECIPE = Recipe(samples=512, probe_images=SET_SIZE)
 MEASURES = ("log_det_layerwise", "log_det")
