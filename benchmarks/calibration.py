@@ -3,14 +3,17 @@
     python benchmarks/calibration.py --data ../data --work work
 
 Twenty networks are trained for each of seven tasks (MNIST and CIFAR-10, 16×16) and observed on every task's images,
-two disjoint sets of them. The mean over all pairs of networks and all sets is the truth. Then many small studies are
-drawn, each as the service would do it: one target, one set of images, R = 3 of its networks, and R networks of each of
-two to six sources. The same is done with simulated columns, where the truth is known exactly. What was computed lies in
-the work folder, and a run that was stopped goes on from there.
+two disjoint sets of them. Then many small studies are drawn, each as the service would do it: one target, one set of
+images, R = 3 of its networks, and R networks of each of two to six sources. The truth is the mean over all pairs of
+networks and both sets. A study's own networks are part of that mean, which flatters coverage a little; against the
+mean over the networks that were not drawn, whose own error adds to the study's, coverage is a little too low. Both are
+given: the coverage lies between them. The same is done with simulated columns, where the truth is known exactly. What
+was computed lies in the work folder, and a run that was stopped goes on from there.
 """
 
 import argparse
 import json
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,10 +26,11 @@ import torch
 from environment import save
 from matplotlib import pyplot
 from pools import PoolTask, load_images, shuffled, task_images, trained_network
+from scipy import stats
 
 from ldnas.data.task_data import ImageSet
 from ldnas.distance.measures import Distance, Measure, measure
-from ldnas.distance.observation import Observation, observe
+from ldnas.distance.observation import GROUPS, Observation, observe
 from ldnas.distance.uncertainty import estimate_column
 from ldnas.recipe import Recipe
 from ldnas.seeding import derive_seed
@@ -57,17 +61,26 @@ Distances = Mapping[tuple[str, str, int], Sequence[Sequence[Distance]]]
 
 @dataclass(frozen=True)
 class Study:
-    """One small study: who took part, what was true, and what was said."""
+    """One small study: who took part, what was true (also by networks that were not drawn), and what was said."""
 
     truth: Mapping[str, float]
+    held_out: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]]
     probabilities: Mapping[str, float]
 
     @classmethod
-    def of(cls, drawn: Mapping[str, Sequence[Distance]], truth: Mapping[str, float], measure: Measure) -> "Study":
+    def of(
+        cls,
+        drawn: Mapping[str, Sequence[Distance]],
+        measure: Measure,
+        *,
+        truth: Mapping[str, float],
+        held_out: Mapping[str, float] | None = None,
+    ) -> "Study":
         said = estimate_column(drawn, measure)
         return cls(
             truth,
+            held_out or truth,
             {key: certainty.interval for key, certainty in said.items() if certainty.interval is not None},
             {key: certainty.probability_closest or 0.0 for key, certainty in said.items()},
         )
@@ -157,11 +170,8 @@ def measured(name: str, seen: Mapping[tuple[str, int, str, int], Observation], n
 
 
 def draw_studies(name: str, distances: Distances, networks: int, count: int) -> list[Study]:
-    """Studies out of the pool; the truth is the mean over all pairs of networks and all sets of images."""
-    truth: dict[tuple[str, str], float] = {}
-    for source, target, _ in distances:
-        tables = [distances[source, target, images] for images in range(SETS)]
-        truth[source, target] = statistics.fmean(one.value for table in tables for row in table for one in row)
+    """Studies out of the pool; see the head of this file for their truth."""
+    values = {key: np.array([[one.value for one in row] for row in table]) for key, table in distances.items()}
     generator = np.random.default_rng(derive_seed(0, "calibration", name))
     names = [task.name for task in TASKS]
     studies = []
@@ -171,31 +181,61 @@ def draw_studies(name: str, distances: Distances, networks: int, count: int) -> 
         sources = [str(s) for s in generator.choice(others, generator.integers(2, len(others) + 1), replace=False)]
         images = int(generator.integers(SETS))
         theirs = generator.choice(networks, REPETITIONS, replace=False)
-        drawn = {}
+        drawn, truth, held_out = {}, {}, {}
         for source in sources:
             ours = generator.choice(networks, REPETITIONS, replace=False)
             table = distances[source, target, images]
             drawn[source] = [table[o][t] for o, t in zip(ours, theirs, strict=True)]
-        true = {source: truth[source, target] for source in sources}
-        studies.append(Study.of(drawn, true, measure(name)))
+            both_sets = np.mean([values[source, target, number] for number in range(SETS)], axis=0)
+            truth[source] = float(both_sets.mean())
+            held_out[source] = float(np.delete(np.delete(both_sets, ours, axis=0), theirs, axis=1).mean())
+        studies.append(Study.of(drawn, measure(name), truth=truth, held_out=held_out))
     return studies
 
 
 def simulate_studies(name: str, count: int) -> list[Study]:
-    """Columns of two to six sources whose means and noise are drawn; their truth is exact."""
+    """Columns of two to six sources whose means, noise and repetitions are drawn; their truth is exact.
+
+    A folded measure's means lie on both sides of 0, and its images sway every source by an effect of each group.
+    """
     generator = np.random.default_rng(derive_seed(0, "calibration", "simulated", name))
+    by = measure(name)
     studies = []
     for _ in range(count):
         sources = int(generator.integers(2, 7))
-        means = generator.uniform(0.4, 1.6, sources)
+        means = generator.uniform(-1.6 if by.folded else 0.4, 1.6, sources)
         shared, own = generator.uniform(0.03, 0.2), generator.uniform(0.05, 0.25)
         noise = generator.normal(0, shared, REPETITIONS) + generator.normal(0, own, (sources, REPETITIONS))
-        values = means[:, None] * np.exp(noise) if measure(name).relative_noise else means[:, None] + noise
-        drawn = {str(index): [Distance(abs(v), v) for v in row.tolist()] for index, row in enumerate(values)}
-        variance = shared**2 + own**2
-        expected = means * np.exp(variance / 2) if measure(name).relative_noise else means
-        studies.append(Study.of(drawn, dict(zip(drawn, expected.tolist(), strict=True)), measure(name)))
+        sway = generator.normal(0, 0.2, GROUPS) + generator.normal(0, 0.2, (sources, GROUPS))
+        drawn, truth = {}, {}
+        for index in range(sources):
+            repetitions = REPETITIONS if index == 0 else int(generator.integers(2, REPETITIONS + 1))
+            drawn[str(index)] = [
+                _simulated(means[index], noise[index, repetition], sway[index], by) for repetition in range(repetitions)
+            ]
+            truth[str(index)] = _expected(means[index], math.hypot(shared, own), by)
+        studies.append(Study.of(drawn, by, truth=truth))
     return studies
+
+
+def _simulated(mean: float, noise: float, sway: np.ndarray, by: Measure) -> Distance:
+    """One distance: training noise, and the mean of what each group of images adds."""
+    relative = by.relative_noise
+    without = (sway.sum() - sway) / (len(sway) - 1)
+    values = (
+        mean * np.exp(noise + np.array([sway.mean(), *without]))
+        if relative
+        else (mean + noise + np.array([sway.mean(), *without]))
+    )
+    first, *rest = values.tolist()
+    return Distance(abs(first), first, (), tuple(rest))
+
+
+def _expected(mean: float, deviation: float, by: Measure) -> float:
+    """E d over training noise, images aside."""
+    if by.relative_noise:
+        return float(mean * math.exp(deviation**2 / 2))
+    return float(stats.foldnorm.mean(abs(mean) / deviation, scale=deviation))
 
 
 def summary(studies: Sequence[Study]) -> dict[str, Any]:
@@ -217,6 +257,9 @@ def summary(studies: Sequence[Study]) -> dict[str, Any]:
         "studies": len(studies),
         "intervals": len(held),
         "coverage": statistics.fmean(held),
+        "coverage_of_networks_not_drawn": statistics.fmean(
+            low <= study.held_out[key] <= high for study in studies for key, (low, high) in study.intervals.items()
+        ),
         "mean_probability_of_the_best": statistics.fmean(best),
         "the_best_was_right": statistics.fmean(best_right),
         "reliability": _bins(np.array(said), np.array(right)),

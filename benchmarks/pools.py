@@ -3,7 +3,6 @@
 A pool lies in a work folder and is resumed from there: one file a network.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +78,3 @@ def keep(folder: Path, name: str, network: Classifier) -> None:
     unfinished = folder / f"{name}.unfinished"
     save_file({key: value.contiguous() for key, value in network.state_dict().items()}, unfinished)
     unfinished.rename(folder / f"{name}.safetensors")
-
-
-def by_name(tasks: Sequence[PoolTask]) -> Mapping[str, PoolTask]:
-    return {task.name: task for task in tasks}

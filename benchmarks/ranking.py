@@ -14,6 +14,7 @@ import json
 import random
 import statistics
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ldnas.data.task_data import ImageSet
-from ldnas.distance.halving import Rung, plan_rungs, survivors
+from ldnas.distance.halving import Rung, plan_rungs, survivors, work
 from ldnas.distance.measures import Distance, measure
 from ldnas.distance.observation import Observation, observe
 from ldnas.distance.ranking import Spread
@@ -180,22 +181,40 @@ class Case:
         return self.column.observe(f"{task.name}-{repetition}", lambda: make(task, repetition), recipe)
 
 
-def halve(case: Case, rungs: Sequence[Rung], *, first_by_logme: bool) -> tuple[dict[str, float], list[int], int]:
-    """Mean distances of those measured in full, how many were left after each round, and the images it took."""
-    left, sizes, cost = {task.name: task for task in case.baselines}, [], 0
+@dataclass(frozen=True)
+class Halved:
+    """Mean distances of those measured in full, how many were left after each round, and what it took.
+
+    `images` counts those that went through Fisher passes, `observations` what was observed, by M.
+    """
+
+    means: Mapping[str, float]
+    left: Sequence[int]
+    images: float
+    observations: Mapping[int, int]
+
+
+def halve(case: Case, rungs: Sequence[Rung], *, first_by_logme: bool) -> Halved:
+    """Ranks the baselines as the service does, or with LogME alone in the first round."""
+    left, sizes, images = {task.name: task for task in case.baselines}, [], 0.0
+    observations = Counter({RECIPE.samples: 0})
     for position, rung in enumerate(rungs):
+        observations[rung.recipe.samples] += len(left) * rung.repetitions
         if first_by_logme and position == 0:
+            # No gradients: a third of the work of a Fisher pass over as many images.
+            images += len(left) * rung.recipe.probe_images / 3
             scores = case.logme(left.values(), rung.recipe)
             kept: Sequence[str] = sorted(scores, key=lambda name: -scores[name])[: rung.keep]
         else:
-            cost += rung.cost(len(left))
+            images += len(left) * rung.repetitions * rung.recipe.samples
             distances = case.distances(left.values(), rung.recipe, rung.repetitions)
             kept = survivors(distances, measure(MEASURE), keep=rung.keep)
         left = {name: left[name] for name in kept}
         sizes.append(len(left))
-    cost += len(left) * REPETITIONS * RECIPE.samples
+    images += len(left) * REPETITIONS * RECIPE.samples
+    observations[RECIPE.samples] += len(left) * REPETITIONS
     final = case.distances(left.values(), RECIPE, REPETITIONS)
-    return {name: Spread.of(distances).mean for name, distances in final.items()}, sizes, cost
+    return Halved({name: Spread.of(found).mean for name, found in final.items()}, sizes, images, observations)
 
 
 def judge(case: Case, rungs: Sequence[Rung]) -> dict[str, Any]:
@@ -203,32 +222,53 @@ def judge(case: Case, rungs: Sequence[Rung]) -> dict[str, Any]:
     exhaustive = case.distances(case.baselines, RECIPE, REPETITIONS)
     means = {name: Spread.of(distances).mean for name, distances in exhaustive.items()}
     best = min(means, key=lambda name: means[name])
-    error = _standard_error(exhaustive, best)
+    error = standard_error(exhaustive, best)
     row: dict[str, Any] = {
         "target": case.target.name,
         "target_networks": list(case.target_repetitions),
         "exhaustive": {"closest": best, "distance": means[best], "standard_error": error},
     }
+    everything = work((), len(case.baselines), REPETITIONS, RECIPE.samples)
     for name, first_by_logme in (("halving", False), ("logme_first", True)):
-        final, sizes, cost = halve(case, rungs, first_by_logme=first_by_logme)
-        chosen = min(final, key=lambda key: final[key])
+        halved = halve(case, rungs, first_by_logme=first_by_logme)
+        chosen = min(halved.means, key=lambda key: halved.means[key])
         row[name] = {
             "closest": chosen,
             "same": chosen == best,
             "within_one_standard_error": means[chosen] <= means[best] + error,
             "excess_in_standard_errors": (means[chosen] - means[best]) / error,
-            "left_after_each_round": sizes,
-            "share_of_work": cost / (len(case.baselines) * REPETITIONS * RECIPE.samples),
+            "left_after_each_round": halved.left,
+            "share_of_images": halved.images / everything,
+            "observations": halved.observations,
         }
     return row
 
 
-def _standard_error(exhaustive: Mapping[str, Sequence[Distance]], best: str) -> float:
-    """Of the best source's mean distance: training noise of its repetitions and sampling of images together."""
-    spread = Spread.of(exhaustive[best])
+def standard_error(exhaustive: Mapping[str, Sequence[Distance]], best: str) -> float:
+    """Of the best source's mean distance: training noise, relative and pooled over all sources, and images."""
+    spreads = [Spread.of(distances) for distances in exhaustive.values()]
+    relative = statistics.fmean((spread.std or 0.0) ** 2 / spread.mean**2 for spread in spreads)
+    mean = Spread.of(exhaustive[best]).mean
     sampling = estimate_column({best: exhaustive[best]}, measure(MEASURE))[best].standard_error or 0.0
-    assert spread.std is not None
-    return float((spread.std**2 / spread.repetitions + sampling**2) ** 0.5)
+    return float((relative * mean**2 / REPETITIONS + sampling**2) ** 0.5)
+
+
+def seconds_by_samples(pool: Pool, target: PoolTask, network: Classifier, rungs: Sequence[Rung]) -> dict[int, float]:
+    """Seconds of one observation with each M: images are not all that it costs."""
+    recipes = [RECIPE, *(rung.recipe for rung in rungs)]
+    seconds: dict[int, list[float]] = {recipe.samples: [] for recipe in recipes}
+    for _ in range(9):
+        for recipe in recipes:
+            begun = time.perf_counter()
+            observe(network, pool.images_of(target), classes=target.classes, recipe=recipe)
+            seconds[recipe.samples].append(time.perf_counter() - begun)
+    return {samples: statistics.median(times) for samples, times in seconds.items()}
+
+
+def share_of_seconds(row: Mapping[str, Any], seconds: Mapping[int, float], sources: int) -> float:
+    """What halving took of the exhaustive seconds."""
+    taken = sum(count * seconds[samples] for samples, count in row["observations"].items())
+    return taken / (sources * REPETITIONS * seconds[RECIPE.samples])
 
 
 def stacking(pool: Pool, tasks: Sequence[PoolTask]) -> dict[str, float]:
@@ -264,7 +304,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder with mnist/ and cifar10/ as Parquet")
     parser.add_argument("--work", type=Path, required=True, help="where networks and observations are kept")
     parser.add_argument("--quick", action="store_true", help="a small registry, to try it out; nothing is saved")
-    parser.add_argument("--targets", help="only these, as 0:5; nothing is saved (to share the work among processes)")
     arguments = parser.parse_args()
     plan = QUICK if arguments.quick else FULL
     images = {name: load_images(arguments.data, name, image_size=IMAGE_SIZE) for name in ("mnist", "cifar10")}
@@ -272,27 +311,28 @@ def main() -> None:
     baselines = [*trained, *drawn_tasks(plan.baselines - plan.trained, purpose="tuned")]
     targets = drawn_tasks(plan.targets, purpose="target")
     pool = Pool(arguments.work / "networks", images, trained)
-    rungs = plan_rungs(len(baselines), REPETITIONS, RECIPE)
+    rungs = plan_rungs(len(baselines), REPETITIONS, RECIPE, images=TRAINED_ON)
     rows = []
-    chosen = slice(*map(int, arguments.targets.split(":"))) if arguments.targets else slice(None)
-    for target in targets[chosen]:
+    for target in targets:
         column = Column(arguments.work / f"{target.name}.jsonl", pool, target)
         generator = random.Random(derive_seed(0, target.name))
         for _ in range(plan.cases_per_target):
             repetitions = tuple(generator.sample(range(plan.target_networks), REPETITIONS))
             rows.append(judge(Case(pool, column, baselines, target, repetitions), rungs))
             print(json.dumps(rows[-1]), flush=True)
+    seconds = seconds_by_samples(pool, targets[0], pool.trained(trained[0], 0), rungs)
     summary = {
         name: {
             "cases": len(rows),
             "same": statistics.fmean(row[name]["same"] for row in rows),
             "within_one_standard_error": statistics.fmean(row[name]["within_one_standard_error"] for row in rows),
-            "share_of_work": max(row[name]["share_of_work"] for row in rows),
+            "largest_share_of_images": max(row[name]["share_of_images"] for row in rows),
+            "largest_share_of_seconds": max(share_of_seconds(row[name], seconds, len(baselines)) for row in rows),
         }
         for name in ("halving", "logme_first")
     }
     print(json.dumps(summary, indent=2))
-    if not arguments.quick and not arguments.targets:
+    if not arguments.quick:
         result = {
             "measure": MEASURE,
             "recipe": RECIPE.to_json(),
@@ -300,6 +340,7 @@ def main() -> None:
             "baselines": len(baselines),
             "rungs": [{"samples": r.recipe.samples, "repetitions": r.repetitions, "keep": r.keep} for r in rungs],
             "summary": summary,
+            "seconds_of_an_observation": seconds,
             "stacking": stacking(pool, trained[:16]),
             "cases": rows,
         }

@@ -18,6 +18,7 @@ LdnasError
     ├── UnknownMeasureError       no distance measure of that name
     ├── InvalidGenotypeError      a genotype is malformed or lies outside its search space
     ├── InvalidSearchError        a search setting cannot be met
+    ├── DivergedNetworkError      a trained network gives numbers that are not finite
     └── UnsupportedLayerError     a Fisher diagonal was asked of a layer that it cannot treat exactly
 """
 
@@ -104,6 +105,10 @@ class InvalidGenotypeError(RefusedError):
 
 class InvalidSearchError(RefusedError):
     """A search setting cannot be met."""
+
+
+class DivergedNetworkError(RefusedError):
+    """A trained network gives numbers that are not finite."""
 
 
 class UnsupportedLayerError(RefusedError):

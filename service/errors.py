@@ -3,8 +3,10 @@
 ServiceError
 ├── UnknownBaselineError       a request names a baseline that there is not
 ├── UnknownTaskError           a request names a task that there is not
+├── AmbiguousTaskError         a request names a task by a name that several have
 ├── UnusableTaskError          a request names a task whose own job failed or was cancelled
 ├── RepeatedTaskError          a request names one task twice
+├── MatrixTooLargeError        the matrix of all tasks has too many cells for one answer
 ├── NotMeasuredError           the distance between two tasks was not measured
 ├── DeletedResourceError       an idempotency key belongs to a resource that was deleted since
 ├── MissingArtifactError       a row owns a file that is no longer in the store
@@ -47,12 +49,20 @@ class UnknownTaskError(ServiceError):
     """A request names a task that there is not."""
 
 
+class AmbiguousTaskError(ServiceError):
+    """A request names a task by a name that several have."""
+
+
 class UnusableTaskError(ServiceError):
     """A request names a task whose own job failed or was cancelled."""
 
 
 class RepeatedTaskError(ServiceError):
     """A request names one task twice."""
+
+
+class MatrixTooLargeError(ServiceError):
+    """The matrix of all tasks has too many cells for one answer."""
 
 
 class NotMeasuredError(ServiceError):
@@ -111,6 +121,7 @@ KINDS: dict[type[Exception], Kind] = {
     science.UnknownMeasureError: Kind(422, "No distance measure of that name"),
     science.InvalidGenotypeError: Kind(422, "The genotype is malformed or outside its space"),
     science.InvalidSearchError: Kind(422, "The search setting cannot be met"),
+    science.DivergedNetworkError: Kind(422, "The training of a network diverged"),
     science.UnsupportedLayerError: Kind(422, "A layer of the network cannot be treated exactly"),
     registry.RegistryError: INTERNAL,
     registry.NotFoundError: Kind(404, "Not found"),
@@ -128,8 +139,10 @@ KINDS: dict[type[Exception], Kind] = {
     ServiceError: INTERNAL,
     UnknownBaselineError: Kind(422, "There is no such baseline"),
     UnknownTaskError: Kind(422, "There is no such task"),
+    AmbiguousTaskError: Kind(422, "Several tasks have that name"),
     UnusableTaskError: Kind(422, "The task cannot be worked on"),
     RepeatedTaskError: Kind(422, "One task is named twice"),
+    MatrixTooLargeError: Kind(422, "The matrix is too large for one answer"),
     NotMeasuredError: Kind(404, "The distance was not measured"),
     DeletedResourceError: Kind(409, "What this idempotency key made was deleted"),
     MissingArtifactError: Kind(404, "The file is gone"),

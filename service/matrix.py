@@ -1,15 +1,17 @@
 """The distances as documents: the matrix, and one pair of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ldnas.networks.names import ARCHITECTURES
 from ldnas.recipe import default_recipe
-from service.errors import NotMeasuredError
+from service.errors import MatrixTooLargeError, NotMeasuredError
 from service.schemas.distances import Contribution, DistanceDetail, DistanceRepetition, Measure, TaskLabel
-from worker.registry.matrix import MatrixEntry, MeasuredRepetition
-from worker.registry.models import Task, TaskRole
+from worker.registry.matrix import MatrixEntry, MeasuredRepetition, spread
 from worker.registry.registry import Registry
+
+# 500 by 500: some 10 MB of JSON.
+MAX_CELLS = 250_000
 
 RECIPES = {default_recipe(network).digest: default_recipe(network) for network in ARCHITECTURES}
 
@@ -17,25 +19,26 @@ RECIPES = {default_recipe(network).digest: default_recipe(network) for network i
 def distance_matrix(registry: Registry, measure: Measure, *, source: str | None, target: str | None) -> dict[str, Any]:
     """The fields of a `DistanceMatrix`; not the model, whose validation costs more than a large matrix itself.
 
-    Without a filter all baselines, and every task that a distance was measured from or to. With one, its axis has that
-    task alone, and the other axis those with which it was measured.
+    Without a filter a row for each baseline, and a column for each baseline and each target to which one was measured.
+    With one, its axis has that task alone, and the other axis those with which it was measured.
 
     Raises:
         NotFoundError: `source` or `target` is no task's id or name.
+        MatrixTooLargeError: there is no filter, and there are too many tasks.
     """
-    row, column = (None if name is None else registry.tasks.find(name) for name in (source, target))
-    entries = registry.results.matrix(
-        measure,
-        RECIPES,
-        source_task_id=None if row is None else row.id,
-        target_task_id=None if column is None else column.id,
-    )
-    names = _names(registry, entries, [task for task in (row, column) if task is not None])
+    row, column = (None if name is None else registry.tasks.find(name).id for name in (source, target))
     if row is None and column is None:
-        sources = targets = list(names)
+        baselines = registry.tasks.baseline_names()
+        names = baselines | registry.results.measured_targets(measure, RECIPES)
+        sources, targets = list(baselines), list(names)
+        _require_few(len(sources), len(targets))
+        entries = registry.results.matrix(measure, RECIPES)
     else:
-        sources = _axis(row, [entry.source_task_id for entry in entries], names)
-        targets = _axis(column, [entry.target_task_id for entry in entries], names)
+        entries = registry.results.matrix(measure, RECIPES, source_task_id=row, target_task_id=column)
+        rows = {entry.source_task_id for entry in entries} if row is None else {row}
+        columns = {entry.target_task_id for entry in entries} if column is None else {column}
+        names = registry.tasks.names(rows | columns)
+        sources, targets = [id for id in names if id in rows], [id for id in names if id in columns]
     return {
         "measure": measure,
         "recipe": _shared_recipe(),
@@ -61,16 +64,16 @@ def distance_detail(registry: Registry, source: str, target: str, measure: Measu
             f"the distance from {row.name!r} to {column.name!r} was not measured by {measure}; "
             f"POST /v1/distances with {wanted} measures it"
         )
-    [entry] = registry.results.matrix(measure, RECIPES, source_task_id=row.id, target_task_id=column.id)
+    mean, std = spread([item.value for item in repetitions])
     recipe = RECIPES[repetitions[-1].recipe_digest]
     return DistanceDetail(
         source=TaskLabel(id=row.id, name=row.name),
         target=TaskLabel(id=column.id, name=column.name),
         measure=measure,
         recipe={**recipe.to_json(), "digest": recipe.digest},
-        mean=entry.mean,
-        std=entry.std,
-        signed=_mean([item.signed for item in repetitions]),
+        mean=mean,
+        std=std,
+        signed=spread([item.signed for item in repetitions])[0],
         standard_error=_standard_error(repetitions),
         repetitions=[
             DistanceRepetition(
@@ -88,29 +91,22 @@ def distance_detail(registry: Registry, source: str, target: str, measure: Measu
     )
 
 
-def _names(registry: Registry, entries: Sequence[MatrixEntry], named: Sequence[Task]) -> dict[str, str]:
-    """Baselines first, then targets, each oldest first; with filters only those that the answer is about."""
-    involved = {task.id for task in named}
-    involved.update(entry.source_task_id for entry in entries)
-    involved.update(entry.target_task_id for entry in entries)
-    baselines, others = (registry.tasks.names(role) for role in (TaskRole.BASELINE, TaskRole.TARGET))
-    shown = {id: name for id, name in baselines.items() if not named or id in involved}
-    return shown | {id: name for id, name in others.items() if id in involved}
+def _require_few(rows: int, columns: int) -> None:
+    if rows * columns > MAX_CELLS:
+        raise MatrixTooLargeError(
+            f"{rows:,} sources by {columns:,} targets are more than the {MAX_CELLS:,} cells of one answer; "
+            "name a `source` or a `target` to narrow it down"
+        )
 
 
-def _axis(task: Task | None, measured: Sequence[str], names: dict[str, str]) -> list[str]:
-    if task is not None:
-        return [task.id]
-    found = set(measured)
-    return [id for id in names if id in found]
-
-
-def _tables(entries: Sequence[MatrixEntry], sources: list[str], targets: list[str]) -> dict[str, list[list[Any]]]:
+def _tables(entries: Iterable[MatrixEntry], sources: list[str], targets: list[str]) -> dict[str, list[list[Any]]]:
     mean, std, repetitions = ([[None] * len(targets) for _ in sources] for _ in range(3))
     tables: dict[str, list[list[Any]]] = {"mean": mean, "std": std, "repetitions": repetitions}
     rows, columns = ({id: place for place, id in enumerate(axis)} for axis in (sources, targets))
     for entry in entries:
-        row, column = rows[entry.source_task_id], columns[entry.target_task_id]
+        row, column = rows.get(entry.source_task_id), columns.get(entry.target_task_id)
+        if row is None or column is None:
+            continue  # a target's distance from itself
         tables["mean"][row][column] = entry.mean
         tables["std"][row][column] = entry.std
         tables["repetitions"][row][column] = entry.repetitions
@@ -125,7 +121,7 @@ def _shared_recipe() -> dict[str, Any]:
 
 def _standard_error(repetitions: Sequence[MeasuredRepetition]) -> float | None:
     known = [item.standard_error for item in repetitions if item.standard_error is not None]
-    return _mean(known) if known else None
+    return spread(known)[0] if known else None
 
 
 def _contributions(repetitions: Sequence[MeasuredRepetition]) -> list[Contribution] | None:
@@ -133,10 +129,6 @@ def _contributions(repetitions: Sequence[MeasuredRepetition]) -> list[Contributi
     if not known:
         return None
     layers = dict.fromkeys(layer for contributions in known for layer in contributions)
-    means = {layer: _mean([contributions.get(layer, 0.0) for contributions in known]) for layer in layers}
+    means = {layer: spread([contributions.get(layer, 0.0) for contributions in known])[0] for layer in layers}
     ordered = sorted(means.items(), key=lambda item: -abs(item[1]))
     return [Contribution(layer=layer, value=value) for layer, value in ordered]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

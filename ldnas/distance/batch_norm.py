@@ -10,7 +10,7 @@ _BATCH = 64
 
 
 def gather_batch_norm_statistics(network: nn.Module, images: ImageSet, *, samples: int = 1024) -> None:
-    """Sets the running statistics of every batch norm to the averages over target images; leaves eval mode behind.
+    """Sets the running statistics of every batch norm to the averages over target images, and puts it in eval mode.
 
     At most `samples` images, drawn from a fixed constant, in batches of one size, since every batch weighs the same.
     """

@@ -1,7 +1,7 @@
 """Ranking many sources without measuring all of them in full: successive halving with bounds.
 
-Few images and one repetition for all, more for those that can still be the closest (Jamieson & Talwalkar,
-arXiv:1502.07943, with the cut by 4). A rung is the same recipe with fewer images, so what a rung computes is kept and
+Few images and one repetition for all, more for those that can still be the closest (successive halving: Jamieson &
+Talwalkar, arXiv:1502.07943). A rung is the same recipe with fewer images, so what a rung computes is kept and
 found again like any other observation.
 """
 
@@ -16,10 +16,14 @@ from ldnas.recipe import Recipe
 FINALISTS = 24
 """So many sources, at most, are measured in full; a registry of no more is never halved."""
 
-_CUT = 4
+_FEWEST_IMAGES = 16
+"""A round with fewer images than this tells too little to leave anyone behind."""
+
+_OVERHEAD_IMAGES = 75
+"""What an observation costs beside its Fisher pass (weights, probe, logarithms), in images of `small_cnn`: measured."""
 
 NEGLIGIBLE = 0.002
-"""A source whose probability of being the closest is below this can no longer be it."""
+"""A source that is this much less probable than the best one can no longer be the closest."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +34,38 @@ class Rung:
     repetitions: int
     keep: int
 
-    def cost(self, sources: int) -> int:
-        """Images through a Fisher pass."""
-        return sources * self.repetitions * self.recipe.samples
+
+def plan_rungs(sources: int, repetitions: int, recipe: Recipe, *, images: int) -> tuple[Rung, ...]:
+    """The rounds before the full measurement, as few or as many as make the whole the cheapest.
+
+    All sources are met with a sixteenth of the images and one repetition, those that are left with a quarter and two.
+
+    Args:
+        sources: K, how many there are.
+        repetitions: R, of the full measurement.
+        recipe: of the full measurement.
+        images: how many images the target has to be observed on; M is at most that.
+    """
+    samples = min(recipe.samples, images)
+    # With one repetition in all, the second round weighs as much as the first for each source that it keeps.
+    share = 4 if repetitions > 1 else 8
+    kept_of_all = max(16 * FINALISTS // share, sources // share)
+    first = Rung(_smaller(recipe, images, 16), 1, kept_of_all)
+    second = Rung(_smaller(recipe, images, 4), min(2, repetitions), FINALISTS)
+    plans = [plan for plan in ((), (second,), (first, second)) if all(r.recipe.samples >= _FEWEST_IMAGES for r in plan)]
+    return min(plans, key=lambda plan: work(plan, sources, repetitions, samples, overhead=_OVERHEAD_IMAGES))
 
 
-def plan_rungs(sources: int, repetitions: int, recipe: Recipe) -> tuple[Rung, ...]:
-    """The rounds before the full measurement; none where there are no more than `FINALISTS` sources."""
-    rungs: list[Rung] = []
-    if sources > _CUT * FINALISTS:
-        rungs.append(Rung(_smaller(recipe, 16), 1, max(_CUT * FINALISTS, sources // _CUT)))
-    if sources > FINALISTS:
-        rungs.append(Rung(_smaller(recipe, 4), min(2, repetitions), FINALISTS))
-    return tuple(rungs)
+def work(plan: Sequence[Rung], sources: int, repetitions: int, samples: int, *, overhead: int = 0) -> int:
+    """Images through Fisher passes, the full measurement of those that are left included.
+
+    `overhead` is what every observation costs beside, in images.
+    """
+    images, left = 0, sources
+    for rung in plan:
+        images += left * rung.repetitions * (rung.recipe.samples + overhead)
+        left = min(left, rung.keep)
+    return images + left * repetitions * (samples + overhead)
 
 
 def survivors(distances: Mapping[str, Sequence[Distance]], measure: Measure, *, keep: int) -> tuple[str, ...]:
@@ -51,16 +74,16 @@ def survivors(distances: Mapping[str, Sequence[Distance]], measure: Measure, *, 
     With one repetition nothing is known of the spread over seeds, and `keep` alone decides.
     """
     means = {key: Spread.of(measured).mean for key, measured in distances.items()}
-    certainties = estimate_column(distances, measure)
+    chances = {key: certainty.probability_closest for key, certainty in estimate_column(distances, measure).items()}
+    least = NEGLIGIBLE * max((chance for chance in chances.values() if chance is not None), default=0.0)
     nearest = sorted(means, key=lambda key: (means[key], key))[:keep]
-    return tuple(key for key in nearest if _possible(certainties[key].probability_closest)) or tuple(nearest[:1])
+    left = tuple(key for key in nearest if (chance := chances[key]) is None or chance >= least)
+    return left or tuple(nearest[:1])
 
 
-def _possible(probability: float | None) -> bool:
-    return probability is None or probability >= NEGLIGIBLE
-
-
-def _smaller(recipe: Recipe, divisor: int) -> Recipe:
+def _smaller(recipe: Recipe, images: int, divisor: int) -> Recipe:
     return replace(
-        recipe, samples=max(1, recipe.samples // divisor), probe_images=max(1, recipe.probe_images // divisor)
+        recipe,
+        samples=max(1, min(recipe.samples, images) // divisor),
+        probe_images=max(1, min(recipe.probe_images, images) // divisor),
     )

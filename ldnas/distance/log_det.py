@@ -79,6 +79,7 @@ class LogDetSummary:
             scaled.append(
                 [float(torch.log(d / scale + damping).sum()) for d, scale in zip(diagonals, scales, strict=True)]
             )
+            del squares, diagonals  # before the next layer's come to be
         first, *without = (
             LogDetSums(of_raw, of_scaled)
             for of_raw, of_scaled in zip(zip(*raw, strict=True), zip(*scaled, strict=True), strict=True)

@@ -25,9 +25,10 @@ class Distance:
 
     Attributes:
         value: the distance.
-        signed: before folding, source minus target; equal to `value` where the measure folds nothing.
+        signed: the difference source minus target without any absolute value; equal to `value` where there is none.
         contributions: of each layer, in the network's order; they add up to `value`. Empty where the measure has none.
-        without: the unfolded distance without each group of images, for the jackknife. Empty where not known.
+        without: the unfolded distance without each group of images, for the jackknife. Only the log-determinant
+            measures have it; empty for the others.
     """
 
     value: float
@@ -46,6 +47,7 @@ class Measure(Protocol):
         unit: of `Distance.value`.
         folded: whether `value` is |`signed`|.
         relative_noise: whether the distance is never negative and its spread over training seeds grows with its mean.
+        greatest: the largest value there can be.
         symmetric: whether the two observations may change places, to the bit. Of task distances that says nothing: the
             way back is measured on the other task's images.
         needs_diagonal: whether both observations must carry their Fisher diagonals.
@@ -54,6 +56,7 @@ class Measure(Protocol):
     unit: str
     folded: bool
     relative_noise: bool
+    greatest: float
     symmetric: bool
     needs_diagonal: bool
 
@@ -75,6 +78,7 @@ class LogDet:
     unit = "nats per parameter"
     folded = True
     relative_noise = False
+    greatest = math.inf
     symmetric = False
     needs_diagonal = False
 
@@ -106,6 +110,7 @@ class LogDetLayerwise:
     unit = "nats per parameter"
     folded = False
     relative_noise = True
+    greatest = math.inf
     symmetric = False
     needs_diagonal = False
 
@@ -133,6 +138,7 @@ class LogMe:
     unit = "nats per image"
     folded = False
     relative_noise = False
+    greatest = math.inf
     symmetric = False
     needs_diagonal = False
 
@@ -147,6 +153,7 @@ class Frechet:
     unit = "dimensionless, 0 to 1"
     folded = False
     relative_noise = True
+    greatest = 1.0
     symmetric = True
     needs_diagonal = True
 
@@ -162,6 +169,7 @@ class Task2Vec:
     unit = "dimensionless, 0 to 1"
     folded = False
     relative_noise = True
+    greatest = 1.0
     symmetric = True
     needs_diagonal = True
 
@@ -180,6 +188,7 @@ class Task2VecAsymmetric:
     unit = "dimensionless"
     folded = False
     relative_noise = False
+    greatest = math.inf
     symmetric = False
     needs_diagonal = True
 

@@ -14,6 +14,7 @@ from ldnas.data.task_data import ImageSet
 from ldnas.distance.log_det import LogDetSummary
 from ldnas.distance.logme import log_me
 from ldnas.distance.probe import fit_probe
+from ldnas.errors import DivergedNetworkError
 from ldnas.fisher import (
     FisherDiagonal,
     batch_mean_squares,
@@ -26,9 +27,10 @@ from ldnas.recipe import Recipe
 from ldnas.seeding import derive_seed
 
 GROUPS = 16
-"""Into so many groups the images fall for the jackknife; fewer where a group would hold fewer than `_SMALLEST`."""
+"""Into so many groups of equal size (give or take one image) the images fall for the jackknife."""
 
-_SMALLEST = 8
+_SMALLEST = 16
+"""Images in a group, at least: there are fewer groups where they would be smaller."""
 
 Batches = Iterator[tuple[Tensor, Tensor]]
 
@@ -40,7 +42,7 @@ class Observation:
     Attributes:
         log_det: the log-determinant sums of its Fisher diagonal.
         logme: the evidence of its features for the target's labels (`ldnas.distance.logme`), in nats per image.
-        diagonal: the Fisher diagonal itself, where it was to be kept.
+        diagonal: the Fisher diagonal itself, on the CPU, where it was to be kept.
     """
 
     log_det: LogDetSummary
@@ -52,8 +54,12 @@ class Observation:
         return cls(LogDetSummary.from_json(value["log_det"]), float(value["logme"]))
 
     def to_json(self) -> dict[str, Any]:
-        """All but the diagonal."""
-        return {"log_det": self.log_det.to_json(), "logme": self.logme}
+        """All but the diagonal; with the standard error of L over draws of the images, in nats per parameter."""
+        return {
+            "log_det": self.log_det.to_json(),
+            "logme": self.logme,
+            "standard_error": self.log_det.standard_error,
+        }
 
 
 def observe(
@@ -65,6 +71,7 @@ def observe(
     those of a smaller M are among those of a larger one. The network itself is left as it was.
 
     Raises:
+        DivergedNetworkError: the network's features on these images are not finite numbers.
         ValueError: `recipe.head` is `own`, and the network has fewer outputs than the target has classes.
     """
     device = next(network.parameters()).device
@@ -72,6 +79,8 @@ def observe(
     for_probe = draw(images, recipe.probe_images, "probe").to(device)
     with torch.no_grad():
         features = torch.cat([observed.features(inputs) for inputs, _ in batches(for_probe, recipe.batch_size)])
+    if not torch.isfinite(features).all():
+        raise DivergedNetworkError("the network's features are not finite numbers: its training diverged")
     if recipe.head == "probe":
         observed.head = fit_probe(features, for_probe.labels, classes=classes, l2=recipe.probe_l2)
     else:
@@ -99,11 +108,11 @@ def batches(images: ImageSet, size: int) -> Batches:
 def _diagonals(network: Classifier, images: ImageSet, classes: int, recipe: Recipe) -> list[FisherDiagonal]:
     """The Fisher diagonal of each group of images; one group where squares of batches do not add up."""
     counted = None if recipe.parameters == "all" else network.backbone_parameters()
-    group_size = len(images) if recipe.variant == "batch_mean" else max(_SMALLEST, -(-len(images) // GROUPS))
     diagonal_of = _variant(recipe, network, classes, counted)
+    many = 1 if recipe.variant == "batch_mean" else min(GROUPS, max(1, len(images) // _SMALLEST))
     diagonals = []
-    for inputs, labels in zip(images.images.split(group_size), images.labels.split(group_size), strict=True):
-        diagonal = diagonal_of(batches(ImageSet(inputs, labels), recipe.batch_size))
+    for chosen in torch.arange(len(images)).tensor_split(many):
+        diagonal = diagonal_of(batches(images.subset(chosen.to(images.labels.device)), recipe.batch_size))
         diagonals.append(_regrouped(diagonal, recipe))
     return diagonals
 
@@ -139,7 +148,7 @@ def _mean(groups: Sequence[FisherDiagonal]) -> FisherDiagonal:
     blocks = {}
     for name, block in groups[0].blocks.items():
         total = torch.stack([group.blocks[name].double() * group.samples for group in groups]).sum(dim=0)
-        blocks[name] = (total / samples).to(block.dtype)
+        blocks[name] = (total / samples).to("cpu", block.dtype)
     return FisherDiagonal(blocks, samples, groups[0].layers)
 
 

@@ -1,5 +1,6 @@
 """From distances per repetition to the answer: who is closest, how surely, and is it close at all."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def rank(sources: Mapping[str, Spread], certainties: Mapping[str, Certainty], *,
     tied: list[str] = []
     for key in sorted(known, key=lambda key: (-known[key], order.index(key))):
         tied.append(key)
-        if sum(known[one] for one in tied) >= SURE:
+        if math.fsum(known[one] for one in tied) >= SURE - 1e-9:  # three tenths and six are nine
             break
     return Ranking(Verdict.TIE if len(tied) > 1 else Verdict.CLOSEST, order, tuple(tied))
 

@@ -18,10 +18,10 @@ ALPHA = 0.15
 def task2vec_embedding(fisher: FisherDiagonal) -> Tensor:
     """The Fisher diagonal averaged within each filter, `[filters]` in float64, in nats² per squared unit of weight.
 
-    Parameters come in the order of their names. A filter is one output channel of a convolution or linear weight. As in
-    the authors' program (awslabs/aws-cv-task2vec), the weights of norms count with one entry per channel, and biases are
-    left out. Theirs leaves out the classifier too; here that is up to the recipe, which by default counts the backbone
-    alone.
+    Parameters come in the order of their names. A filter is one output channel of a convolution or linear weight.
+    As in the authors' program (awslabs/aws-cv-task2vec), the weights of norms count with one entry per channel, and
+    biases are left out. Theirs leaves out the classifier too; here that is up to the recipe, which by default counts
+    the backbone alone.
 
     Raises:
         ValueError: no parameter is a weight, or the recipe averaged the filters away (`first_axis` is `mean`).

@@ -53,7 +53,8 @@ def estimate_column(
 
     The interval is Student's t around the mean over repetitions, with the variance of training noise pooled over
     sources and the sampling error of the images added; for a folded measure it is taken on the signed difference and
-    then folded. The probability draws training noise and image noise jointly for all sources, `DRAWS` times.
+    then folded (0 to the farther end, where it reaches over 0). The probability draws training noise and image noise
+    jointly for all sources, `DRAWS` times.
 
     Args:
         distances: of each source, in order of repetition; those of one repetition share the target's network.
@@ -62,6 +63,8 @@ def estimate_column(
     """
     if not distances:
         return {}
+    # In a fixed order, so that the order of the sources does not choose among the draws.
+    distances = {key: distances[key] for key in sorted(distances)}
     table = _Table.of(distances, measure)
     errors = [_sampling_error(measured) for measured in distances.values()]
     if max(table.repetitions) < 2:
@@ -89,7 +92,8 @@ class _Table:
         means: of the distances over repetitions, on this scale `[K]`.
         images: `[K, B]`: what each group of images does to the means, scaled so that the sum over groups of
             (unit normal · column) has the jackknife's covariance. Zero columns where it is not known.
-        logarithmic, folded: how to come back from this scale.
+        logarithmic: whether this scale is.
+        measure: that the distances are by.
     """
 
     values: Floats
@@ -97,7 +101,7 @@ class _Table:
     means: Floats
     images: Floats
     logarithmic: bool
-    folded: bool
+    measure: Measure
 
     @classmethod
     def of(cls, distances: Mapping[str, Sequence[Distance]], measure: Measure) -> "_Table":
@@ -112,16 +116,30 @@ class _Table:
         if logarithmic:
             # The logarithm of the mean, not the mean of logarithms: the expected distance is what is asked for.
             images, unfolded, means = images / means[:, None], np.log(unfolded), np.log(means)
-        return cls(unfolded, repetitions, means, images, logarithmic, measure.folded)
+        return cls(unfolded, repetitions, means, images, logarithmic, measure)
 
     def interval(self, mean: float, half_width: float) -> tuple[float, float]:
-        """Back in the measure's unit."""
+        """Back in the measure's unit, and within its range."""
         low, high = float(mean - half_width), float(mean + half_width)
         if self.logarithmic:
-            return math.exp(low), math.exp(high)
-        if not self.folded:
-            return low, high
-        return (0.0 if low <= 0 <= high else min(abs(low), abs(high))), max(abs(low), abs(high))
+            low, high = math.exp(low), math.exp(high)
+        elif self.measure.folded:
+            low, high = 0.0 if low <= 0 <= high else min(abs(low), abs(high)), max(abs(low), abs(high))
+        elif self.measure.relative_noise:
+            low = max(0.0, low)
+        return low, min(high, self.measure.greatest)
+
+    def without_shared_noise(self) -> Floats:
+        """The means `[K]` as they would be had every source met all repetitions of the target.
+
+        A source with fewer repetitions than others met only some of the target's networks, whose share u_r then does
+        not cancel; it is estimated from the sources that met them all.
+        """
+        complete = self.values[self.repetitions == self.repetitions.max()]
+        shared = complete.mean(axis=0) - complete.mean()
+        met = [shared[:count].mean() if count < len(shared) else 0.0 for count in self.repetitions]
+        unshared: Floats = self.means - np.array(met)
+        return unshared
 
 
 @dataclass(frozen=True)
@@ -172,8 +190,8 @@ def _chances(table: _Table, noise: _TrainingNoise, generator: np.random.Generato
     own /= np.sqrt(generator.chisquare(noise.own_freedom, (DRAWS, 1)) / noise.own_freedom)
     shared = math.sqrt(noise.shared / table.repetitions.max()) * generator.standard_t(noise.shared_freedom, (DRAWS, 1))
     images = generator.standard_normal((DRAWS, groups)) @ table.images.T
-    drawn = table.means + own + shared + images
-    if table.folded:
+    drawn = table.without_shared_noise() + own + shared + images
+    if table.measure.folded:
         drawn = np.abs(drawn)
     least = drawn == drawn.min(axis=1, keepdims=True)
     chances: Floats = (least / least.sum(axis=1, keepdims=True)).mean(axis=0)

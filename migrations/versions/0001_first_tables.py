@@ -204,6 +204,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tasks")),
     )
     op.create_index(op.f("ix_tasks_job_id"), "tasks", ["job_id"], unique=False)
+    op.create_index(op.f("ix_tasks_name"), "tasks", ["name"], unique=False)
     op.create_index("ix_tasks_newest", "tasks", ["created_at", "id"], unique=False)
     op.create_index(
         "uq_tasks_baseline_name",

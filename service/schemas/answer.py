@@ -75,7 +75,7 @@ class Distance(Part):
     mend: Mend | None = None
     interval: Interval | None = Field(None, description="90 % for the expected distance over training seeds")
     repetitions: int | None = None
-    probability_closest: float | None = None
+    probability_closest: float | None = Field(None, description="null too where it was left behind early on")
     comparable: bool | None = None
     approximation: bool | None = Field(None, description="whether the baseline's networks all reach 1-ε")
     standard_error: float | None = Field(None, description="from the sampling of images, in the measure's unit")
@@ -163,6 +163,9 @@ class Recommendation(Part):
     target: Target
     approximation: bool | None = Field(None, description="whether all networks of the target reach 1-ε")
     verdict: Verdict | None = None
+    tied: list[str] | None = Field(
+        None, description="ids of the tied baselines, the most probable first; empty unless the verdict is `tie`"
+    )
     closest: Closest = Field(default_factory=Closest)
     scale: Scale = Field(default_factory=Scale)
     distances: list[Distance] | None = None

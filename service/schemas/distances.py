@@ -4,7 +4,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import ConfigDict, Field
 
-from service.schemas.base import Instant, Name, Request, Response
+from service.schemas.base import BASELINE_NAME, Instant, Name, Request, Response
 from service.schemas.jobs import State
 
 # Spelled out for type checkers and the OpenAPI document; a test holds them against ldnas.recipe.
@@ -29,7 +29,8 @@ class TaskLabel(Response):
 class DistanceMatrix(Response):
     """Distances from the task of each row to the task of each column; `null` where not measured.
 
-    Without `source` and `target` every task has a row and a column, in the order of `tasks`.
+    Without `source` and `target` every baseline has a row and a column, and every target to which one was measured has
+    a column, in the order of `tasks`.
     """
 
     measure: Measure
@@ -39,7 +40,9 @@ class DistanceMatrix(Response):
     tasks: list[TaskLabel] = Field(description="every task of a row or a column")
     sources: list[str] = Field(description="row i belongs to the task with this id")
     targets: list[str] = Field(description="column j belongs to the task with this id")
-    mean: list[list[float | None]]
+    mean: list[list[float | None]] = Field(
+        description="over repetitions; may be negative by `logme` and `task2vec_asymmetric`"
+    )
     std: list[list[float | None]] = Field(description="over repetitions, n-1 in the denominator; null for one")
     repetitions: list[list[int | None]]
 
@@ -81,10 +84,12 @@ class DistanceRequest(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [{"targets": ["odd_or_even"], "measures": ["log_det"]}]})
 
     targets: list[Name] = Field(
-        min_length=1, max_length=100, description="names or ids of baselines, or ids of targets of recommendations"
+        min_length=1,
+        max_length=100,
+        description="each a task: its id, or a baseline's name, or a target's name (refused where several have it)",
     )
     sources: list[Name] | None = Field(
-        None, min_length=1, max_length=1000, description="names or ids of baselines; absent: all of them"
+        None, min_length=1, max_length=1000, description=f"each {BASELINE_NAME}; absent: all of them"
     )
     measures: list[Measure] = Field(
         default_factory=lambda: list(get_args(StandingMeasure)),
@@ -107,8 +112,7 @@ class DistanceTarget(Response):
 class DistanceJob(Response):
     """The job that measures one column."""
 
-    id: str = Field(description="of the job; poll `/v1/jobs/{id}`")
-    job_id: str = Field(description="the same, under the name that tasks and recommendations have for it")
+    job_id: str = Field(description="poll `/v1/jobs/{job_id}`")
     state: State
     target: DistanceTarget
 

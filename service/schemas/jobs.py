@@ -31,7 +31,7 @@ class Job(Resource):
     failures: int = Field(description="starts lost to infrastructure, counted against `max_attempts`")
     max_attempts: int
     cancel_requested: bool
-    params: dict[str, Any] = Field(description="ids of what the job works on")
+    params: dict[str, Any] = Field(description="what the job works on; a listing leaves long lists out")
     result: dict[str, Any] | None
     error: Problem | None
     created_at: Instant

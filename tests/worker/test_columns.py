@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from ldnas.distance import halving
 from ldnas.recipe import MEASURES, STANDING_MEASURES
@@ -13,7 +14,7 @@ from worker.endings import Ending
 from worker.registry.models import Job, JobKind, JobState
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.settings import Settings
-from worker.stages import distance, observations
+from worker.stages import observations
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
 POOLS = Genotype(("max_pool_3x3",) * 6)
@@ -87,11 +88,21 @@ def test_a_column_is_measured_by_every_measure_and_kept(engine, add_baseline, ad
         assert column["scale"]["untrained_distance"] is not None
     with reading(engine) as registry:
         matrix = registry.results.matrix("frechet", None)
-    assert [(row.source_task_id, row.target_task_id, row.repetitions) for row in matrix] == [("three", "two", 2)]
+    pairs = {(row.source_task_id, row.target_task_id): row.mean for row in matrix}
+    assert {pair for pair in pairs if pairs[pair] > 0} == {("three", "two")}
+    assert pairs["three", "three"] == pairs["two", "two"] == 0.0
+    for name, column in job.result["columns"].items():
+        assert column["scale"]["self_distance"] > 0, name
     assert len(passes) == 6, "two repetitions of source, target and untrained networks"
     again = run(add_column("two", measures=[*MEASURES]))
     assert again.result["columns"] == job.result["columns"]
-    assert len(passes) == 6, "what was measured is not measured again"
+    fewer = run(add_column("two"))
+    assert fewer.result["columns"]["log_det"]["distances"][0]["mean"] == pairs_of(job, "log_det")
+    assert len(passes) == 6, "what was measured is not measured again, nor for fewer measures"
+
+
+def pairs_of(job: Job, name: str) -> float:
+    return float(job.result["columns"][name]["distances"][0]["mean"])
 
 
 def test_fewer_repetitions_can_be_asked_for(add_baseline, add_column, run, passes) -> None:
@@ -110,29 +121,86 @@ def test_a_column_needs_its_sources(add_baseline, add_column, run) -> None:
     assert job.result["eligibility"][0]["reason"] == "it is not registered any more"
 
 
-def test_many_baselines_are_halved_before_the_rest_is_measured_in_full(
-    engine, add_baseline, add_recommendation, run, passes, monkeypatch
-) -> None:
+@pytest.fixture
+def halved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if two baselines were many, and a few images enough to leave one behind."""
     monkeypatch.setattr(halving, "FINALISTS", 2)
+    monkeypatch.setattr(halving, "_FEWEST_IMAGES", 1)
+    monkeypatch.setattr(halving, "_OVERHEAD_IMAGES", 0)
+
+
+def test_many_baselines_are_halved_before_the_rest_is_measured_in_full(
+    engine, settings, add_baseline, add_recommendation, claim, run, passes, halved, monkeypatch
+) -> None:
     for seed in range(4):
         add_baseline(f"three-{seed}", seed=seed)
-    assert run(add_recommendation(labels=ACROSS)).state is JobState.SUCCEEDED
+    job_id = add_recommendation(labels=ACROSS)
+    real = observations.observe
+    monkeypatch.setattr(observations, "observe", fails_after(7, real))
+    killed = claim(job_id)
+    assert runner.run(settings, engine, job_id, killed.attempt) is Ending.RELEASED
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET run_after = 0"))
+    monkeypatch.setattr(observations, "observe", real)
+    assert run(job_id).state is JobState.SUCCEEDED
     with reading(engine) as registry:
         entries = registry.recommendations.get("answer").document["distances"]
-        (story,) = [event.data for event in registry.jobs.events_after(_job_of(registry)) if event.kind == "halving"]
-    assert story["sources"] == 4
+        train = registry.recommendations.get("answer").document["target"]["train"]
+        stories = [event.data for event in registry.jobs.events_after(job_id) if event.kind == "halving"]
+    (story,) = stories
+    assert (story["sources"], story["samples"]) == (4, train // 4)
     finalists, behind = entries[: story["left"]], entries[story["left"] :]
     assert 1 <= len(finalists) <= 2
     assert all(entry["probability_closest"] > 0 and entry["interval"] for entry in finalists)
-    assert all(entry["probability_closest"] == 0.0 and entry["interval"] is None for entry in behind)
-    assert all(entry["mean"] > 0 for entry in entries)
-    small, full = (sum(recipe.samples == samples for recipe in passes) for samples in (256, 1024))
-    assert (small, full) == (4 * 2 + 2, 2 * len(finalists) + 4)
+    assert all((entry["probability_closest"], entry["interval"]) == (None, None) for entry in behind)
+    assert [entry["samples"] for entry in entries] == [train] * len(finalists) + [train // 4] * len(behind)
+    small, full = (sum(recipe.samples == samples for recipe in passes) for samples in (train // 4, 1024))
+    assert (small, full) == (4 * 2 + 2, 2 * len(finalists) + 4), "the second attempt repeats no pass of the first"
 
 
-def _job_of(registry: Any) -> str:
-    return str(registry.recommendations.get("answer").job_id)
+def fails_after(count: int, real: Callable[..., Any]) -> Callable[..., Any]:
+    """`real` until it was called so often, then a disk that is full."""
+    calls = iter(range(count))
+
+    def limited(*arguments: Any, **options: Any) -> Any:
+        if next(calls, None) is None:
+            raise OSError("no space left on device")
+        return real(*arguments, **options)
+
+    return limited
 
 
-def test_the_column_of_a_small_registry_is_measured_in_full() -> None:
-    assert distance.plan_rungs(4, 3, None) == ()
+def test_a_column_that_was_asked_for_is_measured_in_full_however_many_sources_there_are(
+    add_baseline, add_column, run, halved
+) -> None:
+    for seed in range(3):
+        add_baseline(f"three-{seed}", seed=seed)
+    add_baseline("two", labels=ACROSS)
+    job = run(add_column("two"))
+    assert [entry["interval"] is not None for entry in job.result["columns"]["logme"]["distances"]] == [True] * 3
+
+
+def test_a_baseline_whose_networks_diverged_is_told_and_left_out(
+    engine, add_baseline, add_column, run, monkeypatch
+) -> None:
+    add_baseline("broken")
+    add_baseline("two", labels=ACROSS)
+    real = observations.load_task_network
+    with reading(engine) as registry:
+        diverged = {network.key for network in registry.tasks.networks("broken")}
+
+    def load(context: Any, network: Any) -> Any:
+        loaded = real(context, network)
+        if network.key in diverged:
+            loaded.backbone[0].weight.data.fill_(float("nan"))
+        return loaded
+
+    monkeypatch.setattr(observations, "load_task_network", load)
+    job = run(add_column("two"))
+    assert job.state is JobState.SUCCEEDED
+    column = job.result["columns"]["log_det_layerwise"]
+    (entry,) = column["distances"]
+    assert (column["verdict"], entry["name"], entry["mean"], entry["mend"]) == ("no_baseline", "broken", None, None)
+    with reading(engine) as registry:
+        (story,) = [event.data for event in registry.jobs.events_after(job.id) if event.kind == "unusable"]
+    assert "not finite" in story["reason"]

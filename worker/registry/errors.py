@@ -5,7 +5,7 @@ RegistryError
 ├── FenceLostError                the job is no longer held under this fence; whoever works on it must stop
 ├── ConflictError                 the rows that are there do not allow it
 │   ├── NameTakenError            another baseline holds the name
-│   ├── TaskBusyError             the task's job has not ended yet
+│   ├── TaskBusyError             a job that works on the task has not ended yet
 │   ├── RecommendationBusyError   the recommendation's job has not ended yet
 │   ├── JobNotRetriableError      only failed and cancelled jobs can be tried again
 │   ├── IdempotencyKeyReusedError the key was used before, with another request
@@ -53,7 +53,7 @@ class NameTakenError(ConflictError):
 
 
 class TaskBusyError(ConflictError):
-    """The task's job has not ended yet."""
+    """A job that works on the task has not ended yet: its own, or one that measures distances to it."""
 
     def __init__(self, task_id: str, job_id: str) -> None:
         super().__init__(f"task {task_id} is still worked on by job {job_id}; cancel that first")

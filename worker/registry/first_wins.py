@@ -11,10 +11,15 @@ from worker.registry.base import Base
 
 
 def keep_first(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert the rows, leaving out those whose key is there already (`ON CONFLICT DO NOTHING`)."""
+    """Insert the rows, leaving out those whose key is there already (`ON CONFLICT DO NOTHING`).
+
+    In the order of their keys: two transactions that store the same rows wait for each other, never in a circle.
+    """
     if not rows:
         return
-    session.execute(insert_into(session, table).on_conflict_do_nothing(), list(rows))
+    key = [column.name for column in table.__table__.primary_key.columns]
+    ordered = sorted(rows, key=lambda row: tuple(row[name] for name in key))
+    session.execute(insert_into(session, table).on_conflict_do_nothing(), ordered)
 
 
 def insert_into(session: Session, table: type[Base]) -> Insert | postgresql.Insert:

@@ -15,9 +15,9 @@ from worker.registry.errors import (
 )
 from worker.registry.job_models import Job, JobEvent
 from worker.registry.leases import LeasedJobs
-from worker.registry.models import Task
 from worker.registry.pages import newest_first
 from worker.registry.states import JobState
+from worker.registry.tasks import Tasks
 
 
 class Jobs(LeasedJobs):
@@ -82,6 +82,10 @@ class Jobs(LeasedJobs):
             raise NotFoundError("job", job_id)
         return job
 
+    def states(self, job_ids: Sequence[str]) -> dict[str, JobState]:
+        """The states of these jobs by their ids."""
+        return dict(self._session.execute(select(Job.id, Job.state).where(Job.id.in_(job_ids))).all())
+
     def list(
         self,
         *,
@@ -123,7 +127,7 @@ class Jobs(LeasedJobs):
         if job.state not in (JobState.FAILED, JobState.CANCELLED):
             raise JobNotRetriableError(job_id, job.state)
         task_id = job.params.get("task_id") or job.params.get("target_task_id")
-        if task_id is not None and self._session.get(Task, task_id) is None:
+        if task_id is not None and not Tasks(self._session).hold([task_id]):
             raise JobNotRetriableError(job_id, f"{job.state}, and its task was deleted")
         job.failures = 0
         job.error = None

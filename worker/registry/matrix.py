@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from worker.registry.models import Distance, TaskNetwork
+from worker.registry.models import Distance, Task, TaskNetwork
+from worker.registry.states import TaskRole
 
 # Tables, not entities: a column of the matrix is thousands of rows, and the ORM would take longer than the database.
 _DISTANCES = Distance.__table__.c
@@ -19,7 +20,8 @@ class MatrixEntry(NamedTuple):
     """The distance from one task to another over their repetitions. A tuple, because a matrix holds very many.
 
     Attributes:
-        mean: mean over repetitions r of d(network r of the source, network r of the target), never negative.
+        mean: mean over repetitions r of d(network r of the source, network r of the target); may be negative by
+            `logme` and `task2vec_asymmetric`, never by another measure.
         std: sample standard deviation over repetitions (n-1), None for a single one.
         repetitions: how many pairs were measured.
     """
@@ -55,32 +57,50 @@ class MeasuredRepetition:
 def measured_distances(
     session: Session,
     measure: str,
-    recipe_digests: Collection[str] | None,
+    recipe_digests: Collection[str],
     source_task_id: str | None,
     target_task_id: str | None,
 ) -> list[MatrixEntry]:
     """Every pair of tasks that was measured by one of the recipes, narrowed down to a source, a target, or both.
 
-    Recipes of several architectures may stand together: a task's networks have one, so no pair mixes them. Without
-    recipes the one last used for this measure counts.
+    Recipes of several architectures may stand together: a task's networks have one, so no pair mixes them.
     """
-    recipes = recipe_digests if recipe_digests is not None else _last_recipe(session, measure)
     statement = _pairs(
         _SOURCES.c.task_id,
         _TARGETS.c.task_id,
         _SOURCES.c.repetition,
         _DISTANCES.value,
         measure=measure,
-        recipes=recipes,
+        recipes=recipe_digests,
     )
     if source_task_id is not None:
         statement = statement.where(_SOURCES.c.task_id == source_task_id)
     if target_task_id is not None:
         statement = statement.where(_TARGETS.c.task_id == target_task_id)
     values: dict[tuple[str, str], dict[int, float]] = {}
-    for source_id, target_id, repetition, value in session.execute(statement).all():
+    for source_id, target_id, repetition, value in session.execute(statement):
         values.setdefault((source_id, target_id), {})[repetition] = value
-    return [_entry(*pair, [*measured.values()]) for pair, measured in values.items()]
+    return [MatrixEntry(*pair, *spread([*measured.values()]), len(measured)) for pair, measured in values.items()]
+
+
+def measured_targets(session: Session, measure: str, recipe_digests: Collection[str]) -> dict[str, str]:
+    """The name, by its id, of every target to which another task was measured; oldest first.
+
+    A task is at distance 0 from itself before anything was measured, which does not count.
+    """
+    task = Task.__table__.c
+    measured = (
+        select(_TARGETS.c.task_id)
+        .join(Distance.__table__, _DISTANCES.target_network == _TARGETS.c.network_key)
+        .where(
+            _TARGETS.c.task_id == task.id,
+            _DISTANCES.measure == measure,
+            _DISTANCES.recipe_digest.in_(recipe_digests),
+            _DISTANCES.source_network != _DISTANCES.target_network,
+        )
+    )
+    statement = select(task.id, task.name).where(task.role == TaskRole.TARGET, measured.exists())
+    return dict(session.execute(statement.order_by(task.created_at, task.id)).all())
 
 
 def measured_repetitions(
@@ -89,11 +109,11 @@ def measured_repetitions(
     """One pair of tasks in detail, by repetition; empty where it was not measured."""
     statement = _pairs(
         _SOURCES.c.repetition,
-        *(_DISTANCES[name] for name in list(MeasuredRepetition.__dataclass_fields__)[1:]),
+        *(_DISTANCES[field.name] for field in fields(MeasuredRepetition) if field.name != "repetition"),
         measure=measure,
         recipes=recipe_digests,
     ).where(_SOURCES.c.task_id == source_task_id, _TARGETS.c.task_id == target_task_id)
-    latest = {row.repetition: MeasuredRepetition(*row) for row in session.execute(statement)}
+    latest = {row["repetition"]: MeasuredRepetition(**row) for row in session.execute(statement).mappings()}
     return [latest[repetition] for repetition in sorted(latest)]
 
 
@@ -115,14 +135,9 @@ def _pairs(*columns: Any, measure: str, recipes: Collection[str]) -> Select[*tup
     )
 
 
-def _last_recipe(session: Session, measure: str) -> list[str]:
-    last = select(_DISTANCES.recipe_digest).where(_DISTANCES.measure == measure)
-    return [*session.scalars(last.order_by(_DISTANCES.created_at.desc()).limit(1))]
-
-
-def _entry(source_id: str, target_id: str, values: Sequence[float]) -> MatrixEntry:
+def spread(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean and sample standard deviation (n-1; None for a single value)."""
     # Not the module statistics: its exact fractions would take most of the time of a large matrix.
     count = len(values)
     mean = sum(values) / count
-    std = math.sqrt(sum([(value - mean) ** 2 for value in values]) / (count - 1)) if count > 1 else None
-    return MatrixEntry(source_id, target_id, mean, std, count)
+    return mean, math.sqrt(sum([(value - mean) ** 2 for value in values]) / (count - 1)) if count > 1 else None

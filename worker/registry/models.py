@@ -70,7 +70,7 @@ class Task(Base):
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
-    name: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(255), index=True)
     role: Mapped[str] = mapped_column(String(16))
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
     dataset: Mapped[dict[str, Any]] = mapped_column(JSON)
@@ -163,8 +163,9 @@ class FisherSummary(Base):
 
 
 class Distance(Base):
-    """One network to one network on one task's data; `value` is never negative; `signed` keeps the direction.
+    """One network to one network on one task's data. All numbers are finite.
 
+    `value` may be negative by `logme` and `task2vec_asymmetric`, never by another measure; `signed` has the direction.
     `standard_error` is the sampling error over images, in the measure's unit; `contributions` are `[layer, value]` and
     add up to `value`. Both are None where the measure knows none.
     """

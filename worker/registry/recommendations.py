@@ -12,6 +12,7 @@ from worker.registry.leases import LeasedJobs
 from worker.registry.models import Recommendation, Task
 from worker.registry.pages import newest_first
 from worker.registry.states import TaskRole
+from worker.registry.tasks import delete_unmeasured
 
 
 class Recommendations:
@@ -66,9 +67,12 @@ class Recommendations:
         Raises:
             NotFoundError: no such recommendation.
             RecommendationBusyError: its job has not ended yet.
+            TaskBusyError: a job that measures distances to its target has not ended yet.
         """
         recommendation = self.get(recommendation_id)
         if not self._session.get_one(Job, recommendation.job_id).state.ended:
             raise RecommendationBusyError(recommendation_id, recommendation.job_id)
         self._session.execute(delete(Recommendation).where(Recommendation.id == recommendation_id))
-        self._session.execute(delete(Task).where(Task.id == recommendation.task_id, Task.role == TaskRole.TARGET))
+        target = self._session.get(Task, recommendation.task_id)
+        if target is not None and target.role == TaskRole.TARGET:
+            delete_unmeasured(self._session, target.id)

@@ -1,5 +1,6 @@
 """What was computed, under content keys: whoever stores second finds the first one's row."""
 
+import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -8,7 +9,13 @@ from sqlalchemy.orm import Session
 
 from worker.registry.base import new_id
 from worker.registry.first_wins import keep_first
-from worker.registry.matrix import MatrixEntry, MeasuredRepetition, measured_distances, measured_repetitions
+from worker.registry.matrix import (
+    MatrixEntry,
+    MeasuredRepetition,
+    measured_distances,
+    measured_repetitions,
+    measured_targets,
+)
 from worker.registry.models import Artifact, Distance, FisherSummary, GenotypeRow, Network
 from worker.registry.revisions import matrix_revision
 
@@ -48,8 +55,14 @@ class Results:
         """Store distances between networks, leaving out those that are there.
 
         `standard_error` and `contributions` may be absent.
+
+        Raises:
+            ValueError: a number is not finite; nothing was stored.
         """
-        keep_first(self._session, Distance, [{"standard_error": None, "contributions": None, **row} for row in rows])
+        complete = [{"standard_error": None, "contributions": None, **row} for row in rows]
+        for row in complete:
+            _require_finite(row)
+        keep_first(self._session, Distance, complete)
 
     def distances(
         self, source_networks: Sequence[str], target_networks: Sequence[str], measure: str, recipe_digest: str
@@ -69,13 +82,17 @@ class Results:
     def matrix(
         self,
         measure: str,
-        recipe_digests: Collection[str] | None,
+        recipe_digests: Collection[str],
         *,
         source_task_id: str | None = None,
         target_task_id: str | None = None,
     ) -> list[MatrixEntry]:
         """Distances between tasks over their repetitions; pairs that were not measured are absent."""
         return measured_distances(self._session, measure, recipe_digests, source_task_id, target_task_id)
+
+    def measured_targets(self, measure: str, recipe_digests: Collection[str]) -> dict[str, str]:
+        """The name, by its id, of every target to which another task was measured; oldest first."""
+        return measured_targets(self._session, measure, recipe_digests)
 
     def matrix_revision(self) -> str | None:
         """Changes with whatever `matrix` and the names of tasks depend on; read it before them."""
@@ -119,3 +136,10 @@ class Results:
         """Record a file of the artifact store, unless it is there; the row that is stored."""
         keep_first(self._session, Artifact, [{"digest": digest, "bytes": bytes, "media_type": media_type}])
         return self._session.get_one(Artifact, digest)
+
+
+def _require_finite(row: dict[str, Any]) -> None:
+    numbers = [row["value"], row["signed"], row["standard_error"], *(value for _, value in row["contributions"] or ())]
+    if not all(number is None or math.isfinite(number) for number in numbers):
+        named = ", ".join(f"{name} {row[name]}" for name in ("source_network", "target_network", "data_key", "measure"))
+        raise ValueError(f"a number of the distance with {named} is not finite: {numbers}")

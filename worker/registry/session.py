@@ -54,7 +54,7 @@ def unit_of_work(engine: Engine) -> Iterator[Registry]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Registry]:
-    """One short reading transaction; the database refuses any write in it.
+    """One short reading transaction, in which all statements see one moment; the database refuses any write in it.
 
     Raises:
         DatabaseUnavailableError: the database refused, timed out or broke off.
@@ -65,8 +65,10 @@ def reading(engine: Engine) -> Iterator[Registry]:
 
 def read_only(engine: Engine) -> Engine:
     """The same engine, with transactions that take no write lock and can change nothing."""
-    options = {"postgresql_readonly": True} if engine.dialect.name == "postgresql" else {}
-    return engine.execution_options(ldnas_reading=True, **options)
+    if engine.dialect.name == "postgresql":
+        # What one statement found must still be there for the next: SQLite gives every transaction one snapshot.
+        return engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
+    return engine.execution_options(ldnas_reading=True)
 
 
 def _configure_sqlite(connection: sqlite3.Connection, record: object) -> None:

@@ -1,6 +1,6 @@
 """Tasks: what is known (baselines) and what is asked about (targets)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,9 @@ from worker.registry.first_wins import keep_first
 from worker.registry.job_models import Job
 from worker.registry.models import GenotypeRow, Network, Task, TaskGenotype, TaskNetwork
 from worker.registry.pages import newest_first
-from worker.registry.states import JobState, TaskRole
+from worker.registry.states import JobKind, JobState, TaskRole
+
+_IDS_AT_ONCE = 10_000  # a statement has no more than 32,766 parameters on SQLite
 
 
 @dataclass(frozen=True)
@@ -79,22 +81,49 @@ class Tasks:
         Raises:
             NotFoundError: there is none of these.
         """
-        found = self._session.scalar(
+        return self.find_all(name_or_id, limit=1)[0]
+
+    def find_all(self, name_or_id: str, limit: int) -> Sequence[Task]:
+        """The task of that id, else the baseline of that name, else the targets of that name, newest first.
+
+        Raises:
+            NotFoundError: there is none of these.
+        """
+        found = self._session.scalars(
             select(Task)
             .where(or_(Task.id == name_or_id, Task.name == name_or_id))
             .order_by((Task.id == name_or_id).desc(), (Task.role == TaskRole.BASELINE).desc())
             .order_by(Task.created_at.desc(), Task.id.desc())
-            .limit(1)
-        )
-        if found is None:
+            .limit(limit)
+        ).all()
+        if not found:
             raise NotFoundError("task", name_or_id, by="id or name")
-        return found
+        sole = found[0].id == name_or_id or found[0].role == TaskRole.BASELINE
+        return found[:1] if sole else found
 
-    def names(self, role: str) -> dict[str, str]:
-        """The name of every task of the role by its id, oldest first."""
+    def baseline_names(self) -> dict[str, str]:
+        """The name of every baseline by its id, oldest first."""
         task = Task.__table__.c
-        statement = select(task.id, task.name).where(task.role == role).order_by(task.created_at, task.id)
+        statement = select(task.id, task.name).where(task.role == TaskRole.BASELINE).order_by(task.created_at, task.id)
         return dict(self._session.execute(statement).all())
+
+    def names(self, ids: Collection[str]) -> dict[str, str]:
+        """The names of these tasks by their ids: baselines first, then targets, each oldest first."""
+        task = Task.__table__.c
+        columns = select(task.role != TaskRole.BASELINE, task.created_at, task.id, task.name)
+        wanted = list(ids)
+        rows = [
+            row
+            for start in range(0, len(wanted), _IDS_AT_ONCE)
+            for row in self._session.execute(columns.where(task.id.in_(wanted[start : start + _IDS_AT_ONCE])))
+        ]
+        return {id: name for _, _, id, name in sorted(tuple(row) for row in rows)}
+
+    def hold(self, ids: Collection[str]) -> set[str]:
+        """Those of the ids that are there; none of them can be deleted before the transaction ends."""
+        return {
+            *self._session.scalars(select(Task.id).where(Task.id.in_(ids)).order_by(Task.id).with_for_update(read=True))
+        }
 
     def baselines(self) -> list[TaskRow]:
         """Every baseline with the state of its job, oldest first."""
@@ -155,12 +184,12 @@ class Tasks:
 
         Raises:
             NotFoundError: no such task.
-            TaskBusyError: its job has not ended yet.
+            TaskBusyError: its job, or one that measures distances to it, has not ended yet.
         """
         found = self.row(task_id)
         if not found.state.ended:
             raise TaskBusyError(task_id, found.task.job_id)
-        self._session.execute(delete(Task).where(Task.id == task_id))
+        delete_unmeasured(self._session, task_id)
 
     def link_network(self, task_id: str, repetition: int, network_key: str) -> None:
         """Repetition r of the task is this network."""
@@ -221,3 +250,22 @@ class Tasks:
 
 def _with_state() -> Select[Task, JobState]:
     return select(Task, Job.state).join(Job, Job.id == Task.job_id)
+
+
+def delete_unmeasured(session: Session, task_id: str) -> None:
+    """Delete the row of a task, unless distances to it are being measured.
+
+    Raises:
+        TaskBusyError: a job that measures them has not ended yet.
+    """
+    session.execute(select(Task.id).where(Task.id == task_id).with_for_update())  # see `Tasks.hold`
+    busy = session.scalar(
+        select(Job.id)
+        .where(Job.state.in_((JobState.QUEUED, JobState.RUNNING)), Job.kind == JobKind.DISTANCES)
+        .where(Job.params["target_task_id"].as_string() == task_id)
+        .order_by(Job.created_at, Job.id)
+        .limit(1)
+    )
+    if busy is not None:
+        raise TaskBusyError(task_id, busy)
+    session.execute(delete(Task).where(Task.id == task_id))

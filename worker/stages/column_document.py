@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ldnas.distance.ranking import Ranking
+from ldnas.distance.ranking import Ranking, Verdict
 from worker.registry.models import Task
 from worker.stages.baselines import Baseline
 from worker.stages.distance import Column
@@ -17,9 +17,12 @@ def column_document(column: Column, baselines: Sequence[Baseline], *, measure: s
     itself = column.itself[measure]
     by_id = {baseline.id: baseline for baseline in baselines}
     entries = [_measured(by_id[key], column, measure) for key in ranking.order]
-    entries += [_not_comparable(baseline, measure, architecture) for baseline in baselines if not baseline.comparable]
+    entries += [
+        _not_measured(baseline, measure, architecture) for baseline in baselines if baseline.id not in column.sources
+    ]
     return {
         "verdict": str(ranking.verdict),
+        "tied": list(ranking.closest) if ranking.verdict is Verdict.TIE else [],
         "closest": _closest(column, ranking, by_id, measure),
         "scale": {
             "self_distance": itself.mean if itself else None,
@@ -57,7 +60,7 @@ def _measured(baseline: Baseline, column: Column, measure: str) -> Document:
         "repetitions": spread.repetitions,
         "samples": source.samples,
         "contributions": [{"layer": layer, "value": value} for layer, value in spread.contributions],
-        "probability_closest": 0.0,
+        "probability_closest": None,
         "standard_error": None,
     }
     if source.finalist:
@@ -68,14 +71,15 @@ def _measured(baseline: Baseline, column: Column, measure: str) -> Document:
     return entry
 
 
-def _not_comparable(baseline: Baseline, measure: str, architecture: str) -> Document:
+def _not_measured(baseline: Baseline, measure: str, architecture: str) -> Document:
+    """A source of another architecture, or one whose networks cannot be used (an event says why)."""
     unknown = ("mean", "std", "signed", "interval", "probability_closest", "standard_error", "samples")
     return {
         **_entry(baseline, measure),
         **dict.fromkeys(unknown),
         "others": {},
         "contributions": [],
-        "mend": _mend(baseline.task, architecture),
+        "mend": None if baseline.comparable else _mend(baseline.task, architecture),
         "repetitions": 0,
     }
 

@@ -1,7 +1,7 @@
 """distance: the column of distances from every comparable baseline to the target."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Any
 
@@ -11,6 +11,7 @@ from ldnas.distance.measures import Distance, measure
 from ldnas.distance.observation import Observation
 from ldnas.distance.ranking import Ranking, Spread, rank
 from ldnas.distance.uncertainty import Certainty, estimate_column
+from ldnas.errors import DivergedNetworkError
 from ldnas.recipe import STANDING_MEASURES, Recipe, default_recipe
 from worker.registry.models import Network
 from worker.stages.baselines import Baseline
@@ -46,12 +47,11 @@ class Column:
         return {key: source.spreads[name] for key, source in self.sources.items() if source.finalist}
 
     def ranking(self, name: str) -> Ranking:
-        """Who is closest by that measure, and how surely; those that were left behind come last."""
+        """Who is closest by that measure, and how surely; those that were left behind come last, the latest first."""
         ranking = rank(self.spreads(name), self.certainties[name], untrained=self.untrained[name])
-        behind = {key: source.spreads[name].mean for key, source in self.sources.items() if not source.finalist}
-        return Ranking(
-            ranking.verdict, ranking.order + tuple(sorted(behind, key=lambda key: behind[key])), ranking.closest
-        )
+        behind = {key: source for key, source in self.sources.items() if not source.finalist}
+        order = sorted(behind, key=lambda key: (-behind[key].samples, behind[key].spreads[name].mean, key))
+        return Ranking(ranking.verdict, ranking.order + tuple(order), ranking.closest)
 
 
 def measure_column(
@@ -70,7 +70,7 @@ def measure_column(
     """
     names = list(dict.fromkeys((ranking_measure, *measures)))
     work = _ColumnWork(context, target, [item.network for item in fitted], names)
-    rungs = () if exhaustive else plan_rungs(len(baselines), len(fitted), work.recipe)
+    rungs = () if exhaustive else plan_rungs(len(baselines), len(fitted), work.recipe, images=len(target.proxy.train))
     return work.run(baselines, rungs)
 
 
@@ -81,12 +81,12 @@ class _ColumnWork:
         self._images = len(target.proxy.train)
         self._own = own
         self._names = names
-        needs_diagonal = any(measure(name).needs_diagonal for name in names)
-        self._observations = Observations(context, target, keep_diagonal=needs_diagonal)
+        with_diagonals = any(measure(name).needs_diagonal for name in names)
+        self._observations = Observations(context, target, self.recipe, with_diagonals=with_diagonals)
 
     def run(self, baselines: Sequence[Baseline], rungs: Sequence[Rung]) -> Column:
-        self._observations.expected = len(self._own) * (2 + len(baselines))
         left = {baseline.id: baseline for baseline in baselines}
+        self._observations.expected = self._count(len(left), rungs)
         sources: dict[str, Source] = {}
         for rung in rungs:
             left, behind = self._halve(left, rung)
@@ -96,6 +96,8 @@ class _ColumnWork:
         by_measure: dict[str, dict[str, list[Distance]]] = {name: {} for name in self._names}
         for baseline in left.values():
             measured = self._measure_in_full(baseline, own)
+            if measured is None:
+                continue
             for name, distances in measured.items():
                 by_measure[name][baseline.id] = distances
             spreads = {name: Spread.of(distances) for name, distances in measured.items()}
@@ -108,14 +110,23 @@ class _ColumnWork:
             untrained={name: Spread.of(_pairwise(name, untrained, own)) for name in self._names},
         )
 
+    def _count(self, sources: int, rungs: Sequence[Rung]) -> int:
+        """How many observations there will be, at most."""
+        count = 0
+        for rung in rungs:
+            count += (sources + 1) * rung.repetitions
+            sources = min(sources, rung.keep)
+        return count + (sources + 2) * len(self._own)
+
     def _halve(self, left: Mapping[str, Baseline], rung: Rung) -> tuple[dict[str, Baseline], dict[str, Source]]:
         """Who goes on, and what is known of those that do not."""
         name = self._names[0]
         own = [self._observations.of_network(network, rung.recipe) for network in self._own[: rung.repetitions]]
         distances = {}
         for key, baseline in left.items():
-            networks = baseline.networks[: rung.repetitions]
-            distances[key] = _pairwise(name, [self._observations.of_network(n, rung.recipe) for n in networks], own)
+            seen = self._see(baseline, rung.recipe, rung.repetitions)
+            if seen is not None:
+                distances[key] = _pairwise(name, seen, own)
         kept = set(survivors(distances, measure(name), keep=rung.keep))
         self._context.event("halving", {"sources": len(left), "left": len(kept), "samples": rung.recipe.samples})
         behind = {
@@ -125,10 +136,21 @@ class _ColumnWork:
         }
         return {key: baseline for key, baseline in left.items() if key in kept}, behind
 
-    def _measure_in_full(self, baseline: Baseline, own: Sequence[Observation]) -> dict[str, list[Distance]]:
+    def _see(self, baseline: Baseline, recipe: Recipe, repetitions: int) -> list[Observation] | None:
+        """A source's networks on the target's images; None, with an event, where one of them cannot be used."""
+        try:
+            return [self._observations.of_network(network, recipe) for network in baseline.networks[:repetitions]]
+        except DivergedNetworkError as error:
+            story = {"task_id": baseline.id, "name": baseline.task.name, "reason": error.message}
+            self._context.event("unusable", story)
+            return None
+
+    def _measure_in_full(self, baseline: Baseline, own: Sequence[Observation]) -> dict[str, list[Distance]] | None:
         """Repetition r of the source with repetition r of the target, as far as both have one."""
+        seen = self._see(baseline, self.recipe, len(own))
+        if seen is None:
+            return None
         pairs = list(zip(baseline.networks, self._own, own, strict=False))
-        seen = [self._observations.of_network(network, self.recipe) for network, _, _ in pairs]
         measured = {name: _pairwise(name, seen, own) for name in self._names}
         rows = [
             _row(self._observations.data_key, self.recipe, name, network, target, distance)
@@ -159,9 +181,12 @@ def _pairwise(name: str, sources: Sequence[Observation], own: Sequence[Observati
 
 
 def _self_distance(name: str, own: Sequence[Observation]) -> Spread | None:
-    """The distance between two trainings of the target, over all ordered pairs; None for a single training."""
+    """How far two trainings of the target are apart, over all ordered pairs; None for a single training.
+
+    Of a measure that can be negative the absolute value counts: there and back would add up to nothing.
+    """
     pairs = [measure(name).distance(source, target) for source, target in permutations(own, 2)]
-    return Spread.of(pairs) if pairs else None
+    return Spread.of([replace(pair, value=abs(pair.value), contributions=()) for pair in pairs]) if pairs else None
 
 
 def _row(

@@ -6,7 +6,7 @@ from safetensors.torch import load as load_safetensors
 
 from ldnas.networks.build import build_network
 from ldnas.networks.classifier import Classifier
-from ldnas.recipe import STANDING_MEASURES, default_recipe
+from ldnas.recipe import MEASURES, default_recipe
 from ldnas.seeding import derive_seed
 from ldnas.train import TrainConfig
 from worker.registry.models import Network
@@ -79,6 +79,6 @@ def _link(context: JobContext, task: ResolvedTask, repetition: int, network: Net
     }
     with context.unit_of_work() as registry:
         registry.tasks.link_network(task.id, repetition, network.key)
-        registry.results.keep_distances([{**itself, "measure": measure} for measure in STANDING_MEASURES])
+        registry.results.keep_distances([{**itself, "measure": measure} for measure in MEASURES])
         registry.jobs.add_event(context.job_id, context.fence, "network", story)
     return FittedNetwork(network, approximation)

@@ -1,7 +1,7 @@
 """Observations of networks on one target, kept under (network, data, recipe): none is ever computed twice."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from safetensors.torch import load as load_safetensors
@@ -24,14 +24,15 @@ from worker.stages.resolve import ResolvedTask
 class Observations:
     """The networks of one column of the distance matrix, as they are seen on the target's training images.
 
-    `keep_diagonal` says whether whole Fisher diagonals are kept too (four bytes for each parameter), for measures
-    that compare them.
+    `with_diagonals` says whether the measures compare whole Fisher diagonals (four bytes for each parameter). Those of
+    `recipe`, the column's own, are then kept too; those of its smaller rounds are not.
     """
 
-    def __init__(self, context: JobContext, target: ResolvedTask, *, keep_diagonal: bool) -> None:
+    def __init__(self, context: JobContext, target: ResolvedTask, recipe: Recipe, *, with_diagonals: bool) -> None:
         self._context = context
         self._target = target
-        self._keep_diagonal = keep_diagonal
+        self._recipe = recipe
+        self._with_diagonals = with_diagonals
         self._done = 0
         self.expected = 0
 
@@ -57,32 +58,31 @@ class Observations:
         return self._observation(f"untrained:{target.architecture}:{repetition}", recipe, build)
 
     def _observation(self, network_key: str, recipe: Recipe, load: Callable[[], Classifier]) -> Observation:
-        identity = {"network": network_key, "data": self.data_key, "recipe": recipe.digest}
-        key = json_digest({"what": "observation", "diagonal": self._keep_diagonal, **identity})
-        observation = self._kept(key)
+        keys = _Keys.of(network_key, self.data_key, recipe)
+        observation = self._kept(keys)
         if observation is None:
             observation = observe(
                 load(),
                 self._target.proxy.train,
                 classes=self._target.classes,
                 recipe=recipe,
-                keep_diagonal=self._keep_diagonal,
+                keep_diagonal=self._with_diagonals,
             )
-            self._keep(key, network_key, recipe, observation)
+            self._keep(keys, network_key, recipe, observation)
         self._done += 1
         self.expected = max(self.expected, self._done)
         self._context.progress(self._done / self.expected, f"network {self._done} of {self.expected}")
         return observation
 
-    def _kept(self, key: str) -> Observation | None:
+    def _kept(self, keys: "_Keys") -> Observation | None:
         with self._context.reading() as registry:
-            row = registry.results.fisher_summary(key)
+            row = registry.results.fisher_summary(keys.diagonal if self._with_diagonals else keys.sums)
         if row is None:
             return None
         observation = Observation.from_json(row.summary)
-        diagonal = row.summary.get("diagonal")
-        if diagonal is None:
+        if not self._with_diagonals:
             return observation
+        diagonal = row.summary["diagonal"]
         if not self._context.store.path(diagonal["artifact"]).exists():
             return None
         loaded = load_safetensors(self._context.store.read(diagonal["artifact"]))
@@ -90,25 +90,37 @@ class Observations:
         blocks = {name: loaded[name] for names in layers for name in names}  # the file's order is no order
         return replace(observation, diagonal=FisherDiagonal(blocks, row.samples, layers))
 
-    def _keep(self, key: str, network_key: str, recipe: Recipe, observation: Observation) -> None:
-        summary: dict[str, Any] = observation.to_json()
+    def _keep(self, keys: "_Keys", network_key: str, recipe: Recipe, observation: Observation) -> None:
+        rows: list[tuple[str, dict[str, Any]]] = [(keys.sums, observation.to_json())]
         content = b""
-        if observation.diagonal is not None:
-            content = save_safetensors({name: block.cpu() for name, block in observation.diagonal.blocks.items()})
-            summary["diagonal"] = {
-                "artifact": self._context.store.put(content),
-                "layers": [list(names) for names in observation.diagonal.layers],
-            }
+        if observation.diagonal is not None and recipe == self._recipe:
+            content = save_safetensors(dict(observation.diagonal.blocks))
+            artifact = self._context.store.put(content)
+            layers = [list(names) for names in observation.diagonal.layers]
+            diagonal = {"artifact": artifact, "layers": layers}
+            rows.append((keys.diagonal, {**observation.to_json(), "diagonal": diagonal}))
         with self._context.unit_of_work() as registry:
             if content:
-                registry.results.keep_artifact(
-                    summary["diagonal"]["artifact"], len(content), "application/octet-stream"
+                registry.results.keep_artifact(artifact, len(content), "application/octet-stream")
+            for key, summary in rows:
+                registry.results.keep_fisher_summary(
+                    key=key,
+                    network_key=network_key,
+                    data_key=self.data_key,
+                    recipe_digest=recipe.digest,
+                    summary=summary,
+                    samples=min(recipe.samples, len(self._target.proxy.train)),
                 )
-            registry.results.keep_fisher_summary(
-                key=key,
-                network_key=network_key,
-                data_key=self.data_key,
-                recipe_digest=recipe.digest,
-                summary=summary,
-                samples=min(recipe.samples, len(self._target.proxy.train)),
-            )
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """The content keys of an observation: of its sums, and of its sums with the diagonal."""
+
+    sums: str
+    diagonal: str
+
+    @classmethod
+    def of(cls, network_key: str, data_key: str, recipe: Recipe) -> "_Keys":
+        identity = {"network": network_key, "data": data_key, "recipe": recipe.digest}
+        return cls(*(json_digest({"what": what, **identity}) for what in ("observation", "observed diagonal")))

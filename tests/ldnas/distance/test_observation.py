@@ -1,6 +1,7 @@
 """Observations in the default recipe: the head does not count, nor does the numbering of the images; groups add up."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from ldnas.data.task_data import ImageSet
 from ldnas.distance.batch_norm import gather_batch_norm_statistics
 from ldnas.distance.log_det import LogDetSummary
 from ldnas.distance.observation import GROUPS, draw, observe
+from ldnas.errors import DivergedNetworkError
 from ldnas.fisher import empirical_fisher_diagonal
 from ldnas.networks.build import build_network
 from ldnas.recipe import Recipe
@@ -80,17 +82,26 @@ def test_groups_of_images_add_up_to_the_diagonal_of_all(networks) -> None:
     seen = observe(networks[0], TRAIN, classes=3, recipe=Recipe(samples=80), keep_diagonal=True)
     whole = LogDetSummary.of(seen.diagonal, damping=1e-8)
     assert seen.log_det.sums.raw == pytest.approx(whole.sums.raw, rel=1e-5)
-    assert len(seen.log_det.without) == 10, "80 images make ten groups of eight"
-    many = observe(networks[0], TRAIN, classes=3, recipe=Recipe(samples=8 * GROUPS))
-    assert len(many.log_det.without) == 12, "96 images are there"
+    assert len(seen.log_det.without) == 5, "80 images make five groups of sixteen"
+    few = observe(networks[0], TRAIN, classes=3, recipe=Recipe(samples=30))
+    assert few.log_det.without == (), "one group tells nothing"
+    assert GROUPS == 16
 
 
 def test_without_a_group_its_images_do_not_count(networks) -> None:
-    seen = observe(networks[0], TRAIN, classes=3, recipe=Recipe(samples=24, head="own"))
-    rest = draw(TRAIN, 24, "fisher").subset(torch.arange(8, 24))
+    seen = observe(networks[0], TRAIN, classes=3, recipe=Recipe(samples=50, head="own"))
+    rest = draw(TRAIN, 50, "fisher").subset(torch.arange(17, 50))
     inputs = rest.images.float() / 127.5 - 1
     slow = empirical_fisher_diagonal(networks[0], [(inputs, rest.labels)], parameters=networks[0].backbone_parameters())
     assert seen.log_det.without[0].raw == pytest.approx(LogDetSummary.of(slow, damping=1e-8).sums.raw, rel=1e-4)
+
+
+def test_a_network_whose_training_diverged_is_refused(networks) -> None:
+    diverged = copy.deepcopy(networks[0])
+    with torch.no_grad():
+        diverged.backbone[0].weight.fill_(math.nan)
+    with pytest.raises(DivergedNetworkError, match="not finite"):
+        observe(diverged, TRAIN, classes=3, recipe=RECIPE)
 
 
 def test_every_variant_of_the_fisher_can_be_observed() -> None:

@@ -32,8 +32,27 @@ def test_a_measure_that_is_never_negative_is_treated_on_the_logarithmic_scale() 
 
 
 def test_an_exact_zero_has_no_logarithm_and_is_treated_on_the_plain_scale() -> None:
-    low, high = estimate_column(column(a=[0.0, 1.0, 2.0], b=[1.0, 2.0, 3.0]), RELATIVE)["a"].interval
-    assert low + high == pytest.approx(2.0)
+    certainties = estimate_column(column(a=[0.0, 1.0, 2.0], b=[4.0, 5.0, 6.0]), RELATIVE)
+    low, high = certainties["b"].interval
+    assert low + high == pytest.approx(10.0)
+    assert certainties["a"].interval[0] == 0.0, "a distance is never negative"
+
+
+def test_an_interval_stays_within_the_range_of_its_measure() -> None:
+    low, high = estimate_column(column(a=[0.8, 1.0, 0.9]), measure("frechet"))["a"].interval
+    assert low < 0.9 < high == 1.0
+
+
+def test_a_source_with_fewer_repetitions_is_compared_on_those_that_it_has() -> None:
+    """The target's first network makes everything look near; a source that met only that one gains nothing by it."""
+    others = {"a": [5.7, 6.0, 6.3], "c": [6.7, 7.0, 7.31]}
+    assert estimate_column(column(**others, b=[5.8]), FOLDED)["a"].probability_closest > 0.9
+    assert estimate_column(column(**others, b=[5.6]), FOLDED)["b"].probability_closest > 0.9
+
+
+def test_the_order_of_the_sources_does_not_matter() -> None:
+    given = column(a=[1.0, 1.3, 0.9], b=[1.1, 1.2, 1.4], c=[1.2, 1.0, 1.1])
+    assert estimate_column(given, RELATIVE) == estimate_column(dict(reversed(given.items())), RELATIVE)
 
 
 def test_an_interval_on_the_far_side_of_zero_is_folded_to_the_near_one() -> None:
