@@ -18,6 +18,7 @@ LdnasError
     ├── UnknownMeasureError       no distance measure of that name
     ├── InvalidGenotypeError      a genotype is malformed or lies outside its search space
     ├── InvalidSearchError        a search setting cannot be met
+    ├── ImpossibleConstraintError no cell of the search space keeps a limit on size or work
     ├── DivergedNetworkError      a trained network gives numbers that are not finite
     └── UnsupportedLayerError     a Fisher diagonal was asked of a layer that it cannot treat exactly
 """
@@ -105,6 +106,25 @@ class InvalidGenotypeError(RefusedError):
 
 class InvalidSearchError(RefusedError):
     """A search setting cannot be met."""
+
+
+class ImpossibleConstraintError(RefusedError):
+    """No cell of the search space keeps a limit on size or work; `field` names the limit (`constraints.max_macs`).
+
+    Attributes:
+        nearest_possible: the least value of the limit that some cell keeps, or None where it is not known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str | None = None,
+        origin: str | None = None,
+        nearest_possible: int | None = None,
+    ) -> None:
+        super().__init__(message, field=field, origin=origin)
+        self.nearest_possible = nearest_possible
 
 
 class DivergedNetworkError(RefusedError):

@@ -121,6 +121,7 @@ KINDS: dict[type[Exception], Kind] = {
     science.UnknownMeasureError: Kind(422, "No distance measure of that name"),
     science.InvalidGenotypeError: Kind(422, "The genotype is malformed or outside its space"),
     science.InvalidSearchError: Kind(422, "The search setting cannot be met"),
+    science.ImpossibleConstraintError: Kind(422, "No network of the search space keeps the constraint"),
     science.DivergedNetworkError: Kind(422, "The training of a network diverged"),
     science.UnsupportedLayerError: Kind(422, "A layer of the network cannot be treated exactly"),
     registry.RegistryError: INTERNAL,

@@ -30,17 +30,20 @@ def search_key(strategy: str, config: Mapping[str, Any], problem: SearchProblem,
 
 @dataclass(frozen=True)
 class SearchProgress:
-    """All that a search knows between two iterations; weights are not among it, since every iteration starts fresh.
+    """All that a search knows between two iterations.
 
     Attributes:
         scored: every genotype sampled, in that order, with its latest score at the most epochs.
         history: the finished iterations.
         seconds: wall-clock time they took.
+        carried: what else the next iteration goes on from, as JSON: the weights of a supernet, its optimizers.
+            None where every iteration starts fresh.
     """
 
     scored: tuple[ScoredGenotype, ...] = ()
     history: tuple[IterationRecord, ...] = ()
     seconds: float = 0.0
+    carried: dict[str, Any] | None = None
 
     @classmethod
     def from_state(cls, state: dict[str, Any], key: str) -> Self:
@@ -57,6 +60,7 @@ class SearchProgress:
             tuple(ScoredGenotype.from_json(score) for score in state["scored"]),
             tuple(IterationRecord.from_json(record) for record in state["history"]),
             state["seconds"],
+            state["carried"],
         )
 
     def to_state(self, key: str) -> dict[str, Any]:
@@ -66,6 +70,7 @@ class SearchProgress:
             "scored": [score.to_json() for score in self.scored],
             "history": [record.to_json() for record in self.history],
             "seconds": self.seconds,
+            "carried": self.carried,
         }
 
     @property
@@ -84,22 +89,24 @@ class SearchProgress:
         """Every genotype sampled so far."""
         return frozenset(score.genotype for score in self.scored)
 
-    def after(self, record: IterationRecord, scores: tuple[ScoredGenotype, ...], seconds: float) -> "SearchProgress":
+    def after(self, iteration: "Iteration", seconds: float) -> "SearchProgress":
         """The progress once this iteration is done; `seconds` is the time of the whole search by then."""
         latest = {score.genotype: score for score in self.scored}
-        for score in scores:
+        for score in iteration.scores:
             before = latest.get(score.genotype)
             if before is None or score.epochs >= before.epochs:
                 latest[score.genotype] = score
-        return SearchProgress(tuple(latest.values()), (*self.history, record), seconds)
+        history = (*self.history, iteration.record)
+        return SearchProgress(tuple(latest.values()), history, seconds, iteration.carried)
 
 
 @dataclass(frozen=True)
 class Iteration:
-    """What a strategy's iteration gives back: its record and a score for each of its candidates."""
+    """What a strategy's iteration gives back: its record, its candidates' scores, what the next one goes on from."""
 
     record: IterationRecord
     scores: tuple[ScoredGenotype, ...]
+    carried: dict[str, Any] | None = None
 
 
 def run_iterations(
@@ -107,18 +114,22 @@ def run_iterations(
     problem: SearchProblem,
     *,
     budget: SearchBudget,
-    patience: int,
+    patience: int | None,
     key: str,
     state: dict[str, Any] | None,
     on_event: Callable[[SearchEvent], None],
     on_state: Callable[[dict[str, Any]], None],
     clock: Clock = time.monotonic,
+    schedule: int | None = None,
 ) -> SearchOutcome:
     """Iterate until the budget, `patience` iterations without a new incumbent, or the exhaustion of the space.
 
     Args:
         iterate: runs one iteration, given the progress before it and a function that tells, between two rounds,
             whether the time is over.
+        patience: None where a genotype's score goes on changing after it was seen, as with shared weights: neither
+            an incumbent that stays nor a space that was seen then ends the search, unless it has one cell only.
+        schedule: iterations after which the search is done at the latest, however large the budget.
 
     Raises:
         InvalidSearchError: `state` belongs to another search.
@@ -129,26 +140,32 @@ def run_iterations(
     def expired() -> bool:
         return budget.seconds is not None and clock() - began >= budget.seconds
 
-    while not _ended(progress, problem, budget, patience, clock() - began):
+    while not (_over(progress, budget, clock() - began) or _done(progress, problem, patience, schedule)):
         iteration = iterate(progress, expired)
-        progress = progress.after(iteration.record, iteration.scores, clock() - began)
+        progress = progress.after(iteration, clock() - began)
         on_state(progress.to_state(key))
         on_event(_iteration_event(iteration))
     best = progress.history[-1].incumbent
     return SearchOutcome(best, progress.scored, len(progress.history), progress.history)
 
 
-def _ended(
-    progress: SearchProgress, problem: SearchProblem, budget: SearchBudget, patience: int, seconds: float
-) -> bool:
+def _over(progress: SearchProgress, budget: SearchBudget, seconds: float) -> bool:
     done = len(progress.history)
     if done == 0:
         return False
     if budget.iterations is not None and done >= budget.iterations:
         return True
     # One more iteration, as long as those before, must still fit.
-    if budget.seconds is not None and seconds + progress.seconds / done > budget.seconds:
+    return budget.seconds is not None and seconds + progress.seconds / done > budget.seconds
+
+
+def _done(progress: SearchProgress, problem: SearchProblem, patience: int | None, schedule: int | None) -> bool:
+    if not progress.history:
+        return False
+    if schedule is not None and len(progress.history) >= schedule:
         return True
+    if patience is None:
+        return problem.space.size == 1
     return progress.iterations_without_new_incumbent >= patience or len(progress.scored) >= problem.space.size
 
 
@@ -156,5 +173,12 @@ def _iteration_event(iteration: Iteration) -> SearchEvent:
     record = iteration.record
     accuracies = tuple(score.validation_accuracy for score in iteration.scores)
     return SearchEvent(
-        "iteration", record.iteration, None, record.genotypes, record.alphas, accuracies, record.incumbent
+        "iteration",
+        record.iteration,
+        None,
+        record.genotypes,
+        record.alphas,
+        accuracies,
+        record.incumbent,
+        record.edge_weights,
     )

@@ -14,7 +14,7 @@ class ScoredGenotype:
     Attributes:
         validation_accuracy: fraction of validation images classified right, in [0, 1].
         validation_balanced_accuracy: mean over the classes of the recall, in [0, 1].
-        epochs: passes over the training images that its weights had had by then.
+        epochs: passes over the training images that its weights had had by then, those of a supernet included.
     """
 
     genotype: Genotype
@@ -53,6 +53,8 @@ class IterationRecord:
         rounds: rounds run.
         incumbent: the best genotype after it.
         new_incumbent: whether that is another one than before.
+        edge_weights: softmax(α) of every edge over the space's primitives, [6][P], where a strategy mixes primitives
+            on the edges of one supernet; empty elsewhere.
     """
 
     iteration: int
@@ -61,6 +63,7 @@ class IterationRecord:
     rounds: int
     incumbent: Genotype
     new_incumbent: bool
+    edge_weights: tuple[tuple[float, ...], ...] = ()
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
@@ -72,6 +75,7 @@ class IterationRecord:
             value["rounds"],
             Genotype.from_json(value["incumbent"]),
             value["new_incumbent"],
+            tuple(tuple(weights) for weights in value["edge_weights"]),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -83,6 +87,7 @@ class IterationRecord:
             "rounds": self.rounds,
             "incumbent": self.incumbent.to_json(),
             "new_incumbent": self.new_incumbent,
+            "edge_weights": [list(weights) for weights in self.edge_weights],
         }
 
 
@@ -92,7 +97,7 @@ class SearchOutcome:
 
     Attributes:
         best: the genotype chosen.
-        scored: every genotype sampled, once each, with its latest score.
+        scored: every genotype that was scored, once each, with its latest score.
         iterations: iterations run.
         history: one record per iteration.
     """
@@ -108,14 +113,15 @@ class SearchEvent:
     """Progress, told as it happens.
 
     Attributes:
-        kind: "candidates" when an iteration has drawn its candidates, "round" after each of its rounds,
-            "iteration" at its end.
+        kind: "candidates" when an iteration has drawn its candidates (before they train; after the supernet has
+            trained where all share its weights), "round" after each of its rounds, "iteration" at its end.
         iteration: number of the iteration, from 0.
         round: number of the round, from 0; None where the event is about the iteration.
         genotypes: the iteration's candidates (those still in the race, in a search that drops some).
         alphas: softmax(α), one weight per candidate, in [0, 1]; empty where a strategy has none.
         validation_accuracies: one per candidate, in [0, 1]; empty before the first round.
         incumbent: the best genotype so far, None before the first iteration's end.
+        edge_weights: as in `IterationRecord`.
     """
 
     kind: Literal["candidates", "round", "iteration"]
@@ -125,6 +131,7 @@ class SearchEvent:
     alphas: tuple[float, ...]
     validation_accuracies: tuple[float, ...]
     incumbent: Genotype | None
+    edge_weights: tuple[tuple[float, ...], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The event as a JSON value."""
@@ -136,6 +143,7 @@ class SearchEvent:
             "alphas": list(self.alphas),
             "validation_accuracies": list(self.validation_accuracies),
             "incumbent": None if self.incumbent is None else self.incumbent.to_json(),
+            "edge_weights": [list(weights) for weights in self.edge_weights],
         }
 
 

@@ -1,5 +1,8 @@
 """The network of a genotype: its cell, placed in a skeleton."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -27,6 +30,11 @@ class Cell(nn.Module):
         return nodes[-1]
 
 
+def stem(channels: int) -> nn.Sequential:
+    """A 3×3 convolution and batch norm: images [N, 3, S, S] → [N, C, S, S]."""
+    return nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
+
+
 def reduction(channels_in: int, channels_out: int) -> nn.Sequential:
     """ReLU, a 3×3 convolution of stride 2, batch norm: [N, C, H, W] → [N, C', ⌈H/2⌉, ⌈W/2⌉]."""
     return nn.Sequential(
@@ -36,6 +44,11 @@ def reduction(channels_in: int, channels_out: int) -> nn.Sequential:
     )
 
 
+def pooled(maps: Tensor) -> Tensor:
+    """ReLU and global average pooling: [N, C, H, W] → [N, C], what the head reads."""
+    return torch.relu(maps).mean(dim=(2, 3))
+
+
 class CellNetwork(nn.Module):
     """Stem, stages of equal cells with reductions between them, ReLU, global average pooling, linear head."""
 
@@ -43,10 +56,7 @@ class CellNetwork(nn.Module):
         super().__init__()
         self.genotype = genotype
         self.skeleton = skeleton
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, skeleton.stem_channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(skeleton.stem_channels),
-        )
+        self.stem = stem(skeleton.stem_channels)
         self.stages = nn.ModuleList()
         channels = skeleton.stem_channels
         for index, stage in enumerate(skeleton.stages):
@@ -61,7 +71,7 @@ class CellNetwork(nn.Module):
         maps = self.stem(inputs)
         for stage in self.stages:
             maps = stage(maps)
-        return torch.relu(maps).mean(dim=(2, 3))
+        return pooled(maps)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalised images [N, 3, S, S] → logits [N, classes]."""
@@ -74,7 +84,14 @@ def build_cell_network(genotype: Genotype, skeleton: Skeleton, *, seed: int) -> 
 
     torch's own global generator is left as it was.
     """
+    with weights_drawn_from(seed):
+        return CellNetwork(genotype, skeleton)
+
+
+@contextmanager
+def weights_drawn_from(seed: int) -> Iterator[None]:
+    """Inside, modules draw their fresh weights from `seed`; afterwards torch's global generator is as it was."""
     with torch.random.fork_rng(devices=[]):
         # Not torch.manual_seed: that would also reseed the accelerators, which fork_rng does not restore here.
         torch.default_generator.manual_seed(seed)
-        return CellNetwork(genotype, skeleton)
+        yield

@@ -101,6 +101,9 @@ class SearchSpace:
 
 FULL_SPACE = SearchSpace(PRIMITIVES)
 
+PAPER_SPACE = SearchSpace(("identity", "sep_conv_3x3", "conv_7x1_1x7", "max_pool_3x3"))
+"""The space of the paper's experiments: 4,096 cells."""
+
 
 def space_of(genotypes: Sequence[Genotype]) -> SearchSpace:
     """`S_b`: the cells whose edges use only the primitives found in b's best genotypes.

@@ -9,14 +9,28 @@ import torch
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError
 from ldnas.search.base import SearchBudget, SearchProblem
+from ldnas.search.darts import Darts, DartsConfig
+from ldnas.search.enas import Enas, EnasConfig
+from ldnas.search.evolution import Evolution, EvolutionConfig
 from ldnas.search.fuse import Fuse, FuseConfig
+from ldnas.search.pc_darts import PcDarts, PcDartsConfig
 from ldnas.search.random import RandomSearch, RandomSearchConfig
+from ldnas.search.random_sharing import RandomSharing, RandomSharingConfig
 from ldnas.space.skeleton import Skeleton, Stage
 from ldnas.space.space import SearchSpace
 
+SHARED = {"weight_epochs": 2, "batch_size": 16}
 STRATEGIES = {
     "fuse": lambda clock: Fuse(FuseConfig(candidates=3, rounds=2, alpha_steps=5, batch_size=16, patience=50), clock),
     "random": lambda clock: RandomSearch(RandomSearchConfig(candidates=3, epochs=2, batch_size=16, patience=50), clock),
+    "evolution": lambda clock: Evolution(
+        EvolutionConfig(population=4, sample=2, candidates=3, epochs=2, batch_size=16, patience=50), clock
+    ),
+    "darts": lambda clock: Darts(DartsConfig(**SHARED), clock),
+    "darts_second_order": lambda clock: Darts(DartsConfig(**SHARED, order=2), clock),
+    "pc_darts": lambda clock: PcDarts(PcDartsConfig(**SHARED, partial=2, warm_up=1), clock),
+    "enas": lambda clock: Enas(EnasConfig(**SHARED, candidates=4, controller_steps=2, policy_samples=4), clock),
+    "random_sharing": lambda clock: RandomSharing(RandomSharingConfig(**SHARED, candidates=4), clock),
 }
 SPACE = SearchSpace(("identity", "sep_conv_3x3", "max_pool_3x3"))
 

@@ -7,7 +7,7 @@ import pytest
 
 from ldnas.errors import InvalidGenotypeError, InvalidSearchError
 from ldnas.space.genotype import PRIMITIVES, Genotype
-from ldnas.space.space import FULL_SPACE, SearchSpace, space_of
+from ldnas.space.space import FULL_SPACE, PAPER_SPACE, SearchSpace, space_of
 
 MIXED = Genotype(("identity", "identity", "sep_conv_3x3", "max_pool_3x3", "identity", "sep_conv_3x3"))
 
@@ -15,6 +15,11 @@ MIXED = Genotype(("identity", "identity", "sep_conv_3x3", "max_pool_3x3", "ident
 def test_the_full_space_has_eight_to_the_sixth_cells():
     assert FULL_SPACE.size == 262_144
     assert FULL_SPACE.fraction_of_full == 1.0
+
+
+def test_the_papers_space_has_four_primitives():
+    assert PAPER_SPACE.primitives == ("identity", "sep_conv_3x3", "conv_7x1_1x7", "max_pool_3x3")
+    assert PAPER_SPACE.size == 4096
 
 
 def test_the_space_of_one_genotype_keeps_its_primitives_only():

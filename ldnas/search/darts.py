@@ -1,0 +1,205 @@
+"""DARTS: Liu, Simonyan, Yang, DARTS: Differentiable Architecture Search, arXiv:1806.09055, Algorithm 1.
+
+Every edge of a supernet is a mixture of the space's primitives, ō(x) = Σ_o softmax(α)_o · o(x) (Eq. 2). Steps of α on
+validation images and of the weights on training images take turns; the cell is each edge's argmax of α. The paper
+keeps the two strongest edges of a node and leaves out its `none` operation; our cell keeps all of its edges.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ldnas.errors import InvalidSearchError
+from ldnas.search.base import SearchBudget, SearchProblem
+from ldnas.search.progress import Clock, search_key
+from ldnas.search.results import SearchEvent, SearchOutcome
+from ldnas.search.sharing import SharedWeights, SharedWeightsConfig, run_sharing
+from ldnas.search.tensors import load_optimizer_tensors, optimizer_tensors
+from ldnas.seeding import derive_seed
+from ldnas.space.genotype import EDGES, Genotype
+
+_ALPHA_SPREAD = 1e-3
+_ALPHA_BETAS = (0.5, 0.999)
+_ALPHA_WEIGHT_DECAY = 1e-3
+_FINITE_STEP = 0.01
+
+
+@dataclass(frozen=True)
+class DartsConfig(SharedWeightsConfig):
+    """Settings of DARTS.
+
+    Attributes:
+        order: 1 takes the weights as they are in a step of α (ξ = 0), 2 looks one weight step ahead, ξ being the
+            weights' learning rate.
+        alpha_learning_rate: of Adam on α (betas 0.5 and 0.999, weight decay 1e-3). The paper's 3e-4 is for 20,000
+            steps; over the few hundred of a small task this one lets α travel as far.
+
+    Raises:
+        InvalidSearchError: a setting is not positive, or `order` is neither 1 nor 2.
+    """
+
+    order: int = 1
+    alpha_learning_rate: float = 2e-2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.order not in (1, 2):
+            raise InvalidSearchError(f"DARTS is of order 1 or 2, not {self.order}", field="search.order")
+
+
+@dataclass(frozen=True)
+class Darts:
+    """The strategy. `clock` tells the seconds that a budget in seconds is counted in."""
+
+    config: DartsConfig = DartsConfig()
+    clock: Clock = time.monotonic
+
+    def search(
+        self,
+        problem: SearchProblem,
+        *,
+        budget: SearchBudget,
+        seed: int,
+        on_event: Callable[[SearchEvent], None],
+        state: dict[str, Any] | None,
+        on_state: Callable[[dict[str, Any]], None],
+    ) -> SearchOutcome:
+        """α and weights in turns; see `Strategy.search`.
+
+        An iteration ends with each edge's argmax of α as its one candidate, which is the new incumbent. Its scores
+        are by the supernet's weights on its path, and the outcome's best is the last one, not the best scored.
+
+        Raises:
+            InvalidSearchError: `state` belongs to another search.
+        """
+        config = self.config
+        return run_sharing(
+            lambda: DartsLearner(
+                problem, config, alpha_learning_rate=config.alpha_learning_rate, order=config.order, seed=seed
+            ),
+            problem,
+            config,
+            budget=budget,
+            key=search_key("darts", asdict(config), problem, seed),
+            state=state,
+            on_event=on_event,
+            on_state=on_state,
+            clock=self.clock,
+        )
+
+
+class DartsLearner:
+    """α over the edges of a supernet.
+
+    Args:
+        partial: K, where only 1/K of the channels pass through the operations (PC-DARTS).
+        warm_up: iterations at the start in which α rests.
+    """
+
+    def __init__(
+        self,
+        problem: SearchProblem,
+        config: SharedWeightsConfig,
+        *,
+        alpha_learning_rate: float,
+        order: int = 1,
+        partial: int = 1,
+        warm_up: int = 0,
+        seed: int,
+    ) -> None:
+        self.shared = SharedWeights(problem, config, seed=seed, partial=partial)
+        self._primitives = problem.space.primitives
+        self._order = order
+        self._warm_up = warm_up
+        generator = torch.Generator().manual_seed(derive_seed(seed, "alpha"))
+        alpha = _ALPHA_SPREAD * torch.randn(len(EDGES), len(self._primitives), generator=generator)
+        self.alpha = alpha.to(problem.train.images.device).requires_grad_()
+        self._optimizer = torch.optim.Adam(
+            [self.alpha], lr=alpha_learning_rate, betas=_ALPHA_BETAS, weight_decay=_ALPHA_WEIGHT_DECAY
+        )
+
+    @property
+    def edge_weights(self) -> tuple[tuple[float, ...], ...]:
+        """softmax(α), [6][P]."""
+        return tuple(tuple(weights) for weights in self.alpha.detach().double().softmax(dim=1).tolist())
+
+    def learn(self, iteration: int) -> None:
+        """For every batch of training images a step of α on validation images, then one of the weights."""
+        validation = self.shared.validation_batches(iteration)
+        rate = self.shared.learning_rate(iteration)
+        for train in self.shared.training_batches(iteration):
+            if iteration >= self._warm_up:
+                self.alpha.grad = self._alpha_gradient(train, next(validation), rate)
+                self._optimizer.step()
+            self.shared.step(*train, self.alpha.detach().softmax(dim=1))
+
+    def candidates(self, iteration: int, incumbent: Genotype | None) -> tuple[Genotype, ...]:
+        """The argmax of α on every edge."""
+        chosen = self.alpha.detach().argmax(dim=1).tolist()
+        return (Genotype(tuple(self._primitives[index] for index in chosen)),)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"alpha": self.alpha, **optimizer_tensors(self._optimizer, "adam"), **self.shared.tensors()}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        with torch.no_grad():
+            self.alpha.copy_(tensors["alpha"])
+        load_optimizer_tensors(self._optimizer, "adam", tensors)
+        self.shared.load(tensors)
+
+    def _alpha_gradient(self, train: tuple[Tensor, Tensor], validation: tuple[Tensor, Tensor], rate: float) -> Tensor:
+        def loss_on(batch: tuple[Tensor, Tensor]) -> Callable[[Tensor], Tensor]:
+            inputs, labels = batch
+            return lambda alpha: F.cross_entropy(self.shared.network(inputs, alpha.softmax(dim=1)), labels)
+
+        if self._order == 1:
+            return torch.autograd.grad(loss_on(validation)(self.alpha), self.alpha)[0]
+        weights = list(self.shared.network.parameters())
+        return unrolled_gradient(loss_on(train), loss_on(validation), weights, self.alpha, rate=rate)
+
+
+def unrolled_gradient(
+    train_loss: Callable[[Tensor], Tensor],
+    validation_loss: Callable[[Tensor], Tensor],
+    weights: Sequence[Tensor],
+    alpha: Tensor,
+    *,
+    rate: float,
+) -> Tensor:
+    """∇_α L_val(w − ξ ∇_w L_train(w, α), α), to second order by finite differences (section 2.3, Eq. 7 and 8).
+
+        ∇_α L_val(w′, α) − ξ (∇_α L_train(w⁺, α) − ∇_α L_train(w⁻, α)) / 2ε
+        w′ = w − ξ ∇_w L_train(w, α),  w± = w ± ε ∇_w′ L_val(w′, α),  ε = 0.01 / ‖∇_w′ L_val(w′, α)‖
+
+    w′ is one plain gradient step as in the text; the released program adds momentum and weight decay to it.
+
+    Args:
+        train_loss: L_train as a function of α, at the weights' values by then; `validation_loss` likewise.
+        weights: w; their values change while this runs and are restored to the bit.
+        rate: ξ, more than 0.
+    """
+    kept = [weight.detach().clone() for weight in weights]
+    descent = torch.autograd.grad(train_loss(alpha.detach()), weights)
+    _move(weights, kept, descent, -rate)
+    direct, *ahead = torch.autograd.grad(validation_loss(alpha), [alpha, *weights])
+    norm = float(torch.stack([gradient.norm() for gradient in ahead]).norm())
+    curvature = torch.zeros_like(direct)
+    if norm > 0:
+        step = _FINITE_STEP / norm
+        for sign in (1, -1):
+            _move(weights, kept, ahead, sign * step)
+            curvature += sign * torch.autograd.grad(train_loss(alpha), alpha)[0] / (2 * step)
+    _move(weights, kept, ahead, 0.0)
+    return direct - rate * curvature
+
+
+@torch.no_grad()
+def _move(weights: Sequence[Tensor], origin: Sequence[Tensor], direction: Sequence[Tensor], distance: float) -> None:
+    """weights = origin + distance · direction, in place."""
+    for weight, start, slope in zip(weights, origin, direction, strict=True):
+        weight.copy_(start if distance == 0 else start + distance * slope)

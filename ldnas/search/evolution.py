@@ -1,0 +1,203 @@
+"""Regularised evolution: Real, Aggarwal, Huang, Le: Regularized Evolution for Image Classifier Architecture Search,
+arXiv:1802.01548, Algorithm 1.
+
+A population of fixed size ages: every child pushes the oldest individual out, however good that one is, so a cell
+stays only by being bred again and again.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ldnas.errors import InvalidSearchError
+from ldnas.search.base import SearchBudget, SearchProblem
+from ldnas.search.candidates import fresh_candidates, scores_of, train_epoch, validation_logits
+from ldnas.search.progress import Clock, Iteration, SearchProgress, run_iterations, search_key
+from ldnas.search.random import own_losses
+from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome, ranked
+from ldnas.seeding import derive_seed
+from ldnas.space.genotype import EDGES, Genotype
+from ldnas.space.space import SearchSpace
+
+_MOST_BIRTHS = 64
+"""After so many births in one iteration, children that are still wanted are drawn at random instead of bred."""
+
+
+@dataclass(frozen=True)
+class EvolutionConfig:
+    """Settings of regularised evolution.
+
+    Attributes:
+        population: P, individuals alive at a time.
+        sample: S, individuals drawn for a tournament, whose best becomes the parent.
+        candidates: networks trained side by side in one iteration; they join the population together, at its end,
+            as the paper's parallel workers do. With 1 this is Algorithm 1 one child at a time.
+        epochs: passes over the training images per network.
+        learning_rate: of Adam on the weights.
+        batch_size: training images per weight step.
+        patience: iterations without a new incumbent after which the search ends.
+
+    Raises:
+        InvalidSearchError: a setting is not positive, or `sample` or `candidates` exceeds the population.
+    """
+
+    population: int = 10
+    sample: int = 3
+    candidates: int = 4
+    epochs: int = 3
+    learning_rate: float = 3e-3
+    batch_size: int = 64
+    patience: int = 10
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise InvalidSearchError(f"{name} is more than 0, not {value}", field=f"search.{name}")
+        for name in ("sample", "candidates"):
+            if getattr(self, name) > self.population:
+                raise InvalidSearchError(
+                    f"{name} is at most the population of {self.population}, not {getattr(self, name)}",
+                    field=f"search.{name}",
+                )
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """The strategy. `clock` tells the seconds that a budget in seconds is counted in."""
+
+    config: EvolutionConfig = EvolutionConfig()
+    clock: Clock = time.monotonic
+
+    def search(
+        self,
+        problem: SearchProblem,
+        *,
+        budget: SearchBudget,
+        seed: int,
+        on_event: Callable[[SearchEvent], None],
+        state: dict[str, Any] | None,
+        on_state: Callable[[dict[str, Any]], None],
+    ) -> SearchOutcome:
+        """Algorithm 1, `candidates` new networks per iteration; see `Strategy.search`.
+
+        The outcome is the best of all that ever lived, as in the paper, not of those still alive.
+
+        Raises:
+            InvalidSearchError: `state` belongs to another search.
+        """
+
+        def iterate(progress: SearchProgress, expired: Callable[[], bool]) -> Iteration:
+            own_seed = derive_seed(seed, "iteration", len(progress.history))
+            return self._iterate(problem, progress, own_seed, on_event, expired)
+
+        return run_iterations(
+            iterate,
+            problem,
+            budget=budget,
+            patience=self.config.patience,
+            key=search_key("evolution", asdict(self.config), problem, seed),
+            state=state,
+            on_event=on_event,
+            on_state=on_state,
+            clock=self.clock,
+        )
+
+    def _iterate(
+        self,
+        problem: SearchProblem,
+        progress: SearchProgress,
+        seed: int,
+        on_event: Callable[[SearchEvent], None],
+        expired: Callable[[], bool],
+    ) -> Iteration:
+        iteration, incumbent = len(progress.history), progress.incumbent
+        scores = {score.genotype: score for score in progress.scored}
+        joining = breed(progress, problem.space, self.config, random.Random(derive_seed(seed, "births")))
+        new = tuple(genotype for genotype in joining if genotype not in scores)
+        on_event(SearchEvent("candidates", iteration, None, new, (), (), incumbent))
+
+        def on_epoch(epoch: int, latest: tuple[ScoredGenotype, ...]) -> None:
+            accuracies = tuple(score.validation_accuracy for score in latest)
+            on_event(SearchEvent("round", iteration, epoch, new, (), accuracies, incumbent))
+
+        trained = train_and_score(new, problem, self.config, seed=seed, on_epoch=on_epoch, expired=expired)
+        scores |= {score.genotype: score for score in trained}
+        # A dict keeps the order of first scoring, so the earlier one wins where scores are equal.
+        best = ranked(scores.values())[0].genotype
+        record = IterationRecord(iteration, joining, (), trained[0].epochs, best, new_incumbent=best != incumbent)
+        return Iteration(record, tuple(scores[genotype] for genotype in joining))
+
+
+def breed(
+    progress: SearchProgress, space: SearchSpace, config: EvolutionConfig, rng: random.Random
+) -> tuple[Genotype, ...]:
+    """Who joins the population in one iteration, in order: repeats at once, then the cells to be trained.
+
+    The population is the last P that joined, which is what Algorithm 1's queue holds. The first P are drawn at
+    random, each another cell; every later one is a mutant of the best of S individuals, drawn with replacement from
+    those alive. A mutant that was scored before joins with that score and costs no training, and breeding goes on
+    until there are `candidates` cells never seen (fewer where the space has no more). After `_MOST_BIRTHS` births (a
+    small space, nearly used up) those that still lack are drawn at random, so that every iteration ends.
+    """
+    scores = {score.genotype: score for score in progress.scored}
+    joined = [genotype for record in progress.history for genotype in record.genotypes]
+    before = len(joined)
+    wanted = min(config.candidates, space.size - len(scores))
+    waiting: dict[Genotype, None] = {}
+    births = 0
+    while len(waiting) < wanted:
+        if len(joined) + len(waiting) < config.population or births >= _MOST_BIRTHS:
+            (child,) = space.sample_distinct(rng, 1, exclude=scores.keys() | waiting.keys())
+        else:
+            alive = [scores[genotype] for genotype in joined[-config.population :]]
+            parent = ranked(rng.choices(alive, k=config.sample))[0].genotype
+            child = mutate(parent, space, rng)
+        births += 1
+        if child in scores:
+            joined.append(child)
+        else:
+            waiting[child] = None  # a twin of one that waits is that one
+    return (*joined[before:], *waiting)
+
+
+def mutate(genotype: Genotype, space: SearchSpace, rng: random.Random) -> Genotype:
+    """The cell with another primitive of the space on one edge, both drawn uniformly.
+
+    This is the paper's mutation of an operation. Its other one, of a hidden state, moves an edge, and our cells
+    have every edge; the paper's rare identity mutation (0.05) would only repeat a score. The space has two
+    primitives or more.
+    """
+    edge = rng.randrange(len(EDGES))
+    others = [primitive for primitive in space.primitives if primitive != genotype.primitives[edge]]
+    changed = list(genotype.primitives)
+    changed[edge] = rng.choice(others)
+    return Genotype(tuple(changed))
+
+
+def train_and_score(
+    genotypes: tuple[Genotype, ...],
+    problem: SearchProblem,
+    config: EvolutionConfig,
+    *,
+    seed: int,
+    on_epoch: Callable[[int, tuple[ScoredGenotype, ...]], None],
+    expired: Callable[[], bool],
+) -> tuple[ScoredGenotype, ...]:
+    """Each genotype's score on the validation images, after training from fresh weights on its own loss.
+
+    Args:
+        on_epoch: told the number of each epoch, from 0, with the scores after it.
+        expired: asked after each epoch whether to stop here.
+    """
+    candidates = fresh_candidates(genotypes, problem, learning_rate=config.learning_rate, seed=seed)
+    for epoch in range(config.epochs):
+        order_seed = derive_seed(seed, "epoch", epoch)
+        train_epoch(candidates, problem, own_losses, batch_size=config.batch_size, seed=order_seed)
+        logits = validation_logits(candidates, problem)
+        scores = scores_of(candidates, logits, problem.validation.labels, epochs=epoch + 1)
+        on_epoch(epoch, scores)
+        if expired():
+            break
+    return scores

@@ -1,0 +1,84 @@
+"""PC-DARTS: Partial Channel Connections for Memory-Efficient Architecture Search, Xu et al., arXiv:1907.05737.
+
+DARTS of first order in which only 1/K of an edge's channels pass through its operations (section 3.2, Eq. 2), so that
+larger batches fit and α does not run towards operations without weights; α rests in the first iterations.
+
+The paper's edge normalisation (section 3.3, Eq. 3), a softmax over the edges that enter a node, is left out: there it
+steadies which two edges of a node are kept. Our cell keeps all of them and adds them up without weights, so such a
+weight would choose nothing (an edge's argmax over primitives is the same with and without it) and would train the
+supernet on sums that the found network does not have.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from ldnas.search.base import SearchBudget, SearchProblem
+from ldnas.search.darts import DartsLearner
+from ldnas.search.progress import Clock, search_key
+from ldnas.search.results import SearchEvent, SearchOutcome
+from ldnas.search.sharing import SharedWeightsConfig, run_sharing
+
+
+@dataclass(frozen=True)
+class PcDartsConfig(SharedWeightsConfig):
+    """Settings of PC-DARTS.
+
+    Attributes:
+        partial: K, one in so many channels passes through the operations; 4 as in the paper.
+        warm_up: iterations at the start that train only the weights; the paper's 15 of 50, of our 30.
+        alpha_learning_rate: of Adam on α, as in `DartsConfig`.
+
+    Raises:
+        InvalidSearchError: a setting is not positive (`warm_up` may be 0).
+    """
+
+    partial: int = 4
+    warm_up: int = 9
+    alpha_learning_rate: float = 2e-2
+
+    may_be_zero: ClassVar[tuple[str, ...]] = ("warm_up",)
+
+
+@dataclass(frozen=True)
+class PcDarts:
+    """The strategy. `clock` tells the seconds that a budget in seconds is counted in."""
+
+    config: PcDartsConfig = PcDartsConfig()
+    clock: Clock = time.monotonic
+
+    def search(
+        self,
+        problem: SearchProblem,
+        *,
+        budget: SearchBudget,
+        seed: int,
+        on_event: Callable[[SearchEvent], None],
+        state: dict[str, Any] | None,
+        on_state: Callable[[dict[str, Any]], None],
+    ) -> SearchOutcome:
+        """As `Darts.search`, scores included: by the supernet's weights, over its partial channels.
+
+        Raises:
+            InvalidSearchError: `state` belongs to another search.
+        """
+        config = self.config
+        return run_sharing(
+            lambda: DartsLearner(
+                problem,
+                config,
+                alpha_learning_rate=config.alpha_learning_rate,
+                partial=config.partial,
+                warm_up=config.warm_up,
+                seed=seed,
+            ),
+            problem,
+            config,
+            budget=budget,
+            key=search_key("pc_darts", asdict(config), problem, seed),
+            state=state,
+            on_event=on_event,
+            on_state=on_state,
+            clock=self.clock,
+        )

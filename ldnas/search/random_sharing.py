@@ -1,0 +1,101 @@
+"""Random search with weight sharing: Li & Talwalkar, Random Search and Reproducibility for NAS, arXiv:1902.07638.
+
+Section 3.2: every batch trains a cell drawn uniformly; then random cells are scored by the shared weights and the best
+is taken. The paper scores once, at the end; this one after every iteration, so that it can end at any time.
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor
+
+from ldnas.search.base import SearchBudget, SearchProblem
+from ldnas.search.progress import Clock, search_key
+from ldnas.search.results import SearchEvent, SearchOutcome
+from ldnas.search.sharing import SharedWeights, SharedWeightsConfig, run_sharing
+from ldnas.seeding import derive_seed
+from ldnas.space.genotype import Genotype
+
+
+@dataclass(frozen=True)
+class RandomSharingConfig(SharedWeightsConfig):
+    """Settings of random search with weight sharing.
+
+    Attributes:
+        candidates: cells scored after every iteration, the incumbent among them.
+
+    Raises:
+        InvalidSearchError: a setting is not positive.
+    """
+
+    candidates: int = 16
+
+
+@dataclass(frozen=True)
+class RandomSharing:
+    """The strategy. `clock` tells the seconds that a budget in seconds is counted in."""
+
+    config: RandomSharingConfig = RandomSharingConfig()
+    clock: Clock = time.monotonic
+
+    def search(
+        self,
+        problem: SearchProblem,
+        *,
+        budget: SearchBudget,
+        seed: int,
+        on_event: Callable[[SearchEvent], None],
+        state: dict[str, Any] | None,
+        on_state: Callable[[dict[str, Any]], None],
+    ) -> SearchOutcome:
+        """Random paths to train, random cells to score; see `Strategy.search`.
+
+        Scores are by the supernet's weights on a cell's path. The incumbent is scored again in every iteration,
+        beside new draws, and the best of them follows it.
+
+        Raises:
+            InvalidSearchError: `state` belongs to another search.
+        """
+        return run_sharing(
+            lambda: _RandomLearner(problem, self.config, seed=seed),
+            problem,
+            self.config,
+            budget=budget,
+            key=search_key("random_sharing", asdict(self.config), problem, seed),
+            state=state,
+            on_event=on_event,
+            on_state=on_state,
+            clock=self.clock,
+        )
+
+
+class _RandomLearner:
+    """Learns nothing but the shared weights."""
+
+    edge_weights: tuple[tuple[float, ...], ...] = ()
+
+    def __init__(self, problem: SearchProblem, config: RandomSharingConfig, *, seed: int) -> None:
+        self.shared = SharedWeights(problem, config, seed=seed)
+        self._space = problem.space
+        self._count = config.candidates
+        self._seed = seed
+
+    def learn(self, iteration: int) -> None:
+        rng = random.Random(derive_seed(self._seed, "iteration", iteration, "paths"))
+        for inputs, labels in self.shared.training_batches(iteration):
+            self.shared.step(inputs, labels, self._space.sample(rng))
+
+    def candidates(self, iteration: int, incumbent: Genotype | None) -> tuple[Genotype, ...]:
+        # The incumbent comes first: among equal scores it stays.
+        kept = () if incumbent is None else (incumbent,)
+        rng = random.Random(derive_seed(self._seed, "iteration", iteration, "candidates"))
+        return (*kept, *self._space.sample_distinct(rng, max(1, self._count - len(kept)), exclude=kept))
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.shared.tensors()
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        self.shared.load(tensors)
