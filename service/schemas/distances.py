@@ -86,7 +86,7 @@ class DistanceRequest(Request):
     targets: list[Name] = Field(
         min_length=1,
         max_length=100,
-        description="each a task: its id, or a baseline's name, or a target's name (refused where several have it)",
+        description="each a task: its id, or a baseline's name, or a target's (refused where several have that)",
     )
     sources: list[Name] | None = Field(
         None, min_length=1, max_length=1000, description=f"each {BASELINE_NAME}; absent: all of them"
