@@ -356,7 +356,7 @@ def test_a_distance_that_is_no_finite_number_is_refused(engine: Engine, column: 
 
 def test_two_who_store_the_same_rows_in_opposite_orders_do_not_block_each_other(engine: Engine) -> None:
     rows = [distance(f"x{number}", "y0", 1.0) for number in range(400)]
-    together = threading.Barrier(2)
+    together = threading.Barrier(2, timeout=20.0)  # the other one may have failed
 
     def keep(given: list[dict[str, object]]) -> None:
         for attempt in range(3):
