@@ -10,8 +10,8 @@ from service.schemas.distances import Contribution, DistanceDetail, DistanceRepe
 from worker.registry.matrix import MatrixEntry, MeasuredRepetition, spread
 from worker.registry.registry import Registry
 
-# 500 by 500: some 10 MB of JSON.
-MAX_CELLS = 250_000
+# Some 5 MB of JSON that take some seconds to make; `KEPT_BYTES` leaves room for that.
+MAX_CELLS = 100_000
 
 RECIPES = {default_recipe(network).digest: default_recipe(network) for network in ARCHITECTURES}
 

@@ -83,7 +83,7 @@ async def get_distances(
 
     With `source` there is one row, with `target` one column, and beside it those tasks with which it was measured.
     Without both there is a row for each baseline, and a column for each baseline and each target to which one was
-    measured. More than 250,000 cells are refused (422, `matrix_too_large`): name `source` or `target` then.
+    measured. More than 100,000 cells are refused (422, `matrix_too_large`): name `source` or `target` then.
     """
     media_type = {"json": JSON, "csv": CSV}[format] if format else negotiated(accept, (JSON, CSV))
     asked = Asked(measure, source, target, media_type)

@@ -7,6 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.matrix import MAX_CELLS
+
 ROUTES = {
     "/healthz": {"get"},
     "/readyz": {"get"},
@@ -79,6 +81,10 @@ def test_a_poll_tells_of_its_tag_and_of_304(document: dict, path: str) -> None:
 @pytest.mark.parametrize("path", ["/v1/tasks", "/v1/recommendations", "/v1/distances"])
 def test_an_accepted_request_tells_where_to_poll_and_when(document: dict, path: str) -> None:
     assert set(document["paths"][path]["post"]["responses"]["202"]["headers"]) == {"Location", "Retry-After"}
+
+
+def test_the_largest_matrix_is_told(document: dict) -> None:
+    assert f"{MAX_CELLS:,} cells" in document["paths"]["/v1/distances"]["get"]["description"]
 
 
 def test_a_pair_that_was_not_measured_is_described(document: dict) -> None:

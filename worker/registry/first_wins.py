@@ -19,7 +19,7 @@ def keep_first(session: Session, table: type[Base], rows: Sequence[Mapping[str, 
     if not rows:
         return
     key = [column.name for column in inspect(table).primary_key]
-    ordered = list(rows)
+    ordered = sorted(rows, key=lambda row: tuple(row[name] for name in key))
     session.execute(insert_into(session, table).on_conflict_do_nothing(), ordered)
 
 
