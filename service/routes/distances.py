@@ -82,8 +82,8 @@ async def get_distances(
     """Rows are sources, columns targets; pairs that were not measured are `null`. As CSV: one line for each pair.
 
     With `source` there is one row, with `target` one column, and beside it those tasks with which it was measured.
-    Without both there is a row for each baseline, and a column for each baseline and each target to which one was
-    measured. More than 100,000 cells are refused (422, `matrix_too_large`): name `source` or `target` then.
+    Without both every task has a row and a column: the baselines, and the targets to which one was measured. More than
+    100,000 cells are refused (422, `matrix_too_large`): name `source` or `target` then.
     """
     media_type = {"json": JSON, "csv": CSV}[format] if format else negotiated(accept, (JSON, CSV))
     asked = Asked(measure, source, target, media_type)

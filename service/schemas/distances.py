@@ -29,8 +29,8 @@ class TaskLabel(Response):
 class DistanceMatrix(Response):
     """Distances from the task of each row to the task of each column; `null` where not measured.
 
-    Without `source` and `target` every baseline has a row and a column, and every target to which one was measured has
-    a column, in the order of `tasks`.
+    Without `source` and `target` every task has a row and a column, in the order of `tasks`: the baselines, and the
+    targets to which one was measured.
     """
 
     measure: Measure

@@ -45,7 +45,7 @@ def verdict_sentence(document: Mapping[str, Any]) -> str:
                 return f"A tie between {_listed(tied)}: too close to single one out."
             return f"A tie: {name or 'no task'} leads{likely}, too little to single it out."
         case "no_close_task":
-            return "No known task is close: none is nearer than networks that were never trained."
+            return "No known task is close: none is surely nearer than networks that were never trained."
         case "no_baseline":
             return "There was no known task to compare with."
         case _:

@@ -286,7 +286,7 @@ def test_the_demo_shows_intervals_and_probabilities_once_they_are_known() -> Non
     ("verdict", "sentence"),
     [
         ("tie", "A tie: odd leads, with probability 0.97, too little to single it out."),
-        ("no_close_task", "No known task is close: none is nearer than networks that were never trained."),
+        ("no_close_task", "No known task is close: none is surely nearer than networks that were never trained."),
         ("no_baseline", "There was no known task to compare with."),
     ],
 )

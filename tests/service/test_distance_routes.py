@@ -83,11 +83,10 @@ def test_rows_are_sources_and_columns_targets_and_the_unmeasured_is_null(
     matrix = matrix_of(http)
     assert matrix["measure"] == "log_det_layerwise"
     assert matrix["tasks"] == [{"id": tasks[name], "name": name} for name in ("a", "b", "t")]
-    assert matrix["sources"] == [tasks["a"], tasks["b"]], "the baselines"
-    assert matrix["targets"] == [task["id"] for task in matrix["tasks"]]
-    assert matrix["mean"] == [[None, 1.5, 0.5], [None] * 3]
-    assert matrix["std"] == [[None, pytest.approx(0.5**0.5), None], [None] * 3]
-    assert matrix["repetitions"] == [[None, 2, 1], [None] * 3]
+    assert matrix["sources"] == matrix["targets"] == [task["id"] for task in matrix["tasks"]], "it is square"
+    assert matrix["mean"] == [[None, 1.5, 0.5], [None] * 3, [None] * 3]
+    assert matrix["std"] == [[None, pytest.approx(0.5**0.5), None], [None] * 3, [None] * 3]
+    assert matrix["repetitions"] == [[None, 2, 1], [None] * 3, [None] * 3]
 
 
 def test_a_target_that_was_compared_with_itself_alone_is_no_column_of_the_whole(
@@ -99,19 +98,19 @@ def test_a_target_that_was_compared_with_itself_alone_is_no_column_of_the_whole(
     assert [task["name"] for task in matrix["tasks"]] == ["a", "b"]
     assert matrix["mean"] == [[0.0, None], [None, None]]
     keep_distance(engine, "a0", "t0", 1.0, measure="log_det")
-    assert matrix_of(http, measure="log_det")["mean"] == [[0.0, None, 1.0], [None] * 3]
+    assert matrix_of(http, measure="log_det")["mean"] == [[0.0, None, 1.0], [None] * 3, [None, None, 0.0]]
     assert matrix_of(http, measure="log_det", target="t")["mean"] == [[1.0], [0.0]]
 
 
 def test_a_matrix_of_too_many_cells_is_refused_and_a_filter_helps(
     http: httpx.Client, tasks: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(matrix_documents, "MAX_CELLS", 6)
-    assert len(matrix_of(http)["mean"]) == 2
-    monkeypatch.setattr(matrix_documents, "MAX_CELLS", 5)
+    monkeypatch.setattr(matrix_documents, "MAX_CELLS", 9)
+    assert len(matrix_of(http)["mean"]) == 3
+    monkeypatch.setattr(matrix_documents, "MAX_CELLS", 8)
     answer = http.get("/v1/distances", params={"format": "csv"})
     assert (answer.status_code, answer.json()["code"]) == (422, "matrix_too_large")
-    assert "2 sources by 3 targets" in answer.json()["detail"]
+    assert "3 by 3 tasks" in answer.json()["detail"]
     assert "`target`" in answer.json()["detail"]
     assert matrix_of(http, target="t")["mean"] == [[0.5]]
 
