@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-ranking
 
-.PHONY: install demo test check bench format clean
+.PHONY: install demo test check bench $(BENCHMARKS) format clean
 
 install: $(VENV)/.installed
 
@@ -28,6 +29,16 @@ check: install
 
 bench: install
 	$(BIN)/python benchmarks/demo.py
+
+# The other benchmarks, each minutes to an hour on two cores: make bench-fisher, make bench-ranking DATA=../data, …
+WORK ?= var/bench
+
+$(BENCHMARKS): $(VENV)/.bench
+	$(BIN)/python benchmarks/$(@:bench-%=%).py $(if $(DATA),--data $(DATA) --work $(WORK)/$(@:bench-%=%))
+
+$(VENV)/.bench: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	@touch $@
 
 format: install
 	$(BIN)/ruff format .

@@ -290,8 +290,6 @@ def plot(results: Mapping[str, Mapping[str, Any]], file: Path) -> None:
         rows = result["reliability"]
         axis.plot([0, 1], [0, 1], color="0.6", linewidth=1)
         axis.plot([row["said"] for row in rows], [row["right"] for row in rows], marker="o")
-        for row in rows:
-            axis.annotate(str(row["cases"]), (row["said"], row["right"]), textcoords="offset points", xytext=(6, -10))
         axis.set(title=f"{name}\n90 % intervals hold {result['coverage']:.1%}", xlabel="probability_closest said")
     axes[0].set_ylabel("was the closest")
     figure.savefig(file)

@@ -118,7 +118,7 @@ class Client:
         """Ask for an architecture for a new task. What is left out takes the service's default.
 
         Args:
-            baselines: names or ids of the known tasks to compare with, which are waited for; None = all that are ready.
+            baselines: each by its name or its id, and waited for; None = all that are ready.
             budget: `{"iterations": …}`, the most iterations of the search.
             search: `{"strategy": "fuse", "candidates": …, "rounds": …, "k": …}`.
         """
@@ -167,11 +167,21 @@ class Client:
         return self.get(f"/v1/jobs/{job_id}")
 
     def distances(self, *, measure: str | None = None, source: str | None = None, target: str | None = None) -> Json:
-        """The matrix of distances: rows are `sources`, columns `targets`, null where nothing was measured."""
+        """The matrix of distances: rows are `sources`, columns `targets`, null where nothing was measured.
+
+        Args:
+            source: a task: its id, or a baseline's name, or a target's (the newest of that name). None = all baselines.
+            target: the same. None = all baselines, and all targets to which one was measured.
+        """
         return self.get("/v1/distances", _given({"measure": measure, "source": source, "target": target}))
 
     def distance(self, source: str, target: str, measure: str | None = None) -> Json:
-        """The distance from one task to another (ids or names): each repetition, its error, what each layer adds."""
+        """The distance from one task to another: each repetition, its error, what each layer adds.
+
+        Args:
+            source: a task: its id, or a baseline's name, or a target's (the newest of that name).
+            target: the same.
+        """
         path = f"/v1/distances/{quote(source, safe='')}/{quote(target, safe='')}"
         return self.get(path, _given({"measure": measure}))
 
@@ -189,8 +199,8 @@ class Client:
         `.wait()` gives the jobs' documents; the `result` of each is the column with its verdict.
 
         Args:
-            targets: a task, or several, by id or a baseline's name.
-            sources: baselines by id or name; None = all of them.
+            targets: a task, or several: its id, or a baseline's name, or a target's (refused where several have that).
+            sources: baselines, each by its name or its id; None = all of them.
             measures: `log_det_layerwise`, `log_det` and `logme` where None.
             repetitions: networks of each task that are compared; None = as many as the target has.
         """
@@ -201,7 +211,7 @@ class Client:
             "repetitions": repetitions,
         }
         document = self._post("/v1/distances", fields, idempotency_key)
-        paths = [f"/v1/jobs/{job['id']}" for job in document["jobs"]]
+        paths = [f"/v1/jobs/{job['job_id']}" for job in document["jobs"]]
         return SubmissionGroup(
             document,
             tuple(Submission(self, job, path, path) for job, path in zip(document["jobs"], paths, strict=True)),

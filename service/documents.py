@@ -34,6 +34,13 @@ def job_document(job: rows.Job) -> Job:
     )
 
 
+def job_summary(job: rows.Job) -> Job:
+    """A job in a listing: without the long lists of what was asked for."""
+    document = job_document(job)
+    short = {key: value for key, value in document.params.items() if not isinstance(value, list) or len(value) <= 20}
+    return document.model_copy(update={"params": short})
+
+
 def task_summary(task: rows.Task, state: str) -> TaskSummary:
     """A task in a listing; `state` is that of its job."""
     return TaskSummary(**_task_fields(task), state=state)

@@ -14,16 +14,22 @@ from ldnas.digests import json_digest
 from ldnas.networks.names import require_architecture
 from ldnas.space.genotype import Genotype
 from service.dependencies import Resources
-from service.errors import RepeatedTaskError, UnknownBaselineError, UnknownTaskError, UnusableTaskError
+from service.errors import (
+    AmbiguousTaskError,
+    RepeatedTaskError,
+    UnknownBaselineError,
+    UnknownTaskError,
+    UnusableTaskError,
+)
 from service.idempotency import OWNER, RequestIdentity, once
 from service.schemas.distances import DistanceRequest
 from service.schemas.recommendations import RecommendationRequest
 from service.schemas.requests import GenotypeRequest
 from service.schemas.tasks import TaskRequest
 from worker.registry.errors import NotFoundError
-from worker.registry.models import JobKind, JobState, TaskRole
+from worker.registry.models import JobKind, JobState, Task, TaskRole
 from worker.registry.registry import Registry
-from worker.registry.session import unit_of_work
+from worker.registry.session import reading, unit_of_work
 
 # Of what is registered, a refusal names so much.
 NAMED_AT_MOST = 20
@@ -73,8 +79,9 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
             "dataset": columns["dataset"],
             "labels": columns["labels"],
         }
-        with unit_of_work(resources.engine) as registry:
+        with reading(resources.engine) as registry:
             _baselines(registry, request.baselines or (), "baselines")
+        with unit_of_work(resources.engine) as registry:
             job_id = _insert_job(registry, JobKind.RECOMMEND, params, identity, request.priority)
             registry.tasks.insert(id=params["task_id"], job_id=job_id, role=TaskRole.TARGET, name=name, **columns)
             registry.recommendations.insert(
@@ -90,11 +97,12 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
     return recommendation_id
 
 
-def accept_distances(resources: Resources, request: DistanceRequest, key: str | None) -> list[str]:
-    """Asks for columns of distances; the ids of their jobs, or of those which the same request made before.
+def accept_distances(resources: Resources, request: DistanceRequest, key: str | None) -> list[dict[str, Any]]:
+    """Asks for columns of distances; `job_id` and `target` of each job, or of those which the same request made before.
 
     Raises:
         UnknownTaskError: a target that is named does not exist.
+        AmbiguousTaskError: several targets have the name.
         UnusableTaskError: the job of a target failed or was cancelled.
         UnknownBaselineError: a source that is named does not exist.
         RepeatedTaskError: two targets, or two sources, are one task.
@@ -103,42 +111,53 @@ def accept_distances(resources: Resources, request: DistanceRequest, key: str | 
     identity = RequestIdentity.of(JobKind.DISTANCES, request, key)
 
     def submit() -> dict[str, Any]:
-        with unit_of_work(resources.engine) as registry:
+        with reading(resources.engine) as registry:
             targets = [_target(registry, name, f"targets[{place}]") for place, name in enumerate(request.targets)]
-            _require_different(targets, "targets")
             sources = None if request.sources is None else _baselines(registry, request.sources, "sources")
-            _require_different(sources or (), "sources")
-            job_ids = [uuid.uuid4().hex for _ in targets]
-            wanted = {
-                "sources": sources,
-                "measures": list(dict.fromkeys(request.measures)),
-                "repetitions": request.repetitions,
-                "jobs": job_ids,
-            }
-            for place, (job_id, target) in enumerate(zip(job_ids, targets, strict=True)):
-                # The key is unique, so one job has it; it leads to the others.
-                key_bearer = identity if place == 0 else RequestIdentity(None, identity.digest)
-                params = {"target_task_id": target, **wanted}
-                _insert_job(registry, JobKind.DISTANCES, params, key_bearer, id=job_id)
-        return wanted
+        _require_different([target.id for target in targets], "targets")
+        _require_different(sources or (), "sources")
+        wanted = {
+            "sources": sources,
+            "measures": list(dict.fromkeys(request.measures)),
+            "repetitions": request.repetitions,
+        }
+        ids = [uuid.uuid4().hex for _ in targets]
+        labels = [{"task_id": target.id, "name": target.name} for target in targets]
+        params: list[dict[str, Any]] = [{"target_task_id": target.id, **wanted} for target in targets]
+        # The key is unique, so one job has it, and tells of the others.
+        params[0]["jobs"] = [{"job_id": id, "target": label} for id, label in zip(ids, labels, strict=True)]
+        with unit_of_work(resources.engine) as registry:
+            there = registry.tasks.hold([target.id for target in targets])
+            for place, target in enumerate(targets):
+                if target.id not in there:
+                    raise _unknown_task(request.targets[place], f"targets[{place}]")
+                bearer = identity if place == 0 else RequestIdentity(None, identity.digest)
+                _insert_job(registry, JobKind.DISTANCES, params[place], bearer, id=ids[place])
+        return params[0]
 
-    job_ids: list[str] = once(resources.engine, identity, submit)["jobs"]
-    return job_ids
+    jobs: list[dict[str, Any]] = once(resources.engine, identity, submit)["jobs"]
+    return jobs
 
 
-def _target(registry: Registry, name: str, field: str) -> str:
+def _target(registry: Registry, name: str, field: str) -> Task:
     try:
-        task = registry.tasks.find(name)
+        task, *others = registry.tasks.find_all(name, limit=NAMED_AT_MOST + 1)
     except NotFoundError as error:
-        raise UnknownTaskError(
-            f"there is no task {name!r}; GET /v1/tasks lists those there are", field=field
-        ) from error
+        raise _unknown_task(name, field) from error
+    if others:
+        ids = ", ".join([task.id, *(other.id for other in others)][:NAMED_AT_MOST])
+        ids += ", …" if len(others) >= NAMED_AT_MOST else ""
+        raise AmbiguousTaskError(f"several targets are called {name!r}; name one by its id: {ids}", field=field)
     job = registry.jobs.get(task.job_id)
     if job.state in (JobState.FAILED, JobState.CANCELLED):
         raise UnusableTaskError(
             f"the job of task {name!r} is {job.state}; POST /v1/jobs/{job.id}/retry tries it again", field=field
         )
-    return task.id
+    return task
+
+
+def _unknown_task(name: str, field: str) -> UnknownTaskError:
+    return UnknownTaskError(f"there is no task {name!r}; GET /v1/tasks lists those there are", field=field)
 
 
 def _require_different(task_ids: Sequence[str], field: str) -> None:
@@ -206,7 +225,7 @@ def _baselines(registry: Registry, names: Sequence[str], field: str) -> list[str
     """The ids of the baselines of these names or ids."""
     if not names:
         return []
-    name_of = registry.tasks.names(TaskRole.BASELINE)
+    name_of = registry.tasks.baseline_names()
     id_of = {name: id for id, name in name_of.items()} | {id: id for id in name_of}
     for place, name in enumerate(names):
         if name not in id_of:

@@ -10,8 +10,8 @@ from service.schemas.distances import Contribution, DistanceDetail, DistanceRepe
 from worker.registry.matrix import MatrixEntry, MeasuredRepetition, spread
 from worker.registry.registry import Registry
 
-# 500 by 500: some 10 MB of JSON.
-MAX_CELLS = 250_000
+# Some 5 MB of JSON that take some seconds to make; `KEPT_BYTES` leaves room for that.
+MAX_CELLS = 100_000
 
 RECIPES = {default_recipe(network).digest: default_recipe(network) for network in ARCHITECTURES}
 
@@ -19,8 +19,8 @@ RECIPES = {default_recipe(network).digest: default_recipe(network) for network i
 def distance_matrix(registry: Registry, measure: Measure, *, source: str | None, target: str | None) -> dict[str, Any]:
     """The fields of a `DistanceMatrix`; not the model, whose validation costs more than a large matrix itself.
 
-    Without a filter a row for each baseline, and a column for each baseline and each target to which one was measured.
-    With one, its axis has that task alone, and the other axis those with which it was measured.
+    Without a filter every task has a row and a column: the baselines, and the targets to which one was measured. With
+    one, its axis has that task alone, and the other axis those with which it was measured.
 
     Raises:
         NotFoundError: `source` or `target` is no task's id or name.
@@ -28,10 +28,9 @@ def distance_matrix(registry: Registry, measure: Measure, *, source: str | None,
     """
     row, column = (None if name is None else registry.tasks.find(name).id for name in (source, target))
     if row is None and column is None:
-        baselines = registry.tasks.baseline_names()
-        names = baselines | registry.results.measured_targets(measure, RECIPES)
-        sources, targets = list(baselines), list(names)
-        _require_few(len(sources), len(targets))
+        names = registry.tasks.baseline_names() | registry.results.measured_targets(measure, RECIPES)
+        sources = targets = list(names)
+        _require_few(len(names))
         entries = registry.results.matrix(measure, RECIPES)
     else:
         entries = registry.results.matrix(measure, RECIPES, source_task_id=row, target_task_id=column)
@@ -91,10 +90,10 @@ def distance_detail(registry: Registry, source: str, target: str, measure: Measu
     )
 
 
-def _require_few(rows: int, columns: int) -> None:
-    if rows * columns > MAX_CELLS:
+def _require_few(tasks: int) -> None:
+    if tasks**2 > MAX_CELLS:
         raise MatrixTooLargeError(
-            f"{rows:,} sources by {columns:,} targets are more than the {MAX_CELLS:,} cells of one answer; "
+            f"{tasks:,} by {tasks:,} tasks are more than the {MAX_CELLS:,} cells of one answer; "
             "name a `source` or a `target` to narrow it down"
         )
 
@@ -106,7 +105,7 @@ def _tables(entries: Iterable[MatrixEntry], sources: list[str], targets: list[st
     for entry in entries:
         row, column = rows.get(entry.source_task_id), columns.get(entry.target_task_id)
         if row is None or column is None:
-            continue  # a target's distance from itself
+            continue  # of a target that no other task was measured to
         tables["mean"][row][column] = entry.mean
         tables["std"][row][column] = entry.std
         tables["repetitions"][row][column] = entry.repetitions

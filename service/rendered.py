@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-KEPT_BYTES = 16 * 2**20
+KEPT_BYTES = 20 * 2**20
 # What an entry takes beside its body; it bounds how many there are.
 ENTRY_BYTES = 1024
 _LOCKS = 64

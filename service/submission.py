@@ -40,8 +40,8 @@ class Submission:
 
     @property
     def id(self) -> str:
-        """The id of the task or recommendation."""
-        return str(self.document["id"])
+        """The id of the task, the recommendation or the job at `resource`."""
+        return self.resource.rpartition("/")[2]
 
     @property
     def label(self) -> str:
@@ -89,6 +89,10 @@ class Submission:
             WaitTimeoutError: it goes on, but the time is over.
             UnreachableError: the service stays away for longer than a restart takes.
         """
+        return self.wait_until(_deadline(timeout_seconds), timeout_seconds, progress)
+
+    def wait_until(self, deadline: float | None, timeout_seconds: float | None, progress: bool) -> dict[str, Any]:
+        """`wait` up to a moment on the monotonic clock, which lies `timeout_seconds` after the waiting began."""
         with ExitStack() as stack:
             show = None
             if progress:
@@ -96,7 +100,6 @@ class Submission:
                 from service.terminal.progress import progress_shown
 
                 show = stack.enter_context(progress_shown(self.label))
-            deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
             while (status := self.status())["state"] not in ENDED:
                 if show is not None:
                     show(status)
@@ -142,11 +145,12 @@ class SubmissionGroup:
             WaitTimeoutError: one goes on, but the time is over.
             UnreachableError: the service stays away for longer than a restart takes.
         """
-        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        return [
-            submission.wait(progress, None if deadline is None else max(0.0, deadline - time.monotonic()))
-            for submission in self.submissions
-        ]
+        deadline = _deadline(timeout_seconds)
+        return [submission.wait_until(deadline, timeout_seconds, progress) for submission in self.submissions]
+
+
+def _deadline(timeout_seconds: float | None) -> float | None:
+    return None if timeout_seconds is None else time.monotonic() + timeout_seconds
 
 
 def require_success(status: dict[str, Any], label: str) -> None:

@@ -19,6 +19,9 @@ FINALISTS = 24
 _FEWEST_IMAGES = 16
 """A round with fewer images than this tells too little to leave anyone behind."""
 
+_FEWEST_PROBE_IMAGES = 128
+"""A probe fitted to fewer images than this would decide the round by its own noise; they cost no gradients."""
+
 _OVERHEAD_IMAGES = 75
 """What an observation costs beside its Fisher pass (weights, probe, logarithms), in images of `small_cnn`: measured."""
 
@@ -82,8 +85,9 @@ def survivors(distances: Mapping[str, Sequence[Distance]], measure: Measure, *, 
 
 
 def _smaller(recipe: Recipe, images: int, divisor: int) -> Recipe:
+    probe_images = min(recipe.probe_images, images)
     return replace(
         recipe,
         samples=max(1, min(recipe.samples, images) // divisor),
-        probe_images=max(1, min(recipe.probe_images, images) // divisor),
+        probe_images=min(probe_images, max(_FEWEST_PROBE_IMAGES, probe_images // divisor)),
     )

@@ -70,9 +70,7 @@ def estimate_column(
     if max(table.repetitions) < 2:
         return {key: Certainty(None, None, error) for key, error in zip(distances, errors, strict=True)}
     noise = _TrainingNoise.of(table)
-    half_widths = stats.t.ppf(0.5 + LEVEL / 2, noise.freedom) * np.sqrt(
-        noise.variance / table.repetitions + (table.images**2).sum(axis=1)
-    )
+    half_widths = _half_widths(table, noise)
     chances = _chances(table, noise, np.random.default_rng(derive_seed(seed, "probability closest")))
     return {
         key: Certainty(table.interval(mean, half_width), float(chance), error)
@@ -181,6 +179,15 @@ class _TrainingNoise:
             own=mean_square_own,
             own_freedom=freedom_own,
         )
+
+
+def _half_widths(table: _Table, noise: _TrainingNoise) -> Floats:
+    """Of the intervals `[K]`: Student's t on both parts, with the degrees of freedom of their sum (Satterthwaite)."""
+    training, images = noise.variance / table.repetitions, (table.images**2).sum(axis=1)
+    spread = training**2 / noise.freedom + images**2 / max(1, table.images.shape[1] - 1)
+    freedom = np.where(spread > 0, (training + images) ** 2 / np.where(spread > 0, spread, 1.0), noise.freedom)
+    half_widths: Floats = stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(training + images)
+    return half_widths
 
 
 def _chances(table: _Table, noise: _TrainingNoise, generator: np.random.Generator) -> Floats:

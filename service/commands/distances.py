@@ -1,9 +1,10 @@
 """`ldnas distances`: the matrix, one pair of it, and having distances measured."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from service.client_errors import JobCancelledError, JobFailedError
 from service.commands import options
 
 app = typer.Typer(
@@ -12,15 +13,20 @@ app = typer.Typer(
     epilog="Examples: ldnas distances --target odd_or_even; ldnas distances measure odd_or_even",
 )
 
-Task = Annotated[str, typer.Argument(metavar="TASK", help="A task, by its id or its name.")]
+Task = Annotated[
+    str,
+    typer.Argument(
+        metavar="TASK", help="A task: its id, or a baseline's name, or a target's (the newest of that name)."
+    ),
+]
 
 
 @app.callback()
 def matrix(
     context: typer.Context,
     measure: options.Measure = None,
-    source: Annotated[str | None, typer.Option(help="Only this source, by name or id.")] = None,
-    target: Annotated[str | None, typer.Option(help="Only this target, by name or id.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only this source, a task as in show.")] = None,
+    target: Annotated[str | None, typer.Option(help="Only this target, a task as in show.")] = None,
     as_json: options.AsJson = False,
     url: options.Url = options.DEFAULT_URL,
     api_key: options.ApiKey = None,
@@ -41,9 +47,15 @@ def matrix(
 
 @app.command()
 def measure(
-    targets: Annotated[list[str], typer.Argument(metavar="TARGET", help="Tasks, by id or a baseline's name.")],
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TARGET",
+            help="Each a task: its id, or a baseline's name, or a target's (refused where several have that).",
+        ),
+    ],
     source: Annotated[
-        list[str] | None, typer.Option(help="A baseline to measure from, by name or id; all where absent.")
+        list[str] | None, typer.Option(help="A baseline to measure from: its name or its id; all where absent.")
     ] = None,
     measure: Annotated[
         list[str] | None, typer.Option(help="By which measure; log_det_layerwise, log_det and logme where absent.")
@@ -54,14 +66,23 @@ def measure(
     url: options.Url = options.DEFAULT_URL,
     api_key: options.ApiKey = None,
 ) -> None:
-    """Have distances measured: ldnas distances measure odd_or_even --measure frechet"""
+    """Have distances measured: ldnas distances measure odd_or_even --measure frechet
+
+    Waits for all targets and shows those that were measured; fails where one was not.
+    """
     from service.terminal.tables import print_column
 
     with options.open_client(url, api_key) as client:
         asked = client.measure_distances(
             targets, sources=source or None, measures=measure or None, repetitions=repetitions
         )
-        jobs = asked.wait(progress=True) if wait else []
+        jobs: list[dict[str, Any]] = []
+        failures: list[str] = []
+        for submission in asked if wait else ():
+            try:
+                jobs.append(submission.wait(progress=True))
+            except (JobFailedError, JobCancelledError) as error:
+                failures.append(f"ldnas: distances to {submission.label}: {error}")
     if as_json:
         options.print_json(jobs if wait else asked.document)
     for job in jobs if not as_json else ():
@@ -69,6 +90,9 @@ def measure(
     if not wait and not as_json:
         for submission in asked:
             typer.echo(f"distances to {submission.label} are queued: {client.base_url}{submission.resource}")
+    if failures:
+        typer.echo("\n".join(failures), err=True)
+        raise typer.Exit(1)
 
 
 @app.command()

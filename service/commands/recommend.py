@@ -26,7 +26,7 @@ def recommend(
     ] = None,
     measure: options.Measure = None,
     baseline: Annotated[
-        list[str] | None, typer.Option(help="A known task to compare with, by name or id; all where absent.")
+        list[str] | None, typer.Option(help="A baseline to compare with: its name or its id; all where absent.")
     ] = None,
     image_size: options.ImageSize = None,
     iterations: Annotated[int | None, typer.Option(help="Budget: iterations of the search, at most.")] = None,

@@ -75,7 +75,7 @@ class JobStory:
         self.eta_seconds = progress.get("eta_seconds")
         if self.ranking or status.get("verdict") is None:
             return None
-        self.ranking = {key: status.get(key) for key in ("verdict", "closest", "search_space", "distances")}
+        self.ranking = {key: status.get(key) for key in ("verdict", "closest", "tied", "distances")}
         return verdict_sentence(self.ranking)
 
     def apply(self, event: Event) -> str | None:

@@ -2,10 +2,18 @@
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
+
+_TAG = {"ETag": {"description": "changes with the body", "schema": {"type": "string"}}}
+POLLED: dict[int | str, dict[str, Any]] = {
+    200: {"headers": _TAG},
+    304: {"description": "Unchanged: `If-None-Match` names the body's ETag", "headers": _TAG},
+}
+"""The `responses` of a route that answers with `conditional`."""
 
 
 def conditional(request: Request, document: BaseModel, headers: Mapping[str, str] | None = None) -> Response:

@@ -48,7 +48,7 @@ def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 _DESCRIPTIONS = {
     400: "The body is no JSON",
-    404: "Nothing has that id",
+    404: "Nothing has that id or name, or the distance was not measured",
     406: "None of the accepted media types is offered",
     409: "What is there already stands against it",
     413: "The body is too large",

@@ -6,7 +6,7 @@ from starlette.responses import FileResponse
 from service.dependencies import After, Limit, ResourceId, Resources, ResourcesDependency
 from service.documents import architecture_document
 from service.errors import MissingArtifactError
-from service.http.conditional import conditional, matches
+from service.http.conditional import POLLED, conditional, matches
 from service.http.paging import page
 from service.http.problems import described
 from service.schemas.architectures import Architecture
@@ -27,7 +27,7 @@ def list_architectures(resources: ResourcesDependency, limit: Limit = 50, after:
     return page([architecture_document(row) for row in rows], limit)
 
 
-@router.get("/{architecture_id}", summary="Show an architecture", response_model=Architecture)
+@router.get("/{architecture_id}", summary="Show an architecture", response_model=Architecture, responses=POLLED)
 def get_architecture(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """Its cell, its skeleton, and what it scored."""
     with reading(resources.engine) as registry:
@@ -39,7 +39,7 @@ def get_architecture(architecture_id: ResourceId, request: Request, resources: R
     "/{architecture_id}/code",
     summary="Standalone PyTorch code",
     response_class=FileResponse,
-    responses={200: {"content": {CODE_MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+    responses=POLLED | {200: POLLED[200] | {"content": {CODE_MEDIA_TYPE: {"schema": {"type": "string"}}}}},
 )
 def get_code(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """One Python file that rebuilds the network, loads its weights and classifies an image; it needs only torch."""
@@ -52,7 +52,8 @@ def get_code(architecture_id: ResourceId, request: Request, resources: Resources
     "/{architecture_id}/weights",
     summary="The weights",
     response_class=FileResponse,
-    responses={200: {"content": {WEIGHTS_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}},
+    responses=POLLED
+    | {200: POLLED[200] | {"content": {WEIGHTS_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}},
 )
 def get_weights(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """In the safetensors layout."""

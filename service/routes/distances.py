@@ -11,29 +11,26 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from service.dependencies import IdempotencyKey, Resources, ResourcesDependency
-from service.errors import DeletedResourceError
-from service.http.conditional import conditional, conditional_body, tag_of
+from service.http.accepted import ACCEPTED, point_to
+from service.http.conditional import POLLED, conditional, conditional_body, matches, tag_of
 from service.http.negotiation import negotiated
 from service.http.problems import described
 from service.intake import accept_distances
 from service.matrix import distance_detail, distance_matrix
 from service.rendered import Rendered
-from service.schemas.base import NAME_PATTERN, Name
+from service.schemas.base import NAME_PATTERN, TASK_NAME, Name
 from service.schemas.distances import (
     DistanceDetail,
     DistanceJob,
     DistanceJobs,
     DistanceMatrix,
     DistanceRequest,
-    DistanceTarget,
     Measure,
 )
-from worker.registry.errors import NotFoundError
 from worker.registry.session import reading
 
 JSON = "application/json"
 CSV = "text/csv"
-RETRY_AFTER_SECONDS = "2"
 
 router = APIRouter(prefix="/v1/distances", tags=["distances"], responses=described(422, 503))
 
@@ -50,7 +47,7 @@ class Asked:
 
 TaskFilter = Annotated[
     Name | None,
-    Query(description="id of a task, name of a baseline, or name of a target (the newest of it); absent: every task"),
+    Query(description=f"{TASK_NAME}; absent: every task"),
 ]
 TaskPath = Annotated[
     str,
@@ -58,7 +55,7 @@ TaskPath = Annotated[
         min_length=1,
         max_length=64,
         pattern=NAME_PATTERN,
-        description="id of a task, name of a baseline, or name of a target (the newest of it)",
+        description=TASK_NAME,
     ),
 ]
 
@@ -67,7 +64,11 @@ TaskPath = Annotated[
     "",
     summary="The matrix of distances",
     response_model=DistanceMatrix,
-    responses={200: {"content": {CSV: {"schema": {"type": "string"}}}}, **described(404, 406)},
+    responses={
+        **POLLED,
+        200: POLLED[200] | {"content": {CSV: {"schema": {"type": "string"}}}},
+        **described(404, 406),
+    },
 )
 async def get_distances(
     request: Request,
@@ -81,18 +82,24 @@ async def get_distances(
     """Rows are sources, columns targets; pairs that were not measured are `null`. As CSV: one line for each pair.
 
     With `source` there is one row, with `target` one column, and beside it those tasks with which it was measured.
+    Without both every task has a row and a column: the baselines, and the targets to which one was measured. More than
+    100,000 cells are refused (422, `matrix_too_large`): name `source` or `target` then.
     """
     media_type = {"json": JSON, "csv": CSV}[format] if format else negotiated(accept, (JSON, CSV))
     asked = Asked(measure, source, target, media_type)
     # Large, often polled and seldom changed: what is known to be unchanged is sent at once, without a thread.
-    rendered = resources.rendered.get(asked, resources.matrix_revision.peek())
+    known_tags = request.headers.get("if-none-match")
+    rendered = _kept(resources, asked, resources.matrix_revision.peek(), known_tags)
     if rendered is None:
-        rendered = await run_in_threadpool(_matrix, resources, asked)
-    return conditional_body(request, rendered.body, rendered.tag, media_type, headers={"Vary": "Accept"})
+        rendered = await run_in_threadpool(_matrix, resources, asked, known_tags)
+    return conditional_body(request, rendered.body or b"", rendered.tag, media_type, headers={"Vary": "Accept"})
 
 
 @router.get(
-    "/{source}/{target}", summary="One distance in detail", response_model=DistanceDetail, responses=described(404)
+    "/{source}/{target}",
+    summary="One distance in detail",
+    response_model=DistanceDetail,
+    responses=POLLED | described(404),
 )
 def get_distance(
     source: TaskPath,
@@ -107,45 +114,39 @@ def get_distance(
     return conditional(request, document)
 
 
-@router.post("", status_code=202, summary="Have distances measured", responses=described(400, 409, 413, 415))
+@router.post("", status_code=202, summary="Have distances measured", responses=ACCEPTED | described(400, 409, 413, 415))
 def measure_distances(
     body: DistanceRequest, response: Response, resources: ResourcesDependency, key: IdempotencyKey = None
 ) -> DistanceJobs:
     """Queues one job for each target; its `result` is the column with its verdict, and the matrix has it too.
 
-    `Location` is the first of the jobs; the `params.jobs` of each lists all of them.
+    `Location` is the first of the jobs; its `params.jobs` lists all of them, with the names that the targets had.
     """
-    job_ids = accept_distances(resources, body, key)
-    response.headers["Location"] = f"/v1/jobs/{job_ids[0]}"
-    response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+    jobs = accept_distances(resources, body, key)
+    point_to(response, f"/v1/jobs/{jobs[0]['job_id']}")
     with reading(resources.engine) as registry:
-        jobs = [registry.jobs.get(job_id) for job_id in job_ids]
-        try:
-            targets = [registry.tasks.get(job.params["target_task_id"]) for job in jobs]
-        except NotFoundError as error:
-            raise DeletedResourceError(f"task {error.id} was deleted; a new key asks for the others anew") from error
-    return DistanceJobs(
-        jobs=[
-            DistanceJob(
-                id=job.id, job_id=job.id, state=job.state.value, target=DistanceTarget(task_id=task.id, name=task.name)
-            )
-            for job, task in zip(jobs, targets, strict=True)
-        ]
-    )
+        states = registry.jobs.states([job["job_id"] for job in jobs])
+    return DistanceJobs(jobs=[DistanceJob(**job, state=states[job["job_id"]].value) for job in jobs])
 
 
-def _matrix(resources: Resources, asked: Asked) -> Rendered:
+def _kept(resources: Resources, asked: Asked, revision: str | None, known_tags: str | None) -> Rendered | None:
+    """The answer that was sent before; without its body only to whoever has that."""
+    kept = resources.rendered.get(asked, revision)
+    return kept if kept is not None and (kept.body is not None or matches(known_tags, kept.tag)) else None
+
+
+def _matrix(resources: Resources, asked: Asked, known_tags: str | None) -> Rendered:
     """The matrix as bytes: those that were sent before, where the database says that nothing has changed since."""
-    with reading(resources.engine) as registry:
-        # The revision before the rows: they may be newer than it says, never older.
-        revision = registry.results.matrix_revision()
-        known = resources.rendered.get(asked, revision)
-        if known is not None:
-            return known
-        matrix = distance_matrix(registry, asked.measure, source=asked.source, target=asked.target)
-    body = _csv(matrix).encode() if asked.media_type == CSV else pydantic_core.to_json(matrix)
-    rendered = Rendered(body, tag_of(body))
-    resources.rendered.keep(asked, revision, rendered)
+    with resources.rendered.one_at_a_time(asked):
+        with reading(resources.engine) as registry:
+            revision = registry.results.matrix_revision()
+            known = _kept(resources, asked, revision, known_tags)
+            if known is not None:
+                return known
+            matrix = distance_matrix(registry, asked.measure, source=asked.source, target=asked.target)
+        body = _csv(matrix).encode() if asked.media_type == CSV else pydantic_core.to_json(matrix, inf_nan_mode="null")
+        rendered = Rendered(body, tag_of(body))
+        resources.rendered.keep(asked, revision, rendered)
     return rendered
 
 

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from service.dependencies import After, Limit, ResourceId, ResourcesDependency
-from service.documents import job_document
+from service.documents import job_document, job_summary
 from service.event_feed import LastEventId, feed, refuse_finished_stream
-from service.http.conditional import conditional
+from service.http.conditional import POLLED, conditional
 from service.http.paging import page
 from service.http.problems import described
 from service.schemas.base import Page
@@ -28,14 +28,14 @@ def list_jobs(
     state: State | None = None,
     kind: Kind | None = None,
 ) -> Page[Job]:
-    """Newest first."""
+    """Newest first. Lists of more than 20 in `params` are left out; the job itself has them."""
     wanted = None if state is None else JobState(state)
     with reading(resources.engine) as registry:
         jobs = registry.jobs.list(state=wanted, kind=kind, limit=limit + 1, after=after)
-    return page([job_document(job) for job in jobs], limit)
+    return page([job_summary(job) for job in jobs], limit)
 
 
-@router.get("/{job_id}", summary="Poll a job", response_model=Job)
+@router.get("/{job_id}", summary="Poll a job", response_model=Job, responses=POLLED)
 def get_job(job_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """State, stage, progress, and the problem document of a failure."""
     with reading(resources.engine) as registry:

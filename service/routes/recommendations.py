@@ -11,7 +11,8 @@ from service.dependencies import After, IdempotencyKey, Limit, ResourceId, Resou
 from service.documents import recommendation_document, recommendation_summary
 from service.errors import DeletedResourceError
 from service.event_feed import LastEventId, feed, refuse_finished_stream
-from service.http.conditional import conditional
+from service.http.accepted import ACCEPTED, point_to
+from service.http.conditional import POLLED, conditional
 from service.http.paging import page
 from service.http.problems import described
 from service.intake import accept_recommendation
@@ -21,12 +22,10 @@ from service.schemas.recommendations import RecommendationRequest
 from worker.registry.errors import NotFoundError
 from worker.registry.session import reading, unit_of_work
 
-RETRY_AFTER_SECONDS = "2"
-
 router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"], responses=described(422, 503))
 
 
-@router.post("", status_code=202, summary="Ask for an architecture", responses=described(400, 409, 413, 415))
+@router.post("", status_code=202, summary="Ask for an architecture", responses=ACCEPTED | described(400, 409, 413, 415))
 def ask(
     body: RecommendationRequest, response: Response, resources: ResourcesDependency, key: IdempotencyKey = None
 ) -> Recommendation:
@@ -36,8 +35,7 @@ def ask(
         document = _document(resources, recommendation_id)
     except NotFoundError as error:
         raise DeletedResourceError(f"recommendation {recommendation_id} was deleted; a new key asks anew") from error
-    response.headers["Location"] = f"/v1/recommendations/{recommendation_id}"
-    response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+    point_to(response, f"/v1/recommendations/{recommendation_id}")
     return document
 
 
@@ -53,7 +51,10 @@ def list_recommendations(
 
 
 @router.get(
-    "/{recommendation_id}", summary="Poll a recommendation", response_model=Recommendation, responses=described(404)
+    "/{recommendation_id}",
+    summary="Poll a recommendation",
+    response_model=Recommendation,
+    responses=POLLED | described(404),
 )
 def get_recommendation(recommendation_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """Every field from the first poll, `null` until it is known; an unchanged answer costs a 304."""

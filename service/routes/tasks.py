@@ -7,7 +7,8 @@ from fastapi import APIRouter, Request, Response
 from service.dependencies import After, IdempotencyKey, Limit, ResourceId, Resources, ResourcesDependency
 from service.documents import task_document, task_summary
 from service.errors import DeletedResourceError
-from service.http.conditional import conditional
+from service.http.accepted import ACCEPTED, point_to
+from service.http.conditional import POLLED, conditional
 from service.http.paging import page
 from service.http.problems import described
 from service.intake import accept_task
@@ -16,12 +17,10 @@ from service.schemas.tasks import Task, TaskRequest, TaskSummary
 from worker.registry.errors import NotFoundError
 from worker.registry.session import reading, unit_of_work
 
-RETRY_AFTER_SECONDS = "2"
-
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"], responses=described(422, 503))
 
 
-@router.post("", status_code=202, summary="Register a baseline", responses=described(400, 409, 413, 415))
+@router.post("", status_code=202, summary="Register a baseline", responses=ACCEPTED | described(400, 409, 413, 415))
 def register_task(
     body: TaskRequest, response: Response, resources: ResourcesDependency, key: IdempotencyKey = None
 ) -> Task:
@@ -31,8 +30,7 @@ def register_task(
         document = _document(resources, task_id)
     except NotFoundError as error:
         raise DeletedResourceError(f"task {task_id} was deleted; a new key registers it anew") from error
-    response.headers["Location"] = f"/v1/tasks/{task_id}"
-    response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+    point_to(response, f"/v1/tasks/{task_id}")
     return document
 
 
@@ -49,7 +47,7 @@ def list_tasks(
     return page([task_summary(row.task, row.state.value) for row in rows], limit)
 
 
-@router.get("/{task_id}", summary="Show a task", response_model=Task, responses=described(404))
+@router.get("/{task_id}", summary="Show a task", response_model=Task, responses=POLLED | described(404))
 def get_task(task_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """The task, the state of its job, its networks, and its genotypes with the best first."""
     return conditional(request, _document(resources, task_id))
@@ -57,7 +55,10 @@ def get_task(task_id: ResourceId, request: Request, resources: ResourcesDependen
 
 @router.delete("/{task_id}", status_code=204, summary="Delete a task", responses=described(404, 409))
 def delete_task(task_id: ResourceId, resources: ResourcesDependency) -> None:
-    """What other tasks share with it stays. A task whose job has not ended is refused: cancel the job first."""
+    """What other tasks share with it stays. One that a job works on is refused: cancel that first.
+
+    Such a job is its own, or one that measures distances to it.
+    """
     with unit_of_work(resources.engine) as registry:
         registry.tasks.delete(task_id)
 

@@ -15,7 +15,7 @@ Name = Annotated[
     Field(description="1 to 64 letters, digits, blanks and `_ . | -`, beginning with a letter or digit"),
 ]
 # How a task may be named, wherever one is: `Tasks.find` looks in this order.
-TASK_NAME = "a task: its id, or a baseline's name, or a target's name (the newest of it)"
+TASK_NAME = "a task: its id, or a baseline's name, or a target's (the newest of that name)"
 BASELINE_NAME = "a baseline: its name or its id"
 # Control characters have no business in a location or a column, and PostgreSQL refuses NUL.
 PlainText = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]

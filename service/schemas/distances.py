@@ -29,8 +29,8 @@ class TaskLabel(Response):
 class DistanceMatrix(Response):
     """Distances from the task of each row to the task of each column; `null` where not measured.
 
-    Without `source` and `target` every baseline has a row and a column, and every target to which one was measured has
-    a column, in the order of `tasks`.
+    Without `source` and `target` every task has a row and a column, in the order of `tasks`: the baselines, and the
+    targets to which one was measured.
     """
 
     measure: Measure
@@ -86,7 +86,7 @@ class DistanceRequest(Request):
     targets: list[Name] = Field(
         min_length=1,
         max_length=100,
-        description="each a task: its id, or a baseline's name, or a target's name (refused where several have it)",
+        description="each a task: its id, or a baseline's name, or a target's (refused where several have that)",
     )
     sources: list[Name] | None = Field(
         None, min_length=1, max_length=1000, description=f"each {BASELINE_NAME}; absent: all of them"

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from service.schemas.base import Fraction, ImageSize, Name, PlainText, Request, Seed
+from service.schemas.base import BASELINE_NAME, Fraction, ImageSize, Name, PlainText, Request, Seed
 from service.schemas.distances import Measure
 from service.schemas.requests import DatasetRequest, LabelsRequest
 
@@ -48,7 +48,7 @@ class RecommendationRequest(Request):
     require_approximation: bool = Field(False, description="leave out baselines whose networks miss 1-ε")
     measure: Measure = "log_det_layerwise"
     baselines: list[Name] | None = Field(
-        None, max_length=1000, description="names or ids, waited for; absent: those that are ready"
+        None, max_length=1000, description=f"each {BASELINE_NAME}, and waited for; absent: those that are ready"
     )
     image_size: ImageSize | None = Field(None, description="of search and final training; absent: from the data")
     budget: BudgetRequest | None = None

@@ -1,7 +1,6 @@
 """A recommendation as a person reads it: what was found, why, and how far to trust it."""
 
 from collections.abc import Mapping
-from itertools import accumulate
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -13,8 +12,6 @@ from rich.text import Text
 from service.terminal.formats import spread
 
 BAR_WIDTH = 12
-# From so much probability on, the verdict names one closest task.
-SURE = 0.9
 
 
 def print_answer(document: Mapping[str, Any], console: Console | None = None) -> None:
@@ -48,7 +45,7 @@ def verdict_sentence(document: Mapping[str, Any]) -> str:
                 return f"A tie between {_listed(tied)}: too close to single one out."
             return f"A tie: {name or 'no task'} leads{likely}, too little to single it out."
         case "no_close_task":
-            return "No known task is close: none is nearer than networks that were never trained."
+            return "No known task is close: none is surely nearer than networks that were never trained."
         case "no_baseline":
             return "There was no known task to compare with."
         case _:
@@ -56,24 +53,12 @@ def verdict_sentence(document: Mapping[str, Any]) -> str:
 
 
 def _tied(document: Mapping[str, Any]) -> list[str]:
-    """The tied tasks, the most probable first, each with its probability where that is known.
-
-    They are those whose spaces are searched together. Where nothing is searched they are found in the same way: the
-    fewest tasks, most probable first, whose probabilities add up to that of a verdict.
-    """
-
-    def probability(entry: Mapping[str, Any]) -> float:
-        return entry.get("probability_closest") or 0.0
-
-    ordered = sorted(document.get("distances") or [], key=probability, reverse=True)
-    ids = (document.get("search_space") or {}).get("source_task_ids")
-    if ids is None:
-        sums = accumulate(map(probability, ordered), initial=0.0)
-        tied = [entry for entry, before in zip(ordered, sums, strict=False) if before < SURE and probability(entry) > 0]
-    else:
-        tied = [entry for entry in ordered if entry["task_id"] in ids]
+    """The tied tasks, the most probable first, each with its probability where that is known."""
+    entries = {entry["task_id"]: entry for entry in document.get("distances") or []}
+    tied = [entries[task] for task in document.get("tied") or [] if task in entries]
+    percents = [_percent(entry.get("probability_closest")) for entry in tied]
     return [
-        f"{entry['name']} ({_percent(probability(entry))})" if probability(entry) else entry["name"] for entry in tied
+        f"{entry['name']} ({share})" if share else entry["name"] for entry, share in zip(tied, percents, strict=True)
     ]
 
 

@@ -84,6 +84,16 @@ def test_reading_refuses_to_write_and_leaves_the_connection_able_to(engine: Engi
         registry.jobs.insert("recommend", {})
 
 
+def test_a_reading_transaction_sees_one_moment(engine: Engine) -> None:
+    with reading(engine) as registry:
+        assert registry.jobs.list() == []
+        with unit_of_work(engine) as writing:
+            writing.jobs.insert("recommend", {})
+        assert registry.jobs.list() == [], "what was committed in between"
+    with reading(engine) as registry:
+        assert len(registry.jobs.list()) == 1
+
+
 def test_writers_that_read_first_wait_for_each_other(engine: Engine) -> None:
     with unit_of_work(engine) as registry:
         job_id = registry.jobs.insert("recommend", {}).id

@@ -1,5 +1,6 @@
 """Tasks, results and answers, alike on SQLite and PostgreSQL."""
 
+import math
 import sqlite3
 import statistics
 import threading
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event, inspect
 
 from worker.registry.errors import (
     FenceLostError,
@@ -236,8 +238,8 @@ def test_the_matrix_pairs_equal_repetitions(engine: Engine) -> None:
         assert entries[x, y].std == pytest.approx(statistics.stdev(values))
         assert (entries[x, y].repetitions, entries[y, y].repetitions) == (3, 1)
         assert (entries[y, y].mean, entries[y, y].std) == (0.0, None)
-        assert len(registry.results.matrix("log_det", None, source_task_id=x)) == 1
-        assert len(registry.results.matrix("log_det", None, target_task_id=y)) == 2
+        assert len(registry.results.matrix("log_det", ["r"], source_task_id=x)) == 1
+        assert len(registry.results.matrix("log_det", ["r"], target_task_id=y)) == 2
         assert registry.results.matrix("log_det", ["r"], source_task_id=y, target_task_id=x) == []
         assert registry.results.matrix("log_det", ["another recipe"]) == []
         assert len(registry.results.matrix("log_det", ["another recipe", "r"])) == 2
@@ -296,13 +298,121 @@ def test_a_task_is_found_by_id_then_as_a_baseline_then_as_the_newest_target(engi
             assert registry.tasks.find(asked).id == found.id
         with pytest.raises(NotFoundError, match="no task has the id or name 'even'"):
             registry.tasks.find("even")
-        assert registry.tasks.names("target") == {
-            task.id: task.name for task in reversed([row.task for row in registry.tasks.list(role="target")])
-        }
+        assert [task.id for task in registry.tasks.find_all("primes", limit=9)] == [newest.id, first.id]
+        for asked in ("odd", first.id):
+            assert len(registry.tasks.find_all(asked, limit=9)) == 1
+
+
+def test_a_task_is_looked_up_through_an_index(engine: Engine) -> None:
+    assert ["name"] in [index["column_names"] for index in inspect(engine).get_indexes("tasks")]
+    if engine.dialect.name == "sqlite":  # the other reads a small table whole
+        plans = []
+        with reading(engine) as registry:
+            event.listen(engine, "before_cursor_execute", lambda *call: plans.append((call[2], call[3])))
+            with pytest.raises(NotFoundError):
+                registry.tasks.find("nothing")
+        with engine.connect() as connection:
+            plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + plans[0][0], plans[0][1]).all()
+        assert "ix_tasks_name" in str(plan)
+        assert "SCAN" not in str(plan)
+
+
+def test_names_are_those_asked_for_baselines_first(engine: Engine) -> None:
+    added = []
+    for name, role in (("t1", "target"), ("b1", "baseline"), ("t2", "target"), ("b2", "baseline"), ("b3", "baseline")):
+        with unit_of_work(engine) as registry:
+            added.append(add_task(registry, name, role).id)
+        time.sleep(0.002)
+    with reading(engine) as registry:
+        assert [*registry.tasks.names(added[3::-1]).items()] == [
+            (added[place], name) for place, name in ((1, "b1"), (3, "b2"), (0, "t1"), (2, "t2"))
+        ]
+        assert [*registry.tasks.baseline_names().values()] == ["b1", "b2", "b3"]
+        assert registry.tasks.names([]) == {}
+        many = [f"{number:032x}" for number in range(70_000)]  # more than a statement takes
+        assert registry.tasks.names([*many, *added[:1]]) == {added[0]: "t1"}
+
+
+def test_measured_targets_are_those_that_another_task_was_measured_to(engine: Engine) -> None:
+    y, x = (task_with_networks(engine, name, 1) for name in ("y", "x"))  # x is a target
+    with unit_of_work(engine) as registry:
+        registry.results.keep_distances([distance("x0", "x0", 0.0), distance("y0", "x0", 1.0, recipe_digest="old")])
+        assert registry.results.measured_targets("log_det", ["r"]) == {}
+        registry.results.keep_distances([distance("y0", "x0", 1.0), distance("x0", "y0", 1.0)])
+        assert registry.results.measured_targets("log_det", ["r"]) == {x: "x"}
+        assert registry.results.measured_targets("other", ["r"]) == {}
+    assert y != x
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("column", ["value", "signed", "standard_error", "contributions"])
+def test_a_distance_that_is_no_finite_number_is_refused(engine: Engine, column: str, bad: float) -> None:
+    value = [["stem", 1.0], ["block", bad]] if column == "contributions" else bad
+    with unit_of_work(engine) as registry:
+        with pytest.raises(ValueError, match=r"source_network x0, target_network y0.* not finite"):
+            registry.results.keep_distances([distance("x0", "x0", 0.0), distance("x0", "y0", 1.0) | {column: value}])
+        assert registry.results.distances(["x0"], ["x0", "y0"], "log_det", "r") == []
+
+
+def test_two_who_store_the_same_rows_in_opposite_orders_do_not_block_each_other(engine: Engine) -> None:
+    rows = [distance(f"x{number}", "y0", 1.0) for number in range(400)]
+    together = threading.Barrier(2, timeout=20.0)  # the other one may have failed
+
+    def keep(given: list[dict[str, object]]) -> None:
+        for attempt in range(3):
+            together.wait()
+            with unit_of_work(engine) as registry:
+                registry.results.keep_distances([row | {"data_key": str(attempt)} for row in given])
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(keep, (rows, rows[::-1])))
+    with reading(engine) as registry:
+        assert len(registry.results.distances(["x399"], ["y0"], "log_det", "r")) == 3
+
+
+def test_a_task_that_distances_are_measured_to_is_not_deleted(engine: Engine) -> None:
+    x = task_with_networks(engine, "x", 1)
+    with unit_of_work(engine) as registry:
+        end_job(registry, registry.tasks.get(x).job_id)
+        answer = registry.recommendations.insert(job_id=registry.tasks.get(x).job_id, task_id=x, request={})
+        done, running = (registry.jobs.insert("distances", {"target_task_id": x}).id for _ in range(2))
+        registry.jobs.insert("distances", {"target_task_id": "another"})
+        end_job(registry, done)
+        registry.jobs.claim(running, worker="w", lease_seconds=60)
+    for delete in (lambda r: r.tasks.delete(x), lambda r: r.recommendations.delete(answer.id)):
+        with pytest.raises(TaskBusyError, match=running), unit_of_work(engine) as registry:
+            delete(registry)
+    with unit_of_work(engine) as registry:
+        registry.jobs.finish(running, 1, {})
+        registry.recommendations.delete(answer.id)
+        with pytest.raises(NotFoundError):
+            registry.tasks.get(x)
+
+
+def test_a_task_is_not_deleted_while_a_job_for_it_is_being_inserted(engine: Engine) -> None:
+    x = task_with_networks(engine, "x", 1)
+    with unit_of_work(engine) as registry:
+        end_job(registry, registry.tasks.get(x).job_id)
+
+    def delete() -> None:
+        with unit_of_work(engine) as registry:
+            registry.tasks.delete(x)
+
+    with ThreadPoolExecutor(1) as thread:
+        with unit_of_work(engine) as registry:
+            assert registry.tasks.hold([x, "nothing"]) == {x}
+            deleted = thread.submit(delete)
+            time.sleep(0.3)
+            registry.jobs.insert("distances", {"target_task_id": x})
+        with pytest.raises(TaskBusyError):
+            deleted.result()
 
 
 MATRIX_WRITES: dict[str, Callable[[Registry, str], object]] = {
     "a distance": lambda registry, task_id: registry.results.keep_distances([distance("x0", "x0", 0.0)]),
+    "one new distance of several": lambda registry, task_id: registry.results.keep_distances(
+        [distance("x0", "x0", 0.0, data_key=key) for key in ("there", "new")]
+    ),
     "a task": lambda registry, task_id: add_task(registry, "another"),
     "a name": lambda registry, task_id: registry.tasks.promote(task_id, "renamed"),
     "a deletion": lambda registry, task_id: registry.tasks.delete(task_id),
@@ -317,6 +427,7 @@ def test_whatever_changes_the_matrix_gives_it_a_new_revision(engine: Engine, wha
     with unit_of_work(engine) as registry:
         job_id = registry.tasks.get(x).job_id
         registry.recommendations.insert(id="a" * 32, job_id=job_id, task_id=x, request={})
+        registry.results.keep_distances([distance("x0", "x0", 0.0, data_key="there")])
         end_job(registry, job_id)
     before = revision_of(engine)
     with unit_of_work(engine) as registry:
@@ -327,13 +438,20 @@ def test_whatever_changes_the_matrix_gives_it_a_new_revision(engine: Engine, wha
 
 
 def test_what_leaves_the_matrix_alone_leaves_its_revision(engine: Engine) -> None:
-    task_with_networks(engine, "x", 1)
+    x = task_with_networks(engine, "x", 1)
+    with unit_of_work(engine) as registry:
+        registry.results.keep_distances([distance("x0", "x0", 0.0)])
     before = revision_of(engine)
     with unit_of_work(engine) as registry:
         job = registry.jobs.insert("recommend", {})
         registry.jobs.request_cancel(job.id)
         keep_network(registry, "unlinked")
         registry.results.keep_artifact("a" * 64, 1, "text/plain")
+    with unit_of_work(engine) as registry:  # all of this is there already, or nothing that the matrix shows
+        registry.results.keep_distances([distance("x0", "x0", 1.0)])
+        registry.tasks.link_network(x, 0, "x0")
+        registry.tasks.get(x).counts = {"train": 1}
+        registry.tasks.get(x).name = "x"
 
     def add_and_fail() -> None:
         with unit_of_work(engine) as registry:
@@ -347,18 +465,19 @@ def test_what_leaves_the_matrix_alone_leaves_its_revision(engine: Engine) -> Non
     assert revision_of(engine) == before
 
 
-def test_revisions_of_transactions_at_once_differ(engine: Engine) -> None:
+def test_one_revision_never_stands_for_two_contents_whoever_writes_at_once(engine: Engine) -> None:
     def add(number: int) -> None:
         with unit_of_work(engine) as registry:
             add_task(registry, f"task{number}")
         with reading(engine) as registry:
-            seen.append(registry.results.matrix_revision())
+            seen.append((registry.results.matrix_revision(), frozenset(registry.tasks.baseline_names())))
 
-    seen: list[str | None] = []
+    seen: list[tuple[str | None, frozenset[str]]] = []
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(add, range(12)))
-    assert len(registry_names(engine)) == 12
-    assert None not in seen
+        list(threads.map(add, range(24)))
+    contents = {content for _, content in seen}
+    assert max(map(len, contents)) == 24
+    assert len({revision for revision, _ in seen}) == len(set(seen)) == len(contents)
 
 
 def test_the_revision_is_seen_at_once_where_the_database_offers_that(engine: Engine, database_url: str) -> None:
@@ -393,11 +512,6 @@ def test_a_watch_waits_for_nobody_and_makes_no_database(tmp_path: Path) -> None:
         writer.execute("ROLLBACK")
     writer.close()
     watch.close()
-
-
-def registry_names(engine: Engine) -> dict[str, str]:
-    with reading(engine) as registry:
-        return registry.tasks.names("baseline")
 
 
 def revision_of(engine: Engine) -> str | None:

@@ -21,6 +21,7 @@ Run = Callable[..., Result]
 TIED_COLUMN = {
     "verdict": "tie",
     "closest": {"task_id": "t8", "name": "even", "distance": 0.5, "probability": 0.6},
+    "tied": ["t8", "t9"],
     "distances": [
         {
             "task_id": "t8",
@@ -33,7 +34,7 @@ TIED_COLUMN = {
         {"task_id": "t9", "name": "loops", "mean": 0.75, "std": None, "interval": None, "probability_closest": 0.4},
     ],
 }
-EMPTY_COLUMN = {"verdict": "no_baseline", "closest": None, "distances": []}
+EMPTY_COLUMN = {"verdict": "no_baseline", "closest": None, "tied": [], "distances": []}
 
 
 class FakeService:
@@ -76,12 +77,16 @@ class FakeService:
         }
         self.distance_jobs = {
             "jobs": [
-                {"id": f"d{place}", "job_id": f"d{place}", "state": "queued", "target": {"task_id": id, "name": name}}
+                {"job_id": f"d{place}", "state": "queued", "target": {"task_id": id, "name": name}}
                 for place, (id, name) in enumerate((("t1", "odd"), ("t2", "primes")))
             ]
         }
         self.columns = [
-            {"id": job["id"], "state": "succeeded", "result": {"target": job["target"], "columns": {"log_det": column}}}
+            {
+                "id": job["job_id"],
+                "state": "succeeded",
+                "result": {"target": job["target"], "columns": {"log_det": column}},
+            }
             for job, column in zip(self.distance_jobs["jobs"], (TIED_COLUMN, EMPTY_COLUMN), strict=True)
         ]
         self.recommendation = {
@@ -271,6 +276,24 @@ def test_distances_are_asked_for_as_they_are_typed_and_shown_when_they_are_there
     assert "To primes by log_det: There was no known task to compare with." in result.stdout
     assert run("distances", "measure", "odd", "primes", "--no-wait").stdout.count("queued") == 2
     assert service.posted == {"targets": ["odd", "primes"]}
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+def test_of_several_targets_those_that_were_measured_are_shown_and_the_others_named(
+    run: Run, service: FakeService, as_json: bool
+) -> None:
+    measured = service.columns[1]
+    service.columns[0] = {"id": "d0", "state": "failed", "error": {"title": "No", "detail": "no such measure"}}
+    result = run("distances", "measure", "odd", "primes", *(["--json"] if as_json else []))
+    assert result.exit_code == 1
+    assert "ldnas: distances to odd: no such measure\n" in result.stderr
+    if as_json:
+        assert json.loads(result.stdout) == [measured]
+    else:
+        assert "To primes by log_det: There was no known task to compare with." in result.stdout
+    service.columns[1] = {"id": "d1", "state": "cancelled"}
+    result = run("distances", "measure", "odd", "primes")
+    assert (result.exit_code, "distances to primes: primes was cancelled" in result.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("misplaced", [("--json",), ("--url", "http://elsewhere"), ("--measure", "log_det")])

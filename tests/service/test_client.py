@@ -116,6 +116,8 @@ def test_a_group_fails_with_its_job_ends_with_its_time_and_is_cancelled_whole(cl
     with pytest.raises(WaitTimeoutError):
         group.wait(timeout_seconds=0.0)
     finish(engine, group.submissions[0].id)
+    with pytest.raises(WaitTimeoutError, match=r"^b has not ended after 0\.25 s"):
+        group.wait(timeout_seconds=0.25)
     finish(engine, group.submissions[1].id, {"code": "unknown_measure", "detail": "no", "field": None, "origin": None})
     with pytest.raises(JobFailedError):
         group.wait()

@@ -243,6 +243,7 @@ TIE = KNOWN | {
         entry("t2", "[loops]", 0.5, interval=[0.1, 0.7], probability_closest=0.55),
         entry("t4", "far", 0.75, interval=[0.7, 0.9], probability_closest=0.07),
     ],
+    "tied": ["t2", "t1"],
     "search_space": KNOWN["search_space"] | {"source_task_ids": ["t2", "t1"]},
 }
 
@@ -254,14 +255,14 @@ def test_a_tie_names_the_tied_with_their_probabilities_and_their_spaces() -> Non
     assert "0.1000 to 0.7000     55 %" in text
 
 
-def test_a_tie_of_a_column_that_no_search_followed_is_found_in_its_probabilities() -> None:
-    column = TIE | {"search_space": None}
+def test_a_tie_is_told_from_what_the_document_says_of_it_alone() -> None:
+    column = {key: TIE[key] for key in ("verdict", "closest", "tied", "distances")}
     assert verdict_sentence(column) == verdict_sentence(TIE)
-    unknown = [found | {"probability_closest": None} for found in TIE["distances"]]
-    assert verdict_sentence(column | {"distances": unknown}).startswith("A tie: [loops] leads, with probability 0.55")
-    three = ["t1", "t2", "t4"]
-    tied = verdict_sentence(TIE | {"search_space": {"source_task_ids": three}, "distances": unknown})
+    left_behind = [found | {"probability_closest": None} for found in TIE["distances"]]
+    tied = verdict_sentence(column | {"distances": left_behind, "tied": ["t1", "t2", "t4"]})
     assert tied == "A tie between odd, [loops] and far: too close to single one out."
+    older = verdict_sentence(column | {"tied": None})
+    assert older.startswith("A tie: [loops] leads, with probability 0.55")
 
 
 def test_the_demo_shows_intervals_and_probabilities_once_they_are_known() -> None:
@@ -285,7 +286,7 @@ def test_the_demo_shows_intervals_and_probabilities_once_they_are_known() -> Non
     ("verdict", "sentence"),
     [
         ("tie", "A tie: odd leads, with probability 0.97, too little to single it out."),
-        ("no_close_task", "No known task is close: none is nearer than networks that were never trained."),
+        ("no_close_task", "No known task is close: none is surely nearer than networks that were never trained."),
         ("no_baseline", "There was no known task to compare with."),
     ],
 )

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from ldnas.recipe import MEASURES, STANDING_MEASURES
+from service import intake
 from worker.registry.session import Engine, unit_of_work
 
 
@@ -26,25 +27,70 @@ def jobs_of(http: httpx.Client, kind: str = "distances") -> list[dict[str, Any]]
     return http.get("/v1/jobs", params={"kind": kind}).json()["items"]
 
 
-def test_each_target_gets_a_job_that_knows_all_of_them(http: httpx.Client, tasks: dict[str, str]) -> None:
+def test_each_target_gets_a_job_and_the_first_knows_all_of_them(http: httpx.Client, tasks: dict[str, str]) -> None:
     answer = ask(http, targets=["b", tasks["t"]], sources=["a", tasks["b"]], measures=["frechet"], repetitions=2)
     assert answer.status_code == 202
     jobs = answer.json()["jobs"]
-    ids = [job["id"] for job in jobs]
-    assert [job["job_id"] for job in jobs] == ids
+    ids = [job["job_id"] for job in jobs]
     assert [job["state"] for job in jobs] == ["queued", "queued"]
     assert [job["target"] for job in jobs] == [{"task_id": tasks[name], "name": name} for name in ("b", "t")]
     assert answer.headers["Location"] == f"/v1/jobs/{ids[0]}"
     assert int(answer.headers["Retry-After"]) > 0
     assert sorted(job["id"] for job in jobs_of(http)) == sorted(ids)
-    for id, name in zip(ids, ("b", "t"), strict=True):
-        assert http.get(f"/v1/jobs/{id}").json()["params"] == {
-            "target_task_id": tasks[name],
-            "sources": [tasks["a"], tasks["b"]],
-            "measures": ["frechet"],
-            "repetitions": 2,
-            "jobs": ids,
-        }
+    wanted = {"sources": [tasks["a"], tasks["b"]], "measures": ["frechet"], "repetitions": 2}
+    told = [{"job_id": job["job_id"], "target": job["target"]} for job in jobs]
+    first, second = (http.get(f"/v1/jobs/{id}").json()["params"] for id in ids)
+    assert first == {"target_task_id": tasks["b"], **wanted, "jobs": told}
+    assert second == {"target_task_id": tasks["t"], **wanted}
+
+
+def test_a_listing_of_jobs_leaves_long_lists_out(http: httpx.Client, tasks: dict[str, str], task_body: dict) -> None:
+    names = [f"s{number}" for number in range(21)]
+    for name in names:
+        assert http.post("/v1/tasks", json=task_body | {"name": name}).status_code == 202
+    job_id = ask(http, targets=["a"], sources=names).json()["jobs"][0]["job_id"]
+    [listed] = jobs_of(http)
+    assert set(listed["params"]) == {"target_task_id", "measures", "repetitions", "jobs"}
+    assert len(http.get(f"/v1/jobs/{job_id}").json()["params"]["sources"]) == 21
+
+
+def test_a_name_that_several_targets_have_is_refused_with_their_ids(
+    http: httpx.Client, tasks: dict[str, str], task_body: dict
+) -> None:
+    other = http.post("/v1/recommendations", json=task_body | {"name": "t"}).json()["target"]["task_id"]
+    answer = ask(http, targets=["a", "t"])
+    assert (answer.status_code, answer.json()["code"]) == (422, "ambiguous_task")
+    assert answer.json()["errors"][0]["field"] == "targets[1]"
+    assert all(id in answer.json()["detail"] for id in (other, tasks["t"]))
+    assert ask(http, targets=["a", other]).status_code == 202
+    http.post("/v1/tasks", json=task_body | {"name": "t"})
+    assert ask(http, targets=["t"]).status_code == 202, "a baseline goes before targets of its name"
+
+
+def test_a_target_that_goes_while_it_is_asked_for_is_refused(
+    http: httpx.Client, tasks: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def delete_first(names: Any, field: str) -> None:
+        if field == "targets":
+            delete_task(http, tasks["b"])
+
+    monkeypatch.setattr(intake, "_require_different", delete_first)
+    answer = ask(http, targets=["a", "b"])
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_task")
+    assert answer.json()["errors"][0]["field"] == "targets[1]"
+    assert jobs_of(http) == []
+
+
+def test_a_task_that_distances_are_measured_to_is_not_deleted(http: httpx.Client, tasks: dict[str, str]) -> None:
+    job_id = ask(http, targets=["b"]).json()["jobs"][0]["job_id"]
+    own = http.get(f"/v1/tasks/{tasks['b']}").json()["job_id"]
+    http.post(f"/v1/jobs/{own}/cancel")
+    answer = http.delete(f"/v1/tasks/{tasks['b']}")
+    assert (answer.status_code, answer.json()["code"]) == (409, "task_busy")
+    assert job_id in answer.json()["detail"]
+    http.post(f"/v1/jobs/{job_id}/cancel")
+    assert http.delete(f"/v1/tasks/{tasks['b']}").status_code == 204
+    assert http.post(f"/v1/jobs/{job_id}/retry").status_code == 409
 
 
 def test_what_is_absent_is_all_baselines_by_the_standing_measures(http: httpx.Client, tasks: dict[str, str]) -> None:
@@ -54,7 +100,7 @@ def test_what_is_absent_is_all_baselines_by_the_standing_measures(http: httpx.Cl
 
 
 def test_the_result_of_a_job_is_its_column(http: httpx.Client, tasks: dict[str, str], engine: Engine) -> None:
-    job_id = ask(http, targets=["t"]).json()["jobs"][0]["id"]
+    job_id = ask(http, targets=["t"]).json()["jobs"][0]["job_id"]
     result = {"target": {"task_id": tasks["t"], "name": "t"}, "columns": {"log_det": {"verdict": "no_baseline"}}}
     with unit_of_work(engine) as registry:
         job = registry.jobs.claim(job_id, worker="w", lease_seconds=60)
@@ -159,9 +205,12 @@ def test_equal_requests_at_the_same_moment_make_their_jobs_once(http: httpx.Clie
     assert len(jobs_of(http)) == 2
 
 
-def test_a_repeated_request_whose_target_was_deleted_says_so(http: httpx.Client, tasks: dict[str, str]) -> None:
-    ask(http, "k", targets=["a", "b"])
+def test_a_repeated_request_tells_of_a_target_that_was_deleted_too(http: httpx.Client, tasks: dict[str, str]) -> None:
+    first = ask(http, "k", targets=["a", "b"])
+    job_id = first.json()["jobs"][1]["job_id"]
+    http.post(f"/v1/jobs/{job_id}/cancel")
     delete_task(http, tasks["b"])
-    answer = ask(http, "k", targets=["a", "b"])
-    assert (answer.status_code, answer.json()["code"]) == (409, "deleted_resource")
-    assert tasks["b"] in answer.json()["detail"]
+    again = ask(http, "k", targets=["a", "b"])
+    assert again.status_code == 202
+    assert [job["state"] for job in again.json()["jobs"]] == ["queued", "cancelled"]
+    assert [job["target"] for job in again.json()["jobs"]] == [job["target"] for job in first.json()["jobs"]]

@@ -2,7 +2,11 @@
 
 import csv
 import io
+import re
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, get_args
 
 import httpx
@@ -11,13 +15,15 @@ from fastapi import FastAPI
 
 from ldnas.networks.names import ARCHITECTURES
 from ldnas.recipe import MEASURES, STANDING_MEASURES, default_recipe
+from service import matrix as matrix_documents
 from service.errors import NotAcceptableError
 from service.http.negotiation import negotiated
-from service.rendered import Rendered, RenderedAnswers
+from service.rendered import ENTRY_BYTES, Rendered, RenderedAnswers
 from service.routes import distances
 from service.schemas.distances import DistanceMatrix, Measure, StandingMeasure
 from worker.registry.revisions import RevisionWatch
 from worker.registry.session import Engine, unit_of_work
+from worker.registry.tasks import Tasks
 
 
 @pytest.fixture
@@ -77,10 +83,58 @@ def test_rows_are_sources_and_columns_targets_and_the_unmeasured_is_null(
     matrix = matrix_of(http)
     assert matrix["measure"] == "log_det_layerwise"
     assert matrix["tasks"] == [{"id": tasks[name], "name": name} for name in ("a", "b", "t")]
-    assert matrix["sources"] == matrix["targets"] == [task["id"] for task in matrix["tasks"]]
+    assert matrix["sources"] == matrix["targets"] == [task["id"] for task in matrix["tasks"]], "it is square"
     assert matrix["mean"] == [[None, 1.5, 0.5], [None] * 3, [None] * 3]
     assert matrix["std"] == [[None, pytest.approx(0.5**0.5), None], [None] * 3, [None] * 3]
     assert matrix["repetitions"] == [[None, 2, 1], [None] * 3, [None] * 3]
+
+
+def test_a_target_that_was_compared_with_itself_alone_is_no_column_of_the_whole(
+    http: httpx.Client, tasks: dict[str, str], engine: Engine
+) -> None:
+    keep_distance(engine, "t0", "t0", 0.0, measure="log_det")
+    keep_distance(engine, "a0", "a0", 0.0, measure="log_det")
+    matrix = matrix_of(http, measure="log_det")
+    assert [task["name"] for task in matrix["tasks"]] == ["a", "b"]
+    assert matrix["mean"] == [[0.0, None], [None, None]]
+    keep_distance(engine, "a0", "t0", 1.0, measure="log_det")
+    assert matrix_of(http, measure="log_det")["mean"] == [[0.0, None, 1.0], [None] * 3, [None, None, 0.0]]
+    assert matrix_of(http, measure="log_det", target="t")["mean"] == [[1.0], [0.0]]
+
+
+def test_a_matrix_of_too_many_cells_is_refused_and_a_filter_helps(
+    http: httpx.Client, tasks: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matrix_documents, "MAX_CELLS", 9)
+    assert len(matrix_of(http)["mean"]) == 3
+    monkeypatch.setattr(matrix_documents, "MAX_CELLS", 8)
+    answer = http.get("/v1/distances", params={"format": "csv"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "matrix_too_large")
+    assert "3 by 3 tasks" in answer.json()["detail"]
+    assert "`target`" in answer.json()["detail"]
+    assert matrix_of(http, target="t")["mean"] == [[0.5]]
+
+
+def test_no_document_holds_a_number_that_json_does_not_know(
+    http: httpx.Client, tasks: dict[str, str], engine: Engine
+) -> None:
+    for repetition in range(2):
+        keep_distance(engine, f"b{repetition}", f"a{repetition}", 1.7e308, signed=1.7e308)
+    for path in ("/v1/distances", "/v1/distances?target=a", "/v1/distances/b/a"):
+        answer = http.get(path)
+        assert answer.status_code == 200
+        assert not {"NaN", "Infinity"} & set(re.findall("[A-Za-z]+", answer.text))
+
+
+def test_a_column_reads_the_names_of_its_own_tasks_alone(
+    http: httpx.Client, tasks: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[set[str]] = []
+    real = Tasks.names
+    monkeypatch.setattr(Tasks, "names", lambda self, ids: asked.append({*ids}) or real(self, ids))
+    monkeypatch.setattr(Tasks, "baseline_names", lambda self: pytest.fail("all baselines are read"))
+    assert matrix_of(http, target="t")["mean"] == [[0.5]]
+    assert asked == [{tasks["a"], tasks["t"]}]
 
 
 def test_the_recipe_is_that_of_every_architecture(http: httpx.Client, tasks: dict[str, str]) -> None:
@@ -205,14 +259,7 @@ def test_a_kept_answer_is_sent_until_something_changes_in_whichever_process(
 ) -> None:
     if not quick:
         monkeypatch.setattr(RevisionWatch, "peek", lambda watch: None)
-    made: list[str] = []
-
-    def counted(*arguments: Any, **options: Any) -> dict[str, Any]:
-        made.append("a matrix")
-        return real(*arguments, **options)
-
-    real = distances.distance_matrix
-    monkeypatch.setattr(distances, "distance_matrix", counted)
+    made = counted_matrices(monkeypatch)
     first = [matrix_of(http) for _ in range(3)]
     assert (len(made), first[0]) == (1, first[2])
     CHANGES[change](other_http, tasks, other_app.state.resources.engine, task_body)
@@ -223,20 +270,70 @@ def test_a_kept_answer_is_sent_until_something_changes_in_whichever_process(
 
 
 def test_kept_answers_are_those_asked_for_last_and_no_more_than_fit() -> None:
-    kept = RenderedAnswers(kept_bytes=10)
+    kept = RenderedAnswers(kept_bytes=4 * ENTRY_BYTES)
+    body = b"1" * ENTRY_BYTES  # the largest that is kept
     for asked in ("a", "b"):
-        kept.keep(asked, "r1", Rendered(b"12345", asked))
-    assert kept.get("a", "r1") == Rendered(b"12345", "a")
+        kept.keep(asked, "r1", Rendered(body, asked))
+    assert kept.get("a", "r1") == Rendered(body, "a")
     kept.keep("c", "r1", Rendered(b"1", "c"))
     assert kept.get("b", "r1") is None, "b was not asked for as lately as a"
     assert kept.get("a", "r2") is None, "another revision"
     assert kept.get("a", "r1") is not None
-    kept.keep("large", "r1", Rendered(b"1" * 11, "large"))
     kept.keep("early", None, Rendered(b"1", "early"))
-    assert [kept.get(asked, "r1") is None for asked in ("large", "early", "a", "c")] == [True, True, False, False]
     assert kept.get("early", None) is None
-    kept.keep("a", "r2", Rendered(b"123456789", "a"))
-    assert kept.get("c", "r1") is not None
+    kept.keep("large", "r1", Rendered(body + b"1", "large"))
+    assert kept.get("large", "r1") == Rendered(None, "large")
+    assert kept.get("a", "r1") is not None
+    kept.keep("a", "r2", Rendered(b"", "a"))
+    assert (kept.get("c", "r1"), kept.get("a", "r1")) == (None, None)
+    for number in range(9):
+        kept.keep(number, "r1", Rendered(None, "t"))
+    assert [number for number in range(9) if kept.get(number, "r1")] == [5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("quick", [True, False], ids=["at once", "in a thread"])
+def test_of_a_large_answer_the_tag_is_kept(
+    http: httpx.Client,
+    app: FastAPI,
+    tasks: dict[str, str],
+    engine: Engine,
+    quick: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not quick:
+        monkeypatch.setattr(RevisionWatch, "peek", lambda watch: None)
+    app.state.resources = replace(app.state.resources, rendered=RenderedAnswers(kept_bytes=2 * ENTRY_BYTES))
+    made = counted_matrices(monkeypatch)
+    first = http.get("/v1/distances")
+    known = {"If-None-Match": first.headers["ETag"]}
+    assert (http.get("/v1/distances", headers=known).status_code, len(made)) == (304, 1)
+    assert http.get("/v1/distances", headers={"If-None-Match": '"another"'}).content == first.content
+    assert len(made) == 2
+    keep_distance(engine, "b0", "t0", 9.0)
+    assert http.get("/v1/distances", headers=known).status_code == 200
+
+
+def test_an_answer_that_many_ask_for_at_once_is_made_once(
+    http: httpx.Client, tasks: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = counted_matrices(monkeypatch, seconds=0.2)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: http.get("/v1/distances").content, range(4)))
+    assert (len(made), len(set(answers))) == (1, 1)
+
+
+def counted_matrices(monkeypatch: pytest.MonkeyPatch, seconds: float = 0.0) -> list[str]:
+    """Grows with every matrix that is made from now on."""
+    made: list[str] = []
+
+    def counted(*arguments: Any, **options: Any) -> dict[str, Any]:
+        made.append("a matrix")
+        time.sleep(seconds)
+        return real(*arguments, **options)
+
+    real = distances.distance_matrix
+    monkeypatch.setattr(distances, "distance_matrix", counted)
+    return made
 
 
 def test_one_pair_is_told_in_detail(http: httpx.Client, tasks: dict[str, str], engine: Engine) -> None:

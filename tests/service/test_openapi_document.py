@@ -7,6 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.matrix import MAX_CELLS
+
 ROUTES = {
     "/healthz": {"get"},
     "/readyz": {"get"},
@@ -62,6 +64,32 @@ def test_every_refusal_is_declared_as_a_problem_document(document: dict) -> None
                     assert list(response["content"]) == ["application/problem+json"], (path, method, status)
     assert "Problem" in document["components"]["schemas"]
     assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+POLLS = ("/v1/tasks/{task_id}", "/v1/recommendations/{recommendation_id}", "/v1/jobs/{job_id}", "/v1/distances")
+
+
+@pytest.mark.parametrize("path", [*POLLS, "/v1/distances/{source}/{target}", "/v1/architectures/{architecture_id}"])
+def test_a_poll_tells_of_its_tag_and_of_304(document: dict, path: str) -> None:
+    responses = document["paths"][path]["get"]["responses"]
+    assert "ETag" in responses["200"]["headers"]
+    assert "application/json" in responses["200"]["content"]
+    assert "ETag" in responses["304"]["headers"]
+    assert "content" not in responses["304"]
+
+
+@pytest.mark.parametrize("path", ["/v1/tasks", "/v1/recommendations", "/v1/distances"])
+def test_an_accepted_request_tells_where_to_poll_and_when(document: dict, path: str) -> None:
+    assert set(document["paths"][path]["post"]["responses"]["202"]["headers"]) == {"Location", "Retry-After"}
+
+
+def test_the_largest_matrix_is_told(document: dict) -> None:
+    assert f"{MAX_CELLS:,} cells" in document["paths"]["/v1/distances"]["get"]["description"]
+
+
+def test_a_pair_that_was_not_measured_is_described(document: dict) -> None:
+    described = document["paths"]["/v1/distances/{source}/{target}"]["get"]["responses"]["404"]["description"]
+    assert "not measured" in described
 
 
 def test_every_operation_says_what_it_does(document: dict) -> None:

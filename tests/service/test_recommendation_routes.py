@@ -15,6 +15,7 @@ GOLDEN = Path(__file__).parent / "golden"
 FOUND: dict[str, Any] = {
     "target": {"task_id": "t", "dataset": {"uri": "builtin://digits"}, "classes": ["a", "b"], "train": 7},
     "verdict": "no_baseline",
+    "tied": [],
     "closest": None,
     "scale": {"self_distance": 0.1, "untrained_distance": 0.9},
     "distances": [

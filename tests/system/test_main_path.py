@@ -25,7 +25,11 @@ def test_a_target_becomes_a_network_to_take_home(up, stripes: dict[str, Any], tm
     assert set(first_poll) >= TOP_LEVEL
     answer = up.ended(f"/v1/recommendations/{first_poll['id']}")
     assert (answer["state"], answer["error"]) == ("succeeded", None)
-    assert answer["closest"]["task_id"] == baseline["id"]
+    assert answer["distances"][0]["task_id"] == baseline["id"]
+    assert answer["distances"][0]["probability_closest"] == 1.0, "of one"
+    # One source of two repetitions has one degree of freedom: its interval is wide, and the verdict says so.
+    near = answer["distances"][0]["interval"][1] < answer["scale"]["untrained_distance"]
+    assert answer["verdict"] == ("closest" if near else "no_close_task")
     assert answer["provenance"]["recipe"]["head"] == "probe"
     assert answer["cost"]["device_seconds"] > 0
 
@@ -82,7 +86,7 @@ def test_the_same_code_runs_on_postgresql_and_redis(
     for runner in up.runners():
         runner.kill()
     answer = up.ended(f"/v1/recommendations/{asked['id']}")
-    assert (answer["state"], answer["verdict"]) == ("succeeded", "closest")
+    assert (answer["state"], answer["distances"][0]["name"]) == ("succeeded", "three")
     assert up.ends_of(asked["job_id"]) == ["succeeded"]
     assert not (tmp_path / "home" / "ldnas.sqlite3").exists()
     assert not any("redis" in psutil.Process(process.pid).name() for process in up.processes())

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from ldnas.distance import halving
-from ldnas.recipe import MEASURES, STANDING_MEASURES
+from ldnas.recipe import MEASURES, STANDING_MEASURES, default_recipe
 from ldnas.space.genotype import Genotype
 from worker import runner
 from worker.endings import Ending
@@ -87,7 +87,7 @@ def test_a_column_is_measured_by_every_measure_and_kept(engine, add_baseline, ad
         assert set(entry["others"]) == set(MEASURES) - {name}
         assert column["scale"]["untrained_distance"] is not None
     with reading(engine) as registry:
-        matrix = registry.results.matrix("frechet", None)
+        matrix = registry.results.matrix("frechet", {default_recipe("small_cnn").digest})
     pairs = {(row.source_task_id, row.target_task_id): row.mean for row in matrix}
     assert {pair for pair in pairs if pairs[pair] > 0} == {("three", "two")}
     assert pairs["three", "three"] == pairs["two", "two"] == 0.0

@@ -9,6 +9,7 @@ import pytest
 import torch
 from sqlalchemy import text
 
+from ldnas.recipe import default_recipe
 from ldnas.space.genotype import Genotype
 from worker import runner
 from worker.endings import Ending
@@ -113,7 +114,7 @@ def test_a_recommendation_tells_all_that_it_found(engine, add_task, add_recommen
         architecture = registry.architectures.get(answer["architecture"]["id"])
         assert registry.results.artifact(architecture.weights).bytes > 1000
         assert registry.tasks.genotypes("three")[0].origin == "random"
-        matrix = registry.results.matrix("log_det_layerwise", None)
+        matrix = registry.results.matrix("log_det_layerwise", {default_recipe("small_cnn").digest})
     means = {(row.source_task_id, row.target_task_id): row.mean for row in matrix if row.repetitions == 2}
     target = answer["target"]["task_id"]
     assert means == {
@@ -253,7 +254,7 @@ def test_a_named_baseline_is_waited_for(
     finish(baseline_job)
     make_due(engine, job_id)
     finish(job_id)
-    assert document()["closest"]["name"] == "slow"
+    assert [entry["name"] for entry in document()["distances"]] == ["slow"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.orm import Session
@@ -17,7 +18,7 @@ def keep_first(session: Session, table: type[Base], rows: Sequence[Mapping[str, 
     """
     if not rows:
         return
-    key = [column.name for column in table.__table__.primary_key.columns]
+    key = [column.name for column in inspect(table).primary_key]
     ordered = sorted(rows, key=lambda row: tuple(row[name] for name in key))
     session.execute(insert_into(session, table).on_conflict_do_nothing(), ordered)
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, select
@@ -12,6 +13,7 @@ from worker.registry.models import Distance, Task, TaskNetwork
 from worker.registry.states import TaskRole
 
 # Tables, not entities: a column of the matrix is thousands of rows, and the ORM would take longer than the database.
+_ROWS_AT_ONCE = 1000
 _DISTANCES = Distance.__table__.c
 _SOURCES, _TARGETS = (TaskNetwork.__table__.alias(name) for name in ("source", "target"))
 
@@ -78,7 +80,9 @@ def measured_distances(
     if target_task_id is not None:
         statement = statement.where(_TARGETS.c.task_id == target_task_id)
     values: dict[tuple[str, str], dict[int, float]] = {}
-    for source_id, target_id, repetition, value in session.execute(statement):
+    for source_id, target_id, repetition, value in chain.from_iterable(
+        session.execute(statement).partitions(_ROWS_AT_ONCE)
+    ):
         values.setdefault((source_id, target_id), {})[repetition] = value
     return [MatrixEntry(*pair, *spread([*measured.values()]), len(measured)) for pair, measured in values.items()]
 

@@ -4,8 +4,8 @@ Whatever transaction changes a table behind the matrix gives it a new token as i
 So whoever reads the token and then the tables can never hold rows older than the token says. The token is drawn, not
 counted: a database that is restored has the token that its rows had, and none that others had meanwhile.
 
-Only what goes through a `WatchedSession` is noticed (`unit_of_work`, the one way to write). SQL that is sent past it (by
-hand, in a migration) has to draw a token itself, or to delete the row, or kept answers outlive what they tell of.
+Only what goes through a `WatchedSession` is noticed: `unit_of_work`, the one way to write. Raw SQL past it (by hand, in
+a migration) has to draw a token itself or to delete the row, or kept answers outlive what they tell of.
 On SQLite the token costs a few microseconds (`RevisionWatch`), on PostgreSQL one more round trip with every request.
 """
 

@@ -46,7 +46,7 @@ def test_the_first_round_meets_every_source_and_each_next_one_more_images() -> N
     rungs = plan_rungs(512, 3, RECIPE, images=5000)
     assert [rung.keep for rung in rungs] == [128, FINALISTS]
     assert [rung.recipe.samples for rung in rungs] == [64, 256]
-    assert [rung.recipe.probe_images for rung in rungs] == [125, 500]
+    assert [rung.recipe.probe_images for rung in rungs] == [128, 500]
     assert [rung.repetitions for rung in rungs] == [1, 2]
 
 
