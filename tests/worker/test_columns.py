@@ -9,15 +9,22 @@ from sqlalchemy import text
 from ldnas.distance import halving
 from ldnas.recipe import MEASURES, STANDING_MEASURES, default_recipe
 from ldnas.space.genotype import Genotype
+from ldnas.train import TrainConfig
 from worker import runner
 from worker.endings import Ending
 from worker.registry.models import Job, JobKind, JobState
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.settings import Settings
-from worker.stages import observations
+from worker.stages import fit, observations
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
 POOLS = Genotype(("max_pool_3x3",) * 6)
+
+
+@pytest.fixture(autouse=True)
+def short_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One epoch makes a network that is good enough to be measured."""
+    monkeypatch.setattr(fit, "TASK_NETWORK_CONFIG", TrainConfig(epochs=1))
 
 
 @pytest.fixture
