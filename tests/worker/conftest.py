@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from worker import runner
+from worker.endings import Ending
 from worker.registry.models import Job, JobKind, TaskRole
 from worker.registry.schema import migrate
-from worker.registry.session import Engine, open_engine, unit_of_work
+from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
 
 
@@ -75,3 +77,16 @@ def claim(engine: Engine) -> Callable[[str], Job]:
         return job
 
     return take
+
+
+@pytest.fixture
+def finish(settings: Settings, engine: Engine, claim: Callable[[str], Job]) -> Callable[[str], Job]:
+    """Runs a job to its end in this process."""
+
+    def run(job_id: str) -> Job:
+        job = claim(job_id)
+        assert runner.run(settings, engine, job_id, job.attempt) is Ending.RECORDED
+        with reading(engine) as registry:
+            return registry.jobs.get(job_id)
+
+    return run

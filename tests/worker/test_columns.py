@@ -9,32 +9,25 @@ from sqlalchemy import text
 from ldnas.distance import halving
 from ldnas.recipe import MEASURES, STANDING_MEASURES, default_recipe
 from ldnas.space.genotype import Genotype
+from ldnas.train import TrainConfig
 from worker import runner
 from worker.endings import Ending
 from worker.registry.models import Job, JobKind, JobState
 from worker.registry.session import Engine, reading, unit_of_work
-from worker.settings import Settings
-from worker.stages import observations
+from worker.stages import fit, observations
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
 POOLS = Genotype(("max_pool_3x3",) * 6)
 
 
-@pytest.fixture
-def run(settings: Settings, engine: Engine, claim: Callable[[str], Job]) -> Callable[[str], Job]:
-    """Runs a job to its end in this process."""
-
-    def to_the_end(job_id: str) -> Job:
-        job = claim(job_id)
-        assert runner.run(settings, engine, job_id, job.attempt) is Ending.RECORDED
-        with reading(engine) as registry:
-            return registry.jobs.get(job_id)
-
-    return to_the_end
+@pytest.fixture(autouse=True)
+def short_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One epoch makes a network that is good enough to be measured."""
+    monkeypatch.setattr(fit, "TASK_NETWORK_CONFIG", TrainConfig(epochs=1))
 
 
 @pytest.fixture
-def add_baseline(engine: Engine, add_task: Callable[..., str], run: Callable[[str], Job]) -> Callable[..., None]:
+def add_baseline(engine: Engine, add_task: Callable[..., str], finish: Callable[[str], Job]) -> Callable[..., None]:
     """A baseline that is ready, with a given genotype in place of a search."""
 
     def add(name: str, **columns: Any) -> None:
@@ -43,7 +36,7 @@ def add_baseline(engine: Engine, add_task: Callable[..., str], run: Callable[[st
             rows = [{"digest": POOLS.digest, "genotype": POOLS.to_json()}]
             kept = registry.results.keep_search(POOLS.digest, "given", rows)
             registry.tasks.link_genotypes(name, [row.id for row in kept])
-        assert run(job_id).state is JobState.SUCCEEDED
+        assert finish(job_id).state is JobState.SUCCEEDED
 
     return add
 
@@ -74,10 +67,10 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return computed
 
 
-def test_a_column_is_measured_by_every_measure_and_kept(engine, add_baseline, add_column, run, passes) -> None:
+def test_a_column_is_measured_by_every_measure_and_kept(engine, add_baseline, add_column, finish, passes) -> None:
     add_baseline("three")
     add_baseline("two", labels=ACROSS, seed=1)
-    job = run(add_column("two", measures=[*MEASURES]))
+    job = finish(add_column("two", measures=[*MEASURES]))
     assert job.state is JobState.SUCCEEDED, job.error
     assert job.result["target"] == {"task_id": "two", "name": "two"}
     assert list(job.result["columns"]) == [*MEASURES]
@@ -94,9 +87,9 @@ def test_a_column_is_measured_by_every_measure_and_kept(engine, add_baseline, ad
     for name, column in job.result["columns"].items():
         assert column["scale"]["self_distance"] > 0, name
     assert len(passes) == 6, "two repetitions of source, target and untrained networks"
-    again = run(add_column("two", measures=[*MEASURES]))
+    again = finish(add_column("two", measures=[*MEASURES]))
     assert again.result["columns"] == job.result["columns"]
-    fewer = run(add_column("two"))
+    fewer = finish(add_column("two"))
     assert fewer.result["columns"]["log_det"]["distances"][0]["mean"] == pairs_of(job, "log_det")
     assert len(passes) == 6, "what was measured is not measured again, nor for fewer measures"
 
@@ -105,18 +98,18 @@ def pairs_of(job: Job, name: str) -> float:
     return float(job.result["columns"][name]["distances"][0]["mean"])
 
 
-def test_fewer_repetitions_can_be_asked_for(add_baseline, add_column, run, passes) -> None:
+def test_fewer_repetitions_can_be_asked_for(add_baseline, add_column, finish, passes) -> None:
     add_baseline("three")
     add_baseline("two", labels=ACROSS, seed=1)
-    job = run(add_column("two", repetitions=1, sources=["three"]))
+    job = finish(add_column("two", repetitions=1, sources=["three"]))
     (entry,) = job.result["columns"]["log_det"]["distances"]
     assert (entry["repetitions"], entry["interval"], entry["probability_closest"]) == (1, None, None)
     assert len(passes) == 3
 
 
-def test_a_column_needs_its_sources(add_baseline, add_column, run) -> None:
+def test_a_column_needs_its_sources(add_baseline, add_column, finish) -> None:
     add_baseline("two", labels=ACROSS)
-    job = run(add_column("two", sources=["nobody"]))
+    job = finish(add_column("two", sources=["nobody"]))
     assert job.result["columns"]["log_det"]["verdict"] == "no_baseline"
     assert job.result["eligibility"][0]["reason"] == "it is not registered any more"
 
@@ -130,7 +123,7 @@ def halved(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_many_baselines_are_halved_before_the_rest_is_measured_in_full(
-    engine, settings, add_baseline, add_recommendation, claim, run, passes, halved, monkeypatch
+    engine, settings, add_baseline, add_recommendation, claim, finish, passes, halved, monkeypatch
 ) -> None:
     for seed in range(4):
         add_baseline(f"three-{seed}", seed=seed)
@@ -142,7 +135,7 @@ def test_many_baselines_are_halved_before_the_rest_is_measured_in_full(
     with engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET run_after = 0"))
     monkeypatch.setattr(observations, "observe", real)
-    assert run(job_id).state is JobState.SUCCEEDED
+    assert finish(job_id).state is JobState.SUCCEEDED
     with reading(engine) as registry:
         entries = registry.recommendations.get("answer").document["distances"]
         train = registry.recommendations.get("answer").document["target"]["train"]
@@ -171,17 +164,17 @@ def fails_after(count: int, real: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def test_a_column_that_was_asked_for_is_measured_in_full_however_many_sources_there_are(
-    add_baseline, add_column, run, halved
+    add_baseline, add_column, finish, halved
 ) -> None:
     for seed in range(3):
         add_baseline(f"three-{seed}", seed=seed)
     add_baseline("two", labels=ACROSS)
-    job = run(add_column("two"))
+    job = finish(add_column("two"))
     assert [entry["interval"] is not None for entry in job.result["columns"]["logme"]["distances"]] == [True] * 3
 
 
 def test_a_baseline_whose_networks_diverged_is_told_and_left_out(
-    engine, add_baseline, add_column, run, monkeypatch
+    engine, add_baseline, add_column, finish, monkeypatch
 ) -> None:
     add_baseline("broken")
     add_baseline("two", labels=ACROSS)
@@ -196,7 +189,7 @@ def test_a_baseline_whose_networks_diverged_is_told_and_left_out(
         return loaded
 
     monkeypatch.setattr(observations, "load_task_network", load)
-    job = run(add_column("two"))
+    job = finish(add_column("two"))
     assert job.state is JobState.SUCCEEDED
     column = job.result["columns"]["log_det_layerwise"]
     (entry,) = column["distances"]

@@ -13,9 +13,8 @@ from ldnas.recipe import default_recipe
 from ldnas.space.genotype import Genotype
 from worker import runner
 from worker.endings import Ending
-from worker.registry.models import Job, JobState
+from worker.registry.models import JobState
 from worker.registry.session import Engine, reading, unit_of_work
-from worker.settings import Settings
 from worker.stages import fitting, recommendation
 from worker.stages.resolve import ResolvedTask
 
@@ -32,19 +31,6 @@ def make_due(engine: Engine, job_id: str) -> None:
     """As if the time that a released job waits were over."""
     with engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET run_after = 0 WHERE id = :id"), {"id": job_id})
-
-
-@pytest.fixture
-def finish(settings: Settings, engine: Engine, claim: Callable[[str], Job]) -> Callable[[str], Job]:
-    """Runs a job to its end in this process."""
-
-    def run(job_id: str) -> Job:
-        job = claim(job_id)
-        assert runner.run(settings, engine, job_id, job.attempt) is Ending.RECORDED
-        with reading(engine) as registry:
-            return registry.jobs.get(job_id)
-
-    return run
 
 
 @pytest.fixture
