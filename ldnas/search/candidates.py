@@ -1,13 +1,16 @@
 """Candidates under training: networks that see the same batches side by side."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ldnas.search.base import SearchProblem
 from ldnas.search.results import ScoredGenotype
+from ldnas.search.tensors import load_optimizer_tensors, optimizer_tensors, tensors_from_json, tensors_to_json
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import CellNetwork, build_cell_network
@@ -15,15 +18,30 @@ from ldnas.train import evaluate_logits, iterate_minibatches, predict_logits
 
 _MOMENTUM = 0.1
 _AVERAGED_BATCHES = 10
+_OPTIMIZER = "adam"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Candidate:
-    """A genotype's network with the optimizer of its weights."""
+    """A genotype's network with the optimizer of its weights, and the passes over the training images it has had."""
 
     genotype: Genotype
     network: CellNetwork
     optimizer: torch.optim.Optimizer
+    epochs: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """All that training changed, as a JSON value."""
+        tensors = dict(self.network.state_dict()) | optimizer_tensors(self.optimizer, _OPTIMIZER)
+        return {"epochs": self.epochs, "tensors": tensors_to_json(tensors)}
+
+    def load(self, value: Mapping[str, Any]) -> None:
+        """Go on, to the bit, from what `to_json` gave for a candidate of the same genotype and skeleton."""
+        tensors = tensors_from_json(value["tensors"])
+        self.network.load_state_dict({name: tensors[name] for name in self.network.state_dict()})
+        load_optimizer_tensors(self.optimizer, _OPTIMIZER, tensors)
+        self.epochs = value["epochs"]
+        _set_momentum(self.network, _MOMENTUM)
 
 
 def fresh_candidates(
@@ -77,6 +95,18 @@ def train_epoch(
             candidate.optimizer.step()
     for candidate in candidates:
         _set_momentum(candidate.network, _MOMENTUM)
+        candidate.epochs += 1
+
+
+def own_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Sum over the candidates of each one's own cross-entropy, in nats: every network trains as if it were alone.
+
+    Args:
+        logits: [C, N, K].
+        labels: [N].
+    """
+    count, _, classes = logits.shape
+    return count * F.cross_entropy(logits.reshape(-1, classes), labels.repeat(count))
 
 
 def validation_logits(candidates: Sequence[Candidate], problem: SearchProblem) -> Tensor:
@@ -84,14 +114,14 @@ def validation_logits(candidates: Sequence[Candidate], problem: SearchProblem) -
     return torch.stack([predict_logits(candidate.network, problem.validation) for candidate in candidates])
 
 
-def scores_of(
-    candidates: Sequence[Candidate], logits: Tensor, labels: Tensor, *, epochs: int
-) -> tuple[ScoredGenotype, ...]:
+def scores_of(candidates: Sequence[Candidate], logits: Tensor, labels: Tensor) -> tuple[ScoredGenotype, ...]:
     """Each candidate's own scores from its validation logits [C, N, K] and the labels [N]."""
     scores = []
     for candidate, own_logits in zip(candidates, logits.cpu(), strict=True):
         evaluation = evaluate_logits(own_logits, labels.cpu())
-        scores.append(ScoredGenotype(candidate.genotype, evaluation.accuracy, evaluation.balanced_accuracy, epochs))
+        scores.append(
+            ScoredGenotype(candidate.genotype, evaluation.accuracy, evaluation.balanced_accuracy, candidate.epochs)
+        )
     return tuple(scores)
 
 

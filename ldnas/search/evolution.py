@@ -13,9 +13,8 @@ from typing import Any
 
 from ldnas.errors import InvalidSearchError
 from ldnas.search.base import SearchBudget, SearchProblem
-from ldnas.search.candidates import fresh_candidates, scores_of, train_epoch, validation_logits
+from ldnas.search.candidates import fresh_candidates, own_losses, scores_of, train_epoch, validation_logits
 from ldnas.search.progress import Clock, Iteration, SearchProgress, run_iterations, search_key
-from ldnas.search.random import own_losses
 from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome, ranked
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import EDGES, Genotype
@@ -196,7 +195,7 @@ def train_and_score(
         order_seed = derive_seed(seed, "epoch", epoch)
         train_epoch(candidates, problem, own_losses, batch_size=config.batch_size, seed=order_seed)
         logits = validation_logits(candidates, problem)
-        scores = scores_of(candidates, logits, problem.validation.labels, epochs=epoch + 1)
+        scores = scores_of(candidates, logits, problem.validation.labels)
         on_epoch(epoch, scores)
         if expired():
             break

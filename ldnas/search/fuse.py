@@ -5,19 +5,18 @@ Le, Soltani, Ravier, Tarokh: Improved Automated Machine Learning from Transfer L
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
-
-import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from ldnas.errors import InvalidSearchError
 from ldnas.search.base import SearchBudget, SearchProblem
-from ldnas.search.candidates import Candidate, fresh_candidates, scores_of, train_epoch, validation_logits
+from ldnas.search.candidates import fresh_candidates
+from ldnas.search.mixture import FuseVariant, Mixture
 from ldnas.search.progress import Clock, Iteration, SearchProgress, run_iterations, search_key
 from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome
+from ldnas.search.zero_cost import ZeroCostScore, screen
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 
@@ -40,9 +39,18 @@ class FuseConfig:
         alpha_learning_rate: of Adam on α.
         batch_size: training images per weight step.
         patience: P, iterations without a new incumbent after which the search ends.
+        variant: a name in `FuseVariant`; the paper's is "relaxed".
+        keep_incumbent: whether the incumbent keeps its weights and their optimizer from one iteration to the next,
+            so that it has had more training than those it is weighed against; otherwise it starts fresh with them.
+        drop_lost: whether candidates that have certainly lost (`ldnas.search.mixture.lost`) leave an iteration
+            early, which ends once one is left.
+        screen: a name in `ZeroCostScore`: new candidates are those of the highest score among `pool` sampled cells.
+            None takes the cells as they are sampled.
+        pool: cells sampled for a screening, at least as many as there are candidates.
 
     Raises:
-        InvalidSearchError: fewer than two candidates, or a setting that is not positive.
+        InvalidSearchError: fewer than two candidates, a pool smaller than that, an unknown name, or a number that is
+            not positive.
     """
 
     candidates: int = 3
@@ -53,13 +61,32 @@ class FuseConfig:
     alpha_learning_rate: float = 0.1
     batch_size: int = 64
     patience: int = 10
+    variant: str = "relaxed"
+    keep_incumbent: bool = False
+    drop_lost: bool = False
+    screen: str | None = None
+    pool: int = 12
 
     def __post_init__(self) -> None:
         if self.candidates < 2:
             raise InvalidSearchError("FUSE weighs at least two candidates", field="search.candidates")
         for name, value in vars(self).items():
-            if not value > 0:
+            if isinstance(value, int | float) and not isinstance(value, bool) and not value > 0:
                 raise InvalidSearchError(f"{name} is more than 0, not {value}", field=f"search.{name}")
+        if self.screen is not None and self.pool < self.candidates:
+            raise InvalidSearchError(
+                f"a pool of {self.pool} cells is too small to screen {self.candidates} candidates", field="search.pool"
+            )
+        _require_name("variant", self.variant, FuseVariant)
+        if self.screen is not None:
+            _require_name("screen", self.screen, ZeroCostScore)
+
+
+def _require_name(setting: str, value: str, names: type[StrEnum]) -> None:
+    if value not in list(names):
+        raise InvalidSearchError(
+            f"FUSE knows no {setting} {value!r}; known: {', '.join(names)}", field=f"search.{setting}"
+        )
 
 
 @dataclass(frozen=True)
@@ -82,8 +109,8 @@ class Fuse:
         """Algorithm 1's loop; see `Strategy.search`.
 
         An iteration samples C-1 candidates never seen before, adds the incumbent as a genotype (the first samples
-        C), starts all from fresh weights and α_c = 0, so softmax(α)_c = 1/C, and runs FUSE; the argmax of α is the
-        new incumbent.
+        C), starts all from fresh weights (see `keep_incumbent`) and α_c = 0, so softmax(α)_c = 1/C, and runs FUSE;
+        the argmax of α is the new incumbent.
 
         Raises:
             InvalidSearchError: `state` belongs to another search.
@@ -113,88 +140,62 @@ class Fuse:
         on_event: Callable[[SearchEvent], None],
         expired: Callable[[], bool],
     ) -> Iteration:
-        incumbent, iteration = progress.incumbent, len(progress.history)
-        genotypes = self._candidates(problem, progress, seed)
+        config, incumbent, iteration = self.config, progress.incumbent, len(progress.history)
+        genotypes = self._genotypes(problem, progress, seed)
         even = (1 / len(genotypes),) * len(genotypes)
         on_event(SearchEvent("candidates", iteration, None, genotypes, even, (), incumbent))
-        mixture = _Mixture(self.config, problem, genotypes, seed)
-        still = 0
-        for round_number in range(self.config.rounds):
-            moved, scores = mixture.run_round(round_number)
-            accuracies = tuple(score.validation_accuracy for score in scores)
-            on_event(SearchEvent("round", iteration, round_number, genotypes, mixture.weights, accuracies, incumbent))
-            still = still + 1 if moved < STILL_MOVE else 0
-            if still == STILL_ROUNDS or expired():
-                break
-        chosen = genotypes[mixture.weights.index(max(mixture.weights))]
-        record = IterationRecord(
-            iteration, genotypes, mixture.weights, round_number + 1, chosen, new_incumbent=chosen != incumbent
+        candidates = fresh_candidates(genotypes, problem, learning_rate=config.weight_learning_rate, seed=seed)
+        if progress.carried is not None:
+            candidates[0].load(progress.carried)
+        mixture = Mixture(
+            candidates,
+            problem,
+            variant=FuseVariant(config.variant),
+            alpha_learning_rate=config.alpha_learning_rate,
+            drop_lost=config.drop_lost,
         )
-        return Iteration(record, scores)
+        latest: dict[Genotype, ScoredGenotype] = {}
+        still = 0
+        for round_number in range(config.rounds):
+            raced = mixture.racing
+            moved, scores = mixture.run_round(
+                epochs=config.weight_epochs,
+                alpha_steps=config.alpha_steps,
+                batch_size=config.batch_size,
+                seed=derive_seed(seed, "round", round_number),
+            )
+            latest |= {score.genotype: score for score in scores}
+            on_event(_round_event(iteration, round_number, scores, [mixture.weights[c] for c in raced], incumbent))
+            still = still + 1 if moved < STILL_MOVE else 0
+            if still == STILL_ROUNDS or len(mixture.racing) == 1 or expired():
+                break
+        chosen = candidates[mixture.leader]
+        record = IterationRecord(
+            iteration,
+            genotypes,
+            mixture.weights,
+            round_number + 1,
+            chosen.genotype,
+            new_incumbent=chosen.genotype != incumbent,
+        )
+        carried = chosen.to_json() if config.keep_incumbent else None
+        return Iteration(record, tuple(latest[genotype] for genotype in genotypes), carried)
 
-    def _candidates(self, problem: SearchProblem, progress: SearchProgress, seed: int) -> tuple[Genotype, ...]:
+    def _genotypes(self, problem: SearchProblem, progress: SearchProgress, seed: int) -> tuple[Genotype, ...]:
         # The incumbent comes first: in a tie of α the argmax then keeps it.
         kept = () if progress.incumbent is None else (progress.incumbent,)
-        rng = random.Random(derive_seed(seed, "candidates"))
-        new = problem.space.sample_distinct(rng, self.config.candidates - len(kept), exclude=progress.seen)
+        rng, wanted = random.Random(derive_seed(seed, "candidates")), self.config.candidates - len(kept)
+        if self.config.screen is None:
+            return (*kept, *problem.space.sample_distinct(rng, wanted, exclude=progress.seen))
+        pool = problem.space.sample_distinct(rng, self.config.pool, exclude=progress.seen)
+        new = screen(pool, problem, ZeroCostScore(self.config.screen), wanted, derive_seed(seed, "screen"))
         return (*kept, *new)
 
 
-class _Mixture:
-    """The candidates of one iteration and their α: c̄(X) = Σ_c softmax(α)_c · c(X)."""
-
-    def __init__(self, config: FuseConfig, problem: SearchProblem, genotypes: tuple[Genotype, ...], seed: int) -> None:
-        self._config = config
-        self._problem = problem
-        self._seed = seed
-        self._candidates: list[Candidate] = fresh_candidates(
-            genotypes, problem, learning_rate=config.weight_learning_rate, seed=seed
-        )
-        self._alpha = torch.zeros(len(genotypes), device=problem.train.images.device, requires_grad=True)
-        self._alpha_optimizer = torch.optim.Adam([self._alpha], lr=config.alpha_learning_rate)
-
-    @property
-    def weights(self) -> tuple[float, ...]:
-        """softmax(α), one weight per candidate."""
-        return tuple(self._alpha.detach().double().softmax(dim=0).tolist())
-
-    def run_round(self, round_number: int) -> tuple[float, tuple[ScoredGenotype, ...]]:
-        """E epochs of weight steps, then A steps of α: how far softmax(α) moved at most, and the scores."""
-        before = self.weights
-        frozen = self._alpha.detach().softmax(dim=0)
-        for epoch in range(self._config.weight_epochs):
-            train_epoch(
-                self._candidates,
-                self._problem,
-                lambda logits, labels: relaxed_loss(frozen, logits, labels),
-                batch_size=self._config.batch_size,
-                seed=derive_seed(self._seed, "round", round_number, "epoch", epoch),
-            )
-        logits = validation_logits(self._candidates, self._problem)
-        labels = self._problem.validation.labels
-        step_alpha(self._alpha, self._alpha_optimizer, logits, labels, steps=self._config.alpha_steps)
-        moved = max(abs(new - old) for new, old in zip(self.weights, before, strict=True))
-        epochs = (round_number + 1) * self._config.weight_epochs
-        return moved, scores_of(self._candidates, logits, labels, epochs=epochs)
-
-
-def relaxed_loss(weights: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of Σ_c weights_c · logits_c, in nats per image.
-
-    Args:
-        weights: softmax(α) [C].
-        logits: every candidate's logits [C, N, K].
-        labels: [N].
-    """
-    return F.cross_entropy(torch.einsum("c,cnk->nk", weights, logits), labels)
-
-
-def step_alpha(alpha: Tensor, optimizer: torch.optim.Optimizer, logits: Tensor, labels: Tensor, *, steps: int) -> None:
-    """`steps` steps of α [C], in place, on the validation loss with the weights frozen.
-
-    The logits [C, N, K] do not depend on α, so the networks ran once and their logits serve every step.
-    """
-    for _ in range(steps):
-        optimizer.zero_grad(set_to_none=True)
-        relaxed_loss(alpha.softmax(dim=0), logits, labels).backward()
-        optimizer.step()
+def _round_event(
+    iteration: int, number: int, scores: Sequence[ScoredGenotype], weights: Sequence[float], incumbent: Genotype | None
+) -> SearchEvent:
+    """What is told after a round of those that raced in it."""
+    genotypes = tuple(score.genotype for score in scores)
+    accuracies = tuple(score.validation_accuracy for score in scores)
+    return SearchEvent("round", iteration, number, genotypes, tuple(weights), accuracies, incumbent)

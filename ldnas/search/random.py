@@ -11,12 +11,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from torch import Tensor
-from torch.nn import functional as F
-
 from ldnas.errors import InvalidSearchError
 from ldnas.search.base import SearchBudget, SearchProblem
-from ldnas.search.candidates import fresh_candidates, scores_of, train_epoch, validation_logits
+from ldnas.search.candidates import fresh_candidates, own_losses, scores_of, train_epoch, validation_logits
 from ldnas.search.progress import Clock, Iteration, SearchProgress, run_iterations, search_key
 from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome, ranked
 from ldnas.seeding import derive_seed
@@ -118,7 +115,7 @@ class RandomSearch:
                 train_epoch(alive, problem, own_losses, batch_size=config.batch_size, seed=order_seed)
                 epochs += 1
             logits = validation_logits(alive, problem)
-            scores = scores_of(alive, logits, problem.validation.labels, epochs=epochs)
+            scores = scores_of(alive, logits, problem.validation.labels)
             latest |= {score.genotype: score for score in scores}
             accuracies = tuple(score.validation_accuracy for score in scores)
             racing = tuple(candidate.genotype for candidate in alive)
@@ -136,14 +133,3 @@ class RandomSearch:
     def _best(self, progress: SearchProgress, results: tuple[ScoredGenotype, ...]) -> Genotype:
         """The best of all brackets; the earlier one where scores are equal."""
         return ranked((*progress.scored, *results))[0].genotype
-
-
-def own_losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """Sum over the candidates of each one's own cross-entropy, in nats: every network trains as if it were alone.
-
-    Args:
-        logits: [C, N, K].
-        labels: [N].
-    """
-    count, _, classes = logits.shape
-    return count * F.cross_entropy(logits.reshape(-1, classes), labels.repeat(count))

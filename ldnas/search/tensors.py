@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+_DTYPES = {"float32": torch.float32, "float64": torch.float64, "int64": torch.int64}
 
 
 def tensors_to_json(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Named float tensors as a JSON value: shape, type, and the little-endian bytes in base64."""
+    """Named tensors as a JSON value: shape, type, and the little-endian bytes in base64."""
     names = {dtype: name for name, dtype in _DTYPES.items()}
     return {
         name: {
@@ -29,7 +29,11 @@ def tensors_from_json(value: Mapping[str, Any]) -> dict[str, Tensor]:
     for name, item in value.items():
         content = bytearray(base64.b64decode(item["data"]))
         # An empty buffer is no buffer to torch.
-        flat = torch.frombuffer(content, dtype=_DTYPES[item["dtype"]]) if content else torch.empty(0)
+        flat = (
+            torch.frombuffer(content, dtype=_DTYPES[item["dtype"]])
+            if content
+            else torch.empty(0, dtype=_DTYPES[item["dtype"]])
+        )
         tensors[name] = flat.reshape(item["shape"])
     return tensors
 

@@ -11,7 +11,8 @@ from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError
 from ldnas.search.base import SearchBudget, SearchProblem
 from ldnas.search.candidates import fresh_candidates, train_epoch, validation_logits
-from ldnas.search.fuse import Fuse, FuseConfig, relaxed_loss, step_alpha
+from ldnas.search.fuse import Fuse, FuseConfig
+from ldnas.search.mixture import relaxed_loss, step_alpha
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import Skeleton, Stage
 from ldnas.space.space import SearchSpace

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError
 from ldnas.search.base import SearchBudget, SearchProblem, ranked
-from ldnas.search.random import RandomSearch, RandomSearchConfig, own_losses
+from ldnas.search.candidates import own_losses
+from ldnas.search.random import RandomSearch, RandomSearchConfig
 from ldnas.search.results import ScoredGenotype
 from ldnas.space.genotype import PRIMITIVES, Genotype
 from ldnas.space.skeleton import Skeleton, Stage
