@@ -117,6 +117,10 @@ def architecture_document(architecture: rows.ArchitectureRow) -> Architecture:
         test=architecture.test,
         code=f"{path}/code",
         weights=f"{path}/weights",
+        program=f"{path}/program",
+        onnx=f"{path}/onnx",
+        graph=f"{path}/graph",
+        card=f"{path}/card",
         created_at=architecture.created_at,
     )
 

@@ -48,6 +48,8 @@ class AveragePool(nn.Module):
     """The mean of each 3×3 neighbourhood; at the border of what lies inside the image, not of padding."""
 
     def forward(self, inputs: Tensor) -> Tensor:
+        if torch.compiler.is_exporting():  # one operation, which every runtime knows and is quick at
+            return F.avg_pool2d(inputs, 3, stride=1, padding=1, count_include_pad=False)
         height, width = inputs.shape[2:]
         padded = F.pad(inputs, (1, 1, 1, 1))
         sums = padded[:, :, :-2] + padded[:, :, 1:-1] + padded[:, :, 2:]

@@ -231,6 +231,9 @@ def upgrade() -> None:
         sa.Column("test", sa.JSON(), nullable=False),
         sa.Column("weights", sa.String(length=64), nullable=False),
         sa.Column("code", sa.String(length=64), nullable=False),
+        sa.Column("program", sa.String(length=64), nullable=False),
+        sa.Column("onnx", sa.String(length=64), nullable=False),
+        sa.Column("card", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_architectures_job_id_jobs")),
         sa.ForeignKeyConstraint(

@@ -1,20 +1,35 @@
-"""`/v1/architectures`: the finished networks, their code and their weights."""
+"""`/v1/architectures`: the finished networks, their files, and training them again on other data."""
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request, Response
 from starlette.responses import FileResponse
 
 from service.dependencies import After, Limit, ResourceId, Resources, ResourcesDependency
 from service.documents import architecture_document
 from service.errors import MissingArtifactError
-from service.http.conditional import POLLED, conditional, matches
+from service.graph import cell_drawing, cell_graph
+from service.http.conditional import POLLED, conditional, conditional_body, matches, tag_of
+from service.http.negotiation import negotiated
 from service.http.paging import page
 from service.http.problems import described
-from service.schemas.architectures import Architecture
+from service.schemas.architectures import Architecture, CellGraph
 from service.schemas.base import Page
+from worker.registry.models import ArchitectureRow
 from worker.registry.session import reading
 
-CODE_MEDIA_TYPE = "text/x-python"
-WEIGHTS_MEDIA_TYPE = "application/octet-stream"
+PYTHON = "text/x-python"
+MARKDOWN = "text/markdown"
+BINARY = "application/octet-stream"
+JSON = "application/json"
+SVG = "image/svg+xml"
+
+
+def _file_of(media_type: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that answers with `_file`."""
+    schema = {"type": "string"} | ({"format": "binary"} if media_type == BINARY else {})
+    return POLLED | {200: POLLED[200] | {"content": {media_type: {"schema": schema}}}}
+
 
 router = APIRouter(prefix="/v1/architectures", tags=["architectures"], responses=described(404, 422, 503))
 
@@ -30,36 +45,79 @@ def list_architectures(resources: ResourcesDependency, limit: Limit = 50, after:
 @router.get("/{architecture_id}", summary="Show an architecture", response_model=Architecture, responses=POLLED)
 def get_architecture(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """Its cell, its skeleton, and what it scored."""
-    with reading(resources.engine) as registry:
-        row = registry.architectures.get(architecture_id)
-    return conditional(request, architecture_document(row))
+    return conditional(request, architecture_document(_row(resources, architecture_id)))
 
 
 @router.get(
-    "/{architecture_id}/code",
-    summary="Standalone PyTorch code",
-    response_class=FileResponse,
-    responses=POLLED | {200: POLLED[200] | {"content": {CODE_MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+    "/{architecture_id}/code", summary="Standalone PyTorch code", response_class=FileResponse, responses=_file_of(PYTHON)
 )
 def get_code(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
-    """One Python file that rebuilds the network, loads its weights and classifies an image; it needs only torch."""
-    with reading(resources.engine) as registry:
-        row = registry.architectures.get(architecture_id)
-    return _file(resources, request, row.code, CODE_MEDIA_TYPE, f"{architecture_id}.py")
+    """One Python file that rebuilds the network, reads its weights and classifies images; needs torch and Pillow."""
+    return _file(resources, request, _row(resources, architecture_id).code, PYTHON, f"{architecture_id}.py")
 
 
 @router.get(
-    "/{architecture_id}/weights",
-    summary="The weights",
-    response_class=FileResponse,
-    responses=POLLED
-    | {200: POLLED[200] | {"content": {WEIGHTS_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}},
+    "/{architecture_id}/weights", summary="The weights", response_class=FileResponse, responses=_file_of(BINARY)
 )
 def get_weights(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
-    """In the safetensors layout."""
+    """In the safetensors layout; class names and preprocessing are in its metadata."""
+    return _file(resources, request, _row(resources, architecture_id).weights, BINARY, f"{architecture_id}.safetensors")
+
+
+@router.get(
+    "/{architecture_id}/program", summary="The network as a PyTorch program", response_class=FileResponse, responses=_file_of(BINARY)
+)
+def get_program(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
+    """What `torch.export.load` reads: graph and weights without code; class names and preprocessing are in its
+    `metadata.json`."""
+    return _file(resources, request, _row(resources, architecture_id).program, BINARY, f"{architecture_id}.pt2")
+
+
+@router.get(
+    "/{architecture_id}/onnx", summary="The network as ONNX", response_class=FileResponse, responses=_file_of(BINARY)
+)
+def get_onnx(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
+    """`images` float32 [batch, 3, S, S] → `logits` [batch, classes]; class names and preprocessing are in its metadata."""
+    return _file(resources, request, _row(resources, architecture_id).onnx, BINARY, f"{architecture_id}.onnx")
+
+
+@router.get(
+    "/{architecture_id}/card", summary="The model card", response_class=FileResponse, responses=_file_of(MARKDOWN)
+)
+def get_card(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
+    """In Markdown: data, classes, preprocessing, accuracy with its interval, limits, provenance, how to use each file."""
+    return _file(resources, request, _row(resources, architecture_id).card, MARKDOWN, f"{architecture_id}.md")
+
+
+@router.get(
+    "/{architecture_id}/graph",
+    summary="The cell as a graph",
+    response_model=CellGraph,
+    responses={
+        **POLLED,
+        200: POLLED[200] | {"content": {SVG: {"schema": {"type": "string"}}}},
+        **described(406),
+    },
+)
+def get_graph(
+    architecture_id: ResourceId,
+    request: Request,
+    resources: ResourcesDependency,
+    accept: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Nodes and edges in the node-link layout of d3 and networkx, with the skeleton; as SVG: a drawing of the cell."""
+    media_type = negotiated(accept, (JSON, SVG))
+    row = _row(resources, architecture_id)
+    vary = {"Vary": "Accept"}
+    if media_type == JSON:
+        return conditional(request, cell_graph(row.genotype, row.skeleton), headers=vary)
+    body = cell_drawing(row.genotype).encode()
+    return conditional_body(request, body, tag_of(body), SVG, headers=vary)
+
+
+def _row(resources: Resources, architecture_id: str) -> ArchitectureRow:
     with reading(resources.engine) as registry:
-        row = registry.architectures.get(architecture_id)
-    return _file(resources, request, row.weights, WEIGHTS_MEDIA_TYPE, f"{architecture_id}.safetensors")
+        return registry.architectures.get(architecture_id)
 
 
 def _file(resources: Resources, request: Request, digest: str, media_type: str, filename: str) -> Response:

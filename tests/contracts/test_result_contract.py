@@ -547,7 +547,7 @@ def test_an_answer_grows_under_the_fence_of_its_job(engine: Engine) -> None:
 
 def architecture_columns(job_id: str, recommendation_id: str) -> dict[str, object]:
     document = {name: {} for name in ("genotype", "skeleton", "preprocessing", "validation", "test")}
-    sizes = {"parameters": 10, "macs": 20, "weights": "w", "code": "c"}
+    sizes = {"parameters": 10, "macs": 20, **{file: file for file in ("weights", "code", "program", "onnx", "card")}}
     return {
         "job_id": job_id,
         "recommendation_id": recommendation_id,

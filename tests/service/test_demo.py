@@ -173,7 +173,7 @@ class WorkerInWords(threading.Thread):
             registry.jobs.add_event(job.id, job.attempt, "distance", distance)
         recommendation = registry.recommendations.by_job(job.id)
         assert recommendation is not None
-        files = {kind: self._store.put(kind.encode()) for kind in ("code", "weights")}
+        files = {kind: self._store.put(kind.encode()) for kind in ("code", "weights", "program", "onnx", "card")}
         for kind, digest in files.items():
             registry.results.keep_artifact(digest, len(kind), "text/plain")
         architecture = registry.architectures.insert_once(

@@ -22,7 +22,7 @@ class Architectures:
     def insert_once(self, **columns: Any) -> ArchitectureRow:
         """Store the architecture of a recommendation, unless it has one; the row that is stored.
 
-        Without a recommendation every call stores a row of its own.
+        Without a recommendation the `id` that is given, if any, tells what is stored already.
         """
         fresh = new_id()
         keep_first(self._session, ArchitectureRow, [{"id": fresh, **columns}])

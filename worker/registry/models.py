@@ -216,7 +216,7 @@ class Recommendation(Base):
 
 
 class ArchitectureRow(Base):
-    """A finished cell network: what it is, how it did, and where its weights and code lie (artifact digests)."""
+    """A finished cell network: what it is, how it did, and where its files lie (artifact digests)."""
 
     __tablename__ = "architectures"
     __table_args__ = (Index("ix_architectures_newest", "created_at", "id"),)
@@ -237,6 +237,9 @@ class ArchitectureRow(Base):
     test: Mapped[dict[str, Any]] = mapped_column(JSON)
     weights: Mapped[str] = mapped_column(String(64))
     code: Mapped[str] = mapped_column(String(64))
+    program: Mapped[str] = mapped_column(String(64))
+    onnx: Mapped[str] = mapped_column(String(64))
+    card: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
 
 

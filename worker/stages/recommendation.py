@@ -59,7 +59,9 @@ class _RecommendationJob:
             test = score_on_test(context, task, trained)
             self._tell(validation=trained.validation(), test=test)
         with context.stage("export"):
-            architecture_id = export(context, task, trained, recommendation_id=self._id, name=self._name, test=test)
+            architecture_id = export(
+                context, task, trained, recommendation_id=self._id, name=self._name or task.name, test=test
+            )
         self._tell()
         return {"recommendation_id": self._id, "architecture_id": architecture_id}
 

@@ -25,6 +25,7 @@ class ResolvedTask:
 
     id: str
     name: str
+    uri: str
     architecture: str
     epsilon: float
     repetitions: int
@@ -74,6 +75,7 @@ def resolve(context: JobContext, task_id: str) -> ResolvedTask:
     resolved = ResolvedTask(
         id=task.id,
         name=task.name,
+        uri=task.dataset["uri"],
         architecture=task.architecture or default_architecture(context.settings, context.device),
         epsilon=task.epsilon,
         repetitions=task.repetitions,

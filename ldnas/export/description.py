@@ -1,0 +1,66 @@
+"""What every exported file says of its network: the classes, the preprocessing, the cell. Knows no torch."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ldnas.space.genotype import Genotype
+from ldnas.space.skeleton import Skeleton
+
+INPUT_NAME = "images"
+OUTPUT_NAME = "logits"
+
+
+@dataclass(frozen=True)
+class NetworkDescription:
+    """A network as its users need to know it.
+
+    Attributes:
+        class_names: output i of the network stands for class i.
+        preprocessing: what `Preprocessing.to_json` gave for the images that the network was trained on.
+
+    Raises:
+        ValueError: the class names or the preprocessing do not belong to the skeleton.
+    """
+
+    genotype: Genotype
+    skeleton: Skeleton
+    class_names: tuple[str, ...]
+    preprocessing: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        if len(self.class_names) != self.skeleton.classes:
+            raise ValueError(f"{len(self.class_names)} class names for a head of {self.skeleton.classes} classes")
+        # The one recipe there is; `read_image` of the exported code follows it, so another must not pass unnoticed.
+        expected = {"recipe": "square/bilinear/1", "image_size": self.skeleton.image_size}
+        if dict(self.preprocessing) != expected:
+            raise ValueError(f"the exported code does {expected}, not {dict(self.preprocessing)}")
+
+    @property
+    def preprocessing_steps(self) -> tuple[str, ...]:
+        """From an image file to the network's input, one sentence for each step."""
+        size = self.skeleton.image_size
+        padded = " (a longer side of 28 to 31 pixels is padded to 32 instead)" if size == 32 else ""
+        return (
+            "Turn the image upright by its EXIF orientation.",
+            "Lay transparency over white; scale 16-bit grey to 8 bits; make it RGB (grey becomes three equal channels).",
+            "Centre it on a black square of its longer side.",
+            f"Resize that to {size}×{size} pixels with antialiased bilinear interpolation (Pillow's BILINEAR){padded}.",
+            f"Scale each value x of 0..255 to x / 127.5 - 1: float32 [N, 3, {size}, {size}] in [-1, 1].",
+        )
+
+    def metadata(self) -> dict[str, str]:
+        """What travels inside the files, each value a text: JSON, but for the sentences on preprocessing and output."""
+        return {
+            "class_names": _json(list(self.class_names)),
+            "preprocessing": _json(dict(self.preprocessing)),
+            "preprocessing_steps": " ".join(self.preprocessing_steps),
+            "output": "logits [N, classes]; softmax over the classes gives their probabilities",
+            "genotype": _json(self.genotype.to_json()),
+            "skeleton": _json(self.skeleton.to_json()),
+        }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
