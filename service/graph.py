@@ -68,7 +68,10 @@ def _edge(start: int, end: int, primitive: str) -> str:
         side = 1 if start % 2 else -1
         rim, swing = _MIDDLE + side * _RADIUS, side * _SWING * passed
         # A quadratic curve comes half as near as its control point.
-        path, label_y = f"M{from_x} {rim}Q{middle_x} {rim + 2 * swing} {to_x} {rim}", rim + swing + (18 if side > 0 else -8)
+        path, label_y = (
+            f"M{from_x} {rim}Q{middle_x} {rim + 2 * swing} {to_x} {rim}",
+            rim + swing + (18 if side > 0 else -8),
+        )
     return (
         f'<path d="{path}" fill="none" stroke="black" stroke-width="1.5" marker-end="url(#tip)"/>'
         f'<text x="{middle_x}" y="{label_y}">{escape(primitive)}</text>'

@@ -103,7 +103,9 @@ def _limits(description: NetworkDescription, facts: CardFacts) -> list[str]:
         "It was not examined for fairness between groups of people, nor against images made to deceive it.",
     ]
     if high - low > 0.1:
-        lines.insert(0, f"Little is known of its accuracy: with {facts.data['test']:,} test images the interval is wide.")
+        lines.insert(
+            0, f"Little is known of its accuracy: with {facts.data['test']:,} test images the interval is wide."
+        )
     if few:
         lines.insert(0, f"Classes with few training images: {', '.join(few)}.")
     if weakest:
@@ -159,8 +161,8 @@ def _usage(size: int) -> str:
   python network.py weights.safetensors image.png
   ```
 
-- `network.pt2`: the graph with its weights, for PyTorch without that code, and for `torch.compile` and AOTInductor. Load
-  it with the release of torch that it was made with (see provenance) or a later one.
+- `network.pt2`: the graph with its weights, for PyTorch without that code, and for AOTInductor. Load it with the
+  release of torch that it was made with (see provenance) or a later one.
 
   ```python
   network = torch.export.load("network.pt2").module()
@@ -174,8 +176,8 @@ def _usage(size: int) -> str:
   (logits,) = session.run(["{OUTPUT_NAME}"], {{"{INPUT_NAME}": {INPUT_NAME}}})
   ```
 
-All of them give logits; softmax makes them probabilities. The class names and the preprocessing are also in the metadata
-of each file."""
+All of them give logits; softmax makes them probabilities. The class names and the preprocessing are also in the
+metadata of each file."""
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -189,7 +191,9 @@ def _percent(fraction: float) -> str:
 
 def _escaped(text: str) -> str:
     """A class name as it reads, whatever Markdown would make of its characters."""
-    return "".join(f"\\{character}" if character in r"\`*_{}[]<>#|~" else character for character in " ".join(text.splitlines()))
+    return "".join(
+        f"\\{character}" if character in r"\`*_{}[]<>#|~" else character for character in " ".join(text.splitlines())
+    )
 
 
 def _code(text: str) -> str:

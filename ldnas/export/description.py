@@ -44,7 +44,7 @@ class NetworkDescription:
         padded = " (a longer side of 28 to 31 pixels is padded to 32 instead)" if size == 32 else ""
         return (
             "Turn the image upright by its EXIF orientation.",
-            "Lay transparency over white; scale 16-bit grey to 8 bits; make it RGB (grey becomes three equal channels).",
+            "Lay transparency over white; scale 16-bit grey to 8 bits; make it RGB (grey: three equal channels).",
             "Centre it on a black square of its longer side.",
             f"Resize that to {size}×{size} pixels with antialiased bilinear interpolation (Pillow's BILINEAR){padded}.",
             f"Scale each value x of 0..255 to x / 127.5 - 1: float32 [N, 3, {size}, {size}] in [-1, 1].",

@@ -49,7 +49,10 @@ def get_architecture(architecture_id: ResourceId, request: Request, resources: R
 
 
 @router.get(
-    "/{architecture_id}/code", summary="Standalone PyTorch code", response_class=FileResponse, responses=_file_of(PYTHON)
+    "/{architecture_id}/code",
+    summary="Standalone PyTorch code",
+    response_class=FileResponse,
+    responses=_file_of(PYTHON),
 )
 def get_code(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """One Python file that rebuilds the network, reads its weights and classifies images; needs torch and Pillow."""
@@ -65,7 +68,10 @@ def get_weights(architecture_id: ResourceId, request: Request, resources: Resour
 
 
 @router.get(
-    "/{architecture_id}/program", summary="The network as a PyTorch program", response_class=FileResponse, responses=_file_of(BINARY)
+    "/{architecture_id}/program",
+    summary="The network as a PyTorch program",
+    response_class=FileResponse,
+    responses=_file_of(BINARY),
 )
 def get_program(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """What `torch.export.load` reads: graph and weights without code; class names and preprocessing are in its
@@ -77,7 +83,7 @@ def get_program(architecture_id: ResourceId, request: Request, resources: Resour
     "/{architecture_id}/onnx", summary="The network as ONNX", response_class=FileResponse, responses=_file_of(BINARY)
 )
 def get_onnx(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
-    """`images` float32 [batch, 3, S, S] → `logits` [batch, classes]; class names and preprocessing are in its metadata."""
+    """`images` float32 [batch, 3, S, S] → `logits`; class names and preprocessing are in its metadata."""
     return _file(resources, request, _row(resources, architecture_id).onnx, BINARY, f"{architecture_id}.onnx")
 
 
@@ -85,7 +91,7 @@ def get_onnx(architecture_id: ResourceId, request: Request, resources: Resources
     "/{architecture_id}/card", summary="The model card", response_class=FileResponse, responses=_file_of(MARKDOWN)
 )
 def get_card(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
-    """In Markdown: data, classes, preprocessing, accuracy with its interval, limits, provenance, how to use each file."""
+    """Data, classes, preprocessing, accuracy with its interval, limits, provenance, and how to use each file."""
     return _file(resources, request, _row(resources, architecture_id).card, MARKDOWN, f"{architecture_id}.md")
 
 

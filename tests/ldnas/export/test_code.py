@@ -1,4 +1,4 @@
-"""What is exported works without ldnas and computes the same."""
+"""The exported code and weights work without ldnas and compute the same."""
 
 import subprocess
 import sys
@@ -10,10 +10,12 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from ldnas import export_template
 from ldnas.data.decoding import decode_image
 from ldnas.data.preprocessing import Preprocessing, normalise, to_tensor_images
-from ldnas.export import save_weights, standalone_code
+from ldnas.export import template
+from ldnas.export.code import standalone_code
+from ldnas.export.description import NetworkDescription
+from ldnas.export.weights import save_weights
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import default_skeleton
@@ -79,7 +81,8 @@ def draw_images(folder):
 
 
 def write_export(folder, network, preprocessing):
-    code = standalone_code(network.genotype, network.skeleton, CLASS_NAMES, preprocessing.to_json())
+    described = NetworkDescription(network.genotype, network.skeleton, CLASS_NAMES, preprocessing.to_json())
+    code = standalone_code(described)
     (folder / "network.py").write_text(code, encoding="utf-8")
     (folder / "weights.safetensors").write_bytes(save_weights(network, {"name": "test"}))
     return code
@@ -125,7 +128,7 @@ def test_the_exported_file_prints_the_classes_by_their_probability(tmp_path):
 
 def test_the_exported_file_without_arguments_says_how_it_is_used():
     with pytest.raises(SystemExit, match=r"usage: python network.py weights.safetensors image.png"):
-        export_template.main([])
+        template.main([])
 
 
 def test_the_exported_file_carries_this_networks_constants_and_nothing_of_ldnas(tmp_path):
@@ -157,11 +160,3 @@ def test_a_type_that_the_exported_code_cannot_read_is_refused():
     network = build_cell_network(GENOTYPES[0], default_skeleton(8, 3), seed=0).double()
     with pytest.raises(ValueError, match=r"torch\.float64"):
         save_weights(network, {})
-
-
-def test_class_names_and_preprocessing_must_belong_to_the_network():
-    skeleton = default_skeleton(16, 3)
-    with pytest.raises(ValueError, match="2 class names for a head of 3 classes"):
-        standalone_code(GENOTYPES[0], skeleton, ("a", "b"), Preprocessing(16).to_json())
-    with pytest.raises(ValueError, match="the exported code does"):
-        standalone_code(GENOTYPES[0], skeleton, CLASS_NAMES, Preprocessing(32).to_json())

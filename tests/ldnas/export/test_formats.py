@@ -1,0 +1,170 @@
+"""One network in its four forms: as it was trained, as code with weights, as a program, as ONNX."""
+
+import io
+import json
+import sys
+import types
+
+import onnxruntime
+import pytest
+import torch
+
+from ldnas.data.preprocessing import Preprocessing
+from ldnas.export.code import standalone_code
+from ldnas.export.description import NetworkDescription
+from ldnas.export.onnx import onnx_model
+from ldnas.export.program import METADATA_FILE, export_program, save_program
+from ldnas.export.weights import save_weights
+from ldnas.space.genotype import PRIMITIVES, Genotype
+from ldnas.space.network import build_cell_network
+from ldnas.space.skeleton import Skeleton, Stage, default_skeleton
+
+TOLERANCE = 1e-4
+# Between them every primitive, at even and at odd sides.
+MIXED = Genotype(("sep_conv_3x3", "dil_conv_5x5", "max_pool_3x3", "identity", "avg_pool_3x3", "conv_7x1_1x7"))
+OTHERS = Genotype(("dil_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "avg_pool_3x3", "sep_conv_5x5", "dil_conv_3x3"))
+SHAPES = [
+    (OTHERS, Skeleton(8, 2, 6, (Stage(6, 1),))),
+    (OTHERS, Skeleton(29, 3, 4, (Stage(4, 1),))),
+    (MIXED, Skeleton(28, 5, 4, (Stage(4, 0), Stage(6, 1), Stage(8, 1)))),
+    (MIXED, Skeleton(64, 2, 4, (Stage(4, 1),))),
+]
+
+
+def trained_network(genotype, skeleton):
+    """A network with batch norms that have seen something, and weights large enough for errors to show."""
+    network = build_cell_network(genotype, skeleton, seed=0)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for _ in range(3):
+            network(torch.randn(8, 3, skeleton.image_size, skeleton.image_size, generator=generator))
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                layer.weight.uniform_(0.5, 2.0, generator=generator)
+                layer.bias.normal_(generator=generator)
+        network.head.weight.mul_(10)
+    return network.eval()
+
+
+class Exported:
+    """A network and its files."""
+
+    def __init__(self, genotype, skeleton):
+        self.network = trained_network(genotype, skeleton)
+        self.size = skeleton.image_size
+        self.class_names = tuple(f"class “{number}”" for number in range(skeleton.classes))
+        self.description = NetworkDescription(genotype, skeleton, self.class_names, Preprocessing(self.size).to_json())
+        self.weights = save_weights(self.network, self.description.metadata())
+        program = export_program(self.network, self.size)
+        self.program = save_program(program, self.description.metadata())
+        self.onnx = onnx_model(program, self.description.metadata())
+
+    def by_code(self, folder, images):
+        code = types.ModuleType("network")
+        exec(compile(standalone_code(self.description), "network.py", "exec"), code.__dict__)
+        (folder / "weights.safetensors").write_bytes(self.weights)
+        return code.load(folder / "weights.safetensors")(images)
+
+    def by_program(self, images):
+        return torch.export.load(io.BytesIO(self.program)).module()(images)
+
+    def by_onnx(self, images):
+        session = onnxruntime.InferenceSession(self.onnx, providers=["CPUExecutionProvider"])
+        (logits,) = session.run(["logits"], {"images": images.numpy()})
+        return torch.from_numpy(logits)
+
+
+@pytest.fixture(scope="module")
+def exported():
+    """Exports are slow, so each is made once."""
+    made = {}
+
+    def export(place):
+        if place not in made:
+            made[place] = Exported(*SHAPES[place])
+        return made[place]
+
+    return export
+
+
+def test_the_exported_cells_have_every_primitive_between_them():
+    assert {primitive for genotype, _ in SHAPES for primitive in genotype.primitives} == set(PRIMITIVES)
+
+
+@pytest.mark.parametrize("place", range(len(SHAPES)))
+def test_all_four_forms_give_equal_logits(exported, tmp_path, place):
+    export = exported(place)
+    for count in (1, 3):
+        generator = torch.Generator().manual_seed(count)
+        images = torch.rand(count, 3, export.size, export.size, generator=generator) * 2 - 1
+        with torch.no_grad():
+            expected = export.network(images)
+            assert expected.std() > 100 * TOLERANCE, "logits that hardly differ would prove nothing"
+            found = {
+                "code": export.by_code(tmp_path, images),
+                "program": export.by_program(images),
+                "onnx": export.by_onnx(images),
+            }
+        for form, logits in found.items():
+            torch.testing.assert_close(
+                logits, expected, atol=TOLERANCE, rtol=0, msg=lambda m, form=form: f"{form}: {m}"
+            )
+
+
+def test_class_names_and_preprocessing_travel_in_each_file(exported):
+    export = exported(0)
+    header = json.loads(export.weights[8 : 8 + int.from_bytes(export.weights[:8], "little")])
+    extra_files = {METADATA_FILE: ""}
+    torch.export.load(io.BytesIO(export.program), extra_files=extra_files)
+    session = onnxruntime.InferenceSession(export.onnx, providers=["CPUExecutionProvider"])
+    for found in (
+        header["__metadata__"],
+        json.loads(extra_files[METADATA_FILE]),
+        session.get_modelmeta().custom_metadata_map,
+    ):
+        assert found == export.description.metadata()
+        assert json.loads(found["class_names"]) == list(export.class_names)
+        assert json.loads(found["preprocessing"]) == Preprocessing(8).to_json()
+        assert "8×8 pixels" in found["preprocessing_steps"]
+        assert "x / 127.5 - 1" in found["preprocessing_steps"]
+
+
+def test_the_onnx_model_names_its_input_its_output_and_a_free_batch(exported):
+    session = onnxruntime.InferenceSession(exported(0).onnx, providers=["CPUExecutionProvider"])
+    ((images,), (logits,)) = session.get_inputs(), session.get_outputs()
+    assert (images.name, images.type, images.shape) == ("images", "tensor(float)", ["batch", 3, 8, 8])
+    assert (logits.name, logits.shape) == ("logits", ["batch", 2])
+    assert "8×8 pixels" in session.get_modelmeta().description
+
+
+def test_no_file_tells_of_the_machine_that_made_it(exported):
+    export = exported(0)
+    for content in (export.weights, export.program, export.onnx):
+        assert b"network.py" not in content
+        assert sys.prefix.encode() not in content
+
+
+def test_an_average_pool_is_one_operation_in_the_program(exported):
+    program = torch.export.load(io.BytesIO(exported(0).program))
+    targets = [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
+    assert targets.count("aten.avg_pool2d.default") == 2
+    assert "aten.slice.Tensor" not in targets
+
+
+def test_equal_networks_give_equal_files_and_are_left_as_they_were(exported):
+    export = exported(0)
+    network = trained_network(*SHAPES[0]).to(memory_format=torch.channels_last).train()
+    again = export_program(network, 8)
+    assert network.training
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    assert network.stem[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert save_program(again, export.description.metadata()) == export.program
+    assert onnx_model(again, export.description.metadata()) == export.onnx
+
+
+def test_class_names_and_preprocessing_must_belong_to_the_network():
+    skeleton = default_skeleton(16, 3)
+    with pytest.raises(ValueError, match="2 class names for a head of 3 classes"):
+        NetworkDescription(MIXED, skeleton, ("a", "b"), Preprocessing(16).to_json())
+    with pytest.raises(ValueError, match="the exported code does"):
+        NetworkDescription(MIXED, skeleton, ("a", "b", "c"), Preprocessing(32).to_json())
