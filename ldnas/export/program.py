@@ -19,7 +19,7 @@ def export_program(network: nn.Module, image_size: int) -> ExportedProgram:
 
     `network` itself is left as it is.
     """
-    alone = copy.deepcopy(network).to("cpu", memory_format=torch.contiguous_format).eval().requires_grad_(False)
+    alone = copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
     images = torch.zeros(_TRACED_BATCH, 3, image_size, image_size)
     program = torch.export.export(alone, (images,), dynamic_shapes=({0: Dim("batch", min=1)},))
     program.example_inputs = None

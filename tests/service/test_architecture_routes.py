@@ -1,10 +1,20 @@
 """Finished architectures: their documents and their files."""
 
+from xml.etree import ElementTree
+
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from worker.registry.session import Engine, unit_of_work
+
+FILES = {
+    "weights": b"weights",
+    "code": b"print('code')\n",
+    "program": b"program",
+    "onnx": b"onnx",
+    "card": "# card – über\n".encode(),
+}
 
 
 @pytest.fixture
@@ -16,7 +26,7 @@ def architecture(http: httpx.Client, task_body: dict, app: FastAPI, engine: Engi
             recommendation_id=asked["id"],
             job_id=asked["job_id"],
             name="mine",
-            genotype={"edges": []},
+            genotype={"edges": [[0, 1, "identity"], [1, 2, "sep_conv_3x3"], [0, 2, "max_pool_3x3"]]},
             skeleton={"stem_channels": 16},
             class_names=["a", "b"],
             preprocessing={"image_size": 16},
@@ -24,23 +34,69 @@ def architecture(http: httpx.Client, task_body: dict, app: FastAPI, engine: Engi
             macs=11,
             validation={"accuracy": 0.9},
             test={"accuracy": 0.8},
-            weights=store.put(b"weights"),
-            code=store.put(b"print('code')\n"),
+            **{file: store.put(content) for file, content in FILES.items()},
         ).id
 
 
 def test_an_architecture_tells_where_its_files_lie(http: httpx.Client, architecture: str) -> None:
     document = http.get(f"/v1/architectures/{architecture}").json()
     assert http.get("/v1/architectures").json()["items"] == [document]
-    code, weights = http.get(document["code"]), http.get(document["weights"])
-    assert code.text == "print('code')\n"
-    assert code.headers["content-type"].startswith("text/x-python")
-    assert f'filename="{architecture}.py"' in code.headers["content-disposition"]
-    assert weights.content == b"weights"
-    assert weights.headers["content-type"] == "application/octet-stream"
+    for file, content in FILES.items():
+        assert http.get(document[file]).content == content
+    assert document["graph"] == f"/v1/architectures/{architecture}/graph"
 
 
-@pytest.mark.parametrize("file", ["code", "weights"])
+@pytest.mark.parametrize(
+    ("file", "media_type", "suffix"),
+    [
+        ("code", "text/x-python; charset=utf-8", "py"),
+        ("weights", "application/octet-stream", "safetensors"),
+        ("program", "application/octet-stream", "pt2"),
+        ("onnx", "application/octet-stream", "onnx"),
+        ("card", "text/markdown; charset=utf-8", "md"),
+    ],
+)
+def test_a_file_says_what_it_is(http: httpx.Client, architecture: str, file: str, media_type: str, suffix: str) -> None:
+    headers = http.get(f"/v1/architectures/{architecture}/{file}").headers
+    assert headers["content-type"] == media_type
+    assert f'filename="{architecture}.{suffix}"' in headers["content-disposition"]
+
+
+def test_the_cell_is_a_graph(http: httpx.Client, architecture: str) -> None:
+    graph = http.get(f"/v1/architectures/{architecture}/graph").json()
+    assert graph["nodes"] == [
+        {"id": 0, "role": "input"},
+        {"id": 1, "role": "inner"},
+        {"id": 2, "role": "output"},
+    ]
+    assert graph["edges"][1] == {"source": 1, "target": 2, "primitive": "sep_conv_3x3"}
+    assert graph["skeleton"] == {"stem_channels": 16}
+
+
+def test_networkx_reads_the_graph(http: httpx.Client, architecture: str) -> None:
+    networkx = pytest.importorskip("networkx")  # torch brings it
+    document = http.get(f"/v1/architectures/{architecture}/graph").json()
+    graph = networkx.node_link_graph(document, edges="edges")
+    assert sorted(graph.edges(data="primitive")) == [
+        (0, 1, "identity"),
+        (0, 2, "max_pool_3x3"),
+        (1, 2, "sep_conv_3x3"),
+    ]
+
+
+def test_the_cell_is_drawn_for_who_accepts_svg(http: httpx.Client, architecture: str) -> None:
+    path = f"/v1/architectures/{architecture}/graph"
+    answer = http.get(path, headers={"Accept": "image/svg+xml"})
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert answer.headers["vary"] == "Accept"
+    texts = [element.text for element in ElementTree.fromstring(answer.text).iter("{http://www.w3.org/2000/svg}text")]
+    assert texts == ["in", "1", "out", "identity", "sep_conv_3x3", "max_pool_3x3"]
+    known = {"Accept": "image/svg+xml", "If-None-Match": answer.headers["ETag"]}
+    assert http.get(path, headers=known).status_code == 304
+    assert http.get(path, headers={"Accept": "text/html"}).status_code == 406
+
+
+@pytest.mark.parametrize("file", [*FILES, "graph"])
 def test_a_file_never_changes_and_costs_a_304_the_second_time(http: httpx.Client, architecture: str, file: str) -> None:
     path = f"/v1/architectures/{architecture}/{file}"
     tag = http.get(path).headers["ETag"]
@@ -54,6 +110,6 @@ def test_a_file_that_is_gone_is_said_to_be(http: httpx.Client, architecture: str
     assert (answer.status_code, answer.json()["code"]) == (404, "missing_artifact")
 
 
-@pytest.mark.parametrize("tail", ["", "/code", "/weights"])
+@pytest.mark.parametrize("tail", ["", "/graph", *(f"/{file}" for file in FILES)])
 def test_what_is_no_architecture_is_not_found(http: httpx.Client, tail: str) -> None:
     assert http.get(f"/v1/architectures/{'0' * 32}{tail}").status_code == 404

@@ -29,6 +29,10 @@ ROUTES = {
     "/v1/architectures/{architecture_id}": {"get"},
     "/v1/architectures/{architecture_id}/code": {"get"},
     "/v1/architectures/{architecture_id}/weights": {"get"},
+    "/v1/architectures/{architecture_id}/program": {"get"},
+    "/v1/architectures/{architecture_id}/onnx": {"get"},
+    "/v1/architectures/{architecture_id}/card": {"get"},
+    "/v1/architectures/{architecture_id}/graph": {"get"},
 }
 
 SERVE_THE_DOCUMENT = """

@@ -12,6 +12,7 @@ from worker.registry.models import Job, JobKind, TaskRole
 from worker.registry.schema import migrate
 from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
+from worker.stages import export
 
 
 @pytest.fixture
@@ -27,6 +28,14 @@ def engine(settings: Settings) -> Iterator[Engine]:
     opened = open_engine(settings.database_url)
     yield opened
     opened.dispose()
+
+
+@pytest.fixture(autouse=True)
+def quick_exports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch's exporters take seconds; tests/ldnas/export and the system tests have the real ones."""
+    monkeypatch.setattr(export, "export_program", lambda network, image_size: None)
+    monkeypatch.setattr(export, "save_program", lambda program, metadata: b"program")
+    monkeypatch.setattr(export, "onnx_model", lambda program, metadata: b"onnx")
 
 
 TASK = {"labels": None, "architecture": None, "epsilon": 0.2, "repetitions": 2, "seed": 0, "image_size": None}

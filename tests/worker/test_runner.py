@@ -99,6 +99,8 @@ def test_a_recommendation_tells_all_that_it_found(engine, add_task, add_recommen
     with reading(engine) as registry:
         architecture = registry.architectures.get(answer["architecture"]["id"])
         assert registry.results.artifact(architecture.weights).bytes > 1000
+        for file in ("code", "program", "onnx", "card"):
+            assert registry.results.artifact(getattr(architecture, file)).bytes > 0
         assert registry.tasks.genotypes("three")[0].origin == "random"
         matrix = registry.results.matrix("log_det_layerwise", {default_recipe("small_cnn").digest})
     means = {(row.source_task_id, row.target_task_id): row.mean for row in matrix if row.repetitions == 2}
