@@ -9,7 +9,7 @@ import sys
 import typer
 
 from service.client_errors import ClientError
-from service.commands import distances, processes, recommend, task
+from service.commands import architecture, distances, processes, recommend, task
 from service.processes.errors import ProcessError
 from worker.errors import SettingsError
 from worker.registry.errors import DatabaseUnavailableError
@@ -25,6 +25,7 @@ app.command()(processes.demo)
 app.add_typer(task.app, name="task")
 app.command()(recommend.recommend)
 app.add_typer(distances.app, name="distances")
+app.add_typer(architecture.app, name="architecture")
 app.command(rich_help_panel="One process at a time")(processes.migrate)
 app.command(rich_help_panel="One process at a time")(processes.api)
 app.command(rich_help_panel="One process at a time")(processes.dispatcher)

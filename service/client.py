@@ -7,29 +7,17 @@
 Documents are returned as the service sent them: dicts of JSON values, fractions in [0, 1].
 """
 
-import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
-import httpx
-
-from service.client_errors import RequestRefusedError, UnreachableError
-from service.event_stream import ENDED, Event, parse_events
+from service.client_architectures import ArchitectureCalls
+from service.client_connection import Json, given, reference
+from service.event_stream import Event
 from service.submission import Submission, SubmissionGroup
 
-Json = dict[str, Any]
 
-REQUEST_SECONDS = 30.0
-# A stream is silent between events; the service's keep-alive comes well within this.
-STREAM_SILENCE_SECONDS = 60.0
-RECONNECT_SECONDS = 0.5
-RECONNECT_ATTEMPTS = 20
-
-
-class Client:
+class Client(ArchitectureCalls):
     """One service, over HTTP.
 
     Args:
@@ -40,23 +28,6 @@ class Client:
     Every method raises UnreachableError where nothing answers and RequestRefusedError with the problem document
     where the service refuses.
     """
-
-    def __init__(
-        self, base_url: str, api_key: str | None = None, *, transport: httpx.BaseTransport | None = None
-    ) -> None:
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self.base_url = base_url.rstrip("/")
-        self._http = httpx.Client(base_url=self.base_url, headers=headers, timeout=REQUEST_SECONDS, transport=transport)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
 
     def register_task(
         self,
@@ -81,7 +52,7 @@ class Client:
         """
         fields: Json = {
             "name": name,
-            "dataset": _reference(dataset),
+            "dataset": reference(dataset),
             "labels": labels,
             "network": network,
             "epsilon": epsilon,
@@ -123,7 +94,7 @@ class Client:
             search: `{"strategy": "fuse", "candidates": …, "rounds": …, "k": …}`.
         """
         fields: Json = {
-            "dataset": _reference(dataset),
+            "dataset": reference(dataset),
             "name": name,
             "labels": labels,
             "network": network,
@@ -173,7 +144,7 @@ class Client:
             source: a task: its id, or a baseline's name, or a target's (the newest of that name). None = all baselines.
             target: the same. None = all baselines, and all targets to which one was measured.
         """
-        return self.get("/v1/distances", _given({"measure": measure, "source": source, "target": target}))
+        return self.get("/v1/distances", given({"measure": measure, "source": source, "target": target}))
 
     def distance(self, source: str, target: str, measure: str | None = None) -> Json:
         """The distance from one task to another: each repetition, its error, what each layer adds.
@@ -183,7 +154,7 @@ class Client:
             target: the same.
         """
         path = f"/v1/distances/{quote(source, safe='')}/{quote(target, safe='')}"
-        return self.get(path, _given({"measure": measure}))
+        return self.get(path, given({"measure": measure}))
 
     def measure_distances(
         self,
@@ -217,100 +188,6 @@ class Client:
             tuple(Submission(self, job, path, path) for job, path in zip(document["jobs"], paths, strict=True)),
         )
 
-    def architecture_code(self, architecture_id: str) -> str:
-        """The recommended network as one Python file that needs only torch."""
-        return self.request("GET", f"/v1/architectures/{architecture_id}/code").text
-
-    def architecture_weights(self, architecture_id: str) -> bytes:
-        """The recommended network's weights, in the safetensors layout."""
-        return self.request("GET", f"/v1/architectures/{architecture_id}/weights").content
-
     def events(self, recommendation_id: str, last_event_id: int = 0) -> Iterator[Event]:
         """What happens to a recommendation, as it happens; ends with its job. See `follow`."""
         return self.follow(f"/v1/recommendations/{recommendation_id}", last_event_id)
-
-    def follow(self, resource: str, last_event_id: int = 0) -> Iterator[Event]:
-        """The events of a resource that is a job or has one, as they happen, from after `last_event_id`.
-
-        A stream that breaks is taken up where it broke, so each event comes once and in order. Ends when the job has
-        ended and nothing is left to tell.
-
-        Raises:
-            UnreachableError: the service stays away for longer than a restart takes.
-        """
-        failures = 0
-        while True:
-            received = False
-            try:
-                for event in self._stream(resource, last_event_id):
-                    received, failures, last_event_id = True, 0, event.id
-                    yield event
-                if received:
-                    # The end of a stream is no proof: the service may have stopped in the middle of the story.
-                    continue
-                if self.get(resource)["state"] in ENDED:
-                    return
-            except (httpx.TransportError, UnreachableError) as error:
-                failures += 1
-                if failures >= RECONNECT_ATTEMPTS:
-                    raise UnreachableError(self.base_url, str(error)) from error
-            time.sleep(RECONNECT_SECONDS)
-
-    def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
-        """The JSON document at a path of the API."""
-        document: Json = self.request("GET", path, params=query or {}).json()
-        return document
-
-    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """One request, tried again where the connection broke: a POST that creates carries an idempotency key."""
-        try:
-            response = self._http.request(method, path, **options)
-        except httpx.TransportError:
-            try:
-                response = self._http.request(method, path, **options)
-            except httpx.TransportError as error:
-                raise UnreachableError(self.base_url, str(error) or type(error).__name__) from error
-        if response.is_error:
-            raise _refusal(response)
-        return response
-
-    def _post(self, path: str, fields: Json, idempotency_key: str | None) -> Json:
-        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        document: Json = self.request("POST", path, json=_given(fields), headers=headers).json()
-        return document
-
-    def _pages(self, path: str, filters: Mapping[str, str]) -> Iterator[Json]:
-        query = dict(filters)
-        while True:
-            page = self.get(path, query)
-            yield from page["items"]
-            if not page.get("next"):
-                return
-            query["after"] = page["next"]
-
-    def _stream(self, resource: str, last_event_id: int) -> Iterator[Event]:
-        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(last_event_id)}
-        timeout = httpx.Timeout(REQUEST_SECONDS, read=STREAM_SILENCE_SECONDS)
-        with self._http.stream("GET", f"{resource}/events", headers=headers, timeout=timeout) as response:
-            if response.is_error:
-                response.read()
-                raise _refusal(response)
-            yield from parse_events(response.iter_lines())
-
-
-def _reference(dataset: str | Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"uri": dataset} if isinstance(dataset, str) else dataset
-
-
-def _given(fields: Mapping[str, Any]) -> Json:
-    return {key: value for key, value in fields.items() if value is not None}
-
-
-def _refusal(response: httpx.Response) -> RequestRefusedError:
-    """The refusal of a response; what is no problem document (a proxy's page) becomes a small one."""
-    if "json" in response.headers.get("content-type", ""):
-        document = response.json()
-        if isinstance(document, dict):
-            return RequestRefusedError(document, response.status_code)
-    title = f"HTTP {response.status_code} {response.reason_phrase} from {response.request.url}"
-    return RequestRefusedError({"title": title, "status": response.status_code}, response.status_code)

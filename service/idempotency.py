@@ -23,9 +23,14 @@ class RequestIdentity:
     digest: str
 
     @classmethod
-    def of(cls, kind: JobKind, body: BaseModel, key: str | None) -> "RequestIdentity":
-        """The digest is over what the client wrote, so that a default which changes later does not alter it."""
-        return cls(key, json_digest({"kind": kind.value, "body": body.model_dump(mode="json", exclude_unset=True)}))
+    def of(cls, kind: JobKind, body: BaseModel, key: str | None, subject: str | None = None) -> "RequestIdentity":
+        """The digest is over what the client wrote, so that a default which changes later does not alter it.
+
+        `subject` is the id in the path, where the request is about one.
+        """
+        about = {} if subject is None else {"subject": subject}
+        body_sent = body.model_dump(mode="json", exclude_unset=True)
+        return cls(key, json_digest({"kind": kind.value, "body": body_sent, **about}))
 
 
 def once(engine: Engine, identity: RequestIdentity, submit: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -22,17 +22,21 @@ from service.errors import (
     UnusableTaskError,
 )
 from service.idempotency import OWNER, RequestIdentity, once
+from service.schemas.architectures import TrainingRequest
+from service.schemas.base import LONGEST_NAME
 from service.schemas.distances import DistanceRequest
 from service.schemas.recommendations import RecommendationRequest
 from service.schemas.requests import GenotypeRequest
 from service.schemas.tasks import TaskRequest
 from worker.registry.errors import NotFoundError
-from worker.registry.models import JobKind, JobState, Task, TaskRole
+from worker.registry.models import Job, JobKind, JobState, Task, TaskRole
 from worker.registry.registry import Registry
 from worker.registry.session import reading, unit_of_work
 
 # Of what is registered, a refusal names so much.
 NAMED_AT_MOST = 20
+# What the name of an architecture that is trained again ends in, where the request gives none.
+AGAIN = " again"
 
 
 def accept_task(resources: Resources, request: TaskRequest, key: str | None) -> str:
@@ -95,6 +99,53 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
 
     recommendation_id: str = once(resources.engine, identity, submit)["recommendation_id"]
     return recommendation_id
+
+
+def accept_training(resources: Resources, architecture_id: str, request: TrainingRequest, key: str | None) -> Job:
+    """Asks that an architecture be trained again on other data; its job, or that which the same request made before.
+
+    Raises:
+        NotFoundError: there is no such architecture.
+        RefusedError: the dataset or the labels cannot be worked on.
+        IdempotencyKeyReusedError: another request came under the key.
+    """
+    identity = RequestIdentity.of(JobKind.TRAIN_ARCHITECTURE, request, key, subject=architecture_id)
+
+    def submit() -> dict[str, str]:
+        data = _checked_data(request, resources.settings.dataset_roots)
+        with reading(resources.engine) as registry:
+            found = registry.architectures.get(architecture_id)
+        params = {
+            "architecture_id": uuid.uuid4().hex,
+            "source_architecture_id": architecture_id,
+            "task_id": uuid.uuid4().hex,
+            "job_id": uuid.uuid4().hex,
+            "name": request.name or _again(found.name),
+        }
+        with unit_of_work(resources.engine) as registry:
+            _insert_job(registry, JobKind.TRAIN_ARCHITECTURE, params, identity, request.priority, id=params["job_id"])
+            registry.tasks.insert(
+                id=params["task_id"],
+                job_id=params["job_id"],
+                role=TaskRole.TARGET,
+                name=params["name"],
+                architecture=None,
+                epsilon=RecommendationRequest.model_fields["epsilon"].default,
+                repetitions=RecommendationRequest.model_fields["repetitions"].default,
+                seed=request.seed,
+                image_size=request.image_size or found.skeleton["image_size"],
+                **data,
+            )
+        return params
+
+    job_id: str = once(resources.engine, identity, submit)["job_id"]
+    with reading(resources.engine) as registry:
+        return registry.jobs.get(job_id)
+
+
+def _again(name: str) -> str:
+    """A name for what is trained from the architecture of this name, no longer than names may be."""
+    return f"{name[: LONGEST_NAME - len(AGAIN)]}{AGAIN}"
 
 
 def accept_distances(resources: Resources, request: DistanceRequest, key: str | None) -> list[dict[str, Any]]:
@@ -169,19 +220,25 @@ def _require_different(task_ids: Sequence[str], field: str) -> None:
 
 def _checked(request: TaskRequest | RecommendationRequest, roots: Sequence[Path]) -> dict[str, Any]:
     """The columns that every task has, after all checks which cost no more than a few stat calls."""
-    reference = DatasetReference.from_json(request.dataset.model_dump(exclude_none=True))
-    check_location(reference, roots)
-    labels = None if request.labels is None else LabelMapping.from_json(request.labels.model_dump()).to_json()
+    data = _checked_data(request, roots)
     architecture = None if request.network is None else require_architecture(request.network)
     return {
-        "dataset": reference.to_json(),
-        "labels": labels,
+        **data,
         "architecture": architecture,
         "epsilon": request.epsilon,
         "repetitions": request.repetitions,
         "seed": request.seed,
         "image_size": request.image_size,
     }
+
+
+def _checked_data(
+    request: TaskRequest | RecommendationRequest | TrainingRequest, roots: Sequence[Path]
+) -> dict[str, Any]:
+    reference = DatasetReference.from_json(request.dataset.model_dump(exclude_none=True))
+    check_location(reference, roots)
+    labels = None if request.labels is None else LabelMapping.from_json(request.labels.model_dump()).to_json()
+    return {"dataset": reference.to_json(), "labels": labels}
 
 
 def _checked_genotypes(given: Sequence[GenotypeRequest]) -> list[Genotype]:

@@ -21,7 +21,7 @@ from worker.registry.errors import DatabaseUnavailableError, FenceLostError
 from worker.registry.models import Job
 from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
-from worker.stages import columns, recommendation, registration
+from worker.stages import columns, recommendation, registration, training
 from worker.stages.baselines import WaitingForBaselinesError
 from worker.stages.checkpoints import Checkpoints
 from worker.stages.context import JobContext
@@ -33,6 +33,7 @@ _KINDS: dict[str, tuple[Callable[[JobContext, dict[str, Any]], dict[str, Any]], 
     "register_task": (registration.register_task, registration.PLAN),
     "recommend": (recommendation.recommend, recommendation.PLAN),
     "distances": (columns.measure_distances, columns.PLAN),
+    "train_architecture": (training.train_again, training.PLAN),
 }
 
 

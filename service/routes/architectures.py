@@ -5,15 +5,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 from starlette.responses import FileResponse
 
-from service.dependencies import After, Limit, ResourceId, Resources, ResourcesDependency
+from service.dependencies import After, IdempotencyKey, Limit, ResourceId, Resources, ResourcesDependency
 from service.documents import architecture_document
 from service.errors import MissingArtifactError
 from service.graph import cell_drawing, cell_graph
+from service.http.accepted import ACCEPTED, point_to
 from service.http.conditional import POLLED, conditional, conditional_body, matches, tag_of
 from service.http.negotiation import negotiated
 from service.http.paging import page
 from service.http.problems import described
-from service.schemas.architectures import Architecture, CellGraph
+from service.intake import accept_training
+from service.schemas.architectures import Architecture, CellGraph, Training, TrainingRequest
 from service.schemas.base import Page
 from worker.registry.models import ArchitectureRow
 from worker.registry.session import reading
@@ -119,6 +121,29 @@ def get_graph(
         return conditional(request, cell_graph(row.genotype, row.skeleton), headers=vary)
     body = cell_drawing(row.genotype).encode()
     return conditional_body(request, body, tag_of(body), SVG, headers=vary)
+
+
+@router.post(
+    "/{architecture_id}/train",
+    status_code=202,
+    summary="Train an architecture again",
+    responses=ACCEPTED | described(400, 409, 413, 415),
+)
+def train_again(
+    architecture_id: ResourceId,
+    body: TrainingRequest,
+    response: Response,
+    resources: ResourcesDependency,
+    key: IdempotencyKey = None,
+) -> Training:
+    """Queues a job that trains its cell on other data, with a head for the new classes, without a search.
+
+    The result is an architecture of its own, which belongs to no recommendation; the one in the path stays as it is.
+    """
+    job = accept_training(resources, architecture_id, body, key)
+    point_to(response, f"/v1/jobs/{job.id}")
+    told = {name: job.params[name] for name in ("architecture_id", "task_id", "name")}
+    return Training(job_id=job.id, state=job.state.value, **told)
 
 
 def _row(resources: Resources, architecture_id: str) -> ArchitectureRow:

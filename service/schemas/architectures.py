@@ -2,9 +2,11 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from service.schemas.base import Instant, Resource, Response
+from service.schemas.base import ImageSize, Instant, Name, Request, Resource, Response, Seed
+from service.schemas.jobs import State
+from service.schemas.requests import DatasetRequest, LabelsRequest
 
 
 class Architecture(Resource):
@@ -53,3 +55,38 @@ class CellGraph(Response):
     nodes: list[GraphNode]
     edges: list[GraphEdge]
     skeleton: dict[str, Any]
+
+
+class TrainingRequest(Request):
+    """Data on which an architecture shall be trained again, from fresh weights, with a head for the new classes."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "round_or_not",
+                    "dataset": {"uri": "builtin://digits"},
+                    "labels": {"groups": [[0, 6, 8, 9]], "rest": True},
+                }
+            ]
+        }
+    )
+
+    dataset: DatasetRequest
+    labels: LabelsRequest | None = Field(None, description="absent: the classes of the dataset itself")
+    name: Name | None = Field(
+        None, description="of the new architecture; absent: made from the name of the one trained"
+    )
+    image_size: ImageSize | None = Field(None, description="absent: that of the architecture")
+    seed: Seed = 0
+    priority: int = Field(0, ge=-100, le=100, description="higher goes first")
+
+
+class Training(Response):
+    """What `POST /v1/architectures/{id}/train` began."""
+
+    job_id: str = Field(description="poll `/v1/jobs/{job_id}`")
+    state: State
+    architecture_id: str = Field(description="of the new architecture, which is there when the job has succeeded")
+    task_id: str = Field(description="the target task that the new data make")
+    name: str

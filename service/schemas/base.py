@@ -8,10 +8,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 # Seeds end at 2**31 - 1, so that they survive a 32-bit column and a client whose numbers are doubles.
 LARGEST_SEED = 2**31 - 1
 
+LONGEST_NAME = 64
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 _.|-]*$"
 Name = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=64, pattern=NAME_PATTERN),
+    StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=NAME_PATTERN),
     Field(description="1 to 64 letters, digits, blanks and `_ . | -`, beginning with a letter or digit"),
 ]
 # How a task may be named, wherever one is: `Tasks.find` looks in this order.

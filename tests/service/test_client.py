@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service import client as client_module
+from service import client_connection as connection_module
 from service import submission as submission_module
 from service.client import Client
 from service.client_errors import (
@@ -29,7 +29,7 @@ LABELS = {"groups": [[1, 3, 5, 7, 9]], "rest": True}
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "RECONNECT_SECONDS", 0.0)
+    monkeypatch.setattr(connection_module, "RECONNECT_SECONDS", 0.0)
     monkeypatch.setattr(submission_module, "POLL_SECONDS", 0.0)
 
 

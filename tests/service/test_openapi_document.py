@@ -32,6 +32,7 @@ ROUTES = {
     "/v1/architectures/{architecture_id}/program": {"get"},
     "/v1/architectures/{architecture_id}/onnx": {"get"},
     "/v1/architectures/{architecture_id}/card": {"get"},
+    "/v1/architectures/{architecture_id}/train": {"post"},
     "/v1/architectures/{architecture_id}/graph": {"get"},
 }
 
@@ -70,6 +71,7 @@ def test_every_refusal_is_declared_as_a_problem_document(document: dict) -> None
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
+TRAIN = "/v1/architectures/{architecture_id}/train"
 POLLS = ("/v1/tasks/{task_id}", "/v1/recommendations/{recommendation_id}", "/v1/jobs/{job_id}", "/v1/distances")
 
 
@@ -82,7 +84,7 @@ def test_a_poll_tells_of_its_tag_and_of_304(document: dict, path: str) -> None:
     assert "content" not in responses["304"]
 
 
-@pytest.mark.parametrize("path", ["/v1/tasks", "/v1/recommendations", "/v1/distances"])
+@pytest.mark.parametrize("path", ["/v1/tasks", "/v1/recommendations", "/v1/distances", TRAIN])
 def test_an_accepted_request_tells_where_to_poll_and_when(document: dict, path: str) -> None:
     assert set(document["paths"][path]["post"]["responses"]["202"]["headers"]) == {"Location", "Retry-After"}
 

@@ -1,0 +1,134 @@
+"""`ldnas architecture`: the finished networks, their files, and training one again on other data."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.client_architectures import FILES
+from service.commands import options
+
+app = typer.Typer(
+    no_args_is_help=True, help="List, show and export the finished networks, and train one again on other data."
+)
+
+ArchitectureId = Annotated[
+    str, typer.Argument(metavar="ID", help="Its id; ldnas architecture list shows those there are.")
+]
+
+
+@app.command("list")
+def list_architectures(
+    as_json: options.AsJson = False, url: options.Url = options.DEFAULT_URL, api_key: options.ApiKey = None
+) -> None:
+    """List the finished networks, newest first."""
+    from service.terminal.architectures import print_architectures
+
+    with options.open_client(url, api_key) as client:
+        architectures = list(client.architectures())
+    if as_json:
+        options.print_json({"items": architectures, "next": None})
+    else:
+        print_architectures(architectures)
+
+
+@app.command()
+def show(
+    architecture_id: ArchitectureId,
+    as_json: options.AsJson = False,
+    url: options.Url = options.DEFAULT_URL,
+    api_key: options.ApiKey = None,
+) -> None:
+    """Show one network: its cell, its classes, what it scored."""
+    from service.terminal.architectures import print_architecture
+
+    with options.open_client(url, api_key) as client:
+        document = client.architecture(architecture_id)
+    if as_json:
+        options.print_json(document)
+    else:
+        print_architecture(document)
+
+
+@app.command()
+def export(
+    architecture_id: ArchitectureId,
+    to: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the files are written; made where it is missing.")],
+    as_json: options.AsJson = False,
+    url: options.Url = options.DEFAULT_URL,
+    api_key: options.ApiKey = None,
+) -> None:
+    """Download a network as files: ldnas architecture export ID --to FOLDER
+
+    Code, weights, a torch.export program, ONNX, and the model card that says how each is used.
+    """
+    try:
+        with options.open_client(url, api_key) as client:
+            document = client.architecture(architecture_id)
+            client.download(architecture_id, to)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot write there: {error}", param_hint="--to") from error
+    if as_json:
+        options.print_json(document)
+        return
+    typer.echo(f"{document['name']} is in {to}: {', '.join(FILES.values())}")
+    typer.echo(f"try it: python {to / FILES['code']} {to / FILES['weights']} IMAGE.png")
+
+
+@app.command()
+def train(
+    architecture_id: ArchitectureId,
+    dataset: options.Dataset,
+    group: options.Groups = None,
+    rest: options.Rest = False,
+    balance: options.Balance = False,
+    data_format: options.Format = None,
+    image_column: options.ImageColumn = None,
+    label_column: options.LabelColumn = None,
+    split_column: options.SplitColumn = None,
+    group_column: options.GroupColumn = None,
+    name: Annotated[str | None, typer.Option(help="What the new network is called.")] = None,
+    image_size: Annotated[
+        int | None, typer.Option(help="Side of the images, 8 to 256 pixels; that of the network where absent.")
+    ] = None,
+    seed: options.Seed = None,
+    priority: Annotated[int | None, typer.Option(help="Larger comes first.")] = None,
+    wait: options.Wait = True,
+    as_json: options.AsJson = False,
+    url: options.Url = options.DEFAULT_URL,
+    api_key: options.ApiKey = None,
+) -> None:
+    """Train a network again on other data: ldnas architecture train ID builtin://digits --group 0,6,8,9 --rest
+
+    The new network keeps the cell, learns from fresh weights and has a head for the new classes. With --json: the new
+    architecture, or with --no-wait what the request was answered with.
+    """
+    from service.terminal.architectures import print_architecture
+
+    with options.open_client(url, api_key) as client:
+        submission = client.train_architecture(
+            architecture_id,
+            options.dataset_reference(
+                dataset,
+                format=data_format,
+                image_column=image_column,
+                label_column=label_column,
+                split_column=split_column,
+                group_column=group_column,
+            ),
+            labels=options.label_mapping(group, rest, balance),
+            name=name,
+            image_size=image_size,
+            seed=seed,
+            priority=priority,
+        )
+        document = submission.document
+        if wait:
+            job = submission.wait(progress=True)
+            document = client.architecture(job["result"]["architecture_id"])
+    if as_json:
+        options.print_json(document)
+    elif wait:
+        print_architecture(document)
+    else:
+        typer.echo(f"{document['name']} is queued: {client.base_url}{submission.resource}")

@@ -1,0 +1,111 @@
+"""The job `train_architecture`: a cell that was found, trained on other data."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worker import runner
+from worker.artifacts import open_store
+from worker.endings import Ending
+from worker.registry.models import Job, JobKind, JobState, TaskRole
+from worker.registry.session import Engine, reading, unit_of_work
+from worker.stages import export as export_stage
+from worker.stages import training
+
+CELL = {"edges": [[0, 1, "max_pool_3x3"], [0, 2, "identity"], [1, 2, "identity"], [0, 3, "sep_conv_3x3"]]}
+CELL["edges"] += [[1, 3, "identity"], [2, 3, "avg_pool_3x3"]]
+TASK = {"architecture": None, "epsilon": 0.2, "repetitions": 1, "seed": 0, "image_size": 16}
+
+
+@pytest.fixture
+def add_training(engine: Engine, stripes_folder: Path) -> Callable[..., str]:
+    """An architecture with two classes, and the wish to train it on all three kinds of stripes; the job's id."""
+
+    def add(**columns: Any) -> str:
+        with unit_of_work(engine) as registry:
+            finished = registry.jobs.insert(JobKind.RECOMMEND, {})
+            documents = {name: {} for name in ("preprocessing", "validation", "test")}
+            registry.architectures.insert_once(
+                id="found",
+                job_id=finished.id,
+                name="found",
+                genotype=CELL,
+                skeleton={"image_size": 16},
+                class_names=["a", "b"],
+                parameters=1,
+                macs=1,
+                **documents,
+                **{file: file for file in ("weights", "code", "program", "onnx", "card")},
+            )
+            params = {"architecture_id": "new", "source_architecture_id": "found", "task_id": "stripes"}
+            job = registry.jobs.insert(JobKind.TRAIN_ARCHITECTURE, params)
+            values = {**TASK, "labels": None, "dataset": {"uri": stripes_folder.as_uri()}, **columns}
+            registry.tasks.insert(id="stripes", name="three stripes", role=TaskRole.TARGET, job_id=job.id, **values)
+        return job.id
+
+    return add
+
+
+def test_the_cell_is_trained_on_the_new_classes(
+    engine: Engine, settings, add_training: Callable[..., str], finish: Callable[[str], Job]
+) -> None:
+    job = finish(add_training())
+    assert job.state is JobState.SUCCEEDED
+    assert job.result["architecture_id"] == "new"
+    with reading(engine) as registry:
+        row = registry.architectures.get("new")
+        assert [event.data["stage"] for event in registry.jobs.events_after(job.id) if event.kind == "stage"] == [
+            "resolve",
+            "train",
+            "export",
+        ]
+        assert registry.results.artifact(row.card).media_type.startswith("text/markdown")
+    assert (row.name, row.recommendation_id, row.job_id) == ("three stripes", None, job.id)
+    assert row.genotype == CELL
+    assert row.class_names == ["across", "down", "plain"]
+    assert (row.skeleton["classes"], row.skeleton["image_size"]) == (3, 16)
+    assert row.test["accuracy"] == job.result["test"]["accuracy"]
+    card = open_store(settings.artifact_url).read(row.card).decode()
+    assert "found as architecture: `found`" in card
+    assert "| 2 | plain |" in card
+
+
+def test_an_attempt_that_broke_off_in_the_export_is_taken_up_there(
+    engine: Engine, settings, add_training, claim, finish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = add_training()
+
+    def lose_the_disk(*arguments: Any) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(export_stage, "save_weights", lose_the_disk)
+        assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RELEASED
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET run_after = 0")
+    monkeypatch.setattr("worker.stages.fitting.fit", lose_the_disk)  # nothing is left to fit
+    assert finish(job_id).state is JobState.SUCCEEDED
+
+
+def test_a_repeated_export_gives_the_same_architecture(
+    engine: Engine, settings, add_training, claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = add_training()
+    whole = training.export
+
+    def export_twice(*arguments: Any, **options: Any) -> str:
+        whole(*arguments, **options)
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr(training, "export", export_twice)
+    assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RECORDED
+    with reading(engine) as registry:
+        assert sorted(row.id for row in registry.architectures.list()) == ["found", "new"]
+
+
+def test_a_label_that_the_new_data_lacks_fails_with_its_field(add_training, finish) -> None:
+    job = finish(add_training(labels={"groups": [["acros"]], "rest": True, "balance": False}))
+    assert (job.state, job.error["code"]) == (JobState.FAILED, "unknown_label")
+    assert job.error["field"].startswith("labels")
