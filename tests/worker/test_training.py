@@ -11,6 +11,7 @@ from worker.artifacts import open_store
 from worker.endings import Ending
 from worker.registry.models import Job, JobKind, JobState, TaskRole
 from worker.registry.session import Engine, reading, unit_of_work
+from worker.settings import Settings
 from worker.stages import export as export_stage
 from worker.stages import training
 
@@ -48,14 +49,26 @@ def add_training(engine: Engine, stripes_folder: Path) -> Callable[..., str]:
     return add
 
 
-def test_the_cell_is_trained_on_the_new_classes(
-    engine: Engine, settings, add_training: Callable[..., str], finish: Callable[[str], Job]
+def test_the_cell_is_trained_on_the_new_classes_and_stored_once(
+    engine: Engine,
+    settings: Settings,
+    add_training: Callable[..., str],
+    finish: Callable[[str], Job],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    whole = training.export
+
+    def export_twice(*arguments: Any, **options: Any) -> str:
+        whole(*arguments, **options)
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr(training, "export", export_twice)
     job = finish(add_training())
     assert job.state is JobState.SUCCEEDED
     assert job.result["architecture_id"] == "new"
     with reading(engine) as registry:
         row = registry.architectures.get("new")
+        assert len(registry.architectures.list()) == 2
         assert [event.data["stage"] for event in registry.jobs.events_after(job.id) if event.kind == "stage"] == [
             "resolve",
             "train",
@@ -73,7 +86,7 @@ def test_the_cell_is_trained_on_the_new_classes(
 
 
 def test_an_attempt_that_broke_off_in_the_export_is_taken_up_there(
-    engine: Engine, settings, add_training, claim, finish, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, settings: Settings, add_training, claim, finish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = add_training()
 
@@ -87,22 +100,6 @@ def test_an_attempt_that_broke_off_in_the_export_is_taken_up_there(
         connection.exec_driver_sql("UPDATE jobs SET run_after = 0")
     monkeypatch.setattr("worker.stages.fitting.fit", lose_the_disk)  # nothing is left to fit
     assert finish(job_id).state is JobState.SUCCEEDED
-
-
-def test_a_repeated_export_gives_the_same_architecture(
-    engine: Engine, settings, add_training, claim, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job_id = add_training()
-    whole = training.export
-
-    def export_twice(*arguments: Any, **options: Any) -> str:
-        whole(*arguments, **options)
-        return whole(*arguments, **options)
-
-    monkeypatch.setattr(training, "export", export_twice)
-    assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RECORDED
-    with reading(engine) as registry:
-        assert sorted(row.id for row in registry.architectures.list()) == ["found", "new"]
 
 
 def test_a_label_that_the_new_data_lacks_fails_with_its_field(add_training, finish) -> None:
