@@ -56,6 +56,12 @@ def test_training_again_makes_a_target_and_a_job(http: httpx.Client, architectur
     assert task["job_id"] == told["job_id"]
 
 
+def test_the_documented_example_is_accepted_as_it_stands(http: httpx.Client, architecture: str) -> None:
+    document = http.get("/openapi.json").json()
+    for example in document["components"]["schemas"]["TrainingRequest"]["examples"]:
+        assert train(http, architecture, **example).status_code == 202
+
+
 def test_what_is_left_out_comes_from_the_architecture(http: httpx.Client, architecture: str) -> None:
     told = train(http, architecture, **DIGITS).json()
     task = http.get(f"/v1/tasks/{told['task_id']}").json()

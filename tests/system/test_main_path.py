@@ -1,12 +1,15 @@
 """From POST to the network that one takes home, through the real processes."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import psutil
 import pytest
 
@@ -51,6 +54,10 @@ def test_a_target_becomes_a_network_to_take_home(up, stripes: dict[str, Any], tm
     assert said.returncode == 0, said.stderr
     assert "across" in said.stdout
     assert "rest" in said.stdout
+    program, onnx = (up.http.get(f"{architecture}/{kind}").raise_for_status().content for kind in ("program", "onnx"))
+    assert zipfile.is_zipfile(io.BytesIO(program))
+    told = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"]).get_modelmeta().custom_metadata_map
+    assert json.loads(told["class_names"]) == ["across", "rest"]
 
 
 def test_one_home_has_one_service_which_ends_in_time_and_leaves_nothing(up) -> None:
