@@ -128,11 +128,8 @@ def _follow(jobs: Mapping[JobStory, Submission], display: Display) -> None:
 
 
 def _export(client: Client, document: dict[str, Any], folder: Path) -> Path:
-    """Write the network, its code and the answer to files."""
-    architecture = document["architecture"]["id"]
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "network.py").write_text(client.architecture_code(architecture), encoding="utf-8")
-    (folder / "weights.safetensors").write_bytes(client.architecture_weights(architecture))
+    """Write the network in all its forms, its card and the answer to files."""
+    client.download(document["architecture"]["id"], folder)
     (folder / "recommendation.json").write_text(
         json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
@@ -147,6 +144,9 @@ def print_next_steps(console: Console, folder: Path, settings: Settings) -> None
         f"In {shown}:",
         "  network.py            the network as one file that needs only torch",
         "  weights.safetensors   its weights",
+        "  network.pt2           the same for torch.export.load",
+        "  network.onnx          the same for ONNX Runtime",
+        "  card.md               what it is worth, and how each file is used",
         "  recommendation.json   this answer in full",
         f"  try it:  python {shown}/network.py {shown}/weights.safetensors IMAGE.png",
         "",

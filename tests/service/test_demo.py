@@ -14,6 +14,7 @@ import pytest
 
 from service import submission
 from service.client import Client
+from service.client_architectures import FILES
 from service.client_errors import JobFailedError, UnreachableError
 from service.demo import background, following
 from service.demo import run as demo
@@ -110,12 +111,13 @@ def test_an_event_that_comes_late_does_not_undo_an_end() -> None:
 
 
 def test_the_files_of_an_answer_are_written(tmp_path: Path) -> None:
-    files = {"/v1/architectures/a1/code": b"print('network')\n", "/v1/architectures/a1/weights": b"\x00\x01"}
+    files = {f"/v1/architectures/a1/{file}": file.encode() for file in FILES}
     transport = httpx.MockTransport(lambda request: httpx.Response(200, content=files[request.url.path]))
     document = {"architecture": {"id": "a1"}, "verdict": "closest"}
     folder = demo._export(Client("http://service", transport=transport), document, tmp_path / "demo")
-    assert (folder / "network.py").read_bytes() == files["/v1/architectures/a1/code"]
-    assert (folder / "weights.safetensors").read_bytes() == b"\x00\x01"
+    assert {name: (folder / name).read_text() for name in FILES.values()} == {
+        name: file for file, name in FILES.items()
+    }
     assert json.loads((folder / "recommendation.json").read_text()) == document
 
 
