@@ -16,6 +16,7 @@ LdnasError
     ├── EmptySplitError           train, validation or test has no image
     ├── UnknownNetworkError       no network architecture of that name
     ├── UnknownMeasureError       no distance measure of that name
+    ├── UnknownStrategyError      no search strategy of that name
     ├── InvalidGenotypeError      a genotype is malformed or lies outside its search space
     ├── InvalidSearchError        a search setting cannot be met
     ├── ImpossibleConstraintError no cell of the search space keeps a limit on size or work
@@ -98,6 +99,10 @@ class UnknownNetworkError(RefusedError):
 
 class UnknownMeasureError(RefusedError):
     """No distance measure of that name."""
+
+
+class UnknownStrategyError(RefusedError):
+    """No search strategy of that name."""
 
 
 class InvalidGenotypeError(RefusedError):

@@ -1,0 +1,57 @@
+"""Builds a search strategy by name."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ldnas.search.base import Strategy
+from ldnas.search.darts import Darts, DartsConfig
+from ldnas.search.enas import Enas, EnasConfig
+from ldnas.search.evolution import Evolution, EvolutionConfig
+from ldnas.search.fuse import Fuse, FuseConfig
+from ldnas.search.names import require_settings
+from ldnas.search.pc_darts import PcDarts, PcDartsConfig
+from ldnas.search.progress import Clock
+from ldnas.search.random import RandomSearch, RandomSearchConfig
+from ldnas.search.random_sharing import RandomSharing, RandomSharingConfig
+
+
+def build_strategy(
+    name: str, *, candidates: int | None = None, rounds: int | None = None, clock: Clock = time.monotonic
+) -> Strategy:
+    """The strategy of that name; a setting that is None is the strategy's own default.
+
+    Args:
+        candidates: networks of one iteration.
+        rounds: FUSE's rounds; the epochs of a network in `random` and `evolution`.
+        clock: tells the seconds that a budget in seconds is counted in.
+
+    Raises:
+        UnknownStrategyError: no strategy has that name.
+        InvalidSearchError: the strategy does not take a setting, or not that value of it.
+    """
+    given = require_settings(name, candidates=candidates, rounds=rounds)
+    return _BUILDERS[name](given, clock)
+
+
+def _epochs(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with `rounds` under the name that it has where a network trains for so many epochs."""
+    return {"epochs" if setting == "rounds" else setting: value for setting, value in given.items()}
+
+
+def _evolution(given: Mapping[str, Any]) -> EvolutionConfig:
+    # Individuals that join together are at most the whole population, so a wider iteration widens that too.
+    population = max(EvolutionConfig.population, given.get("candidates", 0))
+    return EvolutionConfig(population=population, **_epochs(given))
+
+
+_BUILDERS: dict[str, Callable[[Mapping[str, Any], Clock], Strategy]] = {
+    "fuse": lambda given, clock: Fuse(FuseConfig(**given), clock),
+    "random": lambda given, clock: RandomSearch(RandomSearchConfig(**_epochs(given)), clock),
+    "random_sharing": lambda given, clock: RandomSharing(RandomSharingConfig(**given), clock),
+    "enas": lambda given, clock: Enas(EnasConfig(**given), clock),
+    "darts": lambda given, clock: Darts(DartsConfig(), clock),
+    "darts_second_order": lambda given, clock: Darts(DartsConfig(order=2), clock),
+    "pc_darts": lambda given, clock: PcDarts(PcDartsConfig(), clock),
+    "evolution": lambda given, clock: Evolution(_evolution(given), clock),
+}
