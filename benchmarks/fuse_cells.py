@@ -6,6 +6,7 @@ screened from them as often as wanted. The joint loss of the paper needs each se
 a work folder, one row of a JSON lines file or one file a network, and a run that was stopped goes on from there.
 """
 
+import functools
 import json
 import random
 import time
@@ -37,10 +38,12 @@ DATASETS = ("digits", "cifar10")
 IMAGE_SIZES = {"digits": 8, "cifar10": 16}
 TRAIN, SEARCHED, JUDGED = 640, 320, 560
 """Images to train on, to search with (validation, half A) and to measure the truth on (half B)."""
-CELLS = 40
+CELLS = {"digits": 40, "cifar10": 24}
+SETS = {"digits": 20, "cifar10": 16}
+"""How many cells are trained on a data set, and how many sets of them are weighed."""
 ALONE_SEEDS, ALONE_EPOCHS = 3, 8
 SEARCH_SEEDS, SEARCH_EPOCHS = 2, 6
-SETS, SET_SIZE = 20, 3
+SET_SIZE = 3
 RATE, BATCH, ROUNDS, ALPHA_STEPS, ALPHA_RATE = 3e-3, 64, 3, 20, 0.1
 """FuseConfig's defaults at the time: learning rate, batch size, rounds of one epoch, steps of α and their rate."""
 
@@ -95,8 +98,7 @@ class Bench:
             unfinished = file.with_suffix(".unfinished")
             save_file({"logits": torch.stack(logits), "seconds": torch.tensor(seconds)}, unfinished)
             unfinished.rename(file)
-        kept = load_file(file)
-        return kept["logits"], kept["seconds"].tolist()
+        return _kept_trajectory(file)
 
     def relaxed(self, members: tuple[int, ...], seed: int) -> dict[str, Any]:
         """A set weighed under the joint loss: α, each candidate's own validation loss, CPU seconds."""
@@ -139,26 +141,33 @@ class Bench:
 
 
 def cells() -> tuple[Genotype, ...]:
-    """The cells of the experiment, the same on every data set."""
-    return FULL_SPACE.sample_distinct(random.Random(derive_seed(0, "fuse", "cells")), CELLS)
+    """The cells of the experiment; a data set takes the first of them."""
+    return FULL_SPACE.sample_distinct(random.Random(derive_seed(0, "fuse", "cells")), max(CELLS.values()))
 
 
-def candidate_sets() -> list[tuple[int, ...]]:
+def candidate_sets(dataset: str) -> list[tuple[int, ...]]:
     """The sets that are weighed: positions in `cells()`, each set drawn by itself."""
     rng = random.Random(derive_seed(0, "fuse", "sets"))
-    return [tuple(rng.sample(range(CELLS), SET_SIZE)) for _ in range(SETS)]
+    return [tuple(rng.sample(range(CELLS[dataset]), SET_SIZE)) for _ in range(SETS[dataset])]
 
 
 def train_all(bench: Bench) -> None:
     """Everything that the other functions read; what is there already is not trained again."""
-    for cell in range(CELLS):
+    count = CELLS[bench.dataset]
+    for cell in range(count):
         for seed in range(SEARCH_SEEDS):
             bench.trajectory(cell, seed)
         for seed in range(ALONE_SEEDS):
             bench.alone(cell, seed)
-        print(f"{bench.dataset}: cell {cell + 1} of {CELLS}", flush=True)
-    for members in candidate_sets():
+        print(f"{bench.dataset}: cell {cell + 1} of {count}", flush=True)
+    for members in candidate_sets(bench.dataset):
         bench.relaxed(members, 0)
+
+
+@functools.cache
+def _kept_trajectory(file: Path) -> tuple[Tensor, list[float]]:
+    kept = load_file(file)
+    return kept["logits"], kept["seconds"].tolist()
 
 
 def _kept_images(dataset: str, data: Path | None, folder: Path) -> ImageSet:

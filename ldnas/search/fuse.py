@@ -61,9 +61,9 @@ class FuseConfig:
     alpha_learning_rate: float = 0.1
     batch_size: int = 64
     patience: int = 10
-    variant: str = "relaxed"
+    variant: str = "expected"
     keep_incumbent: bool = False
-    drop_lost: bool = False
+    drop_lost: bool = True
     screen: str | None = None
     pool: int = 12
 
