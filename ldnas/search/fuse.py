@@ -6,9 +6,9 @@ Le, Soltani, Ravier, Tarokh: Improved Automated Machine Learning from Transfer L
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from ldnas.errors import InvalidSearchError
 from ldnas.search.base import SearchBudget, SearchProblem
@@ -44,13 +44,12 @@ class FuseConfig:
             so that it has had more training than those it is weighed against; otherwise it starts fresh with them.
         drop_lost: whether candidates that have certainly lost (`ldnas.search.mixture.lost`) leave an iteration
             early, which ends once one is left.
-        screen: a name in `ZeroCostScore`: new candidates are those of the highest score among `pool` sampled cells.
-            None takes the cells as they are sampled.
-        pool: cells sampled for a screening, at least as many as there are candidates.
+        screen: a name in `ZeroCostScore`: the new candidates are those of the highest score among cells that were
+            sampled for that. None takes the cells as they are sampled.
+        pool: cells sampled per new candidate for a screening.
 
     Raises:
-        InvalidSearchError: fewer than two candidates, a pool smaller than that, an unknown name, or a number that is
-            not positive.
+        InvalidSearchError: fewer than two candidates, an unknown name, or a number that is not positive.
     """
 
     candidates: int = 3
@@ -65,7 +64,7 @@ class FuseConfig:
     keep_incumbent: bool = False
     drop_lost: bool = True
     screen: str | None = None
-    pool: int = 12
+    pool: int = 4
 
     def __post_init__(self) -> None:
         if self.candidates < 2:
@@ -73,13 +72,13 @@ class FuseConfig:
         for name, value in vars(self).items():
             if isinstance(value, int | float) and not isinstance(value, bool) and not value > 0:
                 raise InvalidSearchError(f"{name} is more than 0, not {value}", field=f"search.{name}")
-        if self.screen is not None and self.pool < self.candidates:
-            raise InvalidSearchError(
-                f"a pool of {self.pool} cells is too small to screen {self.candidates} candidates", field="search.pool"
-            )
         _require_name("variant", self.variant, FuseVariant)
         if self.screen is not None:
             _require_name("screen", self.screen, ZeroCostScore)
+
+    def as_in_paper(self) -> Self:
+        """These numbers with Algorithm 1 as the paper has it: the joint loss, nothing kept, dropped or screened."""
+        return replace(self, variant="relaxed", keep_incumbent=False, drop_lost=False, screen=None)
 
 
 def _require_name(setting: str, value: str, names: type[StrEnum]) -> None:
@@ -187,7 +186,7 @@ class Fuse:
         rng, wanted = random.Random(derive_seed(seed, "candidates")), self.config.candidates - len(kept)
         if self.config.screen is None:
             return (*kept, *problem.space.sample_distinct(rng, wanted, exclude=progress.seen))
-        pool = problem.space.sample_distinct(rng, self.config.pool, exclude=progress.seen)
+        pool = problem.space.sample_distinct(rng, wanted * self.config.pool, exclude=progress.seen)
         new = screen(pool, problem, ZeroCostScore(self.config.screen), wanted, derive_seed(seed, "screen"))
         return (*kept, *new)
 

@@ -22,9 +22,9 @@ from ldnas.space.space import SearchSpace
 SHARED = {"weight_epochs": 2, "batch_size": 16}
 FUSE = {"candidates": 3, "rounds": 2, "alpha_steps": 5, "batch_size": 16, "patience": 50}
 STRATEGIES = {
-    "fuse": lambda clock: Fuse(FuseConfig(**FUSE, variant="relaxed"), clock),
+    "fuse": lambda clock: Fuse(FuseConfig(**FUSE).as_in_paper(), clock),
     "fuse_keeping_and_dropping": lambda clock: Fuse(
-        FuseConfig(**FUSE, variant="expected", keep_incumbent=True, drop_lost=True, screen="gradient_norm", pool=4),
+        FuseConfig(**FUSE, variant="expected", keep_incumbent=True, drop_lost=True, screen="gradient_norm", pool=2),
         clock,
     ),
     "random": lambda clock: RandomSearch(RandomSearchConfig(candidates=3, epochs=2, batch_size=16, patience=50), clock),
