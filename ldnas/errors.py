@@ -19,7 +19,7 @@ LdnasError
     ├── UnknownStrategyError      no search strategy of that name
     ├── InvalidGenotypeError      a genotype is malformed or lies outside its search space
     ├── InvalidSearchError        a search setting cannot be met
-    ├── ImpossibleConstraintError no cell of the search space keeps a limit on size or work
+    ├── ImpossibleConstraintError no cell of the search space keeps a limit on size, work or latency
     ├── DivergedNetworkError      a trained network gives numbers that are not finite
     └── UnsupportedLayerError     a Fisher diagonal was asked of a layer that it cannot treat exactly
 """
@@ -114,7 +114,7 @@ class InvalidSearchError(RefusedError):
 
 
 class ImpossibleConstraintError(RefusedError):
-    """No cell of the search space keeps a limit on size or work; `field` names the limit (`constraints.max_macs`).
+    """No cell of the search space keeps a limit on size, work or latency; `field` names it (`constraints.max_macs`).
 
     Attributes:
         nearest_possible: the least value of the limit that some cell keeps, or None where it is not known.
@@ -126,7 +126,7 @@ class ImpossibleConstraintError(RefusedError):
         *,
         field: str | None = None,
         origin: str | None = None,
-        nearest_possible: int | None = None,
+        nearest_possible: float | None = None,
     ) -> None:
         super().__init__(message, field=field, origin=origin)
         self.nearest_possible = nearest_possible

@@ -3,13 +3,19 @@
 A strategy sees training and validation images only: a `SearchProblem` has no others.
 """
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError
 from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome, ranked
+from ldnas.space.admitted import AdmittedCells
+from ldnas.space.constraints import UNLIMITED, Constraints
+from ldnas.space.genotype import Genotype
+from ldnas.space.latency_table import LatencyTable
 from ldnas.space.skeleton import Skeleton
 from ldnas.space.space import SearchSpace
 
@@ -34,15 +40,21 @@ class SearchProblem:
         validation: images that candidates are weighed and scored on, on the same device.
         space: the cells to choose from.
         skeleton: the network that each cell is placed in.
+        constraints: what the networks of the cells must keep; a strategy samples no other cells.
+        latency: foretells what `constraints.max_latency_ms` limits; needed with that limit only.
 
     Raises:
-        InvalidSearchError: a set of images is empty or does not fit the skeleton.
+        InvalidSearchError: a set of images is empty or does not fit the skeleton, or a limit on latency comes
+            without a table for this skeleton and space.
+        ImpossibleConstraintError: no cell of the space keeps the constraints.
     """
 
     train: ImageSet
     validation: ImageSet
     space: SearchSpace
     skeleton: Skeleton
+    constraints: Constraints = UNLIMITED
+    latency: LatencyTable | None = None
 
     def __post_init__(self) -> None:
         for name, images in (("train", self.train), ("validation", self.validation)):
@@ -58,6 +70,42 @@ class SearchProblem:
                 raise InvalidSearchError(
                     f"a {name} label lies outside the skeleton's {self.skeleton.classes} classes", field="labels"
                 )
+        self._require_latency_table()
+        self.constraints.require_possible(self.space, self.skeleton, self.latency)
+
+    @cached_property
+    def cells(self) -> AdmittedCells:
+        """The cells to choose from: those of the space that keep the constraints."""
+        return AdmittedCells(self.space, self.skeleton, self.constraints, self.latency)
+
+    @property
+    def size(self) -> int:
+        """The number of cells to choose from."""
+        return self.cells.size
+
+    def admits(self, genotype: Genotype) -> bool:
+        """Whether the cell lies in the space and its network keeps the constraints."""
+        return self.cells.contains(genotype)
+
+    def sample(self, rng: random.Random) -> Genotype:
+        """One of the cells to choose from, uniformly."""
+        return self.cells.sample(rng)
+
+    def sample_distinct(
+        self, rng: random.Random, count: int, *, exclude: Collection[Genotype] = frozenset()
+    ) -> tuple[Genotype, ...]:
+        """`count` different cells to choose from, none of them in `exclude`, uniformly; fewer if there are no more."""
+        return self.cells.sample_distinct(rng, count, exclude=exclude)
+
+    def _require_latency_table(self) -> None:
+        if self.constraints.max_latency_ms is None:
+            return
+        table = self.latency
+        if table is None or table.skeleton != self.skeleton or not set(self.space.primitives) <= set(table.stage_ms):
+            raise InvalidSearchError(
+                "a limit on latency needs a latency table of the skeleton and of every primitive of the space",
+                field="constraints.max_latency_ms",
+            )
 
 
 @dataclass(frozen=True)
@@ -112,6 +160,6 @@ class Strategy(Protocol):
             on_state: called at the end of each iteration with a JSON value to resume from.
 
         Raises:
-            InvalidSearchError: `state` belongs to another search (other settings, seed, space or skeleton).
+            InvalidSearchError: `state` belongs to another search (other settings, seed, space, …).
         """
         ...

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ldnas.search.paths import PathMask
 from ldnas.space.genotype import EDGES
 from ldnas.space.network import weights_drawn_from
 
 _HIDDEN = 64
 _SPREAD = 0.1
 _LARGEST_LOGIT = 2.5
+_LEAST_LOG = -1e4  # far below what the logits allow; an entropy's 0 · log 0 is then 0 where a primitive is masked
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,19 +46,28 @@ class Controller(nn.Module):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -_SPREAD, _SPREAD)
 
-    def sample(self, count: int, generator: torch.Generator) -> SampledPaths:
-        """`count` cells drawn independently."""
+    def sample(self, count: int, generator: torch.Generator, mask: PathMask | None = None) -> SampledPaths:
+        """`count` cells drawn independently.
+
+        With a mask, a step draws only from the primitives after which an admitted cell can still be completed:
+        their logits' softmax among themselves. Log-probabilities and entropies are those of that distribution, so
+        REINFORCE stays exact, and no draw is ever thrown away, as it would be in rejection.
+        """
         previous = torch.full((count,), self.head.out_features)
         hidden = torch.zeros(count, _HIDDEN)
         memory = torch.zeros(count, _HIDDEN)
         drawn, log_probabilities, entropies = [], torch.zeros(count), torch.zeros(count)
         for _ in EDGES:
             hidden, memory = self.cell(self.embedding(previous), (hidden, memory))
-            logs = (_LARGEST_LOGIT * torch.tanh(self.head(hidden))).log_softmax(dim=1)
+            logits = _LARGEST_LOGIT * torch.tanh(self.head(hidden))
+            if mask is not None:
+                path = torch.stack(drawn, dim=1) if drawn else torch.empty(count, 0, dtype=torch.int64)
+                logits = logits.masked_fill(~mask.allowed(path), -torch.inf)
+            logs = logits.log_softmax(dim=1)
             previous = torch.multinomial(logs.detach().exp(), 1, generator=generator)[:, 0]
             drawn.append(previous)
             log_probabilities = log_probabilities + logs.gather(1, previous[:, None])[:, 0]
-            entropies = entropies - (logs.exp() * logs).sum(dim=1)
+            entropies = entropies - (logs.exp() * logs.clamp(min=_LEAST_LOG)).sum(dim=1)
         return SampledPaths(torch.stack(drawn, dim=1), log_probabilities, entropies)
 
 

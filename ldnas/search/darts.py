@@ -1,8 +1,9 @@
 """DARTS: Liu, Simonyan, Yang, DARTS: Differentiable Architecture Search, arXiv:1806.09055, Algorithm 1.
 
 Every edge of a supernet is a mixture of the space's primitives, ō(x) = Σ_o softmax(α)_o · o(x) (Eq. 2). Steps of α on
-validation images and of the weights on training images take turns; the cell is each edge's argmax of α. The paper
-keeps the two strongest edges of a node and leaves out its `none` operation; our cell keeps all of its edges.
+validation images and of the weights on training images take turns; the cell is each edge's argmax of α, or where
+constraints are set the admitted cell of the highest Π_edges softmax(α). They do not act on the supernet's training.
+The paper keeps the two strongest edges of a node and leaves out its `none` operation; our cell keeps all of its edges.
 """
 
 import time
@@ -16,6 +17,7 @@ from torch.nn import functional as F
 
 from ldnas.errors import InvalidSearchError
 from ldnas.search.base import SearchBudget, SearchProblem
+from ldnas.search.paths import best_admitted
 from ldnas.search.progress import Clock, search_key
 from ldnas.search.results import SearchEvent, SearchOutcome
 from ldnas.search.sharing import SharedWeights, SharedWeightsConfig, run_sharing
@@ -71,8 +73,8 @@ class Darts:
     ) -> SearchOutcome:
         """α and weights in turns; see `Strategy.search`.
 
-        An iteration ends with each edge's argmax of α as its one candidate, which is the new incumbent. Its scores
-        are by the supernet's weights on its path, and the outcome's best is the last one, not the best scored.
+        An iteration ends with the best admitted cell under α as its one candidate, which is the new incumbent. Its
+        scores are by the supernet's weights on its path, and the outcome's best is the last one, not the best scored.
 
         Raises:
             InvalidSearchError: `state` belongs to another search.
@@ -113,11 +115,11 @@ class DartsLearner:
         seed: int,
     ) -> None:
         self.shared = SharedWeights(problem, config, seed=seed, partial=partial)
-        self._primitives = problem.space.primitives
+        self._cells = problem.cells
         self._order = order
         self._warm_up = warm_up
         generator = torch.Generator().manual_seed(derive_seed(seed, "alpha"))
-        alpha = _ALPHA_SPREAD * torch.randn(len(EDGES), len(self._primitives), generator=generator)
+        alpha = _ALPHA_SPREAD * torch.randn(len(EDGES), len(problem.space.primitives), generator=generator)
         self.alpha = alpha.to(problem.train.images.device).requires_grad_()
         self._optimizer = torch.optim.Adam(
             [self.alpha], lr=alpha_learning_rate, betas=_ALPHA_BETAS, weight_decay=_ALPHA_WEIGHT_DECAY
@@ -139,9 +141,8 @@ class DartsLearner:
             self.shared.step(*train, self.alpha.detach().softmax(dim=1))
 
     def candidates(self, iteration: int, incumbent: Genotype | None) -> tuple[Genotype, ...]:
-        """The argmax of α on every edge."""
-        chosen = self.alpha.detach().argmax(dim=1).tolist()
-        return (Genotype(tuple(self._primitives[index] for index in chosen)),)
+        """The best admitted cell under α: the argmax on every edge, where the constraints leave it."""
+        return (best_admitted(self.alpha.detach().log_softmax(dim=1), self._cells),)
 
     def tensors(self) -> dict[str, Tensor]:
         return {"alpha": self.alpha, **optimizer_tensors(self._optimizer, "adam"), **self.shared.tensors()}

@@ -16,13 +16,14 @@ from torch import Tensor
 from ldnas.errors import InvalidSearchError
 from ldnas.search.base import SearchBudget, SearchProblem
 from ldnas.search.controller import build_controller
+from ldnas.search.paths import PathMask
 from ldnas.search.progress import Clock, search_key
 from ldnas.search.results import SearchEvent, SearchOutcome
 from ldnas.search.sharing import SharedWeights, SharedWeightsConfig, run_sharing
 from ldnas.search.tensors import load_optimizer_tensors, optimizer_tensors
 from ldnas.seeding import derive_seed
+from ldnas.space.admitted import AdmittedCells
 from ldnas.space.genotype import Genotype
-from ldnas.space.space import SearchSpace
 
 
 @dataclass(frozen=True)
@@ -101,21 +102,22 @@ class Policy:
     """The controller with its optimizer and its baseline.
 
     Args:
-        space: what it draws cells from.
+        cells: what it draws from; constraints mask the draw, see `Controller.sample`.
         seed: of its first weights.
     """
 
-    def __init__(self, space: SearchSpace, config: EnasConfig, *, seed: int) -> None:
-        self._primitives = space.primitives
+    def __init__(self, cells: AdmittedCells, config: EnasConfig, *, seed: int) -> None:
+        self._primitives = cells.primitives
+        self._mask = None if cells.constraints.unlimited else PathMask(cells)
         self._config = config
-        self.controller = build_controller(len(space.primitives), seed=seed)
+        self.controller = build_controller(len(cells.primitives), seed=seed)
         self._optimizer = torch.optim.Adam(self.controller.parameters(), lr=config.controller_learning_rate)
         self._baseline = torch.tensor(float("nan"), dtype=torch.float64)  # none before the first reward
 
     @torch.no_grad()
     def draw(self, count: int, generator: torch.Generator) -> tuple[Genotype, ...]:
         """`count` cells drawn independently, so that some may be equal."""
-        return self._genotypes(self.controller.sample(count, generator).paths)
+        return self._genotypes(self.controller.sample(count, generator, self._mask).paths)
 
     def step(self, reward_of: Callable[[Genotype], float], generator: torch.Generator) -> None:
         """One step of REINFORCE (Williams 1992): ∇_θ of the mean over M drawn cells m of log π(m; θ) · (R_m − b).
@@ -124,7 +126,7 @@ class Policy:
         first step's mean. To it comes the gradient of the weighted entropy itself, which the authors' program leaves
         out: without it the bonus hardly acts, since an edge's entropy does not depend on what is drawn there.
         """
-        sampled = self.controller.sample(self._config.policy_samples, generator)
+        sampled = self.controller.sample(self._config.policy_samples, generator, self._mask)
         genotypes = self._genotypes(sampled.paths)
         known = {genotype: reward_of(genotype) for genotype in dict.fromkeys(genotypes)}
         rewards = torch.tensor([known[genotype] for genotype in genotypes], dtype=torch.float64)
@@ -160,7 +162,7 @@ class _EnasLearner:
 
     def __init__(self, problem: SearchProblem, config: EnasConfig, *, seed: int) -> None:
         self.shared = SharedWeights(problem, config, seed=seed)
-        self._policy = Policy(problem.space, config, seed=derive_seed(seed, "controller"))
+        self._policy = Policy(problem.cells, config, seed=derive_seed(seed, "controller"))
         self._config = config
         self._seed = seed
 

@@ -17,6 +17,7 @@ from ldnas.search.candidates import fresh_candidates, own_losses, scores_of, tra
 from ldnas.search.progress import Clock, Iteration, SearchProgress, run_iterations, search_key
 from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome, ranked
 from ldnas.seeding import derive_seed
+from ldnas.space.admitted import AdmittedCells
 from ldnas.space.genotype import EDGES, Genotype
 from ldnas.space.space import SearchSpace
 
@@ -113,7 +114,7 @@ class Evolution:
     ) -> Iteration:
         iteration, incumbent = len(progress.history), progress.incumbent
         scores = {score.genotype: score for score in progress.scored}
-        joining = breed(progress, problem.space, self.config, random.Random(derive_seed(seed, "births")))
+        joining = breed(progress, problem.cells, self.config, random.Random(derive_seed(seed, "births")))
         new = tuple(genotype for genotype in joining if genotype not in scores)
         on_event(SearchEvent("candidates", iteration, None, new, (), (), incumbent))
 
@@ -130,7 +131,7 @@ class Evolution:
 
 
 def breed(
-    progress: SearchProgress, space: SearchSpace, config: EvolutionConfig, rng: random.Random
+    progress: SearchProgress, cells: SearchSpace | AdmittedCells, config: EvolutionConfig, rng: random.Random
 ) -> tuple[Genotype, ...]:
     """Who joins the population in one iteration, in order: repeats at once, then the cells to be trained.
 
@@ -143,16 +144,16 @@ def breed(
     scores = {score.genotype: score for score in progress.scored}
     joined = [genotype for record in progress.history for genotype in record.genotypes]
     before = len(joined)
-    wanted = min(config.candidates, space.size - len(scores))
+    wanted = min(config.candidates, cells.size - len(scores))
     waiting: dict[Genotype, None] = {}
     births = 0
     while len(waiting) < wanted:
         if len(joined) + len(waiting) < config.population or births >= _MOST_BIRTHS:
-            (child,) = space.sample_distinct(rng, 1, exclude=scores.keys() | waiting.keys())
+            (child,) = cells.sample_distinct(rng, 1, exclude=scores.keys() | waiting.keys())
         else:
             alive = [scores[genotype] for genotype in joined[-config.population :]]
             parent = ranked(rng.choices(alive, k=config.sample))[0].genotype
-            child = mutate(parent, space, rng)
+            child = mutate(parent, cells, rng)
         births += 1
         if child in scores:
             joined.append(child)
@@ -161,18 +162,21 @@ def breed(
     return (*joined[before:], *waiting)
 
 
-def mutate(genotype: Genotype, space: SearchSpace, rng: random.Random) -> Genotype:
-    """The cell with another primitive of the space on one edge, both drawn uniformly.
+def mutate(genotype: Genotype, cells: SearchSpace | AdmittedCells, rng: random.Random) -> Genotype:
+    """The cell with another primitive on one edge, uniformly among those cells that may be chosen.
 
     This is the paper's mutation of an operation. Its other one, of a hidden state, moves an edge, and our cells
-    have every edge; the paper's rare identity mutation (0.05) would only repeat a score. The space has two
-    primitives or more.
+    have every edge; the paper's rare identity mutation (0.05) would only repeat a score. A cell without any such
+    neighbour, which constraints can leave alone, is its own child.
     """
-    edge = rng.randrange(len(EDGES))
-    others = [primitive for primitive in space.primitives if primitive != genotype.primitives[edge]]
-    changed = list(genotype.primitives)
-    changed[edge] = rng.choice(others)
-    return Genotype(tuple(changed))
+    neighbours = (
+        Genotype((*genotype.primitives[:edge], primitive, *genotype.primitives[edge + 1 :]))
+        for edge in range(len(EDGES))
+        for primitive in cells.primitives
+        if primitive != genotype.primitives[edge]
+    )
+    possible = [neighbour for neighbour in neighbours if cells.contains(neighbour)]
+    return rng.choice(possible) if possible else genotype
 
 
 def train_and_score(

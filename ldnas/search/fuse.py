@@ -191,8 +191,8 @@ class Fuse:
         kept = () if progress.incumbent is None else (progress.incumbent,)
         rng, wanted = random.Random(derive_seed(seed, "candidates")), self.config.candidates - len(kept)
         if self.config.screen is None:
-            return (*kept, *problem.space.sample_distinct(rng, wanted, exclude=progress.seen))
-        pool = problem.space.sample_distinct(rng, wanted * self.config.pool, exclude=progress.seen)
+            return (*kept, *problem.sample_distinct(rng, wanted, exclude=progress.seen))
+        pool = problem.sample_distinct(rng, wanted * self.config.pool, exclude=progress.seen)
         new = screen(pool, problem, ZeroCostScore(self.config.screen), wanted, derive_seed(seed, "screen"))
         return (*kept, *new)
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from ldnas.digests import json_digest
@@ -16,13 +16,19 @@ Clock = Callable[[], float]
 
 
 def search_key(strategy: str, config: Mapping[str, Any], problem: SearchProblem, seed: int) -> str:
-    """What a checkpoint belongs to: strategy, settings, space, skeleton and seed (not the budget, not the data)."""
+    """What a checkpoint belongs to: strategy, settings, space, skeleton, constraints and seed.
+
+    Not the budget, which may be raised, and not the data.
+    """
+    limited = problem.constraints.max_latency_ms is not None
     return json_digest(
         {
             "strategy": strategy,
             "config": dict(config),
             "primitives": list(problem.space.primitives),
             "skeleton": problem.skeleton.to_json(),
+            "constraints": asdict(problem.constraints),
+            "latency": problem.latency.to_json() if limited and problem.latency is not None else None,
             "seed": seed,
         }
     )
@@ -50,18 +56,22 @@ class SearchProgress:
         """The progress written by `to_state`.
 
         Raises:
-            InvalidSearchError: the state belongs to another search.
+            InvalidSearchError: the state belongs to another search, or another version of this program wrote it.
         """
         if state.get("key") != key:
             raise InvalidSearchError(
-                "the state belongs to another search; go on with the settings, seed, space and skeleton it began with"
+                "the state belongs to another search; go on with the settings, seed, space, skeleton and "
+                "constraints it began with"
             )
-        return cls(
-            tuple(ScoredGenotype.from_json(score) for score in state["scored"]),
-            tuple(IterationRecord.from_json(record) for record in state["history"]),
-            state["seconds"],
-            state["carried"],
-        )
+        try:
+            return cls(
+                tuple(ScoredGenotype.from_json(score) for score in state["scored"]),
+                tuple(IterationRecord.from_json(record) for record in state["history"]),
+                state["seconds"],
+                state["carried"],
+            )
+        except KeyError as missing:
+            raise InvalidSearchError(f"the state lacks {missing}; another version of this program wrote it") from None
 
     def to_state(self, key: str) -> dict[str, Any]:
         """A JSON value to resume from."""
@@ -165,8 +175,8 @@ def _done(progress: SearchProgress, problem: SearchProblem, patience: int | None
     if schedule is not None and len(progress.history) >= schedule:
         return True
     if patience is None:
-        return problem.space.size == 1
-    return progress.iterations_without_new_incumbent >= patience or len(progress.scored) >= problem.space.size
+        return problem.size == 1
+    return progress.iterations_without_new_incumbent >= patience or len(progress.scored) >= problem.size
 
 
 def _iteration_event(iteration: Iteration) -> SearchEvent:

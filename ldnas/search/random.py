@@ -104,7 +104,7 @@ class RandomSearch:
     ) -> Iteration:
         iteration, incumbent, config = len(progress.history), progress.incumbent, self.config
         rng = random.Random(derive_seed(seed, "candidates"))
-        genotypes = problem.space.sample_distinct(rng, config.candidates, exclude=progress.seen)
+        genotypes = problem.sample_distinct(rng, config.candidates, exclude=progress.seen)
         on_event(SearchEvent("candidates", iteration, None, genotypes, (), (), incumbent))
         alive = fresh_candidates(genotypes, problem, learning_rate=config.learning_rate, seed=seed)
         latest: dict[Genotype, ScoredGenotype] = {}

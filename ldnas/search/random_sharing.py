@@ -79,20 +79,20 @@ class _RandomLearner:
 
     def __init__(self, problem: SearchProblem, config: RandomSharingConfig, *, seed: int) -> None:
         self.shared = SharedWeights(problem, config, seed=seed)
-        self._space = problem.space
+        self._cells = problem.cells
         self._count = config.candidates
         self._seed = seed
 
     def learn(self, iteration: int) -> None:
         rng = random.Random(derive_seed(self._seed, "iteration", iteration, "paths"))
         for inputs, labels in self.shared.training_batches(iteration):
-            self.shared.step(inputs, labels, self._space.sample(rng))
+            self.shared.step(inputs, labels, self._cells.sample(rng))
 
     def candidates(self, iteration: int, incumbent: Genotype | None) -> tuple[Genotype, ...]:
         # The incumbent comes first: among equal scores it stays.
         kept = () if incumbent is None else (incumbent,)
         rng = random.Random(derive_seed(self._seed, "iteration", iteration, "candidates"))
-        return (*kept, *self._space.sample_distinct(rng, max(1, self._count - len(kept)), exclude=kept))
+        return (*kept, *self._cells.sample_distinct(rng, max(1, self._count - len(kept)), exclude=kept))
 
     def tensors(self) -> dict[str, Tensor]:
         return self.shared.tensors()

@@ -1,15 +1,19 @@
-"""Limits on a network's size and work, and what a space can offer under them. Knows no torch.
+"""Limits on a network's size, work and latency, and what a space can offer under them. Knows no torch.
 
 All six edges of a cell see the same channels and sides, so a network's count is a constant plus one term per edge
 that depends on the edge's primitive alone. The least of a count is therefore that of a cell with one primitive on
 all edges.
 """
 
+import itertools
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ldnas.errors import ImpossibleConstraintError, InvalidSearchError
 from ldnas.space.complexity import multiply_adds, parameters
 from ldnas.space.genotype import EDGES, Genotype
+from ldnas.space.latency_table import LatencyTable
 from ldnas.space.skeleton import Skeleton
 from ldnas.space.space import SearchSpace
 
@@ -34,44 +38,74 @@ class Constraints:
     Attributes:
         max_parameters: trainable parameters.
         max_macs: multiply-adds for one image.
+        max_latency_ms: milliseconds for one image, as a `LatencyTable` foretells them.
 
     Raises:
-        InvalidSearchError: a limit is not a positive whole number.
+        InvalidSearchError: a count is not a positive whole number, or the latency not a positive finite one.
     """
 
     max_parameters: int | None = None
     max_macs: int | None = None
+    max_latency_ms: float | None = None
 
     def __post_init__(self) -> None:
-        for name, limit in vars(self).items():
+        for name in ("max_parameters", "max_macs"):
+            limit = getattr(self, name)
             # `True` is an `int` that equals 1, and no limit.
             if limit is not None and (type(limit) is not int or limit < 1):
                 raise InvalidSearchError(
                     f"{name} is a whole number of at least 1, not {limit!r}", field=f"constraints.{name}"
                 )
+        limit = self.max_latency_ms
+        if limit is not None and (type(limit) not in (int, float) or not 0 < limit < math.inf):
+            raise InvalidSearchError(
+                f"max_latency_ms is a number of milliseconds above 0, not {limit!r}",
+                field="constraints.max_latency_ms",
+            )
 
-    def admits(self, genotype: Genotype, skeleton: Skeleton) -> bool:
-        """Whether the network of this cell keeps every limit."""
-        return (self.max_parameters is None or parameters(genotype, skeleton) <= self.max_parameters) and (
-            self.max_macs is None or multiply_adds(genotype, skeleton) <= self.max_macs
-        )
+    @property
+    def unlimited(self) -> bool:
+        """Whether no limit is set."""
+        return self == UNLIMITED
 
-    def require_possible(self, space: SearchSpace, skeleton: Skeleton) -> None:
-        """Refuse limits that no cell of the space keeps.
+    def admits(self, genotype: Genotype, skeleton: Skeleton, latency: LatencyTable | None = None) -> bool:
+        """Whether the network of this cell keeps every limit; without a table, every one but that on latency."""
+        return all(value(genotype) <= limit for _, limit, value in self._limits(skeleton, latency))
+
+    def require_possible(self, space: SearchSpace, skeleton: Skeleton, latency: LatencyTable | None = None) -> None:
+        """Refuse limits that no cell of the space keeps, alone or together; without a table not that on latency.
 
         Raises:
-            ImpossibleConstraintError: names the limit at fault and the least value that some cell keeps.
+            ImpossibleConstraintError: names the limit at fault and the least value of it among the cells that keep
+                the limits before it (parameters, multiply-adds, latency).
         """
-        least = nearest_possible(space, skeleton)
-        limits = {"max_parameters": least.parameters, "max_macs": least.macs}
-        for name, nearest in limits.items():
-            limit = getattr(self, name)
-            if limit is not None and limit < nearest:
+        # A count does not depend on the order of the edges.
+        kept = [Genotype(cell) for cell in itertools.combinations_with_replacement(space.primitives, len(EDGES))]
+        for name, limit, value in self._limits(skeleton, latency):
+            values = [value(genotype) for genotype in kept]
+            kept = [genotype for genotype, own in zip(kept, values, strict=True) if own <= limit]
+            if not kept:
+                least = min(values)
+                nearest = least if isinstance(least, int) else math.ceil(least * 1000) / 1000
                 raise ImpossibleConstraintError(
                     f"no cell of the search space keeps {name} of {limit}; the nearest possible value is {nearest}",
                     field=f"constraints.{name}",
                     nearest_possible=nearest,
                 )
+
+    def _limits(
+        self, skeleton: Skeleton, latency: LatencyTable | None
+    ) -> Iterator[tuple[str, float, Callable[[Genotype], float]]]:
+        """Each limit that is set: its name, its value, and what of a genotype it is held against."""
+        if self.max_parameters is not None:
+            yield "max_parameters", self.max_parameters, lambda genotype: parameters(genotype, skeleton)
+        if self.max_macs is not None:
+            yield "max_macs", self.max_macs, lambda genotype: multiply_adds(genotype, skeleton)
+        if self.max_latency_ms is not None and latency is not None:
+            yield "max_latency_ms", self.max_latency_ms, latency.predict_ms
+
+
+UNLIMITED = Constraints()
 
 
 def nearest_possible(space: SearchSpace, skeleton: Skeleton) -> Complexity:

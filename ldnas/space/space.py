@@ -10,7 +10,7 @@ from ldnas.errors import InvalidGenotypeError, InvalidSearchError
 from ldnas.space.genotype import EDGES, PRIMITIVES, Genotype
 
 # Up to this size the space is listed instead of drawn from until something new turns up.
-_LISTED_SIZE = 4096
+LISTED_SIZE = 4096
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class SearchSpace:
         excluded = {genotype for genotype in exclude if self.contains(genotype)}
         left = self.size - len(excluded)
         # Drawing again until a new cell comes up is quick only while new ones are the rule.
-        if self.size <= _LISTED_SIZE or left < self.size // 2 + count:
+        if self.size <= LISTED_SIZE or left < self.size // 2 + count:
             remaining = [genotype for genotype in self if genotype not in excluded]
             return tuple(rng.sample(remaining, min(count, len(remaining))))
         drawn: dict[Genotype, None] = {}

@@ -1,13 +1,14 @@
 """What every search strategy guarantees, whatever it does inside (see `ldnas.search.base.Strategy`)."""
 
 import dataclasses
+import functools
 import json
 
 import pytest
 import torch
 
 from ldnas.data.task_data import ImageSet
-from ldnas.errors import InvalidSearchError
+from ldnas.errors import ImpossibleConstraintError, InvalidSearchError
 from ldnas.search.base import SearchBudget, SearchProblem
 from ldnas.search.darts import Darts, DartsConfig
 from ldnas.search.enas import Enas, EnasConfig
@@ -16,8 +17,13 @@ from ldnas.search.fuse import Fuse, FuseConfig
 from ldnas.search.pc_darts import PcDarts, PcDartsConfig
 from ldnas.search.random import RandomSearch, RandomSearchConfig
 from ldnas.search.random_sharing import RandomSharing, RandomSharingConfig
+from ldnas.space.complexity import multiply_adds, parameters
+from ldnas.space.constraints import UNLIMITED, Constraints
+from ldnas.space.genotype import Genotype
+from ldnas.space.latency_table import LatencyTable
 from ldnas.space.skeleton import Skeleton, Stage
 from ldnas.space.space import SearchSpace
+from ldnas.space.supernet import Supernet
 
 SHARED = {"weight_epochs": 2, "batch_size": 16}
 FUSE = {"candidates": 3, "rounds": 2, "alpha_steps": 5, "batch_size": 16, "patience": 50}
@@ -36,6 +42,13 @@ STRATEGIES = {
     "pc_darts": lambda clock: PcDarts(PcDartsConfig(**SHARED, partial=2, warm_up=1), clock),
     "enas": lambda clock: Enas(EnasConfig(**SHARED, candidates=4, controller_steps=2, policy_samples=4), clock),
     "random_sharing": lambda clock: RandomSharing(RandomSharingConfig(**SHARED, candidates=4), clock),
+}
+SHARING = {
+    "darts": {"alpha", "adam"},
+    "darts_second_order": {"alpha", "adam"},
+    "pc_darts": {"alpha", "adam"},
+    "enas": {"baseline", "controller", "controller_adam"},
+    "random_sharing": set(),
 }
 SPACE = SearchSpace(("identity", "sep_conv_3x3", "max_pool_3x3"))
 
@@ -80,13 +93,31 @@ def images(count, seed):
     return ImageSet(pixels, labels)
 
 
-def problem(space=SPACE):
-    return SearchProblem(images(32, 0), images(16, 1), space, Skeleton(8, 2, 4, (Stage(4, 1), Stage(8, 1))))
+ONE_CONVOLUTION = Genotype(("sep_conv_3x3",) + ("identity",) * 5)
+SKELETON = Skeleton(8, 2, 4, (Stage(4, 1), Stage(8, 1)))
+TABLE = LatencyTable(
+    "a made device", SKELETON, 1.0, {"identity": (0.0, 0.0), "sep_conv_3x3": (0.1, 0.1), "max_pool_3x3": (1.0, 1.0)}
+)
+# At most one convolution, or no pool.
+LIMITS = {
+    "max_parameters": Constraints(max_parameters=parameters(ONE_CONVOLUTION, SKELETON)),
+    "max_macs": Constraints(max_macs=multiply_adds(ONE_CONVOLUTION, SKELETON)),
+    "max_latency_ms": Constraints(max_latency_ms=2.3),
+}
+
+
+def problem(space=SPACE, constraints=UNLIMITED):
+    return SearchProblem(images(32, 0), images(16, 1), space, SKELETON, constraints, TABLE)
 
 
 @pytest.fixture(params=STRATEGIES)
-def strategy(request):
-    return STRATEGIES[request.param](lambda: 0.0)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def strategy(name):
+    return STRATEGIES[name](lambda: 0.0)
 
 
 @pytest.fixture(params=STRATEGIES)
@@ -94,10 +125,12 @@ def timed_strategy(request):
     return STRATEGIES[request.param](SteppingClock())
 
 
-def search(strategy, *, space=SPACE, iterations=3, seconds=None, seed=0, state=None, recorder=None):
+def search(
+    strategy, *, space=SPACE, iterations=3, seconds=None, seed=0, state=None, recorder=None, constraints=UNLIMITED
+):
     recorder = recorder or Recorder()
     outcome = strategy.search(
-        problem(space),
+        problem(space, constraints),
         budget=SearchBudget(iterations, seconds),
         seed=seed,
         on_event=recorder.on_event,
@@ -107,15 +140,21 @@ def search(strategy, *, space=SPACE, iterations=3, seconds=None, seed=0, state=N
     return outcome, recorder
 
 
-def test_a_strategy_stays_in_its_space(strategy):
-    outcome, recorder = search(strategy)
+@functools.cache
+def known(name, iterations=3, seed=0):
+    """A search that several tests look at, run once; its values are not to be changed."""
+    return search(STRATEGIES[name](lambda: 0.0), iterations=iterations, seed=seed)
+
+
+def test_a_strategy_stays_in_its_space(name):
+    outcome, recorder = known(name)
     assert SPACE.contains(outcome.best)
     assert all(SPACE.contains(score.genotype) for score in outcome.scored)
     assert all(SPACE.contains(genotype) for event in recorder.events for genotype in event.genotypes)
 
 
-def test_a_strategy_scores_all_it_sampled_once_and_chooses_among_them(strategy):
-    outcome, recorder = search(strategy)
+def test_a_strategy_scores_all_it_sampled_once_and_chooses_among_them(name):
+    outcome, recorder = known(name)
     scored = [score.genotype for score in outcome.scored]
     assert len(set(scored)) == len(scored)
     assert set(scored) == {genotype for event in recorder.events for genotype in event.genotypes}
@@ -126,24 +165,22 @@ def test_a_strategy_scores_all_it_sampled_once_and_chooses_among_them(strategy):
         assert score.epochs >= 1
 
 
-def test_a_strategy_repeats_with_its_seed(strategy):
-    first, first_recorder = search(strategy, seed=3)
+def test_a_strategy_repeats_with_its_seed(name, strategy):
+    first, first_recorder = known(name, iterations=2, seed=3)
     torch.manual_seed(99)  # whatever others draw meanwhile must not matter
-    second, second_recorder = search(strategy, seed=3)
+    second, second_recorder = search(strategy, iterations=2, seed=3)
     assert first == second
     assert first_recorder.events == second_recorder.events
     assert first_recorder.states == second_recorder.states
 
 
-def test_a_strategy_draws_others_with_another_seed(strategy):
-    def drawn(seed):
-        return [score.genotype for score in search(strategy, seed=seed)[0].scored]
-
-    assert drawn(3) != drawn(4)
+def test_a_strategy_draws_others_with_another_seed(name):
+    first, second = ([score.genotype for score in known(name, seed=seed)[0].scored][:3] for seed in (0, 4))
+    assert first != second
 
 
-def test_a_strategy_resumes_from_every_state_to_the_same_outcome(strategy):
-    unbroken, recorder = search(strategy)
+def test_a_strategy_resumes_from_every_state_to_the_same_outcome(name, strategy):
+    unbroken, recorder = known(name)
     assert len(recorder.states) == unbroken.iterations == 3
     for done, state in enumerate(recorder.states, start=1):
         resumed, rest = search(strategy, state=state)
@@ -151,48 +188,64 @@ def test_a_strategy_resumes_from_every_state_to_the_same_outcome(strategy):
         assert rest.states == recorder.states[done:]
 
 
-def test_a_strategy_goes_on_from_a_finished_search_with_a_larger_budget(strategy):
-    _, recorder = search(strategy, iterations=1)
+def test_a_strategy_keeps_in_its_states_all_that_it_learns(name):
+    _, recorder = known(name)
+    if name in SHARING:
+        before, after = (state["carried"] for state in recorder.states[1:])  # PC-DARTS's α rests in the first
+        assert {part.split(".")[0] for part in after} == SHARING[name] | {"weights", "sgd"}
+        for part in after:
+            # A path leaves operations that it does not use as they were, so not all weights change.
+            if part == "weights.head.weight" or part.split(".")[0] in SHARING[name]:
+                assert after[part]["data"] != before[part]["data"]
+    records = recorder.states[-1]["history"]
+    assert all(len(record["edge_weights"]) == (6 if "alpha" in SHARING.get(name, ()) else 0) for record in records)
+    assert all(bool(record["alphas"]) == name.startswith("fuse") for record in records)
+
+
+def test_a_strategy_goes_on_from_a_finished_search_with_a_larger_budget(name, strategy):
+    _, recorder = known(name, iterations=2)
     extended, _ = search(strategy, iterations=3, state=recorder.states[-1])
-    assert extended == search(strategy, iterations=3)[0]
+    assert extended == known(name)[0]
 
 
-def test_a_strategy_is_cancelled_by_raising_from_any_event_and_resumes_to_the_same_outcome(strategy):
-    unbroken, recorder = search(strategy, iterations=2)
-    for position in range(len(recorder.events)):
+def test_a_strategy_is_cancelled_by_raising_from_any_event_and_leaves_states_to_resume_from(name, strategy):
+    """Those of the unbroken search, from each of which it resumes to the same outcome by the test of states."""
+    _, recorder = known(name, iterations=2)
+    for position, event in enumerate(recorder.events):
         broken = Recorder(cancel_at=position)
         with pytest.raises(CancelledError):
             search(strategy, iterations=2, recorder=broken)
-        assert len(broken.events) == position + 1
-        state = broken.states[-1] if broken.states else None
-        assert search(strategy, iterations=2, state=state)[0] == unbroken
+        assert broken.events == recorder.events[: position + 1]
+        done = event.iteration + (event.kind == "iteration")
+        assert broken.states == recorder.states[:done]
 
 
-def test_a_strategy_refuses_the_state_of_another_search(strategy):
-    _, recorder = search(strategy, iterations=1, seed=0)
-    for changed in ({"seed": 1}, {"space": SearchSpace(("identity", "sep_conv_3x3"))}):
+def test_a_strategy_refuses_the_state_of_another_search(name, strategy):
+    _, recorder = known(name, iterations=2)
+    others = {"seed": 1}, {"space": SearchSpace(("identity", "sep_conv_3x3"))}, {"constraints": LIMITS["max_macs"]}
+    for changed in others:
         with pytest.raises(InvalidSearchError, match="another search"):
             search(strategy, state=recorder.states[-1], **changed)
 
 
-def test_a_strategy_keeps_its_budget_of_iterations(strategy):
-    for iterations in (1, 2):
-        outcome, recorder = search(strategy, iterations=iterations)
+def test_a_strategy_keeps_its_budget_of_iterations(name):
+    for iterations in (2, 3):
+        outcome, recorder = known(name, iterations=iterations)
         assert outcome.iterations == len(outcome.history) == iterations
         assert len(recorder.states) == iterations
 
 
 def test_a_strategy_keeps_its_budget_of_seconds(timed_strategy):
     clock = timed_strategy.clock
-    outcome, recorder = search(timed_strategy, iterations=None, seconds=30.0)
+    outcome, recorder = search(timed_strategy, iterations=None, seconds=14.0)
     assert outcome.iterations >= 2
-    assert clock.readings <= 30 + 3  # one second a reading: the start, and the last look at the clock
-    assert recorder.states[-1]["seconds"] <= 30
+    assert clock.readings <= 14 + 3  # one second a reading: the start, and the last look at the clock
+    assert recorder.states[-1]["seconds"] <= 14
 
 
 def test_a_strategy_counts_the_seconds_spent_before_a_resumption(timed_strategy):
-    spent, recorder = search(timed_strategy, iterations=None, seconds=30.0)
-    resumed, rest = search(timed_strategy, iterations=None, seconds=30.0, state=recorder.states[-1])
+    spent, recorder = search(timed_strategy, iterations=None, seconds=14.0)
+    resumed, rest = search(timed_strategy, iterations=None, seconds=14.0, state=recorder.states[-1])
     assert resumed == spent
     assert rest.events == []
 
@@ -210,8 +263,8 @@ def test_a_strategy_ends_when_its_space_is_exhausted(strategy):
     assert len(outcome.scored) == outcome.iterations == 1
 
 
-def test_a_strategy_tells_events_that_are_json(strategy):
-    outcome, recorder = search(strategy, iterations=2)
+def test_a_strategy_tells_events_that_are_json(name):
+    outcome, recorder = known(name, iterations=2)
     told = json.loads(json.dumps([event.to_json() for event in recorder.events], allow_nan=False))
     assert told[0]["kind"] == "candidates"
     assert [event["iteration"] for event in told if event["kind"] == "iteration"] == [0, 1]
@@ -223,5 +276,42 @@ def test_a_strategy_learns_what_can_be_learnt(strategy):
     assert max(score.validation_accuracy for score in outcome.scored) >= 0.9
 
 
+@pytest.mark.parametrize("limit", LIMITS)
+def test_a_strategy_samples_and_trains_only_cells_that_keep_a_limit(strategy, limit, monkeypatch):
+    limited = problem(constraints=LIMITS[limit])
+    trained = []
+    path_of = Supernet._indices
+
+    def noted(supernet, genotype):
+        trained.append(genotype)
+        return path_of(supernet, genotype)
+
+    monkeypatch.setattr(Supernet, "_indices", noted)
+    outcome, recorder = search(strategy, iterations=2, constraints=LIMITS[limit])
+    told = [genotype for event in recorder.events for genotype in event.genotypes]
+    assert limited.size < SPACE.size / 2
+    for genotype in (outcome.best, *(score.genotype for score in outcome.scored), *told, *trained):
+        assert parameters(genotype, SKELETON) <= (limited.constraints.max_parameters or 10**9)
+        assert multiply_adds(genotype, SKELETON) <= (limited.constraints.max_macs or 10**9)
+        assert TABLE.predict_ms(genotype) <= (limited.constraints.max_latency_ms or 10**9)
+
+
+def test_a_strategy_ends_when_the_cells_that_keep_a_limit_are_exhausted(strategy):
+    space = SearchSpace(("identity", "sep_conv_3x3"))
+    least = Constraints(max_parameters=parameters(Genotype(("identity",) * 6), SKELETON))
+    outcome, _ = search(strategy, space=space, iterations=None, constraints=least)
+    assert outcome.best.primitives == ("identity",) * 6
+    assert outcome.iterations == 1
+
+
+def test_a_strategy_is_given_no_problem_that_has_no_cell():
+    for limit, nearest in (("max_parameters", 438), ("max_macs", None), ("max_latency_ms", 1.0)):
+        with pytest.raises(ImpossibleConstraintError) as refusal:
+            problem(constraints=Constraints(**{limit: 1 if limit != "max_latency_ms" else 0.5}))
+        assert refusal.value.field == f"constraints.{limit}"
+        assert nearest is None or refusal.value.nearest_possible == nearest
+
+
 def test_a_strategy_is_given_no_test_images():
-    assert {field.name for field in dataclasses.fields(SearchProblem)} == {"train", "validation", "space", "skeleton"}
+    fields = {field.name for field in dataclasses.fields(SearchProblem)}
+    assert fields == {"train", "validation", "space", "skeleton", "constraints", "latency"}
