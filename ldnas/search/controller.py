@@ -56,7 +56,8 @@ class Controller(nn.Module):
         previous = torch.full((count,), self.head.out_features)
         hidden = torch.zeros(count, _HIDDEN)
         memory = torch.zeros(count, _HIDDEN)
-        drawn, log_probabilities, entropies = [], torch.zeros(count), torch.zeros(count)
+        drawn: list[Tensor] = []
+        log_probabilities, entropies = torch.zeros(count), torch.zeros(count)
         for _ in EDGES:
             hidden, memory = self.cell(self.embedding(previous), (hidden, memory))
             logits = _LARGEST_LOGIT * torch.tanh(self.head(hidden))
