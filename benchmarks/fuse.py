@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from environment import save
 from fuse_cells import ALONE_SEEDS, CELLS, DATASETS, SEARCH_SEEDS, Bench, candidate_sets, cells, train_all
-from fuse_replay import Choice, halve, halve_within, weigh
+from fuse_replay import Choice, halve, weigh, within
 from fuse_speed import alpha_phase, speeds
 
 from ldnas.search.mixture import FuseVariant
@@ -56,7 +56,13 @@ def judge(bench: Bench, truth: Sequence[float], members: tuple[int, ...]) -> dic
     others = [cell for cell in range(len(truth)) if cell not in members]
     random.Random(derive_seed(0, "others", *members)).shuffle(others)
     choices["halving, same candidates"] = halve(bench, members, 0)
-    choices["halving, same seconds"] = halve_within(bench, members, others, 0, choices["expected"].seconds)
+    seconds = choices["expected"].seconds
+    choices["halving, more candidates in the seconds of expected"] = within(
+        lambda cells_: halve(bench, cells_, 0), members, others, seconds
+    )
+    choices["expected, drop_lost, more candidates in the same seconds"] = within(
+        lambda cells_: weigh(bench, cells_, 0, FuseVariant.EXPECTED, drop_lost=True), members, others, seconds
+    )
     return {
         "dataset": bench.dataset,
         "members": list(members),
@@ -95,6 +101,20 @@ def dropping(bench: Bench) -> dict[str, Any]:
             "same_winner": statistics.fmean(same),
             "share_of_seconds": statistics.fmean(shares),
         }
+    return found
+
+
+def timings(bench: Bench, repetitions: int, file: Path | None) -> dict[str, Any]:
+    """The α phase and whole iterations, measured now unless the file has them."""
+    if file is not None and file.exists():
+        return dict(json.loads(file.read_text()))
+    sets = [[cells()[cell] for cell in members] for members in candidate_sets(bench.dataset)[:1]]
+    found = {
+        "alpha_phase": alpha_phase(bench.problem, sets[0], steps=20, repetitions=repetitions),
+        "speed": speeds(bench.problem, sets, repetitions=repetitions),
+    }
+    if file is not None:
+        file.write_text(json.dumps(found))
     return found
 
 
@@ -178,14 +198,12 @@ def main() -> None:
         incumbents += [judge_incumbent(bench, truth, members) for members in sets]
         dropped[dataset] = dropping(bench)
     print(table(summary(rows)), table(summary(incumbents)), json.dumps(dropped), sep="\n\n")
-    sets = [[cells()[cell] for cell in members] for members in candidate_sets("cifar10")[:1]]
     repetitions = 1 if arguments.quick else arguments.repetitions
     result = {
         "choice": summary(rows),
         "incumbent": summary(incumbents),
         "dropping": dropped,
-        "alpha_phase": alpha_phase(bench.problem, sets[0], steps=20, repetitions=repetitions),
-        "speed": speeds(bench.problem, sets, repetitions=repetitions),
+        **timings(bench, repetitions, None if arguments.quick else arguments.work / "speed.json"),
         "sets": rows,
         "incumbent_sets": incumbents,
     }

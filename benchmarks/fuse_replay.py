@@ -1,7 +1,7 @@
 """Whom FUSE and successive halving would choose, replayed from what each cell learned alone (`fuse_cells.py`)."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -73,11 +73,13 @@ def halve(bench: Bench, members: Sequence[int], seed: int) -> Choice:
     return Choice(racing[0], seconds, epochs)
 
 
-def halve_within(bench: Bench, members: Sequence[int], others: Sequence[int], seed: int, seconds: float) -> Choice:
-    """The largest bracket that the CPU seconds allow: of the members, and of others beside them as far as they last."""
-    choice = halve(bench, members, seed)
+def within(
+    way: Callable[[Sequence[int]], Choice], members: Sequence[int], others: Sequence[int], seconds: float
+) -> Choice:
+    """Most candidates that the CPU seconds allow: the members, and others beside them as far as they last."""
+    choice = way(members)
     for count in range(1, len(others) + 1):
-        larger = halve(bench, [*members, *others[:count]], seed)
+        larger = way([*members, *others[:count]])
         if larger.seconds > seconds:
             break
         choice = larger
