@@ -1,0 +1,92 @@
+"""How long a search or a training will take, foretold from a little of it that is run and timed."""
+
+import copy
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from ldnas.data.task_data import ImageSet
+from ldnas.search.base import SearchBudget, SearchProblem, Strategy
+from ldnas.seeding import derive_seed
+from ldnas.space.network import build_cell_network
+from ldnas.train import TrainConfig, fit
+
+Clock = Callable[[], float]
+
+_BATCHES = 3
+_SAMPLED_CELLS = 3
+_SEARCH_BATCHES = (2, 4)
+
+
+def foretell_iteration(
+    strategy: Strategy, problem: SearchProblem, *, batch_size: int, seed: int, clock: Clock = time.monotonic
+) -> float:
+    """Seconds of one iteration of a strategy, from two that it runs on small parts of the images.
+
+    An iteration takes a constant and a term that grows with the images. Both come from an iteration on 2 and one on 4
+    batches (on a quarter and a half of few images), with the same share of the validation images. Nothing that is
+    found there is kept.
+    """
+    images = len(problem.train)
+    shares = [min(batches * batch_size / images, part) for batches, part in zip(_SEARCH_BATCHES, (0.25, 0.5), strict=True)]
+    seconds = [_timed_iteration(strategy, problem, share, seed, clock) for share in shares]
+    slope = max(0.0, (seconds[1] - seconds[0]) / (shares[1] - shares[0]))
+    return seconds[1] + slope * (1 - shares[1])
+
+
+def seconds_of_epoch(
+    network: nn.Module, train: ImageSet, config: TrainConfig, *, clock: Clock = time.monotonic
+) -> float:
+    """Seconds of one pass of `fit` over the training images, from some batches; the network stays as it is."""
+    part = train.subset(torch.arange(min(len(train), _BATCHES * config.batch_size), device=train.labels.device))
+    ends: list[float] = []
+    # The first pass warms up caches and allocators, the second is timed.
+    short = replace(config, epochs=2, minimum_steps=0)
+    fit(copy.deepcopy(network), part, config=short, seed=0, on_epoch=lambda state: ends.append(clock()))
+    return (ends[1] - ends[0]) * len(train) / len(part)
+
+
+def foretell_training(
+    problem: SearchProblem, config: TrainConfig, *, seed: int, clock: Clock = time.monotonic
+) -> float:
+    """Seconds of training a network that is yet to be found: the mean over three cells drawn from the space."""
+    epochs = config.epochs_for(len(problem.train))
+    times = []
+    for number in range(_SAMPLED_CELLS):
+        cell = problem.sample(random.Random(derive_seed(seed, "forecast", number)))
+        network = build_cell_network(cell, problem.skeleton, seed=0).to(problem.train.labels.device)
+        times.append(seconds_of_epoch(network, problem.train, config, clock=clock))
+    return epochs * sum(times) / len(times)
+
+
+def affordable_epochs(epochs: int, seconds_each: float, seconds_left: float) -> int:
+    """The epochs of a recipe that fit into the time that is left, at least one."""
+    return max(1, min(epochs, int(seconds_left / seconds_each)))
+
+
+def _timed_iteration(strategy: Strategy, problem: SearchProblem, share: float, seed: int, clock: Clock) -> float:
+    part = replace(
+        problem,
+        train=_part(problem.train, share, seed),
+        validation=_part(problem.validation, share, seed),
+    )
+    began = clock()
+    strategy.search(
+        part,
+        budget=SearchBudget(iterations=1),
+        seed=seed,
+        on_event=lambda event: None,
+        state=None,
+        on_state=lambda state: None,
+    )
+    return clock() - began
+
+
+def _part(images: ImageSet, share: float, seed: int) -> ImageSet:
+    count = min(len(images), max(2, round(share * len(images))))
+    order: Sequence[int] = random.Random(derive_seed(seed, "forecast part")).sample(range(len(images)), count)
+    return images.subset(torch.tensor(order, device=images.labels.device))

@@ -1,0 +1,38 @@
+"""The skeleton that leaves a search something under its constraints. Knows no torch."""
+
+from dataclasses import replace
+
+from ldnas.errors import ImpossibleConstraintError
+from ldnas.space.constraints import Constraints
+from ldnas.space.skeleton import Skeleton, Stage, default_skeleton
+from ldnas.space.space import SearchSpace
+
+LEAST_CHANNELS = 4
+"""The first stage of the narrowest skeleton has as many channels."""
+
+
+def fitted_skeleton(image_size: int, classes: int, constraints: Constraints, space: SearchSpace) -> Skeleton:
+    """The default skeleton, or where no cell of the space keeps the constraints in it, the widest that has one.
+
+    Its widths are halved all together, down to `LEAST_CHANNELS` in the first stage. A limit on latency is not looked
+    at here: it takes a table, which is measured for one skeleton.
+
+    Raises:
+        ImpossibleConstraintError: not even the narrowest skeleton keeps them; carries the nearest possible value.
+        InvalidSearchError: the image size or the number of classes is out of range.
+    """
+    skeleton = default_skeleton(image_size, classes)
+    while True:
+        try:
+            constraints.require_possible(space, skeleton)
+        except ImpossibleConstraintError:
+            if skeleton.stem_channels // 2 < LEAST_CHANNELS:
+                raise
+            skeleton = _half_as_wide(skeleton)
+        else:
+            return skeleton
+
+
+def _half_as_wide(skeleton: Skeleton) -> Skeleton:
+    stages = tuple(Stage(stage.channels // 2, stage.cells) for stage in skeleton.stages)
+    return replace(skeleton, stem_channels=skeleton.stem_channels // 2, stages=stages)

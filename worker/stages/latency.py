@@ -1,0 +1,61 @@
+"""A limit on latency: the table that a search foretells it from, and the measurement that has the last word."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from ldnas.space.constraints import Constraints
+from ldnas.space.genotype import Genotype
+from ldnas.space.latency import measure_latency_ms, measure_latency_table
+from ldnas.space.latency_table import LatencyTable
+from ldnas.space.network import build_cell_network
+from ldnas.space.skeleton import Skeleton
+from ldnas.space.space import SearchSpace
+from worker.registry.models import GenotypeRow
+
+MEASURED_AT_MOST = 10
+
+
+def latency_table(
+    constraints: Constraints,
+    space: SearchSpace,
+    skeleton: Skeleton,
+    device: torch.device,
+    told: Mapping[str, Any] | None,
+) -> LatencyTable | None:
+    """The table for a limit on latency, None without one. What an earlier attempt measured (`told`) is used again.
+
+    Raises:
+        ImpossibleConstraintError: no cell of the space keeps the limit, as the table foretells.
+    """
+    if constraints.max_latency_ms is None:
+        return None
+    table = LatencyTable.from_json(told) if told is not None else measure_latency_table(skeleton, space, device)
+    constraints.require_possible(space, skeleton, table)
+    return table
+
+
+def fast_enough(
+    rows: Sequence[GenotypeRow], skeleton: Skeleton, limit_ms: float | None, device: torch.device
+) -> tuple[GenotypeRow, str | None]:
+    """The first genotype whose built network keeps the limit, best first; and a warning where none does.
+
+    At most `MEASURED_AT_MOST` networks are measured. If all are over, the fastest of them is taken.
+    """
+    if limit_ms is None:
+        return rows[0], None
+    chosen, *others = rows
+    others.sort(key=lambda row: (-(row.epochs or 0), -(row.validation_accuracy or 0.0)))
+    measured: list[tuple[float, GenotypeRow]] = []
+    for row in (chosen, *others)[:MEASURED_AT_MOST]:
+        network = build_cell_network(Genotype.from_json(row.genotype), skeleton, seed=0).to(device).eval()
+        milliseconds = measure_latency_ms(network, skeleton)
+        if milliseconds <= limit_ms:
+            return row, None
+        measured.append((milliseconds, row))
+    fastest, row = min(measured, key=lambda pair: pair[0])
+    return row, (
+        f"none of the {len(measured)} best networks keeps max_latency_ms of {limit_ms} when it is measured on this "
+        f"device; the fastest of them takes {fastest} ms"
+    )
