@@ -17,6 +17,7 @@ LdnasError
     ├── UnknownNetworkError       no network architecture of that name
     ├── UnknownMeasureError       no distance measure of that name
     ├── UnknownStrategyError      no search strategy of that name
+    ├── UnknownObjectiveError     no objective of that name
     ├── InvalidGenotypeError      a genotype is malformed or lies outside its search space
     ├── InvalidSearchError        a search setting cannot be met
     ├── ImpossibleConstraintError no cell of the search space keeps a limit on size, work or latency
@@ -103,6 +104,10 @@ class UnknownMeasureError(RefusedError):
 
 class UnknownStrategyError(RefusedError):
     """No search strategy of that name."""
+
+
+class UnknownObjectiveError(RefusedError):
+    """No objective of that name."""
 
 
 class InvalidGenotypeError(RefusedError):

@@ -32,7 +32,9 @@ def foretell_iteration(
     found there is kept.
     """
     images = len(problem.train)
-    shares = [min(batches * batch_size / images, part) for batches, part in zip(_SEARCH_BATCHES, (0.25, 0.5), strict=True)]
+    shares = [
+        min(batches * batch_size / images, part) for batches, part in zip(_SEARCH_BATCHES, (0.25, 0.5), strict=True)
+    ]
     seconds = [_timed_iteration(strategy, problem, share, seed, clock) for share in shares]
     slope = max(0.0, (seconds[1] - seconds[0]) / (shares[1] - shares[0]))
     return seconds[1] + slope * (1 - shares[1])

@@ -1,24 +1,49 @@
-"""Fitting a classifier to images, and measuring it."""
+"""Fitting a classifier to images."""
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ldnas.augmentation import Augmentation
+from ldnas.averaging import WeightAverage
 from ldnas.data.preprocessing import normalise
 from ldnas.data.task_data import ImageSet
+from ldnas.evaluation import Evaluation, evaluate, evaluate_logits, predict_logits
 from ldnas.seeding import derive_seed
+
+__all__ = [
+    "Evaluation",
+    "FitState",
+    "TrainConfig",
+    "class_weights",
+    "evaluate",
+    "evaluate_logits",
+    "fit",
+    "iterate_minibatches",
+    "predict_logits",
+]
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """How a network is fitted: AdamW on a one-cycle schedule (Smith & Topin, arXiv:1708.07120).
 
-    `shift_pixels` is the largest random translation of a training image, in pixels per axis.
-    `label_smoothing` is a fraction in [0, 1). `learning_rate` is the peak of the schedule.
+    Attributes:
+        epochs: passes over the training images; see `epochs_for`.
+        batch_size: images per step.
+        learning_rate: the peak of the schedule.
+        weight_decay: of AdamW, on all parameters.
+        label_smoothing: a fraction in [0, 1).
+        minimum_steps: few images get more epochs until there are as many steps.
+        augmentation: what happens to each training image.
+        averaged: the share of all steps that the exponential average of the weights reaches back over, in [0, 1]; the
+            average is the result. 0: the weights after the last step are.
+        class_weighting: exponent in [0, 1] of the classes' weights in the loss; see `class_weights`.
+        mixed_precision: bfloat16 in the network's passes, on an accelerator only.
     """
 
     epochs: int = 6
@@ -26,8 +51,11 @@ class TrainConfig:
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     label_smoothing: float = 0.0
-    shift_pixels: int = 0
     minimum_steps: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    averaged: float = 0.0
+    class_weighting: float = 0.0
+    mixed_precision: bool = False
 
     def epochs_for(self, images: int) -> int:
         """Epochs over `images` training images: `epochs`, or more where those have too few batches."""
@@ -42,16 +70,7 @@ class FitState:
     epoch: int
     network: dict[str, Tensor]
     optimizer: dict[str, object]
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """What a network does on a set of images. Fractions in [0, 1]; `loss` in nats per image."""
-
-    accuracy: float
-    balanced_accuracy: float
-    loss: float
-    predictions: Tensor
+    average: dict[str, Tensor] | None = None
 
 
 def iterate_minibatches(
@@ -66,6 +85,16 @@ def iterate_minibatches(
         if len(chosen) > 1 or len(images) == 1:
             chosen = chosen.to(images.labels.device)
             yield normalise(images.images[chosen]), images.labels[chosen]
+
+
+def class_weights(labels: Tensor, exponent: float) -> Tensor:
+    """Weights of the classes that occur, `[C]`: n_c^-exponent, scaled so that the mean over all images is 1.
+
+    At 0 every image weighs alike, at 1 every class does.
+    """
+    counts = torch.bincount(labels).double()
+    weights = torch.where(counts > 0, counts.clamp(min=1) ** -exponent, 0.0)
+    return (weights * len(labels) / (weights * counts).sum()).float()
 
 
 def fit(
@@ -91,6 +120,8 @@ def fit(
     if state is not None:
         network.load_state_dict(state.network)
         optimizer.load_state_dict(state.optimizer)
+    average = _begin_average(network, config, steps=epochs * steps, state=state)
+    loss_of = _loss(train.labels, config, device)
     for epoch in range(state.epoch if state else 0, epochs):
         network.train()
         generator = torch.Generator().manual_seed(derive_seed(seed, "epoch", epoch))
@@ -98,51 +129,46 @@ def fit(
             rate = config.learning_rate * _one_cycle((epoch * steps + step) / (epochs * steps))
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            inputs = _shift(inputs, config.shift_pixels, generator).contiguous(memory_format=torch.channels_last)
-            loss = F.cross_entropy(network(inputs), labels, label_smoothing=config.label_smoothing)
+            inputs = config.augmentation.apply(inputs, generator).contiguous(memory_format=torch.channels_last)
+            loss = loss_of(network, inputs, labels)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
+            if average is not None:
+                average.update(network)
         if on_epoch is not None:
             network.eval()
-            on_epoch(FitState(epoch + 1, network.state_dict(), optimizer.state_dict()))
+            kept = average.state() if average is not None else None
+            on_epoch(FitState(epoch + 1, network.state_dict(), optimizer.state_dict(), kept))
+    if average is not None:
+        average.put_into(network, train, torch.Generator().manual_seed(derive_seed(seed, "average")))
     network.eval()
 
 
-def predict_logits(network: nn.Module, images: ImageSet, *, batch_size: int = 256) -> Tensor:
-    """Logits `[N, classes]` in eval mode, on the network's device, without gradients."""
-    device = next(network.parameters()).device
-    was_training = network.training
-    network.eval()
-    with torch.no_grad():
-        logits = [network(normalise(chunk.to(device))) for chunk in images.images.split(batch_size)]
-    network.train(was_training)
-    return torch.cat(logits)
+def _begin_average(
+    network: nn.Module, config: TrainConfig, *, steps: int, state: FitState | None
+) -> WeightAverage | None:
+    if not config.averaged:
+        return None
+    return WeightAverage.of(network, steps=config.averaged * steps, kept=state.average if state else None)
 
 
-def evaluate(network: nn.Module, images: ImageSet) -> Evaluation:
-    """Accuracy, balanced accuracy and cross-entropy of a network on `images`."""
-    return evaluate_logits(predict_logits(network, images).cpu(), images.labels.cpu())
+def _loss(labels: Tensor, config: TrainConfig, device: torch.device) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
+    """The loss of a batch; `labels` are those of all training images."""
+    weights = class_weights(labels, config.class_weighting) if config.class_weighting else None
+    mixed = config.mixed_precision and device.type == "cuda"
 
+    def loss(network: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed):
+            logits = network(inputs)
+        if weights is None:
+            return F.cross_entropy(logits.float(), labels, label_smoothing=config.label_smoothing)
+        losses = F.cross_entropy(logits.float(), labels, label_smoothing=config.label_smoothing, reduction="none")
+        # Not cross_entropy's own weights: those divide by the batch's sum of them, and a batch without a rare class
+        # would weigh as much as one with all of them.
+        return (losses * weights[labels]).mean()
 
-def evaluate_logits(logits: Tensor, labels: Tensor) -> Evaluation:
-    """The same from logits `[N, C]` and labels `[N]`.
-
-    Balanced accuracy is the mean, over the classes that occur in `labels`, of the fraction of their images that
-    are recognised (recall).
-    """
-    predictions = logits.argmax(dim=1)
-    correct = (predictions == labels).double()
-    classes = logits.shape[1]
-    per_class = torch.bincount(labels, minlength=classes).double()
-    hits = torch.bincount(labels, weights=correct, minlength=classes)
-    occurs = per_class > 0
-    return Evaluation(
-        accuracy=float(correct.mean()),
-        balanced_accuracy=float((hits[occurs] / per_class[occurs]).mean()),
-        loss=float(F.cross_entropy(logits.double(), labels)),
-        predictions=predictions,
-    )
+    return loss
 
 
 def _one_cycle(progress: float, warm_up: float = 0.3) -> float:
@@ -152,16 +178,3 @@ def _one_cycle(progress: float, warm_up: float = 0.3) -> float:
     else:
         start, end, position = 1.0, 1e-4, (progress - warm_up) / (1 - warm_up)
     return end + (start - end) * (1 + math.cos(math.pi * position)) / 2
-
-
-def _shift(inputs: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
-    """Each image `[N, C, S, S]` moved by up to `pixels` along both axes; what comes in from outside is its border."""
-    if pixels == 0:
-        return inputs
-    count, _, height, width = inputs.shape
-    padded = F.pad(inputs, (pixels,) * 4, mode="replicate")
-    top, left = torch.randint(0, 2 * pixels + 1, (2, count), generator=generator).to(inputs.device)
-    rows = top[:, None] + torch.arange(height, device=inputs.device)
-    columns = left[:, None] + torch.arange(width, device=inputs.device)
-    batch = torch.arange(count, device=inputs.device)
-    return padded[batch[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)

@@ -120,6 +120,7 @@ KINDS: dict[type[Exception], Kind] = {
     science.UnknownNetworkError: Kind(422, "No network architecture of that name"),
     science.UnknownMeasureError: Kind(422, "No distance measure of that name"),
     science.UnknownStrategyError: Kind(422, "No search strategy of that name"),
+    science.UnknownObjectiveError: Kind(422, "No objective of that name"),
     science.InvalidGenotypeError: Kind(422, "The genotype is malformed or outside its space"),
     science.InvalidSearchError: Kind(422, "The search setting cannot be met"),
     science.ImpossibleConstraintError: Kind(422, "No network of the search space keeps the constraint"),

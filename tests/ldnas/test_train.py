@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from ldnas.augmentation import Augmentation
 from ldnas.data.task_data import ImageSet
 from ldnas.networks.build import build_network
 from ldnas.train import FitState, TrainConfig, evaluate, evaluate_logits, fit, iterate_minibatches
@@ -29,6 +30,9 @@ def test_accuracies_are_those_counted_by_hand() -> None:
     assert result.accuracy == 3 / 4
     assert result.balanced_accuracy == pytest.approx((2 / 3 + 1) / 2)
     assert result.predictions.tolist() == [0, 0, 1, 1]
+    # F1 of class 0: 2·2/(3+2); of class 1: 2·1/(1+2).
+    assert result.macro_f1 == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert result.recall == pytest.approx((2 / 3, 1.0))
     wrong, right = torch.log1p(torch.exp(torch.tensor(2.0))), torch.log1p(torch.exp(torch.tensor(-2.0)))
     assert result.loss == pytest.approx(float(wrong + 3 * right) / 4, rel=1e-6)
 
@@ -47,7 +51,12 @@ def test_a_constant_answer_has_the_balanced_accuracy_of_chance() -> None:
 
 def test_a_network_learns_what_can_be_learned() -> None:
     network = build_network("small_cnn", classes=2, seed=0)
-    fit(network, striped_images(64, seed=0), config=TrainConfig(epochs=6, batch_size=16, shift_pixels=2), seed=1)
+    fit(
+        network,
+        striped_images(64, seed=0),
+        config=TrainConfig(epochs=6, batch_size=16, augmentation=Augmentation(shift_pixels=2)),
+        seed=1,
+    )
     assert evaluate(network, striped_images(40, seed=9)).accuracy > 0.95
 
 
@@ -60,7 +69,14 @@ def test_an_epoch_shows_every_image_once() -> None:
 
 def test_a_fit_that_goes_on_from_a_checkpoint_ends_in_the_very_weights_of_an_unbroken_one() -> None:
     images = striped_images(48, seed=0)
-    config = TrainConfig(epochs=4, batch_size=16, shift_pixels=1, label_smoothing=0.1)
+    config = TrainConfig(
+        epochs=4,
+        batch_size=16,
+        label_smoothing=0.1,
+        augmentation=Augmentation(1, 10.0, 0.1, flip=True, colour=0.1, erased=0.3),
+        averaged=0.2,
+        class_weighting=1.0,
+    )
     states: list[FitState] = []
 
     def remember(state: FitState) -> None:

@@ -68,7 +68,7 @@ class Checkpoints:
 def fit_state_to_bytes(state: FitState) -> bytes:
     """A fit's state as a file of tensors and numbers only."""
     buffer = io.BytesIO()
-    torch.save({"epoch": state.epoch, "network": state.network, "optimizer": state.optimizer}, buffer)
+    torch.save(vars(state), buffer)
     return buffer.getvalue()
 
 

@@ -11,13 +11,15 @@ from safetensors.torch import load as load_safetensors
 from torch import nn
 
 from ldnas.digests import json_digest
+from ldnas.final import data_facts, final_config
 from ldnas.intervals import wilson_interval
+from ldnas.objectives import OBJECTIVES
 from ldnas.seeding import derive_seed
 from ldnas.space.complexity import multiply_adds, parameters
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import Skeleton, default_skeleton
-from ldnas.train import TrainConfig, evaluate
+from ldnas.train import evaluate
 from worker.registry.models import Network
 from worker.stages.context import JobContext
 from worker.stages.fitting import FitPlan, fit_once
@@ -53,19 +55,30 @@ class TrainedArchitecture:
         }
 
 
-def final_config(image_size: int) -> TrainConfig:
-    """The recipe of every final training: one-cycle AdamW, label smoothing, small shifts."""
-    return TrainConfig(
-        epochs=15, minimum_steps=200, label_smoothing=0.1, shift_pixels=max(1, image_size // 16), weight_decay=5e-2
-    )
+def train_architecture(
+    context: JobContext,
+    task: ResolvedTask,
+    genotype: Genotype,
+    skeleton: Skeleton | None = None,
+    *,
+    objective: str = OBJECTIVES[0],
+    epochs: int | None = None,
+) -> TrainedArchitecture:
+    """Trains `genotype` on the task's training images, from fresh weights; validation images only measure it.
 
+    `skeleton` is by default the one for the task's image size; `epochs` is an upper limit on those of the recipe.
 
-def train_architecture(context: JobContext, task: ResolvedTask, genotype: Genotype) -> TrainedArchitecture:
-    """Trains `genotype` on the task's training images, from fresh weights; validation images only measure it."""
-    skeleton = default_skeleton(task.image_size, task.classes)
+    Raises:
+        UnknownObjectiveError: no objective of that name.
+    """
+    skeleton = skeleton or default_skeleton(task.image_size, task.classes)
     design = json_digest({"genotype": genotype.to_json(), "skeleton": skeleton.to_json()})
     seed = derive_seed(task.seed, "final", task.search_data_key)
-    plan = FitPlan(f"cell:{design[:32]}", task.search_data_key, final_config(task.image_size), seed)
+    facts = data_facts(
+        task.full.train.to(context.device), task.full.validation.to(context.device), classes=task.classes, seed=seed
+    )
+    config = final_config(facts, objective=objective, epochs=epochs)
+    plan = FitPlan(f"cell:{design[:32]}", task.search_data_key, config, seed)
 
     def build() -> nn.Module:
         return build_cell_network(genotype, skeleton, seed=seed)

@@ -1,0 +1,65 @@
+"""The exponential average of a network's weights over the steps of its training."""
+
+from collections.abc import Mapping
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from ldnas.data.preprocessing import normalise
+from ldnas.data.task_data import ImageSet
+
+_BATCH = 256
+
+
+class WeightAverage:
+    """w̄ ← decay·w̄ + (1 - decay)·w after each step, for every trainable parameter (Polyak & Juditsky 1992).
+
+    Late in a one-cycle training it is a better network than the last step's; an average that reaches over `steps` steps
+    has a decay of 1 - 1/steps.
+    """
+
+    def __init__(self, weights: Mapping[str, Tensor], *, steps: float) -> None:
+        self._weights = {name: tensor.detach().clone() for name, tensor in weights.items()}
+        self._share = 1 / max(1.0, steps)
+
+    @classmethod
+    def of(cls, network: nn.Module, *, steps: float, kept: Mapping[str, Tensor] | None) -> Self:
+        """Begun at the network's weights, or gone on with from what `state` gave."""
+        own = dict(network.named_parameters())
+        if kept is None:
+            return cls(own, steps=steps)
+        return cls({name: kept[name].to(parameter.device) for name, parameter in own.items()}, steps=steps)
+
+    def state(self) -> dict[str, Tensor]:
+        """The average so far, by parameter."""
+        return self._weights
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Takes the network's weights after a step into account."""
+        new = [parameter.detach() for _, parameter in network.named_parameters()]
+        torch._foreach_lerp_(list(self._weights.values()), new, self._share)
+
+    @torch.no_grad()
+    def put_into(self, network: nn.Module, images: ImageSet, generator: torch.Generator) -> None:
+        """Makes the average the network's weights, and its batch norms those of these weights on `images`.
+
+        The averages of the steps' own statistics belong to no network; they are taken anew, each batch weighing alike,
+        on training images as they are: so inputs look when the network is used.
+        """
+        network.load_state_dict(self._weights, strict=False)
+        norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        if not norms:
+            return
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None
+        network.train()
+        order = torch.randperm(len(images), generator=generator)
+        # Equal parts, so that no remainder of a few images weighs as much as a whole batch.
+        for chosen in order.chunk(max(1, round(len(images) / _BATCH))):
+            network(normalise(images.images[chosen.to(images.images.device)]))
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum

@@ -1,0 +1,72 @@
+"""Measuring a classifier on a set of images."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ldnas.data.preprocessing import normalise
+from ldnas.data.task_data import ImageSet
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a network does on a set of images. Fractions in [0, 1]; `loss` in nats per image.
+
+    Attributes:
+        accuracy: the fraction of the images that are recognised.
+        balanced_accuracy: the mean of `recall` over the classes that occur.
+        macro_f1: the mean over the same classes of F1 = 2·hits / (images of the class + predictions of it).
+        loss: mean cross-entropy.
+        recall: for each class the fraction of its images that are recognised, None where it has none.
+        predictions: the most probable class of each image, int64 [N].
+        probabilities: the softmax probability of that class, float64 [N].
+    """
+
+    accuracy: float
+    balanced_accuracy: float
+    macro_f1: float
+    loss: float
+    recall: tuple[float | None, ...]
+    predictions: Tensor
+    probabilities: Tensor
+
+
+def predict_logits(network: nn.Module, images: ImageSet, *, batch_size: int = 256) -> Tensor:
+    """Logits `[N, classes]` in eval mode, on the network's device, without gradients."""
+    device = next(network.parameters()).device
+    was_training = network.training
+    network.eval()
+    with torch.no_grad():
+        logits = [network(normalise(chunk.to(device))) for chunk in images.images.split(batch_size)]
+    network.train(was_training)
+    return torch.cat(logits)
+
+
+def evaluate(network: nn.Module, images: ImageSet) -> Evaluation:
+    """What a network does on `images`."""
+    return evaluate_logits(predict_logits(network, images).cpu(), images.labels.cpu())
+
+
+def evaluate_logits(logits: Tensor, labels: Tensor) -> Evaluation:
+    """The same from logits `[N, C]` and labels `[N]`."""
+    probabilities, predictions = logits.double().softmax(dim=1).max(dim=1)
+    classes = logits.shape[1]
+    correct = (predictions == labels).double()
+    images = torch.bincount(labels, minlength=classes).double()
+    predicted = torch.bincount(predictions, minlength=classes).double()
+    hits = torch.bincount(labels, weights=correct, minlength=classes)
+    occurs = images > 0
+    recall = hits[occurs] / images[occurs]
+    f1 = 2 * hits[occurs] / (images[occurs] + predicted[occurs])
+    recall_of = dict(zip(occurs.nonzero().flatten().tolist(), recall.tolist(), strict=True))
+    return Evaluation(
+        accuracy=float(correct.mean()),
+        balanced_accuracy=float(recall.mean()),
+        macro_f1=float(f1.mean()),
+        loss=float(F.cross_entropy(logits.double(), labels)),
+        recall=tuple(recall_of.get(index) for index in range(classes)),
+        predictions=predictions,
+        probabilities=probabilities,
+    )
