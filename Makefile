@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-ranking bench-fuse bench-screen
+BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-ranking bench-fuse bench-screen bench-strategies
 
 .PHONY: install demo test check bench $(BENCHMARKS) format clean
 

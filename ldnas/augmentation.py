@@ -81,7 +81,8 @@ def _recoloured(inputs: Tensor, strength: float, generator: torch.Generator) -> 
     grey = inputs.mean(dim=1, keepdim=True)
     inputs = grey + (1 + saturation) * (inputs - grey)
     mean = inputs.mean(dim=(1, 2, 3), keepdim=True)
-    return (mean + (1 + contrast) * (inputs - mean) + brightness).clamp(-1, 1)
+    recoloured: Tensor = (mean + (1 + contrast) * (inputs - mean) + brightness).clamp(-1, 1)
+    return recoloured
 
 
 def _erased(inputs: Tensor, largest: float, generator: torch.Generator) -> Tensor:

@@ -80,7 +80,9 @@ class Client(ArchitectureCalls):
         measure: str | None = None,
         baselines: Sequence[str] | None = None,
         image_size: int | None = None,
-        budget: Mapping[str, int] | None = None,
+        objective: str | None = None,
+        budget: Mapping[str, float] | None = None,
+        constraints: Mapping[str, float] | None = None,
         search: Mapping[str, Any] | None = None,
         seed: int | None = None,
         priority: int | None = None,
@@ -90,7 +92,9 @@ class Client(ArchitectureCalls):
 
         Args:
             baselines: each by its name or its id, and waited for; None = all that are ready.
-            budget: `{"iterations": …}`, the most iterations of the search.
+            objective: `accuracy`, `balanced_accuracy` or `macro_f1`.
+            budget: `{"seconds": …}` of the whole job, or `{"iterations": …}` of the search.
+            constraints: `{"max_parameters": …, "max_macs": …, "max_latency_ms": …}`, each at most.
             search: `{"strategy": "fuse", "candidates": …, "rounds": …, "k": …}`.
         """
         fields: Json = {
@@ -104,7 +108,9 @@ class Client(ArchitectureCalls):
             "measure": measure,
             "baselines": baselines,
             "image_size": image_size,
+            "objective": objective,
             "budget": budget,
+            "constraints": constraints,
             "search": search,
             "seed": seed,
             "priority": priority,

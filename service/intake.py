@@ -12,7 +12,11 @@ from ldnas.data.labels import LabelMapping
 from ldnas.data.reference import DatasetReference, check_location
 from ldnas.digests import json_digest
 from ldnas.networks.names import require_architecture
+from ldnas.search.names import require_settings
+from ldnas.space.constraints import Constraints
+from ldnas.space.fitting import fitted_skeleton
 from ldnas.space.genotype import Genotype
+from ldnas.space.space import FULL_SPACE
 from service.dependencies import Resources
 from service.errors import (
     AmbiguousTaskError,
@@ -69,7 +73,8 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
     """Asks for an architecture; the recommendation's id, or that of the one which the same request made before.
 
     Raises:
-        RefusedError: the dataset, the labels or the network cannot be worked on.
+        RefusedError: the dataset, the labels or the network cannot be worked on, the strategy does not take a setting,
+            or no network can keep the constraints.
         UnknownBaselineError: a baseline that is named does not exist.
         IdempotencyKeyReusedError: another request came under the key.
     """
@@ -77,6 +82,7 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
 
     def submit() -> dict[str, str]:
         columns = _checked(request, resources.settings.dataset_roots)
+        _check_search(request)
         params = {"recommendation_id": uuid.uuid4().hex, "task_id": uuid.uuid4().hex}
         name = request.name or f"target-{params['task_id'][:8]}"
         asked = request.model_dump(mode="json", exclude_none=True) | {
@@ -99,6 +105,16 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
 
     recommendation_id: str = once(resources.engine, identity, submit)["recommendation_id"]
     return recommendation_id
+
+
+def _check_search(request: RecommendationRequest) -> None:
+    """Refuse what can be seen to fail before an image is read: settings, and limits where the skeleton is known."""
+    require_settings(request.search.strategy, candidates=request.search.candidates, rounds=request.search.rounds)
+    constraints = Constraints(**(request.constraints.model_dump() if request.constraints is not None else {}))
+    if request.image_size is not None:
+        # More classes make a larger head; with two the limits are as easy to keep as they ever are.
+        classes = max(2, len(request.labels.groups) + request.labels.rest) if request.labels is not None else 2
+        fitted_skeleton(request.image_size, classes, constraints, FULL_SPACE)
 
 
 def accept_training(resources: Resources, architecture_id: str, request: TrainingRequest, key: str | None) -> Job:

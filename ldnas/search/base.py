@@ -136,6 +136,11 @@ class SearchBudget:
 class Strategy(Protocol):
     """A way to search a space. `tests/contracts/test_strategy_contract.py` holds every one to these guarantees."""
 
+    @property
+    def config(self) -> Any:
+        """The strategy's settings: a frozen dataclass."""
+        ...
+
     def search(
         self,
         problem: SearchProblem,

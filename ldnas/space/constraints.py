@@ -63,6 +63,10 @@ class Constraints:
                 field="constraints.max_latency_ms",
             )
 
+    def given(self) -> dict[str, float]:
+        """The limits that are set, by name."""
+        return {name: limit for name, limit in vars(self).items() if limit is not None}
+
     @property
     def unlimited(self) -> bool:
         """Whether no limit is set."""

@@ -29,9 +29,21 @@ def recommend(
         list[str] | None, typer.Option(help="A baseline to compare with: its name or its id; all where absent.")
     ] = None,
     image_size: options.ImageSize = None,
+    objective: Annotated[
+        str | None, typer.Option(help="accuracy (the default), balanced_accuracy or macro_f1.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="Budget: seconds of the whole job.")] = None,
     iterations: Annotated[int | None, typer.Option(help="Budget: iterations of the search, at most.")] = None,
-    candidates: Annotated[int | None, typer.Option(help="Candidates that FUSE weighs at once.")] = None,
-    rounds: Annotated[int | None, typer.Option(help="Rounds of FUSE in an iteration, at most.")] = None,
+    max_parameters: Annotated[int | None, typer.Option(help="Limit: trainable parameters.")] = None,
+    max_macs: Annotated[int | None, typer.Option(help="Limit: multiply-adds for one image.")] = None,
+    max_latency_ms: Annotated[float | None, typer.Option(help="Limit: milliseconds for one image.")] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="fuse (the default), random, evolution, enas, darts, pc_darts, …")
+    ] = None,
+    candidates: Annotated[int | None, typer.Option(help="Networks of one iteration of the search.")] = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="Rounds of FUSE in an iteration, at most; epochs in random and evolution.")
+    ] = None,
     k: Annotated[int | None, typer.Option("--k", help="Best genotypes that make a baseline's search space.")] = None,
     seed: options.Seed = None,
     priority: Annotated[int | None, typer.Option(help="Larger comes first.")] = None,
@@ -43,7 +55,8 @@ def recommend(
     """Recommend an architecture: ldnas recommend builtin://digits --group 2,3,5,7 --rest"""
     from service.terminal.answer import print_answer
 
-    search = {"candidates": candidates, "rounds": rounds, "k": k}
+    search = _given({"strategy": strategy, "candidates": candidates, "rounds": rounds, "k": k})
+    limits = {"max_parameters": max_parameters, "max_macs": max_macs, "max_latency_ms": max_latency_ms}
     reference = options.dataset_reference(
         dataset,
         format=data_format,
@@ -64,8 +77,10 @@ def recommend(
             measure=measure,
             baselines=baseline or None,
             image_size=image_size,
-            budget=_given({"iterations": iterations}) or None,
-            search={"strategy": "fuse", **_given(search)} if _given(search) else None,
+            objective=objective,
+            budget=_given({"seconds": seconds, "iterations": iterations}) or None,
+            constraints=_given(limits) or None,
+            search=search or None,
             seed=seed,
             priority=priority,
         )

@@ -103,6 +103,20 @@ class SearchSpace(Part):
     fraction_of_full: float | None = None
 
 
+class SearchRun(Part):
+    """How the space was searched, and what that was foretold to take."""
+
+    strategy: str | None = None
+    settings: dict[str, Any] | None = Field(None, description="of the strategy, those chosen by default included")
+    constraints: dict[str, float] | None = Field(None, description="the limits that were asked for")
+    latency_table: dict[str, Any] | None = Field(None, description="milliseconds by primitive, under a latency limit")
+    forecast: dict[str, float] | None = Field(
+        None, description="seconds, before the search began: `iteration`, `search`, `training`, and `job` in all"
+    )
+    scored: int | None = Field(None, description="cells that the search scored")
+    final_epochs: int | None = Field(None, description="what a budget in seconds left of the final training's epochs")
+
+
 class ChosenArchitecture(Part):
     """The network that is recommended; its weights and code lie at `/v1/architectures/{id}`."""
 
@@ -171,10 +185,12 @@ class Recommendation(Part):
     distances: list[Distance] | None = None
     eligibility: list[Eligibility] | None = None
     search_space: SearchSpace = Field(default_factory=SearchSpace)
+    search: SearchRun = Field(default_factory=SearchRun)
     architecture: ChosenArchitecture = Field(default_factory=ChosenArchitecture)
     validation: ValidationScores = Field(default_factory=ValidationScores)
     test: TestScores = Field(default_factory=TestScores)
     control: dict[str, Any] | None = None
+    warnings: list[str] | None = Field(None, description="what a reader has to know, in words")
     cost: Cost = Field(default_factory=Cost)
     provenance: Provenance = Field(default_factory=Provenance)
 

@@ -220,7 +220,7 @@ def test_a_recommendation_is_asked_for_as_it_is_typed(run: Run, service: FakeSer
         "labels": {"groups": [[2, 3, 5, 7]], "rest": True, "balance": False},
         "baselines": ["odd", "ten"],
         "budget": {"iterations": 4},
-        "search": {"strategy": "fuse", "candidates": 3, "k": 2},
+        "search": {"candidates": 3, "k": 2},
         "seed": 7,
     }
 

@@ -2,12 +2,15 @@
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 
+from ldnas.objectives import OBJECTIVES
+from ldnas.search.names import STRATEGIES
 from ldnas.space.genotype import EDGES
+from service.schemas.recommendations import Objective, Strategy
 from worker.settings import Settings
 
 POSTS = ("/v1/tasks", "/v1/recommendations")
@@ -64,7 +67,7 @@ MEANING = [
     ({"network": "vgg17"}, "unknown_network", "network"),
 ]
 # Promised for later: to accept one silently would be to promise it now.
-NOT_YET = ("objective", "constraints", "control", "webhook", "final")
+NOT_YET = ("control", "final", "webhook")
 
 
 def refused(http: httpx.Client, path: str, body: Any) -> dict[str, Any]:
@@ -114,11 +117,17 @@ def test_what_is_not_offered_yet_is_refused_as_unknown(http: httpx.Client, task_
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"budget": {}}, "budget.iterations"),
-        ({"budget": {"iterations": 3, "seconds": 5}}, "budget.seconds"),
+        ({"budget": {}}, "budget"),
+        ({"budget": {"iterations": 3, "seconds": 5}}, "budget"),
+        ({"budget": {"seconds": 0}}, "budget.seconds"),
+        ({"constraints": {"max_parameters": 0}}, "constraints.max_parameters"),
+        ({"constraints": {"max_latency_ms": "fast"}}, "constraints.max_latency_ms"),
+        ({"objective": "speed"}, "objective"),
+        ({"search": {"strategy": "magic"}}, "search.strategy"),
+        ({"search": {"strategy": "darts", "candidates": 4}}, "search.candidates"),
+        ({"image_size": 32, "constraints": {"max_parameters": 10}}, "constraints.max_parameters"),
         ({"budget": {"iterations": 0}}, "budget.iterations"),
         ({"budget": {"hours": 1}}, "budget.hours"),
-        ({"search": {"strategy": "darts"}}, "search.strategy"),
         ({"search": {"candidates": 1}}, "search.candidates"),
         ({"search": {"k": 0}}, "search.k"),
         ({"measure": "cosine"}, "measure"),
@@ -193,3 +202,24 @@ def test_a_file_that_is_not_there_is_refused_and_one_that_is_there_is_not(
     assert refused(http, "/v1/tasks", body)["code"] == "dataset_not_found"
     folder.mkdir()
     assert http.post("/v1/tasks", json=body).status_code == 202
+
+
+def test_the_strategies_that_may_be_asked_for_are_those_that_there_are() -> None:
+    assert get_args(Strategy) == STRATEGIES
+    assert get_args(Objective) == OBJECTIVES
+
+
+def test_an_unknown_strategy_is_answered_with_the_known_ones(http: httpx.Client, task_body: dict) -> None:
+    problem = refused(http, "/v1/recommendations", task_body | {"search": {"strategy": "magic"}})
+    assert all(name in problem["detail"] for name in STRATEGIES)
+
+
+def test_a_limit_that_nothing_can_keep_is_answered_with_the_nearest_possible_one(
+    http: httpx.Client, task_body: dict
+) -> None:
+    wish = {"image_size": 8, "labels": {"groups": [[1]], "rest": True}, "constraints": {"max_parameters": 10}}
+    problem = refused(http, "/v1/recommendations", task_body | wish)
+    # 4 and 8 channels: stem 27·4 + 8, reduction 36·8 + 16, head 8·2 + 2.
+    assert "nearest possible value is 438" in problem["detail"]
+    wish["constraints"] = {"max_parameters": 438}
+    assert http.post("/v1/recommendations", json=task_body | wish).status_code in (202, 422)

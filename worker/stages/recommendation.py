@@ -1,23 +1,29 @@
 """The job `recommend`: Algorithm 1 of LD-NAS as stages, each telling the recommendation what it found."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
 
+from ldnas.objectives import OBJECTIVES
 from ldnas.recipe import MEASURES, default_recipe
 from ldnas.recommend import ChosenSpace, choose_space
-from ldnas.space.genotype import EDGES
-from ldnas.space.skeleton import default_skeleton
-from ldnas.space.space import SearchSpace
+from ldnas.space.constraints import Constraints
+from ldnas.space.fitting import fitted_skeleton
+from ldnas.space.genotype import EDGES, Genotype
+from ldnas.space.skeleton import Skeleton
+from ldnas.space.space import FULL_SPACE, SearchSpace
+from worker.registry.models import GenotypeRow
 from worker.stages.baselines import Contenders, find_again, find_baselines
+from worker.stages.budget import Forecast, affordable, foretell
 from worker.stages.column_document import column_document
 from worker.stages.context import JobContext
 from worker.stages.distance import measure_column
 from worker.stages.export import export
 from worker.stages.fit import FittedNetwork, fit_task_networks
+from worker.stages.latency import fast_enough, latency_table
 from worker.stages.resolve import ResolvedTask, resolve, target_document
-from worker.stages.search import genotype_of, search_once, target_search
+from worker.stages.search import SearchPlan, genotype_of, search_once, target_search
 from worker.stages.train import score_on_test, train_architecture
 
 PLAN = {"resolve": 0.02, "fit": 0.15, "distance": 0.2, "search": 0.4, "train": 0.2, "export": 0.03}
@@ -42,20 +48,27 @@ class _RecommendationJob:
         self._told = row.document
         self._spent = (row.document.get("cost") or {}).get("stage_seconds", {})
         self._measure = row.request.get("measure") or MEASURES[0]
+        self._objective = row.request.get("objective") or OBJECTIVES[0]
+        self._constraints = Constraints(**(row.request.get("constraints") or {}))
 
     def run(self) -> dict[str, Any]:
         context = self._context
         with context.stage("resolve"):
             task = resolve(context, self._task_id)
+            self._skeleton(task, FULL_SPACE)  # what no cell at all can keep is refused before anything is computed
             self._tell(target=target_document(task, self._request["dataset"]), provenance=_provenance(task))
         with context.stage("fit"):
             fitted = fit_task_networks(context, task)
         with context.stage("distance"):
             space = self._told_space() or self._choose_space(task, fitted)
         with context.stage("search"):
-            genotype = genotype_of(search_once(context, task, target_search(task, space, self._request))[0])
+            plan = self._plan_search(task, space)
+            genotype = self._fast_enough(plan, search_once(context, task, plan))
         with context.stage("train"):
-            trained = train_architecture(context, task, genotype)
+            epochs = self._affordable_epochs(task, plan, genotype)
+            trained = train_architecture(
+                context, task, genotype, plan.skeleton, objective=self._objective, epochs=epochs
+            )
             test = score_on_test(context, task, trained)
             self._tell(validation=trained.validation(), test=test)
         with context.stage("export"):
@@ -64,6 +77,65 @@ class _RecommendationJob:
             )
         self._tell()
         return {"recommendation_id": self._id, "architecture_id": architecture_id}
+
+    def _skeleton(self, task: ResolvedTask, space: SearchSpace) -> Skeleton:
+        return fitted_skeleton(task.image_size, task.classes, self._constraints, space)
+
+    def _plan_search(self, task: ResolvedTask, space: SearchSpace) -> SearchPlan:
+        """The search with its forecast, both as an earlier attempt told them if it came so far."""
+        told = self._told.get("search") or {}
+        skeleton = self._skeleton(task, space)
+        table = latency_table(self._constraints, space, skeleton, self._context.device, told.get("latency_table"))
+        plan = target_search(task, space, skeleton, self._request, table)
+        foretold = told.get("forecast")
+        spent = sum(self._cost()["stage_seconds"].values())
+        forecast = (
+            Forecast.from_json(foretold)
+            if foretold is not None
+            else foretell(self._context, task, plan, self._objective, spent)
+        )
+        if (budget := plan.budget_seconds) is not None:
+            plan = replace(plan, seconds=forecast.search)
+            if forecast.job > budget:
+                self._warn(
+                    f"networks and distances took {spent:.0f} of the {budget:g} seconds; the search is "
+                    "cut to its least and the final training to what is left, which may go beyond the budget"
+                )
+        self._tell(
+            search={
+                "strategy": plan.origin,
+                "settings": dict(plan.settings),
+                "constraints": self._constraints.given(),
+                "latency_table": table.to_json() if table is not None else None,
+                "forecast": forecast.to_json(),
+            }
+        )
+        return plan
+
+    def _fast_enough(self, plan: SearchPlan, rows: Sequence[GenotypeRow]) -> Genotype:
+        """The best genotype whose network keeps a limit on latency when it is measured."""
+        limit = self._constraints.max_latency_ms
+        row, warning = fast_enough(rows, plan.skeleton, limit, self._context.device)
+        if warning is not None:
+            self._warn(warning)
+        self._tell(search={**self._told["search"], "scored": len(rows)})
+        return genotype_of(row)
+
+    def _affordable_epochs(self, task: ResolvedTask, plan: SearchPlan, genotype: Genotype) -> int | None:
+        """The most epochs of the final training; an interrupted attempt's choice stays."""
+        told = self._told["search"]
+        if "final_epochs" not in told:
+            spent = sum(self._cost()["stage_seconds"].values())
+            epochs = affordable(self._context, task, plan, genotype, self._objective, spent)
+            self._tell(search={**told, "final_epochs": epochs})
+        most: int | None = self._told["search"]["final_epochs"]
+        return most
+
+    def _warn(self, warning: str) -> None:
+        """Adds a sentence to the answer's warnings, once."""
+        warnings = self._told.get("warnings") or []
+        if warning not in warnings:
+            self._tell(warnings=[*warnings, warning])
 
     def _told_space(self) -> SearchSpace | None:
         """The space that an earlier attempt chose, if it came so far."""
@@ -82,7 +154,7 @@ class _RecommendationJob:
         self._tell(
             **column_document(column, contenders.baselines, measure=self._measure, architecture=task.architecture),
             approximation=all(item.approximation for item in fitted),
-            search_space=_space_document(chosen, task),
+            search_space=_space_document(chosen, self._skeleton(task, chosen.space)),
         )
         return chosen.space
 
@@ -104,6 +176,7 @@ class _RecommendationJob:
     def _tell(self, **fields: Any) -> None:
         """Puts parts of the answer, and what it has cost so far, where polls see them."""
         fields["cost"] = self._cost()
+        self._told = {**self._told, **fields}
         with self._context.unit_of_work() as registry:
             registry.recommendations.merge_document(self._id, self._context.job_id, self._context.fence, fields)
 
@@ -119,13 +192,13 @@ class _RecommendationJob:
         }
 
 
-def _space_document(chosen: ChosenSpace, task: ResolvedTask) -> dict[str, Any]:
+def _space_document(chosen: ChosenSpace, skeleton: Skeleton) -> dict[str, Any]:
     """The `search_space` of a recommendation."""
     return {
         "source_task_ids": list(chosen.source_task_ids),
         "primitives": list(chosen.space.primitives),
         "nodes": 1 + max(end for _, end in EDGES),
-        "skeleton": default_skeleton(task.image_size, task.classes).to_json(),
+        "skeleton": skeleton.to_json(),
         "size": chosen.space.size,
         "fraction_of_full": chosen.space.fraction_of_full,
     }

@@ -1,5 +1,6 @@
-"""search: the genotypes of a task, by random search for a baseline and by FUSE for a target."""
+"""search: the genotypes of a task, by random search for a baseline and by the strategy asked for for a target."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -7,10 +8,14 @@ from typing import Any
 from ldnas.digests import json_digest
 from ldnas.search.base import SearchBudget, SearchEvent, SearchProblem, Strategy
 from ldnas.search.fuse import Fuse, FuseConfig
+from ldnas.search.names import STRATEGIES
 from ldnas.search.random import RandomSearch, RandomSearchConfig
+from ldnas.search.strategies import build_strategy
 from ldnas.seeding import derive_seed
+from ldnas.space.constraints import UNLIMITED, Constraints
 from ldnas.space.genotype import Genotype
-from ldnas.space.skeleton import default_skeleton
+from ldnas.space.latency_table import LatencyTable
+from ldnas.space.skeleton import Skeleton, default_skeleton
 from ldnas.space.space import FULL_SPACE, SearchSpace
 from worker.registry.models import GenotypeRow
 from worker.stages.checkpoints import json_from_bytes, json_to_bytes
@@ -18,53 +23,114 @@ from worker.stages.context import JobContext
 from worker.stages.resolve import ResolvedTask
 
 BASELINE_SEARCH = RandomSearchConfig()
-TARGET_SEARCH = FuseConfig(patience=3)
+TARGET_PATIENCE = 3
 DEFAULT_ITERATIONS = 12
 
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """One search: which strategy with which settings, where, and from which seed."""
+    """One search: which strategy with which settings, where, under which limits, and from which seed.
+
+    Attributes:
+        origin: the strategy's name.
+        settings: all of its settings.
+        iterations: of the strategy at most; None where only the time ends it.
+        budget_seconds: of the whole job, as it was asked for.
+        seconds: what of them is left for the search.
+    """
 
     strategy: Strategy
     origin: str
     settings: Mapping[str, Any]
     space: SearchSpace
-    iterations: int
+    skeleton: Skeleton
     seed: int
+    iterations: int | None = None
+    budget_seconds: float | None = None
+    seconds: float | None = None
+    constraints: Constraints = UNLIMITED
+    latency: LatencyTable | None = None
 
     def key(self, task: ResolvedTask) -> str:
-        """The content key: equal keys give equal outcomes on the same kind of machine."""
+        """The content key: equal keys give equal outcomes on the same kind of machine, but for budgets in seconds."""
         return json_digest(
             {
                 "what": "search",
                 "strategy": self.origin,
                 "settings": dict(self.settings),
                 "primitives": list(self.space.primitives),
+                "skeleton": self.skeleton.to_json(),
+                "constraints": asdict(self.constraints),
+                "latency": self.latency.to_json() if self.latency is not None else None,
                 "iterations": self.iterations,
+                "budget_seconds": self.budget_seconds,
                 "seed": self.seed,
                 "data": task.search_data_key,
             }
         )
 
+    def problem(self, context: JobContext, task: ResolvedTask) -> SearchProblem:
+        """The space, and the images on the device that computes.
+
+        Raises:
+            ImpossibleConstraintError: no cell of the space keeps the constraints.
+        """
+        return SearchProblem(
+            train=task.full.train.to(context.device),
+            validation=task.full.validation.to(context.device),
+            space=self.space,
+            skeleton=self.skeleton,
+            constraints=self.constraints,
+            latency=self.latency,
+        )
+
 
 def baseline_search(task: ResolvedTask) -> SearchPlan:
     """Random search with early stopping over the full space: how a baseline gets its genotypes."""
-    seed = derive_seed(task.seed, "search", task.search_data_key)
-    return SearchPlan(RandomSearch(BASELINE_SEARCH), "random", asdict(BASELINE_SEARCH), FULL_SPACE, 1, seed)
-
-
-def target_search(task: ResolvedTask, space: SearchSpace, request: Mapping[str, Any]) -> SearchPlan:
-    """FUSE over `space`, with the candidates, rounds and iterations that a recommendation's request names."""
-    wanted = request.get("search") or {}
-    config = FuseConfig(
-        candidates=wanted.get("candidates") or TARGET_SEARCH.candidates,
-        rounds=wanted.get("rounds") or TARGET_SEARCH.rounds,
-        patience=TARGET_SEARCH.patience,
+    return SearchPlan(
+        RandomSearch(BASELINE_SEARCH),
+        "random",
+        asdict(BASELINE_SEARCH),
+        FULL_SPACE,
+        default_skeleton(task.image_size, task.classes),
+        derive_seed(task.seed, "search", task.search_data_key),
+        iterations=1,
     )
-    seed = derive_seed(task.seed, "search", task.search_data_key)
-    iterations = (request.get("budget") or {}).get("iterations") or DEFAULT_ITERATIONS
-    return SearchPlan(Fuse(config), "fuse", asdict(config), space, iterations, seed)
+
+
+def target_search(
+    task: ResolvedTask,
+    space: SearchSpace,
+    skeleton: Skeleton,
+    request: Mapping[str, Any],
+    latency: LatencyTable | None = None,
+) -> SearchPlan:
+    """The search that a recommendation's request names: its strategy, settings, budget and constraints."""
+    wanted = request.get("search") or {}
+    budget = request.get("budget") or {}
+    name = wanted.get("strategy") or STRATEGIES[0]
+    strategy = _target_strategy(name, wanted)
+    seconds = budget.get("seconds")
+    return SearchPlan(
+        strategy,
+        name,
+        asdict(strategy.config),
+        space,
+        skeleton,
+        derive_seed(task.seed, "search", task.search_data_key),
+        iterations=None if seconds is not None else budget.get("iterations") or DEFAULT_ITERATIONS,
+        budget_seconds=seconds,
+        constraints=Constraints(**(request.get("constraints") or {})),
+        latency=latency,
+    )
+
+
+def _target_strategy(name: str, wanted: Mapping[str, Any]) -> Strategy:
+    strategy = build_strategy(name, candidates=wanted.get("candidates"), rounds=wanted.get("rounds"))
+    if isinstance(strategy, Fuse):
+        settings: dict[str, Any] = asdict(strategy.config)
+        return Fuse(FuseConfig(**{**settings, "patience": TARGET_PATIENCE}))
+    return strategy
 
 
 def search_once(context: JobContext, task: ResolvedTask, plan: SearchPlan) -> Sequence[GenotypeRow]:
@@ -84,18 +150,13 @@ def search_once(context: JobContext, task: ResolvedTask, plan: SearchPlan) -> Se
 
 
 def _search(context: JobContext, task: ResolvedTask, plan: SearchPlan, key: str) -> Sequence[GenotypeRow]:
-    problem = SearchProblem(
-        train=task.full.train.to(context.device),
-        validation=task.full.validation.to(context.device),
-        space=plan.space,
-        skeleton=default_skeleton(task.image_size, task.classes),
-    )
     begun = context.checkpoints.load(key)
+    started = time.monotonic()
     outcome = plan.strategy.search(
-        problem,
-        budget=SearchBudget(iterations=plan.iterations),
+        plan.problem(context, task),
+        budget=SearchBudget(plan.iterations, plan.seconds),
         seed=plan.seed,
-        on_event=lambda event: _report(context, plan, event),
+        on_event=lambda event: _report(context, plan, event, time.monotonic() - started),
         state=json_from_bytes(begun) if begun is not None else None,
         on_state=lambda state: context.checkpoints.save(key, json_to_bytes(state)),
     )
@@ -106,11 +167,15 @@ def _search(context: JobContext, task: ResolvedTask, plan: SearchPlan, key: str)
         return registry.results.keep_search(key, plan.origin, rows)
 
 
-def _report(context: JobContext, plan: SearchPlan, event: SearchEvent) -> None:
+def _report(context: JobContext, plan: SearchPlan, event: SearchEvent, seconds: float) -> None:
     data = event.to_json()
     context.event(data.pop("kind"), data)
-    done = (event.iteration + (1 if event.kind == "iteration" else 0)) / plan.iterations
-    context.progress(done, f"search iteration {event.iteration + 1} of at most {plan.iterations}")
+    message = f"search iteration {event.iteration + 1}"
+    if plan.iterations is not None:
+        done = (event.iteration + (1 if event.kind == "iteration" else 0)) / plan.iterations
+        context.progress(done, f"{message} of at most {plan.iterations}")
+    elif plan.seconds is not None:
+        context.progress(min(1.0, seconds / plan.seconds), f"{message}, {seconds:.0f} of {plan.seconds:.0f} s")
 
 
 def genotype_of(row: GenotypeRow) -> Genotype:
