@@ -18,8 +18,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: install
 	$(BIN)/ldnas demo
 
+# Two tests at a time, each computing on one thread: small tensors gain nothing from more.
 test: install
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
 
 check: install
 	$(BIN)/ruff format --check .
