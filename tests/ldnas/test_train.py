@@ -9,7 +9,7 @@ from torch import nn
 from ldnas.augmentation import Augmentation
 from ldnas.data.task_data import ImageSet
 from ldnas.networks.build import build_network
-from ldnas.train import FitState, TrainConfig, evaluate, evaluate_logits, fit, iterate_minibatches
+from ldnas.train import FitState, TrainConfig, class_weights, evaluate, evaluate_logits, fit, iterate_minibatches
 
 
 def striped_images(count: int, *, seed: int) -> ImageSet:
@@ -101,3 +101,14 @@ def test_a_fit_ends_in_eval_mode() -> None:
     network: nn.Module = build_network("small_cnn", classes=2, seed=0)
     fit(network, striped_images(16, seed=0), config=TrainConfig(epochs=1, batch_size=8), seed=0)
     assert not any(module.training for module in network.modules())
+
+
+def test_class_weights_by_hand() -> None:
+    # Six images of class 0, three of class 2, none of class 1.
+    labels = torch.tensor([0] * 6 + [2] * 3)
+    assert class_weights(labels, 0.0).tolist() == [1.0, 0.0, 1.0]
+    # 1/6 and 1/3, times 9 images over a sum of 2: each class weighs 4.5 in all.
+    assert class_weights(labels, 1.0).tolist() == pytest.approx([0.75, 0.0, 1.5])
+    # 6^-½ and 3^-½, times 9 over 6^½ + 3^½.
+    scale = 9 / (6**0.5 + 3**0.5)
+    assert class_weights(labels, 0.5).tolist() == pytest.approx([scale / 6**0.5, 0.0, scale / 3**0.5])

@@ -1,0 +1,40 @@
+"""Whether images may be mirrored."""
+
+import pytest
+import torch
+
+from ldnas import final
+from ldnas.data.task_data import ImageSet
+from ldnas.mirror import is_colour, mirroring_keeps_class
+
+
+def sided_images(count: int, *, by_side: bool, seed: int) -> ImageSet:
+    """Noise with a red square: its side is the class, or its height is."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 60, (count, 3, 12, 12), generator=generator, dtype=torch.uint8)
+    labels = torch.arange(count) % 2
+    others = torch.randint(0, 2, (count,), generator=generator).tolist()
+    for image, label, other in zip(images, labels.tolist(), others, strict=True):
+        down, right = (other, label) if by_side else (label, other)
+        image[0, 1 + 6 * down : 5 + 6 * down, 1 + 6 * right : 5 + 6 * right] = 250
+    return ImageSet(images, labels)
+
+
+def test_one_pixel_that_is_not_grey_makes_colour() -> None:
+    grey = torch.randint(0, 256, (3, 1, 4, 4), dtype=torch.uint8).repeat(1, 3, 1, 1)
+    assert not is_colour(ImageSet(grey, torch.zeros(3, dtype=torch.int64)))
+    grey[2, 1, 3, 3] += 1
+    assert is_colour(ImageSet(grey, torch.zeros(3, dtype=torch.int64)))
+
+
+@pytest.mark.parametrize("by_side", [True, False])
+def test_classes_that_differ_by_their_side_are_not_mirrored(by_side: bool) -> None:
+    train, validation = (sided_images(count, by_side=by_side, seed=count) for count in (80, 40))
+    assert mirroring_keeps_class(train, validation, seed=0) is not by_side
+
+
+def test_grey_images_are_never_mirrored_and_cost_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(final, "mirroring_keeps_class", lambda *arguments, **options: pytest.fail("trained for it"))
+    images = sided_images(10, by_side=False, seed=0)
+    grey = ImageSet(images.images[:, :1].repeat(1, 3, 1, 1), images.labels)
+    assert not final.data_facts(grey, grey, classes=2, seed=0).mirrors
