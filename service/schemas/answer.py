@@ -133,6 +133,7 @@ class ValidationScores(Part):
 
     accuracy: float | None = None
     balanced_accuracy: float | None = None
+    macro_f1: float | None = None
 
 
 class TestScores(Part):
@@ -141,8 +142,10 @@ class TestScores(Part):
     accuracy: float | None = None
     interval: Interval | None = Field(None, description="95 % Wilson interval over images")
     balanced_accuracy: float | None = None
-    std_over_seeds: float | None = None
-    seeds: int | list[int] | None = None
+    macro_f1: float | None = None
+    recall: list[float | None] | None = Field(None, description="of each class, in their order")
+    std_over_seeds: float | None = Field(None, description="of the accuracies of all networks; null with one")
+    seeds: int | list[int] | None = Field(None, description="networks trained, each from a seed of its own")
 
 
 class Cost(Part):

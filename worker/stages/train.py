@@ -2,40 +2,60 @@
 
 import json
 import statistics
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from safetensors.torch import load as load_safetensors
 from torch import nn
 
+from ldnas.data.task_data import ImageSet
 from ldnas.digests import json_digest
-from ldnas.final import data_facts, final_config
+from ldnas.evaluation import Evaluation, evaluate
+from ldnas.final import data_facts, final_config, warnings_of
 from ldnas.intervals import wilson_interval
-from ldnas.objectives import OBJECTIVES
+from ldnas.objectives import OBJECTIVES, score
 from ldnas.seeding import derive_seed
 from ldnas.space.complexity import multiply_adds, parameters
 from ldnas.space.genotype import Genotype
+from ldnas.space.latency import measure_latency_ms
 from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import Skeleton, default_skeleton
-from ldnas.train import evaluate
+from ldnas.train import TrainConfig
 from worker.registry.models import Network
 from worker.stages.context import JobContext
 from worker.stages.fitting import FitPlan, fit_once
 from worker.stages.resolve import ResolvedTask
 
-_LATENCY_RUNS = 20
+
+@dataclass(frozen=True, eq=False)
+class FinishedNetwork:
+    """One network of a final training, in eval mode on the job's device, with its scores on validation images."""
+
+    network: nn.Module
+    row: Network
+    validation: Evaluation
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedArchitecture:
-    """A finished network with what is said of it; accuracies are fractions in [0, 1]."""
+    """A finished network with what is said of it.
+
+    Attributes:
+        best: the network that is the result: of all that were trained, the best on validation images.
+        networks: all that were trained, one for each seed, in the order of the seeds.
+        warnings: what a reader of the scores has to know of the data, in words.
+    """
 
     genotype: Genotype
     skeleton: Skeleton
-    network: nn.Module
-    row: Network
+    best: FinishedNetwork
+    networks: tuple[FinishedNetwork, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def network(self) -> nn.Module:
+        return self.best.network
 
     def describe(self) -> dict[str, Any]:
         """The `architecture` of a recommendation, without its id; measures the latency anew."""
@@ -44,14 +64,16 @@ class TrainedArchitecture:
             "skeleton": self.skeleton.to_json(),
             "parameters": parameters(self.genotype, self.skeleton),
             "macs": multiply_adds(self.genotype, self.skeleton),
-            "latency_ms": _latency_ms(self.network, self.skeleton),
+            "latency_ms": measure_latency_ms(self.network, self.skeleton),
         }
 
     def validation(self) -> dict[str, float]:
-        """The `validation` of a recommendation."""
+        """The `validation` of a recommendation; fractions in [0, 1]."""
+        scores = self.best.validation
         return {
-            "accuracy": self.row.validation_accuracy,
-            "balanced_accuracy": self.row.validation_balanced_accuracy,
+            "accuracy": scores.accuracy,
+            "balanced_accuracy": scores.balanced_accuracy,
+            "macro_f1": scores.macro_f1,
         }
 
 
@@ -63,74 +85,109 @@ def train_architecture(
     *,
     objective: str = OBJECTIVES[0],
     epochs: int | None = None,
+    seeds: int = 1,
 ) -> TrainedArchitecture:
     """Trains `genotype` on the task's training images, from fresh weights; validation images only measure it.
 
     `skeleton` is by default the one for the task's image size; `epochs` is an upper limit on those of the recipe.
+    Of `seeds` networks, at least one, the best under the objective on validation images is the result, the first of
+    equals.
 
     Raises:
         UnknownObjectiveError: no objective of that name.
     """
     skeleton = skeleton or default_skeleton(task.image_size, task.classes)
-    design = json_digest({"genotype": genotype.to_json(), "skeleton": skeleton.to_json()})
     seed = derive_seed(task.seed, "final", task.search_data_key)
     facts = data_facts(
         task.full.train.to(context.device), task.full.validation.to(context.device), classes=task.classes, seed=seed
     )
     config = final_config(facts, objective=objective, epochs=epochs)
+    networks = tuple(
+        _finish(context, task, genotype, skeleton, config, on_epoch=_teller(context, number, seeds), number=number)
+        for number in range(seeds)
+    )
+    best = max(networks, key=lambda finished: score(finished.validation, objective))
+    return TrainedArchitecture(genotype, skeleton, best, networks, warnings_of(facts, objective=objective))
+
+
+def score_on_test(context: JobContext, task: ResolvedTask, trained: TrainedArchitecture) -> dict[str, Any]:
+    """The `test` of a recommendation: the one look of each finished network at the test images.
+
+    What a look saw is kept with its network, the predictions as an artifact, so that a second attempt or another job
+    with the same network reads that. The scores are those of `trained.best`; the others tell how far they spread.
+    """
+    images: ImageSet | None = None
+    tests = {}
+    for finished in trained.networks:
+        test = finished.row.test
+        if test is None:
+            images = images or task.read_test_images()
+            test = _look(context, finished, images)
+        tests[finished.row.key] = test
+    accuracies = [test["accuracy"] for test in tests.values()]
+    return {
+        **tests[trained.best.row.key],
+        "std_over_seeds": statistics.stdev(accuracies) if len(accuracies) > 1 else None,
+        "seeds": len(accuracies),
+    }
+
+
+def _finish(
+    context: JobContext,
+    task: ResolvedTask,
+    genotype: Genotype,
+    skeleton: Skeleton,
+    config: TrainConfig,
+    *,
+    number: int,
+    on_epoch: Callable[[int, int], None],
+) -> FinishedNetwork:
+    """The network of this number, each with a seed and so a content key of its own."""
+    numbered = (number,) if number else ()
+    seed = derive_seed(task.seed, "final", task.search_data_key, *numbered)
+    design = json_digest({"genotype": genotype.to_json(), "skeleton": skeleton.to_json()})
     plan = FitPlan(f"cell:{design[:32]}", task.search_data_key, config, seed)
 
     def build() -> nn.Module:
         return build_cell_network(genotype, skeleton, seed=seed)
 
-    def on_epoch(epoch: int, epochs: int) -> None:
-        context.event("epoch", {"epoch": epoch, "epochs": epochs})
-        context.progress(epoch / epochs, f"final training, epoch {epoch} of {epochs}")
-
     row = fit_once(context, plan, build, task.full, on_epoch=on_epoch)
     network = build()
     network.load_state_dict(load_safetensors(context.store.read(row.weights)))
-    return TrainedArchitecture(genotype, skeleton, network.to(context.device).eval(), row)
+    network.to(context.device).eval()
+    return FinishedNetwork(network, row, evaluate(network, task.full.validation))
 
 
-def score_on_test(context: JobContext, task: ResolvedTask, trained: TrainedArchitecture) -> dict[str, Any]:
-    """The `test` of a recommendation: the one look of a finished network at the test images.
+def _teller(context: JobContext, number: int, seeds: int) -> Callable[[int, int], None]:
+    """Tells of the epochs of one network among `seeds`."""
+    which = f" of network {number + 1} of {seeds}" if seeds > 1 else ""
 
-    It is kept with the network, its predictions as an artifact, so that a second attempt or another job with the same
-    network reads what the first look saw.
-    """
-    if trained.row.test is not None:
-        return trained.row.test
-    images = task.read_test_images()
-    result = evaluate(trained.network, images)
-    count = len(images)
-    predictions = {"labels": images.labels.tolist(), "predictions": result.predictions.tolist()}
+    def on_epoch(epoch: int, epochs: int) -> None:
+        context.event("epoch", {"epoch": epoch, "epochs": epochs, "network": number + 1, "networks": seeds})
+        context.progress((number + epoch / epochs) / seeds, f"final training{which}, epoch {epoch} of {epochs}")
+
+    return on_epoch
+
+
+def _look(context: JobContext, finished: FinishedNetwork, images: ImageSet) -> dict[str, Any]:
+    """The test scores of one network, kept with it."""
+    result = evaluate(finished.network, images)
+    predictions = {
+        "labels": images.labels.tolist(),
+        "predictions": result.predictions.tolist(),
+        "probabilities": [round(probability, 6) for probability in result.probabilities.tolist()],
+    }
     content = json.dumps(predictions).encode()
     digest = context.store.put(content)
     test = {
         "accuracy": result.accuracy,
-        "interval": list(wilson_interval(result.accuracy, count)),
+        "interval": list(wilson_interval(result.accuracy, len(images))),
         "balanced_accuracy": result.balanced_accuracy,
-        "std_over_seeds": None,
-        "seeds": 1,
-        "images": count,
+        "macro_f1": result.macro_f1,
+        "recall": list(result.recall),
+        "images": len(images),
         "predictions": digest,
     }
     with context.unit_of_work() as registry:
         registry.results.keep_artifact(digest, len(content), "application/json")
-        return registry.results.keep_test(trained.row.key, test)
-
-
-def _latency_ms(network: nn.Module, skeleton: Skeleton) -> float:
-    """Median milliseconds for one image on the network's device, after a warm-up."""
-    device = next(network.parameters()).device
-    image = torch.zeros(1, 3, skeleton.image_size, skeleton.image_size, device=device)
-    times = []
-    with torch.no_grad():
-        for _ in range(_LATENCY_RUNS):
-            started = time.perf_counter()
-            network(image)
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            times.append((time.perf_counter() - started) * 1000)
-    return round(statistics.median(times[_LATENCY_RUNS // 4 :]), 3)
+        return registry.results.keep_test(finished.row.key, test)
