@@ -139,6 +139,10 @@ class Client(ArchitectureCalls):
         """One recommendation: every field is there from the first poll, null until known."""
         return self.get(f"/v1/recommendations/{recommendation_id}")
 
+    def evaluation(self, recommendation_id: str) -> Json:
+        """On the test images: confusion matrix, recall of each class, and the wrong images, the surest first."""
+        return self.get(f"/v1/recommendations/{recommendation_id}/evaluation")
+
     def get_job(self, job_id: str) -> Json:
         """One job: state, stage, progress, and the problem document of its failure."""
         return self.get(f"/v1/jobs/{job_id}")

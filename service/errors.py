@@ -8,6 +8,7 @@ ServiceError
 ├── RepeatedTaskError          a request names one task twice
 ├── MatrixTooLargeError        the matrix of all tasks has too many cells for one answer
 ├── NotMeasuredError           the distance between two tasks was not measured
+├── NotEvaluatedError          a recommendation's network has not seen the test images
 ├── DeletedResourceError       an idempotency key belongs to a resource that was deleted since
 ├── MissingArtifactError       a row owns a file that is no longer in the store
 ├── NotAcceptableError         none of the accepted media types is offered
@@ -67,6 +68,10 @@ class MatrixTooLargeError(ServiceError):
 
 class NotMeasuredError(ServiceError):
     """The distance between two tasks was not measured."""
+
+
+class NotEvaluatedError(ServiceError):
+    """A recommendation's network has not seen the test images."""
 
 
 class DeletedResourceError(ServiceError):
@@ -147,6 +152,7 @@ KINDS: dict[type[Exception], Kind] = {
     RepeatedTaskError: Kind(422, "One task is named twice"),
     MatrixTooLargeError: Kind(422, "The matrix is too large for one answer"),
     NotMeasuredError: Kind(404, "The distance was not measured"),
+    NotEvaluatedError: Kind(404, "The network was not evaluated"),
     DeletedResourceError: Kind(409, "What this idempotency key made was deleted"),
     MissingArtifactError: Kind(404, "The file is gone"),
     NotAcceptableError: Kind(406, "None of the accepted media types is offered"),

@@ -10,6 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from service.dependencies import After, IdempotencyKey, Limit, ResourceId, Resources, ResourcesDependency
 from service.documents import recommendation_document, recommendation_summary
 from service.errors import DeletedResourceError
+from service.evaluation import evaluation_document
 from service.event_feed import LastEventId, feed, refuse_finished_stream
 from service.http.accepted import ACCEPTED, point_to
 from service.http.conditional import POLLED, conditional
@@ -18,6 +19,7 @@ from service.http.problems import described
 from service.intake import accept_recommendation
 from service.schemas.answer import Recommendation, RecommendationSummary
 from service.schemas.base import Page
+from service.schemas.evaluation import Evaluation
 from service.schemas.recommendations import RecommendationRequest
 from worker.registry.errors import NotFoundError
 from worker.registry.session import reading, unit_of_work
@@ -59,6 +61,22 @@ def list_recommendations(
 def get_recommendation(recommendation_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """Every field from the first poll, `null` until it is known; an unchanged answer costs a 304."""
     return conditional(request, _document(resources, recommendation_id))
+
+
+@router.get(
+    "/{recommendation_id}/evaluation",
+    summary="What the network gets right and wrong",
+    response_model=Evaluation,
+    responses=POLLED | described(404),
+)
+def get_evaluation(recommendation_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
+    """On the test images: the confusion matrix, the recall of each class, and the wrong images, the surest first.
+
+    Until the network is trained it is refused (404, `not_evaluated`).
+    """
+    with reading(resources.engine) as registry:
+        recommendation = registry.recommendations.get(recommendation_id)
+    return conditional(request, evaluation_document(recommendation, resources.store))
 
 
 @router.delete(

@@ -17,6 +17,7 @@ ROUTES = {
     "/v1/recommendations": {"get", "post"},
     "/v1/recommendations/{recommendation_id}": {"get", "delete"},
     "/v1/recommendations/{recommendation_id}/cancel": {"post"},
+    "/v1/recommendations/{recommendation_id}/evaluation": {"get"},
     "/v1/recommendations/{recommendation_id}/events": {"get"},
     "/v1/distances": {"get", "post"},
     "/v1/distances/{source}/{target}": {"get"},
