@@ -136,6 +136,13 @@ def test_a_failed_job_raises_its_problem(client: Client, engine: Engine) -> None
     assert caught.value.problem["code"] == "unknown_label"
 
 
+def test_the_evaluation_of_an_unfinished_network_is_refused(client: Client) -> None:
+    submission = client.recommend("builtin://digits")
+    with pytest.raises(RequestRefusedError, match="has not seen the test images") as caught:
+        client.evaluation(submission.id)
+    assert caught.value.problem["code"] == "not_evaluated"
+
+
 def test_a_cancelled_job_raises(client: Client) -> None:
     submission = client.recommend("builtin://digits")
     submission.cancel()
