@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
+from ldnas.final import final_config
+from ldnas.search.random import RandomSearchConfig
 from worker import runner
 from worker.endings import Ending
 from worker.registry.models import Job, JobKind, TaskRole
 from worker.registry.schema import migrate
 from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
-from worker.stages import export
+from worker.stages import export, search, train
 
 
 @pytest.fixture
@@ -36,6 +38,13 @@ def quick_exports(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "export_program", lambda network, image_size: None)
     monkeypatch.setattr(export, "save_program", lambda program, metadata: b"program")
     monkeypatch.setattr(export, "onnx_model", lambda program, metadata: b"onnx")
+
+
+@pytest.fixture(autouse=True)
+def quick_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One epoch of a final training, two candidates of a baseline: no test here asks how good either is."""
+    monkeypatch.setattr(train, "final_config", lambda *facts, **wishes: final_config(*facts, **{**wishes, "epochs": 1}))
+    monkeypatch.setattr(search, "BASELINE_SEARCH", RandomSearchConfig(candidates=2, epochs=1))
 
 
 TASK = {"labels": None, "architecture": None, "epsilon": 0.2, "repetitions": 2, "seed": 0, "image_size": None}
