@@ -63,6 +63,7 @@ class ArchitectureCalls(Connection):
         labels: Mapping[str, Any] | None = None,
         name: str | None = None,
         image_size: int | None = None,
+        objective: str | None = None,
         seed: int | None = None,
         priority: int | None = None,
         idempotency_key: str | None = None,
@@ -76,12 +77,14 @@ class ArchitectureCalls(Connection):
             labels: `{"groups": [[2], [6, 7]], "rest": true}`; absent = the dataset's own classes.
             name: of the new architecture.
             image_size: side of the images in pixels; None = that of the architecture.
+            objective: `accuracy`, `balanced_accuracy` or `macro_f1`.
         """
         fields: Json = {
             "dataset": reference(dataset),
             "labels": labels,
             "name": name,
             "image_size": image_size,
+            "objective": objective,
             "seed": seed,
             "priority": priority,
         }

@@ -137,6 +137,7 @@ def accept_training(resources: Resources, architecture_id: str, request: Trainin
             "task_id": uuid.uuid4().hex,
             "job_id": uuid.uuid4().hex,
             "name": request.name or _again(found.name),
+            "objective": request.objective,
         }
         with unit_of_work(resources.engine) as registry:
             _insert_job(registry, JobKind.TRAIN_ARCHITECTURE, params, identity, request.priority, id=params["job_id"])

@@ -91,6 +91,7 @@ def train(
     image_size: Annotated[
         int | None, typer.Option(help="Side of the images, 8 to 256 pixels; that of the network where absent.")
     ] = None,
+    objective: options.Objective = None,
     seed: options.Seed = None,
     priority: Annotated[int | None, typer.Option(help="Larger comes first.")] = None,
     wait: options.Wait = True,
@@ -119,6 +120,7 @@ def train(
             labels=options.label_mapping(group, rest, balance),
             name=name,
             image_size=image_size,
+            objective=objective,
             seed=seed,
             priority=priority,
         )

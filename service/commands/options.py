@@ -42,6 +42,7 @@ Measure = Annotated[
     str | None,
     typer.Option(help="log_det_layerwise (the default), log_det, logme, frechet, task2vec or task2vec_asymmetric."),
 ]
+Objective = Annotated[str | None, typer.Option(help="accuracy (the default), balanced_accuracy or macro_f1.")]
 ImageSize = Annotated[int | None, typer.Option(help="Side of the images in the search, 8 to 256 pixels.")]
 
 

@@ -29,9 +29,7 @@ def recommend(
         list[str] | None, typer.Option(help="A baseline to compare with: its name or its id; all where absent.")
     ] = None,
     image_size: options.ImageSize = None,
-    objective: Annotated[
-        str | None, typer.Option(help="accuracy (the default), balanced_accuracy or macro_f1.")
-    ] = None,
+    objective: options.Objective = None,
     seconds: Annotated[float | None, typer.Option(help="Budget: seconds of the whole job.")] = None,
     iterations: Annotated[int | None, typer.Option(help="Budget: iterations of the search, at most.")] = None,
     max_parameters: Annotated[int | None, typer.Option(help="Limit: trainable parameters.")] = None,

@@ -114,6 +114,7 @@ class SearchRun(Part):
         None, description="seconds, before the search began: `iteration`, `search`, `training`, and `job` in all"
     )
     scored: int | None = Field(None, description="cells that the search scored")
+    chosen: dict[str, Any] | None = Field(None, description="the best of them that keeps a limit on latency")
     final_epochs: int | None = Field(None, description="what a budget in seconds left of the final training's epochs")
 
 

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from service.schemas.base import ImageSize, Instant, Name, Request, Resource, Response, Seed
 from service.schemas.jobs import State
-from service.schemas.requests import DatasetRequest, LabelsRequest
+from service.schemas.requests import DatasetRequest, LabelsRequest, Objective
 
 
 class Architecture(Resource):
@@ -78,6 +78,7 @@ class TrainingRequest(Request):
         None, description="of the new architecture; absent: made from the name of the one trained"
     )
     image_size: ImageSize | None = Field(None, description="absent: that of the architecture")
+    objective: Objective = Field("accuracy", description="what the training is for")
     seed: Seed = 0
     priority: int = Field(0, ge=-100, le=100, description="higher goes first")
 

@@ -7,10 +7,9 @@ from pydantic_core import PydanticCustomError
 
 from service.schemas.base import BASELINE_NAME, Fraction, ImageSize, Name, PlainText, Request, Seed
 from service.schemas.distances import Measure
-from service.schemas.requests import DatasetRequest, LabelsRequest
+from service.schemas.requests import DatasetRequest, LabelsRequest, Objective
 
 Strategy = Literal["fuse", "random", "random_sharing", "enas", "darts", "darts_second_order", "pc_darts", "evolution"]
-Objective = Literal["accuracy", "balanced_accuracy", "macro_f1"]
 
 
 class BudgetRequest(Request):

@@ -1,6 +1,6 @@
-"""The parts that the bodies of both POSTs share: the dataset, the labels, the genotypes."""
+"""The parts that bodies of POSTs share: the dataset, the labels, the genotypes, the objective."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
@@ -19,6 +19,8 @@ def _one_error_for_a_label(value: Any, validate: ValidatorFunctionWrapHandler) -
         ) from error
     return label
 
+
+Objective = Literal["accuracy", "balanced_accuracy", "macro_f1"]
 
 ClassIndex = Annotated[int, Field(ge=0, le=2**31 - 1)]
 ClassName = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]

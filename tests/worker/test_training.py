@@ -1,11 +1,13 @@
 """The job `train_architecture`: a cell that was found, trained on other data."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ldnas.space.skeleton import Skeleton, Stage, default_skeleton
 from worker import runner
 from worker.artifacts import open_store
 from worker.endings import Ending
@@ -17,6 +19,7 @@ from worker.stages import training
 
 CELL = {"edges": [[0, 1, "max_pool_3x3"], [0, 2, "identity"], [1, 2, "identity"], [0, 3, "sep_conv_3x3"]]}
 CELL["edges"] += [[1, 3, "identity"], [2, 3, "avg_pool_3x3"]]
+NARROW = Skeleton(16, 2, 4, (Stage(4, 1), Stage(8, 1), Stage(16, 1)))
 TASK = {"architecture": None, "epsilon": 0.2, "repetitions": 1, "seed": 0, "image_size": 16}
 
 
@@ -33,7 +36,7 @@ def add_training(engine: Engine, stripes_folder: Path) -> Callable[..., str]:
                 job_id=finished.id,
                 name="found",
                 genotype=CELL,
-                skeleton={"image_size": 16},
+                skeleton=NARROW.to_json(),
                 class_names=["a", "b"],
                 parameters=1,
                 macs=1,
@@ -78,7 +81,7 @@ def test_the_cell_is_trained_on_the_new_classes_and_stored_once(
     assert (row.name, row.recommendation_id, row.job_id) == ("three stripes", None, job.id)
     assert row.genotype == CELL
     assert row.class_names == ["across", "down", "plain"]
-    assert (row.skeleton["classes"], row.skeleton["image_size"]) == (3, 16)
+    assert Skeleton.from_json(row.skeleton) == replace(NARROW, classes=3)
     assert row.test["accuracy"] == job.result["test"]["accuracy"]
     card = open_store(settings.artifact_url).read(row.card).decode()
     assert "found as architecture: `found`" in card
@@ -106,3 +109,9 @@ def test_a_label_that_the_new_data_lacks_fails_with_its_field(add_training, fini
     job = finish(add_training(labels={"groups": [["acros"]], "rest": True, "balance": False}))
     assert (job.state, job.error["code"]) == (JobState.FAILED, "unknown_label")
     assert job.error["field"].startswith("labels")
+
+
+def test_images_of_another_size_get_the_skeleton_for_that_size(engine: Engine, add_training, finish) -> None:
+    finish(add_training(image_size=8))
+    with reading(engine) as registry:
+        assert Skeleton.from_json(registry.architectures.get("new").skeleton) == default_skeleton(8, 3)

@@ -55,9 +55,11 @@ def foretell(context: JobContext, task: ResolvedTask, plan: SearchPlan, objectiv
     and the export.
     """
     began = time.monotonic()
+    context.progress(0.0, "foretelling the search")
     problem = plan.problem(context, task)
     batch_size = plan.settings.get("batch_size", 64)
     iteration = foretell_iteration(plan.strategy, problem, batch_size=batch_size, seed=plan.seed)
+    context.progress(0.0, "foretelling the final training")
     training = foretell_training(problem, _recipe(task, objective), seed=plan.seed)
     spent += time.monotonic() - began
     if plan.budget_seconds is None:

@@ -32,6 +32,7 @@ class JobContext:
     plan: Mapping[str, float] = field(default_factory=dict)
     stage_seconds: dict[str, float] = field(default_factory=dict)
     _stage: str = ""
+    _stage_began: float = 0.0
     _started: float = field(default_factory=time.monotonic)
     _found_fraction: float = 0.0
 
@@ -59,13 +60,21 @@ class JobContext:
     def stage(self, name: str) -> Iterator[None]:
         """Announces a stage, and measures how long this attempt spends in it."""
         self._stage = name
-        started = time.monotonic()
+        self._stage_began = time.monotonic()
         self.event("stage", {"stage": name})
         self.progress(0.0, f"{name} begins")
         try:
             yield
         finally:
-            self.stage_seconds[name] = self.stage_seconds.get(name, 0.0) + time.monotonic() - started
+            self.stage_seconds = self.seconds_by_stage()
+            self._stage = ""
+
+    def seconds_by_stage(self) -> dict[str, float]:
+        """Seconds that this attempt has spent in each stage, the one that is under way included."""
+        seconds = dict(self.stage_seconds)
+        if self._stage:
+            seconds[self._stage] = seconds.get(self._stage, 0.0) + time.monotonic() - self._stage_began
+        return seconds
 
     def progress(self, fraction_of_stage: float, message: str) -> None:
         """Reports how far the current stage is, in [0, 1], and in words."""

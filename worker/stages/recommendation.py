@@ -103,6 +103,7 @@ class _RecommendationJob:
                 )
         self._tell(
             search={
+                **told,
                 "strategy": plan.origin,
                 "settings": dict(plan.settings),
                 "constraints": self._constraints.given(),
@@ -115,10 +116,13 @@ class _RecommendationJob:
     def _fast_enough(self, plan: SearchPlan, rows: Sequence[GenotypeRow]) -> Genotype:
         """The best genotype whose network keeps a limit on latency when it is measured."""
         limit = self._constraints.max_latency_ms
+        chosen = self._told["search"].get("chosen")
+        if chosen is not None:  # a second measurement might choose another one
+            return Genotype.from_json(chosen)
         row, warning = fast_enough(rows, plan.skeleton, limit, self._context.device)
         if warning is not None:
             self._warn(warning)
-        self._tell(search={**self._told["search"], "scored": len(rows)})
+        self._tell(search={**self._told["search"], "scored": len(rows), "chosen": row.genotype})
         return genotype_of(row)
 
     def _affordable_epochs(self, task: ResolvedTask, plan: SearchPlan, genotype: Genotype) -> int | None:
@@ -182,9 +186,8 @@ class _RecommendationJob:
 
     def _cost(self) -> dict[str, Any]:
         """Seconds by stage, over all attempts as far as they told them."""
-        seconds = {
-            stage: round(self._spent.get(stage, 0.0) + self._context.stage_seconds.get(stage, 0.0), 3) for stage in PLAN
-        }
+        spent = self._context.seconds_by_stage()
+        seconds = {stage: round(self._spent.get(stage, 0.0) + spent.get(stage, 0.0), 3) for stage in PLAN}
         return {
             "stage_seconds": seconds,
             "device": str(self._context.device),

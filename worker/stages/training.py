@@ -1,11 +1,15 @@
 """The job `train_architecture`: the cell of an architecture that was found before, trained on other data."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from ldnas.objectives import OBJECTIVES
 from ldnas.space.genotype import Genotype
+from ldnas.space.skeleton import Skeleton, default_skeleton
 from worker.stages.context import JobContext
 from worker.stages.export import export
-from worker.stages.resolve import resolve
+from worker.stages.resolve import ResolvedTask, resolve
 from worker.stages.train import score_on_test, train_architecture
 
 PLAN = {"resolve": 0.05, "train": 0.85, "export": 0.1}
@@ -14,14 +18,21 @@ PLAN = {"resolve": 0.05, "train": 0.85, "export": 0.1}
 def train_again(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
     """Trains the cell from fresh weights on the task's images; the result is an architecture of its own.
 
-    Its head has the task's classes; its skeleton is the one for the task's image size.
+    Its head has the task's classes. Its skeleton is that of the architecture, which constraints may have narrowed, or
+    for images of another size the default one.
     """
     with context.reading() as registry:
         found = registry.architectures.get(params["source_architecture_id"])
     with context.stage("resolve"):
         task = resolve(context, params["task_id"])
     with context.stage("train"):
-        trained = train_architecture(context, task, Genotype.from_json(found.genotype))
+        trained = train_architecture(
+            context,
+            task,
+            Genotype.from_json(found.genotype),
+            _skeleton(found.skeleton, task),
+            objective=params.get("objective") or OBJECTIVES[0],
+        )
         test = score_on_test(context, task, trained)
     with context.stage("export"):
         architecture_id = export(
@@ -34,3 +45,10 @@ def train_again(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
             trained_from=found.id,
         )
     return {"architecture_id": architecture_id, "task_id": task.id, "test": test}
+
+
+def _skeleton(found: Mapping[str, Any], task: ResolvedTask) -> Skeleton:
+    kept = Skeleton.from_json(found)
+    if kept.image_size != task.image_size:
+        return default_skeleton(task.image_size, task.classes)
+    return replace(kept, classes=task.classes)
