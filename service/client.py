@@ -84,6 +84,7 @@ class Client(ArchitectureCalls):
         budget: Mapping[str, float] | None = None,
         constraints: Mapping[str, float] | None = None,
         search: Mapping[str, Any] | None = None,
+        final: Mapping[str, int] | None = None,
         seed: int | None = None,
         priority: int | None = None,
         idempotency_key: str | None = None,
@@ -96,6 +97,7 @@ class Client(ArchitectureCalls):
             budget: `{"seconds": …}` of the whole job, or `{"iterations": …}` of the search.
             constraints: `{"max_parameters": …, "max_macs": …, "max_latency_ms": …}`, each at most.
             search: `{"strategy": "fuse", "candidates": …, "rounds": …, "k": …}`.
+            final: `{"seeds": …}`, networks trained in the end, 1 to 10.
         """
         fields: Json = {
             "dataset": reference(dataset),
@@ -112,6 +114,7 @@ class Client(ArchitectureCalls):
             "budget": budget,
             "constraints": constraints,
             "search": search,
+            "final": final,
             "seed": seed,
             "priority": priority,
         }

@@ -42,6 +42,9 @@ def recommend(
     rounds: Annotated[
         int | None, typer.Option(help="Rounds of FUSE in an iteration, at most; epochs in random and evolution.")
     ] = None,
+    final_seeds: Annotated[
+        int | None, typer.Option(help="Networks trained in the end, 1 to 10; the best on validation images is taken.")
+    ] = None,
     k: Annotated[int | None, typer.Option("--k", help="Best genotypes that make a baseline's search space.")] = None,
     seed: options.Seed = None,
     priority: Annotated[int | None, typer.Option(help="Larger comes first.")] = None,
@@ -79,6 +82,7 @@ def recommend(
             budget=_given({"seconds": seconds, "iterations": iterations}) or None,
             constraints=_given(limits) or None,
             search=search or None,
+            final=_given({"seeds": final_seeds}) or None,
             seed=seed,
             priority=priority,
         )

@@ -56,6 +56,12 @@ class SearchRequest(Request):
     k: int | None = Field(None, ge=1, le=1000, description="best genotypes of the closest task that span the space")
 
 
+class FinalRequest(Request):
+    """How the network that was found is trained in the end."""
+
+    seeds: int = Field(1, ge=1, le=10, description="networks trained; the best on validation images is the result")
+
+
 class RecommendationRequest(Request):
     """A new task for which an architecture is wanted."""
 
@@ -87,5 +93,6 @@ class RecommendationRequest(Request):
     budget: BudgetRequest | None = None
     constraints: ConstraintsRequest | None = None
     search: SearchRequest = Field(default_factory=SearchRequest)
+    final: FinalRequest = Field(default_factory=FinalRequest)
     seed: Seed = 0
     priority: int = Field(0, ge=-100, le=100, description="higher goes first")

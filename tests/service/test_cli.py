@@ -130,6 +130,7 @@ def service() -> FakeService:
 def run(service: FakeService, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command line with the service behind it; its standard output and error apart."""
     monkeypatch.setattr(submission, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 400)  # a long path stays in one piece
 
     def open_client(url: str, api_key: str | None) -> Client:
         return Client(url, api_key, transport=httpx.MockTransport(service))

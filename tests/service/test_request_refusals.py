@@ -68,7 +68,7 @@ MEANING = [
     ({"network": "vgg17"}, "unknown_network", "network"),
 ]
 # Promised for later: to accept one silently would be to promise it now.
-NOT_YET = ("control", "final", "webhook")
+NOT_YET = ("control", "webhook")
 
 
 def refused(http: httpx.Client, path: str, body: Any) -> dict[str, Any]:
@@ -124,6 +124,8 @@ def test_what_is_not_offered_yet_is_refused_as_unknown(http: httpx.Client, task_
         ({"constraints": {"max_parameters": 0}}, "constraints.max_parameters"),
         ({"constraints": {"max_latency_ms": "fast"}}, "constraints.max_latency_ms"),
         ({"objective": "speed"}, "objective"),
+        ({"final": {"seeds": 11}}, "final.seeds"),
+        ({"final": {"warm_start": True}}, "final.warm_start"),
         ({"search": {"strategy": "magic"}}, "search.strategy"),
         ({"search": {"strategy": "darts", "candidates": 4}}, "search.candidates"),
         ({"image_size": 32, "constraints": {"max_parameters": 10}}, "constraints.max_parameters"),

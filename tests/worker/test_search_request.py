@@ -60,6 +60,15 @@ def test_what_no_network_can_keep_fails_before_anything_is_trained(
     assert "network" not in kinds
 
 
+def test_networks_from_several_seeds_have_a_spread_and_little_data_a_warning(
+    answer: Callable[..., dict[str, Any]],
+) -> None:
+    found = answer(final={"seeds": 2})
+    assert found["test"]["seeds"] == 2
+    assert found["test"]["std_over_seeds"] is not None
+    assert any(warning.startswith("little data") for warning in found["warnings"])
+
+
 def test_a_budget_in_seconds_cuts_the_final_training_to_what_is_left(answer: Callable[..., dict[str, Any]]) -> None:
     found = answer(budget={"seconds": 0.5})
     assert found["search"]["final_epochs"] == 1

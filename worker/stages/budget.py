@@ -48,8 +48,12 @@ class Forecast:
         return {name: round(seconds, 3) for name, seconds in asdict(self).items()}
 
 
-def foretell(context: JobContext, task: ResolvedTask, plan: SearchPlan, objective: str, spent: float) -> Forecast:
-    """Foretells a plan's search and the training of what it finds; `spent` are the job's seconds so far.
+def foretell(
+    context: JobContext, task: ResolvedTask, plan: SearchPlan, objective: str, spent: float, *, networks: int
+) -> Forecast:
+    """Foretells a plan's search and the training of what it finds, `networks` times from several seeds.
+
+    `spent` are the job's seconds so far.
 
     Of a budget in seconds the search gets what was not spent and is not kept for the training (half of it at most)
     and the export.
@@ -60,7 +64,7 @@ def foretell(context: JobContext, task: ResolvedTask, plan: SearchPlan, objectiv
     batch_size = plan.settings.get("batch_size", 64)
     iteration = foretell_iteration(plan.strategy, problem, batch_size=batch_size, seed=plan.seed)
     context.progress(0.0, "foretelling the final training")
-    training = foretell_training(problem, _recipe(task, objective), seed=plan.seed)
+    training = networks * foretell_training(problem, _recipe(task, objective), seed=plan.seed)
     spent += time.monotonic() - began
     if plan.budget_seconds is None:
         search = iteration * _expected_iterations(plan)
@@ -71,16 +75,23 @@ def foretell(context: JobContext, task: ResolvedTask, plan: SearchPlan, objectiv
 
 
 def affordable(
-    context: JobContext, task: ResolvedTask, plan: SearchPlan, genotype: Genotype, objective: str, spent: float
+    context: JobContext,
+    task: ResolvedTask,
+    plan: SearchPlan,
+    genotype: Genotype,
+    objective: str,
+    spent: float,
+    *,
+    networks: int,
 ) -> int | None:
-    """The epochs of the final training that the rest of a budget in seconds allows, one at least; None without one."""
+    """The epochs of each final training that the rest of a budget in seconds allows, one at least; None without one."""
     if plan.budget_seconds is None:
         return None
     config = _recipe(task, objective)
     epochs = config.epochs_for(len(task.full.train))
     network = build_cell_network(genotype, plan.skeleton, seed=0).to(context.device)
     each = seconds_of_epoch(network, task.full.train.to(context.device), config)
-    return affordable_epochs(epochs, each, plan.budget_seconds - spent - EXPORT_SECONDS)
+    return affordable_epochs(epochs, networks * each, plan.budget_seconds - spent - EXPORT_SECONDS)
 
 
 def _recipe(task: ResolvedTask, objective: str) -> TrainConfig:

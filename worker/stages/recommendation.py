@@ -49,6 +49,7 @@ class _RecommendationJob:
         self._spent = (row.document.get("cost") or {}).get("stage_seconds", {})
         self._measure = row.request.get("measure") or MEASURES[0]
         self._objective = row.request.get("objective") or OBJECTIVES[0]
+        self._seeds = (row.request.get("final") or {}).get("seeds") or 1
         self._constraints = Constraints(**(row.request.get("constraints") or {}))
 
     def run(self) -> dict[str, Any]:
@@ -67,8 +68,10 @@ class _RecommendationJob:
         with context.stage("train"):
             epochs = self._affordable_epochs(task, plan, genotype)
             trained = train_architecture(
-                context, task, genotype, plan.skeleton, objective=self._objective, epochs=epochs
+                context, task, genotype, plan.skeleton, objective=self._objective, epochs=epochs, seeds=self._seeds
             )
+            for warning in trained.warnings:
+                self._warn(warning)
             test = score_on_test(context, task, trained)
             self._tell(validation=trained.validation(), test=test)
         with context.stage("export"):
@@ -92,7 +95,7 @@ class _RecommendationJob:
         forecast = (
             Forecast.from_json(foretold)
             if foretold is not None
-            else foretell(self._context, task, plan, self._objective, spent)
+            else foretell(self._context, task, plan, self._objective, spent, networks=self._seeds)
         )
         if (budget := plan.budget_seconds) is not None:
             plan = replace(plan, seconds=forecast.search)
@@ -130,7 +133,7 @@ class _RecommendationJob:
         told = self._told["search"]
         if "final_epochs" not in told:
             spent = sum(self._cost()["stage_seconds"].values())
-            epochs = affordable(self._context, task, plan, genotype, self._objective, spent)
+            epochs = affordable(self._context, task, plan, genotype, self._objective, spent, networks=self._seeds)
             self._tell(search={**told, "final_epochs": epochs})
         most: int | None = self._told["search"]["final_epochs"]
         return most
