@@ -20,7 +20,7 @@ demo: install
 
 # Two tests at a time, each computing on one thread: small tensors gain nothing from more.
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 check: install
 	$(BIN)/ruff format --check .
