@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-ranking bench-fuse bench-screen bench-strategies
 
-.PHONY: install demo test check bench $(BENCHMARKS) format clean
+.PHONY: install demo test test-long check bench $(BENCHMARKS) format clean
 
 install: $(VENV)/.installed
 
@@ -21,6 +21,10 @@ demo: install
 # Two tests at a time, each computing on one thread: small tensors gain nothing from more.
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+# What `make test` leaves out for its length: more stages to kill and to cancel in.
+test-long: install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long
 
 check: install
 	$(BIN)/ruff format --check .

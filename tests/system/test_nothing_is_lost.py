@@ -19,6 +19,11 @@ def expect_one_success(up, asked: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
+def long(stage: str) -> Any:
+    """A stage that only `make test-long` goes through: another test kills or cancels in it, in another way."""
+    return pytest.param(stage, marks=pytest.mark.long)
+
+
 @pytest.mark.parametrize("stages", [("resolve", "fit"), ("distance", "search"), ("train", "export")])
 def test_a_killed_runner_loses_nothing(up, stripes: dict[str, Any], stages: tuple[str, str]) -> None:
     asked = up.recommend(stripes, labels=ACROSS)
@@ -29,7 +34,7 @@ def test_a_killed_runner_loses_nothing(up, stripes: dict[str, Any], stages: tupl
     expect_one_success(up, asked)
 
 
-@pytest.mark.parametrize("stage", ["fit", "distance", "search", "train"])
+@pytest.mark.parametrize("stage", ["fit", long("distance"), "search", long("train")])
 def test_a_killed_worker_loses_nothing(up, stripes: dict[str, Any], stage: str) -> None:
     asked = up.recommend(stripes, labels=ACROSS)
     up.wait_for_stage(asked["job_id"], stage)
@@ -37,7 +42,7 @@ def test_a_killed_worker_loses_nothing(up, stripes: dict[str, Any], stage: str) 
     expect_one_success(up, asked)
 
 
-@pytest.mark.parametrize("stage", ["fit", "distance", "search", "train"])
+@pytest.mark.parametrize("stage", [long("fit"), "distance", long("search"), "train"])
 def test_a_killed_service_goes_on_after_its_restart(up, stripes: dict[str, Any], stage: str) -> None:
     asked = up.recommend(stripes, labels=ACROSS)
     up.wait_for_stage(asked["job_id"], stage)
@@ -73,7 +78,7 @@ def restarted(up):
     return up
 
 
-@pytest.mark.parametrize("stage", ["fit", "distance", "search", "train"])
+@pytest.mark.parametrize("stage", [long("fit"), "distance", "search", long("train")])
 def test_a_running_job_can_be_cancelled(up, stripes: dict[str, Any], stage: str) -> None:
     asked = up.recommend(stripes, labels=ACROSS)
     up.wait_for_stage(asked["job_id"], stage)
