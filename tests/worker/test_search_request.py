@@ -1,16 +1,24 @@
 """What a recommendation's request says of its search: strategy, budget, constraints."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from ldnas.search.names import STRATEGIES
 from ldnas.space.complexity import parameters
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import Skeleton
+from ldnas.space.space import FULL_SPACE
+from worker.artifacts import open_store
 from worker.registry.models import Job, JobState
-from worker.registry.session import Engine, reading
+from worker.registry.session import Engine, reading, unit_of_work
+from worker.settings import Settings
+from worker.stages.checkpoints import Checkpoints
+from worker.stages.context import JobContext
+from worker.stages.recommendation import _RecommendationJob
 
 Finish = Callable[[str], Job]
 
@@ -74,3 +82,27 @@ def test_a_budget_in_seconds_cuts_the_final_training_to_what_is_left(answer: Cal
     assert found["search"]["final_epochs"] == 1
     assert any("of the 0.5 seconds" in warning for warning in found["warnings"])
     assert found["search"]["scored"] >= 1
+
+
+def _context(settings: Settings, engine: Engine, job: Job) -> JobContext:
+    store = open_store(settings.artifact_url)
+    checkpoints = Checkpoints(engine, store, job.id, job.attempt, job.checkpoint)
+    return JobContext(settings, engine, store, checkpoints, job.id, job.attempt, torch.device("cpu"))
+
+
+def test_a_resumed_recommendation_keeps_the_epochs_and_the_cell_that_were_chosen(
+    settings: Settings, engine: Engine, claim: Callable[[str], Job], add_recommendation: Callable[..., str]
+) -> None:
+    job_id = add_recommendation("one", request={"budget": {"seconds": 60}})
+    job = claim(job_id)
+    forecast = {"iteration": 1.0, "search": 10.0, "training": 5.0, "job": 60.0}
+    chosen = Genotype(("identity",) * 6)
+    told = {"search": {"forecast": forecast, "final_epochs": 7, "scored": 3, "chosen": chosen.to_json()}}
+    with unit_of_work(engine) as registry:
+        registry.recommendations.merge_document("one", job_id, job.attempt, told)
+    resumed = _RecommendationJob(_context(settings, engine, job), "one", "target-of-one")
+    task = SimpleNamespace(image_size=8, classes=2, seed=0, search_data_key="data")
+    plan = resumed._plan_search(task, FULL_SPACE)
+    assert plan.seconds == 10.0
+    assert resumed._fast_enough(plan, []) == chosen
+    assert resumed._affordable_epochs(task, plan, chosen) == 7
