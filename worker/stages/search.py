@@ -138,15 +138,19 @@ def search_once(context: JobContext, task: ResolvedTask, plan: SearchPlan) -> Se
 
     All that were sampled are kept with their scores and linked to the task.
     """
-    key = plan.key(task)
-    with context.reading() as registry:
-        rows = registry.results.search(key)
-    if not rows:
-        rows = _search(context, task, plan, key)
+    rows = scored_genotypes(context, task, plan)
     with context.unit_of_work() as registry:
         registry.tasks.link_genotypes(task.id, [row.id for row in rows])
         registry.jobs.add_event(context.job_id, context.fence, "genotype", {"genotype": rows[0].genotype})
     return rows
+
+
+def scored_genotypes(context: JobContext, task: ResolvedTask, plan: SearchPlan) -> Sequence[GenotypeRow]:
+    """The same without a link to the task: of no consequence for what is searched later."""
+    key = plan.key(task)
+    with context.reading() as registry:
+        rows = registry.results.search(key)
+    return rows or _search(context, task, plan, key)
 
 
 def _search(context: JobContext, task: ResolvedTask, plan: SearchPlan, key: str) -> Sequence[GenotypeRow]:

@@ -44,6 +44,7 @@ class TrainedArchitecture:
     Attributes:
         best: the network that is the result: of all that were trained, the best on validation images.
         networks: all that were trained, one for each seed, in the order of the seeds.
+        config: the recipe that they were trained by.
         warnings: what a reader of the scores has to know of the data, in words.
     """
 
@@ -51,6 +52,7 @@ class TrainedArchitecture:
     skeleton: Skeleton
     best: FinishedNetwork
     networks: tuple[FinishedNetwork, ...]
+    config: TrainConfig
     warnings: tuple[str, ...] = ()
 
     @property
@@ -103,11 +105,11 @@ def train_architecture(
     )
     config = final_config(facts, objective=objective, epochs=epochs)
     networks = tuple(
-        _finish(context, task, genotype, skeleton, config, on_epoch=_teller(context, number, seeds), number=number)
+        finish_cell(context, task, genotype, skeleton, config, on_epoch=_teller(context, number, seeds), number=number)
         for number in range(seeds)
     )
     best = max(networks, key=lambda finished: score(finished.validation, objective))
-    return TrainedArchitecture(genotype, skeleton, best, networks, warnings_of(facts, objective=objective))
+    return TrainedArchitecture(genotype, skeleton, best, networks, config, warnings_of(facts, objective=objective))
 
 
 def score_on_test(context: JobContext, task: ResolvedTask, trained: TrainedArchitecture) -> dict[str, Any]:
@@ -132,7 +134,7 @@ def score_on_test(context: JobContext, task: ResolvedTask, trained: TrainedArchi
     }
 
 
-def _finish(
+def finish_cell(
     context: JobContext,
     task: ResolvedTask,
     genotype: Genotype,
@@ -142,17 +144,31 @@ def _finish(
     number: int,
     on_epoch: Callable[[int, int], None],
 ) -> FinishedNetwork:
-    """The network of this number, each with a seed and so a content key of its own."""
-    numbered = (number,) if number else ()
-    seed = derive_seed(task.seed, "final", task.search_data_key, *numbered)
+    """The network of a cell, finished; see `finish`."""
     design = json_digest({"genotype": genotype.to_json(), "skeleton": skeleton.to_json()})
-    plan = FitPlan(f"cell:{design[:32]}", task.search_data_key, config, seed)
 
-    def build() -> nn.Module:
+    def build(seed: int) -> nn.Module:
         return build_cell_network(genotype, skeleton, seed=seed)
 
-    row = fit_once(context, plan, build, task.full, on_epoch=on_epoch)
-    network = build()
+    return finish(context, task, f"cell:{design[:32]}", build, config, number=number, on_epoch=on_epoch)
+
+
+def finish(
+    context: JobContext,
+    task: ResolvedTask,
+    architecture: str,
+    build: Callable[[int], nn.Module],
+    config: TrainConfig,
+    *,
+    number: int,
+    on_epoch: Callable[[int, int], None],
+) -> FinishedNetwork:
+    """Trains what `build` makes of a seed; each `number` has a seed, and so a content key, of its own."""
+    numbered = (number,) if number else ()
+    seed = derive_seed(task.seed, "final", task.search_data_key, *numbered)
+    plan = FitPlan(architecture, task.search_data_key, config, seed)
+    row = fit_once(context, plan, lambda: build(seed), task.full, on_epoch=on_epoch)
+    network = build(seed)
     network.load_state_dict(load_safetensors(context.store.read(row.weights)))
     network.to(context.device).eval()
     return FinishedNetwork(network, row, evaluate(network, task.full.validation))
