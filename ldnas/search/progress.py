@@ -102,7 +102,7 @@ class SearchProgress:
     def after(self, iteration: "Iteration", seconds: float) -> "SearchProgress":
         """The progress once this iteration is done; `seconds` is the time of the whole search by then."""
         latest = {score.genotype: score for score in self.scored}
-        for score in iteration.scores:
+        for score in (*iteration.scores, *iteration.compared):
             before = latest.get(score.genotype)
             if before is None or score.epochs >= before.epochs:
                 latest[score.genotype] = score
@@ -112,15 +112,19 @@ class SearchProgress:
 
 @dataclass(frozen=True)
 class Iteration:
-    """What a strategy's iteration gives back: its record, its candidates' scores, what the next one goes on from."""
+    """What a strategy's iteration gives back: its record, its candidates' scores, what the next one goes on from.
+
+    `compared` are further scores that it found, of genotypes sampled in it or before.
+    """
 
     record: IterationRecord
     scores: tuple[ScoredGenotype, ...]
     carried: dict[str, Any] | None = None
+    compared: tuple[ScoredGenotype, ...] = ()
 
 
 def run_iterations(
-    iterate: Callable[[SearchProgress, Callable[[], bool]], Iteration],
+    iterate: Callable[[SearchProgress, Callable[[], bool]], Iteration | None],
     problem: SearchProblem,
     *,
     budget: SearchBudget,
@@ -136,7 +140,7 @@ def run_iterations(
 
     Args:
         iterate: runs one iteration, given the progress before it and a function that tells, between two rounds,
-            whether the time is over.
+            whether the time is over; None, never at first, where nothing is left to search.
         patience: None where a genotype's score goes on changing after it was seen, as with shared weights: neither
             an incumbent that stays nor a space that was seen then ends the search, unless it has one cell only.
         schedule: iterations after which the search is done at the latest, however large the budget.
@@ -152,6 +156,8 @@ def run_iterations(
 
     while not (_over(progress, budget, clock() - began) or _done(progress, problem, patience, schedule)):
         iteration = iterate(progress, expired)
+        if iteration is None:
+            break
         progress = progress.after(iteration, clock() - began)
         on_state(progress.to_state(key))
         on_event(_iteration_event(iteration))

@@ -1,0 +1,284 @@
+"""Any strategy over repeated splits of little data, so that no choice fits one handful of validation images."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from statistics import fmean
+from typing import Any, Self
+
+from ldnas.data.search_split import search_splits
+from ldnas.errors import InvalidSearchError
+from ldnas.evaluation import evaluate
+from ldnas.objectives import OBJECTIVES, require_objective, score
+from ldnas.search.base import SearchBudget, SearchProblem, Strategy
+from ldnas.search.progress import Clock, Iteration, SearchProgress, run_iterations, search_key
+from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome
+from ldnas.seeding import derive_seed
+from ldnas.space.genotype import Genotype
+from ldnas.space.network import build_cell_network
+from ldnas.train import TrainConfig, fit
+
+_NO_TIME = 1e-9
+
+
+@dataclass(frozen=True)
+class OverSplitsConfig:
+    """How winners of the splits are compared.
+
+    Attributes:
+        repetitions: splits.
+        objective: what winners are compared by; see `ldnas.objectives`.
+        steps: weight steps of each training for the comparison, at least; it runs whole epochs.
+        batch_size: training images per step.
+
+    Raises:
+        InvalidSearchError: fewer than two splits, or a number that is not positive.
+        UnknownObjectiveError: no objective of that name.
+    """
+
+    repetitions: int = 3
+    objective: str = OBJECTIVES[0]
+    steps: int = 40
+    batch_size: int = 16
+
+    def __post_init__(self) -> None:
+        require_objective(self.objective)
+        if self.repetitions < 2:
+            raise InvalidSearchError("a search over splits has at least two of them", field="search.repetitions")
+        if self.steps < 1 or self.batch_size < 1:
+            raise InvalidSearchError("steps and batch_size are more than 0", field="search.steps")
+
+    @property
+    def training(self) -> TrainConfig:
+        """The short training of a comparison; its classes weigh as in the final training."""
+        weighting = 0.0 if self.objective == "accuracy" else 1.0
+        return TrainConfig(epochs=1, minimum_steps=self.steps, batch_size=self.batch_size, class_weighting=weighting)
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A genotype that has led the search of some split.
+
+    Attributes:
+        mean: its score under the objective, mean over all splits, in [0, 1]; None until it is compared.
+    """
+
+    genotype: Genotype
+    mean: float | None = None
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The finalist written by `to_json`."""
+        return cls(Genotype.from_json(value["genotype"]), value["mean"])
+
+    def to_json(self) -> dict[str, Any]:
+        """The finalist as a JSON value."""
+        return {"genotype": self.genotype.to_json(), "mean": self.mean}
+
+
+@dataclass(frozen=True)
+class _Carried:
+    """What one iteration goes on from: the state of each split's own search, and all finalists in their order."""
+
+    searches: tuple[dict[str, Any] | None, ...]
+    finalists: tuple[Finalist, ...] = ()
+
+    @classmethod
+    def of(cls, progress: SearchProgress, repetitions: int) -> Self:
+        if progress.carried is None:
+            return cls((None,) * repetitions)
+        finalists = tuple(Finalist.from_json(value) for value in progress.carried["finalists"])
+        return cls(tuple(progress.carried["searches"]), finalists)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"searches": list(self.searches), "finalists": [finalist.to_json() for finalist in self.finalists]}
+
+
+@dataclass
+class _Listener:
+    """Hears one iteration of a split's search, and passes on what belongs to the whole one."""
+
+    iteration: int
+    incumbent: Genotype | None
+    on_event: Callable[[SearchEvent], None]
+    state: dict[str, Any] | None = field(default=None)
+
+    def hear(self, event: SearchEvent) -> None:
+        if event.kind != "iteration":  # the iteration ends with the comparison, not before
+            self.on_event(replace(event, iteration=self.iteration, incumbent=self.incumbent))
+
+    def keep(self, state: dict[str, Any]) -> None:
+        self.state = state
+
+
+@dataclass(frozen=True)
+class OverSplits:
+    """The strategy in `strategy`, on each of several splits in turn. `clock` counts a budget in seconds."""
+
+    strategy: Strategy
+    config: OverSplitsConfig = OverSplitsConfig()
+    clock: Clock = time.monotonic
+
+    def search(
+        self,
+        problem: SearchProblem,
+        *,
+        budget: SearchBudget,
+        seed: int,
+        on_event: Callable[[SearchEvent], None],
+        state: dict[str, Any] | None,
+        on_state: Callable[[dict[str, Any]], None],
+    ) -> SearchOutcome:
+        """Iteration i is the next one of the search on split i mod R; see `Strategy.search`.
+
+        Each split has a search of its own, which ends by its own criterion; the budget is that of all together. What
+        leads a split for the first time is a finalist. From the second one on, each finalist is trained from scratch
+        on every split for `OverSplitsConfig.steps` steps, all from the same seeds, and the incumbent is the one with
+        the best mean score over all splits, the first of equals. So a search may end after any iteration: where there
+        are fewer of them than splits, the splits left out propose nothing, but judge all the same.
+
+        A finalist costs R short trainings within its iteration and so within the budget. Where the time ends before,
+        it is not compared and cannot win. Validation images that are enough (`is_enough`) are not split anew: then
+        this is the strategy itself.
+
+        Raises:
+            InvalidSearchError: `state` belongs to another search.
+        """
+        splits = search_splits(problem.train, problem.validation, seed=seed, repetitions=self.config.repetitions)
+        if len(splits) == 1:
+            return self.strategy.search(
+                problem, budget=budget, seed=seed, on_event=on_event, state=state, on_state=on_state
+            )
+        problems = [replace(problem, train=split.train, validation=split.validation) for split in splits]
+        began = self.clock() - (state or {}).get("seconds", 0.0)
+
+        def left() -> float | None:
+            # Never 0: a search with no time left still finishes a first round.
+            return None if budget.seconds is None else max(_NO_TIME, budget.seconds - (self.clock() - began))
+
+        def iterate(progress: SearchProgress, expired: Callable[[], bool]) -> Iteration | None:
+            return self._iterate(problems, progress, seed, on_event, left, expired)
+
+        name = f"{type(self.strategy).__name__} over splits"
+        config = {**asdict(self.config), "strategy": asdict(self.strategy.config)}
+        return run_iterations(
+            iterate,
+            problem,
+            budget=budget,
+            patience=None,
+            key=search_key(name, config, problem, seed),
+            state=state,
+            on_event=on_event,
+            on_state=on_state,
+            clock=self.clock,
+        )
+
+    def _iterate(
+        self,
+        problems: Sequence[SearchProblem],
+        progress: SearchProgress,
+        seed: int,
+        on_event: Callable[[SearchEvent], None],
+        left: Callable[[], float | None],
+        expired: Callable[[], bool],
+    ) -> Iteration | None:
+        """One iteration on the next split whose search is not over; None where all are."""
+        number, carried = len(progress.history), _Carried.of(progress, len(problems))
+        for turn in range(len(problems)):
+            split = (number + turn) % len(problems)
+            listener = _Listener(number, progress.incumbent, on_event)
+            found = self._step(
+                problems[split], carried.searches[split], derive_seed(seed, "search", split), listener, left()
+            )
+            if listener.state is not None:
+                break
+        else:
+            return None
+        searches = (*carried.searches[:split], listener.state, *carried.searches[split + 1 :])
+        finalists = carried.finalists
+        if found.best not in {finalist.genotype for finalist in finalists}:
+            finalists = (*finalists, Finalist(found.best))
+        finalists, compared = self._compare(problems, finalists, seed, listener, found.history[-1].rounds, expired)
+        record = _record(found.history[-1], number, _leader(finalists), progress.incumbent)
+        scores = {score.genotype: score for score in found.scored}
+        return Iteration(
+            record,
+            tuple(scores[genotype] for genotype in record.genotypes),
+            _Carried(searches, finalists).to_json(),
+            compared,
+        )
+
+    def _step(
+        self,
+        problem: SearchProblem,
+        begun: dict[str, Any] | None,
+        seed: int,
+        listener: _Listener,
+        seconds: float | None,
+    ) -> SearchOutcome:
+        """One more iteration of one split's search, unless it is over: then the listener gets no state."""
+        done = len(begun["history"]) if begun is not None else 0
+        return self.strategy.search(
+            problem,
+            budget=SearchBudget(done + 1, seconds),
+            seed=seed,
+            on_event=listener.hear,
+            # `seconds` are those of this iteration: whether it fits was asked of the whole search.
+            state={**begun, "seconds": 0.0} if begun is not None else None,
+            on_state=listener.keep,
+        )
+
+    def _compare(
+        self,
+        problems: Sequence[SearchProblem],
+        finalists: Sequence[Finalist],
+        seed: int,
+        listener: _Listener,
+        round_number: int,
+        expired: Callable[[], bool],
+    ) -> tuple[tuple[Finalist, ...], tuple[ScoredGenotype, ...]]:
+        """The finalists with their means, as far as the time goes, and the scores of those that are new among them.
+
+        One alone needs no comparison.
+        """
+        known, scores = list(finalists), []
+        for place, finalist in enumerate(finalists):
+            if finalist.mean is not None or len(finalists) == 1 or expired():
+                continue
+            mean, scored = self._mean_score(problems, finalist.genotype, derive_seed(seed, "comparison"))
+            known[place] = Finalist(finalist.genotype, mean)
+            scores.append(scored)
+            accuracies = (scored.validation_accuracy,)
+            event = SearchEvent("round", 0, round_number, (finalist.genotype,), (), accuracies, None)
+            listener.hear(event)
+            round_number += 1
+        return tuple(known), tuple(scores)
+
+    def _mean_score(
+        self, problems: Sequence[SearchProblem], genotype: Genotype, seed: int
+    ) -> tuple[float, ScoredGenotype]:
+        """The score under the objective and the plain scores, each the mean over all splits."""
+        config, evaluations = self.config.training, []
+        for number, problem in enumerate(problems):
+            own_seed = derive_seed(seed, number)
+            network = build_cell_network(genotype, problem.skeleton, seed=own_seed)
+            network.to(problem.train.images.device)
+            fit(network, problem.train, config=config, seed=own_seed)
+            evaluations.append(evaluate(network, problem.validation))
+        return fmean(score(evaluation, self.config.objective) for evaluation in evaluations), ScoredGenotype(
+            genotype,
+            fmean(evaluation.accuracy for evaluation in evaluations),
+            fmean(evaluation.balanced_accuracy for evaluation in evaluations),
+            config.epochs_for(len(problems[0].train)),
+        )
+
+
+def _leader(finalists: Sequence[Finalist]) -> Genotype:
+    """The best mean, the first of equals; the first finalist while none is compared."""
+    best = max(finalists, key=lambda finalist: -1.0 if finalist.mean is None else finalist.mean)
+    return best.genotype
+
+
+def _record(record: IterationRecord, number: int, incumbent: Genotype, before: Genotype | None) -> IterationRecord:
+    """A split's own record as one of the whole search."""
+    return replace(record, iteration=number, incumbent=incumbent, new_incumbent=incumbent != before)
