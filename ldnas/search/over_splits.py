@@ -1,22 +1,20 @@
 """Any strategy over repeated splits of little data, so that no choice fits one handful of validation images."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from statistics import fmean
 from typing import Any, Self
 
 from ldnas.data.search_split import search_splits
 from ldnas.errors import InvalidSearchError
-from ldnas.evaluation import evaluate
-from ldnas.objectives import OBJECTIVES, require_objective, score
+from ldnas.objectives import OBJECTIVES, require_objective
 from ldnas.search.base import SearchBudget, SearchProblem, Strategy
+from ldnas.search.finalists import Finalist, compare, leader
 from ldnas.search.progress import Clock, Iteration, SearchProgress, run_iterations, search_key
 from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
-from ldnas.space.network import build_cell_network
-from ldnas.train import TrainConfig, fit
+from ldnas.train import TrainConfig
 
 _NO_TIME = 1e-9
 
@@ -53,27 +51,6 @@ class OverSplitsConfig:
         """The short training of a comparison; its classes weigh as in the final training."""
         weighting = 0.0 if self.objective == "accuracy" else 1.0
         return TrainConfig(epochs=1, minimum_steps=self.steps, batch_size=self.batch_size, class_weighting=weighting)
-
-
-@dataclass(frozen=True)
-class Finalist:
-    """A genotype that has led the search of some split.
-
-    Attributes:
-        mean: its score under the objective, mean over all splits, in [0, 1]; None until it is compared.
-    """
-
-    genotype: Genotype
-    mean: float | None = None
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The finalist written by `to_json`."""
-        return cls(Genotype.from_json(value["genotype"]), value["mean"])
-
-    def to_json(self) -> dict[str, Any]:
-        """The finalist as a JSON value."""
-        return {"genotype": self.genotype.to_json(), "mean": self.mean}
 
 
 @dataclass(frozen=True)
@@ -198,8 +175,17 @@ class OverSplits:
         finalists = carried.finalists
         if found.best not in {finalist.genotype for finalist in finalists}:
             finalists = (*finalists, Finalist(found.best))
-        finalists, compared = self._compare(problems, finalists, seed, listener, found.history[-1].rounds, expired)
-        record = _record(found.history[-1], number, _leader(finalists), progress.incumbent)
+        own = found.history[-1]
+        finalists, compared = compare(
+            finalists,
+            problems,
+            objective=self.config.objective,
+            training=self.config.training,
+            seed=derive_seed(seed, "comparison"),
+            on_score=lambda place, scored: listener.hear(_told(own.rounds + place, scored)),
+            expired=expired,
+        )
+        record = _record(own, number, leader(finalists), progress.incumbent)
         scores = {score.genotype: score for score in found.scored}
         return Iteration(
             record,
@@ -228,57 +214,12 @@ class OverSplits:
             on_state=listener.keep,
         )
 
-    def _compare(
-        self,
-        problems: Sequence[SearchProblem],
-        finalists: Sequence[Finalist],
-        seed: int,
-        listener: _Listener,
-        round_number: int,
-        expired: Callable[[], bool],
-    ) -> tuple[tuple[Finalist, ...], tuple[ScoredGenotype, ...]]:
-        """The finalists with their means, as far as the time goes, and the scores of those that are new among them.
-
-        One alone needs no comparison.
-        """
-        known, scores = list(finalists), []
-        for place, finalist in enumerate(finalists):
-            if finalist.mean is not None or len(finalists) == 1 or expired():
-                continue
-            mean, scored = self._mean_score(problems, finalist.genotype, derive_seed(seed, "comparison"))
-            known[place] = Finalist(finalist.genotype, mean)
-            scores.append(scored)
-            accuracies = (scored.validation_accuracy,)
-            event = SearchEvent("round", 0, round_number, (finalist.genotype,), (), accuracies, None)
-            listener.hear(event)
-            round_number += 1
-        return tuple(known), tuple(scores)
-
-    def _mean_score(
-        self, problems: Sequence[SearchProblem], genotype: Genotype, seed: int
-    ) -> tuple[float, ScoredGenotype]:
-        """The score under the objective and the plain scores, each the mean over all splits."""
-        config, evaluations = self.config.training, []
-        for number, problem in enumerate(problems):
-            own_seed = derive_seed(seed, number)
-            network = build_cell_network(genotype, problem.skeleton, seed=own_seed)
-            network.to(problem.train.images.device)
-            fit(network, problem.train, config=config, seed=own_seed)
-            evaluations.append(evaluate(network, problem.validation))
-        return fmean(score(evaluation, self.config.objective) for evaluation in evaluations), ScoredGenotype(
-            genotype,
-            fmean(evaluation.accuracy for evaluation in evaluations),
-            fmean(evaluation.balanced_accuracy for evaluation in evaluations),
-            config.epochs_for(len(problems[0].train)),
-        )
-
-
-def _leader(finalists: Sequence[Finalist]) -> Genotype:
-    """The best mean, the first of equals; the first finalist while none is compared."""
-    best = max(finalists, key=lambda finalist: -1.0 if finalist.mean is None else finalist.mean)
-    return best.genotype
-
 
 def _record(record: IterationRecord, number: int, incumbent: Genotype, before: Genotype | None) -> IterationRecord:
     """A split's own record as one of the whole search."""
     return replace(record, iteration=number, incumbent=incumbent, new_incumbent=incumbent != before)
+
+
+def _told(number: int, scored: ScoredGenotype) -> SearchEvent:
+    """A comparison as one more round of an iteration; the listener puts in which one."""
+    return SearchEvent("round", 0, number, (scored.genotype,), (), (scored.validation_accuracy,), None)

@@ -48,7 +48,7 @@ STRATEGIES = {
     "random_sharing": lambda clock: RandomSharing(RandomSharingConfig(**SHARED, candidates=4), clock),
 }
 SECONDS = {"fuse_over_splits": 40.0}
-"""Seconds of a short search on a clock that goes on with every look at it; a search within a search looks more often."""
+"""Seconds of a short search by a clock that goes on with every look at it; a search in a search looks more often."""
 SHARING = {
     "darts": {"alpha", "adam"},
     "darts_second_order": {"alpha", "adam"},
