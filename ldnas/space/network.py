@@ -1,6 +1,6 @@
 """The network of a genotype: its cell, placed in a skeleton."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -86,6 +86,15 @@ def build_cell_network(genotype: Genotype, skeleton: Skeleton, *, seed: int) -> 
     """
     with weights_drawn_from(seed):
         return CellNetwork(genotype, skeleton)
+
+
+def start_from(network: CellNetwork, weights: Mapping[str, Tensor]) -> None:
+    """Puts the weights and buffers of a network of the same cell and widths into `network`, but for its linear head.
+
+    The other one may tell apart other classes, of any number: the head keeps the weights that it has.
+    """
+    own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith("head.")}
+    network.load_state_dict({**weights, **own})
 
 
 @contextmanager
