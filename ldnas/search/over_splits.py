@@ -17,6 +17,7 @@ from ldnas.space.genotype import Genotype
 from ldnas.train import TrainConfig
 
 _NO_TIME = 1e-9
+_LARGEST_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class OverSplitsConfig:
         repetitions: splits.
         objective: what winners are compared by; see `ldnas.objectives`.
         steps: weight steps of each training for the comparison, at least; it runs whole epochs.
-        batch_size: training images per step.
+        batch_size: training images per step, at least; of more images, so many that an epoch has `steps` of them, up
+            to 64.
 
     Raises:
         InvalidSearchError: fewer than two splits, or a number that is not positive.
@@ -46,11 +48,14 @@ class OverSplitsConfig:
         if self.steps < 1 or self.batch_size < 1:
             raise InvalidSearchError("steps and batch_size are more than 0", field="search.steps")
 
-    @property
-    def training(self) -> TrainConfig:
-        """The short training of a comparison; its classes weigh as in the final training."""
-        weighting = 0.0 if self.objective == "accuracy" else 1.0
-        return TrainConfig(epochs=1, minimum_steps=self.steps, batch_size=self.batch_size, class_weighting=weighting)
+    def training(self, images: int) -> TrainConfig:
+        """The short training of a comparison on `images` training images; classes weigh as in the final training."""
+        return TrainConfig(
+            epochs=1,
+            minimum_steps=self.steps,
+            batch_size=max(self.batch_size, min(_LARGEST_BATCH, images // self.steps)),
+            class_weighting=0.0 if self.objective == "accuracy" else 1.0,
+        )
 
 
 @dataclass(frozen=True)
@@ -180,7 +185,7 @@ class OverSplits:
             finalists,
             problems,
             objective=self.config.objective,
-            training=self.config.training,
+            training=self.config.training(len(problems[0].train)),
             seed=derive_seed(seed, "comparison"),
             on_score=lambda place, scored: listener.hear(_told(own.rounds + place, scored)),
             expired=expired,

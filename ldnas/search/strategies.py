@@ -17,20 +17,28 @@ from ldnas.search.random_sharing import RandomSharing, RandomSharingConfig
 
 
 def build_strategy(
-    name: str, *, candidates: int | None = None, rounds: int | None = None, clock: Clock = time.monotonic
+    name: str,
+    *,
+    candidates: int | None = None,
+    rounds: int | None = None,
+    batch_size: int | None = None,
+    clock: Clock = time.monotonic,
 ) -> Strategy:
     """The strategy of that name; a setting that is None is the strategy's own default.
 
     Args:
         candidates: networks of one iteration.
         rounds: FUSE's rounds; the epochs of a network in `random` and `evolution`.
+        batch_size: training images per weight step; every strategy takes it.
         clock: tells the seconds that a budget in seconds is counted in.
 
     Raises:
         UnknownStrategyError: no strategy has that name.
         InvalidSearchError: the strategy does not take a setting, or not that value of it.
     """
-    given = require_settings(name, candidates=candidates, rounds=rounds)
+    given = dict(require_settings(name, candidates=candidates, rounds=rounds))
+    if batch_size is not None:
+        given["batch_size"] = batch_size
     return _BUILDERS[name](given, clock)
 
 
@@ -50,8 +58,8 @@ _BUILDERS: dict[str, Callable[[Mapping[str, Any], Clock], Strategy]] = {
     "random": lambda given, clock: RandomSearch(RandomSearchConfig(**_epochs(given)), clock),
     "random_sharing": lambda given, clock: RandomSharing(RandomSharingConfig(**given), clock),
     "enas": lambda given, clock: Enas(EnasConfig(**given), clock),
-    "darts": lambda given, clock: Darts(DartsConfig(), clock),
-    "darts_second_order": lambda given, clock: Darts(DartsConfig(order=2), clock),
-    "pc_darts": lambda given, clock: PcDarts(PcDartsConfig(), clock),
+    "darts": lambda given, clock: Darts(DartsConfig(**given), clock),
+    "darts_second_order": lambda given, clock: Darts(DartsConfig(**given, order=2), clock),
+    "pc_darts": lambda given, clock: PcDarts(PcDartsConfig(**given), clock),
     "evolution": lambda given, clock: Evolution(_evolution(given), clock),
 }

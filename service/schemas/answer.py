@@ -108,6 +108,9 @@ class SearchRun(Part):
 
     strategy: str | None = None
     settings: dict[str, Any] | None = Field(None, description="of the strategy, those chosen by default included")
+    splits: int | None = Field(
+        None, description="into training and validation images, that winners were compared on; 1: the task's own"
+    )
     constraints: dict[str, float] | None = Field(None, description="the limits that were asked for")
     latency_table: dict[str, Any] | None = Field(None, description="milliseconds by primitive, under a latency limit")
     forecast: dict[str, float] | None = Field(

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 import torch
 
+from ldnas.data.task_data import ImageSet
 from ldnas.search.names import STRATEGIES
+from ldnas.search.over_splits import OverSplits
 from ldnas.space.complexity import parameters
 from ldnas.space.genotype import Genotype
-from ldnas.space.skeleton import Skeleton
+from ldnas.space.skeleton import Skeleton, default_skeleton
 from ldnas.space.space import FULL_SPACE
 from worker.artifacts import open_store
 from worker.registry.models import Job, JobState
@@ -19,6 +21,7 @@ from worker.settings import Settings
 from worker.stages.checkpoints import Checkpoints
 from worker.stages.context import JobContext
 from worker.stages.recommendation import _RecommendationJob
+from worker.stages.search import target_search
 
 Finish = Callable[[str], Job]
 
@@ -101,8 +104,42 @@ def test_a_resumed_recommendation_keeps_the_epochs_and_the_cell_that_were_chosen
     with unit_of_work(engine) as registry:
         registry.recommendations.merge_document("one", job_id, job.attempt, told)
     resumed = _RecommendationJob(_context(settings, engine, job), "one", "target-of-one")
-    task = SimpleNamespace(image_size=8, classes=2, seed=0, search_data_key="data")
+    task = _task(4, 4)
     plan = resumed._plan_search(task, FULL_SPACE)
     assert plan.seconds == 10.0
     assert resumed._fast_enough(plan, []) == chosen
     assert resumed._affordable_epochs(task, plan, chosen) == 7
+
+
+def _task(train: int, validation: int) -> Any:
+    """A task of two classes with so many images."""
+
+    def images(count: int) -> ImageSet:
+        return ImageSet(torch.zeros(count, 3, 8, 8, dtype=torch.uint8), torch.arange(count) % 2)
+
+    full = SimpleNamespace(train=images(train), validation=images(validation))
+    return SimpleNamespace(image_size=8, classes=2, seed=0, search_data_key="data", full=full)
+
+
+def test_few_validation_images_are_searched_over_splits_under_a_key_of_their_own() -> None:
+    skeleton = default_skeleton(8, 2)
+    little, enough = (target_search(_task(1000, count), FULL_SPACE, skeleton, {}) for count in (199, 200))
+    balanced = target_search(_task(1000, 199), FULL_SPACE, skeleton, {"objective": "balanced_accuracy"})
+    assert (little.splits, enough.splits) == (3, 1)
+    assert isinstance(little.searcher(), OverSplits)
+    assert enough.searcher() is enough.strategy
+    task = _task(1000, 0)
+    assert len({plan.key(task) for plan in (little, enough, balanced)}) == 3
+
+
+@pytest.mark.parametrize(("images", "batch_size"), [(40, 8), (200, 20), (5000, 64)])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_pass_over_few_images_still_has_some_steps(images: int, batch_size: int, strategy: str) -> None:
+    plan = target_search(_task(images, 200), FULL_SPACE, default_skeleton(8, 2), {"search": {"strategy": strategy}})
+    assert plan.settings["batch_size"] == batch_size
+
+
+def test_the_answer_says_on_how_many_splits_the_winners_were_compared(answer: Callable[..., dict[str, Any]]) -> None:
+    found = answer(budget={"iterations": 2}, objective="macro_f1")["search"]
+    assert found["splits"] == 3
+    assert found["scored"] >= 2

@@ -63,6 +63,9 @@ def foretell(
     problem = plan.problem(context, task)
     batch_size = plan.settings.get("batch_size", 64)
     iteration = foretell_iteration(plan.strategy, problem, batch_size=batch_size, seed=plan.seed)
+    if plan.comparison is not None:  # an iteration brings one finalist at most
+        comparison = plan.comparison.training(len(problem.train))
+        iteration += plan.splits * foretell_training(problem, comparison, seed=plan.seed)
     context.progress(0.0, "foretelling the final training")
     training = networks * foretell_training(problem, _recipe(task, objective), seed=plan.seed)
     spent += time.monotonic() - began
@@ -108,9 +111,12 @@ def _recipe(task: ResolvedTask, objective: str) -> TrainConfig:
 
 
 def _expected_iterations(plan: SearchPlan) -> int:
-    """A search that ends after some iterations without a new incumbent rarely finds one more than twice."""
+    """A search that ends after some iterations without a new incumbent rarely finds one more than twice.
+
+    Every split has a search of its own.
+    """
     assert plan.iterations is not None
     schedule: int = plan.settings.get("iterations", plan.iterations)
     patience: int | None = plan.settings.get("patience")
     likely = plan.iterations if patience is None else patience + TARGET_PATIENCE
-    return min(plan.iterations, schedule, likely)
+    return min(plan.iterations, plan.splits * schedule, plan.splits * likely)

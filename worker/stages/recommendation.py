@@ -109,6 +109,7 @@ class _RecommendationJob:
                 **told,
                 "strategy": plan.origin,
                 "settings": dict(plan.settings),
+                "splits": plan.splits,
                 "constraints": self._constraints.given(),
                 "latency_table": table.to_json() if table is not None else None,
                 "forecast": forecast.to_json(),

@@ -5,10 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ldnas.data.search_split import is_enough
 from ldnas.digests import json_digest
+from ldnas.objectives import OBJECTIVES
 from ldnas.search.base import SearchBudget, SearchEvent, SearchProblem, Strategy
 from ldnas.search.fuse import Fuse, FuseConfig
 from ldnas.search.names import STRATEGIES
+from ldnas.search.over_splits import OverSplits, OverSplitsConfig
 from ldnas.search.random import RandomSearch, RandomSearchConfig
 from ldnas.search.strategies import build_strategy
 from ldnas.seeding import derive_seed
@@ -26,6 +29,11 @@ BASELINE_SEARCH = RandomSearchConfig()
 TARGET_PATIENCE = 3
 DEFAULT_ITERATIONS = 12
 
+BATCH_SIZE = 64
+SMALLEST_BATCH = 8
+STEPS_OF_AN_EPOCH = 10
+"""Few images are taken in smaller batches: FUSE was measured where a pass over the images has ten steps."""
+
 
 @dataclass(frozen=True)
 class SearchPlan:
@@ -37,6 +45,8 @@ class SearchPlan:
         iterations: of the strategy at most; None where only the time ends it.
         budget_seconds: of the whole job, as it was asked for.
         seconds: what of them is left for the search.
+        comparison: how the winners of several splits are compared, where the task's own validation images are too
+            few to choose by; None where there is one split, the task's own.
     """
 
     strategy: Strategy
@@ -50,11 +60,24 @@ class SearchPlan:
     seconds: float | None = None
     constraints: Constraints = UNLIMITED
     latency: LatencyTable | None = None
+    comparison: OverSplitsConfig | None = None
+
+    @property
+    def splits(self) -> int:
+        """The splits into training and validation images that the search chooses by."""
+        return self.comparison.repetitions if self.comparison is not None else 1
+
+    def searcher(self) -> Strategy:
+        """The strategy, over several splits where the plan has them."""
+        return self.strategy if self.comparison is None else OverSplits(self.strategy, self.comparison)
 
     def key(self, task: ResolvedTask) -> str:
         """The content key: equal keys give equal outcomes on the same kind of machine, but for budgets in seconds."""
+        # Not named where there is none, so that searches without it keep the keys that they had before it was known.
+        comparison = {"over_splits": asdict(self.comparison)} if self.comparison is not None else {}
         return json_digest(
             {
+                **comparison,
                 "what": "search",
                 "strategy": self.origin,
                 "settings": dict(self.settings),
@@ -105,11 +128,15 @@ def target_search(
     request: Mapping[str, Any],
     latency: LatencyTable | None = None,
 ) -> SearchPlan:
-    """The search that a recommendation's request names: its strategy, settings, budget and constraints."""
+    """The search that a recommendation's request names: its strategy, settings, budget and constraints.
+
+    Over several splits where the task's validation images are too few (`is_enough`), compared under the objective.
+    """
     wanted = request.get("search") or {}
     budget = request.get("budget") or {}
     name = wanted.get("strategy") or STRATEGIES[0]
-    strategy = _target_strategy(name, wanted)
+    strategy = _target_strategy(name, wanted, images=len(task.full.train))
+    enough = is_enough(task.full.validation)
     seconds = budget.get("seconds")
     return SearchPlan(
         strategy,
@@ -122,11 +149,15 @@ def target_search(
         budget_seconds=seconds,
         constraints=Constraints(**(request.get("constraints") or {})),
         latency=latency,
+        comparison=None if enough else OverSplitsConfig(objective=request.get("objective") or OBJECTIVES[0]),
     )
 
 
-def _target_strategy(name: str, wanted: Mapping[str, Any]) -> Strategy:
-    strategy = build_strategy(name, candidates=wanted.get("candidates"), rounds=wanted.get("rounds"))
+def _target_strategy(name: str, wanted: Mapping[str, Any], *, images: int) -> Strategy:
+    batch_size = min(BATCH_SIZE, max(SMALLEST_BATCH, images // STEPS_OF_AN_EPOCH))
+    strategy = build_strategy(
+        name, candidates=wanted.get("candidates"), rounds=wanted.get("rounds"), batch_size=batch_size
+    )
     if isinstance(strategy, Fuse):
         settings: dict[str, Any] = asdict(strategy.config)
         return Fuse(FuseConfig(**{**settings, "patience": TARGET_PATIENCE}))
@@ -156,7 +187,7 @@ def scored_genotypes(context: JobContext, task: ResolvedTask, plan: SearchPlan) 
 def _search(context: JobContext, task: ResolvedTask, plan: SearchPlan, key: str) -> Sequence[GenotypeRow]:
     begun = context.checkpoints.load(key)
     started = time.monotonic()
-    outcome = plan.strategy.search(
+    outcome = plan.searcher().search(
         plan.problem(context, task),
         budget=SearchBudget(plan.iterations, plan.seconds),
         seed=plan.seed,

@@ -85,7 +85,7 @@ def test_every_winner_of_a_split_gets_the_mean_of_short_trainings_on_all_splits(
         for number, split in enumerate(search_splits(little.train, little.validation, seed=5)):
             seed = derive_seed(derive_seed(5, "comparison"), number)
             network = build_cell_network(Genotype.from_json(finalist["genotype"]), SKELETON, seed=seed)
-            fit(network, split.train, config=COMPARED.training, seed=seed)
+            fit(network, split.train, config=COMPARED.training(len(split.train)), seed=seed)
             found.append(evaluate(network, split.validation).balanced_accuracy)
         assert finalist["mean"] == pytest.approx(fmean(found))
         means[Genotype.from_json(finalist["genotype"])] = finalist["mean"]
@@ -161,5 +161,14 @@ def test_a_comparison_without_splits_or_steps_or_objective_is_refused():
 
 
 def test_classes_weigh_in_the_comparison_as_in_the_final_training():
-    weightings = [OverSplitsConfig(objective=name).training.class_weighting for name in ("accuracy", "macro_f1")]
-    assert weightings == [0.0, 1.0]
+    for objective, weighting in (("accuracy", 0.0), ("balanced_accuracy", 1.0), ("macro_f1", 1.0)):
+        assert OverSplitsConfig(objective=objective).training(100).class_weighting == weighting
+
+
+@pytest.mark.parametrize(
+    ("images", "batch_size", "epochs"),
+    [(100, 16, 6), (1000, 25, 1), (30_000, 64, 1)],  # 7, 40 and 469 steps an epoch
+)
+def test_a_comparison_takes_40_steps_and_a_whole_epoch_at_least(images, batch_size, epochs):
+    training = OverSplitsConfig().training(images)
+    assert (training.batch_size, training.epochs_for(images)) == (batch_size, epochs)
