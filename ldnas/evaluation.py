@@ -52,21 +52,41 @@ def evaluate(network: nn.Module, images: ImageSet) -> Evaluation:
 def evaluate_logits(logits: Tensor, labels: Tensor) -> Evaluation:
     """The same from logits `[N, C]` and labels `[N]`."""
     probabilities, predictions = logits.double().softmax(dim=1).max(dim=1)
-    classes = logits.shape[1]
-    correct = (predictions == labels).double()
-    images = torch.bincount(labels, minlength=classes).double()
-    predicted = torch.bincount(predictions, minlength=classes).double()
-    hits = torch.bincount(labels, weights=correct, minlength=classes)
+    scores = scores_of(confusion_matrix(labels, predictions, classes=logits.shape[1]))
+    return Evaluation(
+        **vars(scores),
+        loss=float(F.cross_entropy(logits.double(), labels)),
+        predictions=predictions,
+        probabilities=probabilities,
+    )
+
+
+@dataclass(frozen=True)
+class ConfusionScores:
+    """The scores that follow from a confusion matrix; see `Evaluation`."""
+
+    accuracy: float
+    balanced_accuracy: float
+    macro_f1: float
+    recall: tuple[float | None, ...]
+
+
+def confusion_matrix(labels: Tensor, predictions: Tensor, *, classes: int) -> Tensor:
+    """Images by their class (row) and the class predicted (column), int64 [classes, classes]."""
+    return torch.bincount(labels * classes + predictions, minlength=classes * classes).view(classes, classes)
+
+
+def scores_of(confusion: Tensor) -> ConfusionScores:
+    """The scores of a confusion matrix [C, C] that counts one image or more."""
+    counts = confusion.double()
+    images, predicted, hits = counts.sum(dim=1), counts.sum(dim=0), counts.diagonal()
     occurs = images > 0
     recall = hits[occurs] / images[occurs]
     f1 = 2 * hits[occurs] / (images[occurs] + predicted[occurs])
     recall_of = dict(zip(occurs.nonzero().flatten().tolist(), recall.tolist(), strict=True))
-    return Evaluation(
-        accuracy=float(correct.mean()),
+    return ConfusionScores(
+        accuracy=float(hits.sum() / images.sum()),
         balanced_accuracy=float(recall.mean()),
         macro_f1=float(f1.mean()),
-        loss=float(F.cross_entropy(logits.double(), labels)),
-        recall=tuple(recall_of.get(index) for index in range(classes)),
-        predictions=predictions,
-        probabilities=probabilities,
+        recall=tuple(recall_of.get(index) for index in range(len(counts))),
     )

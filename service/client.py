@@ -85,6 +85,7 @@ class Client(ArchitectureCalls):
         constraints: Mapping[str, float] | None = None,
         search: Mapping[str, Any] | None = None,
         final: Mapping[str, int] | None = None,
+        control: bool | None = None,
         seed: int | None = None,
         priority: int | None = None,
         idempotency_key: str | None = None,
@@ -98,6 +99,7 @@ class Client(ArchitectureCalls):
             constraints: `{"max_parameters": …, "max_macs": …, "max_latency_ms": …}`, each at most.
             search: `{"strategy": "fuse", "candidates": …, "rounds": …, "k": …}`.
             final: `{"seeds": …}`, networks trained in the end, 1 to 10.
+            control: whether the same seconds are also spent without the known tasks.
         """
         fields: Json = {
             "dataset": reference(dataset),
@@ -115,6 +117,7 @@ class Client(ArchitectureCalls):
             "constraints": constraints,
             "search": search,
             "final": final,
+            "control": control,
             "seed": seed,
             "priority": priority,
         }

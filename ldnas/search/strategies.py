@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ldnas.search.base import Strategy
@@ -14,6 +15,8 @@ from ldnas.search.pc_darts import PcDarts, PcDartsConfig
 from ldnas.search.progress import Clock
 from ldnas.search.random import RandomSearch, RandomSearchConfig
 from ldnas.search.random_sharing import RandomSharing, RandomSharingConfig
+
+_FOR_EVER = 1_000_000_000
 
 
 def build_strategy(
@@ -40,6 +43,18 @@ def build_strategy(
     if batch_size is not None:
         given["batch_size"] = batch_size
     return _BUILDERS[name](given, clock)
+
+
+def without_patience(strategy: Strategy) -> Strategy:
+    """The strategy that goes on until its budget or the end of its schedule, however long the incumbent stands."""
+    match strategy:
+        case Fuse():
+            return replace(strategy, config=replace(strategy.config, patience=_FOR_EVER))
+        case RandomSearch():
+            return replace(strategy, config=replace(strategy.config, patience=_FOR_EVER))
+        case Evolution():
+            return replace(strategy, config=replace(strategy.config, patience=_FOR_EVER))
+    return strategy
 
 
 def _epochs(given: Mapping[str, Any]) -> dict[str, Any]:

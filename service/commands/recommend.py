@@ -46,6 +46,9 @@ def recommend(
         int | None, typer.Option(help="Networks trained in the end, 1 to 10; the best on validation images is taken.")
     ] = None,
     k: Annotated[int | None, typer.Option("--k", help="Best genotypes that make a baseline's search space.")] = None,
+    control: Annotated[
+        bool | None, typer.Option(help="Also spend the same seconds without the known tasks.", show_default=False)
+    ] = None,
     seed: options.Seed = None,
     priority: Annotated[int | None, typer.Option(help="Larger comes first.")] = None,
     wait: options.Wait = True,
@@ -83,6 +86,7 @@ def recommend(
             constraints=_given(limits) or None,
             search=search or None,
             final=_given({"seeds": final_seeds}) or None,
+            control=control,
             seed=seed,
             priority=priority,
         )

@@ -12,9 +12,11 @@ from service.schemas.base import Instant, Resource, Response
 from service.schemas.distances import Contribution
 from service.schemas.jobs import Progress, State
 from service.schemas.problems import Problem
+from service.schemas.requests import Objective
 from service.schemas.tasks import Digests
 
 Verdict = Literal["closest", "tie", "no_close_task", "no_baseline"]
+ControlVerdict = Literal["helped", "undecided", "hurt"]
 Interval = tuple[float, float]
 
 
@@ -152,6 +154,38 @@ class TestScores(Part):
     seeds: int | list[int] | None = Field(None, description="networks trained, each from a seed of its own")
 
 
+class ControlArm(Part):
+    """One way to spend the seconds, from several seeds; validation images only."""
+
+    reason: str | None = Field(None, description="why there is no such network under the constraints")
+    architectures: list[dict[str, Any]] | None = Field(None, description="what was trained, one for each seed")
+    scores: list[float] | None = Field(None, description="under the objective on validation images, by seed")
+    mean: float | None = None
+    difference: float | None = Field(None, description="what was found minus this, in the mean over the seeds")
+    interval: Interval | None = Field(None, description="90 % for the difference, over seeds and validation images")
+    verdict: ControlVerdict | None = None
+
+
+class Control(Part):
+    """What was found, beside what the same seconds find without the memory of tasks."""
+
+    verdict: ControlVerdict | None = Field(
+        None,
+        description="`hurt` if any other way is shown to be better, `helped` if each is shown to be worse; null until "
+        "all networks are trained",
+    )
+    seeds: int | None = None
+    confidence: float | None = Field(None, description="of the intervals")
+    objective: Objective | None = None
+    seconds: float | None = Field(None, description="of a search without the memory: fit, distance and search together")
+    search_seconds: float | None = Field(None, description="of a search with it")
+    latency_table: dict[str, Any] | None = Field(None, description="milliseconds by primitive, under a latency limit")
+    found: ControlArm = Field(default_factory=ControlArm, description="the search with the memory of tasks")
+    full_space: ControlArm = Field(default_factory=ControlArm, description="the same strategy on the full space")
+    random: ControlArm = Field(default_factory=ControlArm, description="random search on the full space")
+    resnet18: ControlArm = Field(default_factory=ControlArm, description="ResNet-18 as wide as the constraints allow")
+
+
 class Cost(Part):
     """What the answer took."""
 
@@ -196,7 +230,7 @@ class Recommendation(Part):
     architecture: ChosenArchitecture = Field(default_factory=ChosenArchitecture)
     validation: ValidationScores = Field(default_factory=ValidationScores)
     test: TestScores = Field(default_factory=TestScores)
-    control: dict[str, Any] | None = None
+    control: Control | None = Field(None, description="null unless it was asked for")
     warnings: list[str] | None = Field(None, description="what a reader has to know, in words")
     cost: Cost = Field(default_factory=Cost)
     provenance: Provenance = Field(default_factory=Provenance)

@@ -94,5 +94,10 @@ class RecommendationRequest(Request):
     constraints: ConstraintsRequest | None = None
     search: SearchRequest = Field(default_factory=SearchRequest)
     final: FinalRequest = Field(default_factory=FinalRequest)
+    control: bool = Field(
+        False,
+        description="afterwards also spend the same seconds without the memory of tasks, three times over: see "
+        "`control` in the answer. Takes several times as long again, outside of `budget`",
+    )
     seed: Seed = 0
     priority: int = Field(0, ge=-100, le=100, description="higher goes first")

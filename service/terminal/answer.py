@@ -126,6 +126,7 @@ def _facts(document: Mapping[str, Any]) -> Table:
         ("Network", _size(document.get("architecture") or {})),
         ("Validation", _validation(document.get("validation") or {})),
         ("Test", _test(document)),
+        ("Control", _control(document.get("control") or {})),
         ("Took", _cost(document.get("cost") or {})),
     ):
         if text:
@@ -178,6 +179,20 @@ def _test(document: Mapping[str, Any]) -> str:
     images = (document.get("target") or {}).get("test")
     on = f"\non {images:,} images that nothing here had seen before" if images else ""
     return f"accuracy {test['accuracy']:.4f}{between}{_balanced(test)}{on}"
+
+
+def _control(control: Mapping[str, Any]) -> str:
+    """What the same seconds found without the known tasks: the verdict, and each way with its difference."""
+    if control.get("verdict") is None:
+        return ""
+    lines = [f"{control['verdict']}; {control['objective']} against equal seconds without the known tasks:"]
+    for way, title in (("full_space", "full space"), ("random", "random search"), ("resnet18", "ResNet-18")):
+        arm = control.get(way) or {}
+        if (interval := arm.get("interval")) is not None:
+            lines.append(f"{title}: {arm['difference']:+.4f} ({interval[0]:+.4f} to {interval[1]:+.4f})")
+        elif arm.get("reason"):
+            lines.append(f"{title}: {arm['reason']}")
+    return "\n".join(lines)
 
 
 def _cost(cost: Mapping[str, Any]) -> str:

@@ -231,6 +231,26 @@ def test_the_answer_says_what_was_found_and_why() -> None:
     assert text.index("odd  ") < text.index("[loops]"), "the nearest comes first, and a name is no markup"
 
 
+def test_a_control_is_told_with_its_verdict_and_every_difference() -> None:
+    arm = {"difference": 0.0123, "interval": [-0.01, 0.0346], "reason": None}
+    control = {
+        "verdict": "undecided",
+        "objective": "accuracy",
+        "full_space": arm,
+        "random": arm | {"difference": -0.002},
+        "resnet18": {"difference": None, "interval": None, "reason": "max_macs is 10, and the narrowest has 20"},
+    }
+    text = "\n".join(answer_of(KNOWN | {"control": control}))
+    for part in (
+        "undecided; accuracy against equal seconds without the known tasks:\n",
+        "full space: +0.0123 (-0.0100 to +0.0346)",
+        "random search: -0.0020 (-0.0100 to +0.0346)",
+        "ResNet-18: max_macs is 10, and the narrowest has 20",
+    ):
+        assert part in text
+    assert "Control" not in "\n".join(answer_of(KNOWN | {"control": control | {"verdict": None}}))
+
+
 def test_an_answer_of_which_nothing_is_known_can_be_printed() -> None:
     assert "The known tasks have not been compared yet." in answer_of(UNKNOWN)
 

@@ -68,7 +68,7 @@ MEANING = [
     ({"network": "vgg17"}, "unknown_network", "network"),
 ]
 # Promised for later: to accept one silently would be to promise it now.
-NOT_YET = ("control", "webhook")
+NOT_YET = ("webhook",)
 
 
 def refused(http: httpx.Client, path: str, body: Any) -> dict[str, Any]:

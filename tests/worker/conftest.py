@@ -69,7 +69,13 @@ def add_task(engine: Engine, stripes_folder: Path) -> Callable[..., str]:
 def add_recommendation(engine: Engine, stripes_folder: Path) -> Callable[..., str]:
     """Asks for a recommendation on the stripes with a one-iteration search; gives the id of its job."""
 
-    def add(id: str = "answer", *, request: dict[str, Any] | None = None, **columns: Any) -> str:
+    def add(
+        id: str = "answer",
+        *,
+        request: dict[str, Any] | None = None,
+        document: dict[str, Any] | None = None,
+        **columns: Any,
+    ) -> str:
         asked = {"search": {"candidates": 2, "rounds": 1}, "budget": {"iterations": 1}, **(request or {})}
         with unit_of_work(engine) as registry:
             job = registry.jobs.insert(JobKind.RECOMMEND, {"recommendation_id": id, "task_id": f"target-of-{id}"})
@@ -77,7 +83,7 @@ def add_recommendation(engine: Engine, stripes_folder: Path) -> Callable[..., st
             asked["dataset"] = values["dataset"]
             registry.tasks.insert(id=f"target-of-{id}", name=id, role=TaskRole.TARGET, job_id=job.id, **values)
             registry.recommendations.insert(
-                id=id, name=id, job_id=job.id, task_id=f"target-of-{id}", request=asked, document={}
+                id=id, name=id, job_id=job.id, task_id=f"target-of-{id}", request=asked, document=document or {}
             )
         return job.id
 

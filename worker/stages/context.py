@@ -35,6 +35,7 @@ class JobContext:
     _stage_began: float = 0.0
     _started: float = field(default_factory=time.monotonic)
     _found_fraction: float = 0.0
+    _portion: tuple[float, float, str] = (0.0, 1.0, "")
 
     def reading(self) -> AbstractContextManager[Registry]:
         """A short read of the registry."""
@@ -69,6 +70,16 @@ class JobContext:
             self.stage_seconds = self.seconds_by_stage()
             self._stage = ""
 
+    @contextmanager
+    def portion(self, begin: float, end: float, label: str) -> Iterator[None]:
+        """What reports progress inside is a part of the current stage, from `begin` to `end` of it, in [0, 1]."""
+        self._portion = (begin, end, f"{label}: ")
+        try:
+            self.progress(0.0, "begins")
+            yield
+        finally:
+            self._portion = (0.0, 1.0, "")
+
     def seconds_by_stage(self) -> dict[str, float]:
         """Seconds that this attempt has spent in each stage, the one that is under way included."""
         seconds = dict(self.stage_seconds)
@@ -78,6 +89,8 @@ class JobContext:
 
     def progress(self, fraction_of_stage: float, message: str) -> None:
         """Reports how far the current stage is, in [0, 1], and in words."""
+        begin, end, label = self._portion
+        fraction_of_stage = begin + (end - begin) * fraction_of_stage
         total = sum(self.plan.values())
         names = list(self.plan)
         before = sum(self.plan[name] for name in names[: names.index(self._stage)])
@@ -88,7 +101,7 @@ class JobContext:
                 self.fence,
                 stage=self._stage,
                 fraction=fraction,
-                message=message,
+                message=label + message,
                 eta_seconds=self._eta_seconds(fraction),
             )
 

@@ -18,15 +18,18 @@ from worker.stages.baselines import Contenders, find_again, find_baselines
 from worker.stages.budget import Forecast, affordable, foretell
 from worker.stages.column_document import column_document
 from worker.stages.context import JobContext
+from worker.stages.control import ControlPlan, run_control
 from worker.stages.distance import measure_column
 from worker.stages.export import export
 from worker.stages.fit import FittedNetwork, fit_task_networks
 from worker.stages.latency import fast_enough, latency_table
 from worker.stages.resolve import ResolvedTask, resolve, target_document
 from worker.stages.search import SearchPlan, genotype_of, search_once, target_search
-from worker.stages.train import score_on_test, train_architecture
+from worker.stages.train import TrainedArchitecture, score_on_test, train_architecture
 
 PLAN = {"resolve": 0.02, "fit": 0.15, "distance": 0.2, "search": 0.4, "train": 0.2, "export": 0.03}
+CONTROL_SHARE = 4.0
+"""Of a control, which repeats search and training from several seeds, beside the whole of `PLAN`."""
 
 
 def recommend(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
@@ -44,6 +47,8 @@ class _RecommendationJob:
             row = registry.recommendations.get(recommendation_id)
         self._request = row.request
         self._name = row.name
+        if row.request.get("control"):
+            context.plan = {**context.plan, "control": CONTROL_SHARE}
         # What an earlier attempt told stays: an answer does not change because its job was interrupted.
         self._told = row.document
         self._spent = (row.document.get("cost") or {}).get("stage_seconds", {})
@@ -78,6 +83,9 @@ class _RecommendationJob:
             architecture_id = export(
                 context, task, trained, recommendation_id=self._id, name=self._name or task.name, test=test
             )
+        if self._request.get("control"):
+            with context.stage("control"):
+                self._control(task, plan, trained)
         self._tell()
         return {"recommendation_id": self._id, "architecture_id": architecture_id}
 
@@ -139,6 +147,20 @@ class _RecommendationJob:
         most: int | None = self._told["search"]["final_epochs"]
         return most
 
+    def _control(self, task: ResolvedTask, plan: SearchPlan, trained: TrainedArchitecture) -> None:
+        """The same seconds without the memory of tasks; the seconds as an earlier attempt told them."""
+        told = self._told.get("control") or {}
+        spent = self._cost()["stage_seconds"]
+        found = ControlPlan(
+            search=plan,
+            genotype=trained.genotype,
+            config=trained.config,
+            objective=self._objective,
+            seconds=told.get("seconds") or round(sum(spent[stage] for stage in ("fit", "distance", "search")), 1),
+            search_seconds=told.get("search_seconds") or round(spent["search"], 1),
+        )
+        run_control(self._context, task, found, told, lambda control: self._tell(control=control))
+
     def _warn(self, warning: str) -> None:
         """Adds a sentence to the answer's warnings, once."""
         warnings = self._told.get("warnings") or []
@@ -191,7 +213,7 @@ class _RecommendationJob:
     def _cost(self) -> dict[str, Any]:
         """Seconds by stage, over all attempts as far as they told them."""
         spent = self._context.seconds_by_stage()
-        seconds = {stage: round(self._spent.get(stage, 0.0) + spent.get(stage, 0.0), 3) for stage in PLAN}
+        seconds = {stage: round(self._spent.get(stage, 0.0) + spent.get(stage, 0.0), 3) for stage in self._context.plan}
         return {
             "stage_seconds": seconds,
             "device": str(self._context.device),

@@ -1,0 +1,140 @@
+"""The control of a recommendation: which networks it finishes, and what an interrupted one does not do twice."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from worker import runner
+from worker.endings import Ending
+from worker.registry.session import reading
+from worker.stages import fitting, search
+from worker.stages.control import ARMS, OTHERS, SEEDS
+from worker.stages.resolve import ResolvedTask
+
+ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
+SMALL = {"max_parameters": 20_000}
+BEGUN = {"control": {"seconds": 0.3, "search_seconds": 0.2}}
+"""As if an earlier attempt had told short seconds."""
+
+
+@pytest.fixture
+def fitted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Architecture and seed of each final training, in order."""
+    trainings: list[tuple[str, int]] = []
+    fit_once = fitting.fit
+
+    def noted(network: Any, *arguments: Any, **options: Any) -> None:
+        if options["config"].averaged:  # only the recipe of the final training averages
+            trainings.append((type(network).__name__, options["seed"]))
+        fit_once(network, *arguments, **options)
+
+    monkeypatch.setattr(fitting, "fit", noted)
+    return trainings
+
+
+def answer_of(engine: Any) -> dict[str, Any]:
+    with reading(engine) as registry:
+        document: dict[str, Any] = registry.recommendations.get("answer").document
+    return document
+
+
+def test_every_arm_is_finished_from_three_seeds_and_judged(
+    engine, add_recommendation, finish, fitted, monkeypatch
+) -> None:
+    looks: list[str] = []
+    read = ResolvedTask.read_test_images
+    monkeypatch.setattr(ResolvedTask, "read_test_images", lambda task: (looks.append(task.id), read(task))[1])
+    request = {"control": True, "constraints": SMALL}
+    finish(add_recommendation(labels=ACROSS, repetitions=1, request=request, document=BEGUN))
+    answer = answer_of(engine)
+    control = answer["control"]
+    assert control["verdict"] in ("helped", "undecided", "hurt")
+    assert all(len(control[arm]["scores"]) == SEEDS == 3 for arm in ARMS)
+    assert all(control[arm]["verdict"] and control[arm]["interval"] for arm in OTHERS)
+    sizes = [each["parameters"] for arm in ARMS for each in control[arm]["architectures"]]
+    assert len(sizes) == 12
+    assert max(sizes) <= SMALL["max_parameters"]
+    # The network of the recommendation is the first of what was found, and is not trained twice.
+    assert control["found"]["architectures"][0]["genotype"] == answer["architecture"]["genotype"]
+    assert control["found"]["scores"][0] == answer["validation"]["accuracy"]
+    assert [name for name, _ in fitted].count("ScaledResNet18") == SEEDS
+    assert len(fitted) <= 12
+    assert len(looks) == 1  # the recommended network's own look at the test images
+
+
+def test_each_search_without_the_memory_gets_the_seconds_of_fit_distance_and_search(
+    engine, add_recommendation, finish, monkeypatch
+) -> None:
+    plans: list[search.SearchPlan] = []
+    searched = search._search
+
+    def noted(context: Any, task: ResolvedTask, plan: search.SearchPlan, key: str) -> Any:
+        plans.append(plan)
+        return searched(context, task, replace(plan, seconds=plan.seconds and 0.2), key)
+
+    monkeypatch.setattr(search, "_search", noted)
+    finish(add_recommendation(labels=ACROSS, repetitions=1, request={"control": True, "constraints": SMALL}))
+    answer = answer_of(engine)
+    spent, control = answer["cost"]["stage_seconds"], answer["control"]
+    assert control["seconds"] == pytest.approx(spent["fit"] + spent["distance"] + spent["search"], abs=0.06)
+    assert control["search_seconds"] == pytest.approx(spent["search"], abs=0.06)
+    others = plans[1:]
+    assert [(plan.origin, plan.seconds) for plan in others] == [
+        ("fuse", control["seconds"]),
+        ("random", control["seconds"]),
+        *[("fuse", control["search_seconds"]), ("fuse", control["seconds"]), ("random", control["seconds"])] * 2,
+    ]
+    assert all(plan.iterations is None and plan.settings["patience"] > 1000 for plan in others)
+    assert len({plan.seed for plan in plans}) == len(plans)
+    with reading(engine) as registry:
+        linked = registry.tasks.genotypes("target-of-answer")
+    assert len(linked) == answer["search"]["scored"]  # the task's later S_b knows nothing of the control
+
+
+def test_a_control_that_broke_off_goes_on_after_the_networks_it_finished(
+    settings, engine, add_recommendation, claim, finish, fitted, monkeypatch
+) -> None:
+    fit = fitting.fit
+
+    def lose_the_disk(network: Any, *arguments: Any, **options: Any) -> None:
+        if len(fitted) == 6:
+            raise OSError("no space left on device")
+        fit(network, *arguments, **options)
+
+    request = {"control": True, "constraints": SMALL}
+    job_id = add_recommendation(labels=ACROSS, repetitions=1, request=request, document=BEGUN)
+    with monkeypatch.context() as broken:
+        broken.setattr(fitting, "fit", lose_the_disk)
+        assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RELEASED
+    before = answer_of(engine)["control"]
+    assert before["verdict"] is None
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET run_after = 0")
+    finish(job_id)
+    after = answer_of(engine)["control"]
+    assert after["verdict"] is not None
+    assert (after["seconds"], after["search_seconds"]) == (before["seconds"], before["search_seconds"])
+    for arm in ARMS:
+        kept = before[arm]["architectures"]
+        assert after[arm]["architectures"][: len(kept)] == kept
+        assert after[arm]["scores"][: len(before[arm]["scores"])] == before[arm]["scores"]
+    assert len(fitted) <= 12
+
+
+def test_a_resnet18_that_no_width_fits_into_the_constraints_is_left_out_with_the_reason(
+    engine, add_recommendation, finish
+) -> None:
+    request = {"control": True, "constraints": {"max_parameters": 2_000}}
+    finish(add_recommendation(labels=ACROSS, repetitions=1, request=request, document=BEGUN))
+    control = answer_of(engine)["control"]
+    assert "the narrowest ResNet-18 has" in control["resnet18"]["reason"]
+    assert control["resnet18"]["verdict"] is None
+    assert control["verdict"] is not None
+
+
+def test_without_a_wish_for_it_there_is_no_control(engine, add_recommendation, finish) -> None:
+    finish(add_recommendation(labels=ACROSS, repetitions=1))
+    answer = answer_of(engine)
+    assert answer.get("control") is None
+    assert "control" not in answer["cost"]["stage_seconds"]
