@@ -10,6 +10,8 @@ import torch
 from torch import nn
 
 from ldnas.data.task_data import ImageSet
+from ldnas.mirror import EXAMINATION, examined, is_colour
+from ldnas.networks.build import build_network
 from ldnas.search.base import SearchBudget, SearchProblem, Strategy
 from ldnas.seeding import derive_seed
 from ldnas.space.network import build_cell_network
@@ -19,23 +21,48 @@ Clock = Callable[[], float]
 
 _BATCHES = 3
 _SAMPLED_CELLS = 3
-_SEARCH_BATCHES = (2, 4)
+_SEARCH_BATCHES = (4, 12)
+
+
+def foretell_search(
+    strategy: Strategy,
+    problem: SearchProblem,
+    *,
+    iterations: int,
+    batch_size: int,
+    seed: int,
+    clock: Clock = time.monotonic,
+) -> tuple[float, ...]:
+    """Seconds of each of a strategy's first `iterations`; see `foretell_iteration`.
+
+    They are all alike, but where a strategy only warms up at first (PC-DARTS): such iterations are timed by themselves.
+    """
+
+    def seconds(strategy: Strategy) -> float:
+        return foretell_iteration(strategy, problem, batch_size=batch_size, seed=seed, clock=clock)
+
+    warm_up = min(iterations, getattr(strategy.config, "warm_up", 0))
+    first = seconds(strategy)
+    if not 0 < warm_up < iterations:
+        return (first,) * iterations
+    warm = replace(strategy, config=replace(strategy.config, warm_up=0))  # type: ignore[type-var]
+    return (first,) * warm_up + (seconds(warm),) * (iterations - warm_up)
 
 
 def foretell_iteration(
     strategy: Strategy, problem: SearchProblem, *, batch_size: int, seed: int, clock: Clock = time.monotonic
 ) -> float:
-    """Seconds of one iteration of a strategy, from two that it runs on small parts of the images.
+    """Seconds of a strategy's first iteration, from some that it runs on small parts of the images.
 
-    An iteration takes a constant and a term that grows with the images. Both come from an iteration on 2 and one on 4
-    batches (on a quarter and a half of few images), with the same share of the validation images. Nothing that is
-    found there is kept.
+    An iteration takes a constant and a term that grows with the images. Both come from an iteration on 4 and one on 12
+    batches (on a quarter and a half of few images), with the same share of the validation images, after one that warms
+    up caches and allocators. Nothing that is found there is kept.
     """
     images = len(problem.train)
     shares = [
         min(batches * batch_size / images, part) for batches, part in zip(_SEARCH_BATCHES, (0.25, 0.5), strict=True)
     ]
-    seconds = [_timed_iteration(strategy, problem, share, seed, clock) for share in shares]
+    _, *seconds = [_timed_iteration(strategy, problem, share, seed, clock) for share in (shares[0], *shares)]
     slope = max(0.0, (seconds[1] - seconds[0]) / (shares[1] - shares[0]))
     return seconds[1] + slope * (1 - shares[1])
 
@@ -52,17 +79,23 @@ def seconds_of_epoch(
     return (ends[1] - ends[0]) * len(train) / len(part)
 
 
-def foretell_training(
-    problem: SearchProblem, config: TrainConfig, *, seed: int, clock: Clock = time.monotonic
-) -> float:
-    """Seconds of training a network that is yet to be found: the mean over three cells drawn from the space."""
-    epochs = config.epochs_for(len(problem.train))
+def foretell_epoch(problem: SearchProblem, config: TrainConfig, *, seed: int, clock: Clock = time.monotonic) -> float:
+    """Seconds of an epoch of a network that is yet to be found: the mean over three cells drawn from the space."""
     times = []
     for number in range(_SAMPLED_CELLS):
         cell = problem.sample(random.Random(derive_seed(seed, "forecast", number)))
         network = build_cell_network(cell, problem.skeleton, seed=0).to(problem.train.labels.device)
         times.append(seconds_of_epoch(network, problem.train, config, clock=clock))
-    return epochs * sum(times) / len(times)
+    return sum(times) / len(times)
+
+
+def foretell_mirroring(train: ImageSet, *, clock: Clock = time.monotonic) -> float:
+    """Seconds that it takes to find out whether the training images may be mirrored; none where they are grey."""
+    if not is_colour(train):
+        return 0.0
+    part = examined(train, seed=0)
+    network = build_network("small_cnn", classes=int(part.labels.max()) + 1, seed=0).to(part.labels.device)
+    return EXAMINATION.epochs_for(len(part)) * seconds_of_epoch(network, part, EXAMINATION, clock=clock)
 
 
 def affordable_epochs(epochs: int, seconds_each: float, seconds_left: float) -> int:

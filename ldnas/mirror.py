@@ -15,9 +15,11 @@ from ldnas.train import TrainConfig, fit
 LARGEST_LOSS = 0.1
 """The share of recognised images that mirroring may lose."""
 
+EXAMINATION = TrainConfig(epochs=2, minimum_steps=100)
+"""How the network that is asked is fitted, to the `examined` images."""
+
 _TRAIN_IMAGES = 2000
 _SIDE = 32
-_CONFIG = TrainConfig(epochs=2, minimum_steps=100)
 
 
 def is_colour(images: ImageSet) -> bool:
@@ -33,13 +35,11 @@ def mirroring_keeps_class(train: ImageSet, validation: ImageSet, *, seed: int) -
     number leaves; so a few images stop the flip only where they speak clearly against it. A network that recognises
     nothing says nothing: then no.
     """
-    train, validation = _small(train), _small(validation)
-    some = torch.randperm(len(train), generator=torch.Generator().manual_seed(derive_seed(seed, "mirror")))
-    train = train.subset(some[:_TRAIN_IMAGES].to(train.labels.device))
+    train, validation = examined(train, seed=seed), _small(validation)
     classes = int(torch.cat([train.labels, validation.labels]).max()) + 1
     network = build_network("small_cnn", classes=classes, seed=derive_seed(seed, "mirror network"))
     network.to(train.labels.device)
-    fit(network, train, config=_CONFIG, seed=seed)
+    fit(network, train, config=EXAMINATION, seed=seed)
     labels = validation.labels.cpu()
     mirrored = ImageSet(validation.images.flip(3), validation.labels)
     right = evaluate(network, validation).predictions == labels
@@ -50,6 +50,12 @@ def mirroring_keeps_class(train: ImageSet, validation: ImageSet, *, seed: int) -
     # Both ways, so that an image at the edge of two classes counts for neither side.
     kept = min(1.0, int(right_mirrored.sum()) / recognised)
     return wilson_interval(kept, recognised)[1] >= 1 - LARGEST_LOSS
+
+
+def examined(train: ImageSet, *, seed: int) -> ImageSet:
+    """The training images that the network learns: up to 2000, at 32 pixels at most."""
+    some = torch.randperm(len(train), generator=torch.Generator().manual_seed(derive_seed(seed, "mirror")))
+    return _small(train.subset(some[:_TRAIN_IMAGES].to(train.labels.device)))
 
 
 def _small(images: ImageSet) -> ImageSet:

@@ -116,10 +116,13 @@ class SearchRun(Part):
     constraints: dict[str, float] | None = Field(None, description="the limits that were asked for")
     latency_table: dict[str, Any] | None = Field(None, description="milliseconds by primitive, under a latency limit")
     forecast: dict[str, float] | None = Field(
-        None, description="seconds, before the search began: `iteration`, `search`, `training`, and `job` in all"
+        None,
+        description="seconds, before the search began: `iteration`, `search`, `training`, `job` in all, and of it "
+        "what was `spent` by then",
     )
     scored: int | None = Field(None, description="cells that the search scored")
     chosen: dict[str, Any] | None = Field(None, description="the best of them that keeps a limit on latency")
+    latency_ms: float | None = Field(None, description="of `chosen`, measured; null without a limit on latency")
     final_epochs: int | None = Field(None, description="what a budget in seconds left of the final training's epochs")
 
 
@@ -131,7 +134,9 @@ class ChosenArchitecture(Part):
     skeleton: dict[str, Any] | None = None
     parameters: int | None = None
     macs: int | None = None
-    latency_ms: float | None = None
+    latency_ms: float | None = Field(
+        None, description="for one image; under a limit the measurement that was held against it"
+    )
 
 
 class ValidationScores(Part):

@@ -32,7 +32,10 @@ class Job(Resource):
     max_attempts: int
     cancel_requested: bool
     params: dict[str, Any] = Field(description="what the job works on; a listing leaves long lists out")
-    result: dict[str, Any] | None
+    result: dict[str, Any] | None = Field(
+        description="what the job made, by its kind; of `train_architecture`: `architecture_id`, `task_id`, `test` and "
+        "`warnings`, which say in words what a reader of the scores has to know of the data"
+    )
     error: Problem | None
     created_at: Instant
     started_at: Instant | None

@@ -1,38 +1,126 @@
-"""What a search and a training are foretold to take, on a clock that counts images."""
+"""What a search and a training are foretold to take, on a clock that counts images or ticks as it is told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from ldnas.data.task_data import ImageSet
-from ldnas.forecast import affordable_epochs, foretell_iteration
+from ldnas.forecast import (
+    affordable_epochs,
+    foretell_epoch,
+    foretell_iteration,
+    foretell_mirroring,
+    foretell_search,
+    seconds_of_epoch,
+)
 from ldnas.search.base import SearchProblem
+from ldnas.space.genotype import Genotype
+from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import Skeleton, Stage
 from ldnas.space.space import FULL_SPACE
+from ldnas.train import TrainConfig
+
+SKELETON = Skeleton(8, 2, 4, (Stage(4, 1),))
 
 
 class LinearStrategy:
-    """Its iteration takes 5 seconds, and 0.5 for each training image."""
+    """Its iteration takes 5 seconds, and 0.5 for each training image; its first one 100 seconds more."""
+
+    config = SimpleNamespace(patience=3)
 
     def __init__(self) -> None:
         self.now = 100.0
+        self.cold = True
 
     def search(self, problem, *, budget, **rest):
         assert budget.iterations == 1
-        self.now += 5 + 0.5 * len(problem.train)
+        self.now += 5 + 0.5 * len(problem.train) + 100 * self.cold
+        self.cold = False
 
 
-def problem(images: int) -> SearchProblem:
-    def some(count: int) -> ImageSet:
-        return ImageSet(torch.zeros(count, 3, 8, 8, dtype=torch.uint8), torch.arange(count) % 2)
-
-    return SearchProblem(some(images), some(40), FULL_SPACE, Skeleton(8, 2, 4, (Stage(4, 1),)))
+@dataclass(frozen=True)
+class WarmUpConfig:
+    warm_up: int = 2
 
 
-@pytest.mark.parametrize("images", [40, 1000])
-def test_an_iteration_is_foretold_from_a_constant_and_a_term_for_each_image(images: int) -> None:
-    strategy = LinearStrategy()
-    seconds = foretell_iteration(strategy, problem(images), batch_size=10, seed=0, clock=lambda: strategy.now)
-    assert seconds == pytest.approx(5 + 0.5 * images)
+NOW = [0.0]
+
+
+@dataclass(frozen=True)
+class WarmingStrategy:
+    """3 seconds an iteration while it warms up, 8 from then on."""
+
+    config: WarmUpConfig = WarmUpConfig()
+
+    def search(self, problem, **rest):
+        NOW[0] += 3.0 if self.config.warm_up else 8.0
+
+
+def images(count: int) -> ImageSet:
+    return ImageSet(torch.zeros(count, 3, 8, 8, dtype=torch.uint8), torch.arange(count) % 2)
+
+
+def problem(count: int) -> SearchProblem:
+    return SearchProblem(images(count), images(40), FULL_SPACE, SKELETON)
+
+
+def ticks(*seconds: float) -> Callable[[], float]:
+    """A clock that shows these seconds, one after the other."""
+    return iter(seconds).__next__
+
+
+@pytest.mark.parametrize("count", [40, 1000])
+def test_an_iteration_is_foretold_from_a_constant_and_a_term_for_each_image(count: int) -> None:
+    strategy: Any = LinearStrategy()
+    seconds = foretell_iteration(strategy, problem(count), batch_size=10, seed=0, clock=lambda: strategy.now)
+    assert seconds == pytest.approx(5 + 0.5 * count)
+
+
+def test_iterations_without_a_warm_up_are_foretold_alike() -> None:
+    strategy: Any = LinearStrategy()
+    clock = lambda: strategy.now  # noqa: E731
+    seconds = foretell_search(strategy, problem(40), iterations=3, batch_size=10, seed=0, clock=clock)
+    assert seconds == pytest.approx((25.0, 25.0, 25.0))
+
+
+@pytest.mark.parametrize(("iterations", "seconds"), [(1, (3,)), (2, (3, 3)), (5, (3, 3, 8, 8, 8))])
+def test_iterations_after_a_warm_up_are_timed_by_themselves(iterations: int, seconds: tuple[int, ...]) -> None:
+    strategy: Any = WarmingStrategy()
+    found = foretell_search(strategy, problem(40), iterations=iterations, batch_size=10, seed=0, clock=lambda: NOW[0])
+    assert found == pytest.approx(seconds)
+
+
+def test_an_epoch_is_three_batches_scaled_to_all_images_once_a_first_pass_has_warmed_up() -> None:
+    network = build_cell_network(Genotype(("identity",) * 6), SKELETON, seed=0)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    config = TrainConfig(epochs=7, batch_size=4, minimum_steps=1000)
+    # 12 of 100 images: the pass that ends at 9.0 began at 7.0, and 100 images take 100 / 12 times its 2 seconds.
+    seconds = seconds_of_epoch(network, images(100), config, clock=ticks(7.0, 9.0))
+    assert seconds == pytest.approx(2.0 * 100 / 12)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_few_images_are_timed_whole() -> None:
+    network = build_cell_network(Genotype(("identity",) * 6), SKELETON, seed=0)
+    assert seconds_of_epoch(network, images(5), TrainConfig(batch_size=4), clock=ticks(1.0, 1.5)) == 0.5
+
+
+def test_an_epoch_of_a_network_that_is_not_found_yet_is_the_mean_over_three_cells() -> None:
+    clock = ticks(0.0, 1.0, 10.0, 12.0, 20.0, 26.0)  # 1, 2 and 6 seconds for 12 of 36 images
+    assert foretell_epoch(problem(36), TrainConfig(batch_size=4), seed=0, clock=clock) == pytest.approx(3 * 3.0)
+
+
+def test_only_colour_images_take_a_training_to_decide_on_mirroring() -> None:
+    grey = images(130)
+    assert foretell_mirroring(grey, clock=ticks()) == 0.0
+    colour = ImageSet(grey.images.clone(), grey.labels)
+    colour.images[0, 0] = 255
+    # 130 images are 3 batches of 64: 34 epochs to get 100 steps.
+    assert foretell_mirroring(colour, clock=ticks(0.0, 0.5)) == pytest.approx(34 * 0.5)
 
 
 @pytest.mark.parametrize(("left", "epochs"), [(100.0, 15), (45.0, 15), (44.9, 14), (3.5, 1), (-8.0, 1)])

@@ -27,13 +27,15 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> list[GenotypeRow]:
     ("limit", "taken"), [(None, "conv_7x1_1x7"), (9.0, "conv_7x1_1x7"), (8.0, "sep_conv_5x5"), (3.0, "identity")]
 )
 def test_the_next_best_is_taken_while_a_network_is_over_the_limit(rows, limit, taken) -> None:
-    chosen, warning = latency.fast_enough(rows, SKELETON, limit, torch.device("cpu"))
-    assert Genotype.from_json(chosen.genotype).primitives[0] == taken
-    assert warning is None
+    found = latency.fast_enough(rows, SKELETON, limit, torch.device("cpu"))
+    assert Genotype.from_json(found.row.genotype).primitives[0] == taken
+    assert found.latency_ms == (None if limit is None else MILLISECONDS[taken])
+    assert found.warning is None
 
 
 def test_where_all_are_over_the_fastest_is_taken_with_a_warning(rows) -> None:
-    chosen, warning = latency.fast_enough(rows, SKELETON, 0.5, torch.device("cpu"))
-    assert Genotype.from_json(chosen.genotype).primitives[0] == "identity"
-    assert warning is not None
-    assert "the fastest of them takes 1.0 ms" in warning
+    found = latency.fast_enough(rows, SKELETON, 0.5, torch.device("cpu"))
+    assert Genotype.from_json(found.row.genotype).primitives[0] == "identity"
+    assert found.latency_ms == 1.0
+    assert found.warning is not None
+    assert "the fastest of them takes 1.0 ms" in found.warning

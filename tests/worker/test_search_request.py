@@ -98,7 +98,7 @@ def test_a_resumed_recommendation_keeps_the_epochs_and_the_cell_that_were_chosen
 ) -> None:
     job_id = add_recommendation("one", request={"budget": {"seconds": 60}})
     job = claim(job_id)
-    forecast = {"iteration": 1.0, "search": 10.0, "training": 5.0, "job": 60.0}
+    forecast = {"iteration": 1.0, "search": 10.0, "training": 5.0, "job": 60.0, "spent": 20.0}
     chosen = Genotype(("identity",) * 6)
     told = {"search": {"forecast": forecast, "final_epochs": 7, "scored": 3, "chosen": chosen.to_json()}}
     with unit_of_work(engine) as registry:

@@ -1,15 +1,24 @@
 """A budget in seconds of the whole job: what of it the search gets, and how long the final training may take."""
 
-import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import torch
 
+from ldnas.data.search_split import search_splits
 from ldnas.final import DataFacts, final_config
-from ldnas.forecast import affordable_epochs, foretell_iteration, foretell_training, seconds_of_epoch
+from ldnas.forecast import (
+    affordable_epochs,
+    foretell_epoch,
+    foretell_mirroring,
+    foretell_search,
+    seconds_of_epoch,
+)
 from ldnas.mirror import is_colour
+from ldnas.search.base import SearchProblem
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
 from ldnas.train import TrainConfig
@@ -17,7 +26,7 @@ from worker.stages.context import JobContext
 from worker.stages.resolve import ResolvedTask
 from worker.stages.search import TARGET_PATIENCE, SearchPlan
 
-EXPORT_SECONDS = 8.0
+EXPORT_SECONDS = 3.0
 """What a runner spends on its first export, on a processor; most of it is importing and tracing."""
 LEAST_SEARCH_SECONDS = 1.0
 
@@ -31,12 +40,14 @@ class Forecast:
         search: the search: its share of a budget in seconds, or its expected iterations.
         training: the final training by the whole recipe, for a network that is yet to be found.
         job: the whole job, what was spent before included.
+        spent: what was spent before, the forecast itself included.
     """
 
     iteration: float
     search: float
     training: float
     job: float
+    spent: float
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
@@ -54,27 +65,85 @@ def foretell(
     """Foretells a plan's search and the training of what it finds, `networks` times from several seeds.
 
     `spent` are the job's seconds so far.
-
-    Of a budget in seconds the search gets what was not spent and is not kept for the training (half of it at most)
-    and the export.
     """
-    began = time.monotonic()
+    began = context.clock()
     context.progress(0.0, "foretelling the search")
     problem = plan.problem(context, task)
-    batch_size = plan.settings.get("batch_size", 64)
-    iteration = foretell_iteration(plan.strategy, problem, batch_size=batch_size, seed=plan.seed)
-    if plan.comparison is not None:  # an iteration brings one finalist at most
-        comparison = plan.comparison.training(len(problem.train))
-        iteration += plan.splits * foretell_training(problem, comparison, seed=plan.seed)
+    iterations = _foretell_iterations(context, plan, problem)
     context.progress(0.0, "foretelling the final training")
-    training = networks * foretell_training(problem, _recipe(task, objective), seed=plan.seed)
-    spent += time.monotonic() - began
-    if plan.budget_seconds is None:
-        search = iteration * _expected_iterations(plan)
-        return Forecast(iteration, search, training, spent + search + training + EXPORT_SECONDS)
-    left = plan.budget_seconds - spent - EXPORT_SECONDS
-    search = max(LEAST_SEARCH_SECONDS, left - min(training, left / 2))
-    return Forecast(iteration, search, training, max(plan.budget_seconds, spent + iteration + EXPORT_SECONDS))
+    config = _recipe(task, objective)
+    epoch = networks * foretell_epoch(problem, config, seed=plan.seed, clock=context.clock)
+    before = foretell_mirroring(problem.train, clock=context.clock)
+    spent += context.clock() - began
+    return divide(
+        plan.budget_seconds, spent, iterations, before=before, epoch=epoch, epochs=config.epochs_for(len(problem.train))
+    )
+
+
+def _foretell_iterations(context: JobContext, plan: SearchPlan, problem: SearchProblem) -> list[float]:
+    """Seconds of each iteration that is expected; over several splits, with the comparison of its winner.
+
+    The i-th iteration on a split finds a new winner in one of i cases, as if the order of their scores were chance.
+    """
+    split = problem
+    if plan.comparison is not None:
+        parts, *_ = search_splits(problem.train, problem.validation, seed=plan.seed, repetitions=plan.splits)
+        split = replace(problem, train=parts.train, validation=parts.validation)
+    expected = _expected_iterations(plan)
+    own = foretell_search(
+        plan.strategy,
+        split,
+        iterations=math.ceil(expected / plan.splits),
+        batch_size=plan.settings.get("batch_size", 64),
+        seed=plan.seed,
+        clock=context.clock,
+    )
+    compared = 0.0
+    if plan.comparison is not None and expected > 1:
+        config = plan.comparison.training(len(split.train))
+        epoch = foretell_epoch(split, config, seed=plan.seed, clock=context.clock)
+        compared = plan.splits * config.epochs_for(len(split.train)) * epoch
+    turns = (number // plan.splits for number in range(expected))
+    return [own[turn] + compared / (turn + 1) for turn in turns]
+
+
+def divide(
+    budget: float | None, spent: float, iterations: Sequence[float], *, before: float, epoch: float, epochs: int
+) -> Forecast:
+    """The forecast from its parts: a search of so many seconds per iteration, then a training of `epochs` epochs.
+
+    Of a budget in seconds the search gets what was not spent and is not kept for the training (half of it at most)
+    and the export. One iteration and one epoch run whatever is left.
+
+    Args:
+        budget: seconds of the whole job, None without that.
+        spent: seconds of the job so far.
+        iterations: of each iteration that is expected, at least one.
+        before: seconds before the first epoch.
+        epoch: seconds of one epoch.
+    """
+    training = before + epochs * epoch
+    if budget is None:
+        search = sum(iterations)
+        return Forecast(
+            iteration=search / len(iterations),
+            search=search,
+            training=training,
+            job=spent + search + training + EXPORT_SECONDS,
+            spent=spent,
+        )
+    left = budget - spent - EXPORT_SECONDS
+    share = max(LEAST_SEARCH_SECONDS, left - min(training, left / 2))
+    run = [seconds for seconds, end in zip(iterations, itertools.accumulate(iterations), strict=True) if end <= share]
+    search = sum(run) if run else iterations[0]
+    trained = before + affordable_epochs(epochs, epoch, left - search - before) * epoch
+    return Forecast(
+        iteration=sum(iterations) / len(iterations),
+        search=share,
+        training=training,
+        job=spent + search + trained + EXPORT_SECONDS,
+        spent=spent,
+    )
 
 
 def affordable(
@@ -93,8 +162,12 @@ def affordable(
     config = _recipe(task, objective)
     epochs = config.epochs_for(len(task.full.train))
     network = build_cell_network(genotype, plan.skeleton, seed=0).to(context.device)
-    each = seconds_of_epoch(network, task.full.train.to(context.device), config)
-    return affordable_epochs(epochs, networks * each, plan.budget_seconds - spent - EXPORT_SECONDS)
+    began = context.clock()
+    train = task.full.train.to(context.device)
+    each = seconds_of_epoch(network, train, config, clock=context.clock)
+    before = foretell_mirroring(train, clock=context.clock)
+    spent += context.clock() - began
+    return affordable_epochs(epochs, networks * each, plan.budget_seconds - spent - before - EXPORT_SECONDS)
 
 
 def _recipe(task: ResolvedTask, objective: str) -> TrainConfig:
@@ -115,8 +188,7 @@ def _expected_iterations(plan: SearchPlan) -> int:
 
     Every split has a search of its own.
     """
-    assert plan.iterations is not None
-    schedule: int = plan.settings.get("iterations", plan.iterations)
     patience: int | None = plan.settings.get("patience")
-    likely = plan.iterations if patience is None else patience + TARGET_PATIENCE
-    return min(plan.iterations, plan.splits * schedule, plan.splits * likely)
+    own = (plan.settings.get("iterations"), patience and patience + TARGET_PATIENCE)
+    limits = (plan.iterations, *(plan.splits * limit for limit in own if limit is not None))
+    return min(limit for limit in limits if limit is not None)

@@ -1,7 +1,8 @@
 """What every stage of a job has at hand: settings, the registry under the job's fence, artifacts, progress."""
 
+import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,12 +15,18 @@ from worker.registry.session import Engine, reading, unit_of_work
 from worker.settings import Settings
 from worker.stages.checkpoints import Checkpoints
 
+TELL_COST_SECONDS = 5.0
+"""How often a stage that is under way has its seconds told, so that a killed attempt's are not lost."""
+
 
 @dataclass(eq=False)
 class JobContext:
     """One attempt at one job.
 
-    `plan` gives each stage its share of the work, by name and in order; the job's progress is read off it.
+    Attributes:
+        plan: gives each stage its share of the work, by name and in order; the job's progress is read off it.
+        tell_cost: writes down the seconds that were spent so far, in the transaction that tells of progress.
+        clock: tells the seconds that stages and budgets are counted in.
     """
 
     settings: Settings
@@ -31,6 +38,9 @@ class JobContext:
     device: torch.device
     plan: Mapping[str, float] = field(default_factory=dict)
     stage_seconds: dict[str, float] = field(default_factory=dict)
+    tell_cost: Callable[[Registry], None] | None = None
+    clock: Callable[[], float] = time.monotonic
+    _cost_told: float = -math.inf
     _stage: str = ""
     _stage_began: float = 0.0
     _started: float = field(default_factory=time.monotonic)
@@ -61,7 +71,7 @@ class JobContext:
     def stage(self, name: str) -> Iterator[None]:
         """Announces a stage, and measures how long this attempt spends in it."""
         self._stage = name
-        self._stage_began = time.monotonic()
+        self._stage_began = self.clock()
         self.event("stage", {"stage": name})
         self.progress(0.0, f"{name} begins")
         try:
@@ -84,7 +94,7 @@ class JobContext:
         """Seconds that this attempt has spent in each stage, the one that is under way included."""
         seconds = dict(self.stage_seconds)
         if self._stage:
-            seconds[self._stage] = seconds.get(self._stage, 0.0) + time.monotonic() - self._stage_began
+            seconds[self._stage] = seconds.get(self._stage, 0.0) + self.clock() - self._stage_began
         return seconds
 
     def progress(self, fraction_of_stage: float, message: str) -> None:
@@ -104,6 +114,9 @@ class JobContext:
                 message=label + message,
                 eta_seconds=self._eta_seconds(fraction),
             )
+            if self.tell_cost is not None and self.clock() - self._cost_told >= TELL_COST_SECONDS:
+                self.tell_cost(registry)
+                self._cost_told = self.clock()
 
     def _eta_seconds(self, fraction: float) -> float | None:
         """Seconds left if the rest goes at the pace of what this attempt computed so far; None while that says little.

@@ -36,6 +36,7 @@ def export(
     recommendation_id: str | None = None,
     architecture_id: str | None = None,
     trained_from: str | None = None,
+    latency_ms: float | None = None,
 ) -> str:
     """Stores what a person takes home and gives the architecture's id; a repeated export gives the same one.
 
@@ -45,8 +46,9 @@ def export(
         recommendation_id: whose answer the architecture is; it is told of it.
         architecture_id: the id that the architecture gets where it is the answer to no recommendation.
         trained_from: the architecture whose cell this is.
+        latency_ms: of the network, where it was measured for a limit; otherwise it is measured now.
     """
-    description = trained.describe()
+    description = trained.describe(latency_ms)
     network = NetworkDescription(
         trained.genotype, trained.skeleton, tuple(task.full.class_names), Preprocessing(task.image_size).to_json()
     )

@@ -1,6 +1,7 @@
 """A limit on latency: the table that a search foretells it from, and the measurement that has the last word."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,6 +16,20 @@ from ldnas.space.space import SearchSpace
 from worker.registry.models import GenotypeRow
 
 MEASURED_AT_MOST = 10
+
+
+@dataclass(frozen=True, eq=False)
+class FastEnough:
+    """The genotype that is taken.
+
+    Attributes:
+        latency_ms: of its built network, as it was measured for the limit; None without one.
+        warning: where no network keeps the limit, in words.
+    """
+
+    row: GenotypeRow
+    latency_ms: float | None = None
+    warning: str | None = None
 
 
 def latency_table(
@@ -38,13 +53,13 @@ def latency_table(
 
 def fast_enough(
     rows: Sequence[GenotypeRow], skeleton: Skeleton, limit_ms: float | None, device: torch.device
-) -> tuple[GenotypeRow, str | None]:
-    """The first genotype whose built network keeps the limit, best first; and a warning where none does.
+) -> FastEnough:
+    """The first genotype whose built network keeps the limit, best first; with a warning where none does.
 
     At most `MEASURED_AT_MOST` networks are measured. If all are over, the fastest of them is taken.
     """
     if limit_ms is None:
-        return rows[0], None
+        return FastEnough(rows[0])
     chosen, *others = rows
     others.sort(key=lambda row: (-(row.epochs or 0), -(row.validation_accuracy or 0.0)))
     measured: list[tuple[float, GenotypeRow]] = []
@@ -52,10 +67,11 @@ def fast_enough(
         network = build_cell_network(Genotype.from_json(row.genotype), skeleton, seed=0).to(device).eval()
         milliseconds = measure_latency_ms(network, skeleton)
         if milliseconds <= limit_ms:
-            return row, None
+            return FastEnough(row, milliseconds)
         measured.append((milliseconds, row))
     fastest, row = min(measured, key=lambda pair: pair[0])
-    return row, (
+    warning = (
         f"none of the {len(measured)} best networks keeps max_latency_ms of {limit_ms} when it is measured on this "
         f"device; the fastest of them takes {fastest} ms"
     )
+    return FastEnough(row, fastest, warning)

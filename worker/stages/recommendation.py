@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
 
+from ldnas.errors import ImpossibleConstraintError
 from ldnas.objectives import OBJECTIVES
 from ldnas.recipe import MEASURES, default_recipe
 from ldnas.recommend import ChosenSpace, choose_space
@@ -14,6 +15,7 @@ from ldnas.space.genotype import EDGES, Genotype
 from ldnas.space.skeleton import Skeleton
 from ldnas.space.space import FULL_SPACE, SearchSpace
 from worker.registry.models import GenotypeRow
+from worker.registry.registry import Registry
 from worker.stages.baselines import Contenders, find_again, find_baselines
 from worker.stages.budget import Forecast, affordable, foretell
 from worker.stages.column_document import column_document
@@ -59,6 +61,7 @@ class _RecommendationJob:
 
     def run(self) -> dict[str, Any]:
         context = self._context
+        context.tell_cost = self._tell_cost
         with context.stage("resolve"):
             task = resolve(context, self._task_id)
             self._skeleton(task, FULL_SPACE)  # what no cell at all can keep is refused before anything is computed
@@ -81,7 +84,13 @@ class _RecommendationJob:
             self._tell(validation=trained.validation(), test=test)
         with context.stage("export"):
             architecture_id = export(
-                context, task, trained, recommendation_id=self._id, name=self._name or task.name, test=test
+                context,
+                task,
+                trained,
+                recommendation_id=self._id,
+                name=self._name or task.name,
+                test=test,
+                latency_ms=self._told["search"].get("latency_ms"),
             )
         if self._request.get("control"):
             with context.stage("control"):
@@ -96,7 +105,12 @@ class _RecommendationJob:
         """The search with its forecast, both as an earlier attempt told them if it came so far."""
         told = self._told.get("search") or {}
         skeleton = self._skeleton(task, space)
-        table = latency_table(self._constraints, space, skeleton, self._context.device, told.get("latency_table"))
+        try:
+            table = latency_table(self._constraints, space, skeleton, self._context.device, told.get("latency_table"))
+        except ImpossibleConstraintError as refusal:
+            if space == FULL_SPACE:
+                raise
+            return self._plan_search(task, self._take_full_space(task, refusal))
         plan = target_search(task, space, skeleton, self._request, table)
         foretold = told.get("forecast")
         spent = sum(self._cost()["stage_seconds"].values())
@@ -109,8 +123,9 @@ class _RecommendationJob:
             plan = replace(plan, seconds=forecast.search)
             if forecast.job > budget:
                 self._warn(
-                    f"networks and distances took {spent:.0f} of the {budget:g} seconds; the search is "
-                    "cut to its least and the final training to what is left, which may go beyond the budget"
+                    f"networks, distances and forecast took {forecast.spent:.0f} of the {budget:g} seconds; with one "
+                    "iteration of the search and one epoch of the final training, which always run, the job is "
+                    f"foretold to take {forecast.job:.0f}"
                 )
         self._tell(
             search={
@@ -131,11 +146,12 @@ class _RecommendationJob:
         chosen = self._told["search"].get("chosen")
         if chosen is not None:  # a second measurement might choose another one
             return Genotype.from_json(chosen)
-        row, warning = fast_enough(rows, plan.skeleton, limit, self._context.device)
-        if warning is not None:
-            self._warn(warning)
-        self._tell(search={**self._told["search"], "scored": len(rows), "chosen": row.genotype})
-        return genotype_of(row)
+        found = fast_enough(rows, plan.skeleton, limit, self._context.device)
+        if found.warning is not None:
+            self._warn(found.warning)
+        taken = {"chosen": found.row.genotype, "latency_ms": found.latency_ms}
+        self._tell(search={**self._told["search"], "scored": len(rows), **taken})
+        return genotype_of(found.row)
 
     def _affordable_epochs(self, task: ResolvedTask, plan: SearchPlan, genotype: Genotype) -> int | None:
         """The most epochs of the final training; an interrupted attempt's choice stays."""
@@ -184,9 +200,19 @@ class _RecommendationJob:
         self._tell(
             **column_document(column, contenders.baselines, measure=self._measure, architecture=task.architecture),
             approximation=all(item.approximation for item in fitted),
-            search_space=_space_document(chosen, self._skeleton(task, chosen.space)),
         )
+        try:
+            skeleton = self._skeleton(task, chosen.space)
+        except ImpossibleConstraintError as refusal:
+            return self._take_full_space(task, refusal)
+        self._tell(search_space=_space_document(chosen, skeleton))
         return chosen.space
+
+    def _take_full_space(self, task: ResolvedTask, refusal: ImpossibleConstraintError) -> SearchSpace:
+        """The full space in place of a closest task's that has no cell which keeps the constraints."""
+        self._warn(f"the full space is searched instead of the closest task's: {refusal}")
+        self._tell(search_space=_space_document(ChosenSpace(FULL_SPACE, ()), self._skeleton(task, FULL_SPACE)))
+        return FULL_SPACE
 
     def _find_contenders(self, task: ResolvedTask) -> Contenders:
         """The baselines that take part, the same ones in every attempt."""
@@ -209,6 +235,11 @@ class _RecommendationJob:
         self._told = {**self._told, **fields}
         with self._context.unit_of_work() as registry:
             registry.recommendations.merge_document(self._id, self._context.job_id, self._context.fence, fields)
+
+    def _tell_cost(self, registry: Registry) -> None:
+        """What the answer has cost so far, for the next attempt if this one is killed."""
+        fields = {"cost": self._cost()}
+        registry.recommendations.merge_document(self._id, self._context.job_id, self._context.fence, fields)
 
     def _cost(self) -> dict[str, Any]:
         """Seconds by stage, over all attempts as far as they told them."""

@@ -59,14 +59,16 @@ class TrainedArchitecture:
     def network(self) -> nn.Module:
         return self.best.network
 
-    def describe(self) -> dict[str, Any]:
-        """The `architecture` of a recommendation, without its id; measures the latency anew."""
+    def describe(self, latency_ms: float | None = None) -> dict[str, Any]:
+        """The `architecture` of a recommendation, without its id; a latency that was not measured yet is so now."""
+        if latency_ms is None:
+            latency_ms = measure_latency_ms(self.network, self.skeleton)
         return {
             "genotype": self.genotype.to_json(),
             "skeleton": self.skeleton.to_json(),
             "parameters": parameters(self.genotype, self.skeleton),
             "macs": multiply_adds(self.genotype, self.skeleton),
-            "latency_ms": measure_latency_ms(self.network, self.skeleton),
+            "latency_ms": latency_ms,
         }
 
     def validation(self) -> dict[str, float]:

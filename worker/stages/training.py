@@ -44,7 +44,8 @@ def train_again(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
             architecture_id=params["architecture_id"],
             trained_from=found.id,
         )
-    return {"architecture_id": architecture_id, "task_id": task.id, "test": test}
+    warnings = list(trained.warnings)
+    return {"architecture_id": architecture_id, "task_id": task.id, "test": test, "warnings": warnings}
 
 
 def _skeleton(found: Mapping[str, Any], task: ResolvedTask) -> Skeleton:
