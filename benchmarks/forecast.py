@@ -2,9 +2,9 @@
 
     python benchmarks/forecast.py --data ../data --work work
 
-Real jobs, each in a new home and by a runner of its own, in an order that mixes strategies, tasks and budgets. Promised:
-what was foretold and what a job takes lie within a factor of 1.5 in 90 % of the jobs, and a job with a budget in seconds
-takes at most 1.1 times that.
+Real jobs, each in a new home and by a runner of its own, in an order that mixes strategies, tasks and budgets.
+Promised: what was foretold and what a job takes lie within a factor of 1.5 in 90 % of the jobs, and a job with a budget
+in seconds takes at most 1.1 times that.
 
 A runner counts the CPU seconds of its one thread instead of the seconds on the wall (`CPU_CLOCK`), so that a machine
 with other work to do takes less part in the figures. The row of each job has both. A run that was stopped goes on from

@@ -69,6 +69,7 @@ def test_the_cell_is_trained_on_the_new_classes_and_stored_once(
     job = finish(add_training())
     assert job.state is JobState.SUCCEEDED
     assert job.result["architecture_id"] == "new"
+    assert [warning.partition(":")[0] for warning in job.result["warnings"]] == ["little data"]
     with reading(engine) as registry:
         row = registry.architectures.get("new")
         assert len(registry.architectures.list()) == 2
