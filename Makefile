@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-ranking bench-fuse bench-screen bench-strategies \
-	bench-warm_start bench-forecast
+	bench-warm_start bench-forecast bench-little
 
 .PHONY: install demo test test-long check bench $(BENCHMARKS) format clean
 
