@@ -21,7 +21,7 @@ Clock = Callable[[], float]
 
 _BATCHES = 3
 _SAMPLED_CELLS = 3
-_SEARCH_BATCHES = (4, 12)
+_SEARCH_BATCHES = (2, 6)
 
 
 def foretell_search(
@@ -54,7 +54,7 @@ def foretell_iteration(
 ) -> float:
     """Seconds of a strategy's first iteration, from some that it runs on small parts of the images.
 
-    An iteration takes a constant and a term that grows with the images. Both come from an iteration on 4 and one on 12
+    An iteration takes a constant and a term that grows with the images. Both come from an iteration on 2 and one on 6
     batches (on a quarter and a half of few images), with the same share of the validation images, after one that warms
     up caches and allocators. Nothing that is found there is kept.
     """

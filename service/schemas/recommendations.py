@@ -15,10 +15,16 @@ Strategy = Literal["fuse", "random", "random_sharing", "enas", "darts", "darts_s
 class BudgetRequest(Request):
     """How much may be spent: seconds of the whole job, or iterations of the search; one of the two."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"seconds": 120}, {"iterations": 4}]})
+
     seconds: float | None = Field(
-        None, gt=0, le=10_000_000, allow_inf_nan=False, description="of the whole job; the best so far is returned"
+        None,
+        gt=0,
+        le=10_000_000,
+        allow_inf_nan=False,
+        description="of the whole job, as its stages count them; the best network so far is returned when they end",
     )
-    iterations: int | None = Field(None, ge=1, le=10_000, description="of the search; absent: 12")
+    iterations: int | None = Field(None, ge=1, le=10_000, description="of the search, at most")
 
     @model_validator(mode="after")
     def _one_of_the_two(self) -> Self:
@@ -30,6 +36,8 @@ class BudgetRequest(Request):
 class ConstraintsRequest(Request):
     """What the network may have at most; what is absent is not limited."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"max_parameters": 100_000, "max_latency_ms": 20}]})
+
     max_parameters: int | None = Field(None, ge=1, le=2**53, description="trainable parameters")
     max_macs: int | None = Field(None, ge=1, le=2**53, description="multiply-adds for one image")
     max_latency_ms: float | None = Field(
@@ -40,20 +48,26 @@ class ConstraintsRequest(Request):
 class SearchRequest(Request):
     """How the space is searched; what is absent is chosen by the strategy."""
 
-    strategy: Strategy = "fuse"
+    model_config = ConfigDict(json_schema_extra={"examples": [{"strategy": "evolution", "candidates": 6, "rounds": 2}]})
+
+    strategy: Strategy = Field("fuse", description="what searches the space; `docs/search.md` compares them")
     candidates: int | None = Field(
         None,
         ge=2,
         le=64,
-        description="networks of one iteration; not taken by `darts`, `darts_second_order`, `pc_darts`",
+        description="networks of one iteration; absent: 3 with `fuse`, 4 with `random` and `evolution`, 10 with "
+        "`enas`, 16 with `random_sharing`; not taken by `darts`, `darts_second_order`, `pc_darts`",
     )
     rounds: int | None = Field(
         None,
         ge=1,
         le=1000,
-        description="cap of FUSE's rounds in one iteration; epochs of a network in `random` and `evolution`",
+        description="cap of the rounds of one iteration of `fuse`; epochs of a network in `random` and `evolution`; "
+        "absent: 3; not taken by the others",
     )
-    k: int | None = Field(None, ge=1, le=1000, description="best genotypes of the closest task that span the space")
+    k: int | None = Field(
+        None, ge=1, le=1000, description="best genotypes of the closest task that span the space; absent: 1"
+    )
 
 
 class FinalRequest(Request):
@@ -72,7 +86,26 @@ class RecommendationRequest(Request):
                     "name": "primes",
                     "dataset": {"uri": "builtin://digits"},
                     "labels": {"groups": [[2, 3, 5, 7]], "rest": True},
-                }
+                },
+                {
+                    "name": "small primes",
+                    "dataset": {"uri": "builtin://digits"},
+                    "labels": {"groups": [[2, 3, 5, 7]], "rest": True, "balance": True},
+                    "network": "small_cnn",
+                    "epsilon": 0.1,
+                    "repetitions": 2,
+                    "require_approximation": True,
+                    "measure": "log_det_layerwise",
+                    "image_size": 16,
+                    "objective": "balanced_accuracy",
+                    "budget": {"seconds": 120},
+                    "constraints": {"max_parameters": 50_000, "max_macs": 5_000_000, "max_latency_ms": 20},
+                    "search": {"strategy": "evolution", "candidates": 6, "rounds": 2, "k": 3},
+                    "final": {"seeds": 3},
+                    "control": False,
+                    "seed": 7,
+                    "priority": 10,
+                },
             ]
         }
     )
@@ -88,12 +121,16 @@ class RecommendationRequest(Request):
     baselines: list[Name] | None = Field(
         None, max_length=1000, description=f"each {BASELINE_NAME}, and waited for; absent: those that are ready"
     )
-    image_size: ImageSize | None = Field(None, description="of search and final training; absent: from the data")
+    image_size: ImageSize | None = Field(
+        None,
+        description="side of the square images of search and final training, in pixels, 8 to 256; absent: that of 16, "
+        "32, 48, 64, 96, 128, 192 and 256 which is nearest to the median longer side of the images",
+    )
     objective: Objective = Field("accuracy", description="what the final training is for; see `validation` and `test`")
-    budget: BudgetRequest | None = None
-    constraints: ConstraintsRequest | None = None
-    search: SearchRequest = Field(default_factory=SearchRequest)
-    final: FinalRequest = Field(default_factory=FinalRequest)
+    budget: BudgetRequest | None = Field(None, description="absent: at most 12 iterations of the search")
+    constraints: ConstraintsRequest | None = Field(None, description="absent: no limits")
+    search: SearchRequest = Field(default_factory=SearchRequest, description="absent: `fuse` with its own settings")
+    final: FinalRequest = Field(default_factory=FinalRequest, description="absent: one network")
     control: bool = Field(
         False,
         description="afterwards also spend the same seconds without the memory of tasks, three times over: see "

@@ -1,5 +1,6 @@
 """The OpenAPI document, and what serving it loads."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ldnas.search.enas import EnasConfig
+from ldnas.search.evolution import EvolutionConfig
+from ldnas.search.fuse import FuseConfig
+from ldnas.search.random import RandomSearchConfig
+from ldnas.search.random_sharing import RandomSharingConfig
 from service.matrix import MAX_CELLS
+from service.schemas.base import Request
+from service.schemas.problems import Problem
+from worker.stages.search import DEFAULT_ITERATIONS
 
 ROUTES = {
     "/healthz": {"get"},
@@ -124,6 +133,56 @@ def test_the_documented_parts_are_accepted_too(document: dict, http: httpx.Clien
     genotypes = document["components"]["schemas"]["GenotypeRequest"]["examples"]
     answer = http.post("/v1/tasks", json=task_body | {"labels": labels, "genotypes": genotypes})
     assert answer.status_code == 202
+
+
+def test_every_example_fits_the_schema_that_it_stands_in(document: dict) -> None:
+    models = {model.__name__: model for model in (*request_models(), Problem)}
+    shown = {
+        name: schema["examples"] for name, schema in document["components"]["schemas"].items() if "examples" in schema
+    }
+    assert set(shown) <= set(models)
+    assert {"RecommendationRequest", "BudgetRequest", "ConstraintsRequest", "SearchRequest"} <= set(shown)
+    for name, examples in shown.items():
+        for example in examples:
+            models[name].model_validate_json(json.dumps(example))
+
+
+def test_one_example_of_a_recommendation_has_every_field_that_needs_no_other_task(document: dict) -> None:
+    schemas = document["components"]["schemas"]
+    *_, full = schemas["RecommendationRequest"]["examples"]
+    assert set(schemas["RecommendationRequest"]["properties"]) - set(full) == {"baselines"}
+    for part, model in (("search", "SearchRequest"), ("constraints", "ConstraintsRequest"), ("final", "FinalRequest")):
+        assert set(full[part]) == set(schemas[model]["properties"])
+
+
+def test_the_fields_of_a_search_tell_their_defaults(document: dict) -> None:
+    schemas = document["components"]["schemas"]
+    candidates, rounds = (
+        schemas["SearchRequest"]["properties"][name]["description"] for name in ("candidates", "rounds")
+    )
+    # An evolution's children and a bracket of random search are equally many.
+    assert (RandomSearchConfig().candidates, RandomSearchConfig().epochs) == (4, EvolutionConfig().epochs)
+    for count, names in (
+        (FuseConfig().candidates, "`fuse`"),
+        (EvolutionConfig().candidates, "`random` and `evolution`"),
+        (EnasConfig().candidates, "`enas`"),
+        (RandomSharingConfig().candidates, "`random_sharing`"),
+    ):
+        assert f"{count} with {names}" in candidates
+    assert f"absent: {FuseConfig().rounds};" in rounds
+    assert FuseConfig().rounds == EvolutionConfig().epochs
+    properties = schemas["RecommendationRequest"]["properties"]
+    assert f"at most {DEFAULT_ITERATIONS} iterations" in properties["budget"]["description"]
+    assert properties["image_size"]["anyOf"][0].items() >= {"minimum": 8, "maximum": 256}.items()
+    assert schemas["FinalRequest"]["properties"]["seeds"]["default"] == 1
+
+
+def request_models() -> list[type[Request]]:
+    found, waiting = [], [Request]
+    while waiting:
+        found += (below := waiting.pop().__subclasses__())
+        waiting += below
+    return found
 
 
 def test_the_docs_page_is_served(http: httpx.Client) -> None:

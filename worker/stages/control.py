@@ -102,7 +102,7 @@ class _Choice:
             search = self._search(arm, number)
             rows = scored_genotypes(self._context, self._task, search)
             limit = search.constraints.max_latency_ms
-            genotype = genotype_of(fast_enough(rows, search.skeleton, limit, self._context.device)[0])
+            genotype = genotype_of(fast_enough(rows, search.skeleton, limit, self._context.device).row)
         skeleton = search.skeleton
         return {
             "genotype": genotype.to_json(),
