@@ -117,7 +117,9 @@ class _Choice:
         if arm != "found":
             plan = replace(plan, space=FULL_SPACE, skeleton=self.skeleton, latency=self.latency)
         if arm == "random":
-            plan = replace(plan, origin="random", strategy=build_strategy("random"))
+            plan = replace(
+                plan, origin="random", strategy=build_strategy("random", batch_size=plan.settings["batch_size"])
+            )
         strategy = without_patience(plan.strategy)
         seconds = self._plan.search_seconds if arm == "found" else self._plan.seconds
         return replace(
