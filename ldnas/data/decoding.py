@@ -39,7 +39,7 @@ def decode_image(source: bytes | Path, origin: str) -> Image:
     """
     try:
         with PillowImage.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS) as image:
-            _check_size(image.width, image.height, origin)
+            check_size(image.width, image.height, origin)
             return _to_array(ImageOps.exif_transpose(image), origin)
     except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as error:
         raise ImageSizeError(f"{origin}: {error}", origin=origin) from error
@@ -47,7 +47,12 @@ def decode_image(source: bytes | Path, origin: str) -> Image:
         raise BrokenImageError(f"{origin} cannot be decoded as an image: {error}", origin=origin) from error
 
 
-def _check_size(width: int, height: int, origin: str) -> None:
+def check_size(width: int, height: int, origin: str) -> None:
+    """Refuse an image by its sides, in pixels.
+
+    Raises:
+        ImageSizeError: it has more than `MAX_PIXELS`, or a side below `MIN_SIDE_PIXELS`.
+    """
     if width * height > MAX_PIXELS or min(width, height) < MIN_SIDE_PIXELS:
         raise ImageSizeError(
             f"{origin} is {width}×{height} pixels; a side of at least {MIN_SIDE_PIXELS} and at most "

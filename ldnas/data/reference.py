@@ -10,7 +10,7 @@ from ldnas.errors import DatasetNotFoundError, ForbiddenLocationError, InvalidRe
 
 BUILTIN_NAMES = ("digits",)
 TORCHVISION_NAMES = ("CIFAR10", "CIFAR100", "FashionMNIST", "KMNIST", "MNIST", "STL10", "SVHN")
-FORMATS = ("parquet", "image_folder")
+FORMATS = ("parquet", "image_folder", "zip", "npz")
 
 _NAMED_SCHEMES = {"builtin": BUILTIN_NAMES, "torchvision": TORCHVISION_NAMES}
 _AVAILABLE_SCHEMES = (*_NAMED_SCHEMES, "file")

@@ -1,18 +1,19 @@
 """A folder of images: one folder a class, below one folder a split where there is one."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from ldnas.data.dataset import Split
 from ldnas.data.decoding import decode_image
-from ldnas.data.readers.raw import RawDataset, split_named
+from ldnas.data.readers.raw import RawDataset, Take, keep_all, split_named
 from ldnas.data.reference import resolve_inside
 from ldnas.errors import UnreadableDatasetError
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
 
-def read_image_folder(path: Path, roots: Sequence[Path]) -> RawDataset:
+def read_image_folder(path: Path, roots: Sequence[Path], take: Take = keep_all) -> RawDataset:
     """Read `path/class/*.png`, or `path/{train,val,test}/class/*.png`, in the order of the paths.
 
     The second layout is taken if every folder in `path` has the name of a split (train, val, validation, test, …) and
@@ -22,6 +23,7 @@ def read_image_folder(path: Path, roots: Sequence[Path]) -> RawDataset:
     Args:
         path: an existing folder.
         roots: the folders that links may lead into.
+        take: what becomes of each image.
 
     Raises:
         UnreadableDatasetError: it has no class folder with images.
@@ -42,7 +44,7 @@ def read_image_folder(path: Path, roots: Sequence[Path]) -> RawDataset:
     origins = [file.relative_to(path).as_posix() for file, _, _ in files]
     return RawDataset(
         images=[
-            decode_image(resolve_inside(file, roots), origin)
+            take(partial(decode_image, resolve_inside(file, roots), origin))
             for (file, _, _), origin in zip(files, origins, strict=True)
         ],
         labels=[class_names.index(name) for _, _, name in files],
@@ -69,5 +71,5 @@ def _image_files(folder: Path) -> list[Path]:
     return sorted(
         file
         for file in folder.rglob("*")
-        if file.suffix.lower() in _SUFFIXES and not file.name.startswith(".") and file.is_file()
+        if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and file.is_file()
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,20 @@ import pyarrow.parquet as pq
 from ldnas.data.dataset import Image, Split
 from ldnas.data.decoding import decode_image
 from ldnas.data.readers.parquet_columns import Columns, choose_columns
-from ldnas.data.readers.raw import RawDataset, split_named
+from ldnas.data.readers.parquet_size import rows_at_once
+from ldnas.data.readers.raw import RawDataset, Take, keep_all, split_named
 from ldnas.data.reference import DatasetReference, resolve_inside
 from ldnas.errors import BrokenImageError, DatasetNotFoundError, UnreadableDatasetError
 
-_BATCH_ROWS = 512  # bounds the encoded bytes in memory; the decoded images are kept anyway
 
-
-def read_parquet(path: Path, reference: DatasetReference, roots: Sequence[Path]) -> RawDataset:
+def read_parquet(
+    path: Path,
+    reference: DatasetReference,
+    roots: Sequence[Path],
+    *,
+    take: Take = keep_all,
+    name: str | None = None,
+) -> RawDataset:
     """Read one Parquet file, or all those of a folder in the order of their paths.
 
     - The image column is a struct of `bytes` and `path`, or plain binary; `label` is an integer or a text. Integer
@@ -33,6 +40,8 @@ def read_parquet(path: Path, reference: DatasetReference, roots: Sequence[Path])
         path: an existing file or folder.
         reference: names the columns.
         roots: the folders that links may lead into.
+        take: what becomes of each image.
+        name: what messages call a single file, where its own name says nothing.
 
     Raises:
         DatasetNotFoundError: a folder without Parquet files.
@@ -41,11 +50,11 @@ def read_parquet(path: Path, reference: DatasetReference, roots: Sequence[Path])
         ForbiddenLocationError: a link leads outside `roots`.
         BrokenImageError, ImageSizeError: see `decode_image`; `origin` is like `train.parquet row 17`.
     """
-    rows = _Rows()
-    for file, name, split in _files(path, roots):
-        _read_file(file, name, split, reference, rows)
+    rows = _Rows(take)
+    for file, file_name, split in _files(path, name or path.name, roots):
+        _read_file(file, file_name, split, reference, rows)
     if not rows.images:
-        raise UnreadableDatasetError(f"{path} has no rows", field="dataset.uri", origin=str(path))
+        raise UnreadableDatasetError(f"{name or path} has no rows", field="dataset.uri", origin=name or str(path))
     labels, class_names = _index_labels(rows)
     return RawDataset(rows.images, labels, class_names, rows.origins, rows.splits, rows.groups)
 
@@ -54,6 +63,7 @@ def read_parquet(path: Path, reference: DatasetReference, roots: Sequence[Path])
 class _Rows:
     """What has been read so far, one entry a row."""
 
+    take: Take
     images: list[Image] = field(default_factory=list)
     labels: list[int | str] = field(default_factory=list)
     origins: list[str] = field(default_factory=list)
@@ -62,24 +72,25 @@ class _Rows:
     class_names: tuple[str, ...] | None = None
 
 
-def _files(path: Path, roots: Sequence[Path]) -> list[tuple[Path, str, Split | None]]:
+def _files(path: Path, name: str, roots: Sequence[Path]) -> list[tuple[Path, str, Split | None]]:
     """Each file with its name for messages and the split that its place stands for."""
     if path.is_file():
-        return [(path, path.name, None)]
+        return [(path, name, None)]
     found = [file for file in sorted(path.rglob("*.parquet")) if not file.name.startswith(".")]
     if not found:
         raise DatasetNotFoundError(f"{path} has no Parquet file", field="dataset.uri", origin=str(path))
-    names = [file.relative_to(path) for file in found]
-    splits = [_split_of_place(name) for name in names]
+    places = [file.relative_to(path) for file in found]
+    splits = [_split_of_place(place) for place in places]
     if any(splits) and not all(splits):
-        stray = names[splits.index(None)]
+        stray = places[splits.index(None)]
         raise UnreadableDatasetError(
             f"{stray} belongs to no split, while other files do; begin its name with train, validation or test",
             field="dataset.uri",
             origin=str(stray),
         )
     return [
-        (resolve_inside(file, roots), str(name), split) for file, name, split in zip(found, names, splits, strict=True)
+        (resolve_inside(file, roots), str(place), split)
+        for file, place, split in zip(found, places, splits, strict=True)
     ]
 
 
@@ -101,7 +112,7 @@ def _read_file(file: Path, name: str, split: Split | None, reference: DatasetRef
                     raise UnreadableDatasetError(f"{name} has other class names than the files before it", origin=name)
                 rows.class_names = columns.class_names
             first_row = 0
-            for batch in parquet.iter_batches(_BATCH_ROWS, columns=columns.names):
+            for batch in parquet.iter_batches(rows_at_once(parquet, columns.image, name), columns=columns.names):
                 _read_batch(batch, columns, name, first_row, split, rows)
                 first_row += batch.num_rows
     except (pa.ArrowException, OSError) as error:
@@ -116,7 +127,7 @@ def _read_batch(
     groups = batch.column(columns.group).to_pylist() if columns.group else None
     for row, cell in enumerate(batch.column(columns.image).to_pylist()):
         origin = f"{name} row {first_row + row}"
-        rows.images.append(decode_image(_image_bytes(cell, origin), origin))
+        rows.images.append(rows.take(partial(decode_image, _image_bytes(cell, origin), origin)))
         rows.labels.append(_label(labels[row], origin))
         rows.origins.append(origin)
         rows.splits.append(split if splits is None else _split(splits[row], origin))

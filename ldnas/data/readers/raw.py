@@ -1,9 +1,12 @@
 """What a reader hands on, and the names that splits go by in the wild."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ldnas.data.dataset import Image, Split
+
+Take = Callable[[Callable[[], Image]], Image]
+"""What becomes of each image, in the order of the dataset: given how to decode it, it gives what is kept of it."""
 
 _SPLIT_NAMES = {
     "train": Split.TRAIN,
@@ -41,3 +44,8 @@ class RawDataset:
 def split_named(name: str) -> Split | None:
     """The split that a folder, a column value or the beginning of a file name stands for, or None."""
     return _SPLIT_NAMES.get(name.lower())
+
+
+def keep_all(decode: Callable[[], Image]) -> Image:
+    """The `Take` of whoever wants the dataset itself."""
+    return decode()

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image as PillowImage
 
+from ldnas.data.assemble import with_split
 from ldnas.data.dataset import Image, ImageDataset, Split
-from ldnas.data.load import with_split
 from ldnas.data.readers.raw import RawDataset
 
 

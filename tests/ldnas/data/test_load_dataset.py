@@ -134,3 +134,29 @@ def test_the_real_mnist_has_its_known_counts(tmp_path):
     test = dataset.labels[dataset.indices(Split.TEST)]
     assert np.bincount(test).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert len(dataset) + dataset.left_out == 70_000
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ((64).to_bytes(8, "little") + b'{"w":{}}', "holds network weights and no images"),
+        (b"\x1f\x8b\x08 and so on", "no layout that can be read"),
+        (b"", "no layout that can be read"),
+        (b"PAR1 and no more", "cannot be read as Parquet"),
+    ],
+)
+def test_what_a_file_is_is_told_from_its_content(tmp_path, content, reason):
+    path = tmp_path / "scans"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableDatasetError, match=reason) as refusal:
+        load(path.as_uri(), tmp_path)
+    assert refusal.value.origin == "scans"
+
+
+def test_a_file_is_read_as_the_format_that_is_asked_for(tmp_path):
+    path = tmp_path / "scans"
+    path.write_bytes(b"PAR1 and no more")
+    with pytest.raises(UnreadableDatasetError, match="cannot be read as a ZIP file"):
+        load(path.as_uri(), tmp_path, format="npz")
+    with pytest.raises(UnreadableDatasetError, match="is a folder and no zip file"):
+        load(tmp_path.as_uri(), tmp_path, format="zip")

@@ -7,6 +7,7 @@ import pytest
 
 from ldnas.data.dataset import Split
 from ldnas.data.readers.parquet import read_parquet
+from ldnas.data.readers.parquet_size import rows_at_once
 from ldnas.data.reference import DatasetReference
 from ldnas.errors import (
     BrokenImageError,
@@ -184,3 +185,21 @@ def test_metadata_of_another_writer_is_passed_over(tmp_path, encode, grey):
         table = pa.table({"image": [encode(grey(5))], "label": [4]})
         pq.write_table(table.replace_schema_metadata({"huggingface": metadata}), path)
         assert read(path).class_names == ("4",)
+
+
+def test_a_column_that_unpacks_to_far_more_than_it_takes_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    table = pa.table({"image": [{"bytes": bytes(2**20), "path": None}], "label": [0]})
+    pq.write_table(table, tmp_path / "bomb.parquet", compression="zstd")
+    monkeypatch.setattr("ldnas.data.readers.parquet_size.RATIO_COUNTS_FROM_BYTES", 2**19)
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", lambda *args, **kwargs: pytest.fail("was unpacked"))
+    with pytest.raises(UnreadableDatasetError, match=r"column image\.bytes unpacks to"):
+        read(tmp_path / "bomb.parquet")
+
+
+def test_one_large_image_in_every_row_is_unpacked_a_few_rows_at_a_time(tmp_path, monkeypatch):
+    cells = [{"bytes": bytes([row % 2]) * 1000, "path": None} for row in range(100)]
+    pq.write_table(pa.table({"image": cells, "label": [0] * 100}), tmp_path / "a.parquet")
+    monkeypatch.setattr("ldnas.data.readers.parquet_size._AT_ONCE_BYTES", 10_000)
+    with pq.ParquetFile(tmp_path / "a.parquet") as parquet:
+        assert 1 <= rows_at_once(parquet, "image", "a.parquet") <= 5  # the dictionary has 2,000 bytes
+        assert rows_at_once(parquet, "other", "a.parquet") == 512

@@ -1,0 +1,102 @@
+"""Which reader a file is for, told from its first bytes, and reading it."""
+
+import zipfile
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+
+from ldnas.data.readers.image_folder import read_image_folder
+from ldnas.data.readers.npz import read_npz
+from ldnas.data.readers.parquet import read_parquet
+from ldnas.data.readers.raw import RawDataset, Take, keep_all
+from ldnas.data.readers.zip_folder import read_zip
+from ldnas.data.reference import DatasetReference
+from ldnas.errors import InvalidReferenceError, UnreadableDatasetError
+
+_COLUMN_KEYS = ("image_column", "label_column", "split_column", "group_column")
+_READ = "a .parquet file, a .zip of an image folder or an .npz"
+_SAFETENSORS_HEADER_BYTES = 100_000_000
+
+
+class Kind(StrEnum):
+    """What a single file is."""
+
+    ZIP = "zip"
+    NPZ = "npz"
+    PARQUET = "parquet"
+    SAFETENSORS = "safetensors"
+
+
+def kind_of(path: Path, name: str) -> Kind:
+    """The kind of a file by its content, whatever it is called.
+
+    Raises:
+        UnreadableDatasetError: it is none of them.
+    """
+    with path.open("rb") as file:
+        start = file.read(9)
+    if start.startswith(b"PAR1"):
+        return Kind.PARQUET
+    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return Kind.NPZ if _holds_arrays(path) else Kind.ZIP
+    if start[8:] == b"{" and int.from_bytes(start[:8], "little") <= _SAFETENSORS_HEADER_BYTES:
+        return Kind.SAFETENSORS
+    raise UnreadableDatasetError(
+        f"{name} has no layout that can be read; {_READ} has, and network weights as .safetensors",
+        field="dataset.uri",
+        origin=name,
+    )
+
+
+def read_file(
+    path: Path, reference: DatasetReference, roots: Sequence[Path], *, take: Take = keep_all, name: str | None = None
+) -> RawDataset:
+    """Read a file or a folder with the reader that its content, or else the reference's `format`, asks for.
+
+    Args:
+        path: an existing file or folder.
+        reference: names the columns, and the format where it is not to be guessed.
+        roots: the folders that links may lead into.
+        take: what becomes of each image.
+        name: what messages call a single file, where its own name says nothing.
+
+    Raises:
+        InvalidReferenceError: columns are named, but the layout has none.
+        UnreadableDatasetError, ForbiddenLocationError, BrokenImageError, ImageSizeError: see the readers.
+    """
+    label = name or path.name
+    layout = reference.format or _layout(path, label)
+    if layout == "parquet":
+        return read_parquet(path, reference, roots, take=take, name=name)
+    if layout == Kind.SAFETENSORS:
+        raise UnreadableDatasetError(
+            f"{label} holds network weights and no images; {_READ} is a dataset", field="dataset.uri", origin=label
+        )
+    for key in _COLUMN_KEYS:
+        if getattr(reference, key) is not None:
+            kind = "an image folder" if layout == "image_folder" else f"a {layout} file"
+            raise InvalidReferenceError(f"{kind} has no columns", field=f"dataset.{key}")
+    if layout == "image_folder":
+        if not path.is_dir():
+            raise UnreadableDatasetError(f"{path} is no folder of images", field="dataset.uri", origin=str(path))
+        return read_image_folder(path, roots, take)
+    if path.is_dir():
+        raise UnreadableDatasetError(f"{path} is a folder and no {layout} file", field="dataset.uri", origin=str(path))
+    return (read_npz if layout == Kind.NPZ else read_zip)(path, take=take, name=name)
+
+
+def _layout(path: Path, name: str) -> str:
+    if path.is_dir():
+        return "parquet" if next(path.rglob("*.parquet"), None) is not None else "image_folder"
+    # A broken Parquet file shall be told so, not that it is no dataset.
+    return Kind.PARQUET if path.suffix.lower() == ".parquet" else kind_of(path, name)
+
+
+def _holds_arrays(path: Path) -> bool:
+    """A ZIP file whose every name ends in .npy; one that is damaged is for its reader to refuse."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
+        return False
+    return bool(names) and all(name.endswith(".npy") for name in names)

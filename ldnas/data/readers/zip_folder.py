@@ -1,0 +1,105 @@
+"""A folder of images in a ZIP file, read as the folder would be."""
+
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ldnas.data.dataset import Image, Split
+from ldnas.data.decoding import decode_image
+from ldnas.data.readers.image_folder import IMAGE_SUFFIXES
+from ldnas.data.readers.raw import RawDataset, Take, keep_all, split_named
+from ldnas.data.readers.zip_archive import Archive, open_archive
+from ldnas.errors import UnreadableDatasetError
+
+# 40 megapixels in three uncompressed colours, and some header.
+MAX_IMAGE_FILE_BYTES = 128 * 2**20
+
+
+def read_zip(path: Path, *, take: Take = keep_all, name: str | None = None) -> RawDataset:
+    """Read `class/*.png`, or `{train,val,test}/class/*.png`; equal to `read_image_folder` on the unpacked folder.
+
+    One folder that holds all the others (`screws/` in a `screws.zip`) is passed over, unless it is named like a split.
+
+    Args:
+        path: an existing file.
+        take: what becomes of each image.
+        name: what messages call the file.
+
+    Raises:
+        UnreadableDatasetError: see `open_archive`; or it has no class folder with images.
+        BrokenImageError, ImageSizeError: see `decode_image`; `origin` is the path within the folder.
+    """
+    name = name or path.name
+    with open_archive(path, name) as archive:
+        found = _images(archive)
+        if not found:
+            raise UnreadableDatasetError(
+                f"{name} has no images as class/image.png or train/class/image.png", field="dataset.uri", origin=name
+            )
+        class_names = tuple(sorted({image.class_name for image in found}))
+        return RawDataset(
+            images=[take(_decoder(archive, image)) for image in found],
+            labels=[class_names.index(image.class_name) for image in found],
+            class_names=class_names,
+            origins=[image.origin for image in found],
+            given_splits=[image.split for image in found],
+            groups=[None] * len(found),
+        )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """An image in the archive; `origin` is its path within the folder."""
+
+    entry: zipfile.ZipInfo
+    origin: str
+    split: Split | None
+    class_name: str
+
+
+def _decoder(archive: Archive, image: _Found) -> Callable[[], Image]:
+    return lambda: decode_image(archive.read(image.entry, MAX_IMAGE_FILE_BYTES), image.origin)
+
+
+def _images(archive: Archive) -> list[_Found]:
+    """The images in the order in which the folder would be read: by the parts of their paths."""
+    files = {PurePosixPath(entry.filename): entry for entry in archive.entries}
+    folders = {parent for file in files for parent in file.parents} | set(archive.folders)
+    folders |= {parent for folder in archive.folders for parent in folder.parents}
+    root = _root(files, folders)
+    tops = {folder.name for folder in _children(root, folders)}
+    splits = {top: split_named(top) for top in tops}
+    has_splits = Split.TRAIN in splits.values() and None not in splits.values()
+    found = []
+    for file in sorted(file for file in files if _is_image(file) and file.is_relative_to(root)):
+        parts = file.relative_to(root).parts
+        above = 1 if has_splits else 0
+        if len(parts) < above + 2 or any(_is_hidden(part) for part in parts[: above + 1]):
+            continue
+        split = splits[parts[0]] if has_splits else None
+        found.append(_Found(files[file], "/".join(parts), split, parts[above]))
+    return found
+
+
+def _root(files: Iterable[PurePosixPath], folders: set[PurePosixPath]) -> PurePosixPath:
+    root = PurePosixPath()
+    tops = _children(root, folders)
+    direct = {file.parent for file in files if _is_image(file)}
+    if len(tops) == 1 and split_named(tops[0].name) is None and not direct & {root, tops[0]}:
+        return tops[0]
+    return root
+
+
+def _children(parent: PurePosixPath, folders: set[PurePosixPath]) -> list[PurePosixPath]:
+    return [
+        folder for folder in folders if folder != parent and folder.parent == parent and not _is_hidden(folder.name)
+    ]
+
+
+def _is_image(file: PurePosixPath) -> bool:
+    return file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
+
+
+def _is_hidden(folder: str) -> bool:
+    return folder.startswith((".", "__"))

@@ -1,0 +1,164 @@
+"""Image folders in ZIP files, and ZIP files that nobody should unpack."""
+
+import shutil
+import stat
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ldnas.data.dataset import Split
+from ldnas.data.load import load_dataset
+from ldnas.data.readers.zip_archive import RATIO_COUNTS_FROM_BYTES
+from ldnas.data.readers.zip_folder import read_zip
+from ldnas.data.reference import DatasetReference
+from ldnas.errors import BrokenImageError, UnreadableDatasetError
+
+
+@pytest.fixture
+def pack(tmp_path, encode, grey) -> Callable[..., Path]:
+    """Write a ZIP file of these paths, each a different image, or the bytes that are given."""
+
+    def make(*paths: str | zipfile.ZipInfo, content: bytes | None = None) -> Path:
+        with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            for number, path in enumerate(paths):
+                archive.writestr(path, encode(grey(number)) if content is None else content)
+        return tmp_path / "set.zip"
+
+    return make
+
+
+@pytest.mark.parametrize("root", ["", "stripes/"])
+@pytest.mark.parametrize("with_folders", [True, False])
+def test_the_digest_is_that_of_the_folder(stripes_folder, tmp_path, root, with_folders):
+    (stripes_folder / "notes.txt").write_text("no image")
+    (stripes_folder / "across" / "deep").mkdir()
+    shutil.copy(stripes_folder / "down" / "00.png", stripes_folder / "across" / "deep" / "x.png")
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        # A ZIP file lists its entries in whatever order they came.
+        for path in sorted(stripes_folder.rglob("*"), reverse=True):
+            if path.is_file() or with_folders:
+                archive.write(path, root + path.relative_to(stripes_folder).as_posix())
+    as_folder, as_zip = (
+        load_dataset(DatasetReference(place.as_uri()), roots=[tmp_path], cache=tmp_path)
+        for place in (stripes_folder, tmp_path / "set.zip")
+    )
+    assert as_zip.digest == as_folder.digest
+    assert as_zip.origins == as_folder.origins
+    assert len(as_zip) == 37
+
+
+def test_splits_are_recognised_above_the_classes(pack):
+    raw = read_zip(pack("test/cat/c.png", "train/cat/a.png", "val/dog/b.png", "__MACOSX/train/cat/._a.png"))
+    assert raw.origins == ["test/cat/c.png", "train/cat/a.png", "val/dog/b.png"]
+    assert raw.given_splits == [Split.TEST, Split.TRAIN, Split.VALIDATION]
+    assert raw.class_names == ("cat", "dog")
+
+
+def test_a_lone_folder_named_like_a_split_is_the_split(pack):
+    raw = read_zip(pack("train/cat/a.png", "train/dog/b.png"))
+    assert (raw.class_names, raw.given_splits) == (("cat", "dog"), [Split.TRAIN] * 2)
+
+
+def test_each_image_is_decoded_when_it_is_taken(pack):
+    shapes = []
+
+    def glance(decode):
+        shapes.append(decode().shape)
+        return np.empty((0, 0, 1), np.uint8)
+
+    raw = read_zip(pack("cat/a.png", "dog/b.png"), take=glance)
+    assert shapes == [(4, 4, 1)] * 2
+    assert [image.size for image in raw.images] == [0, 0]
+
+
+def linked(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name)
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return entry
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ("../cat/a.png", "no relative path"),
+        ("cat/../../a.png", "no relative path"),
+        ("/etc/a.png", "no relative path"),
+        ("C:/a.png", "no relative path"),
+        ("cat\\a.png", "no relative path"),
+        (linked("cat/a.png"), "a link"),
+        ("cat/more.zip", "an archive in the archive"),
+        ("cat/more.tar.gz", "an archive in the archive"),
+    ],
+    ids=str,
+)
+def test_what_could_leave_the_archive_is_refused_by_name(pack, entry, reason):
+    with pytest.raises(UnreadableDatasetError, match=reason) as refusal:
+        read_zip(pack("cat/fine.png", entry))
+    assert refusal.value.origin == f"set.zip: {getattr(entry, 'filename', entry)}"
+
+
+def test_an_encrypted_file_is_refused(pack):
+    path = pack("cat/a.png")
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(UnreadableDatasetError, match="is encrypted"):
+        read_zip(path)
+
+
+def test_a_path_that_is_there_twice_is_refused(pack):
+    with pytest.warns(UserWarning, match="Duplicate"):
+        path = pack("cat/a.png", "cat/a.png")
+    with pytest.raises(UnreadableDatasetError, match="is there twice"):
+        read_zip(path)
+
+
+def test_a_file_that_says_it_unpacks_to_too_much_is_refused_before_it_is_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("cat/a.png", bytes(RATIO_COUNTS_FROM_BYTES + 1))
+    with pytest.raises(UnreadableDatasetError, match="unpacks to"):
+        read_zip(tmp_path / "bomb.zip", take=lambda decode: pytest.fail("was unpacked"))
+
+
+def test_a_file_that_unpacks_to_more_than_it_says_is_refused(tmp_path):
+    path = tmp_path / "liar.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("cat/a.png", bytes(10_000))
+    content = bytearray(path.read_bytes())
+    for header, place in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        struct.pack_into("<I", content, content.index(header) + place, 50)
+    path.write_bytes(content)
+    with pytest.raises(UnreadableDatasetError, match="cannot be unpacked"):
+        read_zip(path)
+
+
+def test_files_that_share_their_bytes_are_refused(pack):
+    path = pack("cat/a.png", "cat/b.png")
+    content = bytearray(path.read_bytes())
+    second = content.index(b"PK\x01\x02", content.index(b"PK\x01\x02") + 4)
+    struct.pack_into("<I", content, second + 42, 0)  # the second entry now begins where the first does
+    path.write_bytes(content)
+    with pytest.raises(UnreadableDatasetError, match="shares bytes"):
+        read_zip(path)
+
+
+def test_a_broken_image_is_named_by_its_path_within_the_folder(pack):
+    with pytest.raises(BrokenImageError) as refusal:
+        read_zip(pack("set/cat/a.png", "set/dog/b.png", content=b"no image"))
+    assert refusal.value.origin == "cat/a.png"
+
+
+@pytest.mark.parametrize("paths", [(), ("a.png",), ("cat/notes.txt",)])
+def test_an_archive_without_images_in_classes_is_refused(pack, paths):
+    with pytest.raises(UnreadableDatasetError, match=r"is empty|has no images"):
+        read_zip(pack(*paths))
+
+
+def test_what_is_no_archive_is_refused(tmp_path):
+    (tmp_path / "set.zip").write_bytes(b"PK\x03\x04 and then nothing")
+    with pytest.raises(UnreadableDatasetError, match="cannot be read as a ZIP file"):
+        read_zip(tmp_path / "set.zip")
