@@ -1,5 +1,6 @@
 """`ldnas task`: the known tasks that new ones are compared with."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,7 +63,8 @@ def add(
     if as_json:
         options.print_json(document)
     else:
-        typer.echo(f"{name} is ready" if wait else f"{name} is registered; ldnas task show {name} tells how far it is")
+        show = f"ldnas task show {shlex.quote(name)}"
+        typer.echo(f"{name} is ready" if wait else f"{name} is registered; {show} tells how far it is")
 
 
 @app.command("list")

@@ -8,7 +8,7 @@ import pytest
 from worker import runner
 from worker.endings import Ending
 from worker.registry.session import reading
-from worker.stages import fitting, search
+from worker.stages import export, fitting, search
 from worker.stages.control import ARMS, OTHERS, SEEDS
 from worker.stages.resolve import ResolvedTask
 
@@ -107,12 +107,14 @@ def test_a_control_that_broke_off_goes_on_after_the_networks_it_finished(
     with monkeypatch.context() as broken:
         broken.setattr(fitting, "fit", lose_the_disk)
         assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RELEASED
-    before = answer_of(engine)["control"]
+    before, architecture = answer_of(engine)["control"], answer_of(engine)["architecture"]
     assert before["verdict"] is None
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE jobs SET run_after = 0")
+    monkeypatch.setattr(export, "standalone_code", lambda network: pytest.fail("what was exported is not again"))
     finish(job_id)
     after = answer_of(engine)["control"]
+    assert answer_of(engine)["architecture"] == architecture
     assert after["verdict"] is not None
     assert (after["seconds"], after["search_seconds"]) == (before["seconds"], before["search_seconds"])
     for arm in ARMS:

@@ -83,7 +83,8 @@ class _RecommendationJob:
             test = score_on_test(context, task, trained)
             self._tell(validation=trained.validation(), test=test)
         with context.stage("export"):
-            architecture_id = export(
+            exported = (self._told.get("architecture") or {}).get("id")  # by an attempt that broke off after that
+            architecture_id = exported or export(
                 context,
                 task,
                 trained,
