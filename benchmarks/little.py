@@ -59,10 +59,10 @@ PLAIN = TrainConfig(
 WAYS = {
     "over_splits": "search over three splits, recipe for little data",
     "one_split": "search on the task's own split, the same recipe",
-    "random_cell": "a cell drawn at random, the same recipe",
     "plain_recipe": "the cell of over_splits, plain recipe",
-    "unweighted": "the cell of over_splits, recipe for little data without weights of the classes",
+    "random_cell": "a cell drawn at random, the same recipe",
     "resnet18": "ResNet-18 of at most the parameters of that cell, recipe for little data",
+    "unweighted": "the cell of over_splits, recipe for little data without weights of the classes",
     "resnet18_wide": f"ResNet-18 of width {WIDE}, the same recipe",
 }
 
@@ -225,14 +225,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder with mnist/ and cifar10/ as Parquet")
     parser.add_argument("--work", type=Path, required=True, help="where finished runs are kept")
+    parser.add_argument(
+        "--dataset", choices=DATASETS, help="only this one's runs, beside other processes; saves nothing"
+    )
     parser.add_argument("--draws", type=int, default=DRAWS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # CPU seconds then say what a run took, whatever else the machine does
     rows = Rows(arguments.work)
-    images = {name: load_images(arguments.data, name, image_size=IMAGE_SIZE) for name in DATASETS}
+    names = [arguments.dataset] if arguments.dataset else DATASETS
+    images = {name: load_images(arguments.data, name, image_size=IMAGE_SIZE) for name in names}
     warnings: dict[str, Sequence[str]] = {}
     for number in range(arguments.draws):
-        for name in DATASETS:
+        for name in names:
             task = draw(images[name], name, number)
             for way in WAYS:
                 key = {"dataset": name, "draw": number, "way": way}
@@ -242,6 +246,8 @@ def main() -> None:
                 rows.add({**key, **run(task, way, chosen)})
                 print(json.dumps(rows.all[-1]), flush=True)
             warnings[f"{name}/{number}"] = warnings_of(task.facts, objective=OBJECTIVE)
+    if arguments.dataset:
+        return
     summary = summarise(rows.all)
     print(json.dumps(summary, indent=2))
     about = {"sizes": SIZES, "image_size": IMAGE_SIZE, "search_seconds": SEARCH_SECONDS, "objective": OBJECTIVE}
