@@ -12,6 +12,7 @@ that was stopped goes on from there.
 
 import argparse
 import json
+import math
 import random
 import statistics
 import time
@@ -133,12 +134,33 @@ class Bench:
         self._folder = folder
 
     def run_round(self, round: int) -> None:
-        """All trainings of one round that are not there yet."""
-        genotype = FULL_SPACE.sample(random.Random(derive_seed(round, "warm start cell")))
+        """A round's trainings from fresh weights and from those of each source, as far as they are not there yet."""
+        genotype = self._genotype(round)
         weights = {source.name: self._source(source, round, genotype) for source in SOURCES}
         for task, sources in TARGETS.items():
             for images in TARGET_IMAGES:
                 self._target(task, images, round, genotype, {name: weights[name] for name in sources})
+
+    def run_longer(self, round: int) -> None:
+        """The trainings from fresh weights that take as long as source and target together; `run_round` goes before."""
+        for task, (related, *_) in TARGETS.items():
+            for images in TARGET_IMAGES:
+                key = {"task": task.name, "images": images, "round": round}
+                if self.rows.has(**key, start="fresh, longer"):
+                    continue
+                own, more = self._seconds(**key, start="fresh"), self._seconds(task=related, round=round)
+                drawn, seed = draw(self._data, task, images, round), self._target_seed(task, images, round)
+                config = drawn.config(seed)
+                epochs = math.ceil(config.epochs_for(images) * (own + more) / own)
+                longer = replace(config, epochs=epochs, minimum_steps=0)
+                _, scores = train_on(drawn, self._genotype(round), longer, seed)
+                self._add({**key, "start": "fresh, longer", **scores})
+
+    def _genotype(self, round: int) -> Genotype:
+        return FULL_SPACE.sample(random.Random(derive_seed(round, "warm start cell")))
+
+    def _target_seed(self, task: PickedTask, images: int, round: int) -> int:
+        return derive_seed(round, "target", task.name, images)
 
     def _source(self, task: PickedTask, round: int, genotype: Genotype) -> dict[str, Tensor]:
         file = self._folder / f"{task.name} {round}.safetensors"
@@ -155,19 +177,13 @@ class Bench:
         self, task: PickedTask, images: int, round: int, genotype: Genotype, starts: Mapping[str, Mapping[str, Tensor]]
     ) -> None:
         key = {"task": task.name, "images": images, "round": round}
-        seed = derive_seed(round, "target", task.name, images)
+        seed = self._target_seed(task, images, round)
         drawn = draw(self._data, task, images, round)
         config = drawn.config(seed)
         for start, weights in {"fresh": None, **starts}.items():
             if not self.rows.has(**key, start=start):
                 _, scores = train_on(drawn, genotype, config, seed, weights)
                 self._add({**key, "start": start, **scores})
-        if not self.rows.has(**key, start="fresh, longer"):
-            own = self._seconds(**key, start="fresh")
-            more = self._seconds(task=next(iter(starts)), round=round, start="source")
-            epochs = round_up(config.epochs_for(images) * (own + more) / own)
-            _, scores = train_on(drawn, genotype, replace(config, epochs=epochs, minimum_steps=0), seed)
-            self._add({**key, "start": "fresh, longer", **scores})
 
     def _seconds(self, **key: Any) -> float:
         (row,) = [row for row in self.rows.all if row.items() >= key.items()]
@@ -177,11 +193,6 @@ class Bench:
     def _add(self, row: dict[str, Any]) -> None:
         self.rows.add(row)
         print(json.dumps(row), flush=True)
-
-
-def round_up(value: float) -> int:
-    """The next whole number."""
-    return -int(-value // 1)
 
 
 def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -224,6 +235,8 @@ def main() -> None:
     bench = Bench(arguments.data, arguments.work)
     for round in range(arguments.rounds):
         bench.run_round(round)
+    for round in range(arguments.rounds):
+        bench.run_longer(round)
     summary = summarise(bench.rows.all)
     print(json.dumps(summary, indent=2))
     if arguments.rounds == ROUNDS:

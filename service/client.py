@@ -84,7 +84,7 @@ class Client(ArchitectureCalls):
         budget: Mapping[str, float] | None = None,
         constraints: Mapping[str, float] | None = None,
         search: Mapping[str, Any] | None = None,
-        final: Mapping[str, int] | None = None,
+        final: Mapping[str, Any] | None = None,
         control: bool | None = None,
         seed: int | None = None,
         priority: int | None = None,
@@ -98,7 +98,8 @@ class Client(ArchitectureCalls):
             budget: `{"seconds": …}` of the whole job, or `{"iterations": …}` of the search.
             constraints: `{"max_parameters": …, "max_macs": …, "max_latency_ms": …}`, each at most.
             search: `{"strategy": "fuse", "candidates": …, "rounds": …, "k": …}`.
-            final: `{"seeds": …}`, networks trained in the end, 1 to 10.
+            final: `{"seeds": …, "warm_start": …}`: networks trained in the end, 1 to 10; whether they begin at weights
+                that were trained on the closest baseline.
             control: whether the same seconds are also spent without the known tasks.
         """
         fields: Json = {

@@ -45,6 +45,10 @@ def recommend(
     final_seeds: Annotated[
         int | None, typer.Option(help="Networks trained in the end, 1 to 10; the best on validation images is taken.")
     ] = None,
+    warm_start: Annotated[
+        bool | None,
+        typer.Option("--warm-start", help="Begin the final training at weights trained on the closest baseline."),
+    ] = None,
     k: Annotated[int | None, typer.Option("--k", help="Best genotypes that make a baseline's search space.")] = None,
     control: Annotated[
         bool | None, typer.Option(help="Also spend the same seconds without the known tasks.", show_default=False)
@@ -85,7 +89,7 @@ def recommend(
             budget=_given({"seconds": seconds, "iterations": iterations}) or None,
             constraints=_given(limits) or None,
             search=search or None,
-            final=_given({"seeds": final_seeds}) or None,
+            final=_given({"seeds": final_seeds, "warm_start": warm_start}) or None,
             control=control,
             seed=seed,
             priority=priority,

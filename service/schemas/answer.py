@@ -126,6 +126,14 @@ class SearchRun(Part):
     final_epochs: int | None = Field(None, description="what a budget in seconds left of the final training's epochs")
 
 
+class WarmStart(Part):
+    """The network whose weights, but for its head, the final training began at; `null` fields: at fresh weights."""
+
+    task_id: str | None = Field(None, description="the baseline on whose images it was trained")
+    name: str | None = None
+    network: str | None = Field(None, description="its content key")
+
+
 class ChosenArchitecture(Part):
     """The network that is recommended; its weights and code lie at `/v1/architectures/{id}`."""
 
@@ -233,6 +241,7 @@ class Recommendation(Part):
     search_space: SearchSpace = Field(default_factory=SearchSpace)
     search: SearchRun = Field(default_factory=SearchRun)
     architecture: ChosenArchitecture = Field(default_factory=ChosenArchitecture)
+    warm_start: WarmStart = Field(default_factory=WarmStart)
     validation: ValidationScores = Field(default_factory=ValidationScores)
     test: TestScores = Field(default_factory=TestScores)
     control: Control | None = Field(None, description="null unless it was asked for")

@@ -74,6 +74,11 @@ class FinalRequest(Request):
     """How the network that was found is trained in the end."""
 
     seeds: int = Field(1, ge=1, le=10, description="networks trained; the best on validation images is the result")
+    warm_start: bool = Field(
+        False,
+        description="begin at the weights of the same network trained on the closest baseline's images, but for the "
+        "head; without a close task at fresh weights, with a warning",
+    )
 
 
 class RecommendationRequest(Request):

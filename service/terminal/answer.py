@@ -124,6 +124,7 @@ def _facts(document: Mapping[str, Any]) -> Table:
         ("Searched", _space(document)),
         ("Chosen cell", _cell(document.get("architecture") or {})),
         ("Network", _size(document.get("architecture") or {})),
+        ("Warm start", (document.get("warm_start") or {}).get("name")),
         ("Validation", _validation(document.get("validation") or {})),
         ("Test", _test(document)),
         ("Control", _control(document.get("control") or {})),

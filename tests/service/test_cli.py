@@ -213,6 +213,7 @@ def test_a_recommendation_is_asked_for_as_it_is_typed(run: Run, service: FakeSer
     result = run(
         *("recommend", "builtin://digits", "--name", "primes", "--group", "2,3,5,7", "--rest", "--baseline", "odd"),
         *("--baseline", "ten", "--iterations", "4", "--candidates", "3", "--k", "2", "--seed", "7"),
+        *("--final-seeds", "2", "--warm-start"),
     )
     assert "no known task to compare with" in result.stdout
     assert service.posted == {
@@ -222,6 +223,7 @@ def test_a_recommendation_is_asked_for_as_it_is_typed(run: Run, service: FakeSer
         "baselines": ["odd", "ten"],
         "budget": {"iterations": 4},
         "search": {"candidates": 3, "k": 2},
+        "final": {"seeds": 2, "warm_start": True},
         "seed": 7,
     }
 

@@ -31,6 +31,7 @@ FOUND: dict[str, Any] = {
         }
     ],
     "eligibility": [{"task_id": "b", "name": "odd", "eligible": False, "reason": "failed"}],
+    "warm_start": None,
     "validation": {"accuracy": 0.9, "balanced_accuracy": 0.8},
     "test": {"accuracy": 0.7, "interval": [0.6, 0.8]},
     "cost": {"stage_seconds": {"fit": 1.5}, "device": "cpu", "device_seconds": 1.5},
@@ -74,6 +75,15 @@ def test_every_field_is_there_from_the_first_poll(http: httpx.Client, asked: dic
     known_later = {key: shape_of(answer[key]) for key in golden}
     assert known_later == golden
     assert asked == answer
+
+
+def test_a_wish_for_a_warm_start_reaches_the_worker(http: httpx.Client, task_body: dict, engine: Engine) -> None:
+    del task_body["name"]
+    asked = http.post("/v1/recommendations", json=task_body | {"final": {"warm_start": True}})
+    assert asked.status_code == 202
+    assert asked.json()["warm_start"] == {"task_id": None, "name": None, "network": None}
+    with reading(engine) as registry:
+        assert registry.recommendations.get(asked.json()["id"]).request["final"] == {"seeds": 1, "warm_start": True}
 
 
 def test_no_field_is_lost_when_the_answer_fills_up(http: httpx.Client, asked: dict, engine: Engine) -> None:

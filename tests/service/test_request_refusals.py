@@ -125,7 +125,7 @@ def test_what_is_not_offered_yet_is_refused_as_unknown(http: httpx.Client, task_
         ({"constraints": {"max_latency_ms": "fast"}}, "constraints.max_latency_ms"),
         ({"objective": "speed"}, "objective"),
         ({"final": {"seeds": 11}}, "final.seeds"),
-        ({"final": {"warm_start": True}}, "final.warm_start"),
+        ({"final": {"warm_start": 1}}, "final.warm_start"),
         ({"search": {"strategy": "magic"}}, "search.strategy"),
         ({"search": {"strategy": "darts", "candidates": 4}}, "search.candidates"),
         ({"image_size": 32, "constraints": {"max_parameters": 10}}, "constraints.max_parameters"),

@@ -60,11 +60,11 @@ class Forecast:
 
 
 def foretell(
-    context: JobContext, task: ResolvedTask, plan: SearchPlan, objective: str, spent: float, *, networks: int
+    context: JobContext, task: ResolvedTask, plan: SearchPlan, objective: str, spent: float, *, networks: float
 ) -> Forecast:
-    """Foretells a plan's search and the training of what it finds, `networks` times from several seeds.
+    """Foretells a plan's search and the training of what it finds, `networks` times: from several seeds.
 
-    `spent` are the job's seconds so far.
+    A warm start's training on its source counts as a part of one. `spent` are the job's seconds so far.
     """
     began = context.clock()
     context.progress(0.0, "foretelling the search")
@@ -154,7 +154,7 @@ def affordable(
     objective: str,
     spent: float,
     *,
-    networks: int,
+    networks: float,
 ) -> int | None:
     """The epochs of each final training that the rest of a budget in seconds allows, one at least; None without one."""
     if plan.budget_seconds is None:

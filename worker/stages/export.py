@@ -37,6 +37,7 @@ def export(
     architecture_id: str | None = None,
     trained_from: str | None = None,
     latency_ms: float | None = None,
+    started_from: str | None = None,
 ) -> str:
     """Stores what a person takes home and gives the architecture's id; a repeated export gives the same one.
 
@@ -47,6 +48,7 @@ def export(
         architecture_id: the id that the architecture gets where it is the answer to no recommendation.
         trained_from: the architecture whose cell this is.
         latency_ms: of the network, where it was measured for a limit; otherwise it is measured now.
+        started_from: the network whose weights the training began at, in words; None: at fresh ones.
     """
     description = trained.describe(latency_ms)
     network = NetworkDescription(
@@ -60,7 +62,7 @@ def export(
         test=test,
         parameters=description["parameters"],
         macs=description["macs"],
-        provenance=_provenance(task, network, trained_from),
+        provenance=_provenance(task, network, trained_from, started_from),
     )
     files = _files(context, trained, network, facts)
     digests = {file: context.store.put(content) for file, content in files.items()}
@@ -118,12 +120,15 @@ def _data(task: ResolvedTask) -> dict[str, Any]:
     }
 
 
-def _provenance(task: ResolvedTask, network: NetworkDescription, trained_from: str | None) -> dict[str, str]:
+def _provenance(
+    task: ResolvedTask, network: NetworkDescription, trained_from: str | None, started_from: str | None
+) -> dict[str, str]:
     """The `provenance` of the card: nothing of the job, so that equal networks have equal cards."""
     edges = network.genotype.to_json()["edges"]
     return {
         "cell": ", ".join(f"{start}→{end} {primitive}" for start, end, primitive in edges),
         **({} if trained_from is None else {"found as architecture": trained_from}),
+        **({} if started_from is None else {"training began at the weights of": started_from}),
         "seed": str(task.seed),
         **{package: version(package) for package in ("ldnas", "torch")},
     }

@@ -20,17 +20,24 @@ TELL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class FitPlan:
-    """One fit: `architecture` and `seed` say which weights it starts from, `data_key` and `config` how they change."""
+    """One fit: `architecture` and `seed` say which weights it starts from, `data_key` and `config` how they change.
+
+    `start` is the key of the network whose weights it starts from instead, but for the head; None: of no network.
+    """
 
     architecture: str
     data_key: str
     config: TrainConfig
     seed: int
+    start: str | None = None
 
     @property
     def key(self) -> str:
         """The content key: equal plans give equal weights on the same kind of machine."""
-        return json_digest({"what": "network", **asdict(self)})
+        fields = asdict(self)
+        if self.start is None:  # keys that were given before there were starts stay as they are
+            del fields["start"]
+        return json_digest({"what": "network", **fields})
 
 
 def fit_once(

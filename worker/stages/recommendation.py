@@ -28,6 +28,8 @@ from worker.stages.latency import fast_enough, latency_table
 from worker.stages.resolve import ResolvedTask, resolve, target_document
 from worker.stages.search import SearchPlan, genotype_of, search_once, target_search
 from worker.stages.train import TrainedArchitecture, score_on_test, train_architecture
+from worker.stages.warm_start import WarmStart, source_work, train_source
+from worker.stages.warm_start import find_again as find_start_again
 
 PLAN = {"resolve": 0.02, "fit": 0.15, "distance": 0.2, "search": 0.4, "train": 0.2, "export": 0.03}
 CONTROL_SHARE = 4.0
@@ -57,6 +59,7 @@ class _RecommendationJob:
         self._measure = row.request.get("measure") or MEASURES[0]
         self._objective = row.request.get("objective") or OBJECTIVES[0]
         self._seeds = (row.request.get("final") or {}).get("seeds") or 1
+        self._warm = bool((row.request.get("final") or {}).get("warm_start"))
         self._constraints = Constraints(**(row.request.get("constraints") or {}))
 
     def run(self) -> dict[str, Any]:
@@ -75,8 +78,16 @@ class _RecommendationJob:
             genotype = self._fast_enough(plan, search_once(context, task, plan))
         with context.stage("train"):
             epochs = self._affordable_epochs(task, plan, genotype)
+            start = self._warm_start(task, plan, genotype, epochs) if self._warm else None
             trained = train_architecture(
-                context, task, genotype, plan.skeleton, objective=self._objective, epochs=epochs, seeds=self._seeds
+                context,
+                task,
+                genotype,
+                plan.skeleton,
+                objective=self._objective,
+                epochs=epochs,
+                seeds=self._seeds,
+                start=None if start is None else start.network,
             )
             for warning in trained.warnings:
                 self._warn(warning)
@@ -92,6 +103,7 @@ class _RecommendationJob:
                 name=self._name or task.name,
                 test=test,
                 latency_ms=self._told["search"].get("latency_ms"),
+                started_from=None if start is None else start.in_words(),
             )
         if self._request.get("control"):
             with context.stage("control"):
@@ -118,7 +130,7 @@ class _RecommendationJob:
         forecast = (
             Forecast.from_json(foretold)
             if foretold is not None
-            else foretell(self._context, task, plan, self._objective, spent, networks=self._seeds)
+            else foretell(self._context, task, plan, self._objective, spent, networks=self._networks(task, plan))
         )
         if (budget := plan.budget_seconds) is not None:
             plan = replace(plan, seconds=forecast.search)
@@ -159,10 +171,41 @@ class _RecommendationJob:
         told = self._told["search"]
         if "final_epochs" not in told:
             spent = sum(self._cost()["stage_seconds"].values())
-            epochs = affordable(self._context, task, plan, genotype, self._objective, spent, networks=self._seeds)
+            epochs = affordable(
+                self._context, task, plan, genotype, self._objective, spent, networks=self._networks(task, plan)
+            )
             self._tell(search={**told, "final_epochs": epochs})
         most: int | None = self._told["search"]["final_epochs"]
         return most
+
+    def _networks(self, task: ResolvedTask, plan: SearchPlan) -> float:
+        """What the final training is expected to take, in trainings of one network on the target."""
+        if not self._warm:
+            return self._seeds
+        closest = self._told.get("closest")
+        return self._seeds + source_work(self._context, task, closest, capped=plan.budget_seconds is not None)
+
+    def _warm_start(
+        self, task: ResolvedTask, plan: SearchPlan, genotype: Genotype, epochs: int | None
+    ) -> WarmStart | None:
+        """What the final training begins at; an interrupted attempt's choice stays."""
+        if "warm_start" in self._told:
+            return find_start_again(self._context, self._told["warm_start"])
+        closest = self._told.get("closest")
+        start, warning = train_source(
+            self._context,
+            task,
+            closest,
+            genotype,
+            plan.skeleton,
+            objective=self._objective,
+            epochs=epochs,
+            seeds=self._seeds,
+        )
+        if warning is not None:
+            self._warn(warning)
+        self._tell(warm_start=None if start is None else start.to_json())
+        return start
 
     def _control(self, task: ResolvedTask, plan: SearchPlan, trained: TrainedArchitecture) -> None:
         """The same seconds without the memory of tasks; the seconds as an earlier attempt told them."""

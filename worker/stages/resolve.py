@@ -65,12 +65,7 @@ def resolve(context: JobContext, task_id: str) -> ResolvedTask:
     with context.reading() as registry:
         task = registry.tasks.get(task_id)
     mapping = LabelMapping.from_json(task.labels) if task.labels is not None else None
-    dataset = load_dataset(
-        DatasetReference.from_json(task.dataset),
-        roots=context.settings.dataset_roots,
-        cache=context.settings.home / "torchvision",
-    )
-    _require_unchanged(task, dataset)
+    dataset = read_dataset(context, task)
     image_size = task.image_size or default_image_size(dataset)
     resolved = ResolvedTask(
         id=task.id,
@@ -88,6 +83,22 @@ def resolve(context: JobContext, task_id: str) -> ResolvedTask:
     )
     _record(context, resolved)
     return resolved
+
+
+def read_dataset(context: JobContext, task: Task) -> ImageDataset:
+    """The task's dataset, unchanged since it was first read.
+
+    Raises:
+        RefusedError: the reference or the images cannot be worked on.
+        ReferenceChangedError: there is another content behind the reference now.
+    """
+    dataset = load_dataset(
+        DatasetReference.from_json(task.dataset),
+        roots=context.settings.dataset_roots,
+        cache=context.settings.home / "torchvision",
+    )
+    _require_unchanged(task, dataset)
+    return dataset
 
 
 def default_architecture(settings: Settings, device: torch.device) -> str:

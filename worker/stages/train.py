@@ -1,4 +1,4 @@
-"""train: the chosen network from scratch, scored once on test images that nothing before it has read."""
+"""train: the chosen network trained by the final recipe, scored once on test images that nothing before has read."""
 
 import json
 import statistics
@@ -9,17 +9,17 @@ from typing import Any
 from safetensors.torch import load as load_safetensors
 from torch import nn
 
-from ldnas.data.task_data import ImageSet
+from ldnas.data.task_data import ImageSet, TaskData
 from ldnas.digests import json_digest
 from ldnas.evaluation import Evaluation, evaluate
-from ldnas.final import data_facts, final_config, warnings_of
+from ldnas.final import DataFacts, data_facts, final_config, warnings_of
 from ldnas.intervals import wilson_interval
 from ldnas.objectives import OBJECTIVES, score
 from ldnas.seeding import derive_seed
 from ldnas.space.complexity import multiply_adds, parameters
 from ldnas.space.genotype import Genotype
 from ldnas.space.latency import measure_latency_ms
-from ldnas.space.network import build_cell_network
+from ldnas.space.network import build_cell_network, start_from
 from ldnas.space.skeleton import Skeleton, default_skeleton
 from ldnas.train import TrainConfig
 from worker.registry.models import Network
@@ -90,9 +90,11 @@ def train_architecture(
     objective: str = OBJECTIVES[0],
     epochs: int | None = None,
     seeds: int = 1,
+    start: Network | None = None,
 ) -> TrainedArchitecture:
-    """Trains `genotype` on the task's training images, from fresh weights; validation images only measure it.
+    """Trains `genotype` on the task's training images; validation images only measure it.
 
+    It begins at fresh weights, or but for the head at those of `start`, a network of the same cell and widths.
     `skeleton` is by default the one for the task's image size; `epochs` is an upper limit on those of the recipe.
     Of `seeds` networks, at least one, the best under the objective on validation images is the result, the first of
     equals.
@@ -102,13 +104,12 @@ def train_architecture(
     """
     skeleton = skeleton or default_skeleton(task.image_size, task.classes)
     seed = derive_seed(task.seed, "final", task.search_data_key)
-    facts = data_facts(
-        task.full.train.to(context.device), task.full.validation.to(context.device), classes=task.classes, seed=seed
-    )
-    config = final_config(facts, objective=objective, epochs=epochs)
+    facts, config = final_recipe(context, task.full, seed=seed, objective=objective, epochs=epochs)
+    before = 0 if start is None else 1
+    tellers = [_teller(context, number, seeds, before=before) for number in range(seeds)]
     networks = tuple(
-        finish_cell(context, task, genotype, skeleton, config, on_epoch=_teller(context, number, seeds), number=number)
-        for number in range(seeds)
+        finish_cell(context, task, genotype, skeleton, config, number=number, start=start, on_epoch=teller)
+        for number, teller in enumerate(tellers)
     )
     best = max(networks, key=lambda finished: score(finished.validation, objective))
     return TrainedArchitecture(genotype, skeleton, best, networks, config, warnings_of(facts, objective=objective))
@@ -136,6 +137,21 @@ def score_on_test(context: JobContext, task: ResolvedTask, trained: TrainedArchi
     }
 
 
+def final_recipe(
+    context: JobContext, data: TaskData, *, seed: int, objective: str, epochs: int | None
+) -> tuple[DataFacts, TrainConfig]:
+    """How a final training on the data goes, with the facts of the data that this follows from."""
+    train, validation = data.train.to(context.device), data.validation.to(context.device)
+    facts = data_facts(train, validation, classes=len(data.class_names), seed=seed)
+    return facts, final_config(facts, objective=objective, epochs=epochs)
+
+
+def cell_name(genotype: Genotype, skeleton: Skeleton) -> str:
+    """What stands for a cell's network in a `FitPlan`."""
+    design = json_digest({"genotype": genotype.to_json(), "skeleton": skeleton.to_json()})
+    return f"cell:{design[:32]}"
+
+
 def finish_cell(
     context: JobContext,
     task: ResolvedTask,
@@ -144,15 +160,20 @@ def finish_cell(
     config: TrainConfig,
     *,
     number: int,
+    start: Network | None = None,
     on_epoch: Callable[[int, int], None],
 ) -> FinishedNetwork:
-    """The network of a cell, finished; see `finish`."""
-    design = json_digest({"genotype": genotype.to_json(), "skeleton": skeleton.to_json()})
+    """The network of a cell, finished; see `finish`, and `train_architecture` for `start`."""
 
     def build(seed: int) -> nn.Module:
-        return build_cell_network(genotype, skeleton, seed=seed)
+        network = build_cell_network(genotype, skeleton, seed=seed)
+        if start is not None:
+            start_from(network, load_safetensors(context.store.read(start.weights)))
+        return network
 
-    return finish(context, task, f"cell:{design[:32]}", build, config, number=number, on_epoch=on_epoch)
+    key = None if start is None else start.key
+    name = cell_name(genotype, skeleton)
+    return finish(context, task, name, build, config, number=number, start=key, on_epoch=on_epoch)
 
 
 def finish(
@@ -163,12 +184,16 @@ def finish(
     config: TrainConfig,
     *,
     number: int,
+    start: str | None = None,
     on_epoch: Callable[[int, int], None],
 ) -> FinishedNetwork:
-    """Trains what `build` makes of a seed; each `number` has a seed, and so a content key, of its own."""
+    """Trains what `build` makes of a seed; each `number` has a seed, and so a content key, of its own.
+
+    `start` is the key of the network whose weights `build` takes over.
+    """
     numbered = (number,) if number else ()
     seed = derive_seed(task.seed, "final", task.search_data_key, *numbered)
-    plan = FitPlan(architecture, task.search_data_key, config, seed)
+    plan = FitPlan(architecture, task.search_data_key, config, seed, start)
     row = fit_once(context, plan, lambda: build(seed), task.full, on_epoch=on_epoch)
     network = build(seed)
     network.load_state_dict(load_safetensors(context.store.read(row.weights)))
@@ -176,13 +201,14 @@ def finish(
     return FinishedNetwork(network, row, evaluate(network, task.full.validation))
 
 
-def _teller(context: JobContext, number: int, seeds: int) -> Callable[[int, int], None]:
-    """Tells of the epochs of one network among `seeds`."""
+def _teller(context: JobContext, number: int, seeds: int, *, before: int) -> Callable[[int, int], None]:
+    """Tells of the epochs of one network among `seeds`, with `before` trainings of the stage done before them."""
     which = f" of network {number + 1} of {seeds}" if seeds > 1 else ""
 
     def on_epoch(epoch: int, epochs: int) -> None:
         context.event("epoch", {"epoch": epoch, "epochs": epochs, "network": number + 1, "networks": seeds})
-        context.progress((number + epoch / epochs) / seeds, f"final training{which}, epoch {epoch} of {epochs}")
+        share = (before + number + epoch / epochs) / (before + seeds)
+        context.progress(share, f"final training{which}, epoch {epoch} of {epochs}")
 
     return on_epoch
 
