@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from ldnas.augmentation import Augmentation
+from ldnas.data.search_split import ENOUGH_IMAGES
 from ldnas.data.task_data import ImageSet
+from ldnas.intervals import wilson_interval
 from ldnas.mirror import is_colour, mirroring_keeps_class
 from ldnas.objectives import require_objective
 from ldnas.train import TrainConfig
@@ -101,9 +103,12 @@ def warnings_of(facts: DataFacts, *, objective: str) -> tuple[str, ...]:
     if facts.few:
         warnings.append(
             f"little data: {facts.images} training images of {len(facts.class_images)} classes, {smallest} of the "
-            "smallest; scores have wide intervals, and another draw of the images may lead to another architecture"
+            f"smallest; {_uncertainty(facts.validation_images)}, and another draw of the images may lead to another "
+            "architecture"
         )
-    elif smallest < FEW_OF_A_CLASS:
+    elif facts.validation_images < ENOUGH_IMAGES:
+        warnings.append(f"few validation images: {_uncertainty(facts.validation_images)}")
+    if not facts.few and smallest < FEW_OF_A_CLASS:
         warnings.append(f"the smallest class has only {smallest} training images; read its recall with its interval")
     if facts.lopsidedness >= LOPSIDED and objective == "accuracy":
         warnings.append(
@@ -112,6 +117,12 @@ def warnings_of(facts: DataFacts, *, objective: str) -> tuple[str, ...]:
             "counts alike"
         )
     return tuple(warnings)
+
+
+def _uncertainty(images: int) -> str:
+    """How little a score on so many images says: half of the widest 95 % interval, in points."""
+    low, high = wilson_interval(0.5, images)
+    return f"a score on {images} validation images is uncertain by up to {50 * (high - low):.0f} points (95 %)"
 
 
 def _augmentation(facts: DataFacts) -> Augmentation:

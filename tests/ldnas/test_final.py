@@ -9,8 +9,10 @@ from ldnas.errors import UnknownObjectiveError
 from ldnas.final import DataFacts, data_facts, final_config, warnings_of
 
 
-def facts(*class_images: int, colour: bool = False, mirrors: bool = False, image_size: int = 32) -> DataFacts:
-    return DataFacts(class_images, validation_images=40, image_size=image_size, colour=colour, mirrors=mirrors)
+def facts(
+    *class_images: int, validation: int = 200, colour: bool = False, mirrors: bool = False, image_size: int = 32
+) -> DataFacts:
+    return DataFacts(class_images, validation, image_size=image_size, colour=colour, mirrors=mirrors)
 
 
 def test_facts_are_counted_from_the_images_and_grey_ones_are_not_mirrored() -> None:
@@ -64,8 +66,18 @@ def test_plenty_of_even_data_is_nothing_to_warn_of() -> None:
 
 
 def test_little_data_is_warned_of_with_its_counts() -> None:
-    (warning,) = warnings_of(facts(30, 20), objective="accuracy")
+    (warning,) = warnings_of(facts(30, 20, validation=30), objective="accuracy")
     assert "50 training images of 2 classes, 20 of the smallest" in warning
+    # Wilson at one half: z / 2 / sqrt(n + z²) = 0.98 / sqrt(33.84) = 0.168.
+    assert "30 validation images is uncertain by up to 17 points" in warning
+
+
+def test_few_validation_images_are_warned_of_where_training_images_are_not_few() -> None:
+    (warning,) = warnings_of(facts(200, 200, validation=199), objective="accuracy")
+    assert "199 validation images is uncertain by up to 7 points" in warning
+    small, rare = warnings_of(facts(20, 400, validation=60), objective="macro_f1")
+    assert small.startswith("few validation images")
+    assert "only 20" in rare
 
 
 def test_a_small_class_among_large_ones_is_warned_of_by_itself() -> None:
