@@ -33,6 +33,13 @@ def test_classes_that_differ_by_their_side_are_not_mirrored(by_side: bool) -> No
     assert mirroring_keeps_class(train, validation, seed=0) is not by_side
 
 
+def test_a_network_that_recognises_nothing_says_nothing_so_there_is_no_mirroring() -> None:
+    train, validation = (sided_images(count, by_side=False, seed=count) for count in (80, 40))
+    # What it learns of height is turned round, so that it is always wrong.
+    turned = ImageSet(validation.images, 1 - validation.labels)
+    assert not mirroring_keeps_class(train, turned, seed=0)
+
+
 def test_grey_images_are_never_mirrored_and_cost_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(final, "mirroring_keeps_class", lambda *arguments, **options: pytest.fail("trained for it"))
     images = sided_images(10, by_side=False, seed=0)

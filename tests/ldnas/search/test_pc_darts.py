@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from ldnas.errors import InvalidSearchError
+from ldnas.search import sharing
 from ldnas.search.pc_darts import PcDarts, PcDartsConfig
 from ldnas.space.supernet import MixedEdge
 
@@ -34,6 +35,18 @@ def test_alpha_rests_while_the_weights_warm_up(planted_problem, run_search):
     weights = [record.edge_weights for record in run_search(strategy, planted_problem, 0).history]
     assert weights[0] == weights[1]
     assert len(set(weights)) == 3
+
+
+def test_the_supernet_that_is_searched_has_partial_channels(planted_problem, run_search, monkeypatch):
+    built = []
+    build = sharing.build_supernet
+    monkeypatch.setattr(
+        sharing,
+        "build_supernet",
+        lambda *arguments, **options: (built.append(options["partial"]), build(*arguments, **options))[1],
+    )
+    run_search(PcDarts(PcDartsConfig(iterations=1, warm_up=0, partial=2)), planted_problem, 0)
+    assert built == [2]
 
 
 def test_it_finds_the_planted_cell_and_its_alpha_beats_a_shuffled_control(
