@@ -2,7 +2,7 @@
 
     python benchmarks/warm_start.py --data ../data --work work
 
-Each of six rounds has a cell drawn from the full space, a draw of images and seeds of its own. In a round the cell is
+Each of four rounds has a cell drawn from the full space, a draw of images and seeds of its own. In a round the cell is
 trained on each source task and then, from those weights but for the head, on the target task; beside it from fresh
 weights by the same recipe, and from fresh weights with as many more epochs as the source training took in CPU seconds.
 All recipes are those of the service's final training (`ldnas/final.py`); the scores are on images that none of these
@@ -38,7 +38,7 @@ from ldnas.space.skeleton import default_skeleton
 from ldnas.space.space import FULL_SPACE
 from ldnas.train import TrainConfig, evaluate, fit
 
-ROUNDS = 6
+ROUNDS = 4
 IMAGE_SIZE = 16
 SOURCE_IMAGES = 2000
 TARGET_IMAGES = (200, 1200)

@@ -33,7 +33,7 @@ from worker.stages.warm_start import WarmStartFailedError, _affordable_epochs, _
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
 WARM = {"final": {"warm_start": True}}
-Begin = dict[str, torch.Tensor]
+Begins = list[tuple[int, dict[str, torch.Tensor]]]
 
 
 @pytest.fixture
@@ -61,14 +61,13 @@ def answer(
 
 
 @pytest.fixture
-def begins(monkeypatch: pytest.MonkeyPatch) -> dict[int, Begin]:
-    """By seed, what the networks of final trainings were before them."""
-    fit, found = fitting.fit, {}
+def begins(monkeypatch: pytest.MonkeyPatch) -> Begins:
+    """Of each final training the seed and what its network was before."""
+    fit, found = fitting.fit, []
 
     def note(network: Any, *arguments: Any, **options: Any) -> None:
         if options["config"].averaged:  # only the recipe of the final training averages
-            assert options["seed"] not in found, "nothing is trained twice"
-            found[options["seed"]] = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+            found.append((options["seed"], {name: tensor.clone() for name, tensor in network.state_dict().items()}))
         fit(network, *arguments, **options)
 
     monkeypatch.setattr(fitting, "fit", note)
@@ -108,12 +107,12 @@ def test_every_seed_begins_at_the_weights_of_the_source_but_for_the_head(
     skeleton = Skeleton.from_json(found["architecture"]["skeleton"])
     genotype = Genotype.from_json(found["architecture"]["genotype"])
     trained = load_safetensors(open_store(settings.artifact_url).read(weights))
-    assert begins.keys() == {source_seed, *(network[1] for network in targets)}
-    for _, seed, *_ in targets:
+    assert [seed for seed, _ in begins] == [source_seed, *(network[1] for network in targets)]
+    for seed, begin in begins[1:]:
         fresh = build_cell_network(genotype, skeleton, seed=seed).state_dict()
         heads = {"head.weight", "head.bias"}
-        assert fresh.keys() == trained.keys() == begins[seed].keys() > heads
-        for name, tensor in begins[seed].items():
+        assert fresh.keys() == trained.keys() == begin.keys() > heads
+        for name, tensor in begin.items():
             assert torch.equal(tensor, (fresh if name in heads else trained)[name]), name
         assert not torch.equal(trained["stem.0.weight"], fresh["stem.0.weight"])
     with reading(engine) as registry:
@@ -125,23 +124,24 @@ def test_every_seed_begins_at_the_weights_of_the_source_but_for_the_head(
 
 
 def test_the_network_of_the_source_is_trained_once_for_all_who_want_it(
-    source: Path, answer: Callable[..., dict[str, Any]], engine: Engine, finish, begins: dict[int, Begin]
+    source: Path, answer: Callable[..., dict[str, Any]], engine: Engine, finish, begins: Begins
 ) -> None:
+    answer("cold")
     first = answer("first", **WARM)
-    assert len(begins) == 2
+    assert len(begins) == 3, "the target's network from fresh weights is not the one from the source's"
     second = answer("second", final={"warm_start": True, "seeds": 2})
-    assert len(begins) == 3, "a network of another seed, no more"
+    assert len(begins) == 4, "a network of another seed, no more"
     assert first["warm_start"] == second["warm_start"]
     # The cell trained on the source's own data for its own sake is that network too.
     params = {"architecture_id": "new", "source_architecture_id": first["architecture"]["id"], "task_id": "three"}
     with unit_of_work(engine) as registry:
         job = registry.jobs.insert(JobKind.TRAIN_ARCHITECTURE, params)
     assert finish(job.id).state is JobState.SUCCEEDED
-    assert len(begins) == 3
+    assert len(begins) == 4
 
 
 def test_without_a_close_task_it_is_the_network_from_fresh_weights_and_a_warning_says_so(
-    answer: Callable[..., dict[str, Any]], begins: dict[int, Begin]
+    answer: Callable[..., dict[str, Any]], begins: Begins
 ) -> None:
     cold, warm = answer("cold"), answer("warm", **WARM)
     assert len(begins) == 1, "the second one finds the first one's network"
@@ -153,7 +153,7 @@ def test_without_a_close_task_it_is_the_network_from_fresh_weights_and_a_warning
 
 
 def test_a_source_whose_images_are_gone_costs_the_warm_start_not_the_answer(
-    source: Path, answer: Callable[..., dict[str, Any]], begins: dict[int, Begin]
+    source: Path, answer: Callable[..., dict[str, Any]], begins: Begins
 ) -> None:
     shutil.rmtree(source)
     found = answer(**WARM)
