@@ -124,7 +124,7 @@ def _facts(document: Mapping[str, Any]) -> Table:
         ("Searched", _space(document)),
         ("Chosen cell", _cell(document.get("architecture") or {})),
         ("Network", _size(document.get("architecture") or {})),
-        ("Warm start", (document.get("warm_start") or {}).get("name")),
+        ("Training", _start(document.get("warm_start") or {})),
         ("Validation", _validation(document.get("validation") or {})),
         ("Test", _test(document)),
         ("Control", _control(document.get("control") or {})),
@@ -163,6 +163,10 @@ def _size(architecture: Mapping[str, Any]) -> str:
         return ""
     macs = architecture.get("macs")
     return f"{architecture['parameters']:,} parameters" + (f", {macs:,} multiply-adds an image" if macs else "")
+
+
+def _start(start: Mapping[str, Any]) -> str:
+    return "" if start.get("name") is None else f"began at weights trained on {start['name']}"
 
 
 def _validation(validation: Mapping[str, Any]) -> str:

@@ -27,9 +27,9 @@ from worker.endings import Ending
 from worker.registry.models import Job, JobKind, JobState, Task
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.settings import Settings
-from worker.stages import checkpoints, fitting, train
+from worker.stages import checkpoints, fitting, recommendation, train
 from worker.stages.fitting import FitPlan
-from worker.stages.warm_start import WarmStartFailedError, _affordable_epochs, _read
+from worker.stages.warm_start import WarmStartFailedError, _affordable_epochs, _read, source_work, train_source
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
 WARM = {"final": {"warm_start": True}}
@@ -191,6 +191,40 @@ def test_a_source_that_learns_from_what_judges_the_target_is_no_start(settings: 
     assert seen > 0
     with pytest.raises(WarmStartFailedError, match=f"{seen} of the images that other"):
         read(fractions=fractions)
+
+
+def test_a_source_that_is_not_registered_any_more_is_no_start(engine: Engine) -> None:
+    context = SimpleNamespace(reading=lambda: reading(engine))
+    closest = {"task_id": "t", "name": "three"}
+    start, warning = train_source(context, None, closest, None, None, objective="accuracy", epochs=None, seeds=1)
+    assert start is None
+    assert "the task three is not registered any more" in warning
+    assert source_work(context, None, closest, capped=False) == 0.0
+
+
+def test_under_a_budget_in_seconds_the_training_on_the_source_counts_and_is_cut_too(
+    source: Path, answer: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "final_config", final_config)  # the whole recipe: hundreds of epochs
+    fit, affordable, epochs, networks = fitting.fit, recommendation.affordable, [], []
+
+    def note(network: Any, images: Any, **options: Any) -> None:
+        if options["config"].averaged:
+            epochs.append(options["config"].epochs_for(len(images)))
+        fit(network, images, **options)
+
+    def count(*arguments: Any, **options: Any) -> int | None:
+        networks.append(options["networks"])
+        return affordable(*arguments, **options)
+
+    monkeypatch.setattr(fitting, "fit", note)
+    monkeypatch.setattr(recommendation, "affordable", count)
+    found = answer(final={"warm_start": True, "seeds": 2}, budget={"seconds": 0.5})
+    # Source and target have equally many images and so equally long recipes; of the epochs one is left.
+    assert networks == [3.0]
+    assert found["search"]["final_epochs"] == 1
+    assert epochs == [1, 1, 1]
+    assert found["warm_start"]["name"] == "three"
 
 
 @pytest.mark.parametrize("training", [0, 1], ids=["on the source", "on the target"])

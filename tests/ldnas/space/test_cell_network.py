@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ldnas.space.complexity import multiply_adds, parameters
 from ldnas.space.genotype import PRIMITIVES, Genotype
-from ldnas.space.network import Cell, build_cell_network
+from ldnas.space.network import Cell, build_cell_network, start_from
 from ldnas.space.primitives import BUILDERS, AveragePool, DilatedDepthwiseConvolution
 from ldnas.space.skeleton import Skeleton, Stage, default_skeleton
 
@@ -34,6 +34,19 @@ def test_parameters_and_multiply_adds_are_those_of_the_built_network(genotype, s
         logits = network(torch.zeros(1, 3, skeleton.image_size, skeleton.image_size))
     assert multiply_adds(genotype, skeleton) * 2 == counter.get_total_flops()
     assert logits.shape == (1, skeleton.classes)
+
+
+def test_a_network_begins_at_anothers_weights_and_buffers_but_keeps_its_own_head():
+    network = build_cell_network(MIXED, default_skeleton(16, 3), seed=1)
+    other = build_cell_network(MIXED, default_skeleton(16, 5), seed=2)
+    other(torch.rand(4, 3, 16, 16))  # its batch norms have seen something
+    own, head = network.state_dict()["head.weight"].clone(), {"head.weight", "head.bias"}
+    start_from(network, other.state_dict())
+    assert torch.equal(network.state_dict()["head.weight"], own)
+    moved = {name for name in network.state_dict() if name not in head}
+    assert any(name.endswith("num_batches_tracked") for name in moved)
+    for name in moved:
+        assert torch.equal(network.state_dict()[name], other.state_dict()[name]), name
 
 
 @pytest.mark.parametrize("primitive", PRIMITIVES)
