@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-ranking bench-fuse bench-screen bench-strategies \
 	bench-warm_start bench-forecast bench-little
 
-.PHONY: install demo test test-long check bench $(BENCHMARKS) format clean
+.PHONY: install demo test test-long chaos check bench $(BENCHMARKS) format clean
 
 install: $(VENV)/.installed
 
@@ -26,6 +26,13 @@ test: install
 # What `make test` leaves out for its length: more stages to kill and to cancel in.
 test-long: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long
+
+# Breaks the running service at random and counts what was lost or done twice; 100 rounds of both pairs take half an hour.
+ROUNDS ?= 13
+SEED ?= 1
+
+chaos: install
+	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --save
 
 check: install
 	$(BIN)/ruff format --check .

@@ -1,0 +1,224 @@
+"""The real processes of the service, each of which can be killed, frozen and started again."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import psutil
+
+from tests.chaos import forked_runner
+from tests.chaos.servers import Pair
+from worker.registry.schema import migrate
+from worker.registry.session import Engine, open_engine
+from worker.settings import Settings
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).parents[2]
+
+LEASE_SECONDS = 3.0
+STALL_SECONDS = 5.0
+PATIENCE_SECONDS = 90.0
+
+WORKERS = ("worker 1", "worker 2")
+_MODULES = {
+    "api": "service.api_main",
+    "dispatcher": "worker.dispatcher",
+    **dict.fromkeys(WORKERS, "tests.chaos.forking_worker"),
+}
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A runner at work: the process that its worker started, and the one that computes (they may be one)."""
+
+    worker: str
+    started: int
+    computing: int
+
+
+def until(look: Callable[[], T], what: str, seconds: float = PATIENCE_SECONDS) -> T:
+    """What `look` gives once it is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.05)
+    raise TimeoutError(f"not within {seconds:.0f} s: {what}")
+
+
+class Fleet:
+    """An API, a dispatcher and two workers on a home and a pair of their own."""
+
+    def __init__(self, home: Path, pair: Pair, *, datasets: Path, real_runners: bool = False) -> None:
+        self.home = home
+        self.pair = pair
+        self._real_runners = real_runners
+        self._parts: dict[str, subprocess.Popen[bytes]] = {}
+        self._environment = {
+            **os.environ,
+            **pair.start(),
+            "LDNAS_HOME": str(home),
+            "LDNAS_PORT": str(_free_port()),
+            "LDNAS_DATASET_ROOTS": str(datasets),
+            "LDNAS_DEVICE": "cpu",
+            "LDNAS_NETWORK": "small_cnn",
+            "LDNAS_LEASE_SECONDS": str(LEASE_SECONDS),
+            "LDNAS_STALL_SECONDS": str(STALL_SECONDS),
+            "LDNAS_EXIT_WITH_PARENT": "1",
+            "OMP_NUM_THREADS": "1",
+        }
+        self.settings = Settings.from_environment(self._environment)
+        self.engine: Engine = open_engine(self.settings.database_url)
+        self._pids = home / "runners"
+        self._address = str(home / "nursery")
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.settings.port}", timeout=15)
+
+    def start(self) -> None:
+        """Bring the database up to date and start all."""
+        for folder in (self.home / "logs", self._pids, self.store):
+            folder.mkdir(parents=True, exist_ok=True)
+        migrate(self.settings.database_url)
+        if not self._real_runners:
+            program = [sys.executable, "-m", forked_runner.__name__, "nursery", self._address, str(self._pids)]
+            self._launch("nursery", program)
+            until(Path(self._address).exists, "runners can be forked")
+        self.start_missing()
+        until(self.is_ready, "the API is ready")
+
+    @property
+    def store(self) -> Path:
+        """The root of the artifact store."""
+        return Path(self.settings.artifact_url)
+
+    def start_missing(self) -> None:
+        """Start every part that is not there, as a supervisor would."""
+        for name, module in _MODULES.items():
+            if name not in self._parts or self._parts[name].poll() is not None:
+                self._launch(name, [sys.executable, "-m", module, *self._runner_command(name)])
+
+    def _runner_command(self, name: str) -> list[str]:
+        if name not in WORKERS or self._real_runners:
+            return []
+        return [sys.executable, "-I", "-S", forked_runner.__file__, "run", self._address]
+
+    def is_ready(self) -> bool:
+        """Whether the API answers and sees its database."""
+        try:
+            return self.http.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def crashed(self) -> list[str]:
+        """Parts that have ended though nobody killed them."""
+        return [name for name, part in self._parts.items() if part.poll() is not None]
+
+    def kill(self, *names: str) -> None:
+        """SIGKILL, to all at once: nobody says goodbye."""
+        for name in names:
+            self._parts[name].send_signal(signal.SIGSTOP)
+        for name in names:
+            self._parts[name].kill()
+        for name in names:
+            self._parts.pop(name).wait()
+
+    def terminate(self, *names: str) -> None:
+        """SIGTERM, to all at once, and SIGKILL to whoever has not ended within 10 s."""
+        for name in names:
+            self._parts[name].terminate()
+        for name in names:
+            part = self._parts.pop(name)
+            with suppress(subprocess.TimeoutExpired):
+                part.wait(10)
+            part.kill()
+            part.wait()
+
+    def pid(self, name: str) -> int:
+        """The process of a part."""
+        return self._parts[name].pid
+
+    @property
+    def service_parts(self) -> tuple[str, ...]:
+        """Names of all parts of the service."""
+        return tuple(_MODULES)
+
+    def runners(self, worker: str | None = None) -> list[Runner]:
+        """The runners at work, of one worker or of all."""
+        found = []
+        for name in WORKERS if worker is None else (worker,):
+            part = self._parts.get(name)
+            for child in _children(part.pid) if part is not None and part.poll() is None else []:
+                computing = child.pid if self._real_runners else self._forked(child.pid)
+                if computing is not None:
+                    found.append(Runner(name, child.pid, computing))
+        return found
+
+    def _forked(self, started: int) -> int | None:
+        try:
+            return int((self._pids / str(started)).read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def writers(self) -> list[psutil.Process]:
+        """All processes that write files, and those that beget such."""
+        names = ("dispatcher", "nursery", *WORKERS)
+        found = [psutil.Process(self._parts[name].pid) for name in names if name in self._parts]
+        return [*found, *(child for process in found for child in process.children(recursive=True))]
+
+    def stop(self) -> None:
+        """End everything."""
+        self.terminate(*(name for name in self._parts if name != "nursery"))
+        self.terminate(*self._parts)
+        self.http.close()
+        self.engine.dispose()
+        self.pair.stop()
+
+    def _launch(self, name: str, command: Sequence[str]) -> None:
+        with (self.home / "logs" / f"{name.replace(' ', '')}.log").open("ab") as log:
+            self._parts[name] = subprocess.Popen(
+                [*_without_override(), *command],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                cwd=ROOT,
+                start_new_session=True,
+            )
+
+
+def send(number: signal.Signals, *pids: int) -> None:
+    """A signal to each process that is still there."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _children(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _without_override() -> list[str]:
+    """Where root runs this, its processes must heed the permissions of folders too."""
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        return []
+    return ["setpriv", "--bounding-set", "-dac_override"]
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port

@@ -1,0 +1,133 @@
+"""Runners that begin in milliseconds: forked from a process that has torch loaded already.
+
+A runner spends four seconds of a processor on imports, and a fault wants it again and again. The worker starts `run`
+below as it would start `worker.runner`: its own session, its standard input a pipe, its exit status told. That small
+process asks the `nursery` for a fork, which runs `worker.runner.main` with the same arguments, environment and files,
+and lives and dies with it: a signal that ends one ends the other.
+
+Two things are short: every training is one epoch, and torch's exporters, which take seconds, are left out. What is
+claimed, leased, fenced, kept and recorded goes the way that it always goes.
+"""
+
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+MOST_BYTES = 200_000
+"""Of a request: arguments and environment."""
+
+
+def run(address: str, arguments: list[str]) -> NoReturn:
+    """Be the process that the worker sees, until the forked runner has ended; then end in the same way."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as nursery:
+        nursery.connect(address)
+        request = json.dumps({"arguments": arguments, "environment": dict(os.environ)}).encode()
+        socket.send_fds(nursery, [request], [0, 1, 2])
+        answer = nursery.recv(16)
+    status = int(answer) if answer else -signal.SIGKILL
+    if status < 0:
+        os.kill(os.getpid(), -status)
+    os._exit(status)
+
+
+def nursery(address: str, pids: Path) -> NoReturn:
+    """Load what a runner needs, then fork one for each that asks; `pids` gets a file for each, named by who asked."""
+    importlib.import_module("worker.runner")  # whoever is forked has it loaded
+    make_jobs_short()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(address)
+        listener.listen(16)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a keeper leaves nothing to collect
+        while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
+            asker, _ = listener.accept()
+            if os.fork() == 0:
+                listener.close()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                keep(asker, pids)
+            asker.close()
+    sys.exit()  # standard input is closed: whoever started this is gone
+
+
+def asker_pid(asker: socket.socket) -> int:
+    """The process at the other end."""
+    return struct.unpack("3i", asker.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))[0]
+
+
+def keep(asker: socket.socket, pids: Path) -> NoReturn:
+    """Fork the runner and wait: for its end, which the asker is told, or for the asker's, which is the runner's too."""
+    request, files, _, _ = socket.recv_fds(asker, MOST_BYTES, 3)
+    runner = os.fork()
+    if runner == 0:
+        asker.close()
+        become_runner(json.loads(request), files)
+    for file in files:
+        os.close(file)
+    note = pids / str(asker_pid(asker))
+    note.write_text(str(runner))
+    ended = os.pidfd_open(runner)
+    ready, _, _ = select.select([ended, asker], [], [])
+    if ended not in ready:
+        os.kill(runner, signal.SIGKILL)
+    _, status = os.waitpid(runner, 0)
+    note.unlink(missing_ok=True)
+    with suppress(OSError):  # gone already
+        asker.send(str(os.waitstatus_to_exitcode(status)).encode())
+    os._exit(0)
+
+
+def become_runner(request: dict[str, Any], files: list[int]) -> NoReturn:
+    """Be `worker.runner` with these arguments, this environment, these three standard files."""
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.argv = ["worker.runner", *request["arguments"]]
+    status: Any = 1
+    try:
+        from worker import runner
+
+        runner.main()
+    except SystemExit as end:
+        status = end.code
+    except BaseException:  # noqa: BLE001 (told as an interpreter tells it at its end)
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(int(status or 0))
+
+
+def make_jobs_short() -> None:
+    """One epoch of every training, few candidates of a baseline, and stand-ins for torch's exporters."""
+    import hashlib
+    from dataclasses import replace
+
+    from ldnas.export.weights import save_weights
+    from ldnas.final import final_config
+    from ldnas.search.random import RandomSearchConfig
+    from worker.stages import export, fit, search, train
+
+    fit.TASK_NETWORK_CONFIG = replace(fit.TASK_NETWORK_CONFIG, epochs=1, minimum_steps=0)
+    train.final_config = lambda *facts, **wishes: final_config(*facts, **{**wishes, "epochs": 1})
+    search.BASELINE_SEARCH = RandomSearchConfig(candidates=2, epochs=1)
+    # Of the weights, so that each network has files of its own.
+    export.export_program = lambda network, image_size: hashlib.sha256(save_weights(network, {})).digest()
+    export.save_program = lambda program, metadata: b"program of " + program
+    export.onnx_model = lambda program, metadata: b"model of " + program
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["run", address, *arguments]:
+            run(address, arguments)
+        case ["nursery", address, pids]:
+            nursery(address, Path(pids))

@@ -1,0 +1,109 @@
+"""One round: jobs in flight, one fault at a random moment, everything started again, and then the books are read."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from tests.chaos import invariants
+from tests.chaos.faults import FAULTS
+from tests.chaos.fleet import Fleet
+from tests.chaos.jobs import Asked, Customer
+from worker.registry.models import Job
+
+LONGEST_DELAY_SECONDS = 1.5
+CANCELLED_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Round:
+    """What came of one round; the sentences tell which rules were broken."""
+
+    fault: str
+    jobs: int
+    seconds: float
+    ends: dict[str, int]
+    attempts: int
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    contradictions: list[str] = field(default_factory=list)
+    broken_artifacts: list[str] = field(default_factory=list)
+    crashed: list[str] = field(default_factory=list)
+    unowned: int = 0
+
+    @property
+    def sound(self) -> bool:
+        """Whether every rule held."""
+        return not (self.lost or self.doubled or self.contradictions or self.broken_artifacts)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it."""
+        return asdict(self)
+
+
+class Chaos:
+    """Plays rounds on a fleet. The dice decide which jobs, which of them are cancelled, and when the fault strikes."""
+
+    def __init__(self, fleet: Fleet, dataset: Path, seed: int) -> None:
+        self.fleet = fleet
+        self._random = Random(seed)
+        self.customer = Customer(fleet, dataset, self._random)
+        self._store = invariants.Store(fleet.store)
+
+    def play(self, fault: str, *, jobs: int = 3) -> Round:
+        """One round of this fault."""
+        began = time.monotonic()
+        asked = self.customer.ask(jobs)
+        time.sleep(self._random.uniform(0.0, LONGEST_DELAY_SECONDS))
+        crashed = self.fleet.crashed()
+        FAULTS[fault](self.fleet, self._random, [item.job_id for item in asked])
+        crashed += [name for name in self.fleet.crashed() if name not in crashed]
+        self.fleet.start_missing()
+        if self._random.random() < CANCELLED_SHARE:
+            self.customer.cancel(self._random.choice(asked))
+        with suppress(TimeoutError):  # what has not ended is lost, and the books tell so
+            self.customer.wait(asked)
+        return self._read_books(fault, asked, crashed, time.monotonic() - began)
+
+    def _read_books(self, fault: str, asked: list[Asked], crashed: list[str], seconds: float) -> Round:
+        ids = [item.job_id for item in asked]
+        with Session(self.fleet.engine) as session:
+            rows = [row for row in (session.get(Job, job_id) for job_id in ids) if row is not None]
+            ends: dict[str, int] = {}
+            for row in rows:
+                ends[row.state.value] = ends.get(row.state.value, 0) + 1
+            return Round(
+                fault=fault,
+                jobs=len(asked),
+                seconds=round(seconds, 2),
+                ends=ends,
+                attempts=sum(row.attempt for row in rows),
+                lost=invariants.lost(session, ids),
+                doubled=invariants.doubled(session, {item.key: item.job_id for item in asked}),
+                contradictions=invariants.contradictions(session, ids),
+                broken_artifacts=self._store.broken(session),
+                crashed=crashed,
+                unowned=len(self._store.unowned(session)),
+            )
+
+
+def order_of_faults(rounds: int, seed: int) -> list[str]:
+    """Each fault as often as every other, as far as the number allows, in an order by chance."""
+    names = list(FAULTS) * (rounds // len(FAULTS) + 1)
+    names = names[:rounds]
+    Random(seed).shuffle(names)
+    return names
+
+
+def play_all(chaos: Chaos, faults: list[str], say: Callable[[int, Round], None]) -> list[Round]:
+    """A round for each of the faults, told of one by one."""
+    played = []
+    for number, fault in enumerate(faults, start=1):
+        played.append(chaos.play(fault))
+        say(number, played[-1])
+    return played

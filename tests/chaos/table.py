@@ -1,0 +1,73 @@
+"""What the rounds came to, by fault: as a table to read and as the benchmark's files."""
+
+import json
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.rounds import Round
+
+RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+
+_COLUMNS = ("rounds", "jobs", "succeeded", "cancelled", "failed", "attempts", "lost", "doubled", "other", "seconds")
+
+
+def summary(rounds: Sequence[Round]) -> dict[str, dict[str, Any]]:
+    """The figures of each fault, and of all of them.
+
+    `lost` and `doubled` count jobs' broken rules, `other` contradictions between rows and broken artifacts; `seconds`
+    is the median round, from the first request to the last end.
+    """
+    names = sorted({item.fault for item in rounds})
+    return {
+        **{name: _figures([item for item in rounds if item.fault == name]) for name in names},
+        "all": _figures(rounds),
+    }
+
+
+def _figures(rounds: Sequence[Round]) -> dict[str, Any]:
+    ends: Counter[str] = Counter()
+    for item in rounds:
+        ends.update(item.ends)
+    return {
+        "rounds": len(rounds),
+        "jobs": sum(item.jobs for item in rounds),
+        **{end: ends[end] for end in ("succeeded", "cancelled", "failed")},
+        "attempts": sum(item.attempts for item in rounds),
+        "lost": sum(len(item.lost) for item in rounds),
+        "doubled": sum(len(item.doubled) for item in rounds),
+        "other": sum(len(item.contradictions) + len(item.broken_artifacts) for item in rounds),
+        "seconds": round(statistics.median(item.seconds for item in rounds), 1),
+    }
+
+
+def table(played: Mapping[str, Sequence[Round]]) -> str:
+    """A table of each pair in Markdown."""
+    lines = []
+    for pair, rounds in played.items():
+        lines += [f"\n{pair}\n", "| fault | " + " | ".join(_COLUMNS) + " |", "|---" * (len(_COLUMNS) + 1) + "|"]
+        for fault, figures in summary(rounds).items():
+            lines.append(f"| {fault} | " + " | ".join(str(figures[column]) for column in _COLUMNS) + " |")
+    return "\n".join(lines)
+
+
+def save(played: Mapping[str, Sequence[Round]], *, seed: int, real_runners: bool) -> Path:
+    """Writes `benchmarks/results/<date>_chaos/{result,environment}.json` and gives the folder."""
+    from benchmarks.environment import environment  # needs what only a complete checkout has
+
+    folder = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}_chaos"
+    folder.mkdir(parents=True, exist_ok=True)
+    result = {
+        "seed": seed,
+        "runners": "as ever" if real_runners else "forked, one epoch of each training, no exporters",
+        "pairs": {
+            pair: {"by_fault": summary(rounds), "rounds": [item.to_json() for item in rounds]}
+            for pair, rounds in played.items()
+        },
+    }
+    for name, value in (("result", result), ("environment", environment())):
+        (folder / f"{name}.json").write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+    return folder
