@@ -43,6 +43,16 @@ def draw_stripes(root: Path) -> Path:
     return root
 
 
+@dataclass(frozen=True)
+class Wish:
+    """A request as it will be sent, however often it takes, under one key."""
+
+    kind: str
+    key: str
+    path: str
+    body: dict[str, Any]
+
+
 class Customer:
     """Asks for work as a client does that repeats what was not answered, under the same key."""
 
@@ -53,42 +63,54 @@ class Customer:
         self._architecture = ""
 
     def prepare(self) -> list[Asked]:
-        """A baseline and a recommendation that later jobs build upon; they are waited for."""
-        first = [self.register("base", labels=None), self.register("source", labels=ACROSS)]
+        """Two baselines and a recommendation that later jobs build upon; they are waited for."""
+        baselines = [self._register("base", labels=None), self._register("source", labels=ACROSS)]
+        first = [self.ask(wish) for wish in baselines]
         self.wait(first)
-        first.append(self.recommend())
+        first.append(self.ask(self._recommend()))
         self.wait(first)
         (item,) = self._fleet.http.get("/v1/architectures").raise_for_status().json()["items"]
         self._architecture = item["id"]
         return first
 
-    def ask(self, count: int) -> list[Asked]:
-        """So many jobs of kinds drawn at random."""
-        kinds: list[Callable[[], Asked]] = [self.register, self.recommend, self.measure, self.train_again]
+    def draw(self, count: int) -> list[Wish]:
+        """So many wishes of kinds drawn at random."""
+        kinds: list[Callable[[], Wish]] = [self._register, self._recommend, self._measure, self._train_again]
         return [self._random.choice(kinds)() for _ in range(count)]
 
-    def register(self, name: str | None = None, labels: dict[str, Any] | None = ACROSS) -> Asked:
+    def ask(self, wish: Wish) -> Asked:
+        """Send the request until it is accepted."""
+        key = {"Idempotency-Key": wish.key}
+        told = self._insist(lambda: self._fleet.http.post(wish.path, json=wish.body, headers=key)).json()
+        return Asked(wish.kind, wish.key, told["jobs"][0]["job_id"] if wish.kind == "distances" else told["job_id"])
+
+    def _register(self, name: str | None = None, labels: dict[str, Any] | None = ACROSS) -> Wish:
         """A baseline of its own, from a seed of its own."""
         seed = self._random.randrange(2**31)
-        body = {"dataset": self._dataset, "labels": labels, "repetitions": 2, "seed": seed}
-        return self._post("register_task", "/v1/tasks", {"name": name or f"baseline {seed}", **body})
+        body = {"name": name or f"baseline {seed}", "labels": labels, "repetitions": 2, "seed": seed}
+        return self._wish("register_task", "/v1/tasks", body)
 
-    def recommend(self) -> Asked:
+    def _recommend(self) -> Wish:
         """A recommendation by the first baseline, with the smallest search there is."""
-        body = {"dataset": self._dataset, "labels": ACROSS, "baselines": ["base"], "repetitions": 2, **SMALLEST_SEARCH}
-        return self._post("recommend", "/v1/recommendations", {**body, "seed": self._random.randrange(2**31)})
+        body = {"labels": ACROSS, "baselines": ["base"], "repetitions": 2, **SMALLEST_SEARCH}
+        return self._wish("recommend", "/v1/recommendations", {**body, "seed": self._random.randrange(2**31)})
 
-    def measure(self) -> Asked:
+    def _measure(self) -> Wish:
         """The distances from a baseline of an earlier round to the first one."""
         with reading(self._fleet.engine) as registry:
             rows = registry.tasks.baselines()
         ready = sorted(row.task.name for row in rows if row.state is JobState.SUCCEEDED and row.task.name != "base")
-        return self._post("distances", "/v1/distances", {"targets": ["base"], "sources": [self._random.choice(ready)]})
+        return self._wish("distances", "/v1/distances", {"targets": ["base"], "sources": [self._random.choice(ready)]})
 
-    def train_again(self) -> Asked:
+    def _train_again(self) -> Wish:
         """The first architecture on the same images, with three classes."""
-        body = {"dataset": self._dataset, "seed": self._random.randrange(2**31)}
-        return self._post("train_architecture", f"/v1/architectures/{self._architecture}/train", body)
+        path = f"/v1/architectures/{self._architecture}/train"
+        return self._wish("train_architecture", path, {"seed": self._random.randrange(2**31)})
+
+    def _wish(self, kind: str, path: str, body: dict[str, Any]) -> Wish:
+        key = uuid.UUID(int=self._random.getrandbits(128)).hex
+        dataset = {} if kind == "distances" else {"dataset": self._dataset}
+        return Wish(kind, key, path, {**dataset, **body})
 
     def cancel(self, asked: Asked) -> None:
         """Ask that a job be cancelled; who gets no answer asks again."""
@@ -107,12 +129,6 @@ class Customer:
                 return all_ended(registry, ids)
 
         until(ended, f"jobs {ids} end", seconds)
-
-    def _post(self, kind: str, path: str, body: dict[str, Any]) -> Asked:
-        key = uuid.UUID(int=self._random.getrandbits(128)).hex
-        answer = self._insist(lambda: self._fleet.http.post(path, json=body, headers={"Idempotency-Key": key}))
-        told = answer.json()
-        return Asked(kind, key, told["jobs"][0]["job_id"] if kind == "distances" else told["job_id"])
 
     def _insist(self, send: Callable[[], httpx.Response]) -> httpx.Response:
         deadline = time.monotonic() + PATIENCE_SECONDS

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -39,7 +40,7 @@ class Round:
     @property
     def sound(self) -> bool:
         """Whether every rule held."""
-        return not (self.lost or self.doubled or self.contradictions or self.broken_artifacts)
+        return not (self.lost or self.doubled or self.contradictions or self.broken_artifacts or self.crashed)
 
     def to_json(self) -> dict[str, Any]:
         """All of it."""
@@ -56,14 +57,18 @@ class Chaos:
         self._store = invariants.Store(fleet.store)
 
     def play(self, fault: str, *, jobs: int = 3) -> Round:
-        """One round of this fault."""
+        """One round of this fault; the last of the jobs is asked for while it strikes."""
         began = time.monotonic()
-        asked = self.customer.ask(jobs)
+        *wishes, late = self.customer.draw(jobs)
+        asked = [self.customer.ask(wish) for wish in wishes]
         time.sleep(self._random.uniform(0.0, LONGEST_DELAY_SECONDS))
         crashed = self.fleet.crashed()
-        FAULTS[fault](self.fleet, self._random, [item.job_id for item in asked])
-        crashed += [name for name in self.fleet.crashed() if name not in crashed]
-        self.fleet.start_missing()
+        with ThreadPoolExecutor(1) as meanwhile:
+            coming = meanwhile.submit(self.customer.ask, late)
+            FAULTS[fault](self.fleet, self._random, [item.job_id for item in asked])
+            crashed += [name for name in self.fleet.crashed() if name not in crashed]
+            self.fleet.start_missing()
+            asked.append(coming.result())
         if self._random.random() < CANCELLED_SHARE:
             self.customer.cancel(self._random.choice(asked))
         with suppress(TimeoutError):  # what has not ended is lost, and the books tell so

@@ -18,8 +18,8 @@ _COLUMNS = ("rounds", "jobs", "succeeded", "cancelled", "failed", "attempts", "l
 def summary(rounds: Sequence[Round]) -> dict[str, dict[str, Any]]:
     """The figures of each fault, and of all of them.
 
-    `lost` and `doubled` count jobs' broken rules, `other` contradictions between rows and broken artifacts; `seconds`
-    is the median round, from the first request to the last end.
+    `lost` and `doubled` count jobs' broken rules, `other` contradictions between rows, broken artifacts and processes
+    that ended though nobody killed them; `seconds` is the median round, from the first request to the last end.
     """
     names = sorted({item.fault for item in rounds})
     return {
@@ -39,7 +39,7 @@ def _figures(rounds: Sequence[Round]) -> dict[str, Any]:
         "attempts": sum(item.attempts for item in rounds),
         "lost": sum(len(item.lost) for item in rounds),
         "doubled": sum(len(item.doubled) for item in rounds),
-        "other": sum(len(item.contradictions) + len(item.broken_artifacts) for item in rounds),
+        "other": sum(len(item.contradictions) + len(item.broken_artifacts) + len(item.crashed) for item in rounds),
         "seconds": round(statistics.median(item.seconds for item in rounds), 1),
     }
 
