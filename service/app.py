@@ -2,22 +2,27 @@
 
 import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.types import Scope
 
 from service.dependencies import Resources
 from service.http.body_limit import BodyLimit
 from service.http.handlers import install_handlers
 from service.rendered import RenderedAnswers
-from service.routes import architectures, distances, health, jobs, recommendations, tasks
+from service.routes import architectures, datasets, distances, health, jobs, recommendations, tasks
 from worker.artifacts import open_store
 from worker.registry.revisions import RevisionWatch
 from worker.registry.session import open_engine
 from worker.settings import Settings
 
 BODY_LIMIT_BYTES = 2**20
+# Uploads that are looked through at the same time; the others wait for their turn.
+CHECKS_AT_ONCE = 2
 
 _SUMMARY = "Recommends a neural architecture for a new image-classification task from the tasks it already knows"
 
@@ -36,19 +41,25 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> F
         store=open_store(settings.artifact_url),
         rendered=RenderedAnswers(),
         matrix_revision=RevisionWatch(engine),
+        checks=ThreadPoolExecutor(CHECKS_AT_ONCE, "check"),
         stopping=stopping or threading.Event(),
     )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(resources.store.sweep)
         yield
         resources.stopping.set()
+        resources.checks.shutdown(wait=False, cancel_futures=True)
         resources.engine.dispose()
+
+    def limit_bytes(scope: Scope) -> int:
+        return settings.max_upload_bytes if datasets.is_upload(scope) else BODY_LIMIT_BYTES
 
     app = FastAPI(title="ldnas", summary=_SUMMARY, version=version("ldnas"), lifespan=lifespan)
     app.state.resources = resources
-    app.add_middleware(BodyLimit, limit_bytes=BODY_LIMIT_BYTES)
+    app.add_middleware(BodyLimit, limit_bytes=limit_bytes)
     install_handlers(app)
-    for route in (health, tasks, recommendations, distances, architectures, jobs):
+    for route in (health, datasets, tasks, recommendations, distances, architectures, jobs):
         app.include_router(route.router)
     return app

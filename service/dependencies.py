@@ -1,6 +1,7 @@
 """What a route is given: the process's resources, and the parameters that many routes share."""
 
 import threading
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -23,6 +24,7 @@ class Resources:
         store: where weights and code lie.
         rendered: answers that are large and seldom change.
         matrix_revision: tells whether they have changed.
+        checks: the threads that look through uploads, apart from those that answer requests.
         stopping: set when the process shall end, so that open streams end too.
     """
 
@@ -31,6 +33,7 @@ class Resources:
     store: ArtifactStore
     rendered: RenderedAnswers
     matrix_revision: RevisionWatch
+    checks: Executor
     stopping: threading.Event
 
 

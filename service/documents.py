@@ -6,10 +6,12 @@ from typing import Any
 from service.errors import problem_of_job
 from service.schemas.answer import Recommendation, RecommendationSummary
 from service.schemas.architectures import Architecture
+from service.schemas.datasets import Dataset, DatasetSummary
 from service.schemas.jobs import Job, Progress
 from service.schemas.problems import Problem
 from service.schemas.tasks import Digests, SplitSizes, Task, TaskGenotype, TaskNetwork, TaskSummary
 from worker.registry import models as rows
+from worker.registry.datasets import SCHEME
 
 
 def job_document(job: rows.Job) -> Job:
@@ -123,6 +125,40 @@ def architecture_document(architecture: rows.ArchitectureRow) -> Architecture:
         card=f"{path}/card",
         created_at=architecture.created_at,
     )
+
+
+def dataset_summary(dataset: rows.Dataset) -> DatasetSummary:
+    """A dataset in a listing."""
+    return DatasetSummary(**_dataset_fields(dataset))
+
+
+def dataset_document(dataset: rows.Dataset) -> Dataset:
+    """A dataset with its classes."""
+    return Dataset(**_dataset_fields(dataset), classes=dataset.classes)
+
+
+def _dataset_fields(dataset: rows.Dataset) -> dict[str, Any]:
+    counts = {
+        split: None if dataset.classes is None else sum(count[split] for count in dataset.classes)
+        for split in ("train", "validation", "test")
+    }
+    return {
+        "id": dataset.id,
+        "name": dataset.name,
+        "uri": f"{SCHEME}{dataset.name}",
+        "kind": dataset.kind,
+        "bytes": dataset.bytes,
+        "sha256": dataset.sha256,
+        "digest": dataset.digest,
+        "columns": dataset.reference,
+        "images": None if dataset.classes is None else sum(counts.values()),
+        "counts": SplitSizes(**counts),
+        "left_out": dataset.left_out,
+        "tensors": dataset.tensors,
+        "parameters": dataset.parameters,
+        "samples": None if dataset.samples is None else f"/v1/datasets/{dataset.name}/samples",
+        "created_at": dataset.created_at,
+    }
 
 
 def _task_fields(task: rows.Task) -> dict[str, Any]:

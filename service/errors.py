@@ -11,6 +11,9 @@ ServiceError
 ├── NotEvaluatedError          a recommendation's network has not seen the test images
 ├── DeletedResourceError       an idempotency key belongs to a resource that was deleted since
 ├── MissingArtifactError       a row owns a file that is no longer in the store
+├── InvalidNameError           a dataset cannot be called so
+├── NoSamplesError             a dataset has no images to show
+├── StorageFullError           the artifact store has no room for what is sent
 ├── NotAcceptableError         none of the accepted media types is offered
 └── NotReadyError              the database does not answer, or is not migrated
 
@@ -82,6 +85,18 @@ class MissingArtifactError(ServiceError):
     """A row owns a file that is no longer in the store."""
 
 
+class InvalidNameError(ServiceError):
+    """A dataset cannot be called so."""
+
+
+class NoSamplesError(ServiceError):
+    """A dataset has no images to show."""
+
+
+class StorageFullError(ServiceError):
+    """The artifact store has no room for what is sent."""
+
+
 class NotAcceptableError(ServiceError):
     """None of the accepted media types is offered."""
 
@@ -136,6 +151,8 @@ KINDS: dict[type[Exception], Kind] = {
     registry.FenceLostError: Kind(409, "The job has another owner by now"),
     registry.ConflictError: Kind(409, "What is there already stands against it"),
     registry.NameTakenError: Kind(409, "Another baseline holds the name", field="name"),
+    registry.DatasetNameTakenError: Kind(409, "Another dataset lies under the name", field="name"),
+    registry.DatasetInUseError: Kind(409, "A task refers to the dataset"),
     registry.TaskBusyError: Kind(409, "The task is still being worked on"),
     registry.RecommendationBusyError: Kind(409, "The recommendation is still being worked on"),
     registry.JobNotRetriableError: Kind(409, "The job cannot be tried again"),
@@ -155,6 +172,9 @@ KINDS: dict[type[Exception], Kind] = {
     NotEvaluatedError: Kind(404, "The network was not evaluated"),
     DeletedResourceError: Kind(409, "What this idempotency key made was deleted"),
     MissingArtifactError: Kind(404, "The file is gone"),
+    InvalidNameError: Kind(422, "A dataset cannot be called so", field="name"),
+    NoSamplesError: Kind(404, "The dataset has no images"),
+    StorageFullError: Kind(507, "There is no room for the file"),
     NotAcceptableError: Kind(406, "None of the accepted media types is offered"),
     NotReadyError: Kind(503, "The service is not ready"),
 }

@@ -11,6 +11,8 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
+from worker.incoming import IncomingFile, sweep, sync_folder
+
 
 class ArtifactStore:
     """A folder of artifacts and checkpoints on a local or shared volume."""
@@ -25,6 +27,23 @@ class ArtifactStore:
         if not path.exists():
             _write_atomically(path, content)
         return digest
+
+    def receive(self) -> IncomingFile:
+        """A file to write piece by piece, for `keep`; a context that leaves nothing behind where it was not kept."""
+        return IncomingFile(self._root / "incoming")
+
+    def keep(self, incoming: IncomingFile) -> str:
+        """Makes what was received an artifact and gives its digest; equal content is stored once."""
+        incoming.move_to(self.path(incoming.digest))
+        return incoming.digest
+
+    def drop(self, digest: str) -> None:
+        """Removes an artifact that no row owns any more."""
+        self.path(digest).unlink(missing_ok=True)
+
+    def sweep(self) -> int:
+        """Removes what processes that have died were receiving; how many files that were."""
+        return sweep(self._root / "incoming")
 
     def path(self, digest: str) -> Path:
         """Where an artifact lies."""
@@ -80,8 +99,4 @@ def _write_atomically(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)

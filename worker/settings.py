@@ -10,6 +10,8 @@ from pathlib import Path
 from ldnas.networks.names import ARCHITECTURES
 from worker.errors import SettingsError
 
+DEFAULT_MAX_UPLOAD_BYTES = 4 * 2**30
+
 _DATABASES = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
 _BROKERS = ("filesystem://", "redis://", "rediss://")
 
@@ -29,6 +31,7 @@ class Settings:
     port: int = 8000
     lease_seconds: float = 60.0
     stall_seconds: float = 900.0
+    max_upload_bytes: int = DEFAULT_MAX_UPLOAD_BYTES
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -52,6 +55,7 @@ class Settings:
             port=_port(present),
             lease_seconds=_seconds(present, "LDNAS_LEASE_SECONDS", 60.0),
             stall_seconds=_seconds(present, "LDNAS_STALL_SECONDS", 900.0),
+            max_upload_bytes=_bytes(present, "LDNAS_MAX_UPLOAD_BYTES", DEFAULT_MAX_UPLOAD_BYTES),
         )
 
     def as_environment(self) -> dict[str, str]:
@@ -68,6 +72,7 @@ class Settings:
             "LDNAS_PORT": str(self.port),
             "LDNAS_LEASE_SECONDS": str(self.lease_seconds),
             "LDNAS_STALL_SECONDS": str(self.stall_seconds),
+            "LDNAS_MAX_UPLOAD_BYTES": str(self.max_upload_bytes),
         }
 
     @property
@@ -140,3 +145,10 @@ def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float
     if not 0 < seconds < math.inf:
         raise SettingsError(variable, value, "a positive number of seconds")
     return seconds
+
+
+def _bytes(environ: Mapping[str, str], variable: str, default: int) -> int:
+    value = environ.get(variable, str(default))
+    if not re.fullmatch(r"[1-9]\d{0,17}", value, re.ASCII):
+        raise SettingsError(variable, value, "a whole number of bytes from 1")
+    return int(value)

@@ -1,5 +1,7 @@
 """Refuses a body that is larger than any request needs, before it fills the memory."""
 
+from collections.abc import Callable
+
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -7,9 +9,9 @@ from service.http.problems import ProblemResponse, problem
 
 
 class BodyLimit:
-    """ASGI middleware: 413 for a body over `limit_bytes`, whether its length was declared or not."""
+    """ASGI middleware: 413 for a body over `limit_bytes` of its request, whether its length was declared or not."""
 
-    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, limit_bytes: Callable[[Scope], int]) -> None:
         self._app = app
         self._limit_bytes = limit_bytes
 
@@ -17,12 +19,14 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if _declared_bytes(scope) > self._limit_bytes:
+        limit_bytes = self._limit_bytes(scope)
+        detail = f"The body is larger than {limit_bytes} bytes, the most that is accepted."
+        if _declared_bytes(scope) > limit_bytes:
             document = problem(
                 status=413,
                 code="content_too_large",
                 title="The body is too large",
-                detail=self._detail,
+                detail=detail,
                 instance=scope["path"],
             )
             await ProblemResponse(document, {"Connection": "close"})(scope, receive, send)
@@ -33,15 +37,11 @@ class BodyLimit:
             nonlocal received_bytes
             message = await receive()
             received_bytes += len(message.get("body", b""))
-            if received_bytes > self._limit_bytes:
-                raise HTTPException(413, self._detail)
+            if received_bytes > limit_bytes:
+                raise HTTPException(413, detail)
             return message
 
         await self._app(scope, counted, send)
-
-    @property
-    def _detail(self) -> str:
-        return f"The body is larger than {self._limit_bytes} bytes, the most that is accepted."
 
 
 def _declared_bytes(scope: Scope) -> int:

@@ -55,4 +55,5 @@ _DESCRIPTIONS = {
     415: "The body is not declared as JSON",
     422: "The request names what cannot be worked on; `errors` names every field",
     503: "The database does not answer",
+    507: "There is no room for the file",
 }

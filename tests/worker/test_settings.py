@@ -38,6 +38,7 @@ def test_a_child_process_gets_the_same_settings() -> None:
             "LDNAS_PORT": "9000",
             "LDNAS_LEASE_SECONDS": "12.5",
             "LDNAS_STALL_SECONDS": "100",
+            "LDNAS_MAX_UPLOAD_BYTES": "1000000",
         }
     )
     assert settings.artifact_url == "/srv/artifacts"
@@ -61,6 +62,8 @@ def test_a_child_process_gets_the_same_settings() -> None:
         ("LDNAS_LEASE_SECONDS", "soon"),
         ("LDNAS_STALL_SECONDS", "nan"),
         ("LDNAS_STALL_SECONDS", "inf"),
+        ("LDNAS_MAX_UPLOAD_BYTES", "0"),
+        ("LDNAS_MAX_UPLOAD_BYTES", "2 GB"),
     ],
 )
 def test_a_value_that_is_not_accepted_is_refused_by_the_variables_name(variable: str, value: str) -> None:

@@ -5,6 +5,8 @@ RegistryError
 ├── FenceLostError                the job is no longer held under this fence; whoever works on it must stop
 ├── ConflictError                 the rows that are there do not allow it
 │   ├── NameTakenError            another baseline holds the name
+│   ├── DatasetNameTakenError     another content lies under the name
+│   ├── DatasetInUseError         a task refers to the dataset
 │   ├── TaskBusyError             a job that works on the task has not ended yet
 │   ├── RecommendationBusyError   the recommendation's job has not ended yet
 │   ├── JobNotRetriableError      only failed and cancelled jobs can be tried again
@@ -12,6 +14,8 @@ RegistryError
 │   └── DuplicateRequestError     an equal request under the key was stored a moment ago; read that one
 └── DatabaseUnavailableError      the database refused, timed out or broke off; try again later
 """
+
+from collections.abc import Sequence
 
 
 class RegistryError(Exception):
@@ -49,6 +53,29 @@ class NameTakenError(ConflictError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"a baseline named {name!r} exists already; choose another name or delete it first")
+        self.name = name
+
+
+class DatasetNameTakenError(ConflictError):
+    """Another content, or the same content read by other columns, lies under the name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"another dataset lies under the name {name!r}; what was uploaded never changes: choose another name, or "
+            "delete it first"
+        )
+        self.name = name
+
+
+class DatasetInUseError(ConflictError):
+    """A task refers to the dataset."""
+
+    LISTED = 20
+    """So many tasks are named."""
+
+    def __init__(self, name: str, tasks: Sequence[str]) -> None:
+        named = ", ".join(map(repr, tasks[: self.LISTED])) + (", …" if len(tasks) > self.LISTED else "")
+        super().__init__(f"dataset {name!r} is used by the task{'s' * (len(tasks) > 1)} {named}; delete that first")
         self.name = name
 
 

@@ -37,24 +37,36 @@ __all__ = [
 
 
 class Dataset(Base):
-    """A dataset reference whose content was read once; `name` is None unless it was uploaded under one."""
+    """A file that was uploaded under a name: images with labels, or the weights of a network.
+
+    `sha256` is the artifact with the file, `reference` the columns to read it with, `digest` that of the images as
+    they are decoded, `classes` the images of each class in each split, `samples` the artifact with a few of them.
+    `digest`, `classes`, `left_out` and `samples` are None for weights, `tensors` and `parameters` for images.
+    """
 
     __tablename__ = "datasets"
+    __table_args__ = (Index("ix_datasets_newest", "created_at", "id"),)
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
-    name: Mapped[str | None] = mapped_column(String(255), unique=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    kind: Mapped[str] = mapped_column(String(16))
     reference: Mapped[dict[str, Any]] = mapped_column(JSON)
-    digest: Mapped[str] = mapped_column(String(64), index=True)
-    class_names: Mapped[list[str]] = mapped_column(JSON)
-    images: Mapped[int] = mapped_column(Integer)
-    left_out: Mapped[int] = mapped_column(Integer)
+    sha256: Mapped[str] = mapped_column(ForeignKey("artifacts.digest"), index=True)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    digest: Mapped[str | None] = mapped_column(String(64))
+    classes: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON_OR_NULL)
+    left_out: Mapped[int | None] = mapped_column(Integer)
+    samples: Mapped[str | None] = mapped_column(ForeignKey("artifacts.digest"), index=True)
+    tensors: Mapped[int | None] = mapped_column(Integer)
+    parameters: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
 
 
 class Task(Base):
     """A dataset with a label mapping. What the worker finds out (digests, classes, counts) is None until then.
 
-    `seen_images` is the artifact that lists which images training and validation read.
+    `weights` names the dataset with the weights of its one network, where it brought them. `seen_images` is the
+    artifact that lists which images training and validation read.
     """
 
     __tablename__ = "tasks"
@@ -76,6 +88,7 @@ class Task(Base):
     dataset: Mapped[dict[str, Any]] = mapped_column(JSON)
     labels: Mapped[dict[str, Any] | None] = mapped_column(JSON_OR_NULL)
     architecture: Mapped[str | None] = mapped_column(String(64))
+    weights: Mapped[str | None] = mapped_column(String(255))
     epsilon: Mapped[float] = mapped_column(Double)
     repetitions: Mapped[int] = mapped_column(Integer)
     seed: Mapped[int] = mapped_column(BigInteger)

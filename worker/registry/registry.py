@@ -3,6 +3,7 @@
 from sqlalchemy.orm import Session
 
 from worker.registry.architectures import Architectures
+from worker.registry.datasets import Datasets
 from worker.registry.jobs import Jobs
 from worker.registry.recommendations import Recommendations
 from worker.registry.results import Results
@@ -14,6 +15,7 @@ class Registry:
 
     def __init__(self, session: Session) -> None:
         self.jobs = Jobs(session)
+        self.datasets = Datasets(session)
         self.tasks = Tasks(session)
         self.results = Results(session)
         self.recommendations = Recommendations(session)

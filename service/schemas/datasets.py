@@ -1,0 +1,95 @@
+"""What `/v1/datasets` answers."""
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from service.schemas.base import Instant, Resource, Response
+from service.schemas.tasks import SplitSizes
+
+Kind = Literal["zip", "npz", "parquet", "safetensors"]
+
+_EXAMPLE: dict[str, Any] = {
+    "id": "0f2b1c4d5e6f708192a3b4c5d6e7f809",
+    "name": "screws",
+    "uri": "dataset://screws",
+    "kind": "zip",
+    "bytes": 48213,
+    "sha256": "5b0d1b6e0d6a9cb6ffb2f53a3a1f0b7d6c22a1e9e2f7f3b1d0c9e8f7a6b5c4d3",
+    "digest": "a3f1c2d4e5b6978812345678901234567890abcdefabcdefabcdefabcdefabcd",
+    "columns": {},
+    "images": 36,
+    "counts": {"train": 24, "validation": 6, "test": 6},
+    "left_out": 0,
+    "tensors": None,
+    "parameters": None,
+    "samples": "/v1/datasets/screws/samples",
+    "created_at": "2026-11-25T12:00:00Z",
+}
+_CLASSES: Any = [
+    {"name": "bent", "train": 12, "validation": 3, "test": 3},
+    {"name": "good", "train": 12, "validation": 3, "test": 3},
+]
+
+
+class DatasetSummary(Resource):
+    """A dataset as the listing shows it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    name: str
+    uri: str = Field(description="what a task names it by")
+    kind: Kind = Field(description="images with labels, or (`safetensors`) the weights of a network")
+    bytes: int
+    sha256: str = Field(description="of the file")
+    digest: str | None = Field(
+        description="of the images as they are decoded, their labels and split; null for weights"
+    )
+    columns: dict[str, str] = Field(description="the Parquet columns that were named with the upload")
+    images: int | None = Field(description="null for weights")
+    counts: SplitSizes
+    left_out: int | None = Field(description="images outside a given split that equal one of it")
+    tensors: int | None = Field(description="of weights; null for images")
+    parameters: int | None = Field(description="numbers in all tensors; null for images")
+    samples: str | None = Field(description="path of some images of each class; null for weights")
+    created_at: Instant
+
+
+class ClassCount(Response):
+    """How many images of a class each split has."""
+
+    name: str
+    train: int
+    validation: int
+    test: int
+
+
+class Dataset(DatasetSummary):
+    """A dataset with its classes."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{**_EXAMPLE, "classes": _CLASSES}]})
+
+    classes: list[ClassCount] | None = Field(description="in the order of their indices; null for weights")
+
+
+class Sample(Response):
+    """A training image, made smaller where a side has more than 96 pixels."""
+
+    origin: str = Field(description="the file or row that it came from")
+    width: int = Field(description="of the image itself, in pixels")
+    height: int
+    png: str = Field(description="the image as `data:image/png;base64,…`")
+
+
+class ClassSamples(Response):
+    """Some training images of a class."""
+
+    name: str
+    samples: list[Sample]
+
+
+class DatasetSamples(Response):
+    """Some training images of each class, in the order of the classes; of very many classes, the first 240."""
+
+    name: str
+    classes: list[ClassSamples]

@@ -1,0 +1,346 @@
+"""Uploading datasets: what is stored, what is refused, and that a refusal leaves nothing."""
+
+import asyncio
+import hashlib
+import io
+import subprocess
+import sys
+import zipfile
+from base64 import b64decode
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from fastapi import FastAPI
+from PIL import Image
+from safetensors.numpy import save as save_safetensors
+
+from ldnas.data.load import load_dataset
+from ldnas.data.reference import DatasetReference
+from service.app import create_app
+from service.routes import datasets as routes
+from worker.artifacts import open_store
+from worker.settings import Settings
+
+
+@pytest.fixture
+def stripes_zip(stripes_folder: Path) -> bytes:
+    return zipped({path.relative_to(stripes_folder).as_posix(): path.read_bytes() for path in files_of(stripes_folder)})
+
+
+def files_of(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return content.getvalue()
+
+
+def npz(**changes: Any) -> bytes:
+    random = np.random.default_rng(0)
+    arrays: dict[str, Any] = {}
+    for part, count in (("train", 24), ("test", 6)):
+        arrays[f"x_{part}"] = random.integers(0, 256, (count, 8, 8), dtype=np.uint8)
+        arrays[f"y_{part}"] = np.arange(count) % 2
+    content = io.BytesIO()
+    np.savez(content, **{name: array for name, array in {**arrays, **changes}.items() if array is not None})
+    return content.getvalue()
+
+
+def parquet(**columns: Any) -> bytes:
+    random = np.random.default_rng(0)
+    content = io.BytesIO()
+    cells = []
+    for _ in range(20):
+        png = io.BytesIO()
+        Image.fromarray(random.integers(0, 256, (8, 8), dtype=np.uint8)).save(png, "PNG")
+        cells.append({"bytes": png.getvalue(), "path": None})
+    values: dict[str, Any] = {"image": cells, "label": [row % 2 for row in range(20)]}
+    pq.write_table(pa.table({**values, **columns}), content)
+    return content.getvalue()
+
+
+WEIGHTS = save_safetensors({"head.weight": np.zeros((2, 3), np.float32), "head.bias": np.zeros(2, np.float32)})
+
+
+def stored_files(settings: Settings) -> list[Path]:
+    return files_of(Path(settings.artifact_url))
+
+
+def test_a_zip_of_an_image_folder_is_stored_with_what_is_in_it(
+    http: httpx.Client, settings: Settings, stripes_zip: bytes, stripes_folder: Path
+) -> None:
+    answer = http.put("/v1/datasets/stripes", content=stripes_zip)
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["Location"] == "/v1/datasets/stripes"
+    dataset = answer.json()
+    assert (dataset["kind"], dataset["bytes"], dataset["images"]) == ("zip", len(stripes_zip), 36)
+    assert dataset["sha256"] == hashlib.sha256(stripes_zip).hexdigest()
+    assert [count["name"] for count in dataset["classes"]] == ["across", "down", "plain"]
+    assert sum(sum(count[split] for split in dataset["counts"]) for count in dataset["classes"]) == 36
+    assert dataset["uri"] == "dataset://stripes"
+    # The digest is that of the folder, read by a job.
+    reference = DatasetReference(stripes_folder.as_uri())
+    read = load_dataset(reference, roots=[stripes_folder], cache=stripes_folder)
+    assert dataset["digest"] == read.digest
+    assert open_store(settings.artifact_url).read(dataset["sha256"]) == stripes_zip
+    assert http.get("/v1/datasets/stripes").json() == dataset
+
+
+def test_every_kind_is_told_from_its_content(http: httpx.Client) -> None:
+    kinds = {}
+    for name, content in (("arrays", npz()), ("rows", parquet()), ("weights", WEIGHTS)):
+        answer = http.put(f"/v1/datasets/{name}", content=content, headers={"content-type": "text/plain"})
+        assert answer.status_code == 201, answer.text
+        kinds[name] = answer.json()["kind"]
+    assert kinds == {"arrays": "npz", "rows": "parquet", "weights": "safetensors"}
+    weights = http.get("/v1/datasets/weights").json()
+    assert (weights["tensors"], weights["parameters"]) == (2, 8)
+    assert (weights["classes"], weights["images"], weights["digest"], weights["samples"]) == (None,) * 4
+    assert http.get("/v1/datasets/weights/samples").status_code == 404
+    listed = http.get("/v1/datasets?limit=2").json()
+    assert [item["name"] for item in listed["items"]] == ["weights", "rows"]
+    rest = http.get(f"/v1/datasets?limit=2&after={listed['next']}").json()
+    assert ([item["name"] for item in rest["items"]], rest["next"]) == (["arrays"], None)
+    assert "classes" not in rest["items"][0]
+
+
+def test_the_same_file_again_is_the_same_dataset_and_another_one_a_conflict(
+    http: httpx.Client, settings: Settings
+) -> None:
+    first = http.put("/v1/datasets/arrays", content=npz())
+    before = stored_files(settings)
+    again = http.put("/v1/datasets/arrays", content=npz())
+    assert (again.status_code, again.json()) == (200, first.json())
+    other = http.put("/v1/datasets/arrays", content=parquet())
+    assert (other.status_code, other.json()["code"]) == (409, "dataset_name_taken")
+    assert other.json()["errors"][0]["field"] == "name"
+    assert stored_files(settings) == before
+    assert http.get("/v1/datasets/arrays").json() == first.json()
+
+
+def test_the_same_file_read_by_another_column_is_a_conflict(http: httpx.Client) -> None:
+    content = parquet(colour=[row % 4 for row in range(20)])
+    assert http.put("/v1/datasets/rows", content=content).json()["columns"] == {}
+    other = http.put("/v1/datasets/rows?label_column=colour", content=content)
+    assert other.status_code == 409
+    coloured = http.put("/v1/datasets/coloured?label_column=colour", content=content).json()
+    assert (len(coloured["classes"]), coloured["columns"]) == (4, {"label_column": "colour"})
+
+
+REFUSALS = {
+    "nothing": (lambda: b"", "unreadable_dataset", "it"),
+    "unknown kind": (lambda: b"GIF89a", "unreadable_dataset", "it"),
+    "no images": (lambda: zipped({"notes.txt": b"x"}), "unreadable_dataset", "it"),
+    "empty zip": (lambda: zipped({}), "unreadable_dataset", "it"),
+    "cut short": (lambda: npz()[:-100], "unreadable_dataset", "it"),
+    "traversal": (lambda: zipped({"../a.png": b"x"}), "unreadable_dataset", "it: ../a.png"),
+    "nested": (lambda: zipped({"a/b.zip": b"x"}), "unreadable_dataset", "it: a/b.zip"),
+    "bomb": (lambda: zipped({"a/b.png": bytes(70 * 2**20)}), "unreadable_dataset", "it"),
+    "no image": (lambda: zipped({"a/b.png": b"x"}), "broken_image", "a/b.png"),
+    "pickled": (lambda: npz(y_test=np.array([{}] * 6)), "unreadable_dataset", "it: y_test"),
+    "wrong shape": (lambda: npz(x_test=np.zeros((6, 8), np.uint8)), "unreadable_dataset", "it: x_test"),
+    "missing array": (lambda: npz(x_test=None), "unreadable_dataset", "it"),
+    "broken row": (
+        lambda: parquet(image=[{"bytes": b"x", "path": None}] * 20),
+        "broken_image",
+        "it row 0",
+    ),
+    "a label below zero": (lambda: parquet(label=[-1] * 20), "unreadable_dataset", "it row 0"),
+    "damaged weights": (lambda: WEIGHTS[:-1], "unreadable_dataset", "it"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_what_cannot_be_read_is_refused_with_its_place_and_leaves_nothing(
+    http: httpx.Client, settings: Settings, case: str
+) -> None:
+    content, code, origin = REFUSALS[case]
+    answer = http.put("/v1/datasets/it", content=content())
+    assert answer.status_code == 422, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert (problem["code"], problem["errors"][0]["origin"], problem["errors"][0]["field"]) == (code, origin, None)
+    assert stored_files(settings) == []
+    assert http.get("/v1/datasets/it").status_code == 404
+
+
+def test_an_image_of_too_many_pixels_is_refused_from_its_header(http: httpx.Client) -> None:
+    huge = io.BytesIO()
+    Image.new("1", (10_000, 10_000)).save(huge, "PNG")
+    answer = http.put("/v1/datasets/it", content=zipped({"a/small.txt": b"", "a/huge.png": huge.getvalue()}))
+    assert (answer.status_code, answer.json()["code"]) == (422, "image_size")
+    assert answer.json()["errors"][0]["origin"] == "a/huge.png"
+
+
+def test_a_column_that_is_not_there_is_refused_by_the_query_parameter(http: httpx.Client) -> None:
+    for content in (parquet(), npz()):
+        problem = http.put("/v1/datasets/it?label_column=colour", content=content).json()
+        assert (problem["status"], problem["code"]) == (422, "invalid_reference")
+        assert problem["errors"][0]["field"] == "label_column"
+
+
+@pytest.mark.parametrize("name", ["-it", "a b", "ä", "a" * 65, ".it"])
+def test_a_name_that_no_reference_could_carry_is_refused(http: httpx.Client, name: str) -> None:
+    problem = http.put(f"/v1/datasets/{name}", content=npz()).json()
+    assert (problem["status"], problem["code"], problem["errors"][0]["field"]) == (422, "invalid_name", "name")
+
+
+def test_a_form_is_told_to_be_one(http: httpx.Client) -> None:
+    answer = http.put("/v1/datasets/it", files={"file": npz()})
+    assert (answer.status_code, "curl -T" in answer.json()["detail"]) == (415, True)
+
+
+@pytest.fixture
+def small_app(settings: Settings) -> Iterator[FastAPI]:
+    """An application that takes files of up to 3,000 bytes."""
+    app = create_app(replace(settings, max_upload_bytes=3000))
+    yield app
+    app.state.resources.engine.dispose()
+
+
+def send(app: FastAPI, messages: list[dict[str, Any]], headers: list[tuple[bytes, bytes]] = []) -> int | None:  # noqa: B006
+    """The status that the application answers a PUT with whose body comes in these messages; None for no answer."""
+    answers: list[dict[str, Any]] = []
+
+    async def call() -> None:
+        waiting = iter(messages)
+
+        async def receive() -> dict[str, Any]:
+            return next(waiting)
+
+        async def take(message: dict[str, Any]) -> None:
+            answers.append(message)
+
+        path = "/v1/datasets/it"
+        scope = {"type": "http", "method": "PUT", "path": path, "raw_path": path.encode(), "query_string": b""}
+        await app({**scope, "headers": headers, "http_version": "1.1", "app": app}, receive, take)
+
+    asyncio.run(call())
+    return next((message["status"] for message in answers if message["type"] == "http.response.start"), None)
+
+
+def piece(content: bytes, more: bool = True) -> dict[str, Any]:
+    return {"type": "http.request", "body": content, "more_body": more}
+
+
+def test_a_file_over_the_limit_is_refused_whether_its_length_was_told_or_not(
+    small_app: FastAPI, settings: Settings
+) -> None:
+    told = [(b"content-length", b"3001")]
+    assert send(small_app, [], told) == 413  # nothing is read
+    assert send(small_app, [piece(bytes(2000)), piece(bytes(1001), more=False)]) == 413
+    assert stored_files(settings) == []
+    # The largest that is accepted gets as far as its check; other bodies keep their own limit.
+    assert send(small_app, [piece(bytes(2000)), piece(bytes(1000), more=False)]) == 422
+
+
+def test_a_connection_that_ends_in_the_middle_leaves_nothing(
+    app: FastAPI, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "WRITE_BYTES", 1000)
+    seen: list[int] = []
+    store = app.state.resources.store
+    receive = store.receive
+
+    def watched() -> Any:
+        incoming = receive()
+        write = incoming.write
+        monkeypatch.setattr(incoming, "write", lambda chunk: (write(chunk), seen.append(len(stored_files(settings)))))
+        return incoming
+
+    monkeypatch.setattr(store, "receive", watched)
+    send(app, [piece(npz()[:1500]), {"type": "http.disconnect"}])
+    assert seen == [1]  # it was on disk already
+    assert stored_files(settings) == []
+
+
+DIE_WHILE_RECEIVING = """
+import os, sys
+from pathlib import Path
+from worker.artifacts import ArtifactStore
+incoming = ArtifactStore(Path(sys.argv[1])).receive()
+incoming.write(b"half of it")
+incoming.flush()
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_process_was_receiving_is_swept_at_the_next_start_and_what_a_living_one_receives_is_not(
+    app: FastAPI, settings: Settings
+) -> None:
+    subprocess.run([sys.executable, "-c", DIE_WHILE_RECEIVING, settings.artifact_url], check=False, timeout=60)
+    assert len(stored_files(settings)) == 1
+    with open_store(settings.artifact_url).receive() as alive:
+
+        async def start() -> None:
+            async with app.router.lifespan_context(app):
+                pass
+
+        asyncio.run(start())
+        assert stored_files(settings) == [alive.path]
+    assert stored_files(settings) == []
+
+
+def test_samples_are_training_images_as_png_and_cost_nothing_twice(http: httpx.Client, stripes_zip: bytes) -> None:
+    http.put("/v1/datasets/stripes", content=stripes_zip)
+    answer = http.get("/v1/datasets/stripes/samples")
+    shown = answer.json()
+    assert [(entry["name"], len(entry["samples"])) for entry in shown["classes"]] == [
+        ("across", 6),
+        ("down", 6),
+        ("plain", 6),
+    ]
+    sample = shown["classes"][0]["samples"][0]
+    head, _, data = sample["png"].partition(",")
+    assert head == "data:image/png;base64"
+    with zipfile.ZipFile(io.BytesIO(stripes_zip)) as archive, archive.open(sample["origin"]) as file:
+        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(b64decode(data)))), np.asarray(Image.open(file)))
+    again = http.get("/v1/datasets/stripes/samples", headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_no_test_image_is_shown(http: httpx.Client) -> None:
+    http.put("/v1/datasets/arrays", content=npz())
+    shown = http.get("/v1/datasets/arrays/samples").json()
+    origins = [sample["origin"] for entry in shown["classes"] for sample in entry["samples"]]
+    assert origins
+    assert all(origin.startswith("arrays: x_train row ") for origin in origins)
+
+
+def test_a_deleted_dataset_takes_its_files_along_and_frees_its_name(http: httpx.Client, settings: Settings) -> None:
+    http.put("/v1/datasets/one", content=npz())
+    http.put("/v1/datasets/two", content=npz())
+    assert http.delete("/v1/datasets/one").status_code == 204
+    # The other one has the same file.
+    sha256 = http.get("/v1/datasets/two").json()["sha256"]
+    assert open_store(settings.artifact_url).path(sha256).exists()
+    assert http.delete("/v1/datasets/two").status_code == 204
+    assert stored_files(settings) == []
+    assert http.delete("/v1/datasets/two").status_code == 404
+    assert http.put("/v1/datasets/one", content=parquet()).status_code == 201
+
+
+def test_a_check_ends_when_the_service_does(http: httpx.Client, app: FastAPI, settings: Settings) -> None:
+    app.state.resources.stopping.set()
+    answer = http.put("/v1/datasets/arrays", content=npz())
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+    assert stored_files(settings) == []
+
+
+def test_a_full_disk_is_told(http: httpx.Client, app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(root: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(app.state.resources.store, "receive", lambda: full(Path()))
+    assert http.put("/v1/datasets/arrays", content=npz()).status_code == 507

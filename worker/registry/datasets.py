@@ -1,0 +1,118 @@
+"""Datasets that were uploaded: a name for a file of the artifact store."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from worker.registry.errors import DatasetInUseError, DatasetNameTakenError, NotFoundError
+from worker.registry.first_wins import keep_first
+from worker.registry.models import ArchitectureRow, Artifact, Dataset, Network, Task
+from worker.registry.pages import newest_first
+
+SCHEME = "dataset://"
+
+# Every column that owns a file of the artifact store.
+_OWNERS = (
+    *(Dataset.sha256, Dataset.samples, Task.seen_images, Network.weights),
+    *(getattr(ArchitectureRow, file) for file in ("weights", "code", "program", "onnx", "card")),
+)
+
+
+class Datasets:
+    """The rows of `datasets`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def keep(self, artifacts: Mapping[str, tuple[int, str]], **columns: Any) -> Dataset:
+        """Store a dataset under its name, unless the same lies there; the row that is stored.
+
+        Nobody can drop its artifacts before the transaction ends, so their files are put in their place within it.
+
+        Args:
+            artifacts: bytes and media type of each of its files, by digest.
+            columns: those of the row.
+
+        Raises:
+            DatasetNameTakenError: another content, or the same read in another way, lies under the name.
+        """
+        self._keep_artifacts(artifacts)
+        try:
+            with self._session.begin_nested():
+                row = Dataset(**columns)
+                self._session.add(row)
+        except IntegrityError:
+            stored = self.get(columns["name"])
+            if (stored.sha256, stored.reference) != (columns["sha256"], columns["reference"]):
+                raise DatasetNameTakenError(stored.name) from None
+            return stored
+        return row
+
+    def find(self, name: str) -> Dataset | None:
+        """The dataset of this name, or None."""
+        return self._session.scalar(select(Dataset).where(Dataset.name == name))
+
+    def get(self, name: str) -> Dataset:
+        """The dataset of this name.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        found = self.find(name)
+        if found is None:
+            raise NotFoundError("dataset", name, by="name")
+        return found
+
+    def list(self, limit: int = 100, after: str | None = None) -> Sequence[Dataset]:
+        """Datasets, newest first; the page after the dataset with the id `after`."""
+        return self._session.scalars(newest_first(select(Dataset), Dataset, limit=limit, after=after)).all()
+
+    def names(self, limit: int) -> Sequence[str]:
+        """The names of so many datasets, in order."""
+        return self._session.scalars(select(Dataset.name).order_by(Dataset.name).limit(limit)).all()
+
+    def hold(self, names: Collection[str]) -> dict[str, Dataset]:
+        """Those of the names that are there; none of them can be deleted before the transaction ends."""
+        statement = select(Dataset).where(Dataset.name.in_(names)).order_by(Dataset.name)
+        return {row.name: row for row in self._session.scalars(statement.with_for_update(read=True))}
+
+    def delete(self, name: str) -> Sequence[str]:
+        """Forget a dataset; the artifacts that no row owns any more, whose files may go before the transaction ends.
+
+        Raises:
+            NotFoundError: there is no such dataset.
+            DatasetInUseError: a task refers to it.
+        """
+        row = self._session.scalar(select(Dataset).where(Dataset.name == name).with_for_update())
+        if row is None:
+            raise NotFoundError("dataset", name, by="name")
+        uri = f"{SCHEME}{name}"
+        tasks = self._session.scalars(
+            select(Task.name)
+            .where(or_(Task.dataset["uri"].as_string() == uri, Task.weights == name))
+            .order_by(Task.created_at, Task.id)
+            .limit(DatasetInUseError.LISTED + 1)
+        ).all()
+        if tasks:
+            raise DatasetInUseError(name, tasks)
+        artifacts = sorted(filter(None, {row.sha256, row.samples}))
+        self._session.execute(select(Artifact).where(Artifact.digest.in_(artifacts)).with_for_update())
+        self._session.execute(delete(Dataset).where(Dataset.id == row.id))
+        free = [digest for digest in artifacts if not self._is_owned(digest)]
+        self._session.execute(delete(Artifact).where(Artifact.digest.in_(free)))
+        return free
+
+    def _keep_artifacts(self, artifacts: Mapping[str, tuple[int, str]]) -> None:
+        """Store and lock their rows; one that is being deleted is waited for, and stored anew."""
+        rows = [{"digest": digest, "bytes": size, "media_type": kind} for digest, (size, kind) in artifacts.items()]
+        locked: Sequence[str] = ()
+        while len(locked) < len(rows):
+            keep_first(self._session, Artifact, rows)
+            wanted = select(Artifact.digest).where(Artifact.digest.in_(artifacts)).order_by(Artifact.digest)
+            locked = self._session.scalars(wanted.with_for_update()).all()
+
+    def _is_owned(self, digest: str) -> bool:
+        return any(self._session.scalar(select(column).where(column == digest).limit(1)) for column in _OWNERS)
