@@ -126,6 +126,10 @@ class Client(ArchitectureCalls):
         resource = f"/v1/recommendations/{document['id']}"
         return Submission(self, document, resource, resource)
 
+    def promote(self, recommendation_id: str, name: str | None = None) -> Json:
+        """Make the target of a finished recommendation a baseline; the task, which keeps its own name without one."""
+        return self._post(f"/v1/recommendations/{recommendation_id}/promote", {"name": name}, None)
+
     def tasks(self, **filters: str) -> Iterator[Json]:
         """Every task that fits the filters, page by page; `role="baseline"` leaves the targets out."""
         return self._pages("/v1/tasks", filters)

@@ -155,6 +155,7 @@ KINDS: dict[type[Exception], Kind] = {
     registry.DatasetInUseError: Kind(409, "A task refers to the dataset"),
     registry.TaskBusyError: Kind(409, "The task is still being worked on"),
     registry.RecommendationBusyError: Kind(409, "The recommendation is still being worked on"),
+    registry.NotPromotableError: Kind(409, "The target cannot become a baseline"),
     registry.JobNotRetriableError: Kind(409, "The job cannot be tried again"),
     registry.IdempotencyKeyReusedError: Kind(422, "The key was used for another request", field="Idempotency-Key"),
     registry.DuplicateRequestError: Kind(409, "An equal request was made at the same moment"),

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from service.dependencies import After, IdempotencyKey, Limit, ResourceId, Resources, ResourcesDependency
-from service.documents import recommendation_document, recommendation_summary
+from service.documents import recommendation_document, recommendation_summary, task_document
 from service.errors import DeletedResourceError
 from service.evaluation import evaluation_document
 from service.event_feed import LastEventId, feed, refuse_finished_stream
@@ -20,7 +20,8 @@ from service.intake import accept_recommendation
 from service.schemas.answer import Recommendation, RecommendationSummary
 from service.schemas.base import Page
 from service.schemas.evaluation import Evaluation
-from service.schemas.recommendations import RecommendationRequest
+from service.schemas.recommendations import PromotionRequest, RecommendationRequest
+from service.schemas.tasks import Task
 from worker.registry.errors import NotFoundError
 from worker.registry.session import reading, unit_of_work
 
@@ -96,6 +97,24 @@ def cancel_recommendation(recommendation_id: ResourceId, resources: ResourcesDep
     with unit_of_work(resources.engine) as registry:
         recommendation = registry.recommendations.get(recommendation_id)
         return recommendation_document(recommendation, registry.jobs.request_cancel(recommendation.job_id))
+
+
+@router.post(
+    "/{recommendation_id}/promote",
+    summary="Make the target a baseline",
+    responses=described(400, 404, 409, 413, 415),
+)
+def promote_target(
+    recommendation_id: ResourceId, resources: ResourcesDependency, body: PromotionRequest | None = None
+) -> Task:
+    """The target of a recommendation that succeeded is compared with from now on, networks and genotypes included.
+
+    Nothing is computed for it. A second time with the same name changes nothing.
+    """
+    with unit_of_work(resources.engine) as registry:
+        task = registry.recommendations.promote(recommendation_id, body.name if body is not None else None)
+        job = registry.jobs.get(task.job_id)
+        return task_document(task, job, registry.tasks.networks(task.id), registry.tasks.genotypes(task.id))
 
 
 @dataclass(frozen=True)

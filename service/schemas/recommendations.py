@@ -106,7 +106,7 @@ class RecommendationRequest(Request):
                     "budget": {"seconds": 120},
                     "constraints": {"max_parameters": 50_000, "max_macs": 5_000_000, "max_latency_ms": 20},
                     "search": {"strategy": "evolution", "candidates": 6, "rounds": 2, "k": 3},
-                    "final": {"seeds": 3},
+                    "final": {"seeds": 3, "warm_start": true},
                     "control": False,
                     "seed": 7,
                     "priority": 10,
@@ -143,3 +143,9 @@ class RecommendationRequest(Request):
     )
     seed: Seed = 0
     priority: int = Field(0, ge=-100, le=100, description="higher goes first")
+
+
+class PromotionRequest(Request):
+    """How the target is called as a baseline."""
+
+    name: Name | None = Field(None, description="absent: as the recommendation is called")

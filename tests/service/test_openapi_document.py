@@ -30,6 +30,7 @@ ROUTES = {
     "/v1/recommendations": {"get", "post"},
     "/v1/recommendations/{recommendation_id}": {"get", "delete"},
     "/v1/recommendations/{recommendation_id}/cancel": {"post"},
+    "/v1/recommendations/{recommendation_id}/promote": {"post"},
     "/v1/recommendations/{recommendation_id}/evaluation": {"get"},
     "/v1/recommendations/{recommendation_id}/events": {"get"},
     "/v1/distances": {"get", "post"},

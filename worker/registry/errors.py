@@ -9,6 +9,7 @@ RegistryError
 │   ├── DatasetInUseError         a task refers to the dataset
 │   ├── TaskBusyError             a job that works on the task has not ended yet
 │   ├── RecommendationBusyError   the recommendation's job has not ended yet
+│   ├── NotPromotableError        only the target of a recommendation that succeeded becomes a baseline, and once
 │   ├── JobNotRetriableError      only failed and cancelled jobs can be tried again
 │   ├── IdempotencyKeyReusedError the key was used before, with another request
 │   └── DuplicateRequestError     an equal request under the key was stored a moment ago; read that one
@@ -95,6 +96,14 @@ class RecommendationBusyError(ConflictError):
         super().__init__(f"recommendation {recommendation_id} is still worked on by job {job_id}; cancel that first")
         self.recommendation_id = recommendation_id
         self.job_id = job_id
+
+
+class NotPromotableError(ConflictError):
+    """Only the target of a recommendation that succeeded becomes a baseline, and once."""
+
+    def __init__(self, recommendation_id: str, reason: str) -> None:
+        super().__init__(f"the target of recommendation {recommendation_id} cannot become a baseline: {reason}")
+        self.recommendation_id = recommendation_id
 
 
 class JobNotRetriableError(ConflictError):

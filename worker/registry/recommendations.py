@@ -6,13 +6,13 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from worker.registry.errors import NotFoundError, RecommendationBusyError
+from worker.registry.errors import NotFoundError, NotPromotableError, RecommendationBusyError
 from worker.registry.job_models import Job
 from worker.registry.leases import LeasedJobs
 from worker.registry.models import Recommendation, Task
 from worker.registry.pages import newest_first
-from worker.registry.states import TaskRole
-from worker.registry.tasks import delete_unmeasured
+from worker.registry.states import JobState, TaskRole
+from worker.registry.tasks import Tasks, delete_unmeasured
 
 
 class Recommendations:
@@ -60,6 +60,26 @@ class Recommendations:
         recommendation = self.get(recommendation_id)
         recommendation.document = {**recommendation.document, **fields}
         self._session.flush()
+
+    def promote(self, recommendation_id: str, name: str | None = None) -> Task:
+        """Make the target a baseline, under its own name where none is given; a second time changes nothing.
+
+        Raises:
+            NotFoundError: no such recommendation.
+            NotPromotableError: its job has not succeeded, or the target is a baseline of another name already.
+            NameTakenError: another baseline holds the name.
+        """
+        recommendation = self.get(recommendation_id)
+        state = self._session.get_one(Job, recommendation.job_id).state
+        if state is not JobState.SUCCEEDED:
+            raise NotPromotableError(recommendation_id, f"its job is {state.value}, not succeeded")
+        tasks = Tasks(self._session)
+        task = tasks.get(recommendation.task_id)
+        if task.role != TaskRole.BASELINE:
+            return tasks.promote(task.id, name or task.name)
+        if name not in (None, task.name):
+            raise NotPromotableError(recommendation_id, f"it is one already, with the name {task.name!r}")
+        return task
 
     def delete(self, recommendation_id: str) -> None:
         """Forget the recommendation and its target, unless that was promoted; its architecture stays.
