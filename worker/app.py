@@ -36,7 +36,7 @@ _POLL_SECONDS = 0.1
 
 
 def make_celery(settings: Settings) -> Celery:
-    """The Celery application over the broker of these settings; for `filesystem://` it makes the folders."""
+    """The Celery application over the broker of these settings."""
     app = Celery("ldnas", broker=settings.broker_url, set_as_current=False)
     app.conf.update(_SETTINGS)
     if settings.broker_url.startswith("filesystem://"):
@@ -48,14 +48,11 @@ def make_celery(settings: Settings) -> Celery:
 
 
 def _mailbox_options(home: Path) -> dict[str, Any]:
-    folders = {name: home / name for name in ("messages", "taken", "control")}
-    for folder in folders.values():
-        folder.mkdir(parents=True, exist_ok=True)
     return {
         # What one process puts in, another takes out: it is one folder.
-        "data_folder_in": str(folders["messages"]),
-        "data_folder_out": str(folders["messages"]),
-        "processed_folder": str(folders["taken"]),
-        "control_folder": str(folders["control"]),
+        "data_folder_in": str(home / "messages"),
+        "data_folder_out": str(home / "messages"),
+        "processed_folder": str(home / "taken"),
+        "control_folder": str(home / "control"),
         "polling_interval": _POLL_SECONDS,
     }

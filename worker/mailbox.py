@@ -12,7 +12,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -23,7 +23,12 @@ log = logging.getLogger(__name__)
 
 
 class MailboxChannel(filesystem.Channel):
-    """Reads and writes messages as files, one at a time and each of them whole."""
+    """Reads and writes messages as files, one at a time and each of them whole. It makes the folders that it needs."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for folder in (self.data_folder_in, self.processed_folder, self.control_folder):
+            Path(folder).mkdir(parents=True, exist_ok=True)
 
     # kombu's own base classes disagree on the name of the second parameter.
     def _put(self, queue: str, payload: Any, **options: Any) -> None:  # type: ignore[override]
@@ -70,15 +75,25 @@ class MailboxChannel(filesystem.Channel):
 
 
 class Mailbox(filesystem.Transport):
-    """The transport for `LDNAS_BROKER_URL=filesystem://`."""
+    """The transport for `LDNAS_BROKER_URL=filesystem://`.
+
+    A folder that is full, gone or not to be written to is to it what a server that hung up is to others: whoever uses
+    the connection closes it and tries again later.
+    """
 
     Channel = MailboxChannel
+    connection_errors = (*filesystem.Transport.connection_errors, OSError)
 
 
 def _write_whole(path: Path, text: str) -> None:
     draft = path.with_name(f".{uuid.uuid4().hex}.draft")
-    draft.write_bytes(text.encode())
-    os.replace(draft, path)
+    try:
+        draft.write_bytes(text.encode())
+        os.replace(draft, path)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink()  # on a full disk every byte counts
+        raise
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """The doorbell, alike on a folder and on Valkey: what is rung arrives, and a broker in trouble costs little."""
 
 import os
+import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -169,6 +171,39 @@ def test_many_may_open_the_folder_at_once(settings: Settings) -> None:
         thread.join()
     assert failures == []
     assert len(received(settings, 6)) == 6
+
+
+@pytest.mark.parametrize("settings", ["filesystem"], indirect=True)
+def test_a_folder_that_is_full_is_a_broker_that_is_away_and_keeps_no_half_message(settings: Settings) -> None:
+    messages = settings.home / "broker" / "messages"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Doorbell(settings) as doorbell:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+        try:
+            with pytest.raises(BrokerUnavailableError, match="File too large"):
+                doorbell.ring(JobMessage(new_id()))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert [*messages.iterdir()] == []
+        job_id = new_id()
+        doorbell.ring(JobMessage(job_id))
+    assert received(settings, 1) == [(RUN_JOB, job_id)]
+
+
+@pytest.mark.parametrize("settings", ["filesystem"], indirect=True)
+def test_a_folder_that_is_gone_is_a_broker_that_is_away_and_made_anew(settings: Settings) -> None:
+    folder = settings.home / "broker"
+    job_id = new_id()
+    with Doorbell(settings) as doorbell:
+        doorbell.ring(JobMessage(new_id()))
+        shutil.rmtree(folder)
+        folder.touch()
+        for use in (doorbell.waiting, lambda: doorbell.ring(JobMessage(job_id))):
+            with pytest.raises(BrokerUnavailableError, match=r"Not a directory|File exists"):
+                use()
+        folder.unlink()
+        doorbell.ring(JobMessage(job_id))
+    assert received(settings, 1) == [(RUN_JOB, job_id)]
 
 
 def test_a_broker_that_refuses_is_told_soon_and_found_again(tmp_path: Path) -> None:
