@@ -51,8 +51,9 @@ def sweep(engine: Engine) -> None:
         DatabaseUnavailableError: the database refused, timed out or broke off.
     """
     with unit_of_work(engine) as registry:
-        for job_id in registry.jobs.sweep_expired():
-            log.warning("job %s: its worker was lost", job_id)
+        expired = registry.jobs.sweep_expired()
+    for job_id in expired:
+        log.warning("job %s: its worker was lost", job_id)
 
 
 def publish_due(engine: Engine, doorbell: Doorbell, republish_seconds: float) -> int:
