@@ -10,7 +10,7 @@ from random import Random
 
 import psutil
 
-from tests.chaos.fleet import LEASE_SECONDS, STALL_SECONDS, WORKERS, Fleet, Runner, send, until
+from tests.chaos.fleet import LEASE_SECONDS, WORKERS, Fleet, Runner, send, until
 from worker.doorbell import Doorbell
 from worker.errors import BrokerUnavailableError
 from worker.messages import JobMessage
@@ -78,7 +78,9 @@ def freeze_runner(fleet: Fleet, random: Random, jobs: list[str]) -> None:
     runners = some_runner(fleet)
     send(signal.SIGSTOP, *(runner.computing for runner in runners))
     with suppress(TimeoutError):
-        until(lambda: not set(runners) & set(fleet.runners()), "the runners are ended", 3 * STALL_SECONDS)
+        until(
+            lambda: not set(runners) & set(fleet.runners()), "the runners are ended", 3 * fleet.settings.stall_seconds
+        )
 
 
 def ring_twice(fleet: Fleet, random: Random, jobs: list[str]) -> None:

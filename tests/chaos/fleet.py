@@ -28,6 +28,8 @@ ROOT = Path(__file__).parents[2]
 
 LEASE_SECONDS = 3.0
 STALL_SECONDS = 5.0
+REAL_STALL_SECONDS = 40.0
+"""Imports take some seconds, and torch's exporters too."""
 PATIENCE_SECONDS = 90.0
 
 WORKERS = ("worker 1", "worker 2")
@@ -74,7 +76,7 @@ class Fleet:
             "LDNAS_DEVICE": "cpu",
             "LDNAS_NETWORK": "small_cnn",
             "LDNAS_LEASE_SECONDS": str(LEASE_SECONDS),
-            "LDNAS_STALL_SECONDS": str(STALL_SECONDS),
+            "LDNAS_STALL_SECONDS": str(REAL_STALL_SECONDS if real_runners else STALL_SECONDS),
             "LDNAS_EXIT_WITH_PARENT": "1",
             "OMP_NUM_THREADS": "1",
         }
