@@ -21,6 +21,9 @@ RUNNER_COMMAND = (sys.executable, "-m", "worker.runner")
 CANCEL_GRACE_SECONDS = 5.0
 SHUTDOWN_GRACE_SECONDS = 3.0
 
+LEAVING_SECONDS = 2.0
+"""How long a runner without a fence may take to leave by itself: mostly it has recorded the end and is tidying up."""
+
 
 class _Stop(Enum):
     """Why the worker ends a runner."""
@@ -55,7 +58,8 @@ def run_job(
     runner = RunnerProcess([*runner_command, job.id, str(job.attempt)], settings.as_environment())
     try:
         outcome = watch.until_over(runner, stopping)
-        if isinstance(outcome, _Stop):
+        left = outcome is _Stop.FENCE_LOST and runner.wait(LEAVING_SECONDS) is not None
+        if isinstance(outcome, _Stop) and not left:
             log.info("job %s: ending its runner (%s)", job.id, outcome.name.lower())
             runner.end(_GRACE_SECONDS[outcome])
     finally:

@@ -19,6 +19,12 @@ def act(engine: Engine, job_id: str, fence: int) -> int:
             with unit_of_work(engine) as registry:
                 registry.jobs.finish(job_id, fence, {"device": os.environ["LDNAS_DEVICE"]})
             return Ending.RECORDED
+        case "finish and tidy up":
+            with unit_of_work(engine) as registry:
+                registry.jobs.finish(job_id, fence, {})
+            time.sleep(1.2)  # the worker looks twice a second
+            Path(params["tidied"]).touch()
+            return Ending.RECORDED
         case "fail":
             with unit_of_work(engine) as registry:
                 registry.jobs.fail(job_id, fence, {"code": "too_few_images"})

@@ -114,6 +114,13 @@ def test_an_end_that_the_runner_recorded_stands(settings: Settings, engine: Engi
     assert (job.state, job.error, job.failures) == ("failed", {"code": "too_few_images"}, 0)
 
 
+def test_a_runner_that_recorded_the_end_may_tidy_up(settings: Settings, engine: Engine, tmp_path: Path) -> None:
+    tidied = tmp_path / "tidied"
+    job = run(settings, engine, queue_job(engine, do="finish and tidy up", tidied=str(tidied)))
+    assert job.state == "succeeded"
+    assert tidied.exists()
+
+
 def test_a_job_that_waits_goes_back_without_a_failure(settings: Settings, engine: Engine) -> None:
     job = run(settings, engine, queue_job(engine, do="wait"))
     assert (job.state, job.failures) == ("queued", 0)
