@@ -106,7 +106,7 @@ class RecommendationRequest(Request):
                     "budget": {"seconds": 120},
                     "constraints": {"max_parameters": 50_000, "max_macs": 5_000_000, "max_latency_ms": 20},
                     "search": {"strategy": "evolution", "candidates": 6, "rounds": 2, "k": 3},
-                    "final": {"seeds": 3, "warm_start": true},
+                    "final": {"seeds": 3, "warm_start": True},
                     "control": False,
                     "seed": 7,
                     "priority": 10,
