@@ -94,9 +94,14 @@ def _write_atomically(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not the process id: two containers on one volume can have the same.
     partial = path.with_name(f".{uuid.uuid4().hex}.partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.rename(path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()  # on a full disk every byte counts
+        raise
     sync_folder(path.parent)
