@@ -5,11 +5,8 @@ Nothing is published here: the row of the job is the message, and the dispatcher
 
 import uuid
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from ldnas.data.labels import LabelMapping
-from ldnas.data.reference import DatasetReference, check_location
 from ldnas.digests import json_digest
 from ldnas.networks.names import require_architecture
 from ldnas.search.names import require_settings
@@ -26,6 +23,7 @@ from service.errors import (
     UnusableTaskError,
 )
 from service.idempotency import OWNER, RequestIdentity, once
+from service.references import NAMED_AT_MOST, checked_data, hold_uploaded
 from service.schemas.architectures import TrainingRequest
 from service.schemas.base import LONGEST_NAME
 from service.schemas.distances import DistanceRequest
@@ -36,9 +34,8 @@ from worker.registry.errors import NotFoundError
 from worker.registry.models import Job, JobKind, JobState, Task, TaskRole
 from worker.registry.registry import Registry
 from worker.registry.session import reading, unit_of_work
+from worker.settings import Settings
 
-# Of what is registered, a refusal names so much.
-NAMED_AT_MOST = 20
 # What the name of an architecture that is trained again ends in, where the request gives none.
 AGAIN = " again"
 
@@ -54,10 +51,11 @@ def accept_task(resources: Resources, request: TaskRequest, key: str | None) -> 
     identity = RequestIdentity.of(JobKind.REGISTER_TASK, request, key)
 
     def submit() -> dict[str, str]:
-        columns = _checked(request, resources.settings.dataset_roots)
+        columns = _checked(request, resources.settings)
         genotypes = _checked_genotypes(request.genotypes or ())
         params = {"task_id": uuid.uuid4().hex}
         with unit_of_work(resources.engine) as registry:
+            hold_uploaded(registry, columns)
             job_id = _insert_job(registry, JobKind.REGISTER_TASK, params, identity)
             registry.tasks.insert(
                 id=params["task_id"], job_id=job_id, role=TaskRole.BASELINE, name=request.name, **columns
@@ -81,7 +79,7 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
     identity = RequestIdentity.of(JobKind.RECOMMEND, request, key)
 
     def submit() -> dict[str, str]:
-        columns = _checked(request, resources.settings.dataset_roots)
+        columns = _checked(request, resources.settings)
         _check_search(request)
         params = {"recommendation_id": uuid.uuid4().hex, "task_id": uuid.uuid4().hex}
         name = request.name or f"target-{params['task_id'][:8]}"
@@ -92,6 +90,7 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
         with reading(resources.engine) as registry:
             _baselines(registry, request.baselines or (), "baselines")
         with unit_of_work(resources.engine) as registry:
+            hold_uploaded(registry, columns)
             job_id = _insert_job(registry, JobKind.RECOMMEND, params, identity, request.priority)
             registry.tasks.insert(id=params["task_id"], job_id=job_id, role=TaskRole.TARGET, name=name, **columns)
             registry.recommendations.insert(
@@ -128,7 +127,7 @@ def accept_training(resources: Resources, architecture_id: str, request: Trainin
     identity = RequestIdentity.of(JobKind.TRAIN_ARCHITECTURE, request, key, subject=architecture_id)
 
     def submit() -> dict[str, str]:
-        data = _checked_data(request, resources.settings.dataset_roots)
+        data = checked_data(request, resources.settings)
         with reading(resources.engine) as registry:
             found = registry.architectures.get(architecture_id)
         params = {
@@ -140,6 +139,7 @@ def accept_training(resources: Resources, architecture_id: str, request: Trainin
             "objective": request.objective,
         }
         with unit_of_work(resources.engine) as registry:
+            hold_uploaded(registry, data)
             _insert_job(registry, JobKind.TRAIN_ARCHITECTURE, params, identity, request.priority, id=params["job_id"])
             registry.tasks.insert(
                 id=params["task_id"],
@@ -235,9 +235,9 @@ def _require_different(task_ids: Sequence[str], field: str) -> None:
             raise RepeatedTaskError(f"this is the task of {field}[{first}] again", field=f"{field}[{place}]")
 
 
-def _checked(request: TaskRequest | RecommendationRequest, roots: Sequence[Path]) -> dict[str, Any]:
+def _checked(request: TaskRequest | RecommendationRequest, settings: Settings) -> dict[str, Any]:
     """The columns that every task has, after all checks which cost no more than a few stat calls."""
-    data = _checked_data(request, roots)
+    data = checked_data(request, settings)
     architecture = None if request.network is None else require_architecture(request.network)
     return {
         **data,
@@ -247,15 +247,6 @@ def _checked(request: TaskRequest | RecommendationRequest, roots: Sequence[Path]
         "seed": request.seed,
         "image_size": request.image_size,
     }
-
-
-def _checked_data(
-    request: TaskRequest | RecommendationRequest | TrainingRequest, roots: Sequence[Path]
-) -> dict[str, Any]:
-    reference = DatasetReference.from_json(request.dataset.model_dump(exclude_none=True))
-    check_location(reference, roots)
-    labels = None if request.labels is None else LabelMapping.from_json(request.labels.model_dump()).to_json()
-    return {"dataset": reference.to_json(), "labels": labels}
 
 
 def _checked_genotypes(given: Sequence[GenotypeRequest]) -> list[Genotype]:

@@ -1,5 +1,7 @@
 """Servers that several floors' tests share: one PostgreSQL and one Valkey for the whole run, started when asked for."""
 
+import io
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,3 +52,13 @@ def stripes_folder(tmp_path: Path) -> Path:
             picture = 140 * pattern + random.integers(0, 100, (16, 16))
             Image.fromarray(picture.astype(np.uint8)).save(root / name / f"{index:02}.png")
     return root
+
+
+@pytest.fixture
+def stripes_zip(stripes_folder: Path) -> bytes:
+    """The stripes as a ZIP file."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(stripes_folder.rglob("*.png")):
+            archive.write(path, path.relative_to(stripes_folder).as_posix())
+    return content.getvalue()

@@ -11,13 +11,16 @@ from ldnas.data.readers.torchvision_sets import read_torchvision
 from ldnas.data.reference import DatasetReference, check_location, resolve_file
 
 
-def load_dataset(reference: DatasetReference, *, roots: Sequence[Path], cache: Path) -> ImageDataset:
+def load_dataset(
+    reference: DatasetReference, *, roots: Sequence[Path], cache: Path, file: Path | None = None
+) -> ImageDataset:
     """Read a dataset, decode its images and draw its split.
 
     Args:
         reference: where it is and how to read it.
         roots: the folders that `file://` may point into, links followed.
         cache: the folder that `torchvision://` downloads into.
+        file: what a reference stands for that is no place on this machine (`dataset://`, `https://`, `s3://`).
 
     Raises:
         InvalidReferenceError, ForbiddenLocationError, DatasetNotFoundError: see `check_location`.
@@ -25,6 +28,9 @@ def load_dataset(reference: DatasetReference, *, roots: Sequence[Path], cache: P
         BrokenImageError, ImageSizeError: one image; `origin` names it.
         EmptySplitError: see `draw_split`.
     """
+    if file is not None:
+        name = reference.name.rpartition("/")[2] or reference.name
+        return with_split(read_file(file, reference, [file.parent], name=name), reference.fractions)
     check_location(reference, roots)
     if reference.scheme == "builtin":
         raw = read_digits()

@@ -1,5 +1,6 @@
 """Where a dataset is: the reference that a request carries, and the checks that cost nothing but a few stat calls."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,13 @@ from ldnas.errors import DatasetNotFoundError, ForbiddenLocationError, InvalidRe
 
 BUILTIN_NAMES = ("digits",)
 TORCHVISION_NAMES = ("CIFAR10", "CIFAR100", "FashionMNIST", "KMNIST", "MNIST", "STL10", "SVHN")
+COLUMN_KEYS = ("image_column", "label_column", "split_column", "group_column")
 FORMATS = ("parquet", "image_folder", "zip", "npz")
 
 _NAMED_SCHEMES = {"builtin": BUILTIN_NAMES, "torchvision": TORCHVISION_NAMES}
-_AVAILABLE_SCHEMES = (*_NAMED_SCHEMES, "file")
-_PLANNED_SCHEMES = ("dataset", "s3", "https")
-_COLUMN_KEYS = ("image_column", "label_column", "split_column", "group_column")
+_AVAILABLE_SCHEMES = (*_NAMED_SCHEMES, "file", "dataset")
+_PLANNED_SCHEMES = ("s3", "https")
+_UPLOADED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _SUM_TOLERANCE = 1e-6
 
 
@@ -66,7 +68,7 @@ class DatasetReference:
     """Which dataset, and how its files are to be read.
 
     Attributes:
-        uri: `builtin://digits`, `torchvision://MNIST`, `file:///folder/or/file`.
+        uri: `builtin://digits`, `torchvision://MNIST`, `file:///folder/or/file`, `dataset://uploaded`.
         format: one of `FORMATS`, or None to tell it from the files.
         image_column, label_column, split_column, group_column: columns of a Parquet file, None for the usual names
             (the last two: none). Images of one group (a patient, a camera) never span two splits.
@@ -112,7 +114,7 @@ class DatasetReference:
         """
         if not isinstance(value, Mapping) or not isinstance(value.get("uri"), str):
             raise InvalidReferenceError("a dataset is an object with at least a text `uri`", field="dataset.uri")
-        text_keys = ("uri", "format", *_COLUMN_KEYS)
+        text_keys = ("uri", "format", *COLUMN_KEYS)
         unknown = sorted(set(map(str, value)) - {*text_keys, "fractions"})
         if unknown:
             raise InvalidReferenceError(
@@ -125,13 +127,13 @@ class DatasetReference:
         fractions = value.get("fractions")
         return cls(
             uri=value["uri"],
-            **{key: value.get(key) for key in ("format", *_COLUMN_KEYS)},
+            **{key: value.get(key) for key in ("format", *COLUMN_KEYS)},
             fractions=None if fractions is None else Fractions.from_json(fractions),
         )
 
     def to_json(self) -> dict[str, Any]:
         """The JSON form; keys that were not given are absent, so `from_json` gives an equal reference back."""
-        texts = {key: getattr(self, key) for key in ("uri", "format", *_COLUMN_KEYS)}
+        texts = {key: getattr(self, key) for key in ("uri", "format", *COLUMN_KEYS)}
         value: dict[str, Any] = {key: text for key, text in texts.items() if text is not None}
         if self.fractions is not None:
             value["fractions"] = self.fractions.to_json()
@@ -146,7 +148,8 @@ def check_location(reference: DatasetReference, roots: Sequence[Path]) -> None:
         roots: the folders that `file://` may point into, after every symbolic link is followed.
 
     Raises:
-        InvalidReferenceError: the scheme is not available yet, or no dataset of that name is known.
+        InvalidReferenceError: the scheme is not available yet, or no dataset of that name is known (of uploaded ones:
+            none can be called so).
         ForbiddenLocationError: a file lies outside `roots`.
         DatasetNotFoundError: nothing lies there.
     """
@@ -157,6 +160,9 @@ def check_location(reference: DatasetReference, roots: Sequence[Path]) -> None:
         )
     if reference.scheme == "file":
         resolve_file(reference, roots)
+        return
+    if reference.scheme == "dataset":
+        _check_uploaded(reference)
         return
     names = _NAMED_SCHEMES[reference.scheme]
     if reference.name not in names:
@@ -209,9 +215,24 @@ def resolve_inside(path: Path, roots: Sequence[Path]) -> Path:
     return resolved
 
 
+def is_uploaded_name(name: str) -> bool:
+    """Whether an uploaded dataset can be called so: 1 to 64 letters, digits and `. _ -`, a letter or digit first."""
+    return _UPLOADED_NAME.fullmatch(name) is not None
+
+
+def _check_uploaded(reference: DatasetReference) -> None:
+    # As it is written: one dataset has one URI, by which the tasks that use it are found.
+    if not is_uploaded_name(reference.uri.removeprefix("dataset://")):
+        raise InvalidReferenceError(f"{reference.uri!r} names no dataset; dataset://NAME would", field="dataset.uri")
+    if reference.format is not None:
+        raise InvalidReferenceError(
+            "format is for files elsewhere; what was uploaded is known already", field="dataset.format"
+        )
+
+
 def _refuse_file_options(reference: DatasetReference) -> None:
     """A built-in dataset has one layout: an option that would silently do nothing is refused."""
-    for key in ("format", *_COLUMN_KEYS):
+    for key in ("format", *COLUMN_KEYS):
         if getattr(reference, key) is not None:
             raise InvalidReferenceError(
                 f"{key} is for files; {reference.scheme}://{reference.name} has one known layout",

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
+from ldnas.data.reference import is_uploaded_name
 from service.dependencies import After, Limit, Resources, ResourcesDependency
 from service.documents import dataset_document, dataset_summary
 from service.errors import InvalidNameError, MissingArtifactError, NoSamplesError, StorageFullError
@@ -25,7 +25,6 @@ from worker.registry.models import Dataset as DatasetRow
 from worker.registry.session import reading, unit_of_work
 
 PREFIX = "/v1/datasets"
-NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 # Pieces come as the network gives them; a thread is called for so many bytes at once.
 WRITE_BYTES = 2**20
 MEDIA_TYPES = (
@@ -179,7 +178,7 @@ def _row(resources: Resources, name: str) -> DatasetRow:
 
 
 def _require_name(name: str) -> None:
-    if not re.fullmatch(NAME_PATTERN, name, re.ASCII):
+    if not is_uploaded_name(name):
         raise InvalidNameError(
             f"{name!r} is no name; 1 to 64 letters, digits and `. _ -` are, beginning with a letter or digit"
         )

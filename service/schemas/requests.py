@@ -39,7 +39,8 @@ class DatasetRequest(Request):
     """Where the images are, and how to read them."""
 
     uri: PlainText = Field(
-        description="`builtin://digits`, `torchvision://MNIST`, `file:///…` inside `LDNAS_DATASET_ROOTS`",
+        description="`dataset://NAME` (uploaded), `builtin://digits`, `torchvision://MNIST`, `file:///…` inside "
+        "`LDNAS_DATASET_ROOTS`",
         examples=["builtin://digits"],
     )
     format: PlainText | None = Field(None, description="how the files are laid out; guessed where absent")

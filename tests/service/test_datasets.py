@@ -29,11 +29,6 @@ from worker.artifacts import open_store
 from worker.settings import Settings
 
 
-@pytest.fixture
-def stripes_zip(stripes_folder: Path) -> bytes:
-    return zipped({path.relative_to(stripes_folder).as_posix(): path.read_bytes() for path in files_of(stripes_folder)})
-
-
 def files_of(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 

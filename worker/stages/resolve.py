@@ -17,6 +17,7 @@ from ldnas.errors import ReferenceChangedError
 from worker.registry.models import Task
 from worker.settings import Settings
 from worker.stages.context import JobContext
+from worker.stages.sources import source_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,10 +93,12 @@ def read_dataset(context: JobContext, task: Task) -> ImageDataset:
         RefusedError: the reference or the images cannot be worked on.
         ReferenceChangedError: there is another content behind the reference now.
     """
+    source = source_of(context, DatasetReference.from_json(task.dataset))
     dataset = load_dataset(
-        DatasetReference.from_json(task.dataset),
+        source.reference,
         roots=context.settings.dataset_roots,
         cache=context.settings.home / "torchvision",
+        file=source.file,
     )
     _require_unchanged(task, dataset)
     return dataset

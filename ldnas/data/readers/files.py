@@ -10,10 +10,9 @@ from ldnas.data.readers.npz import read_npz
 from ldnas.data.readers.parquet import read_parquet
 from ldnas.data.readers.raw import RawDataset, Take, keep_all
 from ldnas.data.readers.zip_folder import read_zip
-from ldnas.data.reference import DatasetReference
+from ldnas.data.reference import COLUMN_KEYS, DatasetReference
 from ldnas.errors import InvalidReferenceError, UnreadableDatasetError
 
-_COLUMN_KEYS = ("image_column", "label_column", "split_column", "group_column")
 _READ = "a .parquet file, a .zip of an image folder or an .npz"
 _SAFETENSORS_HEADER_BYTES = 100_000_000
 
@@ -72,7 +71,7 @@ def read_file(
         raise UnreadableDatasetError(
             f"{label} holds network weights and no images; {_READ} is a dataset", field="dataset.uri", origin=label
         )
-    for key in _COLUMN_KEYS:
+    for key in COLUMN_KEYS:
         if getattr(reference, key) is not None:
             kind = "an image folder" if layout == "image_folder" else f"a {layout} file"
             raise InvalidReferenceError(f"{kind} has no columns", field=f"dataset.{key}")

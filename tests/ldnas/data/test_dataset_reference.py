@@ -63,10 +63,26 @@ def test_shares_that_are_none_are_refused(shares, field):
     assert refusal.value.field == field
 
 
-@pytest.mark.parametrize("uri", ["dataset://mine", "s3://bucket/key", "https://host/set.zip"])
+@pytest.mark.parametrize("uri", ["s3://bucket/key", "https://host/set.zip"])
 def test_a_scheme_that_is_still_to_come_is_refused_with_what_can_be_used_instead(uri):
-    with pytest.raises(InvalidReferenceError, match=r"not available yet; builtin://, torchvision://, file:// are"):
+    with pytest.raises(
+        InvalidReferenceError, match=r"not available yet; builtin://, torchvision://, file://, dataset:// are"
+    ):
         check_location(DatasetReference(uri), [])
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a%20b", "%61", "-a", "a:80", "user@a", "a" * 65, "ä"])
+def test_what_no_upload_can_be_called_is_refused(name):
+    with pytest.raises(InvalidReferenceError) as refusal:
+        check_location(DatasetReference(f"dataset://{name}"), [])
+    assert refusal.value.field == "dataset.uri"
+
+
+def test_an_uploaded_dataset_may_have_columns_and_no_format():
+    check_location(DatasetReference("dataset://a.B_c-1", label_column="colour"), [])
+    with pytest.raises(InvalidReferenceError) as refusal:
+        check_location(DatasetReference("dataset://a", format="zip"), [])
+    assert refusal.value.field == "dataset.format"
 
 
 @pytest.mark.parametrize(("uri", "known"), [("builtin://digit", "digits"), ("torchvision://mnist", "MNIST")])
