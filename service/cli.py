@@ -9,10 +9,11 @@ import sys
 import typer
 
 from service.client_errors import ClientError
-from service.commands import architecture, distances, processes, recommend, task
+from service.commands import architecture, distances, key, processes, recommend, task
 from service.processes.errors import ProcessError
+from service.security.errors import KeySetupError
 from worker.errors import SettingsError
-from worker.registry.errors import DatabaseUnavailableError
+from worker.registry.errors import RegistryError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,6 +27,7 @@ app.add_typer(task.app, name="task")
 app.command()(recommend.recommend)
 app.add_typer(distances.app, name="distances")
 app.add_typer(architecture.app, name="architecture")
+app.add_typer(key.app, name="key")
 app.command(rich_help_panel="One process at a time")(processes.migrate)
 app.command(rich_help_panel="One process at a time")(processes.api)
 app.command(rich_help_panel="One process at a time")(processes.dispatcher)
@@ -48,7 +50,7 @@ def main() -> None:
     """Run the command; an expected error is one message on standard error and exit code 1."""
     try:
         app()
-    except (ClientError, ProcessError, SettingsError, DatabaseUnavailableError) as error:
+    except (ClientError, ProcessError, KeySetupError, SettingsError, RegistryError) as error:
         sys.exit(f"ldnas: {error}")
     except ModuleNotFoundError as error:
         extra = EXTRA_OF_PACKAGE.get((error.name or "").partition(".")[0])

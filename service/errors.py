@@ -153,12 +153,14 @@ KINDS: dict[type[Exception], Kind] = {
     registry.NameTakenError: Kind(409, "Another baseline holds the name", field="name"),
     registry.DatasetNameTakenError: Kind(409, "Another dataset lies under the name", field="name"),
     registry.DatasetInUseError: Kind(409, "A task refers to the dataset"),
+    registry.KeyNameTakenError: Kind(409, "Another key holds the name", field="name"),
     registry.TaskBusyError: Kind(409, "The task is still being worked on"),
     registry.RecommendationBusyError: Kind(409, "The recommendation is still being worked on"),
     registry.NotPromotableError: Kind(409, "The target cannot become a baseline"),
     registry.JobNotRetriableError: Kind(409, "The job cannot be tried again"),
     registry.IdempotencyKeyReusedError: Kind(422, "The key was used for another request", field="Idempotency-Key"),
     registry.DuplicateRequestError: Kind(409, "An equal request was made at the same moment"),
+    registry.QuotaExceededError: Kind(429, "The key's quota is used up"),
     registry.DatabaseUnavailableError: Kind(
         503, "The database does not answer", detail="Nothing was written; the same request may succeed later."
     ),

@@ -4,7 +4,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ldnas.networks.names import ARCHITECTURES
@@ -13,6 +13,7 @@ from worker.errors import SettingsError
 DEFAULT_MAX_UPLOAD_BYTES = 4 * 2**30
 
 _DATABASES = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
+_FILES = ("sqlite:", "filesystem:")
 _BROKERS = ("filesystem://", "redis://", "rediss://")
 
 
@@ -21,8 +22,8 @@ class Settings:
     """Everything that an operator can set; the README's table explains each variable."""
 
     home: Path
-    database_url: str
-    broker_url: str
+    database_url: str = field(repr=False)  # the two URLs may hold passwords, and a repr ends in logs
+    broker_url: str = field(repr=False)
     artifact_url: str
     dataset_roots: tuple[Path, ...]
     device: str = "auto"
@@ -32,6 +33,8 @@ class Settings:
     lease_seconds: float = 60.0
     stall_seconds: float = 900.0
     max_upload_bytes: int = DEFAULT_MAX_UPLOAD_BYTES
+    admin_key_file: Path | None = None
+    quota: int = 100
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -52,10 +55,12 @@ class Settings:
             device=_device(present),
             network=_network(present),
             host=present.get("LDNAS_HOST", "127.0.0.1"),
-            port=_port(present),
+            port=_whole(present, "LDNAS_PORT", 8000, least=0, most=65535),
             lease_seconds=_seconds(present, "LDNAS_LEASE_SECONDS", 60.0),
             stall_seconds=_seconds(present, "LDNAS_STALL_SECONDS", 900.0),
             max_upload_bytes=_bytes(present, "LDNAS_MAX_UPLOAD_BYTES", DEFAULT_MAX_UPLOAD_BYTES),
+            admin_key_file=_file(present, "LDNAS_ADMIN_KEY_FILE"),
+            quota=_whole(present, "LDNAS_QUOTA", 100, least=0, most=1_000_000),
         )
 
     def as_environment(self) -> dict[str, str]:
@@ -73,6 +78,8 @@ class Settings:
             "LDNAS_LEASE_SECONDS": str(self.lease_seconds),
             "LDNAS_STALL_SECONDS": str(self.stall_seconds),
             "LDNAS_MAX_UPLOAD_BYTES": str(self.max_upload_bytes),
+            "LDNAS_ADMIN_KEY_FILE": str(self.admin_key_file or ""),
+            "LDNAS_QUOTA": str(self.quota),
         }
 
     @property
@@ -104,8 +111,18 @@ class Settings:
 def _url(environ: Mapping[str, str], variable: str, default: str, schemes: tuple[str, ...]) -> str:
     value = environ.get(variable, default)
     if not value.startswith(schemes):
-        raise SettingsError(variable, value, "a URL that begins with " + ", ".join(schemes))
+        raise SettingsError(variable, _without_password(value), "a URL that begins with " + ", ".join(schemes))
+    if value.count("@") > 1 and not value.startswith(_FILES):
+        # Whatever takes it for the host would name a part of the password in its errors.
+        raise SettingsError(variable, _without_password(value), "a URL with %40 for an @ in its password")
     return value
+
+
+def _without_password(url: str) -> str:
+    """The URL for a person to recognise, `***` for all that may be its user's name and password."""
+    before, at, place = url.partition("?")[0].rpartition("@")
+    scheme, divider, _ = before.partition("://") if "://" in before else ("", "", before)
+    return f"{scheme}{divider}***@{place}" if at else url
 
 
 def _folder(environ: Mapping[str, str], variable: str, default: str) -> str:
@@ -129,11 +146,16 @@ def _device(environ: Mapping[str, str]) -> str:
     return value
 
 
-def _port(environ: Mapping[str, str]) -> int:
-    value = environ.get("LDNAS_PORT", "8000")
-    if not re.fullmatch(r"\d{1,5}", value, re.ASCII) or int(value) > 65535:
-        raise SettingsError("LDNAS_PORT", value, "a whole number from 0 to 65535")
+def _whole(environ: Mapping[str, str], variable: str, default: int, *, least: int, most: int) -> int:
+    value = environ.get(variable, str(default))
+    if not re.fullmatch(r"\d{1,9}", value, re.ASCII) or not least <= int(value) <= most:
+        raise SettingsError(variable, value, f"a whole number from {least} to {most}")
     return int(value)
+
+
+def _file(environ: Mapping[str, str], variable: str) -> Path | None:
+    value = environ.get(variable)
+    return None if value is None else Path(value).expanduser().absolute()
 
 
 def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float:

@@ -21,7 +21,7 @@ def up() -> None:
     settings = Settings.from_environment(os.environ)
     exit_with_parent(os.environ, grace_seconds=GRACE_SECONDS + 1.0)
     stop = stop_on_signals()
-    supervise(settings, stop, migrate=_migrate, say=say)
+    supervise(settings, stop, migrate=_prepare, say=say)
     say("ldnas has stopped")
 
 
@@ -40,7 +40,7 @@ def demo(
 
 
 def migrate() -> None:
-    """Bring the database up to date."""
+    """Bring the database up to date, and make the first admin key where LDNAS_ADMIN_KEY_FILE names one."""
     _migrate(Settings.from_environment(os.environ))
     say("the database is up to date")
 
@@ -66,10 +66,32 @@ def worker() -> None:
     main()
 
 
+def _prepare(settings: Settings) -> None:
+    """Before `up` starts its children: the API would refuse what is refused here, and be started again and again."""
+    from service.security.setup import require_key_for
+    from worker.registry.session import open_engine
+
+    _migrate(settings)
+    engine = open_engine(settings.database_url)
+    try:
+        require_key_for(engine, settings.host)
+    finally:
+        engine.dispose()
+
+
 def _migrate(settings: Settings) -> None:
+    from service.security.setup import keep_admin_key
     from worker.registry.schema import migrate as migrate_database
+    from worker.registry.session import open_engine
 
     migrate_database(settings.database_url)
+    if settings.admin_key_file is None:
+        return
+    engine = open_engine(settings.database_url)
+    try:
+        keep_admin_key(engine, settings.admin_key_file, say)
+    finally:
+        engine.dispose()
 
 
 def say(line: str) -> None:

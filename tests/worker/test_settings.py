@@ -39,10 +39,13 @@ def test_a_child_process_gets_the_same_settings() -> None:
             "LDNAS_LEASE_SECONDS": "12.5",
             "LDNAS_STALL_SECONDS": "100",
             "LDNAS_MAX_UPLOAD_BYTES": "1000000",
+            "LDNAS_ADMIN_KEY_FILE": "/run/secrets/admin",
+            "LDNAS_QUOTA": "7",
         }
     )
     assert settings.artifact_url == "/srv/artifacts"
     assert settings.dataset_roots == (Path("/data/a"), Path("/data/b"))
+    assert (settings.admin_key_file, settings.quota) == (Path("/run/secrets/admin"), 7)
     assert Settings.from_environment(settings.as_environment()) == settings
     default = Settings.from_environment({})
     assert Settings.from_environment(default.as_environment()) == default
@@ -64,6 +67,8 @@ def test_a_child_process_gets_the_same_settings() -> None:
         ("LDNAS_STALL_SECONDS", "inf"),
         ("LDNAS_MAX_UPLOAD_BYTES", "0"),
         ("LDNAS_MAX_UPLOAD_BYTES", "2 GB"),
+        ("LDNAS_QUOTA", "-1"),
+        ("LDNAS_QUOTA", "many"),
     ],
 )
 def test_a_value_that_is_not_accepted_is_refused_by_the_variables_name(variable: str, value: str) -> None:
@@ -82,3 +87,28 @@ def test_several_heartbeats_and_sweeps_fit_into_a_lease() -> None:
 def test_settings_do_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         Settings.from_environment({}).port = 1  # type: ignore[misc]
+
+
+def test_a_repr_tells_no_password() -> None:
+    settings = Settings.from_environment(
+        {"LDNAS_DATABASE_URL": "postgresql://u:hunter2@db/x", "LDNAS_BROKER_URL": "redis://:hunter2@queue/0"}
+    )
+    assert "hunter2" not in repr(settings)
+    assert "hunter2" in settings.database_url
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("mysql://u:hunter2@db/x", "mysql://***@db/x"),
+        ("u:hunter2@db/x", "***@db/x"),
+        ("mysql://u:hun://ter2@db/x", "mysql://***@db/x"),
+        ("postgresql://u:hun@hunter2@db/x", "postgresql://***@db/x"),
+        ("mysql://u:a@db/x?password=hunter2", "mysql://***@db/x"),
+    ],
+)
+def test_a_refused_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        Settings.from_environment({"LDNAS_DATABASE_URL": url})
+    assert repr(shown) in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)

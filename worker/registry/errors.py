@@ -7,12 +7,14 @@ RegistryError
 │   ├── NameTakenError            another baseline holds the name
 │   ├── DatasetNameTakenError     another content lies under the name
 │   ├── DatasetInUseError         a task refers to the dataset
+│   ├── KeyNameTakenError         another key that is not revoked holds the name
 │   ├── TaskBusyError             a job that works on the task has not ended yet
 │   ├── RecommendationBusyError   the recommendation's job has not ended yet
 │   ├── NotPromotableError        only the target of a recommendation that succeeded becomes a baseline, and once
 │   ├── JobNotRetriableError      only failed and cancelled jobs can be tried again
 │   ├── IdempotencyKeyReusedError the key was used before, with another request
 │   └── DuplicateRequestError     an equal request under the key was stored a moment ago; read that one
+├── QuotaExceededError            the key has as many unfinished recommendations as it may have
 └── DatabaseUnavailableError      the database refused, timed out or broke off; try again later
 """
 
@@ -27,7 +29,7 @@ class NotFoundError(RegistryError):
     """No row of that kind has that id.
 
     Attributes:
-        kind: what was looked for (`job`, `task`, `recommendation`, `architecture`).
+        kind: what was looked for (`job`, `task`, `recommendation`, `architecture`, `key`).
         id: what was asked for.
     """
 
@@ -80,6 +82,14 @@ class DatasetInUseError(ConflictError):
         self.name = name
 
 
+class KeyNameTakenError(ConflictError):
+    """Another key that is not revoked holds the name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"a key named {name!r} exists already; choose another name or revoke it first")
+        self.name = name
+
+
 class TaskBusyError(ConflictError):
     """A job that works on the task has not ended yet: its own, or one that measures distances to it."""
 
@@ -129,6 +139,15 @@ class DuplicateRequestError(ConflictError):
     def __init__(self, key: str) -> None:
         super().__init__(f"a request with the idempotency key {key!r} has just been stored")
         self.key = key
+
+
+class QuotaExceededError(RegistryError):
+    """The key has as many unfinished recommendations as it may have."""
+
+    def __init__(self, name: str, quota: int) -> None:
+        super().__init__(f"key {name!r} may have {quota} unfinished recommendations, and has them; wait or cancel one")
+        self.name = name
+        self.quota = quota
 
 
 class DatabaseUnavailableError(RegistryError):

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.registry.base import JSON_OR_NULL, Base, DatabaseNow, new_id
 from worker.registry.job_models import Job, JobEvent
+from worker.registry.key_models import ApiKey, BrowserSession
 from worker.registry.states import JobKind, JobState, TaskRole
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "ArchitectureRow",
     "Artifact",
     "Base",
+    "BrowserSession",
     "Dataset",
     "Distance",
     "FisherSummary",
@@ -265,16 +267,3 @@ class Artifact(Base):
     bytes: Mapped[int] = mapped_column(BigInteger)
     media_type: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
-
-
-class ApiKey(Base):
-    """A bearer key, stored as its hash."""
-
-    __tablename__ = "api_keys"
-
-    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
-    name: Mapped[str] = mapped_column(String(255), unique=True)
-    hash: Mapped[str] = mapped_column(String(64), unique=True)
-    scopes: Mapped[list[str]] = mapped_column(JSON)
-    created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
-    revoked_at: Mapped[float | None] = mapped_column(Double)

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 from worker.registry.architectures import Architectures
 from worker.registry.datasets import Datasets
 from worker.registry.jobs import Jobs
+from worker.registry.keys import Keys
 from worker.registry.recommendations import Recommendations
 from worker.registry.results import Results
 from worker.registry.tasks import Tasks
@@ -20,3 +21,4 @@ class Registry:
         self.results = Results(session)
         self.recommendations = Recommendations(session)
         self.architectures = Architectures(session)
+        self.keys = Keys(session)

@@ -9,19 +9,16 @@ a migration) has to draw a token itself or to delete the row, or kept answers ou
 On SQLite the token costs a few microseconds (`RevisionWatch`), on PostgreSQL one more round trip with every request.
 """
 
-import sqlite3
-import threading
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, Result, bindparam, event, inspect, select
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 
 from worker.registry.base import new_id
 from worker.registry.first_wins import insert_into
 from worker.registry.models import Distance, Revision, Task, TaskNetwork
+from worker.registry.quick_reader import Question, QuickReader
 
 MATRIX = "matrix"
 _WATCHED = (Task, TaskNetwork, Distance)
@@ -29,7 +26,7 @@ _TABLES = frozenset(entity.__table__ for entity in _WATCHED)
 _CHANGED = "the matrix has changed"
 _REVISIONS = Revision.__table__.c
 _TOKEN = select(_REVISIONS.token).where(_REVISIONS.name == bindparam("name"))
-_PEEK = str(_TOKEN.compile(dialect=sqlite.dialect()))
+_PEEK = Question(_TOKEN)
 
 
 class WatchedSession(Session):
@@ -80,43 +77,16 @@ def matrix_revision(session: Session) -> str | None:
 
 
 class RevisionWatch:
-    """Reads the token so quickly that an event loop may: without a thread, a transaction, or waiting.
-
-    SQLite alone offers that, whose readers wait for nobody. It has a connection of its own, because the pool's may all
-    be in use. Elsewhere, and where anything at all is in the way, it knows nothing, and a transaction has to tell.
-    """
+    """Reads the token so quickly that an event loop may (see `quick_reader`)."""
 
     def __init__(self, engine: Engine) -> None:
-        self._path = engine.url.database if engine.dialect.name == "sqlite" else None
-        self._connection: sqlite3.Connection | None = None
-        self._lock = threading.Lock()
-        event.listen(engine, "engine_disposed", lambda disposed: self.close())
+        self._reader = QuickReader(engine)
 
     def peek(self) -> str | None:
-        """The token of what is committed now; None where only a transaction can tell."""
-        if self._path is None:
-            return None
-        with self._lock:
-            try:
-                if self._connection is None:
-                    self._connection = _open_reader(self._path)
-                row = self._connection.execute(_PEEK, (MATRIX,)).fetchone()
-            except sqlite3.Error:
-                return None
-        token: str | None = None if row is None else row[0]
-        return token
+        """The token of what is committed now; None where only a transaction can tell, and before the first write."""
+        rows = self._reader.rows(_PEEK, name=MATRIX)
+        return rows[0][0] if rows else None
 
     def close(self) -> None:
         """Close the connection; it is opened anew when needed."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-            self._connection = None
-
-
-def _open_reader(path: str) -> sqlite3.Connection:
-    # Must exist (`rw` makes no file), and never waits for a lock.
-    location = f"{Path(path).resolve().as_uri()}?mode=rw"
-    connection = sqlite3.connect(location, uri=True, timeout=0.0, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA query_only = 1")
-    return connection
+        self._reader.close()

@@ -1,4 +1,4 @@
-"""The words for jobs and tasks that the database stores."""
+"""The words for jobs, tasks and keys that the database stores."""
 
 from enum import StrEnum
 
@@ -32,3 +32,16 @@ class TaskRole(StrEnum):
 
     BASELINE = "baseline"
     TARGET = "target"
+
+
+class Scope(StrEnum):
+    """What a key may do; each includes the one before."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+    def includes(self, other: "Scope") -> bool:
+        """Whether a key of this scope may do what needs the other."""
+        ladder = list(Scope)
+        return ladder.index(self) >= ladder.index(other)

@@ -1,0 +1,145 @@
+"""Keys, the browser sessions that they opened, and how many unfinished recommendations a key has.
+
+Nothing here knows the text of a key: rows hold its SHA-256 and its first characters.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, bindparam, delete, func, literal, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from worker.registry.base import DatabaseNow
+from worker.registry.errors import KeyNameTakenError, NotFoundError, QuotaExceededError
+from worker.registry.job_models import Job
+from worker.registry.key_models import ApiKey, BrowserSession
+from worker.registry.quick_reader import Question
+from worker.registry.states import JobKind, JobState, Scope
+
+COARSE_SECONDS = 600.0
+"""How old `last_used_at` becomes before a use is noted again: a row that every request wrote would be a bottleneck."""
+
+_IS_STALE = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < DatabaseNow() - COARSE_SECONDS)
+
+ANY_KEY = Question(select(literal(1)).select_from(ApiKey).limit(1))
+"""One row where a key was ever made, revoked ones included; no row otherwise."""
+
+KEYS_OF_PREFIX = Question(
+    select(ApiKey.hash, ApiKey.id, ApiKey.name, ApiKey.scope, _IS_STALE).where(
+        ApiKey.prefix == bindparam("prefix"), ApiKey.revoked_at.is_(None)
+    )
+)
+"""`hash, key_id, name, scope, is_stale` of every active key that begins so; stale is a use that is to be noted."""
+
+SESSIONS_OF_ID = Question(
+    select(BrowserSession.hash, ApiKey.id, ApiKey.name, ApiKey.scope, _IS_STALE)
+    .join(ApiKey, ApiKey.id == BrowserSession.key_id)
+    .where(
+        BrowserSession.id == bindparam("id"),
+        BrowserSession.expires_at > DatabaseNow(),
+        ApiKey.revoked_at.is_(None),
+    )
+)
+"""The same for a session that is not over, whose key is active; the hash is the session's."""
+
+
+class Keys:
+    """The rows of `api_keys` and `browser_sessions`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def ask(self, question: Question, **parameters: Any) -> Sequence[Sequence[Any]]:
+        """What the question reads, in this transaction."""
+        return self._session.execute(question.statement, parameters).all()
+
+    def insert(self, *, name: str, prefix: str, hash: str, scope: Scope, quota: int | None = None) -> ApiKey:
+        """Store a new key.
+
+        Raises:
+            KeyNameTakenError: an active key holds the name, or it is the very same key.
+        """
+        key = ApiKey(name=name, prefix=prefix, hash=hash, scope=scope, quota=quota)
+        try:
+            with self._session.begin_nested():
+                self._session.add(key)
+        except IntegrityError as error:
+            raise KeyNameTakenError(name) from error
+        return key
+
+    def list(self) -> Sequence[ApiKey]:
+        """Every key, revoked ones included, oldest first."""
+        return self._session.scalars(select(ApiKey).order_by(ApiKey.created_at, ApiKey.id)).all()
+
+    def find_hash(self, hash: str) -> ApiKey | None:
+        """The key of this hash, revoked or not, or None."""
+        return self._session.scalar(select(ApiKey).where(ApiKey.hash == hash))
+
+    def find_active_name(self, name: str) -> ApiKey | None:
+        """The active key of this name, or None."""
+        return self._session.scalar(select(ApiKey).where(ApiKey.name == name, ApiKey.revoked_at.is_(None)))
+
+    def any_active(self) -> bool:
+        """Whether there is a key that opens anything."""
+        return self._session.scalar(select(ApiKey.id).where(ApiKey.revoked_at.is_(None)).limit(1)) is not None
+
+    def revoke(self, name_or_id: str) -> ApiKey:
+        """End a key and its sessions: by its id, else the active one of the name, else the only one of the prefix.
+
+        One that is revoked already stays as it is.
+
+        Raises:
+            NotFoundError: there is none of these.
+        """
+        key = self._session.get(ApiKey, name_or_id) or self.find_active_name(name_or_id) or self._sole(name_or_id)
+        if key is None:
+            raise NotFoundError("key", name_or_id, by="id, name or prefix")
+        self._session.execute(delete(BrowserSession).where(BrowserSession.key_id == key.id))
+        if key.revoked_at is None:
+            key.revoked_at = self._session.execute(select(DatabaseNow())).scalar_one()
+        self._session.flush()
+        return key
+
+    def note_use(self, key_id: str) -> None:
+        """Remember that the key was used, unless that was noted within the last ten minutes."""
+        self._session.execute(update(ApiKey).where(ApiKey.id == key_id, _IS_STALE).values(last_used_at=DatabaseNow()))
+
+    def open_session(self, *, id: str, key_id: str, hash: str, seconds: float) -> BrowserSession:
+        """Open a session for so many seconds; those that are over are removed meanwhile."""
+        self._session.execute(delete(BrowserSession).where(BrowserSession.expires_at <= DatabaseNow()))
+        opened = BrowserSession(id=id, key_id=key_id, hash=hash, expires_at=DatabaseNow() + seconds)
+        self._session.add(opened)
+        self._session.flush()
+        self._session.refresh(opened)
+        return opened
+
+    def end_session(self, session_id: str) -> None:
+        """End a session; one that is not there has ended."""
+        self._session.execute(delete(BrowserSession).where(BrowserSession.id == session_id))
+
+    def require_room(self, owner: str, default_quota: int) -> None:
+        """Refuse another unfinished recommendation of this owner where it has its quota; no key, no quota.
+
+        The key's row is locked until the transaction ends, so that what is counted here and inserted after it cannot
+        be overrun by another request (SQLite has one writer at a time anyway).
+
+        Raises:
+            QuotaExceededError: the owner has as many as it may have.
+        """
+        key = self._session.scalar(select(ApiKey).where(ApiKey.id == owner).with_for_update())
+        if key is None:
+            return
+        quota = default_quota if key.quota is None else key.quota
+        if self._session.scalars(_unfinished(owner)).one() >= quota:
+            raise QuotaExceededError(key.name, quota)
+
+    def _sole(self, prefix: str) -> ApiKey | None:
+        found = self._session.scalars(select(ApiKey).where(ApiKey.prefix == prefix).limit(2)).all()
+        return found[0] if len(found) == 1 else None
+
+
+def _unfinished(owner: str) -> Select[int]:
+    return select(func.count()).where(
+        Job.owner == owner, Job.kind == JobKind.RECOMMEND, Job.state.in_((JobState.QUEUED, JobState.RUNNING))
+    )
