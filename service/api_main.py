@@ -1,13 +1,18 @@
 """The API process: `python -m service.api_main`."""
 
 import os
+import sys
 import threading
 from types import FrameType
 
 import uvicorn
 
 from service.app import create_app
+from service.security.errors import KeySetupError
+from service.security.setup import require_key_for
+from worker.errors import SettingsError
 from worker.parent_watch import exit_with_parent
+from worker.registry.session import open_engine
 from worker.settings import Settings
 
 # What is still open then is cut off: a supervisor gives the process 8 s.
@@ -42,10 +47,22 @@ def api_server(settings: Settings) -> ApiServer:
 
 
 def main() -> None:
-    """Serves with the environment's settings until SIGTERM or SIGINT."""
+    """Serves with the environment's settings until SIGTERM or SIGINT.
+
+    Raises:
+        SettingsError: a variable holds a value that is not accepted.
+        KeyRequiredError: others could reach the service, and there is no key.
+    """
     exit_with_parent(os.environ)
-    api_server(Settings.from_environment(os.environ)).run()
+    settings = Settings.from_environment(os.environ)
+    engine = open_engine(settings.database_url)
+    require_key_for(engine, settings.host)
+    engine.dispose()
+    api_server(settings).run()
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (KeySetupError, SettingsError) as error:
+        sys.exit(f"ldnas: {error}")

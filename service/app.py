@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -14,7 +15,11 @@ from service.dependencies import Resources
 from service.http.body_limit import BodyLimit
 from service.http.handlers import install_handlers
 from service.rendered import RenderedAnswers
-from service.routes import architectures, datasets, distances, health, jobs, recommendations, tasks
+from service.routes import architectures, datasets, distances, health, jobs, recommendations, sessions, tasks
+from service.security.callers import Callers
+from service.security.documentation import describe_keys
+from service.security.gate import Gate
+from service.security.headers import SecurityHeaders
 from worker.artifacts import open_store
 from worker.registry.revisions import RevisionWatch
 from worker.registry.session import open_engine
@@ -25,6 +30,16 @@ BODY_LIMIT_BYTES = 2**20
 CHECKS_AT_ONCE = 2
 
 _SUMMARY = "Recommends a neural architecture for a new image-classification task from the tasks it already knows"
+
+
+class Application(FastAPI):
+    """The framework's, whose OpenAPI document also says which key each operation needs."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document; made once."""
+        if self.openapi_schema is None:
+            describe_keys(super().openapi())
+        return super().openapi()
 
 
 def create_app(settings: Settings, stopping: threading.Event | None = None) -> FastAPI:
@@ -42,6 +57,7 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> F
         rendered=RenderedAnswers(),
         matrix_revision=RevisionWatch(engine),
         checks=ThreadPoolExecutor(CHECKS_AT_ONCE, "check"),
+        callers=Callers(engine, settings.host),
         stopping=stopping or threading.Event(),
     )
 
@@ -56,10 +72,13 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> F
     def limit_bytes(scope: Scope) -> int:
         return settings.max_upload_bytes if datasets.is_upload(scope) else BODY_LIMIT_BYTES
 
-    app = FastAPI(title="ldnas", summary=_SUMMARY, version=version("ldnas"), lifespan=lifespan)
+    app = Application(title="ldnas", summary=_SUMMARY, version=version("ldnas"), lifespan=lifespan)
     app.state.resources = resources
+    # The last one added meets a request first: whoever may not come in sends no body.
     app.add_middleware(BodyLimit, limit_bytes=limit_bytes)
+    app.add_middleware(Gate, callers=resources.callers)
+    app.add_middleware(SecurityHeaders)
     install_handlers(app)
-    for route in (health, datasets, tasks, recommendations, distances, architectures, jobs):
+    for route in (health, sessions, datasets, tasks, recommendations, distances, architectures, jobs):
         app.include_router(route.router)
     return app

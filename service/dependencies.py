@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query, Request
 
 from service.rendered import RenderedAnswers
+from service.security.callers import Caller, Callers
 from worker.artifacts import ArtifactStore
 from worker.registry.revisions import RevisionWatch
 from worker.registry.session import Engine
@@ -25,6 +26,7 @@ class Resources:
         rendered: answers that are large and seldom change.
         matrix_revision: tells whether they have changed.
         checks: the threads that look through uploads, apart from those that answer requests.
+        callers: finds out who sends a request.
         stopping: set when the process shall end, so that open streams end too.
     """
 
@@ -34,6 +36,7 @@ class Resources:
     rendered: RenderedAnswers
     matrix_revision: RevisionWatch
     checks: Executor
+    callers: Callers
     stopping: threading.Event
 
 
@@ -44,6 +47,15 @@ async def _resources(request: Request) -> Resources:
 
 
 ResourcesDependency = Annotated[Resources, Depends(_resources)]
+
+
+async def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+CallerDependency = Annotated[Caller, Depends(_caller)]
+"""Who sends the request, as the gate found; there is none on the paths that are open to everyone."""
 
 ResourceId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="32 hexadecimal digits")]
 

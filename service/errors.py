@@ -15,6 +15,10 @@ ServiceError
 ├── NoSamplesError             a dataset has no images to show
 ├── StorageFullError           the artifact store has no room for what is sent
 ├── NotAcceptableError         none of the accepted media types is offered
+├── NoKeyError                 a key is asked for, and none is shown, or the browser's session is over
+├── WrongKeyError              the key that is shown opens nothing
+├── ScopeMissingError          the key may not do what the request asks
+├── ForeignOriginError         another site's page sent the request, as far as a browser tells
 └── NotReadyError              the database does not answer, or is not migrated
 
 This is the only file that knows both a domain error and an HTTP status.
@@ -29,6 +33,7 @@ from service.http.problems import problem
 from service.schemas.problems import Problem, ProblemEntry
 from worker.failures import error_code
 from worker.registry import errors as registry
+from worker.registry.states import Scope
 
 
 class ServiceError(Exception):
@@ -99,6 +104,38 @@ class StorageFullError(ServiceError):
 
 class NotAcceptableError(ServiceError):
     """None of the accepted media types is offered."""
+
+
+class NoKeyError(ServiceError):
+    """A key is asked for, and none is shown, or the browser's session is over."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this service asks for a key: `Authorization: Bearer …`, or a session from POST /login; it may be over"
+        )
+
+
+class WrongKeyError(ServiceError):
+    """The key that is shown opens nothing; whether it never existed or was revoked is not told."""
+
+    def __init__(self) -> None:
+        super().__init__("the key opens nothing; `ldnas key list` shows those that do, by their first characters")
+
+
+class ScopeMissingError(ServiceError):
+    """The key may not do what the request asks.
+
+    Attributes:
+        needed: the scope that would be accepted.
+    """
+
+    def __init__(self, needed: Scope, held: Scope) -> None:
+        super().__init__(f"this needs a key of scope {needed}; the one that is shown has {held}")
+        self.needed = needed
+
+
+class ForeignOriginError(ServiceError):
+    """Another site's page sent the request, as far as a browser tells."""
 
 
 class NotReadyError(ServiceError):
@@ -179,6 +216,10 @@ KINDS: dict[type[Exception], Kind] = {
     NoSamplesError: Kind(404, "The dataset has no images"),
     StorageFullError: Kind(507, "There is no room for the file"),
     NotAcceptableError: Kind(406, "None of the accepted media types is offered"),
+    NoKeyError: Kind(401, "A key is needed"),
+    WrongKeyError: Kind(401, "The key opens nothing"),
+    ScopeMissingError: Kind(403, "The key may not do that"),
+    ForeignOriginError: Kind(403, "The request comes from another site"),
     NotReadyError: Kind(503, "The service is not ready"),
 }
 

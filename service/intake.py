@@ -5,6 +5,7 @@ Nothing is published here: the row of the job is the message, and the dispatcher
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ldnas.digests import json_digest
@@ -22,7 +23,7 @@ from service.errors import (
     UnknownTaskError,
     UnusableTaskError,
 )
-from service.idempotency import OWNER, RequestIdentity, once
+from service.idempotency import RequestIdentity, once
 from service.references import NAMED_AT_MOST, checked_data, hold_uploaded
 from service.schemas.architectures import TrainingRequest
 from service.schemas.base import LONGEST_NAME
@@ -40,7 +41,7 @@ from worker.settings import Settings
 AGAIN = " again"
 
 
-def accept_task(resources: Resources, request: TaskRequest, key: str | None) -> str:
+def accept_task(resources: Resources, request: TaskRequest, key: str | None, *, owner: str) -> str:
     """Registers a baseline; its id, or that of the one which the same request made before.
 
     Raises:
@@ -48,7 +49,7 @@ def accept_task(resources: Resources, request: TaskRequest, key: str | None) -> 
         NameTakenError: another baseline holds the name.
         IdempotencyKeyReusedError: another request came under the key.
     """
-    identity = RequestIdentity.of(JobKind.REGISTER_TASK, request, key)
+    identity = RequestIdentity.of(JobKind.REGISTER_TASK, request, key, owner=owner)
 
     def submit() -> dict[str, str]:
         columns = _checked(request, resources.settings)
@@ -67,16 +68,17 @@ def accept_task(resources: Resources, request: TaskRequest, key: str | None) -> 
     return task_id
 
 
-def accept_recommendation(resources: Resources, request: RecommendationRequest, key: str | None) -> str:
+def accept_recommendation(resources: Resources, request: RecommendationRequest, key: str | None, *, owner: str) -> str:
     """Asks for an architecture; the recommendation's id, or that of the one which the same request made before.
 
     Raises:
         RefusedError: the dataset, the labels or the network cannot be worked on, the strategy does not take a setting,
             or no network can keep the constraints.
         UnknownBaselineError: a baseline that is named does not exist.
+        QuotaExceededError: the owner has as many unfinished recommendations as it may have.
         IdempotencyKeyReusedError: another request came under the key.
     """
-    identity = RequestIdentity.of(JobKind.RECOMMEND, request, key)
+    identity = RequestIdentity.of(JobKind.RECOMMEND, request, key, owner=owner)
 
     def submit() -> dict[str, str]:
         columns = _checked(request, resources.settings)
@@ -90,6 +92,7 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
         with reading(resources.engine) as registry:
             _baselines(registry, request.baselines or (), "baselines")
         with unit_of_work(resources.engine) as registry:
+            registry.keys.require_room(owner, resources.settings.quota)
             hold_uploaded(registry, columns)
             job_id = _insert_job(registry, JobKind.RECOMMEND, params, identity, request.priority)
             registry.tasks.insert(id=params["task_id"], job_id=job_id, role=TaskRole.TARGET, name=name, **columns)
@@ -116,7 +119,9 @@ def _check_search(request: RecommendationRequest) -> None:
         fitted_skeleton(request.image_size, classes, constraints, FULL_SPACE)
 
 
-def accept_training(resources: Resources, architecture_id: str, request: TrainingRequest, key: str | None) -> Job:
+def accept_training(
+    resources: Resources, architecture_id: str, request: TrainingRequest, key: str | None, *, owner: str
+) -> Job:
     """Asks that an architecture be trained again on other data; its job, or that which the same request made before.
 
     Raises:
@@ -124,7 +129,7 @@ def accept_training(resources: Resources, architecture_id: str, request: Trainin
         RefusedError: the dataset or the labels cannot be worked on.
         IdempotencyKeyReusedError: another request came under the key.
     """
-    identity = RequestIdentity.of(JobKind.TRAIN_ARCHITECTURE, request, key, subject=architecture_id)
+    identity = RequestIdentity.of(JobKind.TRAIN_ARCHITECTURE, request, key, owner=owner, subject=architecture_id)
 
     def submit() -> dict[str, str]:
         data = checked_data(request, resources.settings)
@@ -165,7 +170,9 @@ def _again(name: str) -> str:
     return f"{name[: LONGEST_NAME - len(AGAIN)]}{AGAIN}"
 
 
-def accept_distances(resources: Resources, request: DistanceRequest, key: str | None) -> list[dict[str, Any]]:
+def accept_distances(
+    resources: Resources, request: DistanceRequest, key: str | None, *, owner: str
+) -> list[dict[str, Any]]:
     """Asks for columns of distances; `job_id` and `target` of each job, or of those which the same request made before.
 
     Raises:
@@ -176,7 +183,7 @@ def accept_distances(resources: Resources, request: DistanceRequest, key: str | 
         RepeatedTaskError: two targets, or two sources, are one task.
         IdempotencyKeyReusedError: another request came under the key.
     """
-    identity = RequestIdentity.of(JobKind.DISTANCES, request, key)
+    identity = RequestIdentity.of(JobKind.DISTANCES, request, key, owner=owner)
 
     def submit() -> dict[str, Any]:
         with reading(resources.engine) as registry:
@@ -199,7 +206,7 @@ def accept_distances(resources: Resources, request: DistanceRequest, key: str | 
             for place, target in enumerate(targets):
                 if target.id not in there:
                     raise _unknown_task(request.targets[place], f"targets[{place}]")
-                bearer = identity if place == 0 else RequestIdentity(None, identity.digest)
+                bearer = identity if place == 0 else replace(identity, key=None)
                 _insert_job(registry, JobKind.DISTANCES, params[place], bearer, id=ids[place])
         return params[0]
 
@@ -278,7 +285,7 @@ def _insert_job(
     return registry.jobs.insert(
         kind,
         params,
-        owner=OWNER,
+        owner=identity.owner,
         priority=priority,
         idempotency_key=identity.key,
         request_hash=identity.digest,

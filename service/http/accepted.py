@@ -4,6 +4,8 @@ from typing import Any
 
 from starlette.responses import Response
 
+from service.http.problems import described
+
 RETRY_AFTER_SECONDS = 2
 
 ACCEPTED: dict[int | str, dict[str, Any]] = {
@@ -15,6 +17,12 @@ ACCEPTED: dict[int | str, dict[str, Any]] = {
     }
 }
 """The `responses` of a route that answers with `point_to`."""
+
+QUOTA: dict[int | str, dict[str, Any]] = {
+    429: described(429)[429]
+    | {"headers": {"Retry-After": {"description": "seconds to the next attempt", "schema": {"type": "integer"}}}}
+}
+"""The `responses` of a route that a key may be refused by its quota."""
 
 
 def point_to(response: Response, path: str) -> None:

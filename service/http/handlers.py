@@ -9,12 +9,14 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 
 from ldnas.errors import LdnasError
-from service.errors import ServiceError, internal_problem, problem_of
+from service.errors import NoKeyError, ScopeMissingError, ServiceError, WrongKeyError, internal_problem, problem_of
 from service.http.problems import ProblemResponse, problem
 from service.http.validation import validation_problem
+from service.security.headers import HEADERS
 from worker.registry.errors import RegistryError
 
-UNAVAILABLE_RETRY_SECONDS = "5"
+# A recommendation takes minutes at the least; who asks sooner is told the same again.
+_RETRY_SECONDS = {429: "30", 503: "5"}
 
 
 def install_handlers(app: FastAPI) -> None:
@@ -26,10 +28,27 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _internal)
 
 
-def _deliberate(request: Request, error: Exception) -> Response:
+def answer_of(error: Exception, request: Request) -> Response:
+    """The answer to a deliberate error of any floor: its document, when to come back, and what key is wanted."""
     document = problem_of(error, instance=request.url.path)
-    headers = {"Retry-After": UNAVAILABLE_RETRY_SECONDS} if document.status == 503 else {}
+    headers = _challenge(error)
+    if document.status in _RETRY_SECONDS:
+        headers["Retry-After"] = _RETRY_SECONDS[document.status]
     return ProblemResponse(document, headers)
+
+
+def _challenge(error: Exception) -> dict[str, str]:
+    """What RFC 6750, section 3, asks for."""
+    told = {
+        NoKeyError: "",
+        WrongKeyError: ', error="invalid_token"',
+        ScopeMissingError: f', error="insufficient_scope", scope="{getattr(error, "needed", "")}"',
+    }
+    return {"WWW-Authenticate": f'Bearer realm="ldnas"{told[type(error)]}'} if type(error) in told else {}
+
+
+def _deliberate(request: Request, error: Exception) -> Response:
+    return answer_of(error, request)
 
 
 def _invalid(request: Request, error: Exception) -> Response:
@@ -67,5 +86,8 @@ def _allowed_methods(request: Request) -> str:
 
 
 def _internal(request: Request, error: Exception) -> Response:
-    """A bug. Starlette raises it again after this answer, so that the server's log has the traceback."""
-    return ProblemResponse(internal_problem(instance=request.url.path))
+    """A bug. Starlette raises it again after this answer, so that the server's log has the traceback.
+
+    It answers in front of every middleware, so what those would add is added here.
+    """
+    return ProblemResponse(internal_problem(instance=request.url.path), HEADERS)

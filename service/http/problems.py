@@ -48,12 +48,15 @@ def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 _DESCRIPTIONS = {
     400: "The body is no JSON",
+    401: "A key is needed, or the one that is shown opens nothing",
+    403: "The key may not do that, or another site's page asks",
     404: "Nothing has that id or name, or the distance was not measured",
     406: "None of the accepted media types is offered",
     409: "What is there already stands against it",
     413: "The body is too large",
     415: "The body is not declared as JSON",
     422: "The request names what cannot be worked on; `errors` names every field",
+    429: "The key has as many unfinished recommendations as it may have",
     503: "The database does not answer",
     507: "There is no room for the file",
 }

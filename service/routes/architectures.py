@@ -5,7 +5,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 from starlette.responses import FileResponse
 
-from service.dependencies import After, IdempotencyKey, Limit, ResourceId, Resources, ResourcesDependency
+from service.dependencies import (
+    After,
+    CallerDependency,
+    IdempotencyKey,
+    Limit,
+    ResourceId,
+    Resources,
+    ResourcesDependency,
+)
 from service.documents import architecture_document
 from service.errors import MissingArtifactError
 from service.graph import cell_drawing, cell_graph
@@ -134,13 +142,14 @@ def train_again(
     body: TrainingRequest,
     response: Response,
     resources: ResourcesDependency,
+    caller: CallerDependency,
     key: IdempotencyKey = None,
 ) -> Training:
     """Queues a job that trains its cell on other data, with a head for the new classes, without a search.
 
     The result is an architecture of its own, which belongs to no recommendation; the one in the path stays as it is.
     """
-    job = accept_training(resources, architecture_id, body, key)
+    job = accept_training(resources, architecture_id, body, key, owner=caller.owner)
     point_to(response, f"/v1/jobs/{job.id}")
     told = {name: job.params[name] for name in ("architecture_id", "task_id", "name")}
     return Training(job_id=job.id, state=job.state.value, **told)

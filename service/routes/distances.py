@@ -10,7 +10,7 @@ import pydantic_core
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from service.dependencies import IdempotencyKey, Resources, ResourcesDependency
+from service.dependencies import CallerDependency, IdempotencyKey, Resources, ResourcesDependency
 from service.http.accepted import ACCEPTED, point_to
 from service.http.conditional import POLLED, conditional, conditional_body, matches, tag_of
 from service.http.negotiation import negotiated
@@ -116,13 +116,17 @@ def get_distance(
 
 @router.post("", status_code=202, summary="Have distances measured", responses=ACCEPTED | described(400, 409, 413, 415))
 def measure_distances(
-    body: DistanceRequest, response: Response, resources: ResourcesDependency, key: IdempotencyKey = None
+    body: DistanceRequest,
+    response: Response,
+    resources: ResourcesDependency,
+    caller: CallerDependency,
+    key: IdempotencyKey = None,
 ) -> DistanceJobs:
     """Queues one job for each target; its `result` is the column with its verdict, and the matrix has it too.
 
     `Location` is the first of the jobs; its `params.jobs` lists all of them, with the names that the targets had.
     """
-    jobs = accept_distances(resources, body, key)
+    jobs = accept_distances(resources, body, key, owner=caller.owner)
     point_to(response, f"/v1/jobs/{jobs[0]['job_id']}")
     with reading(resources.engine) as registry:
         states = registry.jobs.states([job["job_id"] for job in jobs])

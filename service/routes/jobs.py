@@ -9,13 +9,14 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from service.dependencies import After, Limit, ResourceId, ResourcesDependency
 from service.documents import job_document, job_summary
 from service.event_feed import LastEventId, feed, refuse_finished_stream
+from service.http.accepted import QUOTA
 from service.http.conditional import POLLED, conditional
 from service.http.paging import page
 from service.http.problems import described
 from service.schemas.base import Page
 from service.schemas.jobs import Job, Kind, State
 from worker.registry.session import reading, unit_of_work
-from worker.registry.states import JobState
+from worker.registry.states import JobKind, JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=described(404, 422, 503))
 
@@ -64,9 +65,15 @@ def cancel_job(job_id: ResourceId, resources: ResourcesDependency) -> Job:
         return job_document(registry.jobs.request_cancel(job_id))
 
 
-@router.post("/{job_id}/retry", status_code=202, summary="Try a job again", responses=described(409))
+@router.post("/{job_id}/retry", status_code=202, summary="Try a job again", responses=QUOTA | described(409))
 def retry_job(job_id: ResourceId, resources: ResourcesDependency) -> Job:
-    """Queues a failed or cancelled job anew; what its stages have kept is not computed again."""
+    """Queues a failed or cancelled job anew; what its stages have kept is not computed again.
+
+    A recommendation counts towards the quota of the key that asked for it, as it did the first time.
+    """
     with unit_of_work(resources.engine) as registry:
+        job = registry.jobs.get(job_id)
+        if job.kind == JobKind.RECOMMEND and job.state.ended:
+            registry.keys.require_room(job.owner, resources.settings.quota)
         registry.jobs.retry(job_id)
         return job_document(registry.jobs.get(job_id))

@@ -7,12 +7,20 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from service.dependencies import After, IdempotencyKey, Limit, ResourceId, Resources, ResourcesDependency
+from service.dependencies import (
+    After,
+    CallerDependency,
+    IdempotencyKey,
+    Limit,
+    ResourceId,
+    Resources,
+    ResourcesDependency,
+)
 from service.documents import recommendation_document, recommendation_summary, task_document
 from service.errors import DeletedResourceError
 from service.evaluation import evaluation_document
 from service.event_feed import LastEventId, feed, refuse_finished_stream
-from service.http.accepted import ACCEPTED, point_to
+from service.http.accepted import ACCEPTED, QUOTA, point_to
 from service.http.conditional import POLLED, conditional
 from service.http.paging import page
 from service.http.problems import described
@@ -28,12 +36,21 @@ from worker.registry.session import reading, unit_of_work
 router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"], responses=described(422, 503))
 
 
-@router.post("", status_code=202, summary="Ask for an architecture", responses=ACCEPTED | described(400, 409, 413, 415))
+@router.post(
+    "", status_code=202, summary="Ask for an architecture", responses=ACCEPTED | QUOTA | described(400, 409, 413, 415)
+)
 def ask(
-    body: RecommendationRequest, response: Response, resources: ResourcesDependency, key: IdempotencyKey = None
+    body: RecommendationRequest,
+    response: Response,
+    resources: ResourcesDependency,
+    caller: CallerDependency,
+    key: IdempotencyKey = None,
 ) -> Recommendation:
-    """Stores the new task and queues the job that compares it with the baselines, searches and trains."""
-    recommendation_id = accept_recommendation(resources, body, key)
+    """Stores the new task and queues the job that compares it with the baselines, searches and trains.
+
+    A key that has as many unfinished recommendations as it may have is refused (429) until one has ended.
+    """
+    recommendation_id = accept_recommendation(resources, body, key, owner=caller.owner)
     try:
         document = _document(resources, recommendation_id)
     except NotFoundError as error:

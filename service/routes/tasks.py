@@ -4,7 +4,15 @@ from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 
-from service.dependencies import After, IdempotencyKey, Limit, ResourceId, Resources, ResourcesDependency
+from service.dependencies import (
+    After,
+    CallerDependency,
+    IdempotencyKey,
+    Limit,
+    ResourceId,
+    Resources,
+    ResourcesDependency,
+)
 from service.documents import task_document, task_summary
 from service.errors import DeletedResourceError
 from service.http.accepted import ACCEPTED, point_to
@@ -22,10 +30,14 @@ router = APIRouter(prefix="/v1/tasks", tags=["tasks"], responses=described(422, 
 
 @router.post("", status_code=202, summary="Register a baseline", responses=ACCEPTED | described(400, 409, 413, 415))
 def register_task(
-    body: TaskRequest, response: Response, resources: ResourcesDependency, key: IdempotencyKey = None
+    body: TaskRequest,
+    response: Response,
+    resources: ResourcesDependency,
+    caller: CallerDependency,
+    key: IdempotencyKey = None,
 ) -> Task:
     """Stores the task and queues the job that trains its networks and finds its genotypes."""
-    task_id = accept_task(resources, body, key)
+    task_id = accept_task(resources, body, key, owner=caller.owner)
     try:
         document = _document(resources, task_id)
     except NotFoundError as error:

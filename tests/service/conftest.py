@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ import pytest
 from fastapi import FastAPI
 
 from service.app import create_app
+from service.security.tokens import draw_key, hash_of, prefix_of
 from worker.registry.schema import migrate
-from worker.registry.session import Engine
+from worker.registry.session import Engine, unit_of_work
+from worker.registry.states import Scope
 from worker.settings import Settings
 
 
@@ -55,6 +57,21 @@ def app(settings: Settings) -> Iterator[FastAPI]:
 @pytest.fixture
 def engine(app: FastAPI) -> Engine:
     return app.state.resources.engine
+
+
+@pytest.fixture
+def make_key(engine: Engine) -> Callable[..., str]:
+    """Makes a key of a scope and gives its text; its name is the scope's where none is given."""
+
+    def make(scope: str, name: str | None = None, quota: int | None = None) -> str:
+        key = draw_key()
+        with unit_of_work(engine) as registry:
+            registry.keys.insert(
+                name=name or scope, prefix=prefix_of(key), hash=hash_of(key), scope=Scope(scope), quota=quota
+            )
+        return key
+
+    return make
 
 
 @pytest.fixture

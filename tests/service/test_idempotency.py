@@ -82,5 +82,8 @@ def test_equal_requests_at_the_same_moment_make_one_thing(http: httpx.Client, ta
 
 def test_the_order_of_the_fields_does_not_make_another_request(task_body: dict) -> None:
     turned = dict(reversed(list(task_body.items())))
-    one, other = (RequestIdentity.of(JobKind.REGISTER_TASK, TaskRequest(**body), "k") for body in (task_body, turned))
+    one, other = (
+        RequestIdentity.of(JobKind.REGISTER_TASK, TaskRequest(**body), "k", owner="local")
+        for body in (task_body, turned)
+    )
     assert one == other

@@ -25,6 +25,8 @@ ROUTES = {
     "/v1/datasets": {"get"},
     "/v1/datasets/{name}": {"get", "put", "delete"},
     "/v1/datasets/{name}/samples": {"get"},
+    "/login": {"post"},
+    "/logout": {"post"},
     "/v1/tasks": {"get", "post"},
     "/v1/tasks/{task_id}": {"get", "delete"},
     "/v1/recommendations": {"get", "post"},

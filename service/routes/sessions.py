@@ -1,0 +1,65 @@
+"""`/login` and `/logout`: a browser's session for a key, in a cookie that no script can read."""
+
+import secrets
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from service.dependencies import CallerDependency, Resources, ResourcesDependency
+from service.errors import WrongKeyError
+from service.http.problems import described
+from service.schemas.sessions import LoginRequest, Session
+from service.security.callers import SESSION_COOKIE, Caller
+from service.security.tokens import hash_of
+from worker.registry.base import new_id
+from worker.registry.models import BrowserSession
+from worker.registry.session import unit_of_work
+
+SESSION_SECONDS = 12 * 3600
+"""A working day; then the key is asked for again."""
+
+router = APIRouter(tags=["sessions"], responses=described(503))
+
+_SETS_COOKIE: dict[int | str, dict[str, Any]] = {
+    200: {"headers": {"Set-Cookie": {"description": "the session", "schema": {"type": "string"}}}}
+}
+
+
+@router.post("/login", summary="Open a browser's session", responses=_SETS_COOKIE | described(400, 401, 413, 415, 422))
+async def login(body: LoginRequest, request: Request, response: Response, resources: ResourcesDependency) -> Session:
+    """Exchanges a key for a session of twelve hours, which may do what the key may, and ends with it.
+
+    The cookie is sent to this service alone (`SameSite=Strict`), no script reads it (`HttpOnly`), and over https it
+    stays there (`Secure`).
+    """
+    caller = await resources.callers.by_key(body.key.get_secret_value())
+    if caller is None:
+        raise WrongKeyError
+    secret = secrets.token_urlsafe(32)
+    session = await run_in_threadpool(_open, resources, caller, secret)
+    response.set_cookie(
+        SESSION_COOKIE,
+        f"{session.id}.{secret}",
+        max_age=SESSION_SECONDS,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return Session(name=caller.name, scope=caller.scope, expires_at=session.expires_at)
+
+
+@router.post("/logout", status_code=204, summary="End a browser's session")
+def logout(response: Response, caller: CallerDependency, resources: ResourcesDependency) -> None:
+    """Ends the session that the request came with, here and in the browser."""
+    if caller.session_id is not None:
+        with unit_of_work(resources.engine) as registry:
+            registry.keys.end_session(caller.session_id)
+    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
+
+
+def _open(resources: Resources, caller: Caller, secret: str) -> BrowserSession:
+    with unit_of_work(resources.engine) as registry:
+        return registry.keys.open_session(
+            id=new_id(), key_id=caller.owner, hash=hash_of(secret), seconds=SESSION_SECONDS
+        )

@@ -1,0 +1,133 @@
+"""Who sends a request: the key in its `Authorization` header, or the session in its cookie, or nobody in particular."""
+
+import re
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import cookie_parser
+
+from service.errors import NoKeyError, WrongKeyError
+from service.security.setup import is_loopback
+from service.security.tokens import is_secret_of, prefix_of
+from worker.registry.errors import DatabaseUnavailableError
+from worker.registry.keys import ANY_KEY, COARSE_SECONDS, KEYS_OF_PREFIX, SESSIONS_OF_ID
+from worker.registry.quick_reader import Question, QuickReader
+from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry.states import Scope
+
+SESSION_COOKIE = "ldnas_session"
+LOCAL_OWNER = "local"
+"""Owns what is asked for while the service is open."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sends a request.
+
+    Attributes:
+        owner: of the jobs that the request makes: the id of a key, or `local`.
+        name: the key's, or `local`.
+        scope: what it may do.
+        session_id: of the browser's session, where it came with one.
+    """
+
+    owner: str
+    name: str
+    scope: Scope
+    session_id: str | None = None
+
+    @property
+    def has_key(self) -> bool:
+        """Whether it showed a key, or came in with one."""
+        return self.owner != LOCAL_OWNER
+
+
+# Whoever can reach a service that is open may do everything, as it always was.
+LOCAL = Caller(owner=LOCAL_OWNER, name=LOCAL_OWNER, scope=Scope.ADMIN)
+
+
+class Callers:
+    """Finds out who sends a request; on SQLite within microseconds, elsewhere by one short transaction in a thread."""
+
+    def __init__(self, engine: Engine, host: str) -> None:
+        self._engine = engine
+        self._reader = QuickReader(engine)
+        self._only_this_machine = is_loopback(host)
+        self._noted: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    async def identify(self, headers: Mapping[str, str]) -> Caller:
+        """The caller of a request with these headers (names in small letters).
+
+        Raises:
+            WrongKeyError: a key is asked for, and the one that is shown opens nothing.
+            NoKeyError: a key is asked for, and none is shown, or the session is over.
+            DatabaseUnavailableError: nobody can tell.
+        """
+        key = bearer_of(headers.get("authorization"))
+        caller = await self.by_key(key) if key is not None else await self._by_session(headers.get("cookie"))
+        if caller is not None:
+            return caller
+        if not await self.are_keys_demanded():
+            return LOCAL
+        raise NoKeyError if key is None else WrongKeyError
+
+    async def are_keys_demanded(self) -> bool:
+        """Whether a request needs a key: others can reach the service, or a key was ever made.
+
+        A store that has only revoked keys still demands one: whoever revokes the last key wants nobody in, not all.
+        """
+        return not self._only_this_machine or bool(await self._ask(ANY_KEY))
+
+    async def by_key(self, key: str) -> Caller | None:
+        """The caller who shows this key, or None where it opens nothing."""
+        if not (key.isascii() and key.isprintable()):  # a database may refuse to look for such
+            return None
+        return await self._matching(await self._ask(KEYS_OF_PREFIX, prefix=prefix_of(key)), key, session_id=None)
+
+    async def _by_session(self, cookie: str | None) -> Caller | None:
+        session_id, _, secret = cookie_parser(cookie or "").get(SESSION_COOKIE, "").partition(".")
+        if re.fullmatch(r"[0-9a-f]{32}", session_id) is None:
+            return None
+        return await self._matching(await self._ask(SESSIONS_OF_ID, id=session_id), secret, session_id=session_id)
+
+    async def _matching(self, rows: Sequence[Sequence[Any]], secret: str, session_id: str | None) -> Caller | None:
+        for stored_hash, key_id, name, scope, is_stale in rows:
+            if is_secret_of(secret, stored_hash):
+                if is_stale and self._is_first_look(key_id):
+                    await run_in_threadpool(self._note_use, key_id)
+                return Caller(owner=key_id, name=name, scope=Scope(scope), session_id=session_id)
+        return None
+
+    async def _ask(self, question: Question, **parameters: Any) -> Sequence[Sequence[Any]]:
+        rows = self._reader.rows(question, **parameters)
+        return await run_in_threadpool(self._ask_thoroughly, question, parameters) if rows is None else rows
+
+    def _ask_thoroughly(self, question: Question, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        with reading(self._engine) as registry:
+            return registry.keys.ask(question, **parameters)
+
+    def _is_first_look(self, key_id: str) -> bool:
+        """Whether this process has not tried lately: a database that is busy is not asked by every request."""
+        now = time.monotonic()
+        with self._lock:
+            is_first = now - self._noted.get(key_id, -COARSE_SECONDS) >= COARSE_SECONDS
+            if is_first:
+                self._noted[key_id] = now
+        return is_first
+
+    def _note_use(self, key_id: str) -> None:
+        # The request is worth more than the note.
+        with suppress(DatabaseUnavailableError), unit_of_work(self._engine) as registry:
+            registry.keys.note_use(key_id)
+
+
+def bearer_of(authorization: str | None) -> str | None:
+    """The key of an `Authorization: Bearer …` header; None where there is none, or one of another scheme."""
+    scheme, _, key = (authorization or "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else None

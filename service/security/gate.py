@@ -1,0 +1,57 @@
+"""The gate in front of every route: who asks, and whether they may."""
+
+from collections.abc import Mapping
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.errors import ScopeMissingError, ServiceError
+from service.http.handlers import answer_of
+from service.security.callers import Caller, Callers, bearer_of
+from service.security.origins import refuse_foreign_origin, refuse_rebound_name
+from service.security.scopes import changes_state, scope_of
+from worker.registry.errors import RegistryError
+
+
+class Gate:
+    """ASGI middleware: refuses before a body is read, or leaves the `Caller` in the request's state.
+
+    It stands before the router, so what has no route is closed too, and a route cannot forget it.
+    """
+
+    def __init__(self, app: ASGIApp, callers: Callers) -> None:
+        self._app = app
+        self._callers = callers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            try:
+                caller = await self._admitted(scope)
+            except (ServiceError, RegistryError) as refusal:
+                await answer_of(refusal, Request(scope))(scope, receive, send)
+                return
+            scope.setdefault("state", {})["caller"] = caller
+        elif scope["type"] != "lifespan":
+            return  # no route speaks anything else, and nothing behind here asks who it is
+        await self._app(scope, receive, send)
+
+    async def _admitted(self, scope: Scope) -> Caller | None:
+        """Who may go on; None where nobody was asked."""
+        method, path, headers = scope["method"], scope["path"], Headers(scope=scope)
+        needed = scope_of(method, path)
+        if needed is None:
+            self._check_origin(scope, headers, by_cookie=False)
+            return None
+        caller = await self._callers.identify(headers)
+        if not caller.has_key:
+            refuse_rebound_name(headers)
+        if not caller.scope.includes(needed):
+            raise ScopeMissingError(needed, caller.scope)
+        self._check_origin(scope, headers, by_cookie=caller.session_id is not None)
+        return caller
+
+    def _check_origin(self, scope: Scope, headers: Mapping[str, str], *, by_cookie: bool) -> None:
+        # A browser adds a bearer key for no other site's page, as it would a cookie, or the password of a proxy.
+        if changes_state(scope["method"]) and (by_cookie or bearer_of(headers.get("authorization")) is None):
+            refuse_foreign_origin(headers, scope["scheme"], must_be_told=by_cookie)
