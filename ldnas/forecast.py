@@ -21,7 +21,8 @@ Clock = Callable[[], float]
 
 _BATCHES = 3
 _SAMPLED_CELLS = 3
-_SEARCH_BATCHES = (2, 6)
+_SEARCH_BATCHES = (2, 12)
+_LARGEST_CONSTANT = 0.5
 
 
 def foretell_search(
@@ -54,16 +55,19 @@ def foretell_iteration(
 ) -> float:
     """Seconds of a strategy's first iteration, from some that it runs on small parts of the images.
 
-    An iteration takes a constant and a term that grows with the images. Both come from an iteration on 2 and one on 6
+    An iteration takes a constant and a term that grows with the images. Both come from an iteration on 2 and one on 12
     batches (on a quarter and a half of few images), with the same share of the validation images, after one that warms
-    up caches and allocators. Nothing that is found there is kept.
+    up caches and allocators. Two such times are noisy on a busy machine: that the constant is more than half of the
+    longer one is not believed. Nothing that is found there is kept.
     """
     images = len(problem.train)
     shares = [
         min(batches * batch_size / images, part) for batches, part in zip(_SEARCH_BATCHES, (0.25, 0.5), strict=True)
     ]
     _, *seconds = [_timed_iteration(strategy, problem, share, seed, clock) for share in (shares[0], *shares)]
-    slope = max(0.0, (seconds[1] - seconds[0]) / (shares[1] - shares[0]))
+    constant = seconds[0] - (seconds[1] - seconds[0]) / (shares[1] - shares[0]) * shares[0]
+    constant = min(max(0.0, constant), _LARGEST_CONSTANT * seconds[1])
+    slope = (seconds[1] - constant) / shares[1]
     return seconds[1] + slope * (1 - shares[1])
 
 

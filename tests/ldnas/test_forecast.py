@@ -52,12 +52,12 @@ NOW = [0.0]
 
 @dataclass(frozen=True)
 class WarmingStrategy:
-    """3 seconds an iteration while it warms up, 8 from then on."""
+    """An iteration on 40 images takes 3 seconds while it warms up, 8 from then on."""
 
     config: WarmUpConfig = WarmUpConfig()
 
     def search(self, problem, **rest):
-        NOW[0] += 3.0 if self.config.warm_up else 8.0
+        NOW[0] += (3.0 if self.config.warm_up else 8.0) * len(problem.train) / 40
 
 
 def images(count: int) -> ImageSet:
@@ -78,6 +78,18 @@ def test_an_iteration_is_foretold_from_a_constant_and_a_term_for_each_image(coun
     strategy: Any = LinearStrategy()
     seconds = foretell_iteration(strategy, problem(count), batch_size=10, seed=0, clock=lambda: strategy.now)
     assert seconds == pytest.approx(5 + 0.5 * count)
+
+
+@pytest.mark.parametrize(
+    ("ends", "seconds"),
+    # A run that warms up, then one on 10 and one on 20 of 40 images. As far as can be believed the longer of these has a
+    # constant of a half, 5 seconds: then 20 images more take 5 more.
+    [((9, 10, 10), 15), ((9, 12, 10), 15), ((9, 5, 10), 20), ((9, 4, 10), 20), ((9, 6, 10), 18)],
+)
+def test_a_constant_between_nothing_and_a_half_is_believed(ends: tuple[float, ...], seconds: float) -> None:
+    marks = [mark for run in ends for mark in (0.0, run)]
+    strategy: Any = SimpleNamespace(config=None, search=lambda problem, **rest: None)
+    assert foretell_iteration(strategy, problem(40), batch_size=10, seed=0, clock=ticks(*marks)) == seconds
 
 
 def test_iterations_without_a_warm_up_are_foretold_alike() -> None:
