@@ -82,8 +82,8 @@ def test_an_iteration_is_foretold_from_a_constant_and_a_term_for_each_image(coun
 
 @pytest.mark.parametrize(
     ("ends", "seconds"),
-    # A run that warms up, then one on 10 and one on 20 of 40 images. As far as can be believed the longer of these has a
-    # constant of a half, 5 seconds: then 20 images more take 5 more.
+    # A run that warms up, then one on 10 and one on 20 of 40 images. At most 5 seconds of the longer one are
+    # believed to be its constant: then 20 images more take 5 more.
     [((9, 10, 10), 15), ((9, 12, 10), 15), ((9, 5, 10), 20), ((9, 4, 10), 20), ((9, 6, 10), 18)],
 )
 def test_a_constant_between_nothing_and_a_half_is_believed(ends: tuple[float, ...], seconds: float) -> None:
