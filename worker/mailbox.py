@@ -26,7 +26,7 @@ class MailboxChannel(filesystem.Channel):
     """Reads and writes messages as files, one at a time and each of them whole. It makes the folders that it needs."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+        super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]
         for folder in (self.data_folder_in, self.processed_folder, self.control_folder):
             Path(folder).mkdir(parents=True, exist_ok=True)
 
@@ -82,7 +82,7 @@ class Mailbox(filesystem.Transport):
     """
 
     Channel = MailboxChannel
-    connection_errors = (*filesystem.Transport.connection_errors, OSError)
+    connection_errors: tuple[Any, ...] = (*filesystem.Transport.connection_errors, OSError)
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -31,6 +31,8 @@ from worker.registry.session import reading
 
 JSON = "application/json"
 CSV = "text/csv"
+SVG = "image/svg+xml"
+FORMATS = {"json": JSON, "csv": CSV, "svg": SVG}
 
 router = APIRouter(prefix="/v1/distances", tags=["distances"], responses=described(422, 503))
 
@@ -66,7 +68,7 @@ TaskPath = Annotated[
     response_model=DistanceMatrix,
     responses={
         **POLLED,
-        200: POLLED[200] | {"content": {CSV: {"schema": {"type": "string"}}}},
+        200: POLLED[200] | {"content": {media: {"schema": {"type": "string"}} for media in (CSV, SVG)}},
         **described(404, 406),
     },
 )
@@ -76,16 +78,17 @@ async def get_distances(
     measure: Measure = "log_det_layerwise",
     source: TaskFilter = None,
     target: TaskFilter = None,
-    format: Annotated[Literal["json", "csv"] | None, Query(description="wins over `Accept`")] = None,
+    format: Annotated[Literal["json", "csv", "svg"] | None, Query(description="wins over `Accept`")] = None,
     accept: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Rows are sources, columns targets; pairs that were not measured are `null`. As CSV: one line for each pair.
+    """Rows are sources, columns targets; pairs that were not measured are `null`. As CSV: one line for each pair. As
+    SVG: a heat map of up to 200 tasks.
 
     With `source` there is one row, with `target` one column, and beside it those tasks with which it was measured.
     Without both every task has a row and a column: the baselines, and the targets to which one was measured. More than
     100,000 cells are refused (422, `matrix_too_large`): name `source` or `target` then.
     """
-    media_type = {"json": JSON, "csv": CSV}[format] if format else negotiated(accept, (JSON, CSV))
+    media_type = FORMATS[format] if format else negotiated(accept, tuple(FORMATS.values()))
     asked = Asked(measure, source, target, media_type)
     # Large, often polled and seldom changed: what is known to be unchanged is sent at once, without a thread.
     known_tags = request.headers.get("if-none-match")
@@ -148,10 +151,21 @@ def _matrix(resources: Resources, asked: Asked, known_tags: str | None) -> Rende
             if known is not None:
                 return known
             matrix = distance_matrix(registry, asked.measure, source=asked.source, target=asked.target)
-        body = _csv(matrix).encode() if asked.media_type == CSV else pydantic_core.to_json(matrix, inf_nan_mode="null")
+        body = _body(matrix, asked.media_type)
         rendered = Rendered(body, tag_of(body))
         resources.rendered.keep(asked, revision, rendered)
     return rendered
+
+
+def _body(matrix: Mapping[str, Any], media_type: str) -> bytes:
+    if media_type == CSV:
+        return _csv(matrix).encode()
+    if media_type == SVG:
+        # Imported for who asks for a picture: a process that serves JSON needs neither numpy nor a second more to start.
+        from service.matrix_figure import matrix_svg
+
+        return matrix_svg(matrix)
+    return pydantic_core.to_json(matrix, inf_nan_mode="null")
 
 
 def _csv(matrix: Mapping[str, Any]) -> str:
