@@ -161,7 +161,7 @@ def _body(matrix: Mapping[str, Any], media_type: str) -> bytes:
     if media_type == CSV:
         return _csv(matrix).encode()
     if media_type == SVG:
-        # Imported for who asks for a picture: a process that serves JSON needs neither numpy nor a second more to start.
+        # For who asks for a picture: a process that serves JSON needs neither numpy nor a second more to start.
         from service.matrix_figure import matrix_svg
 
         return matrix_svg(matrix)
