@@ -8,7 +8,13 @@ from typing import Any, Self
 
 import httpx
 
-from service.client_errors import RequestRefusedError, UnreachableError
+from service.client_errors import (
+    KeyRefusedError,
+    NotAllowedError,
+    RequestRefusedError,
+    TooManyError,
+    UnreachableError,
+)
 from service.event_stream import ENDED, Event, parse_events
 
 Json = dict[str, Any]
@@ -18,6 +24,8 @@ REQUEST_SECONDS = 30.0
 STREAM_SILENCE_SECONDS = 60.0
 RECONNECT_SECONDS = 0.5
 RECONNECT_ATTEMPTS = 20
+# A poll that is told to come back later does so, unless that is later than this.
+PATIENCE_SECONDS = 60.0
 
 
 class Connection:
@@ -73,17 +81,32 @@ class Connection:
         return document
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """One request, tried again where the connection broke: a POST that creates carries an idempotency key."""
+        """One request. A GET that is answered by 429 is asked again when its `Retry-After` says, for up to a minute.
+
+        Raises:
+            UnreachableError: nothing answers.
+            KeyRefusedError, NotAllowedError, TooManyError, RequestRefusedError: the service refuses.
+        """
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            response = self._sent(method, path, options)
+            if not response.is_error:
+                return response
+            error = refusal(response)
+            pause = error.retry_after_seconds if isinstance(error, TooManyError) and method == "GET" else None
+            if pause is None or time.monotonic() + pause > give_up:
+                raise error
+            time.sleep(pause)
+
+    def _sent(self, method: str, path: str, options: Mapping[str, Any]) -> httpx.Response:
+        """Sent again where the connection broke: a POST that creates carries an idempotency key."""
         try:
-            response = self._http.request(method, path, **options)
+            return self._http.request(method, path, **options)
         except httpx.TransportError:
             try:
-                response = self._http.request(method, path, **options)
+                return self._http.request(method, path, **options)
             except httpx.TransportError as error:
                 raise UnreachableError(self.base_url, str(error) or type(error).__name__) from error
-        if response.is_error:
-            raise refusal(response)
-        return response
 
     def _post(self, path: str, fields: Json, idempotency_key: str | None) -> Json:
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
@@ -121,9 +144,21 @@ def given(fields: Mapping[str, Any]) -> Json:
 
 def refusal(response: httpx.Response) -> RequestRefusedError:
     """The refusal of a response; what is no problem document (a proxy's page) becomes a small one."""
+    status, problem = response.status_code, _problem(response)
+    if status == httpx.codes.UNAUTHORIZED:
+        return KeyRefusedError(problem, status)
+    if status == httpx.codes.FORBIDDEN:
+        return NotAllowedError(problem, status)
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        seconds = response.headers.get("retry-after", "")
+        return TooManyError(problem, status, float(seconds) if seconds.isdecimal() else None)
+    return RequestRefusedError(problem, status)
+
+
+def _problem(response: httpx.Response) -> Json:
     if "json" in response.headers.get("content-type", ""):
         document = response.json()
         if isinstance(document, dict):
-            return RequestRefusedError(document, response.status_code)
+            return document
     title = f"HTTP {response.status_code} {response.reason_phrase} from {response.request.url}"
-    return RequestRefusedError({"title": title, "status": response.status_code}, response.status_code)
+    return {"title": title, "status": response.status_code}

@@ -3,6 +3,9 @@
 ClientError
 ├── UnreachableError          nothing answers at the address
 ├── RequestRefusedError       the service refused the request; carries its problem document
+│   ├── KeyRefusedError       it asks for a key, or the one that was sent opens nothing (401)
+│   ├── NotAllowedError       the key may not do that (403)
+│   └── TooManyError          the key has as many unfinished recommendations as it may have (429)
 ├── UnknownTaskError          no task has that id or name
 ├── JobFailedError            the job ended in failure; carries its problem document
 ├── JobCancelledError         the job was cancelled before it had a result
@@ -37,6 +40,30 @@ class RequestRefusedError(ClientError):
         super().__init__(problem_text(problem))
         self.problem = dict(problem)
         self.status = status
+
+
+class KeyRefusedError(RequestRefusedError):
+    """The service asks for a key, or the one that was sent opens nothing."""
+
+    def __init__(self, problem: Mapping[str, Any], status: int) -> None:
+        super().__init__(problem, status)
+        self.args = (f"{self}\nLDNAS_API_KEY (or --api-key) takes a key",)
+
+
+class NotAllowedError(RequestRefusedError):
+    """The key may not do that: its scope is too small."""
+
+
+class TooManyError(RequestRefusedError):
+    """The key has as many unfinished recommendations as it may have, or something in between is asked too often.
+
+    Attributes:
+        retry_after_seconds: when to ask again, where the answer says so.
+    """
+
+    def __init__(self, problem: Mapping[str, Any], status: int, retry_after_seconds: float | None = None) -> None:
+        super().__init__(problem, status)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class UnknownTaskError(ClientError):

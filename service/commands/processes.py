@@ -34,7 +34,8 @@ def demo(
     """Register four tasks on handwritten digits, recommend a network for a fifth, and show why."""
     from service.demo.run import run_demo
 
-    document = run_demo(Settings.from_environment(os.environ), show_answer=not as_json, seed=seed)
+    settings, api_key = Settings.from_environment(os.environ), os.environ.get("LDNAS_API_KEY")
+    document = run_demo(settings, show_answer=not as_json, seed=seed, api_key=api_key)
     if as_json:
         options.print_json(document)
 

@@ -46,11 +46,11 @@ SEARCH = {"rounds": 2}
 TARGET = DemoTask("primes", "is the digit a prime (2 3 5 7)?", {"groups": [[2, 3, 5, 7]], "rest": True})
 
 
-def run_demo(settings: Settings, *, show_answer: bool, seed: int = 0) -> dict[str, Any]:
+def run_demo(settings: Settings, *, show_answer: bool, seed: int = 0, api_key: str | None = None) -> dict[str, Any]:
     """Run the demo on this home and return the recommendation as the API gave it.
 
-    `seed` is the target's; the baselines keep theirs. Progress goes to standard error; the answer, where it is shown,
-    to standard output.
+    `seed` is the target's; the baselines keep theirs. `api_key` opens a home that has keys. Progress goes to
+    standard error; the answer, where it is shown, to standard output.
 
     Raises:
         DemoFailedError: there is no answer; says why, and where the logs lie.
@@ -58,7 +58,7 @@ def run_demo(settings: Settings, *, show_answer: bool, seed: int = 0) -> dict[st
     console = Console(stderr=True)
     _introduce(console, settings)
     try:
-        with open_display(console) as display, service_on(settings) as url, Client(url) as client:
+        with open_display(console) as display, service_on(settings) as url, Client(url, api_key) as client:
             document = _recommend(client, display, seed)
             folder = _export(client, document, settings.home / "demo")
     except KeyboardInterrupt:

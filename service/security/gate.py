@@ -54,4 +54,4 @@ class Gate:
     def _check_origin(self, scope: Scope, headers: Mapping[str, str], *, by_cookie: bool) -> None:
         # A browser adds a bearer key for no other site's page, as it would a cookie, or the password of a proxy.
         if changes_state(scope["method"]) and (by_cookie or bearer_of(headers.get("authorization")) is None):
-            refuse_foreign_origin(headers, scope["scheme"], must_be_told=by_cookie)
+            refuse_foreign_origin(headers, scope.get("scheme", "http"), must_be_told=by_cookie)

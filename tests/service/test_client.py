@@ -17,7 +17,10 @@ from service.client import Client
 from service.client_errors import (
     JobCancelledError,
     JobFailedError,
+    KeyRefusedError,
+    NotAllowedError,
     RequestRefusedError,
+    TooManyError,
     UnreachableError,
     WaitTimeoutError,
 )
@@ -170,6 +173,64 @@ def test_a_refusal_carries_the_problem_document(client: Client) -> None:
     assert caught.value.status == 422
     assert caught.value.problem["errors"][0]["field"] == "dataset.uri"
     assert "dataset.uri" in str(caught.value)
+
+
+def test_a_key_that_is_missing_too_weak_or_used_up_is_told_by_an_error_of_its_own(
+    http: httpx.Client, make_key: Callable[..., str]
+) -> None:
+    def with_key(key: str | None) -> Client:
+        def forward(request: httpx.Request) -> httpx.Response:
+            answer = http.request(request.method, request.url, headers=request.headers, content=request.read())
+            return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+        return Client("http://service", key, transport=httpx.MockTransport(forward))
+
+    reading, writing = make_key("read"), make_key("write", quota=0)
+    for key, code in ((None, "no_key"), ("ldnas_other", "wrong_key")):
+        with pytest.raises(KeyRefusedError, match="LDNAS_API_KEY") as refused:
+            list(with_key(key).tasks())
+        assert (refused.value.status, refused.value.problem["code"]) == (401, code)
+    with pytest.raises(NotAllowedError, match="scope write"):
+        with_key(reading).register_task("a", "builtin://digits")
+    with pytest.raises(TooManyError, match="'write' may have 0") as too_many:
+        with_key(writing).recommend("builtin://digits")
+    assert too_many.value.retry_after_seconds == 30
+
+
+def throttling(pauses: list[str]) -> tuple[Client, list[httpx.Request]]:
+    """A service that answers 429 with each of these pauses, and then with a page."""
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        if len(seen) <= len(pauses):
+            return httpx.Response(429, headers={"Retry-After": pauses[len(seen) - 1]}, json={"title": "slower"})
+        return httpx.Response(200, json={"items": [], "next": None})
+
+    return answering(answer), seen
+
+
+def test_a_poll_comes_back_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("service.client_connection.time.sleep", slept.append)
+    client, seen = throttling(["3", "1"])
+    assert list(client.tasks()) == []
+    assert (len(seen), slept) == (3, [3.0, 1.0])
+
+
+@pytest.mark.parametrize("pause", ["3600", "Wed, 21 Oct 2026 07:28:00 GMT", "", "-1"])
+def test_a_poll_does_not_wait_for_longer_than_a_minute_or_for_what_it_does_not_understand(pause: str) -> None:
+    client, seen = throttling([pause])
+    with pytest.raises(TooManyError, match="slower"):
+        list(client.tasks())
+    assert len(seen) == 1
+
+
+def test_a_post_is_left_to_whoever_asked() -> None:
+    client, seen = throttling(["0"])
+    with pytest.raises(TooManyError):
+        client.register_task("a", "builtin://digits")
+    assert len(seen) == 1
 
 
 def test_the_events_of_an_ended_job_come_once_and_the_stream_ends(client: Client, engine: Engine) -> None:

@@ -212,7 +212,7 @@ def test_the_demo_comes_from_nothing_to_an_answer(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(demo, "service_on", lambda settings: nullcontext("http://service"))
-    monkeypatch.setattr(demo, "Client", lambda url: client)
+    monkeypatch.setattr(demo, "Client", lambda url, api_key: client)
     worker = WorkerInWords(engine, ArtifactStore(Path(settings.artifact_url)))
     worker.start()
     try:
@@ -238,7 +238,7 @@ def test_a_demo_whose_job_fails_says_why_and_where_the_logs_lie(
         raise JobFailedError({"detail": "class 2 has 3 images"})
 
     monkeypatch.setattr(demo, "service_on", lambda settings: nullcontext("http://service"))
-    monkeypatch.setattr(demo, "Client", lambda url: client)
+    monkeypatch.setattr(demo, "Client", lambda url, api_key: client)
     monkeypatch.setattr(demo, "follow_all", refuse)
     with pytest.raises(DemoFailedError, match=rf"class 2 has 3 images\nThe logs lie in {settings.home}/logs"):
         demo.run_demo(settings, show_answer=True)
