@@ -9,10 +9,10 @@ import sys
 import typer
 
 from service.client_errors import ClientError
-from service.commands import architecture, distances, key, processes, recommend, task
+from service.commands import architecture, distances, key, processes, recommend, registry, task
 from service.processes.errors import ProcessError
 from service.security.errors import KeySetupError
-from worker.errors import SettingsError
+from worker.errors import WorkerError
 from worker.registry.errors import RegistryError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command()(recommend.recommend)
 app.add_typer(distances.app, name="distances")
 app.add_typer(architecture.app, name="architecture")
 app.add_typer(key.app, name="key")
+app.add_typer(registry.app, name="registry")
 app.command(rich_help_panel="One process at a time")(processes.migrate)
 app.command(rich_help_panel="One process at a time")(processes.api)
 app.command(rich_help_panel="One process at a time")(processes.dispatcher)
@@ -50,7 +51,7 @@ def main() -> None:
     """Run the command; an expected error is one message on standard error and exit code 1."""
     try:
         app()
-    except (ClientError, ProcessError, KeySetupError, SettingsError, RegistryError) as error:
+    except (ClientError, ProcessError, KeySetupError, WorkerError, RegistryError) as error:
         sys.exit(f"ldnas: {error}")
     except ModuleNotFoundError as error:
         extra = EXTRA_OF_PACKAGE.get((error.name or "").partition(".")[0])

@@ -3,6 +3,7 @@
 WorkerError
 ├── SettingsError            an environment variable holds a value that is not accepted
 ├── InvalidMessageError      a message from the broker is not one of ours
+├── BundleError              a registry cannot be written to a file, or a file is none that `ldnas registry` wrote
 └── BrokerUnavailableError   the broker refused, timed out or broke off; ring again later
 """
 
@@ -27,6 +28,18 @@ class SettingsError(WorkerError):
 
 class InvalidMessageError(WorkerError):
     """A message from the broker is not one of ours."""
+
+
+class BundleError(WorkerError):
+    """A registry cannot be written to a file, or a file is none that `ldnas registry export` wrote, whole.
+
+    Attributes:
+        place: the file, or the member of it and the line, at fault.
+    """
+
+    def __init__(self, place: str, fault: str) -> None:
+        super().__init__(f"{place}: {fault}")
+        self.place = place
 
 
 class BrokerUnavailableError(WorkerError):

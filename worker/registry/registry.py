@@ -3,6 +3,7 @@
 from sqlalchemy.orm import Session
 
 from worker.registry.architectures import Architectures
+from worker.registry.bundles import Bundles
 from worker.registry.datasets import Datasets
 from worker.registry.jobs import Jobs
 from worker.registry.keys import Keys
@@ -22,3 +23,4 @@ class Registry:
         self.recommendations = Recommendations(session)
         self.architectures = Architectures(session)
         self.keys = Keys(session)
+        self.bundles = Bundles(session)

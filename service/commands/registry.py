@@ -1,0 +1,71 @@
+"""`ldnas registry`: what is known, as one file that another installation takes. Works on the database itself."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.commands import options
+from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from worker.artifacts import ArtifactStore
+    from worker.registry.session import Engine
+
+app = typer.Typer(
+    no_args_is_help=True, help="Carry baselines with their networks, genotypes and distances to another installation."
+)
+
+
+@app.command("export")
+def export_registry(
+    file: Annotated[Path, typer.Argument(help="The file that is written; nothing may lie there.")],
+    as_json: options.AsJson = False,
+) -> None:
+    """Write every finished baseline to one file: ldnas registry export known.ldnas"""
+    from worker.bundle import write_bundle
+
+    with _home() as (engine, store):
+        counts = write_bundle(engine, store, file)
+    if as_json:
+        options.print_json(counts)
+        return
+    what = ", ".join(f"{counts[table]:,} {table}" for table in ("tasks", "networks", "genotypes", "distances"))
+    print(f"{file} has {what}", file=sys.stderr)
+
+
+@app.command("import")
+def import_registry(
+    file: Annotated[Path, typer.Argument(help="A file that `ldnas registry export` wrote.")],
+    prefix: Annotated[str, typer.Option(help="Put before the name of every baseline that is new here.")] = "",
+    as_json: options.AsJson = False,
+) -> None:
+    """Take the baselines of a file into this registry, all of them or none: ldnas registry import known.ldnas"""
+    from worker.bundle import read_bundle
+
+    with _home() as (engine, store):
+        imported = read_bundle(engine, store, file, prefix=prefix)
+    if as_json:
+        options.print_json({"new": list(imported.new), "known": list(imported.known)})
+        return
+    known = f"; {len(imported.known)} were there already" if imported.known else ""
+    print(f"{len(imported.new)} new baselines: {', '.join(imported.new) or 'none'}{known}", file=sys.stderr)
+
+
+@contextmanager
+def _home() -> "Iterator[tuple[Engine, ArtifactStore]]":
+    from service.security.setup import require_current
+    from worker.artifacts import open_store
+    from worker.registry.session import open_engine
+
+    settings = Settings.from_environment(os.environ)
+    engine = open_engine(settings.database_url)
+    try:
+        require_current(engine)
+        yield engine, open_store(settings.artifact_url)
+    finally:
+        engine.dispose()

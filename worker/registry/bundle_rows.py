@@ -1,0 +1,58 @@
+"""Which rows of a bundle could be rows of this registry: their fields, and what each may hold."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import JSON, Column, String
+from sqlalchemy.types import TypeEngine
+
+from worker.registry.base import Base
+
+ABSENT = {"tasks": {"job_id"}}
+"""Columns that a bundle does not have."""
+
+
+def fault_of(table: str, row: object) -> str | None:
+    """What keeps a JSON value from being a row of the table, in words; None where nothing does.
+
+    A column that may be null may be left out: an older bundle does not know it.
+    """
+    columns = _columns(table)
+    required = {name for name, column in columns.items() if not column.nullable}
+    if not isinstance(row, dict) or not required <= set(row) <= set(columns):
+        return f"a row has the fields {', '.join(sorted(columns))}"
+    for name, value in row.items():
+        if not _fits(columns[name], value):
+            return f"{name} is {str(value)[:40]!r}, not {_accepted(columns[name].type)}"
+    return None
+
+
+def completed(table: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with null for every column that it leaves out."""
+    return {name: row.get(name) for name in _columns(table)}
+
+
+def _columns(table: str) -> "dict[str, Column[Any]]":
+    absent = ABSENT.get(table, set())
+    return {column.name: column for column in Base.metadata.tables[table].columns if column.name not in absent}
+
+
+def _fits(column: "Column[Any]", value: Any) -> bool:
+    kind = column.type
+    if value is None:
+        return bool(column.nullable)
+    if isinstance(kind, JSON):
+        return isinstance(value, dict | list)
+    if kind.python_type is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(kind, String):
+        return isinstance(value, str) and len(value) <= (kind.length or len(value)) and "\0" not in value
+    return type(value) is kind.python_type
+
+
+def _accepted(kind: TypeEngine[Any]) -> str:
+    if isinstance(kind, JSON):
+        return "a JSON object or list"
+    length = f" of at most {kind.length} characters" if isinstance(kind, String) and kind.length else ""
+    return {str: "a text", int: "a whole number", float: "a finite number"}.get(kind.python_type, "what fits") + length

@@ -1,0 +1,148 @@
+"""What a registry knows of its baselines, as plain rows: taken out of one installation, put into another."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, inspect, select
+from sqlalchemy.orm import Session
+
+from worker.registry.base import Base, DatabaseNow, new_id
+from worker.registry.errors import NameTakenError
+from worker.registry.first_wins import keep_first
+from worker.registry.job_models import Job, JobEvent
+from worker.registry.models import (
+    Artifact,
+    Distance,
+    FisherSummary,
+    GenotypeRow,
+    Network,
+    Task,
+    TaskGenotype,
+    TaskNetwork,
+)
+from worker.registry.states import JobKind, JobState, TaskRole
+
+TABLES: dict[str, type[Base]] = {
+    table.__tablename__: table
+    for table in (Artifact, Task, Network, TaskNetwork, GenotypeRow, TaskGenotype, FisherSummary, Distance)
+}
+"""In an order in which the rows can be stored: what is named comes before what names it."""
+
+Rows = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did: names of the baselines that are new, and of those that were there already."""
+
+    new: tuple[str, ...]
+    known: tuple[str, ...]
+
+
+class Bundles:
+    """All rows that speak of finished baselines, at once."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def export_rows(self) -> dict[str, list[dict[str, Any]]]:
+        """Every finished baseline with its networks, genotypes, Fisher summaries and the distances between them.
+
+        By table, in the order of `TABLES`; a task comes without its job, which belongs to this installation.
+        """
+        tasks = select(Task.id).join(Job, Job.id == Task.job_id)
+        tasks = tasks.where(Task.role == TaskRole.BASELINE, Job.state == JobState.SUCCEEDED)
+        networks = select(TaskNetwork.network_key).where(TaskNetwork.task_id.in_(tasks))
+        genotypes = select(TaskGenotype.genotype_id).where(TaskGenotype.task_id.in_(tasks))
+        weights = select(Network.weights).where(Network.key.in_(networks))
+        seen = select(Task.seen_images).where(Task.id.in_(tasks), Task.seen_images.is_not(None))
+        wanted: dict[type[Base], ColumnElement[bool]] = {
+            Artifact: Artifact.digest.in_(weights) | Artifact.digest.in_(seen),
+            Task: Task.id.in_(tasks),
+            Network: Network.key.in_(networks),
+            TaskNetwork: TaskNetwork.task_id.in_(tasks),
+            GenotypeRow: GenotypeRow.id.in_(genotypes),
+            TaskGenotype: TaskGenotype.task_id.in_(tasks),
+            FisherSummary: FisherSummary.network_key.in_(networks),
+            Distance: Distance.source_network.in_(networks) & Distance.target_network.in_(networks),
+        }
+        rows = {name: self._rows(select(table).where(wanted[table])) for name, table in TABLES.items()}
+        for task in rows["tasks"]:
+            del task["job_id"]
+        for network in rows["networks"]:
+            network["test"] = None  # a look at test images belongs to the answer that it was made for
+        return rows
+
+    def import_rows(self, rows: Rows, *, prefix: str = "") -> Imported:
+        """Store what is not there yet; rows of equal content are shared, and nothing that is there changes.
+
+        Each new baseline gets a job that has succeeded, which says where it comes from.
+
+        Args:
+            rows: as `export_rows` gives them.
+            prefix: put before the name of every new baseline.
+
+        Raises:
+            NameTakenError: another baseline holds the name of a new one; nothing is stored.
+        """
+        there = set(self._session.scalars(select(Task.id).where(Task.id.in_([task["id"] for task in rows["tasks"]]))))
+        new = [{**task, "name": prefix + task["name"]} for task in rows["tasks"] if task["id"] not in there]
+        self._require_free(task["name"] for task in new)
+        fresh = {task["id"] for task in new}
+        genotype_ids = self._genotype_ids(rows["genotypes"])
+        stored: dict[str, Sequence[Mapping[str, Any]]] = {
+            **rows,
+            "tasks": [{**task, "job_id": self._finished_job(task["id"])} for task in new],
+            "task_networks": [link for link in rows["task_networks"] if link["task_id"] in fresh],
+            "task_genotypes": [
+                {**link, "genotype_id": genotype_ids.get(link["genotype_id"], link["genotype_id"])}
+                for link in rows["task_genotypes"]
+                if link["task_id"] in fresh
+            ],
+        }
+        for name, table in TABLES.items():
+            keep_first(self._session, table, stored[name])
+        known = [task["name"] for task in rows["tasks"] if task["id"] in there]
+        return Imported(tuple(task["name"] for task in new), tuple(known))
+
+    def _rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
+        found = self._session.scalars(statement)
+        return sorted(
+            ({column.key: getattr(row, column.key) for column in inspect(row).mapper.column_attrs} for row in found),
+            key=lambda row: [str(value) for value in row.values()],
+        )
+
+    def _require_free(self, names: Iterable[str]) -> None:
+        wanted = list(names)
+        held = self._session.scalars(
+            select(Task.name).where(Task.role == TaskRole.BASELINE, Task.name.in_(wanted)).order_by(Task.name)
+        )
+        for name in held:
+            raise NameTakenError(name)
+
+    def _genotype_ids(self, genotypes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """The ids under which genotypes of the same search are known here."""
+        known = self._session.execute(
+            select(GenotypeRow.search_key, GenotypeRow.position, GenotypeRow.id).where(
+                GenotypeRow.search_key.in_({genotype["search_key"] for genotype in genotypes})
+            )
+        )
+        here = {(search_key, position): id for search_key, position, id in known}
+        pairs = ((genotype["id"], here.get((genotype["search_key"], genotype["position"]))) for genotype in genotypes)
+        return {id: kept for id, kept in pairs if kept is not None}
+
+    def _finished_job(self, task_id: str) -> str:
+        job = Job(
+            id=new_id(),
+            kind=JobKind.REGISTER_TASK,
+            params={"task_id": task_id},
+            owner="local",
+            state=JobState.SUCCEEDED,
+            result={"task_id": task_id, "imported": True},
+            finished_at=DatabaseNow(),
+        )
+        self._session.add(job)
+        self._session.flush()
+        self._session.add(JobEvent(job_id=job.id, kind="state", data={"state": job.state.value, "attempt": 0}))
+        return job.id
