@@ -8,6 +8,7 @@ import time
 
 from worker.doorbell import Doorbell
 from worker.errors import BrokerUnavailableError
+from worker.heartbeat import beat
 from worker.messages import JobMessage
 from worker.parent_watch import exit_with_parent
 from worker.registry.errors import DatabaseUnavailableError
@@ -35,6 +36,7 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
                     sweep(engine)
                     next_sweep = time.monotonic() + settings.sweep_seconds
                 publish_due(engine, doorbell, settings.republish_seconds)
+                beat(settings.heartbeat_file)
             except DatabaseUnavailableError as error:
                 log.warning("the database is unavailable, trying again: %s", error)
             except BrokerUnavailableError as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ldnas.networks.names import ARCHITECTURES
+from worker.database_url import with_password_from, without_password
 from worker.errors import SettingsError
 
 DEFAULT_MAX_UPLOAD_BYTES = 4 * 2**30
@@ -35,6 +36,8 @@ class Settings:
     max_upload_bytes: int = DEFAULT_MAX_UPLOAD_BYTES
     admin_key_file: Path | None = None
     quota: int = 100
+    database_password_file: Path | None = None
+    heartbeat_file: Path | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -46,9 +49,11 @@ class Settings:
         present = {name: value for name, value in environ.items() if value.strip()}
         home = Path(present.get("LDNAS_HOME", "var")).expanduser().absolute()
         roots = present.get("LDNAS_DATASET_ROOTS", str(home / "datasets")).split(os.pathsep)
+        database_url = _url(present, "LDNAS_DATABASE_URL", f"sqlite:///{home / 'ldnas.sqlite3'}", _DATABASES)
+        password_file = _file(present, "LDNAS_DATABASE_PASSWORD_FILE")
         return cls(
             home=home,
-            database_url=_url(present, "LDNAS_DATABASE_URL", f"sqlite:///{home / 'ldnas.sqlite3'}", _DATABASES),
+            database_url=with_password_from(password_file, database_url) if password_file else database_url,
             broker_url=_url(present, "LDNAS_BROKER_URL", "filesystem://", _BROKERS),
             artifact_url=_folder(present, "LDNAS_ARTIFACT_URL", str(home / "artifacts")),
             dataset_roots=tuple(Path(root).expanduser().absolute() for root in roots if root),
@@ -61,13 +66,18 @@ class Settings:
             max_upload_bytes=_bytes(present, "LDNAS_MAX_UPLOAD_BYTES", DEFAULT_MAX_UPLOAD_BYTES),
             admin_key_file=_file(present, "LDNAS_ADMIN_KEY_FILE"),
             quota=_whole(present, "LDNAS_QUOTA", 100, least=0, most=1_000_000),
+            database_password_file=password_file,
+            heartbeat_file=_file(present, "LDNAS_HEARTBEAT_FILE"),
         )
 
     def as_environment(self) -> dict[str, str]:
         """The variables that give a child process exactly these settings (no network = an empty variable)."""
+        # What a file holds stays out of the environment, which is read more easily.
+        database_url = without_password(self.database_url) if self.database_password_file else self.database_url
         return {
             "LDNAS_HOME": str(self.home),
-            "LDNAS_DATABASE_URL": self.database_url,
+            "LDNAS_DATABASE_URL": database_url,
+            "LDNAS_DATABASE_PASSWORD_FILE": str(self.database_password_file or ""),
             "LDNAS_BROKER_URL": self.broker_url,
             "LDNAS_ARTIFACT_URL": self.artifact_url,
             "LDNAS_DATASET_ROOTS": os.pathsep.join(map(str, self.dataset_roots)),
@@ -80,6 +90,7 @@ class Settings:
             "LDNAS_MAX_UPLOAD_BYTES": str(self.max_upload_bytes),
             "LDNAS_ADMIN_KEY_FILE": str(self.admin_key_file or ""),
             "LDNAS_QUOTA": str(self.quota),
+            "LDNAS_HEARTBEAT_FILE": str(self.heartbeat_file or ""),
         }
 
     @property

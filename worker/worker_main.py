@@ -16,6 +16,7 @@ from celery import Celery
 from celery.signals import worker_shutting_down
 
 from worker.app import make_celery
+from worker.consumer_heartbeat import ConsumerHeartbeat
 from worker.errors import InvalidMessageError
 from worker.messages import RUN_JOB, JobMessage
 from worker.parent_watch import exit_with_parent
@@ -83,6 +84,7 @@ def serve(settings: Settings, devices: Sequence[str], *, runner_command: Sequenc
     app = make_celery(settings)
     engine = open_engine(settings.database_url)
     register_task(app, settings, engine, stopping, devices=devices, runner_command=runner_command)
+    app.steps["consumer"].add(ConsumerHeartbeat)
     worker = app.Worker(
         pool="threads",
         concurrency=len(devices),
@@ -92,6 +94,7 @@ def serve(settings: Settings, devices: Sequence[str], *, runner_command: Sequenc
         hostname=f"ldnas-{os.getpid()}@{socket.gethostname()}",
         loglevel="INFO",
         quiet=True,
+        heartbeat_file=settings.heartbeat_file,
     )
     worker.start()
     engine.dispose()

@@ -41,6 +41,7 @@ def test_a_child_process_gets_the_same_settings() -> None:
             "LDNAS_MAX_UPLOAD_BYTES": "1000000",
             "LDNAS_ADMIN_KEY_FILE": "/run/secrets/admin",
             "LDNAS_QUOTA": "7",
+            "LDNAS_HEARTBEAT_FILE": "/run/heartbeat",
         }
     )
     assert settings.artifact_url == "/srv/artifacts"

@@ -1,0 +1,62 @@
+"""What an image's Dockerfile installs, told by the packages of this environment."""
+
+import re
+import tomllib
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.deployment.compose import ROOT
+
+_PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+_OURS = {"ldnas", "worker", "service", "migrations"}
+
+
+def extra_of(dockerfile: str) -> str:
+    """The extra of this project that the image installs."""
+    (extra,) = re.findall(r'pip install [^\n]*"\.\[(\w+)\]"', (ROOT / dockerfile).read_text(encoding="utf-8"))
+    return str(extra)
+
+
+@cache
+def distributions(dockerfile: str) -> frozenset[str]:
+    """The names of every distribution in the image, those that others bring included."""
+    found: set[str] = set()
+    waiting = [("ldnas", extra_of(dockerfile))]
+    seen: set[tuple[str, str]] = set()
+    while waiting:
+        name, extra = waiting.pop()
+        if (name, extra) in seen:
+            continue
+        seen.add((name, extra))
+        found.add(name)
+        for text in _requirements(name):
+            wanted = Requirement(text)
+            if wanted.marker is None or wanted.marker.evaluate({"extra": extra}):
+                needed = canonicalize_name(wanted.name)
+                waiting += [(needed, part) for part in ("", *wanted.extras)]
+    return frozenset(found)
+
+
+def _requirements(name: str) -> list[str]:
+    if name == "ldnas":
+        # Not what is installed: that may be older than the file.
+        extras = _PROJECT["optional-dependencies"].items()
+        with_markers = [f'{text} ; extra == "{extra}"' for extra, texts in extras for text in texts]
+        return [*_PROJECT["dependencies"], *with_markers]
+    try:
+        return requires(name) or []
+    except PackageNotFoundError:  # for another Python or platform than this one
+        return []
+
+
+def absent_modules(dockerfile: str) -> set[str]:
+    """The modules of this environment that the image does not have."""
+    present = distributions(dockerfile)
+    return {
+        module
+        for module, owners in packages_distributions().items()
+        if module not in _OURS and not {canonicalize_name(owner) for owner in owners} & present
+    }

@@ -1,0 +1,189 @@
+"""The compose file keeps its specification's schema and the rules that a schema cannot say."""
+
+import copy
+import json
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.deployment.compose import COMPOSE_FILE, ROOT, load
+from tests.deployment.lint import problems
+
+Edit = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    return load()
+
+
+def schema_check(path: Path) -> subprocess.CompletedProcess[str]:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(path)]
+    return subprocess.run(check, capture_output=True, text=True)
+
+
+def test_the_compose_file_keeps_the_schema_of_its_specification() -> None:
+    checked = schema_check(COMPOSE_FILE)
+    assert checked.returncode == 0, checked.stdout
+
+
+def device(services: dict[str, Any]) -> dict[str, Any]:
+    """What the GPU worker reserves."""
+    return services["worker-gpu"]["deploy"]["resources"]["reservations"]["devices"][0]
+
+
+MALFORMED: dict[str, tuple[Edit, str]] = {
+    "misspelt key": (lambda s: s["api"].update(heathcheck={}), "heathcheck"),
+    "wrong type": (lambda s: s["worker"].update(restart=["unless-stopped"]), "restart"),
+    "no capabilities": (lambda s: device(s).pop("capabilities"), "capabilities"),
+}
+
+
+@pytest.mark.parametrize("seed", MALFORMED)
+def test_the_schema_refuses_what_is_malformed(seed: str, compose: dict[str, Any], tmp_path: Path) -> None:
+    edit, named = MALFORMED[seed]
+    broken = copy.deepcopy(compose)
+    edit(broken["services"])
+    path = tmp_path / "docker-compose.yml"
+    path.write_text(json.dumps(broken))
+    checked = schema_check(path)
+    assert checked.returncode == 1
+    assert named in checked.stdout
+
+
+def test_the_compose_file_keeps_our_rules(compose: dict[str, Any]) -> None:
+    assert problems(compose) == []
+
+
+SEEDED: dict[str, tuple[Edit, str]] = {
+    "unknown dependency": (
+        lambda s: s["api"]["depends_on"].update(rabbit={"condition": "service_healthy"}),
+        "api: depends on the unknown service rabbit",
+    ),
+    "unknown condition": (
+        lambda s: s["api"]["depends_on"]["redis"].update(condition="service_ready"),
+        "api: waits for redis under the unknown condition service_ready",
+    ),
+    "health of what has no check": (
+        lambda s: s["postgres"].pop("healthcheck"),
+        "migrate: waits for the health of postgres, which has no healthcheck",
+    ),
+    "the end of what runs on": (
+        lambda s: s["worker"]["depends_on"]["redis"].update(condition="service_completed_successfully"),
+        "worker: waits for redis under service_completed_successfully, which does not suit how it runs",
+    ),
+    "a start that says nothing of the end": (
+        lambda s: s["api"]["depends_on"]["migrate"].update(condition="service_started"),
+        "api: waits for migrate under service_started, which does not suit how it runs",
+    ),
+    "a dependency of another profile": (
+        lambda s: s["redis"].update(profiles=["gpu"]),
+        "api: depends on redis, which its profiles do not start",
+    ),
+    "undeclared volume": (
+        lambda s: s["worker"]["volumes"].append("cache:/cache"),
+        "worker: volumes has the undeclared cache",
+    ),
+    "undeclared secret": (lambda s: s["api"]["secrets"].append("tls"), "api: secrets has the undeclared tls"),
+    "undeclared network": (lambda s: s["redis"].update(networks=["back"]), "redis: networks has the undeclared back"),
+    "unused volume": (lambda s: s["postgres"].pop("volumes"), "volumes: nothing uses database"),
+    "duration without a unit": (
+        lambda s: s["worker"].update(stop_grace_period="30"),
+        "worker: stop_grace_period: '30' is no duration",
+    ),
+    "duration with an unknown unit": (
+        lambda s: s["api"]["healthcheck"].update(interval="15 seconds"),
+        "api: interval: '15 seconds' is no duration",
+    ),
+    "no healthcheck": (lambda s: s["dispatcher"].pop("healthcheck"), "dispatcher: has no healthcheck"),
+    "a healthcheck that may take for ever": (
+        lambda s: s["worker"]["healthcheck"].pop("timeout"),
+        "worker: its healthcheck leaves timeout open",
+    ),
+    "not started again": (lambda s: s["api"].update(restart="always"), "api: is not started again when it ends"),
+    "no grace": (lambda s: s["worker-gpu"].pop("stop_grace_period"), "worker-gpu: has no stop_grace_period"),
+    "writable root": (lambda s: s["api"].update(read_only=False), "api: its root can be written to"),
+    "capabilities": (lambda s: s["postgres"].update(cap_add=["CHOWN"]), "postgres: keeps capabilities"),
+    "privileges": (lambda s: s["worker"].pop("security_opt"), "worker: may gain privileges"),
+    "root": (lambda s: s["postgres"].pop("user"), "postgres: runs as root, or as a user that is no number"),
+    "published to all": (
+        lambda s: s["redis"].update(ports=["6379:6379"]),
+        "redis: publishes 6379:6379 beyond loopback",
+    ),
+    "latest image": (lambda s: s["redis"].update(image="redis"), "redis: its image names no version"),
+    "misspelt setting": (
+        lambda s: s["api"]["environment"].update(LDNAS_HOSTS="0.0.0.0"),
+        "api: LDNAS_HOSTS is no setting",
+    ),
+    "password in the environment": (
+        lambda s: s["postgres"]["environment"].update(POSTGRES_PASSWORD="x"),
+        "postgres: POSTGRES_PASSWORD holds a secret that belongs into a file",
+    ),
+    "password in a URL": (
+        lambda s: s["api"]["environment"].update(LDNAS_BROKER_URL="redis://:x@redis:6379/0"),
+        "api: LDNAS_BROKER_URL holds a password",
+    ),
+    "a secret that is not given": (
+        lambda s: s["dispatcher"].pop("secrets"),
+        "dispatcher: LDNAS_DATABASE_PASSWORD_FILE names a secret that the service is not given",
+    ),
+    "a heartbeat that containers share": (
+        lambda s: s["worker"]["environment"].update(LDNAS_HEARTBEAT_FILE="/var/lib/ldnas/heartbeat"),
+        "worker: its heartbeat lies on no file system of its own",
+    ),
+    "a home that is not kept": (
+        lambda s: s["worker"].update(volumes=s["worker"]["volumes"][1:]),
+        "worker: cannot write to LDNAS_HOME",
+    ),
+    "no images to learn from": (
+        lambda s: s["api"].update(volumes=s["api"]["volumes"][:1]),
+        "api: has no volume at LDNAS_DATASET_ROOTS",
+    ),
+    "unknown host": (
+        lambda s: s["api"]["environment"].update(LDNAS_BROKER_URL="redis://valkey:6379/0"),
+        "api: LDNAS_BROKER_URL names the unknown host valkey",
+    ),
+    "no network in common": (
+        lambda s: s["worker"].update(networks=["outside"]),
+        "worker: shares no network with postgres",
+    ),
+    "count beside device_ids": (
+        lambda s: device(s).update(device_ids=["0"]),
+        "worker-gpu: a device reservation has either count or device_ids",
+    ),
+    "no GPU among the capabilities": (
+        lambda s: device(s).update(capabilities=["utility"]),
+        "worker-gpu: a device reservation lacks the capability gpu",
+    ),
+    "another driver": (
+        lambda s: device(s).update(driver="cdi"),
+        "worker-gpu: a device reservation names a driver other than nvidia",
+    ),
+    "no reservation": (lambda s: s["worker-gpu"].pop("deploy"), "worker-gpu: is for GPUs and reserves none"),
+}
+
+
+@pytest.mark.parametrize("seed", SEEDED)
+def test_each_rule_finds_what_breaks_it(seed: str, compose: dict[str, Any]) -> None:
+    edit, problem = SEEDED[seed]
+    broken = copy.deepcopy(compose)
+    edit(broken["services"])
+    assert problem in problems(broken)
+
+
+def test_a_folder_of_the_host_can_take_the_place_of_the_images_volume() -> None:
+    compose = load({"LDNAS_DATASETS": "/srv/images"})
+    for name in ("api", "worker", "worker-gpu"):
+        assert "/srv/images:/datasets:ro" in compose["services"][name]["volumes"]
+    assert problems(compose) == ["volumes: nothing uses datasets"]
+
+
+def test_the_images_carry_the_version_of_this_program(compose: dict[str, Any]) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"].partition(".dev")[0]
+    ours = {service["image"] for service in compose["services"].values() if "build" in service}
+    assert ours == {f"ldnas-api:{version}", f"ldnas-worker:{version}"}

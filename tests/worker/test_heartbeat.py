@@ -1,0 +1,106 @@
+"""A dispatcher and a worker tell a health check that they work, and are silent where they cannot."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worker import worker_main
+from worker.dispatcher import run_dispatcher
+from worker.heartbeat import FRESH_SECONDS, beat
+from worker.registry.session import Engine
+from worker.settings import Settings
+
+PATIENCE_SECONDS = 30.0
+
+
+def health_check(file: Path | None) -> subprocess.CompletedProcess[str]:
+    """What a container runs."""
+    environment = {**os.environ, "LDNAS_HEARTBEAT_FILE": str(file or "")}
+    return subprocess.run([sys.executable, "-m", "worker.heartbeat"], env=environment, capture_output=True, text=True)
+
+
+def comes_true(look: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not look() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return look()
+
+
+def test_a_fresh_file_is_health_and_an_old_or_absent_one_is_not(tmp_path: Path) -> None:
+    file = tmp_path / "heartbeat"
+    assert health_check(file).returncode == 1
+    beat(file)
+    assert health_check(file).returncode == 0
+    old = time.time() - FRESH_SECONDS - 5
+    os.utime(file, (old, old))
+    checked = health_check(file)
+    assert checked.returncode == 1
+    assert str(file) in checked.stderr
+
+
+def test_without_a_file_there_is_no_beat_and_no_health() -> None:
+    beat(None)
+    checked = health_check(None)
+    assert (checked.returncode, checked.stderr) == (1, "LDNAS_HEARTBEAT_FILE is not set\n")
+
+
+@contextmanager
+def dispatching(settings: Settings) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=run_dispatcher, args=(settings, stop))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_dispatcher_beats_round_after_round(settings: Settings, engine: Engine, tmp_path: Path) -> None:
+    file = tmp_path / "heartbeat"
+    with dispatching(replace(settings, heartbeat_file=file)):
+        assert comes_true(file.exists)
+        file.unlink()
+        assert comes_true(file.exists)
+
+
+def test_a_dispatcher_without_a_database_does_not_beat(
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "heartbeat"
+    nowhere = f"sqlite:///{tmp_path}/absent/ldnas.sqlite3"
+    with dispatching(replace(settings, heartbeat_file=file, database_url=nowhere)):
+        assert comes_true(lambda: caplog.text.count("the database is unavailable") >= 2)
+    assert not file.exists()
+
+
+def test_a_worker_gives_its_consumer_the_file(
+    settings: Settings, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That it beats over a real broker, and no longer without one, is seen in tests/deployment."""
+    given: dict[str, Any] = {}
+
+    class Worker:
+        exitcode = 0
+
+        def __init__(self, **options: Any) -> None:
+            given.update(options)
+
+        def start(self) -> None:
+            return
+
+    app = worker_main.make_celery(settings)
+    monkeypatch.setattr(app, "Worker", Worker)
+    monkeypatch.setattr(worker_main, "make_celery", lambda settings: app)
+    worker_main.serve(replace(settings, heartbeat_file=tmp_path / "heartbeat"), ["cpu"])
+    assert given["heartbeat_file"] == tmp_path / "heartbeat"
+    assert worker_main.ConsumerHeartbeat in app.steps["consumer"]
