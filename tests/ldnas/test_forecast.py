@@ -60,6 +60,21 @@ class WarmingStrategy:
         NOW[0] += (3.0 if self.config.warm_up else 8.0) * len(problem.train) / 40
 
 
+@dataclass(frozen=True)
+class DroppingConfig:
+    drop_lost: bool = True
+
+
+@dataclass(frozen=True)
+class DroppingStrategy:
+    """10 seconds for an iteration on 40 images to its last round; none where candidates leave."""
+
+    config: DroppingConfig = DroppingConfig()
+
+    def search(self, problem, **rest):
+        NOW[0] += 0.0 if self.config.drop_lost else len(problem.train) / 4
+
+
 def images(count: int) -> ImageSet:
     return ImageSet(torch.zeros(count, 3, 8, 8, dtype=torch.uint8), torch.arange(count) % 2)
 
@@ -104,6 +119,12 @@ def test_iterations_after_a_warm_up_are_timed_by_themselves(iterations: int, sec
     strategy: Any = WarmingStrategy()
     found = foretell_search(strategy, problem(40), iterations=iterations, batch_size=10, seed=0, clock=lambda: NOW[0])
     assert found == pytest.approx(seconds)
+
+
+def test_an_iteration_that_candidates_leave_takes_what_that_leaves_of_all_rounds_in_the_mean() -> None:
+    strategy: Any = DroppingStrategy()
+    found = foretell_search(strategy, problem(40), iterations=2, batch_size=10, seed=0, clock=lambda: NOW[0])
+    assert found == pytest.approx((6.5, 6.5))
 
 
 def test_an_epoch_is_three_batches_scaled_to_all_images_once_a_first_pass_has_warmed_up() -> None:
