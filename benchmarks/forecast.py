@@ -174,12 +174,12 @@ def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
             "job_of_seconds": _spread([_ratio(row, "job") for row in bound]),
         },
         "seconds_used_over_asked": {
-            **_spread(used),
+            **_range(used),
             "share_at_most_1.1": statistics.fmean(ratio <= OVERRUN for ratio in used),
             "share_within_0.9_and_1.1": statistics.fmean(2 - OVERRUN <= ratio <= OVERRUN for ratio in used),
         },
-        "export_seconds": _spread([row["actual"]["export"] for row in rows]),
-        "wall_over_cpu_seconds": _spread([row["wall_seconds"] / row["cpu_seconds"] for row in rows]),
+        "export_seconds": _range([row["actual"]["export"] for row in rows]),
+        "wall_over_cpu_seconds": _range([row["wall_seconds"] / row["cpu_seconds"] for row in rows]),
     }
 
 
@@ -191,14 +191,13 @@ def _rest(seconds: dict[str, float]) -> float:
     return seconds["job"] - seconds["spent"]
 
 
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    near = [1 / FACTOR <= value <= FACTOR for value in values]
-    return {
-        "least": min(values),
-        "median": statistics.median(values),
-        "largest": max(values),
-        "share_within_1.5": statistics.fmean(near),
-    }
+def _spread(ratios: Sequence[float]) -> dict[str, float]:
+    near = [1 / FACTOR <= ratio <= FACTOR for ratio in ratios]
+    return {**_range(ratios), "share_within_1.5": statistics.fmean(near)} if ratios else {}
+
+
+def _range(values: Sequence[float]) -> dict[str, float]:
+    return {"least": min(values), "median": statistics.median(values), "largest": max(values)} if values else {}
 
 
 def write_subset(source: Path, target: Path) -> None:
