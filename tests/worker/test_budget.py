@@ -9,10 +9,11 @@ from worker.artifacts import open_store
 from worker.registry.models import Job
 from worker.registry.session import Engine, reading
 from worker.settings import Settings
+from worker.stages.answer import Answer
 from worker.stages.budget import EXPORT_SECONDS, LEAST_SEARCH_SECONDS, Forecast, divide
 from worker.stages.checkpoints import Checkpoints
 from worker.stages.context import TELL_COST_SECONDS, JobContext
-from worker.stages.recommendation import PLAN, _RecommendationJob
+from worker.stages.recommendation import PLAN
 
 
 def forecast(budget: float | None, spent: float = 10.0) -> Forecast:
@@ -79,8 +80,8 @@ def test_the_seconds_of_an_attempt_that_was_killed_inside_a_stage_are_counted(
         with reading(engine) as registry:
             return registry.recommendations.get("one").document["cost"]["stage_seconds"]["fit"]
 
-    attempt = _RecommendationJob(context, "one", "target-of-one")
-    context.tell_cost = attempt._tell_cost
+    attempt = Answer(context, "one")
+    context.tell_cost = attempt.tell_cost
     with context.stage("fit"):
         now[0] += TELL_COST_SECONDS + 1
         context.progress(0.1, "network 1 of 3")
@@ -91,5 +92,5 @@ def test_the_seconds_of_an_attempt_that_was_killed_inside_a_stage_are_counted(
         now[0] += TELL_COST_SECONDS
         context.progress(0.3, "network 1 of 3")
         # Killed here. The next attempt begins with what the answer says.
-        spent = _RecommendationJob(context, "one", "target-of-one")._spent
+        spent = Answer(context, "one")._spent
     assert spent["fit"] == 2 * TELL_COST_SECONDS + 2

@@ -15,7 +15,7 @@ from worker import runner
 from worker.endings import Ending
 from worker.registry.models import JobState
 from worker.registry.session import Engine, reading, unit_of_work
-from worker.stages import fitting, recommendation
+from worker.stages import fitting, space
 from worker.stages.resolve import ResolvedTask
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
@@ -172,7 +172,7 @@ def test_a_baseline_that_comes_between_two_attempts_does_not_change_the_answer(
     finish(first)
     job_id = add_recommendation(labels=ACROSS)
     with monkeypatch.context() as broken:
-        broken.setattr(recommendation, "measure_column", lose_the_disk)
+        broken.setattr(space, "measure_column", lose_the_disk)
         assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RELEASED
     late = add_task("too late", labels={"groups": [["down"]], "rest": True, "balance": False})
     give("too late", CONVOLUTIONS)
