@@ -44,7 +44,7 @@ from ldnas.space.space import FULL_SPACE
 from ldnas.train import TrainConfig, fit
 
 DATASETS = ("mnist", "cifar10")
-DRAWS = 7
+DRAWS = 6
 SIZES = (93, 52, 29, 17, 9)
 JUDGES_OF_A_CLASS = 400
 IMAGE_SIZE = 16
