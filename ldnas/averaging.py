@@ -1,5 +1,6 @@
 """The exponential average of a network's weights over the steps of its training."""
 
+import math
 from collections.abc import Mapping
 from typing import Self
 
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from ldnas.data.preprocessing import normalise
 from ldnas.data.task_data import ImageSet
+from ldnas.memory import MicroBatches, even_parts
 
 _BATCH = 256
 
@@ -42,7 +44,9 @@ class WeightAverage:
         torch._foreach_lerp_(list(self._weights.values()), new, self._share)
 
     @torch.no_grad()
-    def put_into(self, network: nn.Module, images: ImageSet, generator: torch.Generator) -> None:
+    def put_into(
+        self, network: nn.Module, images: ImageSet, generator: torch.Generator, *, micro_batches: MicroBatches
+    ) -> None:
         """Makes the average the network's weights, and its batch norms those of these weights on `images`.
 
         The averages of the steps' own statistics belong to no network; they are taken anew, each batch weighing alike,
@@ -54,12 +58,18 @@ class WeightAverage:
             return
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
-            norm.reset_running_stats()
             norm.momentum = None
         network.train()
-        order = torch.randperm(len(images), generator=generator)
+        order = torch.randperm(len(images), generator=generator).to(images.images.device)
         # Equal parts, so that no remainder of a few images weighs as much as a whole batch.
-        for chosen in order.chunk(max(1, round(len(images) / _BATCH))):
-            network(normalise(images.images[chosen.to(images.images.device)]))
+        most = math.ceil(len(images) / max(1, round(len(images) / _BATCH)))
+
+        def attempt(size: int) -> None:
+            for norm in norms:
+                norm.reset_running_stats()
+            for chosen in order.split(size) if size == most else even_parts(order, size):
+                network(normalise(images.images[chosen]))
+
+        micro_batches.run(most, attempt, network=network, image_size=images.images.shape[-1])
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

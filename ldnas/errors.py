@@ -22,6 +22,7 @@ LdnasError
     ├── InvalidSearchError        a search setting cannot be met
     ├── ImpossibleConstraintError no cell of the search space keeps a limit on size, work or latency
     ├── DivergedNetworkError      a trained network gives numbers that are not finite
+    ├── OutOfMemoryError          memory does not suffice for a network and one image
     └── UnsupportedLayerError     a Fisher diagonal was asked of a layer that it cannot treat exactly
 """
 
@@ -139,6 +140,10 @@ class ImpossibleConstraintError(RefusedError):
 
 class DivergedNetworkError(RefusedError):
     """A trained network gives numbers that are not finite."""
+
+
+class OutOfMemoryError(RefusedError):
+    """Memory does not suffice for a network and one image, or the fewest that it can train on; says how much it was."""
 
 
 class UnsupportedLayerError(RefusedError):

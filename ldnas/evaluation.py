@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from ldnas.data.preprocessing import normalise
 from ldnas.data.task_data import ImageSet
+from ldnas.memory import MicroBatches
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,20 +34,32 @@ class Evaluation:
     probabilities: Tensor
 
 
-def predict_logits(network: nn.Module, images: ImageSet, *, batch_size: int = 256) -> Tensor:
-    """Logits `[N, classes]` in eval mode, on the network's device, without gradients."""
+def predict_logits(
+    network: nn.Module, images: ImageSet, *, batch_size: int = 256, micro_batches: MicroBatches | None = None
+) -> Tensor:
+    """Logits `[N, classes]` in eval mode, on the network's device, without gradients.
+
+    Raises:
+        OutOfMemoryError: memory does not suffice for one image.
+    """
     device = next(network.parameters()).device
     was_training = network.training
     network.eval()
-    with torch.no_grad():
-        logits = [network(normalise(chunk.to(device))) for chunk in images.images.split(batch_size)]
+
+    @torch.no_grad()
+    def attempt(size: int) -> Tensor:
+        return torch.cat([network(normalise(chunk.to(device))) for chunk in images.images.split(size)])
+
+    most = max(1, min(batch_size, len(images)))
+    logits = (micro_batches or MicroBatches()).run(most, attempt, network=network, image_size=images.images.shape[-1])
     network.train(was_training)
-    return torch.cat(logits)
+    return logits
 
 
-def evaluate(network: nn.Module, images: ImageSet) -> Evaluation:
-    """What a network does on `images`."""
-    return evaluate_logits(predict_logits(network, images).cpu(), images.labels.cpu())
+def evaluate(network: nn.Module, images: ImageSet, *, micro_batches: MicroBatches | None = None) -> Evaluation:
+    """What a network does on `images`; see `predict_logits`."""
+    logits = predict_logits(network, images, micro_batches=micro_batches)
+    return evaluate_logits(logits.cpu(), images.labels.cpu())
 
 
 def evaluate_logits(logits: Tensor, labels: Tensor) -> Evaluation:

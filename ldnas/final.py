@@ -8,6 +8,7 @@ from ldnas.augmentation import Augmentation
 from ldnas.data.search_split import ENOUGH_IMAGES
 from ldnas.data.task_data import ImageSet
 from ldnas.intervals import wilson_interval
+from ldnas.memory import MicroBatches
 from ldnas.mirror import is_colour, mirroring_keeps_class
 from ldnas.objectives import require_objective
 from ldnas.train import TrainConfig
@@ -52,7 +53,9 @@ class DataFacts:
         return max(self.class_images) / max(1, min(self.class_images))
 
 
-def data_facts(train: ImageSet, validation: ImageSet, *, classes: int, seed: int) -> DataFacts:
+def data_facts(
+    train: ImageSet, validation: ImageSet, *, classes: int, seed: int, micro_batches: MicroBatches | None = None
+) -> DataFacts:
     """The facts of a task's training and validation images.
 
     Colour images cost a short training of a small network, which tells whether they may be mirrored
@@ -64,7 +67,7 @@ def data_facts(train: ImageSet, validation: ImageSet, *, classes: int, seed: int
         validation_images=len(validation),
         image_size=train.images.shape[-1],
         colour=colour,
-        mirrors=colour and mirroring_keeps_class(train, validation, seed=seed),
+        mirrors=colour and mirroring_keeps_class(train, validation, seed=seed, micro_batches=micro_batches),
     )
 
 

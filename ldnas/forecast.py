@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ldnas.data.task_data import ImageSet
+from ldnas.memory import MicroBatches
 from ldnas.mirror import EXAMINATION, examined, is_colour
 from ldnas.networks.build import build_network
 from ldnas.search.base import SearchBudget, SearchProblem, Strategy
@@ -80,14 +81,26 @@ def foretell_iteration(
 
 
 def seconds_of_epoch(
-    network: nn.Module, train: ImageSet, config: TrainConfig, *, clock: Clock = time.monotonic
+    network: nn.Module,
+    train: ImageSet,
+    config: TrainConfig,
+    *,
+    clock: Clock = time.monotonic,
+    micro_batches: MicroBatches | None = None,
 ) -> float:
     """Seconds of one pass of `fit` over the training images, from some batches; the network stays as it is."""
     part = train.subset(torch.arange(min(len(train), _BATCHES * config.batch_size), device=train.labels.device))
     ends: list[float] = []
     # The first pass warms up caches and allocators, the second is timed.
     short = replace(config, epochs=2, minimum_steps=0)
-    fit(copy.deepcopy(network), part, config=short, seed=0, on_epoch=lambda state: ends.append(clock()))
+    fit(
+        copy.deepcopy(network),
+        part,
+        config=short,
+        seed=0,
+        on_epoch=lambda state: ends.append(clock()),
+        micro_batches=micro_batches,
+    )
     return (ends[1] - ends[0]) * len(train) / len(part)
 
 
@@ -97,17 +110,21 @@ def foretell_epoch(problem: SearchProblem, config: TrainConfig, *, seed: int, cl
     for number in range(_SAMPLED_CELLS):
         cell = problem.sample(random.Random(derive_seed(seed, "forecast", number)))
         network = build_cell_network(cell, problem.skeleton, seed=0).to(problem.train.labels.device)
-        times.append(seconds_of_epoch(network, problem.train, config, clock=clock))
+        own = seconds_of_epoch(network, problem.train, config, clock=clock, micro_batches=problem.micro_batches)
+        times.append(own)
     return sum(times) / len(times)
 
 
-def foretell_mirroring(train: ImageSet, *, clock: Clock = time.monotonic) -> float:
+def foretell_mirroring(
+    train: ImageSet, *, clock: Clock = time.monotonic, micro_batches: MicroBatches | None = None
+) -> float:
     """Seconds that it takes to find out whether the training images may be mirrored; none where they are grey."""
     if not is_colour(train):
         return 0.0
     part = examined(train, seed=0)
     network = build_network("small_cnn", classes=int(part.labels.max()) + 1, seed=0).to(part.labels.device)
-    return EXAMINATION.epochs_for(len(part)) * seconds_of_epoch(network, part, EXAMINATION, clock=clock)
+    own = seconds_of_epoch(network, part, EXAMINATION, clock=clock, micro_batches=micro_batches)
+    return EXAMINATION.epochs_for(len(part)) * own
 
 
 def affordable_epochs(epochs: int, seconds_each: float, seconds_left: float) -> int:

@@ -8,6 +8,7 @@ import torch
 from ldnas.data.task_data import ImageSet
 from ldnas.evaluation import evaluate
 from ldnas.intervals import wilson_interval
+from ldnas.memory import MicroBatches
 from ldnas.networks.build import build_network
 from ldnas.seeding import derive_seed
 from ldnas.train import TrainConfig, fit
@@ -27,23 +28,29 @@ def is_colour(images: ImageSet) -> bool:
     return bool((images.images != images.images[:, :1]).any())
 
 
-def mirroring_keeps_class(train: ImageSet, validation: ImageSet, *, seed: int) -> bool:
+def mirroring_keeps_class(
+    train: ImageSet, validation: ImageSet, *, seed: int, micro_batches: MicroBatches | None = None
+) -> bool:
     """Whether a network that has never seen a mirrored image recognises the mirror images too.
 
     A small network learns up to 2000 training images as they are, at 32 pixels at most. Of the validation images that
     it recognises, at least 1 - `LARGEST_LOSS` have to be recognised mirrored, within the 95 % interval that their
     number leaves; so a few images stop the flip only where they speak clearly against it. A network that recognises
     nothing says nothing: then no.
+
+    Raises:
+        OutOfMemoryError: memory does not suffice for the fewest images that the network can train on.
     """
+    micro_batches = micro_batches or MicroBatches()
     train, validation = examined(train, seed=seed), _small(validation)
     classes = int(torch.cat([train.labels, validation.labels]).max()) + 1
     network = build_network("small_cnn", classes=classes, seed=derive_seed(seed, "mirror network"))
     network.to(train.labels.device)
-    fit(network, train, config=EXAMINATION, seed=seed)
+    fit(network, train, config=EXAMINATION, seed=seed, micro_batches=micro_batches)
     labels = validation.labels.cpu()
     mirrored = ImageSet(validation.images.flip(3), validation.labels)
-    right = evaluate(network, validation).predictions == labels
-    right_mirrored = evaluate(network, mirrored).predictions == labels
+    right = evaluate(network, validation, micro_batches=micro_batches).predictions == labels
+    right_mirrored = evaluate(network, mirrored, micro_batches=micro_batches).predictions == labels
     recognised = int(right.sum())
     if recognised == 0:
         return False

@@ -13,6 +13,7 @@ from ldnas.averaging import WeightAverage
 from ldnas.data.preprocessing import normalise
 from ldnas.data.task_data import ImageSet
 from ldnas.evaluation import Evaluation, evaluate, evaluate_logits, predict_logits
+from ldnas.memory import MicroBatches
 from ldnas.seeding import derive_seed
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "fit",
     "iterate_minibatches",
     "predict_logits",
+    "shuffled_batches",
 ]
 
 
@@ -76,15 +78,20 @@ class FitState:
 def iterate_minibatches(
     images: ImageSet, batch_size: int, generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Normalised inputs `[B, 3, S, S]` and labels `[B]` in a shuffled order, every image once.
+    """Normalised inputs `[B, 3, S, S]` and labels `[B]` in a shuffled order; see `shuffled_batches`."""
+    for chosen in shuffled_batches(images, batch_size, generator):
+        yield normalise(images.images[chosen]), images.labels[chosen]
+
+
+def shuffled_batches(images: ImageSet, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """The images' numbers `[B]` in a shuffled order, every image once, on the device of the images.
 
     A last batch of a single image is left out: batch norm cannot be trained on it.
     """
     order = torch.randperm(len(images), generator=generator)
     for chosen in order.split(batch_size):
         if len(chosen) > 1 or len(images) == 1:
-            chosen = chosen.to(images.labels.device)
-            yield normalise(images.images[chosen]), images.labels[chosen]
+            yield chosen.to(images.labels.device)
 
 
 def class_weights(labels: Tensor, exponent: float) -> Tensor:
@@ -105,12 +112,18 @@ def fit(
     seed: int,
     state: FitState | None = None,
     on_epoch: Callable[[FitState], None] | None = None,
+    micro_batches: MicroBatches | None = None,
 ) -> None:
     """Fits `network` in place on `train` (training images only), and leaves it in eval mode.
 
     Every epoch draws from seeds of its own, so going on from the `state` that `on_epoch` was given
     repeats an unbroken run exactly (same host, build and number of threads). What `on_epoch` raises ends the fit.
+    Where memory does not suffice for a batch, its gradients come from parts of it; see `MicroBatches`.
+
+    Raises:
+        OutOfMemoryError: memory does not suffice for the smallest parts.
     """
+    micro_batches = micro_batches or MicroBatches()
     device = next(network.parameters()).device
     train = train.to(device)
     network.to(memory_format=torch.channels_last)
@@ -121,18 +134,15 @@ def fit(
         network.load_state_dict(state.network)
         optimizer.load_state_dict(state.optimizer)
     average = _begin_average(network, config, steps=epochs * steps, state=state)
-    loss_of = _loss(train.labels, config, device)
     for epoch in range(state.epoch if state else 0, epochs):
         network.train()
         generator = torch.Generator().manual_seed(derive_seed(seed, "epoch", epoch))
-        for step, (inputs, labels) in enumerate(iterate_minibatches(train, config.batch_size, generator)):
+        mean_loss = _mean_loss(network, train, config, generator)
+        for step, chosen in enumerate(shuffled_batches(train, config.batch_size, generator)):
             rate = config.learning_rate * _one_cycle((epoch * steps + step) / (epochs * steps))
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            inputs = config.augmentation.apply(inputs, generator).contiguous(memory_format=torch.channels_last)
-            loss = loss_of(network, inputs, labels)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            micro_batches.backward(network, (chosen,), mean_loss, image_size=train.images.shape[-1])
             optimizer.step()
             if average is not None:
                 average.update(network)
@@ -141,7 +151,8 @@ def fit(
             kept = average.state() if average is not None else None
             on_epoch(FitState(epoch + 1, network.state_dict(), optimizer.state_dict(), kept))
     if average is not None:
-        average.put_into(network, train, torch.Generator().manual_seed(derive_seed(seed, "average")))
+        own = torch.Generator().manual_seed(derive_seed(seed, "average"))
+        average.put_into(network, train, own, micro_batches=micro_batches)
     network.eval()
 
 
@@ -153,14 +164,19 @@ def _begin_average(
     return WeightAverage.of(network, steps=config.averaged * steps, kept=state.average if state else None)
 
 
-def _loss(labels: Tensor, config: TrainConfig, device: torch.device) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
-    """The loss of a batch; `labels` are those of all training images."""
-    weights = class_weights(labels, config.class_weighting) if config.class_weighting else None
+def _mean_loss(
+    network: nn.Module, train: ImageSet, config: TrainConfig, generator: torch.Generator
+) -> Callable[[Tensor], Tensor]:
+    """From the numbers [B] of some training images to their mean loss, each image changed as the generator draws."""
+    weights = class_weights(train.labels, config.class_weighting) if config.class_weighting else None
+    device = train.labels.device
     mixed = config.mixed_precision and device.type == "cuda"
 
-    def loss(network: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+    def loss(chosen: Tensor) -> Tensor:
+        inputs = config.augmentation.apply(normalise(train.images[chosen]), generator)
+        labels = train.labels[chosen]
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed):
-            logits = network(inputs)
+            logits = network(inputs.contiguous(memory_format=torch.channels_last))
         if weights is None:
             return F.cross_entropy(logits.float(), labels, label_smoothing=config.label_smoothing)
         losses = F.cross_entropy(logits.float(), labels, label_smoothing=config.label_smoothing, reduction="none")

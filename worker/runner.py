@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from ldnas.errors import RefusedError
+from ldnas.memory import is_out_of_memory, too_large
 from worker.artifacts import ArtifactStore, open_store
 from worker.endings import MAX_RETRY_DELAY_SECONDS, Ending
 from worker.failures import failure_of, internal_failure
@@ -82,7 +83,10 @@ def _run(settings: Settings, engine: Engine, job_id: str, fence: int) -> Ending:
         return Ending.RELEASED
     except (FenceLostError, DatabaseUnavailableError):
         raise
-    except Exception:  # the one handler of bugs: whatever it is, the job's row must be closed
+    except Exception as error:  # the one handler of bugs: whatever it is, the job's row must be closed
+        if is_out_of_memory(error):  # not in a network's passes, so smaller batches would not help
+            logger.exception("job %s does not fit in memory", job_id)
+            return _fail(engine, store, job_id, fence, failure_of(too_large(str(error), "this job")))
         logger.exception("job %s met a bug", job_id)
         return _fail(engine, store, job_id, fence, internal_failure(job_id))
     with unit_of_work(engine) as registry:
@@ -110,6 +114,7 @@ def _context(
         fence=fence,
         device=_device(settings.device),
         plan=plan,
+        micro_batch=job.micro_batch,
     )
 
 

@@ -1,6 +1,7 @@
 """What one message does: take the job it names, watch over a runner for it, and see that the job is not left behind."""
 
 import logging
+import signal
 import sys
 import threading
 import time
@@ -144,6 +145,11 @@ class _Watch:
         elif outcome == Ending.INFRASTRUCTURE:
             delay = min(MAX_RETRY_DELAY_SECONDS, 2.0**self._failures)
             self._release("a service that the runner needs is unavailable", delay_seconds=delay)
+        elif outcome == -signal.SIGKILL:
+            with unit_of_work(self._engine) as registry:
+                how = describe_exit(outcome)
+                state = registry.jobs.release_killed(self._job_id, self._fence, how=how)
+            log.warning("job %s: its runner was killed (%s); now %s", self._job_id, how, state)
         elif isinstance(outcome, int):
             # After RECORDED, RELEASED and FENCE_LOST the fence does not hold and this changes nothing.
             self._release(f"the runner ended without recording a result: {describe_exit(outcome)}")

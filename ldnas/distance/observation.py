@@ -22,6 +22,7 @@ from ldnas.fisher import (
     exact_fisher_diagonal,
     monte_carlo_fisher_diagonal,
 )
+from ldnas.memory import MicroBatches
 from ldnas.networks.classifier import Classifier
 from ldnas.recipe import Recipe
 from ldnas.seeding import derive_seed
@@ -63,7 +64,13 @@ class Observation:
 
 
 def observe(
-    network: Classifier, images: ImageSet, *, classes: int, recipe: Recipe, keep_diagonal: bool = False
+    network: Classifier,
+    images: ImageSet,
+    *,
+    classes: int,
+    recipe: Recipe,
+    keep_diagonal: bool = False,
+    micro_batches: MicroBatches | None = None,
 ) -> Observation:
     """What `network` shows on a target task's images of the recipe's split.
 
@@ -72,20 +79,22 @@ def observe(
 
     Raises:
         DivergedNetworkError: the network's features on these images are not finite numbers.
+        OutOfMemoryError: memory does not suffice for one image.
         ValueError: `recipe.head` is `own`, and the network has fewer outputs than the target has classes.
     """
+    micro_batches = micro_batches or MicroBatches()
     device = next(network.parameters()).device
     observed = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
     for_probe = draw(images, recipe.probe_images, "probe").to(device)
-    with torch.no_grad():
-        features = torch.cat([observed.features(inputs) for inputs, _ in batches(for_probe, recipe.batch_size)])
+    features = _features(observed, for_probe, recipe, micro_batches)
     if not torch.isfinite(features).all():
         raise DivergedNetworkError("the network's features are not finite numbers: its training diverged")
     if recipe.head == "probe":
         observed.head = fit_probe(features, for_probe.labels, classes=classes, l2=recipe.probe_l2)
     else:
         observed.head = _own_head(observed.head, classes, padded=recipe.head == "zero_padded")
-    groups = _diagonals(observed, draw(images, recipe.samples, "fisher").to(device), classes, recipe)
+    for_fisher = draw(images, recipe.samples, "fisher").to(device)
+    groups = _diagonals(observed, for_fisher, classes, recipe, micro_batches)
     return Observation(
         log_det=LogDetSummary.of_groups(groups, damping=recipe.damping, scaling=recipe.scaling),
         logme=log_me(features, for_probe.labels),
@@ -105,25 +114,50 @@ def batches(images: ImageSet, size: int) -> Batches:
         yield normalise(inputs).contiguous(memory_format=torch.channels_last), labels
 
 
-def _diagonals(network: Classifier, images: ImageSet, classes: int, recipe: Recipe) -> list[FisherDiagonal]:
+def _features(network: Classifier, images: ImageSet, recipe: Recipe, micro_batches: MicroBatches) -> Tensor:
+    @torch.no_grad()
+    def attempt(size: int) -> Tensor:
+        return torch.cat([network.features(inputs) for inputs, _ in batches(images, size)])
+
+    most = min(recipe.batch_size, len(images))
+    return micro_batches.run(most, attempt, network=network, image_size=images.images.shape[-1])
+
+
+def _diagonals(
+    network: Classifier, images: ImageSet, classes: int, recipe: Recipe, micro_batches: MicroBatches
+) -> list[FisherDiagonal]:
     """The Fisher diagonal of each group of images; one group where squares of batches do not add up."""
     counted = None if recipe.parameters == "all" else network.backbone_parameters()
-    diagonal_of = _variant(recipe, network, classes, counted)
+    diagonal_of = _variant(recipe, network, classes, counted, micro_batches)
     many = 1 if recipe.variant == "batch_mean" else min(GROUPS, max(1, len(images) // _SMALLEST))
     diagonals = []
     for chosen in torch.arange(len(images)).tensor_split(many):
-        diagonal = diagonal_of(batches(images.subset(chosen.to(images.labels.device)), recipe.batch_size))
-        diagonals.append(_regrouped(diagonal, recipe))
+        diagonals.append(_regrouped(diagonal_of(images.subset(chosen.to(images.labels.device))), recipe))
     return diagonals
 
 
 def _variant(
+    recipe: Recipe, network: Classifier, classes: int, counted: Sequence[str] | None, micro_batches: MicroBatches
+) -> Callable[[ImageSet], FisherDiagonal]:
+    if recipe.variant == "batch_mean":  # its batches are part of what it is, so it divides them itself
+        return lambda images: batch_mean_squares(
+            network, batches(images, recipe.batch_size), parameters=counted, micro_batches=micro_batches
+        )
+    diagonal_of = _sample_variant(recipe, network, classes, counted)
+
+    def within_memory(images: ImageSet) -> FisherDiagonal:
+        most = min(recipe.batch_size, len(images))
+        size = images.images.shape[-1]
+        return micro_batches.run(most, lambda at: diagonal_of(batches(images, at)), network=network, image_size=size)
+
+    return within_memory
+
+
+def _sample_variant(
     recipe: Recipe, network: Classifier, classes: int, counted: Sequence[str] | None
 ) -> Callable[[Batches], FisherDiagonal]:
     if recipe.variant == "empirical":
         return lambda pairs: empirical_fisher_diagonal(network, pairs, parameters=counted)
-    if recipe.variant == "batch_mean":
-        return lambda pairs: batch_mean_squares(network, pairs, parameters=counted)
     if recipe.variant == "exact":
         return lambda pairs: exact_fisher_diagonal(
             network, (inputs for inputs, _ in pairs), classes=network.head.out_features, parameters=counted

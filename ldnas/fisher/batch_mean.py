@@ -10,6 +10,7 @@ from ldnas.errors import UnsupportedLayerError
 from ldnas.fisher.diagonal import FisherDiagonal
 from ldnas.fisher.estimation import counted_parameters, evaluating
 from ldnas.fisher.layers import parameter_layers
+from ldnas.memory import MicroBatches, mean_in_parts
 
 
 def batch_mean_squares(
@@ -17,6 +18,7 @@ def batch_mean_squares(
     batches: Iterable[tuple[Tensor, Tensor]],
     *,
     parameters: Iterable[str] | None = None,
+    micro_batches: MicroBatches | None = None,
 ) -> FisherDiagonal:
     """The mean over batches of (∇_θ (1/|B|) Σ_{i∈B} log p(y_i|x_i,θ))², entry by entry.
 
@@ -28,18 +30,30 @@ def batch_mean_squares(
         network: maps images [N, C, H, W] to logits [N, classes], float32 or float64; used in eval mode.
         batches: yields (inputs [N, C, H, W], labels int64 [N]).
         parameters: names of the parameters to count; all of them by default.
+        micro_batches: how many images go through the network at a time; the batches stay what they are.
 
     Raises:
         UnsupportedLayerError: a parameter is unknown or in half precision, or there is no image.
+        OutOfMemoryError: memory does not suffice for one image.
     """
+    micro_batches = micro_batches or MicroBatches()
     counted = counted_parameters(network, parameters)
     sums = {name: torch.zeros_like(parameter, dtype=torch.float64) for name, parameter in counted.items()}
     count = samples = 0
+
+    def mean_loss(inputs: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(network(inputs), labels)
+
     with evaluating(network):
         for inputs, labels in batches:
             device = next(network.parameters()).device
-            loss = F.cross_entropy(network(inputs.to(device)), labels.to(device))
-            gradients = torch.autograd.grad(loss, [*counted.values()], materialize_grads=True)
+            batch = inputs.to(device), labels.to(device)
+
+            def attempt(size: int, batch: tuple[Tensor, Tensor] = batch) -> tuple[Tensor, ...]:
+                loss = mean_in_parts(batch, size, mean_loss)
+                return torch.autograd.grad(loss, [*counted.values()], materialize_grads=True)
+
+            gradients = micro_batches.run(len(labels), attempt, network=network, image_size=inputs.shape[-1])
             for total, gradient in zip(sums.values(), gradients, strict=True):
                 total.add_(gradient.double().square())
             count += 1

@@ -12,6 +12,7 @@ from ldnas.fisher.diagonal import SAMPLES_BETWEEN_FLUSHES, FisherDiagonal, Squar
 from ldnas.fisher.layers import parameter_layers
 from ldnas.fisher.per_sample_loop import add_squares_by_loop
 from ldnas.fisher.recording import LayerRecorder
+from ldnas.memory import is_out_of_memory
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +80,8 @@ class SquaredGradients:
             try:
                 return self._record(inputs.contiguous(memory_format=torch.channels_last))
             except RuntimeError as error:
+                if is_out_of_memory(error):
+                    raise
                 # Channels-last is faster on a CPU, but a network may call .view() where only the default layout has
                 # one; an error of any other origin comes back from the second attempt.
                 logger.info("channels-last layout not accepted by the network: %s", error)

@@ -5,12 +5,13 @@ A strategy sees training and validation images only: a `SearchProblem` has no ot
 
 import random
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError
+from ldnas.memory import MicroBatches
 from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome, ranked
 from ldnas.space.admitted import AdmittedCells
 from ldnas.space.constraints import UNLIMITED, Constraints
@@ -42,6 +43,7 @@ class SearchProblem:
         skeleton: the network that each cell is placed in.
         constraints: what the networks of the cells must keep; a strategy samples no other cells.
         latency: foretells what `constraints.max_latency_ms` limits; needed with that limit only.
+        micro_batches: how many images go through a network at a time once memory has run out.
 
     Raises:
         InvalidSearchError: a set of images is empty or does not fit the skeleton, or a limit on latency comes
@@ -55,6 +57,7 @@ class SearchProblem:
     skeleton: Skeleton
     constraints: Constraints = UNLIMITED
     latency: LatencyTable | None = None
+    micro_batches: MicroBatches = field(default_factory=MicroBatches)
 
     def __post_init__(self) -> None:
         for name, images in (("train", self.train), ("validation", self.validation)):
@@ -166,5 +169,6 @@ class Strategy(Protocol):
 
         Raises:
             InvalidSearchError: `state` belongs to another search (other settings, seed, space, …).
+            OutOfMemoryError: memory does not suffice for a network and the fewest images that it can train on.
         """
         ...

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ldnas.data.preprocessing import normalise
 from ldnas.search.base import SearchProblem
 from ldnas.search.results import ScoredGenotype
 from ldnas.search.tensors import load_optimizer_tensors, optimizer_tensors, tensors_from_json, tensors_to_json
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import CellNetwork, build_cell_network
-from ldnas.train import evaluate_logits, iterate_minibatches, predict_logits
+from ldnas.train import evaluate_logits, predict_logits, shuffled_batches
 
 _MOMENTUM = 0.1
 _AVERAGED_BATCHES = 10
@@ -76,21 +77,25 @@ def train_epoch(
     """One pass over the training images, each batch loaded once and shown to all candidates.
 
     Args:
-        loss_of: from their logits [C, B, K] and the labels [B] to the loss, a scalar.
+        loss_of: from their logits [C, B, K] and the labels [B] to the loss, a scalar: a mean over the images.
         seed: decides the order of the images.
     """
     generator = torch.Generator().manual_seed(seed)
+    together = nn.ModuleList([candidate.network for candidate in candidates])
+
+    def mean_loss(chosen: Tensor) -> Tensor:
+        inputs = normalise(problem.train.images[chosen]).contiguous(memory_format=torch.channels_last)
+        logits = torch.stack([candidate.network(inputs) for candidate in candidates])
+        return loss_of(logits, problem.train.labels[chosen])
+
     for candidate in candidates:
         candidate.network.train()
-    for step, (inputs, labels) in enumerate(iterate_minibatches(problem.train, batch_size, generator)):
+    for step, chosen in enumerate(shuffled_batches(problem.train, batch_size, generator)):
         if step == _AVERAGED_BATCHES:
             for candidate in candidates:
                 _set_momentum(candidate.network, _MOMENTUM)
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-        logits = torch.stack([candidate.network(inputs) for candidate in candidates])
-        for candidate in candidates:
-            candidate.optimizer.zero_grad(set_to_none=True)
-        loss_of(logits, labels).backward()
+        size = problem.skeleton.image_size
+        problem.micro_batches.backward(together, (chosen,), mean_loss, image_size=size)
         for candidate in candidates:
             candidate.optimizer.step()
     for candidate in candidates:
@@ -111,7 +116,12 @@ def own_losses(logits: Tensor, labels: Tensor) -> Tensor:
 
 def validation_logits(candidates: Sequence[Candidate], problem: SearchProblem) -> Tensor:
     """Logits [C, N, K] of every candidate on the validation images, in eval mode, without gradients."""
-    return torch.stack([predict_logits(candidate.network, problem.validation) for candidate in candidates])
+    return torch.stack(
+        [
+            predict_logits(candidate.network, problem.validation, micro_batches=problem.micro_batches)
+            for candidate in candidates
+        ]
+    )
 
 
 def scores_of(candidates: Sequence[Candidate], logits: Tensor, labels: Tensor) -> tuple[ScoredGenotype, ...]:

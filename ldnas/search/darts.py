@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ldnas.errors import InvalidSearchError
+from ldnas.memory import mean_in_parts
 from ldnas.search.base import SearchBudget, SearchProblem
 from ldnas.search.paths import best_admitted
 from ldnas.search.progress import Clock, search_key
@@ -154,14 +155,23 @@ class DartsLearner:
         self.shared.load(tensors)
 
     def _alpha_gradient(self, train: tuple[Tensor, Tensor], validation: tuple[Tensor, Tensor], rate: float) -> Tensor:
-        def loss_on(batch: tuple[Tensor, Tensor]) -> Callable[[Tensor], Tensor]:
-            inputs, labels = batch
-            return lambda alpha: F.cross_entropy(self.shared.network(inputs, alpha.softmax(dim=1)), labels)
+        def loss_on(batch: tuple[Tensor, Tensor], size: int) -> Callable[[Tensor], Tensor]:
+            def loss(alpha: Tensor) -> Tensor:
+                mixture = alpha.softmax(dim=1)
+                return mean_in_parts(
+                    batch, size, lambda inputs, labels: F.cross_entropy(self.shared.network(inputs, mixture), labels)
+                )
 
-        if self._order == 1:
-            return torch.autograd.grad(loss_on(validation)(self.alpha), self.alpha)[0]
-        weights = list(self.shared.network.parameters())
-        return unrolled_gradient(loss_on(train), loss_on(validation), weights, self.alpha, rate=rate)
+            return loss
+
+        def attempt(size: int) -> Tensor:
+            if self._order == 1:
+                return torch.autograd.grad(loss_on(validation, size)(self.alpha), self.alpha)[0]
+            weights = list(self.shared.network.parameters())
+            losses = loss_on(train, size), loss_on(validation, size)
+            return unrolled_gradient(*losses, weights, self.alpha, rate=rate)
+
+        return self.shared.in_memory(max(len(train[1]), len(validation[1])), attempt)
 
 
 def unrolled_gradient(
@@ -181,21 +191,23 @@ def unrolled_gradient(
 
     Args:
         train_loss: L_train as a function of α, at the weights' values by then; `validation_loss` likewise.
-        weights: w; their values change while this runs and are restored to the bit.
+        weights: w; their values change while this runs and are restored to the bit, also where it is broken off.
         rate: ξ, more than 0.
     """
     kept = [weight.detach().clone() for weight in weights]
     descent = torch.autograd.grad(train_loss(alpha.detach()), weights)
-    _move(weights, kept, descent, -rate)
-    direct, *ahead = torch.autograd.grad(validation_loss(alpha), [alpha, *weights])
-    norm = float(torch.stack([gradient.norm() for gradient in ahead]).norm())
-    curvature = torch.zeros_like(direct)
-    if norm > 0:
-        step = _FINITE_STEP / norm
-        for sign in (1, -1):
-            _move(weights, kept, ahead, sign * step)
-            curvature += sign * torch.autograd.grad(train_loss(alpha), alpha)[0] / (2 * step)
-    _move(weights, kept, ahead, 0.0)
+    try:
+        _move(weights, kept, descent, -rate)
+        direct, *ahead = torch.autograd.grad(validation_loss(alpha), [alpha, *weights])
+        norm = float(torch.stack([gradient.norm() for gradient in ahead]).norm())
+        curvature = torch.zeros_like(direct)
+        if norm > 0:
+            step = _FINITE_STEP / norm
+            for sign in (1, -1):
+                _move(weights, kept, ahead, sign * step)
+                curvature += sign * torch.autograd.grad(train_loss(alpha), alpha)[0] / (2 * step)
+    finally:
+        _move(weights, kept, descent, 0.0)
     return direct - rate * curvature
 
 

@@ -8,7 +8,7 @@ than those of networks trained alone. In scoring as in training the supernet nor
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from ldnas.data.preprocessing import normalise
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError
+from ldnas.memory import even_parts
 from ldnas.search.base import SearchBudget, SearchProblem
 from ldnas.search.progress import Clock, Iteration, SearchProgress, run_iterations
 from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome, ranked
@@ -25,6 +26,8 @@ from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 from ldnas.space.supernet import build_supernet
 from ldnas.train import evaluate_logits, iterate_minibatches
+
+T = TypeVar("T")
 
 _MOMENTUM = 0.9
 _WEIGHT_DECAY = 3e-4
@@ -102,21 +105,40 @@ class SharedWeights:
 
     def step(self, inputs: Tensor, labels: Tensor, choice: Tensor | Genotype) -> None:
         """One step of the weights down the training loss of the mixture or of the path."""
-        self._optimizer.zero_grad(set_to_none=True)
-        F.cross_entropy(self.network(inputs, choice), labels).backward()
+        self._problem.micro_batches.backward(
+            self.network,
+            (inputs, labels),
+            lambda inputs, labels: F.cross_entropy(self.network(inputs, choice), labels),
+            image_size=inputs.shape[-1],
+        )
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), _LARGEST_GRADIENT)
         self._optimizer.step()
+
+    def in_memory(self, most: int, attempt: Callable[[int], T]) -> T:
+        """What `attempt` gives, which takes `most` images at a time, or as many as memory suffices for."""
+        size = self._problem.skeleton.image_size
+        return self._problem.micro_batches.run(most, attempt, network=self.network, image_size=size)
 
     @torch.no_grad()
     def accuracy(self, genotype: Genotype, inputs: Tensor, labels: Tensor) -> float:
         """The fraction of a batch that the genotype's path classifies right, in [0, 1]."""
-        return float((self.network(inputs, genotype).argmax(dim=1) == labels).double().mean())
+
+        def predict(size: int) -> Tensor:
+            return torch.cat([self.network(part, genotype).argmax(dim=1) for part in even_parts(inputs, size)])
+
+        return float((self.in_memory(len(inputs), predict) == labels).double().mean())
 
     @torch.no_grad()
     def score(self, genotype: Genotype, *, epochs: int) -> ScoredGenotype:
         """The genotype's scores on all validation images, by the supernet's weights on its path."""
-        chunks = self._validation.images.chunk(math.ceil(len(self._validation) / _SCORED_IMAGES))
-        logits = torch.cat([self.network(normalise(chunk), genotype) for chunk in chunks])
+        images = self._validation.images
+        most = math.ceil(len(images) / math.ceil(len(images) / _SCORED_IMAGES))
+
+        def predict(size: int) -> Tensor:
+            chunks = images.split(size) if size == most else even_parts(images, size)
+            return torch.cat([self.network(normalise(chunk), genotype) for chunk in chunks])
+
+        logits = self.in_memory(most, predict)
         evaluation = evaluate_logits(logits.cpu(), self._validation.labels.cpu())
         return ScoredGenotype(genotype, evaluation.accuracy, evaluation.balanced_accuracy, epochs)
 

@@ -69,7 +69,8 @@ def zero_cost_scores(
 ) -> tuple[float, ...]:
     """The score of every genotype's fresh network, all on the same random minibatch of training images.
 
-    The weights depend on `seed` and the genotype, not on its place among the others.
+    The weights depend on `seed` and the genotype, not on its place among the others. Where memory does not suffice, all
+    of them see fewer images: scores of different minibatches do not compare.
 
     Raises:
         InvalidSearchError: `batch_size` is not positive.
@@ -80,12 +81,18 @@ def zero_cost_scores(
     chosen = torch.randperm(len(problem.train), generator=generator)[:batch_size]
     batch = problem.train.subset(chosen.to(problem.train.labels.device))
     inputs = normalise(batch.images)
-    values = []
-    for genotype in genotypes:
+
+    def build(genotype: Genotype) -> nn.Module:
         own_seed = derive_seed(seed, "zero_cost", "weights", genotype.digest)
-        network = build_cell_network(genotype, problem.skeleton, seed=own_seed).to(inputs.device)
-        values.append(zero_cost_score(network, score, inputs, batch.labels))
-    return tuple(values)
+        return build_cell_network(genotype, problem.skeleton, seed=own_seed).to(inputs.device)
+
+    def attempt(size: int) -> tuple[float, ...]:
+        return tuple(zero_cost_score(build(each), score, inputs[:size], batch.labels[:size]) for each in genotypes)
+
+    if not genotypes:
+        return ()
+    run, size = problem.micro_batches.run, problem.skeleton.image_size
+    return run(len(inputs), attempt, network=build(genotypes[0]), image_size=size)
 
 
 def zero_cost_score(network: nn.Module, score: ZeroCostScore, inputs: Tensor, labels: Tensor) -> float:

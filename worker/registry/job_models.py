@@ -52,6 +52,8 @@ class Job(Base):
     lease_until: Mapped[float | None] = mapped_column(Double)
     cancel_requested_at: Mapped[float | None] = mapped_column(Double)
     published_at: Mapped[float | None] = mapped_column(Double)
+    micro_batch: Mapped[int | None] = mapped_column(Integer)
+    killed_in: Mapped[str | None] = mapped_column(String(32))
     stage: Mapped[str | None] = mapped_column(String(32))
     progress: Mapped[dict[str, Any] | None] = mapped_column(JSON_OR_NULL)
     progress_seq: Mapped[int] = mapped_column(Integer, default=0)

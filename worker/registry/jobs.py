@@ -130,6 +130,7 @@ class Jobs(LeasedJobs):
         if task_id is not None and not Tasks(self._session).hold([task_id]):
             raise JobNotRetriableError(job_id, f"{job.state}, and its task was deleted")
         job.failures = 0
+        job.killed_in = None
         job.error = None
         job.cancel_requested_at = None
         self._queue(job, "retried")

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from worker.registry.base import DatabaseNow
 from worker.registry.errors import FenceLostError, NotFoundError
 from worker.registry.job_models import Job, JobEvent
+from worker.registry.kills import describe_kill, takes_fewer_images
 from worker.registry.states import JobState
 
 
@@ -168,6 +169,21 @@ class LeasedJobs:
         """
         job = self._locked_under(job_id, fence)
         return self._give_up(job, reason=reason, counts_as_failure=counts_as_failure, delay_seconds=delay_seconds)
+
+    def release_killed(self, job_id: str, fence: int, *, how: str) -> JobState:
+        """Give up a job whose runner was killed from outside; the attempts to come may take fewer images at a time.
+
+        One that takes fewer than before has something new to try and uses up no attempt: after a few the size is 1.
+
+        Raises:
+            FenceLostError: the job is no longer held under this fence.
+        """
+        job = self._locked_under(job_id, fence)
+        reason = describe_kill(job, how)
+        fewer = takes_fewer_images(job)
+        if fewer and job.cancel_requested_at is None:
+            self._tell(job.id, "micro_batch", {"stage": job.stage, "size": job.micro_batch})
+        return self._give_up(job, reason=reason, counts_as_failure=not fewer)
 
     def sweep_expired(self, limit: int = 100) -> list[str]:
         """Give up every running job whose lease ran out; their ids. Any number of sweepers may run at once."""

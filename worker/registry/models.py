@@ -107,7 +107,8 @@ class Task(Base):
 class Network(Base):
     """A trained network; `weights` is the digest of its artifact, `key` of everything that went into it.
 
-    `test` holds the one look at test images, where the network was the end of a job.
+    `test` holds the one look at test images, where the network was the end of a job; `micro_batch` how many images went
+    through it at a time, where memory did not suffice for its batches.
     """
 
     __tablename__ = "networks"
@@ -121,6 +122,7 @@ class Network(Base):
     validation_accuracy: Mapped[float] = mapped_column(Double)
     validation_balanced_accuracy: Mapped[float] = mapped_column(Double)
     test: Mapped[dict[str, Any] | None] = mapped_column(JSON_OR_NULL)
+    micro_batch: Mapped[int | None] = mapped_column(Integer)
     seconds: Mapped[float] = mapped_column(Double)
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
 

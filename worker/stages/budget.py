@@ -73,7 +73,7 @@ def foretell(
     context.progress(0.0, "foretelling the final training")
     config = _recipe(task, objective)
     epoch = networks * foretell_epoch(problem, config, seed=plan.seed, clock=context.clock)
-    before = foretell_mirroring(problem.train, clock=context.clock)
+    before = foretell_mirroring(problem.train, clock=context.clock, micro_batches=context.micro_batches)
     spent += context.clock() - began
     return divide(
         plan.budget_seconds, spent, iterations, before=before, epoch=epoch, epochs=config.epochs_for(len(problem.train))
@@ -164,8 +164,9 @@ def affordable(
     network = build_cell_network(genotype, plan.skeleton, seed=0).to(context.device)
     began = context.clock()
     train = task.full.train.to(context.device)
-    each = seconds_of_epoch(network, train, config, clock=context.clock)
-    before = foretell_mirroring(train, clock=context.clock)
+    memory = context.micro_batches
+    each = seconds_of_epoch(network, train, config, clock=context.clock, micro_batches=memory)
+    before = foretell_mirroring(train, clock=context.clock, micro_batches=memory)
     spent += context.clock() - began
     return affordable_epochs(epochs, networks * each, plan.budget_seconds - spent - before - EXPORT_SECONDS)
 

@@ -4,11 +4,12 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 import torch
 
+from ldnas.memory import MicroBatches
 from worker.artifacts import ArtifactStore
 from worker.registry.registry import Registry
 from worker.registry.session import Engine, reading, unit_of_work
@@ -27,6 +28,8 @@ class JobContext:
         plan: gives each stage its share of the work, by name and in order; the job's progress is read off it.
         tell_cost: writes down the seconds that were spent so far, in the transaction that tells of progress.
         clock: tells the seconds that stages and budgets are counted in.
+        micro_batch: images that go through a network at a time, as an earlier attempt found out; None for no limit.
+        micro_batches: the same while this attempt goes on; whatever runs a network asks it.
     """
 
     settings: Settings
@@ -40,12 +43,17 @@ class JobContext:
     stage_seconds: dict[str, float] = field(default_factory=dict)
     tell_cost: Callable[[Registry], None] | None = None
     clock: Callable[[], float] = time.monotonic
+    micro_batch: InitVar[int | None] = None
+    micro_batches: MicroBatches = field(init=False)
     _cost_told: float = -math.inf
     _stage: str = ""
     _stage_began: float = 0.0
     _started: float = field(default_factory=time.monotonic)
     _found_fraction: float = 0.0
     _portion: tuple[float, float, str] = (0.0, 1.0, "")
+
+    def __post_init__(self, micro_batch: int | None) -> None:
+        self.micro_batches = MicroBatches(micro_batch, self._tell_micro_batch)
 
     def reading(self) -> AbstractContextManager[Registry]:
         """A short read of the registry."""
@@ -117,6 +125,12 @@ class JobContext:
             if self.tell_cost is not None and self.clock() - self._cost_told >= TELL_COST_SECONDS:
                 self.tell_cost(registry)
                 self._cost_told = self.clock()
+
+    def _tell_micro_batch(self, size: int) -> None:
+        """Memory ran out: the attempts to come begin with as many images at a time as this one goes on with."""
+        with self.unit_of_work() as registry:
+            registry.jobs.touch(self.job_id, self.fence, micro_batch=size)
+            registry.jobs.add_event(self.job_id, self.fence, "micro_batch", {"stage": self._stage, "size": size})
 
     def _eta_seconds(self, fraction: float) -> float | None:
         """Seconds left if the rest goes at the pace of what this attempt computed so far; None while that says little.

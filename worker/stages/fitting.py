@@ -73,12 +73,21 @@ def fit_once(
 
     begun = context.checkpoints.load(plan.key)
     state = fit_state_from_bytes(begun) if begun is not None else None
-    fit(network, data.train, config=plan.config, seed=plan.seed, state=state, on_epoch=after_epoch)
+    fit(
+        network,
+        data.train,
+        config=plan.config,
+        seed=plan.seed,
+        state=state,
+        on_epoch=after_epoch,
+        micro_batches=context.micro_batches,
+    )
     return _keep(context, plan, network, data, seconds=time.monotonic() - started)
 
 
 def _keep(context: JobContext, plan: FitPlan, network: nn.Module, data: TaskData, *, seconds: float) -> Network:
-    validation = evaluate(network, data.validation)
+    largest = context.micro_batches.largest
+    validation = evaluate(network, data.validation, micro_batches=context.micro_batches)
     content = save_safetensors({name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()})
     weights = context.store.put(content)
     columns: dict[str, Any] = {
@@ -90,6 +99,7 @@ def _keep(context: JobContext, plan: FitPlan, network: nn.Module, data: TaskData
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "validation_accuracy": validation.accuracy,
         "validation_balanced_accuracy": validation.balanced_accuracy,
+        "micro_batch": largest if largest is not None and largest < plan.config.batch_size else None,
         "seconds": seconds,
     }
     with context.unit_of_work() as registry:

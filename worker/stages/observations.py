@@ -52,7 +52,7 @@ class Observations:
 
         def build() -> Classifier:
             network = build_network(target.architecture, classes=target.classes, seed=seed).to(self._context.device)
-            gather_batch_norm_statistics(network, target.proxy.train)
+            gather_batch_norm_statistics(network, target.proxy.train, micro_batches=self._context.micro_batches)
             return network
 
         return self._observation(f"untrained:{target.architecture}:{repetition}", recipe, build)
@@ -67,6 +67,7 @@ class Observations:
                 classes=self._target.classes,
                 recipe=recipe,
                 keep_diagonal=self._with_diagonals,
+                micro_batches=self._context.micro_batches,
             )
             self._keep(keys, network_key, recipe, observation)
         self._done += 1

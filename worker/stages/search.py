@@ -105,6 +105,7 @@ class SearchPlan:
             skeleton=self.skeleton,
             constraints=self.constraints,
             latency=self.latency,
+            micro_batches=context.micro_batches,
         )
 
 

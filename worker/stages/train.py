@@ -142,7 +142,9 @@ def final_recipe(
 ) -> tuple[DataFacts, TrainConfig]:
     """How a final training on the data goes, with the facts of the data that this follows from."""
     train, validation = data.train.to(context.device), data.validation.to(context.device)
-    facts = data_facts(train, validation, classes=len(data.class_names), seed=seed)
+    facts = data_facts(
+        train, validation, classes=len(data.class_names), seed=seed, micro_batches=context.micro_batches
+    )
     return facts, final_config(facts, objective=objective, epochs=epochs)
 
 
@@ -198,7 +200,8 @@ def finish(
     network = build(seed)
     network.load_state_dict(load_safetensors(context.store.read(row.weights)))
     network.to(context.device).eval()
-    return FinishedNetwork(network, row, evaluate(network, task.full.validation))
+    validation = evaluate(network, task.full.validation, micro_batches=context.micro_batches)
+    return FinishedNetwork(network, row, validation)
 
 
 def _teller(context: JobContext, number: int, seeds: int, *, before: int) -> Callable[[int, int], None]:
@@ -215,7 +218,7 @@ def _teller(context: JobContext, number: int, seeds: int, *, before: int) -> Cal
 
 def _look(context: JobContext, finished: FinishedNetwork, images: ImageSet) -> dict[str, Any]:
     """The test scores of one network, kept with it."""
-    result = evaluate(finished.network, images)
+    result = evaluate(finished.network, images, micro_batches=context.micro_batches)
     predictions = {
         "labels": images.labels.tolist(),
         "predictions": result.predictions.tolist(),

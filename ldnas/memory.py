@@ -1,0 +1,204 @@
+"""How many images go through a network at once where memory does not suffice for a whole batch."""
+
+import gc
+import math
+import re
+import resource
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ldnas.errors import OutOfMemoryError
+
+T = TypeVar("T")
+
+_COMPLAINTS = (
+    "can't allocate memory",
+    "out of memory",
+    "std::bad_alloc",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+# oneDNN gives no reason; this is how a convolution on a processor ends that gets no memory to work in.
+_ONEDNN = ("could not create a primitive", "could not execute a primitive", "could not create a memory object")
+_BYTES = re.compile(r"allocate ([\d.]+) (bytes|[KMGT]iB)")
+_UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+
+class MicroBatches:
+    """The most images that go through a network at a time: as many as there are until memory runs out, then half.
+
+    Whoever runs a network hands its work to `run` or `backward`; one object goes with a whole job, so that what one
+    stage found out holds for those after it. Without an out-of-memory it changes no number.
+
+    A batch norm that takes its statistics from the images needs two of them: parts are then never smaller, and an odd
+    last image joins its neighbours.
+
+    Args:
+        largest: images at a time from the start; None for no limit.
+        on_halved: told the new number each time that memory ran out. What it raises ends the work.
+    """
+
+    def __init__(self, largest: int | None = None, on_halved: Callable[[int], None] | None = None) -> None:
+        self._largest = largest
+        self._on_halved = on_halved
+
+    @property
+    def largest(self) -> int | None:
+        """The most images at a time; None while memory has sufficed for all batches."""
+        return self._largest
+
+    def run(self, most: int, attempt: Callable[[int], T], *, network: nn.Module, image_size: int) -> T:
+        """What `attempt` gives, told how many images to take at a time; told half as many whenever memory runs out.
+
+        Args:
+            most: images at a time if memory suffices, at least one.
+            attempt: is begun again from the start, so it must undo what an earlier call of it left half done.
+            network: what the images go through; several of them side by side are a `ModuleList`.
+            image_size: S of the images, in pixels.
+
+        Raises:
+            OutOfMemoryError: memory does not suffice for the fewest images possible.
+        """
+        size = most
+        if self._largest is not None and self._largest < most:
+            size = min(most, max(self._largest, _fewest(network)))
+        while True:
+            try:
+                return attempt(size)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                complaint = str(error)
+            # Not before the error is gone are the tensors that its traceback holds.
+            _free()
+            if size <= _fewest(network):
+                raise too_large(complaint, f"{_images(size, image_size)} and {_networks(network)}")
+            size = max(_fewest(network), size // 2)
+            self._largest = size
+            if self._on_halved is not None:
+                self._on_halved(size)
+
+    def backward(
+        self, network: nn.Module, batch: Sequence[Tensor], mean_loss: Callable[..., Tensor], *, image_size: int
+    ) -> None:
+        """Sets the gradients of the network's parameters to those of the mean loss over a batch.
+
+        Where the batch is taken in parts, the parts' gradients add up, each weighted by its share of the images: for a
+        network without batch norm they are those of the whole batch.
+
+        Args:
+            batch: tensors [B, …] whose rows belong together, such as inputs and labels, or the images' numbers.
+            mean_loss: from such tensors of B or fewer rows to the mean of the rows' losses, with its graph.
+
+        Raises:
+            OutOfMemoryError: memory does not suffice for the fewest images possible.
+        """
+
+        def attempt(size: int) -> None:
+            network.zero_grad(set_to_none=True)
+            parts = _parts(batch, size)
+            with _averages_over_whole_batches(network, len(parts)):
+                for share, part in parts:
+                    (mean_loss(*part) * share).backward()
+
+        self.run(len(batch[0]), attempt, network=network, image_size=image_size)
+
+
+def even_parts(batch: Tensor, size: int) -> tuple[Tensor, ...]:
+    """A batch [B, …] in as few parts of at most `size` rows as possible, all equal give or take a row.
+
+    One part may have a row more where otherwise another had a single one, unless `size` is 1.
+    """
+    if len(batch) <= size:
+        return (batch,)
+    return batch.tensor_split(min(math.ceil(len(batch) / size), len(batch) // min(size, 2)))
+
+
+def mean_in_parts(batch: Sequence[Tensor], size: int, mean_loss: Callable[..., Tensor]) -> Tensor:
+    """The mean loss over a batch, its graph kept for at most `size` rows at a time; arguments as for `backward`.
+
+    The parts run again when the gradient is asked for (Chen et al., arXiv:1604.06174), so one of them is in memory.
+    """
+    parts = _parts(batch, size)
+    if len(parts) == 1:
+        return mean_loss(*batch)
+    losses = [
+        share * checkpoint(mean_loss, *part, use_reentrant=False, preserve_rng_state=False) for share, part in parts
+    ]
+    return torch.stack(losses).sum()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocator could not give what was asked for: of a processor, an accelerator, Python or NumPy."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and (text in _ONEDNN or any(complaint in text for complaint in _COMPLAINTS))
+
+
+def too_large(complaint: str, what: str) -> OutOfMemoryError:
+    """The refusal for an allocator's complaint about `what`; says how much was asked for, as far as it tells."""
+    wanted = _BYTES.search(complaint)
+    asked = "an unknown number of" if wanted is None else f"{float(wanted[1]) * _UNITS[wanted[2]]:.0f}"
+    return OutOfMemoryError(
+        f"memory does not suffice for {what}: {asked} bytes were asked for beside the {_held()} bytes that the process "
+        "held at most; smaller images, a smaller network or more memory would do"
+    )
+
+
+def _parts(batch: Sequence[Tensor], size: int) -> list[tuple[float, tuple[Tensor, ...]]]:
+    """The batch in parts, each with its share of the rows."""
+    parts = zip(*(even_parts(tensor, size) for tensor in batch), strict=True)
+    return [(len(part[0]) / len(batch[0]), part) for part in parts]
+
+
+@contextmanager
+def _averages_over_whole_batches(network: nn.Module, parts: int) -> Iterator[None]:
+    """Running averages of batch norms reach over as many images as if all `parts` of a batch went through at once."""
+    before = {} if parts == 1 else {norm: norm.momentum for norm in _batch_norms(network)}
+    for norm, momentum in before.items():
+        if momentum is not None:
+            norm.momentum = 1 - (1 - momentum) ** (1 / parts)
+    try:
+        yield
+    finally:
+        for norm, momentum in before.items():
+            norm.momentum = momentum
+
+
+def _fewest(network: nn.Module) -> int:
+    """The fewest images that the network can take at a time in its present mode."""
+    by_images = any(norm.training or norm.running_mean is None for norm in _batch_norms(network))
+    return 2 if by_images else 1
+
+
+def _batch_norms(network: nn.Module) -> Iterable[nn.modules.batchnorm._BatchNorm]:
+    return (module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
+
+
+def _free() -> None:
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def _held() -> int:
+    if torch.cuda.is_initialized():
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _images(count: int, size: int) -> str:
+    return f"{count} {'image' if count == 1 else 'images'} of {size}x{size} pixels at a time"
+
+
+def _networks(network: nn.Module) -> str:
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    if isinstance(network, nn.ModuleList):
+        return f"{len(network)} networks of {parameters} parameters in all"
+    return f"a {type(network).__name__} of {parameters} parameters"

@@ -1,0 +1,22 @@
+"""How many images went through a network at a time where memory ran out, and where a runner was killed."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    # All may be null, so that programs of the schema before go on writing while the others are being replaced.
+    op.add_column("jobs", sa.Column("micro_batch", sa.Integer(), nullable=True))
+    op.add_column("jobs", sa.Column("killed_in", sa.String(length=32), nullable=True))
+    op.add_column("networks", sa.Column("micro_batch", sa.Integer(), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("networks", "micro_batch")
+    op.drop_column("jobs", "killed_in")
+    op.drop_column("jobs", "micro_batch")
