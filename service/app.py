@@ -14,8 +14,10 @@ from starlette.types import Scope
 from service.dependencies import Resources
 from service.http.body_limit import BodyLimit
 from service.http.handlers import install_handlers
+from service.observation.metrics import Metrics
+from service.observation.requests import SeenRequests
 from service.rendered import RenderedAnswers
-from service.routes import architectures, datasets, distances, health, jobs, recommendations, sessions, tasks
+from service.routes import architectures, datasets, distances, health, jobs, metrics, recommendations, sessions, tasks
 from service.security.callers import Callers
 from service.security.documentation import describe_keys
 from service.security.gate import Gate
@@ -58,6 +60,7 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> F
         matrix_revision=RevisionWatch(engine),
         checks=ThreadPoolExecutor(CHECKS_AT_ONCE, "check"),
         callers=Callers(engine, settings.host),
+        metrics=Metrics(engine),
         stopping=stopping or threading.Event(),
     )
 
@@ -78,7 +81,8 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> F
     app.add_middleware(BodyLimit, limit_bytes=limit_bytes)
     app.add_middleware(Gate, callers=resources.callers)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(SeenRequests, tell=resources.metrics.count)
     install_handlers(app)
-    for route in (health, sessions, datasets, tasks, recommendations, distances, architectures, jobs):
+    for route in (health, metrics, sessions, datasets, tasks, recommendations, distances, architectures, jobs):
         app.include_router(route.router)
     return app

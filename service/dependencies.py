@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request
 
+from service.observation.metrics import Metrics
 from service.rendered import RenderedAnswers
 from service.security.callers import Caller, Callers
 from worker.artifacts import ArtifactStore
@@ -27,6 +28,7 @@ class Resources:
         matrix_revision: tells whether they have changed.
         checks: the threads that look through uploads, apart from those that answer requests.
         callers: finds out who sends a request.
+        metrics: counts this process's requests, and reads what all processes do.
         stopping: set when the process shall end, so that open streams end too.
     """
 
@@ -37,6 +39,7 @@ class Resources:
     matrix_revision: RevisionWatch
     checks: Executor
     callers: Callers
+    metrics: Metrics
     stopping: threading.Event
 
 

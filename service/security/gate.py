@@ -10,8 +10,8 @@ from service.errors import ScopeMissingError, ServiceError
 from service.http.handlers import answer_of
 from service.security.callers import Caller, Callers, bearer_of
 from service.security.origins import refuse_foreign_origin, refuse_rebound_name
-from service.security.scopes import changes_state, scope_of
-from worker.registry.errors import RegistryError
+from service.security.scopes import UNKNOWING_PATHS, changes_state, scope_of
+from worker.registry.errors import DatabaseUnavailableError, RegistryError
 
 
 class Gate:
@@ -29,8 +29,10 @@ class Gate:
             try:
                 caller = await self._admitted(scope)
             except (ServiceError, RegistryError) as refusal:
-                await answer_of(refusal, Request(scope))(scope, receive, send)
-                return
+                if not (isinstance(refusal, DatabaseUnavailableError) and scope["path"] in UNKNOWING_PATHS):
+                    await answer_of(refusal, Request(scope))(scope, receive, send)
+                    return
+                caller = None
             scope.setdefault("state", {})["caller"] = caller
         elif scope["type"] != "lifespan":
             return  # no route speaks anything else, and nothing behind here asks who it is

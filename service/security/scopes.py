@@ -12,6 +12,9 @@ from worker.registry.states import Scope
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json", "/login"})
 
+UNKNOWING_PATHS = frozenset({"/metrics"})
+"""What answers, while the database cannot be reached and so nobody can be known, with just that and nothing else."""
+
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # Leaving needs no more than having come in; a baseline is what other people's answers were found by.

@@ -22,6 +22,7 @@ from worker.stages.search import DEFAULT_ITERATIONS
 ROUTES = {
     "/healthz": {"get"},
     "/readyz": {"get"},
+    "/metrics": {"get"},
     "/v1/datasets": {"get"},
     "/v1/datasets/{name}": {"get", "put", "delete"},
     "/v1/datasets/{name}/samples": {"get"},

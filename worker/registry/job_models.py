@@ -34,6 +34,7 @@ class Job(Base):
         UniqueConstraint("owner", "idempotency_key"),
         Index("ix_jobs_due", "state", "run_after"),
         Index("ix_jobs_newest", "created_at", "id"),
+        Index("ix_jobs_counted", "kind", "state"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)

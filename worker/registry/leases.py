@@ -14,6 +14,7 @@ from worker.registry.errors import FenceLostError, NotFoundError
 from worker.registry.job_models import Job, JobEvent
 from worker.registry.kills import describe_kill, takes_fewer_images
 from worker.registry.states import JobState
+from worker.registry.tallies import Happening, count
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,18 @@ class LeasedJobs:
         """
         self.touch(job_id, fence, checkpoint=data)
 
-    def touch(self, job_id: str, fence: int, **values: Any) -> None:
+    def end_stage(self, job_id: str, fence: int, stage: str, seconds: float) -> None:
+        """Count a stage that came to its end, and the seconds that it took; counts as progress.
+
+        Raises:
+            FenceLostError: the job is no longer held under this fence.
+        """
+        count(self._session, Happening.STAGE, self.touch(job_id, fence), stage, seconds=seconds)
+
+    def touch(self, job_id: str, fence: int, **values: Any) -> str:
         """One fenced update that counts as progress; it also locks the job's row until the transaction ends.
+
+        Gives the job's kind.
 
         Raises:
             FenceLostError: the job is no longer held under this fence.
@@ -125,10 +136,12 @@ class LeasedJobs:
             update(Job)
             .where(*_held(job_id, fence))
             .values(progress_seq=Job.progress_seq + 1, progressed_at=DatabaseNow(), **values)
-            .returning(Job.id)
+            .returning(Job.kind)
         ).one_or_none()
         if touched is None:
             raise FenceLostError(job_id)
+        kind: str = touched[0]
+        return kind
 
     def finish(self, job_id: str, fence: int, result: dict[str, Any]) -> None:
         """The job succeeded.
@@ -195,11 +208,14 @@ class LeasedJobs:
             .with_for_update(skip_locked=True)
         ).all()
         for job in expired:
+            count(self._session, Happening.LOST_LEASE, job.kind)
             self._give_up(job, reason="lease expired", counts_as_failure=True)
         return [job.id for job in expired]
 
     def _give_up(self, job: Job, *, reason: str, counts_as_failure: bool, delay_seconds: float = 0.0) -> JobState:
-        job.failures += int(counts_as_failure)
+        if counts_as_failure:
+            job.failures += 1
+            count(self._session, Happening.FAILED_ATTEMPT, job.kind)
         if job.cancel_requested_at is not None:
             self._move(job, JobState.CANCELLED, reason)
         elif counts_as_failure and job.failures >= job.max_attempts:
@@ -229,6 +245,10 @@ class LeasedJobs:
             job.finished_at = self._now()
         self._session.flush()
         self._tell_state(job, reason)
+        if state.ended:
+            count(self._session, Happening.END, job.kind, state.value)
+        if state is JobState.FAILED:
+            count(self._session, Happening.FAILURE, job.kind, str((job.error or {}).get("code", "unknown")))
 
     def _tell_state(self, job: Job, reason: str | None = None) -> None:
         data: dict[str, Any] = {"state": job.state.value, "attempt": job.attempt}

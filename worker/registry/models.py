@@ -13,6 +13,7 @@ from worker.registry.base import JSON_OR_NULL, Base, DatabaseNow, new_id
 from worker.registry.job_models import Job, JobEvent
 from worker.registry.key_models import ApiKey, BrowserSession
 from worker.registry.states import JobKind, JobState, TaskRole
+from worker.registry.tally_models import Tally
 
 __all__ = [
     "ApiKey",
@@ -31,6 +32,7 @@ __all__ = [
     "Network",
     "Recommendation",
     "Revision",
+    "Tally",
     "Task",
     "TaskGenotype",
     "TaskNetwork",

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 from worker.registry.architectures import Architectures
 from worker.registry.bundles import Bundles
 from worker.registry.datasets import Datasets
+from worker.registry.figures import Figures
 from worker.registry.jobs import Jobs
 from worker.registry.keys import Keys
 from worker.registry.recommendations import Recommendations
@@ -24,3 +25,4 @@ class Registry:
         self.architectures = Architectures(session)
         self.keys = Keys(session)
         self.bundles = Bundles(session)
+        self.figures = Figures(session)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from worker.registry.errors import DatabaseUnavailableError
 from worker.registry.registry import Registry
 from worker.registry.revisions import WatchedSession, revise
+from worker.registry.tallies import write_counts
 
 __all__ = ["Engine", "open_engine", "read_only", "reading", "translated", "unit_of_work"]
 
@@ -48,6 +49,7 @@ def unit_of_work(engine: Engine) -> Iterator[Registry]:
     """
     with translated(), WatchedSession(engine, expire_on_commit=False) as session:
         yield Registry(session)
+        write_counts(session)
         revise(session)
         session.commit()
 

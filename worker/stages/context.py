@@ -78,6 +78,7 @@ class JobContext:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Announces a stage, and measures how long this attempt spends in it."""
+        before = self.stage_seconds.get(name, 0.0)
         self._stage = name
         self._stage_began = self.clock()
         self.event("stage", {"stage": name})
@@ -87,6 +88,8 @@ class JobContext:
         finally:
             self.stage_seconds = self.seconds_by_stage()
             self._stage = ""
+        with unit_of_work(self.engine) as registry:
+            registry.jobs.end_stage(self.job_id, self.fence, name, self.stage_seconds[name] - before)
 
     @contextmanager
     def portion(self, begin: float, end: float, label: str) -> Iterator[None]:

@@ -1,0 +1,153 @@
+"""The numbers of `/metrics`: this process's requests, and from SQL the work of all processes."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from service.observation.requests import SeenRequest
+from worker.registry.errors import DatabaseUnavailableError
+from worker.registry.figures import QueueFigures, TallyFigure
+from worker.registry.session import Engine, reading
+from worker.registry.states import JobKind, JobState
+from worker.registry.tallies import Happening
+
+KEPT_SECONDS = 5.0
+"""How long what SQL told is told again, however many ask."""
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """What one API process counts and reads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._everything = CollectorRegistry()
+        self._requests = Counter(
+            "ldnas_requests",
+            "Requests that this process answered, by route; no route is 'none'.",
+            ["method", "route", "status"],
+            registry=self._everything,
+        )
+        self._seconds = Histogram(
+            "ldnas_request_seconds",
+            "Seconds until the answer to a request began, in this process.",
+            ["method", "route"],
+            buckets=_BUCKETS,
+            registry=self._everything,
+        )
+        ProcessCollector(registry=self._everything)
+        self._everything.register(SqlCollector(engine))
+        self._unreachable = CollectorRegistry()
+        self._unreachable.register(_Unreachable())
+
+    def count(self, request: SeenRequest) -> None:
+        """Count one request."""
+        self._requests.labels(request.method, request.route, str(request.status)).inc()
+        self._seconds.labels(request.method, request.route).observe(request.seconds)
+
+    def exposition(self, accept: str, *, complete: bool) -> tuple[bytes, str]:
+        """The numbers as Prometheus reads them, and their media type.
+
+        Args:
+            accept: the request's `Accept` header.
+            complete: False leaves everything out but that the database cannot be reached.
+        """
+        encode, media_type = choose_encoder(accept)
+        return encode(self._everything if complete else self._unreachable), media_type
+
+
+class SqlCollector(Collector):
+    """The queue of the whole installation; true of all processes, whichever one is asked."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._kept: list[Metric] = []
+        self._kept_until = 0.0
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: what is registered must not be read from a database that may not be there yet."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """What was read within the last seconds, else what is read now."""
+        with self._lock:
+            if time.monotonic() >= self._kept_until:
+                self._kept = [*self._read()]
+                self._kept_until = time.monotonic() + KEPT_SECONDS
+            return self._kept
+
+    def _read(self) -> Iterator[Metric]:
+        try:
+            with reading(self._engine) as registry:
+                queue = registry.figures.queue()
+        except DatabaseUnavailableError:
+            yield _reachable(False)
+            return
+        yield _reachable(True)
+        yield from _queue_metrics(queue)
+        yield from _tally_metrics(queue)
+
+
+class _Unreachable(Collector):
+    def collect(self) -> Iterable[Metric]:
+        yield _reachable(False)
+
+
+def _reachable(answer: bool) -> Metric:
+    return GaugeMetricFamily("ldnas_database_reachable", "1 where SQL answers, else 0.", value=float(answer))
+
+
+def _queue_metrics(queue: QueueFigures) -> Iterator[Metric]:
+    jobs = GaugeMetricFamily("ldnas_jobs", "Jobs that are stored, by kind and state.", labels=["kind", "state"])
+    oldest = GaugeMetricFamily(
+        "ldnas_oldest_due_job_seconds", "How long the oldest job that a worker could take has waited.", labels=["kind"]
+    )
+    for kind in sorted({*JobKind, *(kind for kind, _ in queue.jobs)}):
+        for state in JobState:
+            jobs.add_metric([kind, state.value], queue.jobs.get((kind, state), 0))
+        oldest.add_metric([kind], queue.oldest_due_seconds.get(kind, 0.0))
+    yield jobs
+    yield oldest
+
+
+def _tally_metrics(queue: QueueFigures) -> Iterator[Metric]:
+    ended = CounterMetricFamily(
+        "ldnas_jobs_ended", "Jobs that ended, ever, by kind and state.", labels=["kind", "state"]
+    )
+    for row in _counted(queue, Happening.END):
+        ended.add_metric([row.kind, row.label], row.occurrences)
+    yield ended
+    failures = CounterMetricFamily(
+        "ldnas_job_failures", "Jobs that failed for good, by kind and the code of their error.", labels=["kind", "code"]
+    )
+    for row in _counted(queue, Happening.FAILURE):
+        failures.add_metric([row.kind, row.label], row.occurrences)
+    yield failures
+    yield _by_kind(queue, Happening.LOST_LEASE, "ldnas_lease_losses", "Attempts whose worker was lost.")
+    told = "Attempts that ended without a result and count as failed; lost leases are among them."
+    yield _by_kind(queue, Happening.FAILED_ATTEMPT, "ldnas_failed_attempts", told)
+    stages = SummaryMetricFamily(
+        "ldnas_stage_seconds", "Seconds of the stages that came to their end.", labels=["kind", "stage"]
+    )
+    for row in _counted(queue, Happening.STAGE):
+        stages.add_metric([row.kind, row.label], count_value=row.occurrences, sum_value=row.seconds)
+    yield stages
+
+
+def _by_kind(queue: QueueFigures, happening: Happening, name: str, documentation: str) -> Metric:
+    # Told also where it is 0: a counter that appears with its first event hides that event from rate().
+    family = CounterMetricFamily(name, documentation, labels=["kind"])
+    counted = dict.fromkeys(map(str, JobKind), 0) | {row.kind: row.occurrences for row in _counted(queue, happening)}
+    for kind, occurrences in sorted(counted.items()):
+        family.add_metric([kind], occurrences)
+    return family
+
+
+def _counted(queue: QueueFigures, happening: Happening) -> list[TallyFigure]:
+    return [row for row in queue.tallies if row.name == happening]

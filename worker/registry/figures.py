@@ -1,0 +1,65 @@
+"""What the whole installation does, in numbers: read by any process, true of all."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from worker.registry.base import DatabaseNow
+from worker.registry.job_models import Job
+from worker.registry.states import JobState
+from worker.registry.tally_models import Tally
+
+
+@dataclass(frozen=True)
+class TallyFigure:
+    """One row of the tallies; see `tallies.Happening` for what the label says."""
+
+    name: str
+    kind: str
+    label: str
+    occurrences: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class QueueFigures:
+    """The queue at one moment.
+
+    Attributes:
+        jobs: how many there are of each kind and state.
+        oldest_due_seconds: how long the oldest queued job of each kind has been due without being taken.
+        tallies: what has happened since the database was made.
+    """
+
+    jobs: Mapping[tuple[str, JobState], int]
+    oldest_due_seconds: Mapping[str, float]
+    tallies: Sequence[TallyFigure]
+
+
+class Figures:
+    """Numbers about the rows of `jobs` and `tallies`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def queue(self) -> QueueFigures:
+        """The queue now; every question is answered from an index or from a table of a few rows."""
+        counted = self._session.execute(select(Job.kind, Job.state, func.count()).group_by(Job.kind, Job.state))
+        now = self._session.execute(select(DatabaseNow())).scalar_one()
+        due = self._session.execute(
+            select(Job.kind, func.min(Job.run_after))
+            .where(Job.state == JobState.QUEUED, Job.run_after <= now)
+            .group_by(Job.kind)
+        )
+        tallies = self._session.execute(
+            select(Tally.name, Tally.kind, Tally.label, Tally.occurrences, Tally.seconds).order_by(
+                Tally.name, Tally.kind, Tally.label
+            )
+        )
+        return QueueFigures(
+            jobs={(kind, state): number for kind, state, number in counted},
+            oldest_due_seconds={kind: max(0.0, now - since) for kind, since in due},
+            tallies=[TallyFigure(*row) for row in tallies],
+        )
