@@ -9,6 +9,7 @@ from ldnas.errors import DatasetNotFoundError, InvalidReferenceError, Unreadable
 from service.schemas.architectures import TrainingRequest
 from service.schemas.recommendations import RecommendationRequest
 from service.schemas.tasks import TaskRequest
+from worker.references import check_remote
 from worker.registry.models import Dataset
 from worker.registry.registry import Registry
 from worker.settings import Settings
@@ -26,6 +27,7 @@ def checked_data(request: TaskRequest | RecommendationRequest | TrainingRequest,
     """
     reference = DatasetReference.from_json(request.dataset.model_dump(exclude_none=True))
     check_location(reference, settings.dataset_roots)
+    check_remote(reference, settings)
     labels = None if request.labels is None else LabelMapping.from_json(request.labels.model_dump()).to_json()
     return {"dataset": reference.to_json(), "labels": labels}
 

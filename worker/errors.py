@@ -1,10 +1,12 @@
 """What the worker processes refuse, in one tree (the registry has its own: `worker.registry.errors`).
 
 WorkerError
-├── SettingsError            an environment variable holds a value that is not accepted
-├── InvalidMessageError      a message from the broker is not one of ours
-├── BundleError              a registry cannot be written to a file, or a file is none that `ldnas registry` wrote
-└── BrokerUnavailableError   the broker refused, timed out or broke off; ring again later
+├── SettingsError               an environment variable holds a value that is not accepted
+├── InvalidMessageError         a message from the broker is not one of ours
+├── BundleError                 a registry cannot be written to a file, or a file is none that `ldnas registry` wrote
+├── ForbiddenDestinationError   a URL names what must not be reached
+├── OutboundFailedError         a host that may be reached does not answer
+└── BrokerUnavailableError      the broker refused, timed out or broke off; ring again later
 """
 
 
@@ -40,6 +42,22 @@ class BundleError(WorkerError):
     def __init__(self, place: str, fault: str) -> None:
         super().__init__(f"{place}: {fault}")
         self.place = place
+
+
+class ForbiddenDestinationError(WorkerError):
+    """A URL names what must not be reached: by its scheme, its host, or an address of its host."""
+
+
+class OutboundFailedError(WorkerError):
+    """A host that may be reached has no address, does not answer, breaks off or redirects without end.
+
+    Attributes:
+        may_pass: whether the same request may succeed later.
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = True) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
 
 
 class BrokerUnavailableError(WorkerError):

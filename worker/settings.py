@@ -10,6 +10,7 @@ from pathlib import Path
 from ldnas.networks.names import ARCHITECTURES
 from worker.database_url import with_password_from, without_password
 from worker.errors import SettingsError
+from worker.s3 import S3Access
 
 DEFAULT_MAX_UPLOAD_BYTES = 4 * 2**30
 
@@ -38,6 +39,8 @@ class Settings:
     quota: int = 100
     database_password_file: Path | None = None
     heartbeat_file: Path | None = None
+    remote_hosts: tuple[str, ...] = ()
+    s3: S3Access = field(default_factory=S3Access)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -68,10 +71,15 @@ class Settings:
             quota=_whole(present, "LDNAS_QUOTA", 100, least=0, most=1_000_000),
             database_password_file=password_file,
             heartbeat_file=_file(present, "LDNAS_HEARTBEAT_FILE"),
+            remote_hosts=_hosts(present),
+            s3=S3Access.from_environment(present),
         )
 
     def as_environment(self) -> dict[str, str]:
-        """The variables that give a child process exactly these settings (no network = an empty variable)."""
+        """The variables that give a child process exactly these settings (no network = an empty variable).
+
+        Those of S3 are not among them: a child has them from this process's own environment.
+        """
         # What a file holds stays out of the environment, which is read more easily.
         database_url = without_password(self.database_url) if self.database_password_file else self.database_url
         return {
@@ -91,7 +99,13 @@ class Settings:
             "LDNAS_ADMIN_KEY_FILE": str(self.admin_key_file or ""),
             "LDNAS_QUOTA": str(self.quota),
             "LDNAS_HEARTBEAT_FILE": str(self.heartbeat_file or ""),
+            "LDNAS_REMOTE_HOSTS": ",".join(self.remote_hosts),
         }
+
+    @property
+    def downloads(self) -> Path:
+        """Where this host's jobs keep what they fetch, for as long as they read it."""
+        return self.home / "downloads"
 
     @property
     def heartbeat_seconds(self) -> float:
@@ -185,3 +199,14 @@ def _bytes(environ: Mapping[str, str], variable: str, default: int) -> int:
     if not re.fullmatch(r"[1-9]\d{0,17}", value, re.ASCII):
         raise SettingsError(variable, value, "a whole number of bytes from 1")
     return int(value)
+
+
+def _hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
+    value = environ.get("LDNAS_REMOTE_HOSTS", "")
+    hosts = tuple(host.strip().lower() for host in value.split(",") if host.strip())
+    for host in hosts:
+        if not re.fullmatch(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*(:\d{1,5})?", host, re.ASCII):
+            raise SettingsError(
+                "LDNAS_REMOTE_HOSTS", host, "names like data.example.org, *.example.org or data.example.org:8443"
+            )
+    return hosts

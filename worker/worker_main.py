@@ -18,6 +18,7 @@ from celery.signals import worker_shutting_down
 from worker.app import make_celery
 from worker.consumer_heartbeat import ConsumerHeartbeat
 from worker.errors import InvalidMessageError
+from worker.incoming import sweep
 from worker.messages import RUN_JOB, JobMessage
 from worker.parent_watch import exit_with_parent
 from worker.registry.errors import DatabaseUnavailableError
@@ -81,6 +82,7 @@ def serve(settings: Settings, devices: Sequence[str], *, runner_command: Sequenc
         stopping.set()
 
     worker_shutting_down.connect(release_jobs)
+    sweep(settings.downloads)
     app = make_celery(settings)
     engine = open_engine(settings.database_url)
     register_task(app, settings, engine, stopping, devices=devices, runner_command=runner_command)

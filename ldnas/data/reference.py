@@ -15,8 +15,8 @@ COLUMN_KEYS = ("image_column", "label_column", "split_column", "group_column")
 FORMATS = ("parquet", "image_folder", "zip", "npz")
 
 _NAMED_SCHEMES = {"builtin": BUILTIN_NAMES, "torchvision": TORCHVISION_NAMES}
-_AVAILABLE_SCHEMES = (*_NAMED_SCHEMES, "file", "dataset")
-_PLANNED_SCHEMES = ("s3", "https")
+_REMOTE_SCHEMES = ("https", "s3")
+_SCHEMES = (*_NAMED_SCHEMES, "file", "dataset", *_REMOTE_SCHEMES)
 _UPLOADED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _SUM_TOLERANCE = 1e-6
 
@@ -68,7 +68,8 @@ class DatasetReference:
     """Which dataset, and how its files are to be read.
 
     Attributes:
-        uri: `builtin://digits`, `torchvision://MNIST`, `file:///folder/or/file`, `dataset://uploaded`.
+        uri: `builtin://digits`, `torchvision://MNIST`, `file:///folder/or/file`, `dataset://uploaded`,
+            `https://host/file.zip`, `s3://bucket/file.parquet`.
         format: one of `FORMATS`, or None to tell it from the files.
         image_column, label_column, split_column, group_column: columns of a Parquet file, None for the usual names
             (the last two: none). Images of one group (a patient, a camera) never span two splits.
@@ -87,8 +88,8 @@ class DatasetReference:
     fractions: Fractions | None = None
 
     def __post_init__(self) -> None:
-        if self.scheme not in (*_AVAILABLE_SCHEMES, *_PLANNED_SCHEMES):
-            accepted = ", ".join(f"{scheme}://" for scheme in _AVAILABLE_SCHEMES)
+        if self.scheme not in _SCHEMES:
+            accepted = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
             raise InvalidReferenceError(f"{self.uri!r} is no dataset URI; {accepted} are", field="dataset.uri")
         if self.format is not None and self.format not in FORMATS:
             raise InvalidReferenceError(
@@ -148,21 +149,19 @@ def check_location(reference: DatasetReference, roots: Sequence[Path]) -> None:
         roots: the folders that `file://` may point into, after every symbolic link is followed.
 
     Raises:
-        InvalidReferenceError: the scheme is not available yet, or no dataset of that name is known (of uploaded ones:
-            none can be called so).
+        InvalidReferenceError: no dataset of that name is known (of uploaded ones: none can be called so), or a remote
+            one is no file of a host. Whether the host may be reached is for the caller to judge.
         ForbiddenLocationError: a file lies outside `roots`.
         DatasetNotFoundError: nothing lies there.
     """
-    if reference.scheme in _PLANNED_SCHEMES:
-        accepted = ", ".join(f"{scheme}://" for scheme in _AVAILABLE_SCHEMES)
-        raise InvalidReferenceError(
-            f"{reference.scheme}:// is not available yet; {accepted} are", field="dataset.uri", origin=reference.uri
-        )
     if reference.scheme == "file":
         resolve_file(reference, roots)
         return
     if reference.scheme == "dataset":
         _check_uploaded(reference)
+        return
+    if reference.scheme in _REMOTE_SCHEMES:
+        _check_remote(reference)
         return
     names = _NAMED_SCHEMES[reference.scheme]
     if reference.name not in names:
@@ -230,6 +229,19 @@ def _check_uploaded(reference: DatasetReference) -> None:
         )
 
 
+def _check_remote(reference: DatasetReference) -> None:
+    parts = _parts(reference.uri)
+    if not parts.netloc or parts.path in ("", "/"):
+        raise InvalidReferenceError(
+            f"{reference.uri!r} names no file; https://host/path/to/file or s3://bucket/path/to/file would",
+            field="dataset.uri",
+        )
+    if reference.format == "image_folder":
+        raise InvalidReferenceError(
+            f"{reference.scheme}:// reaches single files; put the folder into a .zip", field="dataset.format"
+        )
+
+
 def _refuse_file_options(reference: DatasetReference) -> None:
     """A built-in dataset has one layout: an option that would silently do nothing is refused."""
     for key in ("format", *COLUMN_KEYS):
@@ -245,7 +257,8 @@ def _parts(uri: str) -> SplitResult:
         parts = urlsplit(uri)
     except ValueError as error:
         raise InvalidReferenceError(f"{uri!r} is no URI: {error}", field="dataset.uri") from error
-    if parts.query or parts.fragment:
+    # Only a web server has use for a query.
+    if (parts.query and parts.scheme != "https") or parts.fragment:
         raise InvalidReferenceError(
             f"{uri!r} has a query or a fragment; write ? as %3F and # as %23 in a path", field="dataset.uri"
         )

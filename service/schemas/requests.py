@@ -40,7 +40,7 @@ class DatasetRequest(Request):
 
     uri: PlainText = Field(
         description="`dataset://NAME` (uploaded), `builtin://digits`, `torchvision://MNIST`, `file:///…` inside "
-        "`LDNAS_DATASET_ROOTS`",
+        "`LDNAS_DATASET_ROOTS`, `https://…` and `s3://…` on hosts of `LDNAS_REMOTE_HOSTS`",
         examples=["builtin://digits"],
     )
     format: PlainText | None = Field(None, description="how the files are laid out; guessed where absent")

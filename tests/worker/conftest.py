@@ -1,20 +1,28 @@
 """A migrated SQLite database in a home of its own, and jobs in it."""
 
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from ldnas.final import final_config
 from ldnas.search.random import RandomSearchConfig
 from worker import runner
+from worker.artifacts import open_store
 from worker.endings import Ending
 from worker.registry.models import Job, JobKind, TaskRole
 from worker.registry.schema import migrate
 from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
 from worker.stages import export, search, train
+from worker.stages.checkpoints import Checkpoints
+from worker.stages.context import JobContext
+from worker.stages.resolve import ResolvedTask, resolve
 
 
 @pytest.fixture
@@ -114,3 +122,51 @@ def finish(settings: Settings, engine: Engine, claim: Callable[[str], Job]) -> C
             return registry.jobs.get(job_id)
 
     return run
+
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Answer], int]]:
+    """Starts an HTTP server on the loopback interface; gives its port."""
+    servers = []
+
+    def start(answer: Answer) -> int:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                answer(self)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return server.server_port
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def resolved(engine: Engine, settings: Settings, claim: Callable[[str], Job]) -> Callable[..., ResolvedTask]:
+    """Does the first stage of a task's job."""
+
+    def begin(job_id: str, **changes: Any) -> ResolvedTask:
+        job = claim(job_id)
+        store = open_store(settings.artifact_url)
+        context = JobContext(
+            settings=replace(settings, **changes),
+            engine=engine,
+            store=store,
+            checkpoints=Checkpoints(engine, store, job.id, job.attempt, None),
+            job_id=job.id,
+            fence=job.attempt,
+            device=torch.device("cpu"),
+        )
+        return resolve(context, job.params["task_id"])
+
+    return begin

@@ -42,11 +42,13 @@ def test_a_child_process_gets_the_same_settings() -> None:
             "LDNAS_ADMIN_KEY_FILE": "/run/secrets/admin",
             "LDNAS_QUOTA": "7",
             "LDNAS_HEARTBEAT_FILE": "/run/heartbeat",
+            "LDNAS_REMOTE_HOSTS": "Data.example.org, *.example.com:8443",
         }
     )
     assert settings.artifact_url == "/srv/artifacts"
     assert settings.dataset_roots == (Path("/data/a"), Path("/data/b"))
     assert (settings.admin_key_file, settings.quota) == (Path("/run/secrets/admin"), 7)
+    assert settings.remote_hosts == ("data.example.org", "*.example.com:8443")
     assert Settings.from_environment(settings.as_environment()) == settings
     default = Settings.from_environment({})
     assert Settings.from_environment(default.as_environment()) == default
@@ -70,6 +72,9 @@ def test_a_child_process_gets_the_same_settings() -> None:
         ("LDNAS_MAX_UPLOAD_BYTES", "2 GB"),
         ("LDNAS_QUOTA", "-1"),
         ("LDNAS_QUOTA", "many"),
+        ("LDNAS_REMOTE_HOSTS", "https://data.example.org"),
+        ("LDNAS_REMOTE_HOSTS", "two hosts"),
+        ("LDNAS_REMOTE_HOSTS", "data.*.org"),
     ],
 )
 def test_a_value_that_is_not_accepted_is_refused_by_the_variables_name(variable: str, value: str) -> None:

@@ -93,13 +93,13 @@ def read_dataset(context: JobContext, task: Task) -> ImageDataset:
         RefusedError: the reference or the images cannot be worked on.
         ReferenceChangedError: there is another content behind the reference now.
     """
-    source = source_of(context, DatasetReference.from_json(task.dataset))
-    dataset = load_dataset(
-        source.reference,
-        roots=context.settings.dataset_roots,
-        cache=context.settings.home / "torchvision",
-        file=source.file,
-    )
+    with source_of(context, DatasetReference.from_json(task.dataset)) as source:
+        dataset = load_dataset(
+            source.reference,
+            roots=context.settings.dataset_roots,
+            cache=context.settings.home / "torchvision",
+            file=source.file,
+        )
     _require_unchanged(task, dataset)
     return dataset
 

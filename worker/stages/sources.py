@@ -1,11 +1,18 @@
-"""Where a job reads a dataset from: a place that every job reaches by itself, or a file of the artifact store."""
+"""Where a job reads a dataset from: a place that it reaches by itself, an uploaded file, or a file of another host."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ldnas.data.reference import COLUMN_KEYS, DatasetReference
 from ldnas.errors import DatasetNotFoundError
+from worker.downloads import download
+from worker.incoming import IncomingFile
+from worker.outbound import OutboundGuard
+from worker.references import REMOTE_SCHEMES, remote_url
 from worker.registry.errors import NotFoundError
+from worker.settings import Settings
 from worker.stages.context import JobContext
 
 
@@ -17,14 +24,50 @@ class Source:
     file: Path | None = None
 
 
-def source_of(context: JobContext, reference: DatasetReference) -> Source:
-    """The source that a reference stands for.
+@contextmanager
+def source_of(context: JobContext, reference: DatasetReference) -> Iterator[Source]:
+    """The source that a reference stands for; what was fetched from another host is gone at the end of the block.
 
     Raises:
-        DatasetNotFoundError: no dataset has the name, or its file is gone.
+        DatasetNotFoundError: no dataset has the name, its file is gone, or its host does not give it.
+        ForbiddenLocationError, UnreadableDatasetError, OSError: see `download`.
     """
-    if reference.scheme != "dataset":
-        return Source(reference)
+    if reference.scheme == "dataset":
+        yield _uploaded(context, reference)
+    elif reference.scheme in REMOTE_SCHEMES:
+        with IncomingFile(context.settings.downloads) as incoming:
+            _fetch(context, reference, incoming)
+            yield Source(reference, incoming.path)
+    else:
+        yield Source(reference)
+
+
+def outbound_guard(settings: Settings) -> OutboundGuard:
+    """What datasets may be fetched from."""
+    return OutboundGuard(settings.remote_hosts)
+
+
+def _fetch(context: JobContext, reference: DatasetReference, incoming: IncomingFile) -> None:
+    settings = context.settings
+    url = remote_url(reference, settings)
+
+    def still_coming() -> None:
+        with context.unit_of_work():  # a touch of the job: progress, in the eyes of who watches for a stall
+            pass
+
+    download(
+        outbound_guard(settings),
+        url,
+        incoming,
+        uri=reference.uri,
+        headers=settings.s3.headers(url) if reference.scheme == "s3" else {},
+        limit_bytes=settings.max_upload_bytes,
+        on_progress=still_coming,
+    )
+    incoming.flush()
+
+
+def _uploaded(context: JobContext, reference: DatasetReference) -> Source:
     try:
         with context.reading() as registry:
             row = registry.datasets.get(reference.name)

@@ -63,12 +63,27 @@ def test_shares_that_are_none_are_refused(shares, field):
     assert refusal.value.field == field
 
 
-@pytest.mark.parametrize("uri", ["s3://bucket/key", "https://host/set.zip"])
-def test_a_scheme_that_is_still_to_come_is_refused_with_what_can_be_used_instead(uri):
-    with pytest.raises(
-        InvalidReferenceError, match=r"not available yet; builtin://, torchvision://, file://, dataset:// are"
-    ):
+@pytest.mark.parametrize("uri", ["https://host/set.zip?version=2", "https://host:8443/a/set.npz", "s3://bucket/key"])
+def test_a_file_of_another_host_is_a_reference_that_somebody_else_judges(uri):
+    check_location(DatasetReference(uri, label_column="colour"), [])
+
+
+@pytest.mark.parametrize("uri", ["https://host", "https://host/", "https:///set.zip", "s3://bucket", "s3://bucket/"])
+def test_a_host_or_a_bucket_alone_is_no_file(uri):
+    with pytest.raises(InvalidReferenceError, match="names no file"):
         check_location(DatasetReference(uri), [])
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket/key?versionId=1", "https://host/set.zip#part", "http://host/set.zip"])
+def test_what_no_host_would_get_to_see_is_refused(uri):
+    with pytest.raises(InvalidReferenceError):
+        DatasetReference(uri)
+
+
+def test_a_folder_of_another_host_is_refused():
+    with pytest.raises(InvalidReferenceError) as refusal:
+        check_location(DatasetReference("https://host/scans", format="image_folder"), [])
+    assert refusal.value.field == "dataset.format"
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "a%20b", "%61", "-a", "a:80", "user@a", "a" * 65, "ä"])

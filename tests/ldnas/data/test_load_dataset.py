@@ -122,8 +122,6 @@ def test_what_cannot_be_loaded_is_refused(tmp_path, encode, grey):
         load(f"file://{tmp_path}/nothing", tmp_path)
     with pytest.raises(ForbiddenLocationError):
         load("file:///etc", tmp_path)
-    with pytest.raises(InvalidReferenceError, match="not available yet"):
-        load("s3://bucket/set", tmp_path)
 
 
 @pytest.mark.skipif("LDNAS_TEST_DATA" not in os.environ, reason="LDNAS_TEST_DATA names no folder with mnist/ in it")

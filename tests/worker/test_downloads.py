@@ -1,0 +1,158 @@
+"""Datasets of other hosts: fetched within bounds, read, and gone."""
+
+import ipaddress
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ldnas.errors import DatasetNotFoundError, ForbiddenLocationError, UnreadableDatasetError
+from worker.downloads import download
+from worker.incoming import IncomingFile
+from worker.outbound import OutboundGuard
+from worker.registry.models import JobState
+from worker.s3 import S3Access
+from worker.settings import Settings
+from worker.stages import sources
+
+LOOPBACK = ipaddress.ip_address("127.0.0.1")
+
+
+def local_guard(*hosts: str) -> OutboundGuard:
+    """Reaches the test's own server, by whatever name."""
+    return OutboundGuard(
+        hosts or None,
+        schemes=("http",),
+        resolve=lambda host, port: ["127.0.0.1"],
+        allows=lambda address: address == LOOPBACK,
+    )
+
+
+def say(handler: BaseHTTPRequestHandler, body: bytes, status: int = 200, **headers: str) -> None:
+    handler.send_response(status)
+    for name, value in {"Content-Length": str(len(body)), **headers}.items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def fetch(folder: Path, port: int, outbound: OutboundGuard | None = None, **options: Any) -> bytes:
+    limits: dict[str, Any] = {"limit_bytes": 1000, "headers": {}, "uri": "https://data/x.zip", **options}
+    with IncomingFile(folder) as incoming:
+        download(outbound or local_guard(), f"http://data.example.org:{port}/x.zip", incoming, **limits)
+        incoming.flush()
+        return incoming.path.read_bytes()
+
+
+def test_what_lies_there_is_fetched_up_to_the_limit(serve, tmp_path: Path) -> None:
+    port = serve(lambda handler: say(handler, bytes(1000)))
+    assert fetch(tmp_path, port) == bytes(1000)
+    with pytest.raises(UnreadableDatasetError, match="has 1000 bytes; at most 999"):
+        fetch(tmp_path, port, limit_bytes=999)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_than_the_limit_without_a_length_is_cut_off(serve, tmp_path: Path) -> None:
+    def stream(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        while True:
+            try:
+                handler.wfile.write(bytes(10_000))
+            except OSError:
+                return
+
+    with pytest.raises(UnreadableDatasetError, match="has more than 1000 bytes"):
+        fetch(tmp_path, serve(stream))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_host_that_takes_its_time_is_given_up(serve, tmp_path: Path) -> None:
+    port = serve(lambda handler: say(handler, bytes(1000)))
+    with pytest.raises(UnreadableDatasetError, match="takes longer than"):
+        fetch(tmp_path, port, limit_seconds=-1.0)
+
+
+def test_what_comes_packed_is_not_unpacked(serve, tmp_path: Path) -> None:
+    port = serve(lambda handler: say(handler, b"x", **{"Content-Encoding": "gzip"}))
+    with pytest.raises(UnreadableDatasetError, match="comes packed"):
+        fetch(tmp_path, port)
+
+
+@pytest.mark.parametrize("status", [204, 304, 401, 403, 404, 410])
+def test_a_host_that_does_not_give_it_is_a_refusal(serve, tmp_path: Path, status: int) -> None:
+    port = serve(lambda handler: say(handler, b"", status))
+    with pytest.raises(DatasetNotFoundError, match=f"answers {status}") as refusal:
+        fetch(tmp_path, port)
+    assert refusal.value.field == "dataset.uri"
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_host_that_is_in_trouble_is_asked_again_later(serve, tmp_path: Path, status: int) -> None:
+    port = serve(lambda handler: say(handler, b"", status))
+    with pytest.raises(OSError, match=f"answers {status}"):
+        fetch(tmp_path, port)
+
+
+def test_a_host_that_breaks_off_is_asked_again_later(serve, tmp_path: Path) -> None:
+    port = serve(lambda handler: say(handler, bytes(10), **{"Content-Length": "20"}))
+    with pytest.raises(OSError, match="cannot be fetched now"):
+        fetch(tmp_path, port)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_redirect_to_a_host_that_is_not_allowed_is_a_refusal(serve, tmp_path: Path) -> None:
+    port = serve(lambda handler: say(handler, b"", 302, Location="http://inside.example.org/"))
+    with pytest.raises(ForbiddenLocationError, match="inside"):
+        fetch(tmp_path, port, local_guard(f"data.example.org:{port}"))
+
+
+@pytest.fixture
+def local(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one test double: jobs may reach the loopback interface, and plain HTTP."""
+    monkeypatch.setattr(sources, "outbound_guard", lambda settings: local_guard())
+    monkeypatch.setattr(sources, "remote_url", lambda reference, settings: reference.uri.replace("https:", "http:"))
+
+
+def test_a_job_reads_a_file_of_another_host_and_leaves_nothing_of_it(
+    serve, local, settings: Settings, stripes_zip: bytes, add_task, resolved
+) -> None:
+    port = serve(lambda handler: say(handler, stripes_zip))
+    fetched = resolved(add_task("far", dataset={"uri": f"https://data.example.org:{port}/stripes.zip?key=1"}))
+    near = resolved(add_task("near"))
+    assert fetched.dataset.digest == near.dataset.digest
+    assert list(settings.downloads.iterdir()) == []
+
+
+def test_a_broken_image_is_named_by_its_place_in_the_file(serve, local, add_task, finish: Callable[[str], Any]) -> None:
+    port = serve(lambda handler: say(handler, b"PAR1 and nothing"))
+    job = finish(add_task("far", dataset={"uri": f"https://data.example.org:{port}/a/scans.parquet"}))
+    assert job.state == JobState.FAILED
+    assert (job.error["code"], job.error["origin"]) == ("unreadable_dataset", "scans.parquet")
+
+
+def test_a_job_judges_the_host_again(add_task, finish: Callable[[str], Any], settings: Settings) -> None:
+    job = finish(add_task("far", dataset={"uri": "https://127.0.0.1/scans.zip"}))
+    assert job.state == JobState.FAILED
+    assert job.error["code"] == "forbidden_location"
+    assert list(settings.downloads.iterdir()) == []
+
+
+def test_an_object_is_asked_for_with_a_signature(
+    serve, settings: Settings, monkeypatch: pytest.MonkeyPatch, stripes_zip: bytes, add_task, resolved
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        asked.append((handler.path, handler.headers["Authorization"]))
+        say(handler, stripes_zip)
+
+    access = S3Access(endpoint=f"http://s3.example.org:{serve(answer)}", key_id="me", secret="hidden")
+    monkeypatch.setattr(sources, "outbound_guard", lambda settings: local_guard())
+    task = resolved(add_task("far", dataset={"uri": "s3://scans/a%20b/stripes.zip"}), s3=access)
+    assert len(task.dataset) == 36
+    [(path, authorization)] = asked
+    assert path == "/scans/a%20b/stripes.zip"
+    assert authorization.startswith("AWS4-HMAC-SHA256 Credential=me/")

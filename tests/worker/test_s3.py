@@ -1,0 +1,58 @@
+"""Requests to S3: where an object lies, and the signature."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from worker.s3 import S3Access
+
+# The example in Amazon's documentation of Signature Version 4 for S3 ("Example: GET Object").
+EXAMPLE = S3Access(key_id="AKIAIOSFODNN7EXAMPLE", secret="wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+AT = datetime(2013, 5, 24, tzinfo=UTC)
+
+
+def test_the_signature_is_that_of_the_published_example() -> None:
+    signed = EXAMPLE.headers("https://examplebucket.s3.amazonaws.com/test.txt", AT, Range="bytes=0-9")
+    assert signed["Authorization"] == (
+        "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,"
+        "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date,"
+        "Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"
+    )
+
+
+def test_a_session_token_is_sent_and_signed() -> None:
+    access = S3Access(key_id="a", secret="b", token="c")
+    signed = access.headers("https://bucket.s3.us-east-1.amazonaws.com/key", AT)
+    assert signed["x-amz-security-token"] == "c"
+    assert "x-amz-security-token," in signed["Authorization"]
+
+
+def test_without_a_key_nothing_is_signed() -> None:
+    assert S3Access().headers("https://bucket.s3.us-east-1.amazonaws.com/key") == {}
+
+
+def test_an_object_lies_below_its_buckets_host_or_below_the_endpoint() -> None:
+    access = S3Access(region="eu-central-1")
+    assert access.url("scans", "a b/ü.zip") == "https://scans.s3.eu-central-1.amazonaws.com/a%20b/%C3%BC.zip"
+    other = S3Access(endpoint="https://minio.example.org/")
+    assert other.url("scans", "set.zip") == "https://minio.example.org/scans/set.zip"
+
+
+@pytest.mark.parametrize(("bucket", "key"), [("", "a"), ("a@b", "c"), ("host:80", "c"), ("Bucket", "c"), ("scans", "")])
+def test_what_is_no_bucket_or_no_key_is_refused(bucket: str, key: str) -> None:
+    with pytest.raises(ValueError, match="names no object"):
+        S3Access().url(bucket, key)
+
+
+def test_the_usual_variables_are_read_and_the_secret_is_not_shown() -> None:
+    access = S3Access.from_environment(
+        {
+            "AWS_ACCESS_KEY_ID": "id",
+            "AWS_SECRET_ACCESS_KEY": "hidden",
+            "AWS_SESSION_TOKEN": "hidden too",
+            "AWS_DEFAULT_REGION": "eu-west-1",
+            "AWS_ENDPOINT_URL": "https://minio.example.org",
+        }
+    )
+    assert (access.region, access.endpoint, access.key_id) == ("eu-west-1", "https://minio.example.org", "id")
+    assert "hidden" not in repr(access)
