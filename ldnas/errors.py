@@ -15,6 +15,7 @@ LdnasError
     ├── TooFewImagesError         a class has too few images to be split in three
     ├── EmptySplitError           train, validation or test has no image
     ├── UnknownNetworkError       no network architecture of that name
+    ├── UnfitWeightsError         weights do not belong to the network that they are given for
     ├── UnknownMeasureError       no distance measure of that name
     ├── UnknownStrategyError      no search strategy of that name
     ├── UnknownObjectiveError     no objective of that name
@@ -97,6 +98,10 @@ class EmptySplitError(RefusedError):
 
 class UnknownNetworkError(RefusedError):
     """No network architecture of that name."""
+
+
+class UnfitWeightsError(RefusedError):
+    """Weights do not belong to the network that they are given for; `origin` names the first tensor at fault."""
 
 
 class UnknownMeasureError(RefusedError):

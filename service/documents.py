@@ -170,6 +170,7 @@ def _task_fields(task: rows.Task) -> dict[str, Any]:
         "dataset": task.dataset,
         "labels": task.labels,
         "network": task.architecture,
+        "weights": None if task.weights is None else f"{SCHEME}{task.weights}",
         "epsilon": task.epsilon,
         "repetitions": task.repetitions,
         "seed": task.seed,

@@ -175,6 +175,7 @@ KINDS: dict[type[Exception], Kind] = {
     science.TooFewImagesError: Kind(422, "A class has too few images"),
     science.EmptySplitError: Kind(422, "A split has no image"),
     science.UnknownNetworkError: Kind(422, "No network architecture of that name"),
+    science.UnfitWeightsError: Kind(422, "The weights do not belong to the network"),
     science.UnknownMeasureError: Kind(422, "No distance measure of that name"),
     science.UnknownStrategyError: Kind(422, "No search strategy of that name"),
     science.UnknownObjectiveError: Kind(422, "No objective of that name"),

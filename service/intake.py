@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from ldnas.digests import json_digest
-from ldnas.networks.names import require_architecture
 from ldnas.search.names import require_settings
 from ldnas.space.constraints import Constraints
 from ldnas.space.fitting import fitted_skeleton
@@ -24,7 +23,7 @@ from service.errors import (
     UnusableTaskError,
 )
 from service.idempotency import RequestIdentity, once
-from service.references import NAMED_AT_MOST, checked_data, hold_uploaded
+from service.references import NAMED_AT_MOST, checked_data, checked_network, hold_uploaded
 from service.schemas.architectures import TrainingRequest
 from service.schemas.base import LONGEST_NAME
 from service.schemas.distances import DistanceRequest
@@ -245,12 +244,10 @@ def _require_different(task_ids: Sequence[str], field: str) -> None:
 def _checked(request: TaskRequest | RecommendationRequest, settings: Settings) -> dict[str, Any]:
     """The columns that every task has, after all checks which cost no more than a few stat calls."""
     data = checked_data(request, settings)
-    architecture = None if request.network is None else require_architecture(request.network)
     return {
         **data,
-        "architecture": architecture,
+        **checked_network(request),
         "epsilon": request.epsilon,
-        "repetitions": request.repetitions,
         "seed": request.seed,
         "image_size": request.image_size,
     }

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from ldnas.data.labels import LabelMapping
-from ldnas.data.reference import COLUMN_KEYS, DatasetReference, check_location
+from ldnas.data.reference import COLUMN_KEYS, DatasetReference, check_location, is_uploaded_name
 from ldnas.errors import DatasetNotFoundError, InvalidReferenceError, UnreadableDatasetError
+from ldnas.networks.names import require_architecture
 from service.schemas.architectures import TrainingRequest
 from service.schemas.recommendations import RecommendationRequest
+from service.schemas.requests import OwnNetwork
 from service.schemas.tasks import TaskRequest
 from worker.references import check_remote
+from worker.registry.datasets import SCHEME
 from worker.registry.models import Dataset
 from worker.registry.registry import Registry
 from worker.settings import Settings
@@ -32,17 +35,48 @@ def checked_data(request: TaskRequest | RecommendationRequest | TrainingRequest,
     return {"dataset": reference.to_json(), "labels": labels}
 
 
+def checked_network(request: TaskRequest | RecommendationRequest) -> dict[str, Any]:
+    """The columns `architecture` and `weights` of a task, and how many networks it has.
+
+    Raises:
+        UnknownNetworkError: no task network has that name.
+        InvalidReferenceError: the weights are no `dataset://NAME`.
+    """
+    network = request.network
+    if not isinstance(network, OwnNetwork):
+        architecture = None if network is None else require_architecture(network)
+        return {"architecture": architecture, "weights": None, "repetitions": request.repetitions}
+    name = network.weights.removeprefix(SCHEME)
+    if not network.weights.startswith(SCHEME) or not is_uploaded_name(name):
+        raise InvalidReferenceError(
+            f"{network.weights!r} names no weights; dataset://NAME of an uploaded .safetensors file would",
+            field="network.weights",
+        )
+    architecture = require_architecture(network.architecture, field="network.architecture")
+    return {"architecture": architecture, "weights": name, "repetitions": 1}
+
+
 def hold_uploaded(registry: Registry, columns: Mapping[str, Any]) -> None:
-    """Where a task names uploaded data: it is there, and cannot be deleted before the task that names it is stored.
+    """Where a task names uploaded files: they are there, and cannot be deleted before that task is stored.
 
     Raises:
         DatasetNotFoundError: no dataset has the name.
-        UnreadableDatasetError: weights are named as images.
+        UnreadableDatasetError: weights are named as images, or images as weights.
         InvalidReferenceError: columns are named of a file that has none.
     """
+    weights = columns.get("weights")
+    if weights is not None and (row := _held(registry, weights, "network.weights")).kind != "safetensors":
+        raise UnreadableDatasetError(
+            f"{SCHEME}{weights} is a {row.kind} file of images; weights are a .safetensors file",
+            field="network.weights",
+            origin=f"{SCHEME}{weights}",
+        )
     reference = DatasetReference.from_json(columns["dataset"])
-    if reference.scheme != "dataset":
-        return
+    if reference.scheme == "dataset":
+        _hold_images(registry, reference)
+
+
+def _hold_images(registry: Registry, reference: DatasetReference) -> None:
     row = _held(registry, reference.name, "dataset.uri")
     if row.digest is None:
         raise UnreadableDatasetError(

@@ -1,8 +1,17 @@
 """The parts that bodies of POSTs share: the dataset, the labels, the genotypes, the objective."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic_core import PydanticCustomError
 
 from ldnas.space.genotype import EDGES, Genotype
@@ -60,6 +69,30 @@ class LabelsRequest(Request):
     rest: bool = False
     balance: bool = Field(False, description="cut the rest class to the mean size of the others")
 
+
+class OwnNetwork(Request):
+    """A network that was trained elsewhere, for the classes of the task."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"architecture": "resnet18", "weights": "dataset://mine"}]}
+    )
+
+    architecture: PlainText = Field(description="one of those that a name may say")
+    weights: PlainText = Field(description="`dataset://NAME` of an uploaded .safetensors file")
+
+
+def _one_error_for_a_network(value: Any, validate: ValidatorFunctionWrapHandler) -> str | OwnNetwork:
+    if isinstance(value, Mapping):
+        return OwnNetwork.model_validate(value)
+    if isinstance(value, str):
+        return _PLAIN_TEXT.validate_python(value)
+    if isinstance(value, OwnNetwork):
+        return value
+    raise PydanticCustomError("network", "a network is a name, or an object with `architecture` and `weights`")
+
+
+_PLAIN_TEXT: TypeAdapter[str] = TypeAdapter(PlainText)
+NetworkField = Annotated[PlainText | OwnNetwork, WrapValidator(_one_error_for_a_network)]
 
 # A JSON array stands for the triple, so the tuple itself is not strict; its members are.
 Edge = Annotated[

@@ -2,12 +2,13 @@
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
-from service.schemas.base import Fraction, ImageSize, Instant, Name, PlainText, Request, Resource, Response, Seed
+from service.schemas.base import Fraction, ImageSize, Instant, Name, Request, Resource, Response, Seed
 from service.schemas.jobs import Progress, State
 from service.schemas.problems import Problem
-from service.schemas.requests import DatasetRequest, GenotypeRequest, LabelsRequest
+from service.schemas.requests import DatasetRequest, GenotypeRequest, LabelsRequest, NetworkField, OwnNetwork
 
 
 class TaskRequest(Request):
@@ -28,17 +29,32 @@ class TaskRequest(Request):
     name: Name
     dataset: DatasetRequest
     labels: LabelsRequest | None = Field(None, description="absent: the classes of the dataset itself")
-    network: PlainText | None = Field(
+    network: NetworkField | None = Field(
         None,
-        description="architecture of the networks that measure distances; absent: the worker's default",
+        description="architecture of the networks that measure distances; absent: the worker's default. Or one network "
+        "that was trained elsewhere",
     )
     epsilon: Fraction = Field(0.2, description="a network approximates the task from 1-ε balanced validation accuracy")
-    repetitions: int = Field(3, ge=1, le=100, description="networks trained, each from a seed of its own")
+    repetitions: int = Field(
+        3,
+        ge=1,
+        le=100,
+        description="networks trained, each from a seed of its own; 1 where the task brings its network",
+    )
     seed: Seed = 0
     image_size: ImageSize | None = Field(None, description="for the search of its genotypes; absent: from the data")
     genotypes: list[GenotypeRequest] | None = Field(
         None, min_length=1, max_length=1000, description="good cells that are already known; absent: random search"
     )
+
+    @field_validator("repetitions")
+    @classmethod
+    def _own_network_is_the_only_one(cls, repetitions: int, info: ValidationInfo) -> int:
+        if isinstance(info.data.get("network"), OwnNetwork) and repetitions != 1:
+            raise PydanticCustomError(
+                "own_network", "a network that the task brings is its only repetition; leave this out, or say 1"
+            )
+        return repetitions
 
 
 class TaskNetwork(Response):
@@ -90,6 +106,7 @@ class TaskSummary(Resource):
     dataset: dict[str, Any]
     labels: dict[str, Any] | None
     network: str | None
+    weights: str | None = Field(description="`dataset://NAME` of its network, where the task brought it")
     epsilon: float
     repetitions: int
     seed: int

@@ -170,3 +170,17 @@ def resolved(engine: Engine, settings: Settings, claim: Callable[[str], Job]) ->
         return resolve(context, job.params["task_id"])
 
     return begin
+
+
+@pytest.fixture
+def upload(engine: Engine, settings: Settings) -> Callable[..., str]:
+    """Keeps a file under a name, as the service does; gives its digest."""
+
+    def keep(name: str, kind: str, content: bytes, **reference: str) -> str:
+        digest = open_store(settings.artifact_url).put(content)
+        columns: dict[str, Any] = {"kind": kind, "reference": reference, "sha256": digest, "bytes": len(content)}
+        with unit_of_work(engine) as registry:
+            registry.datasets.keep({digest: (len(content), "application/octet-stream")}, name=name, **columns)
+        return digest
+
+    return keep

@@ -1,28 +1,10 @@
 """Where jobs read from: uploaded datasets."""
 
 from collections.abc import Callable
-from typing import Any
-
-import pytest
 
 from worker.artifacts import open_store
 from worker.registry.models import Job, JobState
-from worker.registry.session import Engine, unit_of_work
 from worker.settings import Settings
-
-
-@pytest.fixture
-def upload(engine: Engine, settings: Settings) -> Callable[..., str]:
-    """Keeps a file under a name, as the service does; gives its digest."""
-
-    def keep(name: str, kind: str, content: bytes, **reference: str) -> str:
-        digest = open_store(settings.artifact_url).put(content)
-        columns: dict[str, Any] = {"kind": kind, "reference": reference, "sha256": digest, "bytes": len(content)}
-        with unit_of_work(engine) as registry:
-            registry.datasets.keep({digest: (len(content), "application/octet-stream")}, name=name, **columns)
-        return digest
-
-    return keep
 
 
 def test_an_uploaded_zip_is_the_folder_that_it_was_made_of(upload, stripes_zip: bytes, add_task, resolved) -> None:

@@ -12,6 +12,7 @@ from ldnas.train import TrainConfig
 from worker.registry.models import Network
 from worker.stages.context import JobContext
 from worker.stages.fitting import FitPlan, fit_once
+from worker.stages.own_network import keep_own_network
 from worker.stages.resolve import ResolvedTask
 
 TASK_NETWORK_CONFIG = TrainConfig(epochs=3, minimum_steps=60)
@@ -26,7 +27,12 @@ class FittedNetwork:
 
 
 def fit_task_networks(context: JobContext, task: ResolvedTask) -> tuple[FittedNetwork, ...]:
-    """Trains what is missing of the task's R networks, and links all of them to it, in order of repetition."""
+    """Trains what is missing of the task's R networks, and links all of them to it, in order of repetition.
+
+    A task that brought the weights of its network has that one alone.
+    """
+    if task.weights is not None:
+        return (_link(context, task, 0, keep_own_network(context, task, task.weights)),)
     fitted: list[FittedNetwork] = []
     for repetition in range(task.repetitions):
         message = f"network {repetition + 1} of {task.repetitions}"

@@ -22,12 +22,16 @@ from worker.stages.sources import source_of
 
 @dataclass(frozen=True, eq=False)
 class ResolvedTask:
-    """A task with its images: `proxy` for networks and distances, `full` for search and final training."""
+    """A task with its images: `proxy` for networks and distances, `full` for search and final training.
+
+    `weights` names the uploaded file with those of its one network, where it brought them.
+    """
 
     id: str
     name: str
     uri: str
     architecture: str
+    weights: str | None
     epsilon: float
     repetitions: int
     seed: int
@@ -73,6 +77,7 @@ def resolve(context: JobContext, task_id: str) -> ResolvedTask:
         name=task.name,
         uri=task.dataset["uri"],
         architecture=task.architecture or default_architecture(context.settings, context.device),
+        weights=task.weights,
         epsilon=task.epsilon,
         repetitions=task.repetitions,
         seed=task.seed,
