@@ -183,6 +183,7 @@ KINDS: dict[type[Exception], Kind] = {
     science.InvalidSearchError: Kind(422, "The search setting cannot be met"),
     science.ImpossibleConstraintError: Kind(422, "No network of the search space keeps the constraint"),
     science.DivergedNetworkError: Kind(422, "The training of a network diverged"),
+    science.OutOfMemoryError: Kind(422, "Memory does not suffice for a network and one image"),
     science.UnsupportedLayerError: Kind(422, "A layer of the network cannot be treated exactly"),
     registry.RegistryError: INTERNAL,
     registry.NotFoundError: Kind(404, "Not found"),

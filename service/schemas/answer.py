@@ -205,6 +205,11 @@ class Cost(Part):
     stage_seconds: dict[str, float] | None = None
     device: str | None = None
     device_seconds: float | None = None
+    micro_batch: int | None = Field(
+        None,
+        description="images that went through a network at a time in the end, where memory did not suffice for whole "
+        "batches; null where it did",
+    )
 
 
 class Provenance(Part):

@@ -53,6 +53,7 @@ class Answer:
             "stage_seconds": seconds,
             "device": str(self._context.device),
             "device_seconds": round(sum(seconds.values()), 3),
+            "micro_batch": self._context.micro_batches.largest,
         }
 
     def seconds(self, *stages: str) -> float:

@@ -22,7 +22,7 @@ from worker.stages.latency import fast_enough, latency_table
 from worker.stages.resolve import ResolvedTask, resolve, target_document
 from worker.stages.search import SearchPlan, genotype_of, search_once, target_search
 from worker.stages.space import find_space, skeleton_for, take_full_space
-from worker.stages.train import TrainedArchitecture, score_on_test, train_architecture
+from worker.stages.train import TrainedArchitecture, memory_warnings, score_on_test, train_architecture
 from worker.stages.warm_start import WarmStart, source_work, train_source
 from worker.stages.warm_start import find_again as find_start_again
 
@@ -83,6 +83,8 @@ class _RecommendationJob:
         if answer.request.get("control"):
             with context.stage("control"):
                 self._control(task, plan, trained)
+        for warning in memory_warnings(context, trained.networks):
+            answer.warn(warning)
         answer.tell()
         return {"recommendation_id": answer.id, "architecture_id": architecture_id}
 

@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,9 +142,7 @@ def final_recipe(
 ) -> tuple[DataFacts, TrainConfig]:
     """How a final training on the data goes, with the facts of the data that this follows from."""
     train, validation = data.train.to(context.device), data.validation.to(context.device)
-    facts = data_facts(
-        train, validation, classes=len(data.class_names), seed=seed, micro_batches=context.micro_batches
-    )
+    facts = data_facts(train, validation, classes=len(data.class_names), seed=seed, micro_batches=context.micro_batches)
     return facts, final_config(facts, objective=objective, epochs=epochs)
 
 
@@ -202,6 +200,22 @@ def finish(
     network.to(context.device).eval()
     validation = evaluate(network, task.full.validation, micro_batches=context.micro_batches)
     return FinishedNetwork(network, row, validation)
+
+
+def memory_warnings(context: JobContext, networks: Sequence[FinishedNetwork]) -> tuple[str, ...]:
+    """What a reader has to know of batches that memory did not suffice for, in words; empty where it sufficed."""
+    if (size := context.micro_batches.largest) is not None:
+        return (
+            f"memory did not suffice for whole batches: in the end at most {size} images went through a network at a "
+            "time; gradients added up to those of the batch, but batch norm took its statistics from so few",
+        )
+    sizes = [row.micro_batch for row in (finished.row for finished in networks) if row.micro_batch is not None]
+    if not sizes:
+        return ()
+    return (
+        f"for want of memory an earlier job trained this network on {min(sizes)} images at a time: batch norm took "
+        "its statistics from so few",
+    )
 
 
 def _teller(context: JobContext, number: int, seeds: int, *, before: int) -> Callable[[int, int], None]:

@@ -10,7 +10,7 @@ from ldnas.space.skeleton import Skeleton, default_skeleton
 from worker.stages.context import JobContext
 from worker.stages.export import export
 from worker.stages.resolve import ResolvedTask, resolve
-from worker.stages.train import score_on_test, train_architecture
+from worker.stages.train import memory_warnings, score_on_test, train_architecture
 
 PLAN = {"resolve": 0.05, "train": 0.85, "export": 0.1}
 
@@ -44,7 +44,7 @@ def train_again(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
             architecture_id=params["architecture_id"],
             trained_from=found.id,
         )
-    warnings = list(trained.warnings)
+    warnings = [*trained.warnings, *memory_warnings(context, trained.networks)]
     return {"architecture_id": architecture_id, "task_id": task.id, "test": test, "warnings": warnings}
 
 
