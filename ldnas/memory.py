@@ -1,5 +1,6 @@
 """How many images go through a network at once where memory does not suffice for a whole batch."""
 
+import ctypes
 import gc
 import math
 import re
@@ -10,7 +11,6 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from ldnas.errors import OutOfMemoryError
 
@@ -119,18 +119,15 @@ def even_parts(batch: Tensor, size: int) -> tuple[Tensor, ...]:
     return batch.tensor_split(min(math.ceil(len(batch) / size), len(batch) // min(size, 2)))
 
 
-def mean_in_parts(batch: Sequence[Tensor], size: int, mean_loss: Callable[..., Tensor]) -> Tensor:
-    """The mean loss over a batch, its graph kept for at most `size` rows at a time; arguments as for `backward`.
-
-    The parts run again when the gradient is asked for (Chen et al., arXiv:1604.06174), so one of them is in memory.
-    """
-    parts = _parts(batch, size)
-    if len(parts) == 1:
-        return mean_loss(*batch)
-    losses = [
-        share * checkpoint(mean_loss, *part, use_reentrant=False, preserve_rng_state=False) for share, part in parts
-    ]
-    return torch.stack(losses).sum()
+def gradient_in_parts(
+    batch: Sequence[Tensor], size: int, mean_loss: Callable[..., Tensor], inputs: Sequence[Tensor]
+) -> tuple[Tensor, ...]:
+    """The gradients of the mean loss over a batch in `inputs`, from at most `size` rows at a time; see `backward`."""
+    total: tuple[Tensor, ...] = ()
+    for share, part in _parts(batch, size):
+        own = torch.autograd.grad(mean_loss(*part) * share, inputs, materialize_grads=True)
+        total = tuple(map(torch.add, total, own)) if total else own
+    return total
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -185,6 +182,10 @@ def _free() -> None:
     gc.collect()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
+    # glibc keeps what lies free among small blocks; tensors of another size cannot have it before it is given back.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _held() -> int:

@@ -10,7 +10,7 @@ from ldnas.errors import UnsupportedLayerError
 from ldnas.fisher.diagonal import FisherDiagonal
 from ldnas.fisher.estimation import counted_parameters, evaluating
 from ldnas.fisher.layers import parameter_layers
-from ldnas.memory import MicroBatches, mean_in_parts
+from ldnas.memory import MicroBatches, gradient_in_parts
 
 
 def batch_mean_squares(
@@ -50,8 +50,7 @@ def batch_mean_squares(
             batch = inputs.to(device), labels.to(device)
 
             def attempt(size: int, batch: tuple[Tensor, Tensor] = batch) -> tuple[Tensor, ...]:
-                loss = mean_in_parts(batch, size, mean_loss)
-                return torch.autograd.grad(loss, [*counted.values()], materialize_grads=True)
+                return gradient_in_parts(batch, size, mean_loss, [*counted.values()])
 
             gradients = micro_batches.run(len(labels), attempt, network=network, image_size=inputs.shape[-1])
             for total, gradient in zip(sums.values(), gradients, strict=True):

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ldnas.errors import InvalidSearchError
-from ldnas.memory import mean_in_parts
+from ldnas.memory import gradient_in_parts
 from ldnas.search.base import SearchBudget, SearchProblem
 from ldnas.search.paths import best_admitted
 from ldnas.search.progress import Clock, search_key
@@ -30,6 +30,9 @@ _ALPHA_SPREAD = 1e-3
 _ALPHA_BETAS = (0.5, 0.999)
 _ALPHA_WEIGHT_DECAY = 1e-3
 _FINITE_STEP = 0.01
+
+Gradient = Callable[[Tensor, Sequence[Tensor]], tuple[Tensor, ...]]
+"""The gradients of a loss at α, in α itself or in the weights."""
 
 
 @dataclass(frozen=True)
@@ -155,28 +158,28 @@ class DartsLearner:
         self.shared.load(tensors)
 
     def _alpha_gradient(self, train: tuple[Tensor, Tensor], validation: tuple[Tensor, Tensor], rate: float) -> Tensor:
-        def loss_on(batch: tuple[Tensor, Tensor], size: int) -> Callable[[Tensor], Tensor]:
-            def loss(alpha: Tensor) -> Tensor:
-                mixture = alpha.softmax(dim=1)
-                return mean_in_parts(
-                    batch, size, lambda inputs, labels: F.cross_entropy(self.shared.network(inputs, mixture), labels)
-                )
+        def gradient_on(batch: tuple[Tensor, Tensor], size: int) -> Gradient:
+            def gradient(alpha: Tensor, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+                def mean_loss(images: Tensor, labels: Tensor) -> Tensor:
+                    return F.cross_entropy(self.shared.network(images, alpha.softmax(dim=1)), labels)
 
-            return loss
+                return gradient_in_parts(batch, size, mean_loss, inputs)
+
+            return gradient
 
         def attempt(size: int) -> Tensor:
             if self._order == 1:
-                return torch.autograd.grad(loss_on(validation, size)(self.alpha), self.alpha)[0]
+                return gradient_on(validation, size)(self.alpha, [self.alpha])[0]
             weights = list(self.shared.network.parameters())
-            losses = loss_on(train, size), loss_on(validation, size)
-            return unrolled_gradient(*losses, weights, self.alpha, rate=rate)
+            gradients = gradient_on(train, size), gradient_on(validation, size)
+            return unrolled_gradient(*gradients, weights, self.alpha, rate=rate)
 
         return self.shared.in_memory(max(len(train[1]), len(validation[1])), attempt)
 
 
 def unrolled_gradient(
-    train_loss: Callable[[Tensor], Tensor],
-    validation_loss: Callable[[Tensor], Tensor],
+    train_gradient: Gradient,
+    validation_gradient: Gradient,
     weights: Sequence[Tensor],
     alpha: Tensor,
     *,
@@ -190,22 +193,22 @@ def unrolled_gradient(
     w′ is one plain gradient step as in the text; the released program adds momentum and weight decay to it.
 
     Args:
-        train_loss: L_train as a function of α, at the weights' values by then; `validation_loss` likewise.
+        train_gradient: of L_train, at the weights' values by then; `validation_gradient` likewise.
         weights: w; their values change while this runs and are restored to the bit, also where it is broken off.
         rate: ξ, more than 0.
     """
     kept = [weight.detach().clone() for weight in weights]
-    descent = torch.autograd.grad(train_loss(alpha.detach()), weights)
+    descent = train_gradient(alpha.detach(), weights)
     try:
         _move(weights, kept, descent, -rate)
-        direct, *ahead = torch.autograd.grad(validation_loss(alpha), [alpha, *weights])
+        direct, *ahead = validation_gradient(alpha, [alpha, *weights])
         norm = float(torch.stack([gradient.norm() for gradient in ahead]).norm())
         curvature = torch.zeros_like(direct)
         if norm > 0:
             step = _FINITE_STEP / norm
             for sign in (1, -1):
                 _move(weights, kept, ahead, sign * step)
-                curvature += sign * torch.autograd.grad(train_loss(alpha), alpha)[0] / (2 * step)
+                curvature += sign * train_gradient(alpha, [alpha])[0] / (2 * step)
     finally:
         _move(weights, kept, descent, 0.0)
     return direct - rate * curvature

@@ -29,6 +29,14 @@ def tiny(monkeypatch):
     return network, alpha, batches
 
 
+def looking_ahead(train_loss, validation_loss, network, alpha):
+    def gradient_of(loss):
+        return lambda alpha, inputs: torch.autograd.grad(loss(alpha), inputs)
+
+    gradients = gradient_of(train_loss), gradient_of(validation_loss)
+    return unrolled_gradient(*gradients, list(network.parameters()), alpha, rate=RATE)
+
+
 def losses(network, batches):
     return [
         lambda alpha, inputs=inputs, labels=labels: F.cross_entropy(network(inputs, alpha.softmax(dim=1)), labels)
@@ -50,7 +58,7 @@ def exact_gradient(network, alpha, batches):
 
 def test_the_second_order_gradient_is_that_through_one_unrolled_step(tiny):
     network, alpha, batches = tiny
-    found = unrolled_gradient(*losses(network, batches), list(network.parameters()), alpha, rate=RATE)
+    found = looking_ahead(*losses(network, batches), network, alpha)
     exact = exact_gradient(network, alpha, batches)
     assert (found - exact).norm() <= 1e-2 * exact.norm()
 
@@ -58,7 +66,7 @@ def test_the_second_order_gradient_is_that_through_one_unrolled_step(tiny):
 def test_the_second_order_gradient_is_neither_the_first_order_one_nor_that_at_the_unrolled_weights(tiny):
     network, alpha, batches = tiny
     train_loss, validation_loss = losses(network, batches)
-    found = unrolled_gradient(train_loss, validation_loss, list(network.parameters()), alpha, rate=RATE)
+    found = looking_ahead(train_loss, validation_loss, network, alpha)
     first = torch.autograd.grad(validation_loss(alpha), alpha)[0]
     assert (found - first).norm() > 0.1 * first.norm()
     slopes = torch.autograd.grad(train_loss(alpha), list(network.parameters()))
@@ -72,7 +80,7 @@ def test_the_second_order_gradient_is_neither_the_first_order_one_nor_that_at_th
 def test_looking_ahead_leaves_the_weights_as_they_were_to_the_bit(tiny):
     network, alpha, batches = tiny
     before = [weight.detach().clone() for weight in network.parameters()]
-    unrolled_gradient(*losses(network, batches), list(network.parameters()), alpha, rate=RATE)
+    looking_ahead(*losses(network, batches), network, alpha)
     assert all(torch.equal(weight, kept) for weight, kept in zip(network.parameters(), before, strict=True))
     assert all(weight.grad is None for weight in network.parameters())
 
