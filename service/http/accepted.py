@@ -1,12 +1,15 @@
 """Answers that begin work: where it can be watched, and when to ask for the first time (RFC 9110, section 15.3.3)."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.responses import Response
 
 from service.http.problems import described
+from service.schemas.jobs import Progress
+from worker.registry.states import JobState
 
 RETRY_AFTER_SECONDS = 2
+LONGEST_PAUSE_SECONDS = 60
 
 ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {
@@ -25,7 +28,25 @@ QUOTA: dict[int | str, dict[str, Any]] = {
 """The `responses` of a route that a key may be refused by its quota."""
 
 
+class Polled(Protocol):
+    """A document that tells of a job: the job itself, a task, a recommendation."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def progress(self) -> Progress: ...
+
+
 def point_to(response: Response, path: str) -> None:
     """Set the headers of an accepted request."""
     response.headers["Location"] = path
     response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+
+
+def poll_again(job: Polled) -> dict[str, str]:
+    """The headers of a poll: after a tenth of the time that is left one sees something new; none once it has ended."""
+    if JobState(job.state).ended:
+        return {}
+    eta = job.progress.eta_seconds
+    pause = RETRY_AFTER_SECONDS if eta is None else min(LONGEST_PAUSE_SECONDS, max(1, round(eta / 10)))
+    return {"Retry-After": str(pause)}

@@ -8,7 +8,10 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-_TAG = {"ETag": {"description": "changes with the body", "schema": {"type": "string"}}}
+_TAG = {
+    "ETag": {"description": "changes with the body", "schema": {"type": "string"}},
+    "Retry-After": {"description": "seconds to the next poll, while a job goes on", "schema": {"type": "integer"}},
+}
 POLLED: dict[int | str, dict[str, Any]] = {
     200: {"headers": _TAG},
     304: {"description": "Unchanged: `If-None-Match` names the body's ETag", "headers": _TAG},

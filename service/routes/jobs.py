@@ -9,7 +9,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from service.dependencies import After, Limit, ResourceId, ResourcesDependency
 from service.documents import job_document, job_summary
 from service.event_feed import LastEventId, feed, refuse_finished_stream
-from service.http.accepted import QUOTA
+from service.http.accepted import QUOTA, poll_again
 from service.http.conditional import POLLED, conditional
 from service.http.paging import page
 from service.http.problems import described
@@ -41,7 +41,8 @@ def get_job(job_id: ResourceId, request: Request, resources: ResourcesDependency
     """State, stage, progress, and the problem document of a failure."""
     with reading(resources.engine) as registry:
         job = registry.jobs.get(job_id)
-    return conditional(request, job_document(job))
+    document = job_document(job)
+    return conditional(request, document, headers=poll_again(document))
 
 
 def _open_stream(job_id: ResourceId, resources: ResourcesDependency, last_event_id: LastEventId = 0) -> int:

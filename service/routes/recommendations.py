@@ -20,7 +20,7 @@ from service.documents import recommendation_document, recommendation_summary, t
 from service.errors import DeletedResourceError
 from service.evaluation import evaluation_document
 from service.event_feed import LastEventId, feed, refuse_finished_stream
-from service.http.accepted import ACCEPTED, QUOTA, point_to
+from service.http.accepted import ACCEPTED, QUOTA, point_to, poll_again
 from service.http.conditional import POLLED, conditional
 from service.http.paging import page
 from service.http.problems import described
@@ -78,7 +78,8 @@ def list_recommendations(
 )
 def get_recommendation(recommendation_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """Every field from the first poll, `null` until it is known; an unchanged answer costs a 304."""
-    return conditional(request, _document(resources, recommendation_id))
+    document = _document(resources, recommendation_id)
+    return conditional(request, document, headers=poll_again(document))
 
 
 @router.get(

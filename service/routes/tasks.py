@@ -15,7 +15,7 @@ from service.dependencies import (
 )
 from service.documents import task_document, task_summary
 from service.errors import DeletedResourceError
-from service.http.accepted import ACCEPTED, point_to
+from service.http.accepted import ACCEPTED, point_to, poll_again
 from service.http.conditional import POLLED, conditional
 from service.http.paging import page
 from service.http.problems import described
@@ -62,7 +62,8 @@ def list_tasks(
 @router.get("/{task_id}", summary="Show a task", response_model=Task, responses=POLLED | described(404))
 def get_task(task_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """The task, the state of its job, its networks, and its genotypes with the best first."""
-    return conditional(request, _document(resources, task_id))
+    document = _document(resources, task_id)
+    return conditional(request, document, headers=poll_again(document))
 
 
 @router.delete("/{task_id}", status_code=204, summary="Delete a task", responses=described(404, 409))
