@@ -17,7 +17,18 @@ from service.http.handlers import install_handlers
 from service.observation.metrics import Metrics
 from service.observation.requests import SeenRequests
 from service.rendered import RenderedAnswers
-from service.routes import architectures, datasets, distances, health, jobs, metrics, recommendations, sessions, tasks
+from service.routes import (
+    architectures,
+    datasets,
+    distances,
+    health,
+    jobs,
+    metrics,
+    recommendations,
+    reference,
+    sessions,
+    tasks,
+)
 from service.security.callers import Callers
 from service.security.documentation import describe_keys
 from service.security.gate import Gate
@@ -75,7 +86,14 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> F
     def limit_bytes(scope: Scope) -> int:
         return settings.max_upload_bytes if datasets.is_upload(scope) else BODY_LIMIT_BYTES
 
-    app = Application(title="ldnas", summary=_SUMMARY, version=version("ldnas"), lifespan=lifespan)
+    app = Application(
+        title="ldnas",
+        summary=_SUMMARY,
+        version=version("ldnas"),
+        lifespan=lifespan,
+        docs_url=None,  # `routes.reference` has a page that loads nothing from elsewhere
+        redoc_url=None,
+    )
     app.state.resources = resources
     # The last one added meets a request first: whoever may not come in sends no body.
     app.add_middleware(BodyLimit, limit_bytes=limit_bytes)
@@ -83,6 +101,6 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> F
     app.add_middleware(SecurityHeaders)
     app.add_middleware(SeenRequests, tell=resources.metrics.count)
     install_handlers(app)
-    for route in (health, metrics, sessions, datasets, tasks, recommendations, distances, architectures, jobs):
+    for route in (health, metrics, sessions, datasets, tasks, recommendations, distances, architectures, jobs, reference):
         app.include_router(route.router)
     return app

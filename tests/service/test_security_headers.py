@@ -5,6 +5,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
 
 from service.app import BODY_LIMIT_BYTES
 
@@ -45,8 +46,13 @@ def test_a_bug_has_them_too(app: FastAPI, http: httpx.Client) -> None:
     check(answer)
 
 
-def test_a_page_may_use_its_own_scripts_and_data_may_use_nothing(http: httpx.Client) -> None:
-    assert "script-src 'self'" in http.get("/docs").headers["Content-Security-Policy"]
+def test_a_page_may_use_its_own_scripts_and_data_may_use_nothing(app: FastAPI, http: httpx.Client) -> None:
+    @app.get("/page", response_class=HTMLResponse)
+    def page() -> str:
+        return "<!doctype html>"
+
+    check(http.get("/page"))
+    assert "script-src 'self'" in http.get("/page").headers["Content-Security-Policy"]
     assert "script-src" not in http.get("/v1/tasks").headers["Content-Security-Policy"]
 
 
