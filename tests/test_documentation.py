@@ -23,3 +23,15 @@ def test_every_file_that_the_readme_links_to_exists() -> None:
     links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_test_that_is_said_to_show_a_defence_exists() -> None:
+    operations = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(test_\w+\.py|…)(?:::(test_\w+))?`", operations)
+    assert len(named) > 20
+    sources = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")}
+    file = ""
+    for place, name in named:
+        file = file if place == "…" else place
+        assert file in sources
+        assert not name or f"def {name}(" in sources[file], name
