@@ -101,6 +101,17 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> F
     app.add_middleware(SecurityHeaders)
     app.add_middleware(SeenRequests, tell=resources.metrics.count)
     install_handlers(app)
-    for route in (health, metrics, sessions, datasets, tasks, recommendations, distances, architectures, jobs, reference):
+    for route in (
+        health,
+        metrics,
+        sessions,
+        datasets,
+        tasks,
+        recommendations,
+        distances,
+        architectures,
+        jobs,
+        reference,
+    ):
         app.include_router(route.router)
     return app

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from service.dependencies import Resources
+from service.security.callers import Caller
 from worker.registry.errors import DatabaseUnavailableError, NotFoundError
 from worker.registry.models import JobEvent
 from worker.registry.session import reading
@@ -43,13 +44,17 @@ def refuse_finished_stream(resources: Resources, job_id: str, after: int) -> Non
         raise HTTPException(204)
 
 
-async def feed(resources: Resources, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
+async def feed(resources: Resources, caller: Caller, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
     """Every event of the job after the one numbered `after`, until the job has ended or the process stops.
+
+    It also ends where the caller would not be let in any more: who comes back is told so by a status.
 
     Each look is a short read of its own: a stream that stays open for hours holds no connection and no thread.
     """
     while not resources.stopping.is_set():
         try:
+            if not await resources.callers.still_admits(caller):
+                return
             events, last = await run_in_threadpool(_next_events, resources, job_id, after)
         except (NotFoundError, DatabaseUnavailableError):
             # Deleted meanwhile, or out of reach: the client comes back with the last id and is told by a status.

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from service.dependencies import After, Limit, ResourceId, ResourcesDependency
+from service.dependencies import After, CallerDependency, Limit, ResourceId, ResourcesDependency
 from service.documents import job_document, job_summary
 from service.event_feed import LastEventId, feed, refuse_finished_stream
 from service.http.accepted import QUOTA, poll_again
@@ -52,10 +52,13 @@ def _open_stream(job_id: ResourceId, resources: ResourcesDependency, last_event_
 
 @router.get("/{job_id}/events", summary="Follow a job", response_class=EventSourceResponse)
 async def job_events(
-    job_id: ResourceId, resources: ResourcesDependency, after: Annotated[int, Depends(_open_stream)]
+    job_id: ResourceId,
+    resources: ResourcesDependency,
+    caller: CallerDependency,
+    after: Annotated[int, Depends(_open_stream)],
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: all that happened after `Last-Event-ID`, then what happens, until the job has ended."""
-    async for event in feed(resources, job_id, after):
+    async for event in feed(resources, caller, job_id, after):
         yield event
 
 

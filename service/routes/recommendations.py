@@ -159,10 +159,10 @@ def _open_stream(
     responses=described(404),
 )
 async def recommendation_events(
-    resources: ResourcesDependency, stream: Annotated[_Stream, Depends(_open_stream)]
+    resources: ResourcesDependency, caller: CallerDependency, stream: Annotated[_Stream, Depends(_open_stream)]
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: all that happened after `Last-Event-ID`, then what happens, until the job has ended."""
-    async for event in feed(resources, stream.job_id, stream.after):
+    async for event in feed(resources, caller, stream.job_id, stream.after):
         yield event
 
 

@@ -15,7 +15,7 @@ from service.errors import NoKeyError, WrongKeyError
 from service.security.setup import is_loopback
 from service.security.tokens import is_secret_of, prefix_of
 from worker.registry.errors import DatabaseUnavailableError
-from worker.registry.keys import ANY_KEY, COARSE_SECONDS, KEYS_OF_PREFIX, SESSIONS_OF_ID
+from worker.registry.keys import ACTIVE_KEY, ANY_KEY, COARSE_SECONDS, KEYS_OF_PREFIX, SESSIONS_OF_ID
 from worker.registry.quick_reader import Question, QuickReader
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.registry.states import Scope
@@ -83,6 +83,18 @@ class Callers:
         A store that has only revoked keys still demands one: whoever revokes the last key wants nobody in, not all.
         """
         return not self._only_this_machine or bool(await self._ask(ANY_KEY))
+
+    async def still_admits(self, caller: Caller) -> bool:
+        """Whether who was let in would be let in now: for answers that go on for hours.
+
+        Raises:
+            DatabaseUnavailableError: nobody can tell.
+        """
+        if caller.session_id is not None:
+            return bool(await self._ask(SESSIONS_OF_ID, id=caller.session_id))
+        if caller.has_key:
+            return bool(await self._ask(ACTIVE_KEY, id=caller.owner))
+        return not await self.are_keys_demanded()
 
     async def by_key(self, key: str) -> Caller | None:
         """The caller who shows this key, or None where it opens nothing."""

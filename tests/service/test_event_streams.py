@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -9,7 +10,9 @@ import pytest
 from fastapi import FastAPI
 
 from service import event_feed
+from service.security.callers import LOCAL, Caller
 from worker.registry.session import Engine, unit_of_work
+from worker.registry.states import Scope
 
 
 def events_in(text: str) -> list[dict[str, Any]]:
@@ -97,7 +100,7 @@ def test_an_open_stream_sees_what_happens_and_holds_no_connection_meanwhile(
 
     async def watch() -> list[str]:
         seen = []
-        async for event in event_feed.feed(app.state.resources, asked["job_id"], 0):
+        async for event in event_feed.feed(app.state.resources, LOCAL, asked["job_id"], 0):
             if not seen:
                 assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
                 await asyncio.to_thread(work_on, engine, asked["job_id"])
@@ -114,10 +117,41 @@ def test_an_open_stream_ends_when_the_process_stops_or_the_job_is_gone(
 
     async def watch(job_id: str) -> int:
         seen = 0
-        async for _ in event_feed.feed(app.state.resources, job_id, 0):
+        async for _ in event_feed.feed(app.state.resources, LOCAL, job_id, 0):
             seen += 1
             app.state.resources.stopping.set()
         return seen
 
     assert asyncio.run(watch("0" * 32)) == 0
     assert asyncio.run(watch(asked["job_id"])) == 1
+
+
+def test_an_open_stream_ends_with_the_key_the_session_or_the_openness_that_let_it_in(
+    app: FastAPI,
+    asked: dict,
+    engine: Engine,
+    http: httpx.Client,
+    make_key: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(event_feed, "POLL_SECONDS", 0.01)
+
+    async def watch(caller: Caller, end: Callable[[], object]) -> int:
+        seen = 0
+        async for _ in event_feed.feed(app.state.resources, caller, asked["job_id"], 0):
+            seen += 1
+            await asyncio.to_thread(end)
+        return seen
+
+    def revoke(name: str) -> None:
+        with unit_of_work(engine) as registry:
+            registry.keys.revoke(name)
+
+    assert asyncio.run(watch(LOCAL, lambda: make_key("read"))) == 1
+    own = {"Origin": "http://service"}
+    cookie = http.post("/login", json={"key": make_key("write")}, headers=own).cookies["ldnas_session"]
+    with_session = Caller("any", "write", Scope.WRITE, session_id=cookie.partition(".")[0])
+    assert asyncio.run(watch(with_session, lambda: http.post("/logout", headers=own))) == 1
+    with unit_of_work(engine) as registry:
+        key = registry.keys.find_active_name("read")
+    assert asyncio.run(watch(Caller(key.id, "read", Scope.READ), lambda: revoke("read"))) == 1

@@ -32,6 +32,11 @@ KEYS_OF_PREFIX = Question(
 )
 """`hash, key_id, name, scope, is_stale` of every active key that begins so; stale is a use that is to be noted."""
 
+ACTIVE_KEY = Question(
+    select(literal(1)).select_from(ApiKey).where(ApiKey.id == bindparam("id"), ApiKey.revoked_at.is_(None))
+)
+"""One row where the key of this id is active."""
+
 SESSIONS_OF_ID = Question(
     select(BrowserSession.hash, ApiKey.id, ApiKey.name, ApiKey.scope, _IS_STALE)
     .join(ApiKey, ApiKey.id == BrowserSession.key_id)
