@@ -56,7 +56,11 @@ def run_job(
     if job is None:
         return
     watch = _Watch(settings, engine, job.id, job.attempt, job.failures)
-    runner = RunnerProcess([*runner_command, job.id, str(job.attempt)], settings.as_environment())
+    try:
+        runner = RunnerProcess([*runner_command, job.id, str(job.attempt)], settings.as_environment())
+    except OSError as error:  # no memory, no process, no program
+        watch.conclude(error)
+        return
     try:
         outcome = watch.until_over(runner, stopping)
         left = outcome is _Stop.FENCE_LOST and runner.wait(LEAVING_SECONDS) is not None
@@ -125,7 +129,7 @@ class _Watch:
     def _renewed_ago(self) -> float:
         return time.monotonic() - self._renewed_at
 
-    def conclude(self, outcome: int | _Stop) -> None:
+    def conclude(self, outcome: int | _Stop | OSError) -> None:
         """Close the job's row as far as the runner has not; what cannot be written now, the sweep will decide."""
         try:
             self._close_row(outcome)
@@ -134,7 +138,7 @@ class _Watch:
         except DatabaseUnavailableError as error:
             log.warning("job %s: left to the sweep: %s", self._job_id, error)
 
-    def _close_row(self, outcome: int | _Stop) -> None:
+    def _close_row(self, outcome: int | _Stop | OSError) -> None:
         if outcome is _Stop.CANCELLED:
             with unit_of_work(self._engine) as registry:
                 registry.jobs.confirm_cancel(self._job_id, self._fence)
@@ -143,8 +147,9 @@ class _Watch:
         elif outcome is _Stop.STALLED:
             self._release(f"no progress for {self._settings.stall_seconds:g} s")
         elif outcome == Ending.INFRASTRUCTURE:
-            delay = min(MAX_RETRY_DELAY_SECONDS, 2.0**self._failures)
-            self._release("a service that the runner needs is unavailable", delay_seconds=delay)
+            self._release("a service that the runner needs is unavailable", delay_seconds=self._pause())
+        elif isinstance(outcome, OSError):
+            self._release(f"the runner could not be started: {outcome}", delay_seconds=self._pause())
         elif outcome == -signal.SIGKILL:
             with unit_of_work(self._engine) as registry:
                 how = describe_exit(outcome)
@@ -153,6 +158,9 @@ class _Watch:
         elif isinstance(outcome, int):
             # After RECORDED, RELEASED and FENCE_LOST the fence does not hold and this changes nothing.
             self._release(f"the runner ended without recording a result: {describe_exit(outcome)}")
+
+    def _pause(self) -> float:
+        return min(MAX_RETRY_DELAY_SECONDS, 2.0**self._failures)
 
     def _release(self, reason: str, *, counts_as_failure: bool = True, delay_seconds: float = 0.0) -> None:
         with unit_of_work(self._engine) as registry:

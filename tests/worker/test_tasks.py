@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from worker.dispatcher import sweep
 from worker.registry.models import Job
 from worker.registry.schema import migrate
 from worker.registry.session import Engine, open_engine, reading, unit_of_work
@@ -140,6 +141,16 @@ def test_a_runner_that_ends_without_a_word_counts_as_a_failure(
     assert reason(engine, job_id).endswith(told)
 
 
+def test_a_runner_that_cannot_be_started_counts_as_a_failure_and_says_why(settings: Settings, engine: Engine) -> None:
+    job_id = queue_job(engine, do="finish")
+    run_job(settings, engine, job_id, threading.Event(), runner_command=["/nowhere/at/all"])
+    job = get(engine, job_id)
+    assert (job.state, job.failures) == ("queued", 1)
+    assert reason(engine, job_id) == (
+        "the runner could not be started: [Errno 2] No such file or directory: '/nowhere/at/all'"
+    )
+
+
 def test_infrastructure_that_is_away_is_tried_again_later_and_later(settings: Settings, engine: Engine) -> None:
     job_id = queue_job(engine, do="unavailable")
     delays = []
@@ -175,13 +186,24 @@ def test_a_worker_that_shuts_down_gives_its_job_back(settings: Settings, engine:
     assert reason(engine, hanging.job_id) == "the worker was shut down"
 
 
-def test_a_runner_that_reports_nothing_is_ended(settings: Settings, engine: Engine) -> None:
-    job_id = queue_job(engine)
+def test_a_runner_without_progress_is_ended_and_its_job_tried_again_though_its_heart_beats(
+    settings: Settings, engine: Engine
+) -> None:
+    impatient = replace(settings, lease_seconds=3.0, stall_seconds=4.0)
+    job_id = queue_job(engine, do="finish")
     silent = ["/bin/sh", "-c", "trap '' TERM; sleep 120"]
-    run_job(replace(settings, stall_seconds=0.8), engine, job_id, threading.Event(), runner_command=silent)
+    watching = threading.Thread(
+        target=run_job, args=(impatient, engine, job_id, threading.Event()), kwargs={"runner_command": silent}
+    )
+    watching.start()
+    while watching.is_alive():  # a heart that stood still would be noticed first, and told as a lost lease
+        sweep(engine)
+        watching.join(0.3)
     job = get(engine, job_id)
     assert (job.state, job.failures) == ("queued", 1)
-    assert reason(engine, job_id) == "no progress for 0.8 s"
+    assert reason(engine, job_id) == "no progress for 4 s"
+    again = run(impatient, engine, job_id)
+    assert (again.state, again.attempt) == ("succeeded", 2)
 
 
 def test_a_worker_that_lost_its_lease_ends_the_runner_and_changes_nothing(
