@@ -91,15 +91,23 @@ def _run(settings: Settings, engine: Engine, job_id: str, fence: int) -> Ending:
         return _fail(engine, store, job_id, fence, internal_failure(job_id))
     with unit_of_work(engine) as registry:
         registry.jobs.finish(job_id, fence, result)
-    store.drop_checkpoints(job_id, attempt=fence)
+    _tidy_up(store, job_id, fence)
     return Ending.RECORDED
 
 
 def _fail(engine: Engine, store: ArtifactStore, job_id: str, fence: int, error: dict[str, Any]) -> Ending:
     with unit_of_work(engine) as registry:
         registry.jobs.fail(job_id, fence, error)
-    store.drop_checkpoints(job_id, attempt=fence)
+    _tidy_up(store, job_id, fence)
     return Ending.RECORDED
+
+
+def _tidy_up(store: ArtifactStore, job_id: str, fence: int) -> None:
+    """Removes the job's checkpoints; its end is recorded, so that a store in trouble does not matter to it any more."""
+    try:
+        store.drop_checkpoints(job_id, attempt=fence)
+    except OSError as error:
+        logger.warning("job %s: its checkpoints stay: %s", job_id, error)
 
 
 def _context(

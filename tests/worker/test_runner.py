@@ -319,6 +319,14 @@ def test_training_images_that_equal_test_images_are_left_out_and_counted(
     assert resolved["train"] + resolved["validation"] == 3 * 7
 
 
+def test_an_end_that_is_recorded_stands_though_the_store_refuses_to_be_tidied(
+    add_task, finish, monkeypatch, caplog
+) -> None:
+    monkeypatch.setattr(runner.ArtifactStore, "drop_checkpoints", lose_the_disk)
+    assert finish(add_task("three")).state is JobState.SUCCEEDED
+    assert "its checkpoints stay: no space left on device" in caplog.text
+
+
 def test_a_bug_closes_the_row_without_telling_the_inside(engine, add_task, finish, monkeypatch) -> None:
     monkeypatch.setattr(fitting, "evaluate", lambda *arguments: 1 / 0)
     job = finish(add_task("buggy"))
