@@ -28,8 +28,9 @@ ROOT = Path(__file__).parents[2]
 
 LEASE_SECONDS = 3.0
 STALL_SECONDS = 5.0
-REAL_STALL_SECONDS = 40.0
-"""Imports take some seconds, and torch's exporters too."""
+LONG_LEASE_SECONDS = 20.0
+LONG_STALL_SECONDS = 60.0
+"""Of jobs that are not short: their imports and exports alone take seconds."""
 PATIENCE_SECONDS = 90.0
 
 WORKERS = ("worker 1", "worker 2")
@@ -60,12 +61,15 @@ def until(look: Callable[[], T], what: str, seconds: float = PATIENCE_SECONDS) -
 
 
 class Fleet:
-    """An API, a dispatcher and two workers on a home and a pair of their own."""
+    """An API, a dispatcher and two workers on a home and a pair of their own.
 
-    def __init__(self, home: Path, pair: Pair, *, datasets: Path, real_runners: bool = False) -> None:
+    `runners` are `real` ones, or those of `forked_runner` whose trainings are `short` or `full`.
+    """
+
+    def __init__(self, home: Path, pair: Pair, *, datasets: Path, runners: str = "short") -> None:
         self.home = home
         self.pair = pair
-        self._real_runners = real_runners
+        self._runners = runners
         self._parts: dict[str, subprocess.Popen[bytes]] = {}
         self._environment = {
             **os.environ,
@@ -75,8 +79,8 @@ class Fleet:
             "LDNAS_DATASET_ROOTS": str(datasets),
             "LDNAS_DEVICE": "cpu",
             "LDNAS_NETWORK": "small_cnn",
-            "LDNAS_LEASE_SECONDS": str(LEASE_SECONDS),
-            "LDNAS_STALL_SECONDS": str(REAL_STALL_SECONDS if real_runners else STALL_SECONDS),
+            "LDNAS_LEASE_SECONDS": str(LEASE_SECONDS if runners == "short" else LONG_LEASE_SECONDS),
+            "LDNAS_STALL_SECONDS": str(STALL_SECONDS if runners == "short" else LONG_STALL_SECONDS),
             "LDNAS_EXIT_WITH_PARENT": "1",
             "OMP_NUM_THREADS": "1",
         }
@@ -91,9 +95,9 @@ class Fleet:
         for folder in (self.home / "logs", self._pids, self.store):
             folder.mkdir(parents=True, exist_ok=True)
         migrate(self.settings.database_url)
-        if not self._real_runners:
-            program = [sys.executable, "-m", forked_runner.__name__, "nursery", self._address, str(self._pids)]
-            self._launch("nursery", program)
+        if self._runners != "real":
+            program = [sys.executable, "-m", forked_runner.__name__, "nursery"]
+            self._launch("nursery", [*program, self._runners, self._address, str(self._pids)])
             until(Path(self._address).exists, "runners can be forked")
         self.start_missing()
         until(self.is_ready, "the API is ready")
@@ -106,11 +110,13 @@ class Fleet:
     def start_missing(self) -> None:
         """Start every part that is not there, as a supervisor would."""
         for name, module in _MODULES.items():
-            if name not in self._parts or self._parts[name].poll() is not None:
+            if name in self._parts and self._parts[name].poll() is not None:
+                _collect(self._parts.pop(name))
+            if name not in self._parts:
                 self._launch(name, [sys.executable, "-m", module, *self._runner_command(name)])
 
     def _runner_command(self, name: str) -> list[str]:
-        if name not in WORKERS or self._real_runners:
+        if name not in WORKERS or self._runners == "real":
             return []
         return [sys.executable, "-I", "-S", forked_runner.__file__, "run", self._address]
 
@@ -132,7 +138,7 @@ class Fleet:
         for name in names:
             self._parts[name].kill()
         for name in names:
-            self._parts.pop(name).wait()
+            _collect(self._parts.pop(name))
 
     def terminate(self, *names: str) -> None:
         """SIGTERM, to all at once, and SIGKILL to whoever has not ended within 10 s."""
@@ -143,7 +149,7 @@ class Fleet:
             with suppress(subprocess.TimeoutExpired):
                 part.wait(10)
             part.kill()
-            part.wait()
+            _collect(part)
 
     def pid(self, name: str) -> int:
         """The process of a part."""
@@ -160,7 +166,7 @@ class Fleet:
         for name in WORKERS if worker is None else (worker,):
             part = self._parts.get(name)
             for child in _children(part.pid) if part is not None and part.poll() is None else []:
-                computing = child.pid if self._real_runners else self._forked(child.pid)
+                computing = child.pid if self._runners == "real" else self._forked(child.pid)
                 if computing is not None:
                     found.append(Runner(name, child.pid, computing))
         return found
@@ -203,6 +209,12 @@ def send(number: signal.Signals, *pids: int) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
+
+
+def _collect(part: subprocess.Popen[bytes]) -> None:
+    part.wait()
+    assert part.stdin is not None
+    part.stdin.close()
 
 
 def _children(pid: int) -> list[psutil.Process]:

@@ -5,10 +5,11 @@ below as it would start `worker.runner`: its own session, its standard input a p
 process asks the `nursery` for a fork, which runs `worker.runner.main` with the same arguments, environment and files,
 and lives and dies with it: a signal that ends one ends the other.
 
-Two things are short: every training is one epoch, and torch's exporters, which take seconds, are left out. What is
-claimed, leased, fenced, kept and recorded goes the way that it always goes.
+torch's exporters, which take seconds, are left out, and a final training is one epoch (`short`) or some dozens (`full`,
+with a checkpoint every half second). What is claimed, leased, fenced, kept and recorded goes its usual way.
 """
 
+import hashlib
 import importlib
 import json
 import os
@@ -17,7 +18,10 @@ import signal
 import socket
 import struct
 import sys
+import time
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -38,10 +42,11 @@ def run(address: str, arguments: list[str]) -> NoReturn:
     os._exit(status)
 
 
-def nursery(address: str, pids: Path) -> NoReturn:
+def nursery(length: str, address: str, pids: Path) -> NoReturn:
     """Load what a runner needs, then fork one for each that asks; `pids` gets a file for each, named by who asked."""
     importlib.import_module("worker.runner")  # whoever is forked has it loaded
-    make_jobs_short()
+    leave_exporters_out()
+    {"short": make_trainings_short, "full": save_often}[length]()
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(address)
         listener.listen(16)
@@ -106,28 +111,46 @@ def become_runner(request: dict[str, Any], files: list[int]) -> NoReturn:
         os._exit(int(status or 0))
 
 
-def make_jobs_short() -> None:
-    """One epoch of every training, few candidates of a baseline, and stand-ins for torch's exporters."""
-    import hashlib
-    from dataclasses import replace
-
+def leave_exporters_out() -> None:
+    """What stands for a program and a model is made of the weights, so that each network has files of its own."""
     from ldnas.export.weights import save_weights
-    from ldnas.final import final_config
-    from ldnas.search.random import RandomSearchConfig
-    from worker.stages import export, fit, search, train
+    from worker.stages import export
 
-    fit.TASK_NETWORK_CONFIG = replace(fit.TASK_NETWORK_CONFIG, epochs=1, minimum_steps=0)
-    train.final_config = lambda *facts, **wishes: final_config(*facts, **{**wishes, "epochs": 1})
-    search.BASELINE_SEARCH = RandomSearchConfig(candidates=2, epochs=1)
-    # Of the weights, so that each network has files of its own.
     export.export_program = lambda network, image_size: hashlib.sha256(save_weights(network, {})).digest()
     export.save_program = lambda program, metadata: b"program of " + program
     export.onnx_model = lambda program, metadata: b"model of " + program
+
+
+def make_trainings_short() -> None:
+    """One epoch of every training, few candidates of a baseline."""
+    from ldnas.final import final_config
+    from ldnas.search.random import RandomSearchConfig
+    from worker.stages import fit, search, train
+
+    fit.TASK_NETWORK_CONFIG = replace(fit.TASK_NETWORK_CONFIG, epochs=1, minimum_steps=0)
+    search.BASELINE_SEARCH = RandomSearchConfig(candidates=2, epochs=1)
+    train.final_config = lambda *facts, **wishes: final_config(*facts, **{**wishes, "epochs": 1})
+
+
+def save_often() -> None:
+    """Final trainings that take seconds, with checkpoints in them, and exports that take one."""
+    from ldnas.final import final_config
+    from worker.stages import checkpoints, export, train
+
+    checkpoints.INTERVAL_SECONDS = 0.5
+    train.final_config = lambda *facts, **wishes: final_config(*facts, **{**wishes, "epochs": 60})
+    save = export.save_program
+
+    def save_slowly(program: bytes, metadata: Mapping[str, str]) -> bytes:
+        time.sleep(1.0)
+        return save(program, metadata)
+
+    export.save_program = save_slowly
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["run", address, *arguments]:
             run(address, arguments)
-        case ["nursery", address, pids]:
-            nursery(address, Path(pids))
+        case ["nursery", length, address, pids]:
+            nursery(length, address, Path(pids))

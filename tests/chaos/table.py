@@ -54,7 +54,7 @@ def table(played: Mapping[str, Sequence[Round]]) -> str:
     return "\n".join(lines)
 
 
-def save(played: Mapping[str, Sequence[Round]], *, seed: int, real_runners: bool) -> Path:
+def save(played: Mapping[str, Sequence[Round]], *, seed: int, runners: str) -> Path:
     """Writes `benchmarks/results/<date>_chaos/{result,environment}.json` and gives the folder."""
     from benchmarks.environment import environment  # needs what only a complete checkout has
 
@@ -62,7 +62,7 @@ def save(played: Mapping[str, Sequence[Round]], *, seed: int, real_runners: bool
     folder.mkdir(parents=True, exist_ok=True)
     result = {
         "seed": seed,
-        "runners": "as ever" if real_runners else "forked, one epoch of each training, no exporters",
+        "runners": runners,
         "pairs": {
             pair: {"by_fault": summary(rounds), "rounds": [item.to_json() for item in rounds]}
             for pair, rounds in played.items()

@@ -1,0 +1,159 @@
+"""Each rule that a round is held to notices when it is broken."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from tests.chaos import invariants
+from worker.artifacts import ArtifactStore
+from worker.registry.models import ArchitectureRow, Artifact, Job, JobEvent, JobKind, Network
+from worker.registry.schema import migrate
+from worker.registry.session import open_engine, unit_of_work
+
+NOTHING: dict[str, Any] = {}
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    url = f"sqlite:///{tmp_path / 'registry.sqlite3'}"
+    migrate(url)
+    engine = open_engine(url)
+    with Session(engine) as opened:
+        yield opened
+    engine.dispose()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    return ArtifactStore(tmp_path / "artifacts")
+
+
+def put(session: Session, store: ArtifactStore, content: bytes) -> str:
+    digest = store.put(content)
+    session.add(Artifact(digest=digest, bytes=len(content), media_type="text/plain"))
+    session.flush()
+    return digest
+
+
+@pytest.fixture
+def trained(session: Session, store: ArtifactStore) -> str:
+    """A job that was tried twice and trained an architecture; its id."""
+    with unit_of_work(session.get_bind()) as registry:
+        job = registry.jobs.insert(JobKind.TRAIN_ARCHITECTURE, {}, idempotency_key="key", request_hash="hash")
+        registry.jobs.claim(job.id, worker="first", lease_seconds=60)
+        registry.jobs.release(job.id, 1, reason="killed", counts_as_failure=True)
+        registry.jobs.claim(job.id, worker="second", lease_seconds=60)
+        registry.jobs.finish(job.id, 2, {"architecture_id": "made"})
+    add_architecture(session, store, "made", job.id)
+    session.commit()
+    return job.id
+
+
+def add_architecture(session: Session, store: ArtifactStore, id: str, job_id: str) -> None:
+    files = {file: put(session, store, f"{file} of {id}".encode()) for file in invariants.FILES}
+    json = dict.fromkeys(("genotype", "skeleton", "preprocessing", "validation", "test"), NOTHING)
+    session.add(ArchitectureRow(id=id, job_id=job_id, name=id, class_names=[], parameters=1, macs=1, **json, **files))
+    session.flush()
+
+
+def broken_rules(session: Session, job_id: str) -> list[str]:
+    session.expire_all()
+    return [
+        *invariants.lost(session, [job_id]),
+        *invariants.doubled(session, {"key": job_id}),
+        *invariants.contradictions(session, [job_id]),
+    ]
+
+
+def set_job(**values: Any) -> Callable[[Session, ArtifactStore, str], None]:
+    return lambda session, store, job_id: session.execute(update(Job).where(Job.id == job_id).values(**values))
+
+
+def tell(**data: Any) -> Callable[[Session, ArtifactStore, str], None]:
+    return lambda session, store, job_id: session.add(JobEvent(job_id=job_id, kind="state", data=data))
+
+
+def queue_another(session: Session, store: ArtifactStore, job_id: str) -> None:
+    session.add(Job(kind=JobKind.TRAIN_ARCHITECTURE, params={}, owner="other", idempotency_key="key"))
+
+
+def lose_architecture(session: Session, store: ArtifactStore, job_id: str) -> None:
+    session.delete(session.get_one(ArchitectureRow, "made"))
+
+
+def make_another(session: Session, store: ArtifactStore, job_id: str) -> None:
+    add_architecture(session, store, "another", job_id)
+
+
+EXHAUSTED = {"code": "attempts_exhausted", "detail": "gave up after 3 failed attempts; the last one: killed"}
+BREAKS = [
+    (set_job(state="queued"), "is still queued"),
+    (lose_architecture, "succeeded, but its architecture is not there"),
+    (queue_another, "the request key made the jobs"),
+    (make_another, "made the architectures"),
+    (tell(state="succeeded", attempt=2), "ended 2 times"),
+    (tell(state="running", attempt=3), "went from succeeded"),
+    (set_job(attempt=7), "its last event tells"),
+    (set_job(lease_owner="second"), "still holds a lease"),
+    (set_job(finished_at=None), "no time of its end"),
+    (set_job(error={"code": "internal"}), "has the error"),
+    (set_job(state="failed", result=None, error={"code": "internal"}), "failed with {'code': 'internal'}"),
+    (set_job(state="failed", result=None, error=EXHAUSTED), "failed after 1 of 3 failures"),
+    (set_job(state="cancelled", result=None), "is cancelled though nobody asked"),
+]
+
+
+def test_a_job_that_went_its_way_breaks_no_rule(session: Session, store: ArtifactStore, trained: str) -> None:
+    assert broken_rules(session, trained) == []
+    assert invariants.lost(session, ["nobody"]) == ["job nobody is gone"]
+
+
+@pytest.mark.parametrize(("damage", "told"), BREAKS, ids=[told for _, told in BREAKS])
+def test_each_broken_rule_is_told(
+    session: Session, store: ArtifactStore, trained: str, damage: Callable[..., None], told: str
+) -> None:
+    damage(session, store, trained)
+    session.flush()
+    assert [sentence for sentence in broken_rules(session, trained) if told in sentence]
+
+
+def test_artifacts_are_there_whole_and_on_record(
+    session: Session, store: ArtifactStore, trained: str, tmp_path: Path
+) -> None:
+    books = invariants.Store(tmp_path / "artifacts")
+    assert books.broken(session) == []
+    weights = session.get_one(ArchitectureRow, "made").weights
+    store.path(weights).write_bytes(b"something else")
+    assert any("another content" in sentence for sentence in books.broken(session))
+    store.path(weights).unlink()
+    assert any("is not there" in sentence for sentence in books.broken(session))
+    session.add(
+        Network(
+            key="k",
+            architecture="a",
+            seed=0,
+            classes=2,
+            weights="f" * 64,
+            parameters=1,
+            seconds=1.0,
+            validation_accuracy=1.0,
+            validation_balanced_accuracy=1.0,
+        )
+    )
+    session.flush()
+    assert f"artifact {'f' * 64} is named and not on record" in books.broken(session)
+
+
+def test_what_nobody_owns_is_listed(session: Session, store: ArtifactStore, trained: str, tmp_path: Path) -> None:
+    books = invariants.Store(tmp_path / "artifacts")
+    assert books.unowned(session) == []
+    stray = store.path(store.put(b"nobody's"))
+    kept = store.put_checkpoint(trained, 2, 1, b"state")
+    session.execute(update(Job).where(Job.id == trained).values(checkpoint={"key": "k", "name": kept}))
+    assert books.unowned(session) == sorted([stray, tmp_path / "artifacts" / kept]), "a job that succeeded needs none"
+    session.execute(update(Job).where(Job.id == trained).values(state="cancelled", result=None))
+    assert books.unowned(session) == [stray], "one that was cancelled can be tried again"
