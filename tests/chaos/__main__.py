@@ -1,8 +1,13 @@
 """`python -m tests.chaos --rounds 20 --seed 1`: breaks the running service at random and prints what was lost."""
 
 import argparse
+import math
 import signal
 import sys
+import threading
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.chaos.rounds import Round, chaos_on, order_of_faults
@@ -11,9 +16,10 @@ from tests.chaos.table import save, table
 
 
 def main() -> int:
-    """The exit status: 1 where a rule was broken."""
+    """The exit status: 1 where a rule was broken or a round could not be played."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--rounds", type=int, default=20, help="of each pair")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="of each pair; then no further round begins")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pairs", nargs="+", choices=PAIRS, default=PAIRS)
     parser.add_argument("--faults", nargs="+", help="instead of all of them in turn")
@@ -21,25 +27,39 @@ def main() -> int:
     parser.add_argument("--work", type=Path, help="keep homes and logs here")
     parser.add_argument("--save", action="store_true", help="write the benchmark's result")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # what was started is ended
+    enough = threading.Event()
+    for wish in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(wish, lambda number, frame: enough.set())
     print(f"seed {options.seed}, {options.rounds} rounds of each of {', '.join(options.pairs)}", flush=True)
     with workplace() as temporary:
-        played = {pair: _play(pair, (options.work or temporary).absolute(), options) for pair in options.pairs}
+        with ThreadPoolExecutor(len(options.pairs)) as pairs:
+            work = (options.work or temporary).absolute()
+            playing = {pair: pairs.submit(_play, pair, work, options, enough) for pair in options.pairs}
+        played = {pair: future.result() for pair, future in playing.items()}
     print(table(played))
     if options.save:
         print(save(played, seed=options.seed, runners=options.runners))
-    return 0 if all(item.sound for rounds in played.values() for item in rounds) else 1
+    complete = not enough.is_set()
+    return 0 if complete and all(item.sound for rounds in played.values() for item in rounds) else 1
 
 
-def _play(pair: str, work: Path, options: argparse.Namespace) -> list[Round]:
+def _play(pair: str, work: Path, options: argparse.Namespace, enough: threading.Event) -> list[Round]:
+    """The rounds of one pair, up to the first that could not be played."""
     faults = (options.faults or order_of_faults(options.rounds, options.seed)) * options.rounds
-    played = []
-    with chaos_on(pair, work / pair.replace("+", "-"), seed=options.seed, runners=options.runners) as chaos:
-        for number, fault in enumerate(faults[: options.rounds], start=1):
-            item = chaos.play(fault)
-            played.append(item)
-            line = f"{pair} {number:3} {fault:18} {item.seconds:5.1f} s {item.ends} in {item.attempts} attempts"
-            print(line, "; ".join(item.broken_rules), flush=True)
+    played: list[Round] = []
+    deadline = time.monotonic() + 60 * options.minutes
+    try:
+        with chaos_on(pair, work / pair.replace("+", "-"), seed=options.seed, runners=options.runners) as chaos:
+            for number, fault in enumerate(faults[: options.rounds], start=1):
+                if enough.is_set() or time.monotonic() > deadline:
+                    break
+                item = chaos.play(fault)
+                played.append(item)
+                line = f"{pair} {number:3} {fault:18} {item.seconds:5.1f} s {item.ends} in {item.attempts} attempts"
+                print(line, "; ".join(item.broken_rules), flush=True)
+    except Exception:  # noqa: BLE001 (the rounds before it count, and the exit status tells)
+        traceback.print_exc()
+        enough.set()
     return played
 
 

@@ -68,7 +68,7 @@ def freeze_worker(fleet: Fleet, random: Random, jobs: list[str]) -> None:
     send(signal.SIGSTOP, *pids)
     try:
         with suppress(TimeoutError):
-            until(lambda: all(_attempt(fleet, job) != fence for job, fence in held), "others go on", 6 * LEASE_SECONDS)
+            until(lambda: all(_attempt(fleet, job) != fence for job, fence in held), "others go on", 4 * LEASE_SECONDS)
     finally:
         send(signal.SIGCONT, *pids)
 

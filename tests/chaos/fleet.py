@@ -26,12 +26,12 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
 
-LEASE_SECONDS = 3.0
-STALL_SECONDS = 5.0
+LEASE_SECONDS = 6.0
+STALL_SECONDS = 9.0
 LONG_LEASE_SECONDS = 20.0
 LONG_STALL_SECONDS = 60.0
 """Of jobs that are not short: their imports and exports alone take seconds."""
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 180.0
 
 WORKERS = ("worker 1", "worker 2")
 _MODULES = {

@@ -18,6 +18,7 @@ from worker.registry.registry import Registry
 from worker.registry.session import reading
 
 ACROSS = {"groups": [["across"]], "rest": True}
+MOST_RETRIES = 4
 SMALLEST_SEARCH = {"search": {"candidates": 2, "rounds": 1}, "budget": {"iterations": 1}}
 
 
@@ -66,12 +67,25 @@ class Customer:
         """Two baselines and a recommendation that later jobs build upon; they are waited for."""
         baselines = [self._register("base", labels=None), self._register("source", labels=ACROSS)]
         first = [self.ask(wish) for wish in baselines]
-        self.wait(first)
+        self._succeed(first)
         first.append(self.ask(self._recommend()))
-        self.wait(first)
+        self._succeed(first)
         (item,) = self._fleet.http.get("/v1/architectures").raise_for_status().json()["items"]
         self._architecture = item["id"]
         return first
+
+    def _succeed(self, jobs: list[Asked]) -> None:
+        """Until all have succeeded; on a machine with other work a lease may be lost more often than a job survives."""
+        for _ in range(MOST_RETRIES):
+            self.wait(jobs)
+            with reading(self._fleet.engine) as registry:
+                states = registry.jobs.states([asked.job_id for asked in jobs])
+            failed = [job_id for job_id, state in states.items() if state is not JobState.SUCCEEDED]
+            for job_id in failed:
+                self._insist(lambda job_id=job_id: self._fleet.http.post(f"/v1/jobs/{job_id}/retry"))
+            if not failed:
+                return
+        raise AssertionError(f"jobs {failed} failed {MOST_RETRIES} times without a fault")
 
     def draw(self, count: int) -> list[Wish]:
         """So many wishes of kinds drawn at random."""

@@ -63,7 +63,7 @@ class Chaos:
         self.customer = Customer(fleet, dataset, self._random)
         self._store = invariants.Store(fleet.store)
 
-    def play(self, fault: str, *, jobs: int = 3) -> Round:
+    def play(self, fault: str, *, jobs: int = 2) -> Round:
         """One round of this fault; the last of the jobs is asked for while it strikes."""
         began = time.monotonic()
         *wishes, late = self.customer.draw(jobs)
