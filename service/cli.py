@@ -9,7 +9,7 @@ import sys
 import typer
 
 from service.client_errors import ClientError
-from service.commands import architecture, distances, key, processes, recommend, registry, task
+from service.commands import architecture, dataset, distances, key, processes, recommend, registry, task
 from service.processes.errors import ProcessError
 from service.security.errors import KeySetupError
 from worker.errors import WorkerError
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command()(processes.up)
 app.command()(processes.demo)
 app.add_typer(task.app, name="task")
+app.add_typer(dataset.app, name="dataset")
 app.command()(recommend.recommend)
 app.add_typer(distances.app, name="distances")
 app.add_typer(architecture.app, name="architecture")

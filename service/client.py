@@ -13,11 +13,12 @@ from urllib.parse import quote
 
 from service.client_architectures import ArchitectureCalls
 from service.client_connection import Json, given, reference
+from service.client_datasets import DatasetCalls
 from service.event_stream import Event
 from service.submission import Submission, SubmissionGroup
 
 
-class Client(ArchitectureCalls):
+class Client(ArchitectureCalls, DatasetCalls):
     """One service, over HTTP.
 
     Args:
@@ -35,7 +36,7 @@ class Client(ArchitectureCalls):
         dataset: str | Mapping[str, Any],
         *,
         labels: Mapping[str, Any] | None = None,
-        network: str | None = None,
+        network: str | Mapping[str, str] | None = None,
         epsilon: float | None = None,
         repetitions: int | None = None,
         seed: int | None = None,
@@ -48,6 +49,7 @@ class Client(ArchitectureCalls):
         Args:
             dataset: a URI, or a whole dataset reference.
             labels: `{"groups": [[2], [6, 7]], "rest": true}`; absent = the dataset's own classes.
+            network: the name of an architecture, or `{"architecture": …, "weights": "dataset://…"}`.
             idempotency_key: asking twice with one key registers once; a fresh key where None.
         """
         fields: Json = {

@@ -19,7 +19,7 @@ Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end, 
 
 Dataset = Annotated[
     str,
-    typer.Argument(metavar="DATASET", help="builtin://digits, torchvision://MNIST, file:///a/folder, …"),
+    typer.Argument(metavar="DATASET", help="dataset://NAME, builtin://digits, file:///a/folder, …"),
 ]
 Format = Annotated[str | None, typer.Option("--format", help="How the dataset is stored, where its URI does not say.")]
 ImageColumn = Annotated[str | None, typer.Option("--image-column", help="The Parquet column with the images.")]

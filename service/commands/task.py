@@ -28,6 +28,9 @@ def add(
     split_column: options.SplitColumn = None,
     group_column: options.GroupColumn = None,
     network: options.Network = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="URI", help="dataset://NAME of weights for --network, trained elsewhere.")
+    ] = None,
     epsilon: options.Epsilon = None,
     repetitions: options.Repetitions = None,
     seed: options.Seed = None,
@@ -52,7 +55,7 @@ def add(
             name,
             reference,
             labels=options.label_mapping(group, rest, balance),
-            network=network,
+            network=_network(network, weights),
             epsilon=epsilon,
             repetitions=repetitions,
             seed=seed,
@@ -109,6 +112,14 @@ def remove(task: TaskName, url: options.Url = options.DEFAULT_URL, api_key: opti
     with options.open_client(url, api_key) as client:
         client.remove_task(find_task(client, task)["id"])
     typer.echo(f"{task} is removed")
+
+
+def _network(architecture: str | None, weights: str | None) -> str | dict[str, str] | None:
+    if weights is None:
+        return architecture
+    if architecture is None:
+        raise typer.BadParameter("weights need the architecture that they are for: --network", param_hint="--weights")
+    return {"architecture": architecture, "weights": weights}
 
 
 def find_task(client: Client, id_or_name: str) -> dict[str, Any]:

@@ -1,0 +1,109 @@
+"""What the client can do with uploaded datasets."""
+
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+
+from service.client_connection import REQUEST_SECONDS, Connection, Json, given
+
+# The service decodes every image before it answers.
+CHECK_SECONDS = 3600.0
+CHUNK_BYTES = 2**20
+
+# Every entry as old as a ZIP file can say: the same folder makes the same file, which the service then has already.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+class DatasetCalls(Connection):
+    """The calls under `/v1/datasets`."""
+
+    def add_dataset(
+        self,
+        name: str,
+        path: str | Path,
+        *,
+        image_column: str | None = None,
+        label_column: str | None = None,
+        split_column: str | None = None,
+        group_column: str | None = None,
+    ) -> Json:
+        """Upload a file, or a folder of images (as a ZIP file), and wait until it is checked; what the service found.
+
+        Tasks name it as `dataset://NAME`. The same again under the name changes nothing; anything else is refused.
+
+        Args:
+            path: a .zip of an image folder, an .npz, one .parquet, weights as .safetensors, or an image folder.
+            image_column, label_column, split_column, group_column: of a Parquet file, where they are not the usual.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        columns = {
+            "image_column": image_column,
+            "label_column": label_column,
+            "split_column": split_column,
+            "group_column": group_column,
+        }
+        with _as_file(Path(path)) as file:
+            document: Json = self.request(
+                "PUT",
+                _path(name),
+                params=given(columns),
+                content=_Content(file),
+                headers={
+                    "Content-Length": str(file.stat().st_size),
+                    "Content-Type": "application/octet-stream",
+                },
+                timeout=httpx.Timeout(REQUEST_SECONDS, read=CHECK_SECONDS),
+            ).json()
+        return document
+
+    def datasets(self) -> Iterator[Json]:
+        """Every uploaded dataset, newest first, page by page."""
+        return self._pages("/v1/datasets", {})
+
+    def dataset(self, name: str) -> Json:
+        """One dataset: its kind, its size, its digests, and how many images of each class every split has."""
+        return self.get(_path(name))
+
+    def remove_dataset(self, name: str) -> None:
+        """Remove a dataset, which no task may refer to any more."""
+        self.request("DELETE", _path(name))
+
+
+class _Content:
+    """The bytes of a file, from its beginning as often as they are asked for."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self._file.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+
+
+@contextmanager
+def _as_file(path: Path) -> Iterator[Path]:
+    """The file itself, or a folder packed into one that is gone afterwards."""
+    if not path.is_dir():
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        packed = Path(folder) / "folder.zip"
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # images are packed already
+            for file in sorted(file for file in path.rglob("*") if file.is_file()):
+                entry = zipfile.ZipInfo(file.relative_to(path).as_posix(), _EPOCH)
+                with file.open("rb") as content, archive.open(entry, "w", force_zip64=True) as member:
+                    while chunk := content.read(CHUNK_BYTES):
+                        member.write(chunk)
+        yield packed
+
+
+def _path(name: str) -> str:
+    return f"/v1/datasets/{quote(name, safe='')}"

@@ -1,0 +1,110 @@
+"""`ldnas dataset` and the client's calls behind it, against the real application."""
+
+import json
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from typer.testing import CliRunner, Result
+
+from service import cli
+from service.client import Client
+from service.client_errors import RequestRefusedError
+from service.commands import options
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def client(http: httpx.Client) -> Iterator[Client]:
+    def forward(request: httpx.Request) -> httpx.Response:
+        answer = http.request(request.method, request.url, headers=request.headers, content=request.read())
+        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+    with Client("http://service", transport=httpx.MockTransport(forward)) as client:
+        yield client
+
+
+@pytest.fixture
+def run(client: Client, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr(options, "open_client", lambda url, api_key: client)
+    # The fixture closes it.
+    monkeypatch.setattr(type(client), "__exit__", lambda *arguments: None)
+    runner = CliRunner()
+    return lambda *arguments: runner.invoke(cli.app, list(arguments), catch_exceptions=False)
+
+
+@pytest.fixture
+def stripes_file(tmp_path: Path, stripes_zip: bytes) -> Path:
+    path = tmp_path / "stripes.zip"
+    path.write_bytes(stripes_zip)
+    return path
+
+
+def test_a_file_is_added_listed_used_and_removed(run: Run, client: Client, stripes_file: Path) -> None:
+    added = run("dataset", "add", "stripes", str(stripes_file))
+    assert (added.exit_code, added.stdout) == (0, "dataset://stripes has 36 images of 3 classes\n")
+    listed = run("dataset", "list")
+    assert "dataset://stripes" in listed.stdout
+    assert f"{stripes_file.stat().st_size:,}" in listed.stdout
+    assert client.register_task("stripes", "dataset://stripes").document["state"] == "queued"
+    with pytest.raises(RequestRefusedError, match="is used by the task 'stripes'"):
+        run("dataset", "remove", "stripes")
+    client.add_dataset("other", stripes_file)
+    assert run("dataset", "remove", "other").stdout == "other is removed\n"
+    assert [found["name"] for found in client.datasets()] == ["stripes"]
+
+
+def test_json_is_what_the_api_returned(run: Run, client: Client, stripes_file: Path) -> None:
+    added = json.loads(run("dataset", "add", "stripes", str(stripes_file), "--json").stdout)
+    assert added == client.dataset("stripes")
+    listed = json.loads(run("dataset", "list", "--json").stdout)
+    assert listed == {"items": [{key: value for key, value in added.items() if key != "classes"}], "next": None}
+
+
+def test_a_folder_is_packed_and_packed_again_it_is_the_same_file(client: Client, stripes_folder: Path) -> None:
+    first = client.add_dataset("stripes", stripes_folder)
+    copy = stripes_folder.with_name("copy")
+    shutil.copytree(stripes_folder, copy, copy_function=shutil.copy)  # with times of its own
+    assert client.add_dataset("stripes", copy) == first
+    (copy / "across" / "00.png").unlink()
+    with pytest.raises(RequestRefusedError, match="another dataset lies under the name"):
+        client.add_dataset("stripes", copy)
+
+
+def test_a_refusal_names_the_file_in_the_archive(client: Client, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("cat/a.png", b"no image")
+    with pytest.raises(RequestRefusedError, match=r"cat/a\.png") as refusal:
+        client.add_dataset("cats", tmp_path / "a.zip")
+    assert refusal.value.status == 422
+
+
+def test_a_broken_connection_sends_the_file_again_from_its_beginning(stripes_file: Path) -> None:
+    received: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        received.append(request.read())
+        assert request.headers["Content-Length"] == str(stripes_file.stat().st_size)
+        assert "Transfer-Encoding" not in request.headers
+        if len(received) == 1:
+            raise httpx.WriteError("broken pipe")
+        return httpx.Response(201, json={})
+
+    with Client("http://service", transport=httpx.MockTransport(answer)) as client:
+        client.add_dataset("stripes", stripes_file)
+    assert received == [stripes_file.read_bytes()] * 2
+
+
+def test_an_empty_service_says_how_to_add_one(run: Run) -> None:
+    assert "ldnas dataset add" in run("dataset", "list").stdout
+
+
+def test_a_task_brings_its_weights_by_their_name(run: Run) -> None:
+    refused = run("task", "add", "own", "builtin://digits", "--weights", "dataset://mine")
+    assert (refused.exit_code, "--network" in refused.output) == (2, True)
+    with pytest.raises(RequestRefusedError, match="no dataset has the name 'mine'"):
+        run("task", "add", "own", "builtin://digits", "--network", "small_cnn", "--weights", "dataset://mine")
