@@ -1,6 +1,7 @@
 """What the rounds came to, by fault: as a table to read and as the benchmark's files."""
 
 import json
+import runpy
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 from tests.chaos.rounds import Round
 
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 _COLUMNS = ("rounds", "jobs", "succeeded", "cancelled", "failed", "attempts", "lost", "doubled", "other", "seconds")
 
@@ -56,9 +57,9 @@ def table(played: Mapping[str, Sequence[Round]]) -> str:
 
 def save(played: Mapping[str, Sequence[Round]], *, seed: int, runners: str) -> Path:
     """Writes `benchmarks/results/<date>_chaos/{result,environment}.json` and gives the folder."""
-    from benchmarks.environment import environment  # needs what only a complete checkout has
-
-    folder = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}_chaos"
+    # By its path: other packages bring folders called `benchmarks` too.
+    environment = runpy.run_path(str(BENCHMARKS / "environment.py"))["environment"]
+    folder = BENCHMARKS / "results" / f"{datetime.now(UTC):%Y-%m-%d}_chaos"
     folder.mkdir(parents=True, exist_ok=True)
     result = {
         "seed": seed,
