@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-ranking bench-fuse bench-screen bench-strategies \
 	bench-warm_start bench-forecast bench-little
 
-.PHONY: install demo test test-long chaos check bench $(BENCHMARKS) format clean
+.PHONY: install demo test test-long chaos check lint-deployment bench $(BENCHMARKS) format clean
 
 install: $(VENV)/.installed
 
@@ -39,6 +39,10 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The compose file, the Dockerfiles and the images' packages; `make test` has this too.
+lint-deployment: install
+	$(BIN)/python -m pytest tests/deployment -m 'not system'
 
 bench: install
 	$(BIN)/python benchmarks/demo.py

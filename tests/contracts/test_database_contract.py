@@ -38,6 +38,13 @@ def test_a_database_is_current_after_migration_and_not_before(empty_database_url
     engine.dispose()
 
 
+@pytest.mark.parametrize(("revision", "works"), [("0001", False), ("9999", True)])
+def test_a_later_schema_is_worked_on_and_an_earlier_one_is_not(engine: Engine, revision: str, works: bool) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+    assert is_current(engine) is works
+
+
 def test_asking_for_the_schema_does_not_wait_for_a_writer(engine: Engine) -> None:
     with unit_of_work(engine) as registry:
         registry.jobs.insert("recommend", {})

@@ -38,14 +38,19 @@ def migrate(database_url: str) -> None:
 
 
 def is_current(engine: Engine) -> bool:
-    """Whether the database has the schema of this program.
+    """Whether this program can work on the database: it has its schema, or that of a later version.
+
+    A migration only adds what the version before can do without, so that old and new processes run side by side
+    while an upgrade rolls. A schema that is none of this program's is taken for a later one.
 
     Raises:
         DatabaseUnavailableError: the database refused, timed out or broke off.
     """
-    wanted = set(ScriptDirectory.from_config(alembic_config()).get_heads())
+    scripts = ScriptDirectory.from_config(alembic_config())
     with translated(), read_only(engine).connect() as connection:
-        return set(MigrationContext.configure(connection).get_current_heads()) == wanted
+        found = set(MigrationContext.configure(connection).get_current_heads())
+    known = {script.revision for script in scripts.walk_revisions()}
+    return found == set(scripts.get_heads()) or not found <= known
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
