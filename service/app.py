@@ -28,6 +28,7 @@ from service.routes import (
     reference,
     sessions,
     tasks,
+    workers,
 )
 from service.security.callers import Callers
 from service.security.documentation import describe_keys
@@ -112,6 +113,7 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> F
         architectures,
         jobs,
         reference,
+        workers,
     ):
         app.include_router(route.router)
     return app

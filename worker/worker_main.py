@@ -21,6 +21,7 @@ from worker.errors import InvalidMessageError
 from worker.incoming import sweep
 from worker.messages import RUN_JOB, JobMessage
 from worker.parent_watch import exit_with_parent
+from worker.presence import Presence
 from worker.registry.errors import DatabaseUnavailableError
 from worker.registry.session import Engine, open_engine
 from worker.settings import Settings
@@ -52,9 +53,13 @@ def register_task(
     stopping: threading.Event,
     *,
     devices: Sequence[str],
+    name: str,
     runner_command: Sequence[str] = RUNNER_COMMAND,
 ) -> None:
-    """Give the application its one task; it runs at most one job per device at a time."""
+    """Give the application its one task; it runs at most one job per device at a time.
+
+    `name` is the worker's, and with the device that of a slot.
+    """
     free: queue.SimpleQueue[str] = queue.SimpleQueue()
     for device in devices:
         free.put(device)
@@ -63,9 +68,8 @@ def register_task(
         device = free.get()
         try:
             message = JobMessage.from_kwargs(kwargs)
-            name = f"{socket.gethostname()}:{os.getpid()}:{device}"
-            own = replace(settings, device=device)
-            run_job(own, engine, message.job_id, stopping, worker=name, runner_command=runner_command)
+            own, slot = replace(settings, device=device), f"{name}:{device}"
+            run_job(own, engine, message.job_id, stopping, worker=slot, runner_command=runner_command)
         except (InvalidMessageError, DatabaseUnavailableError) as error:
             log.warning("a message was dropped: %s", error)
         finally:
@@ -85,7 +89,8 @@ def serve(settings: Settings, devices: Sequence[str], *, runner_command: Sequenc
     sweep(settings.downloads)
     app = make_celery(settings)
     engine = open_engine(settings.database_url)
-    register_task(app, settings, engine, stopping, devices=devices, runner_command=runner_command)
+    presence = Presence(engine, devices, settings.heartbeat_seconds)
+    register_task(app, settings, engine, stopping, devices=devices, name=presence.name, runner_command=runner_command)
     app.steps["consumer"].add(ConsumerHeartbeat)
     worker = app.Worker(
         pool="threads",
@@ -98,7 +103,8 @@ def serve(settings: Settings, devices: Sequence[str], *, runner_command: Sequenc
         quiet=True,
         heartbeat_file=settings.heartbeat_file,
     )
-    worker.start()
+    with presence:
+        worker.start()
     engine.dispose()
     return int(worker.exitcode or 0)
 

@@ -15,6 +15,7 @@ from worker.registry.figures import QueueFigures, TallyFigure
 from worker.registry.session import Engine, reading
 from worker.registry.states import JobKind, JobState
 from worker.registry.tallies import Happening
+from worker.registry.workers import SeenWorker
 
 KEPT_SECONDS = 5.0
 """How long what SQL told is told again, however many ask."""
@@ -85,13 +86,14 @@ class SqlCollector(Collector):
     def _read(self) -> Iterator[Metric]:
         try:
             with reading(self._engine) as registry:
-                queue = registry.figures.queue()
+                queue, workers = registry.figures.queue(), registry.workers.list()
         except DatabaseUnavailableError:
             yield _reachable(False)
             return
         yield _reachable(True)
         yield from _queue_metrics(queue)
         yield from _tally_metrics(queue)
+        yield from _worker_metrics([seen for seen in workers if seen.alive])
 
 
 class _Unreachable(Collector):
@@ -151,3 +153,24 @@ def _by_kind(queue: QueueFigures, happening: Happening, name: str, documentation
 
 def _counted(queue: QueueFigures, happening: Happening) -> list[TallyFigure]:
     return [row for row in queue.tallies if row.name == happening]
+
+
+def _worker_metrics(alive: list[SeenWorker]) -> Iterator[Metric]:
+    yield GaugeMetricFamily("ldnas_workers", "Workers that were seen within three heartbeats.", value=len(alive))
+    slots = sum(len(seen.row.devices) for seen in alive)
+    yield GaugeMetricFamily("ldnas_worker_slots", "Jobs that those can run at the same time.", value=slots)
+    used = GaugeMetricFamily(
+        "ldnas_gpu_memory_used_bytes", "Memory in use on a GPU, by any program.", labels=["host", "gpu"]
+    )
+    total = GaugeMetricFamily("ldnas_gpu_memory_bytes", "All memory of a GPU.", labels=["host", "gpu"])
+    # Several workers on one host see the same GPUs; the one that was seen last knows best.
+    gpus = {
+        (seen.row.host, str(gpu["index"])): gpu
+        for seen in sorted(alive, key=lambda seen: seen.row.seen_at)
+        for gpu in seen.row.gpus
+    }
+    for place, gpu in sorted(gpus.items()):
+        used.add_metric(place, gpu["memory_used_bytes"])
+        total.add_metric(place, gpu["memory_total_bytes"])
+    yield used
+    yield total

@@ -17,6 +17,7 @@ from service.matrix import MAX_CELLS
 from service.schemas.base import Request, Response
 from service.schemas.datasets import Dataset, DatasetSummary
 from service.schemas.problems import Problem
+from service.schemas.workers import Worker
 from worker.stages.search import DEFAULT_ITERATIONS
 
 ROUTES = {
@@ -43,6 +44,7 @@ ROUTES = {
     "/v1/jobs/{job_id}/events": {"get"},
     "/v1/jobs/{job_id}/cancel": {"post"},
     "/v1/jobs/{job_id}/retry": {"post"},
+    "/v1/workers": {"get"},
     "/v1/architectures": {"get"},
     "/v1/architectures/{architecture_id}": {"get"},
     "/v1/architectures/{architecture_id}/code": {"get"},
@@ -144,7 +146,7 @@ def test_the_documented_parts_are_accepted_too(document: dict, http: httpx.Clien
 
 
 def test_every_example_fits_the_schema_that_it_stands_in(document: dict) -> None:
-    models = {model.__name__: model for model in (*request_models(), Problem, Dataset, DatasetSummary)}
+    models = {model.__name__: model for model in (*request_models(), Problem, Dataset, DatasetSummary, Worker)}
     shown = {
         name: schema["examples"] for name, schema in document["components"]["schemas"].items() if "examples" in schema
     }

@@ -14,6 +14,7 @@ from worker.registry.job_models import Job, JobEvent
 from worker.registry.key_models import ApiKey, BrowserSession
 from worker.registry.states import JobKind, JobState, TaskRole
 from worker.registry.tally_models import Tally
+from worker.registry.worker_models import WorkerRow
 
 __all__ = [
     "ApiKey",
@@ -37,6 +38,7 @@ __all__ = [
     "TaskGenotype",
     "TaskNetwork",
     "TaskRole",
+    "WorkerRow",
 ]
 
 

@@ -11,6 +11,7 @@ from worker.registry.keys import Keys
 from worker.registry.recommendations import Recommendations
 from worker.registry.results import Results
 from worker.registry.tasks import Tasks
+from worker.registry.workers import Workers
 
 
 class Registry:
@@ -26,3 +27,4 @@ class Registry:
         self.keys = Keys(session)
         self.bundles = Bundles(session)
         self.figures = Figures(session)
+        self.workers = Workers(session)
