@@ -115,6 +115,35 @@ def test_no_password_of_the_database_is_in_a_log_or_an_answer(settings: Settings
     assert "hunter2" not in "\n".join([*log, *(answer.text for answer in answers)])
 
 
+@pytest.mark.parametrize(("module", "said"), [("dispatcher", "trying again"), ("worker_main", "Trying again")])
+def test_no_password_is_in_the_log_of_a_process_that_waits_for_its_servers(
+    settings: Settings, module: str, said: str
+) -> None:
+    away = replace(
+        settings,
+        database_url="postgresql://ldnas:hunter2@127.0.0.1:1/ldnas",
+        broker_url="redis://ldnas:hunter2@127.0.0.1:1/0",
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"worker.{module}"],
+        env=os.environ | away.as_environment() | {"LDNAS_EXIT_WITH_PARENT": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    log = []
+    for line in process.stdout:
+        log.append(line)
+        if said in line:
+            break
+    process.kill()
+    log.append(process.communicate(timeout=30)[0])
+    assert said in "".join(log)
+    assert "hunter2" not in "".join(log)
+
+
 @pytest.mark.parametrize(
     ("variables", "told"),
     [
