@@ -92,6 +92,30 @@ def test_each_search_without_the_memory_gets_the_seconds_of_fit_distance_and_sea
     assert len(linked) == answer["search"]["scored"]  # the task's later S_b knows nothing of the control
 
 
+def test_a_control_of_an_answer_that_another_job_has_found_before_counts_what_that_once_took(
+    engine, add_recommendation, finish, monkeypatch
+) -> None:
+    wanted = {"labels": ACROSS, "repetitions": 1}
+    finish(add_recommendation("first", **wanted, request={"constraints": SMALL}))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE networks SET seconds = 3000")
+        connection.exec_driver_sql("UPDATE fisher_summaries SET summary = json_set(summary, '$.seconds', 500)")
+        ((observations,),) = connection.exec_driver_sql("SELECT count(*) FROM fisher_summaries").fetchall()
+    plans: list[search.SearchPlan] = []
+    searched = search._search
+
+    def noted(context: Any, task: ResolvedTask, plan: search.SearchPlan, key: str) -> Any:
+        plans.append(plan)
+        return searched(context, task, replace(plan, seconds=plan.seconds and 0.2), key)
+
+    monkeypatch.setattr(search, "_search", noted)
+    finish(add_recommendation(**wanted, request={"control": True, "constraints": SMALL}))
+    control, spent = answer_of(engine)["control"], answer_of(engine)["cost"]["stage_seconds"]
+    assert plans[0].iterations == 1, "the search itself is run again, so that its seconds are known"
+    assert control["search_seconds"] == pytest.approx(spent["search"], abs=0.06)
+    assert control["seconds"] == pytest.approx(3000 + observations * 500 + spent["search"], abs=0.06)
+
+
 def test_a_control_that_broke_off_goes_on_after_the_networks_it_finished(
     settings, engine, add_recommendation, claim, finish, fitted, monkeypatch
 ) -> None:

@@ -28,6 +28,7 @@ class JobContext:
         plan: gives each stage its share of the work, by name and in order; the job's progress is read off it.
         tell_cost: writes down the seconds that were spent so far, in the transaction that tells of progress.
         clock: tells the seconds that stages and budgets are counted in.
+        found_seconds: by stage, what this attempt found kept there once took to compute.
         micro_batch: images that go through a network at a time, as an earlier attempt found out; None for no limit.
         micro_batches: the same while this attempt goes on; whatever runs a network asks it.
     """
@@ -41,6 +42,7 @@ class JobContext:
     device: torch.device
     plan: Mapping[str, float] = field(default_factory=dict)
     stage_seconds: dict[str, float] = field(default_factory=dict)
+    found_seconds: dict[str, float] = field(default_factory=dict)
     tell_cost: Callable[[Registry], None] | None = None
     clock: Callable[[], float] = time.monotonic
     micro_batch: InitVar[int | None] = None
@@ -107,6 +109,10 @@ class JobContext:
         if self._stage:
             seconds[self._stage] = seconds.get(self._stage, 0.0) + self.clock() - self._stage_began
         return seconds
+
+    def found(self, seconds: float) -> None:
+        """Counts what the current stage would have computed for so long, had it not found it kept."""
+        self.found_seconds[self._stage] = self.found_seconds.get(self._stage, 0.0) + seconds
 
     def progress(self, fraction_of_stage: float, message: str) -> None:
         """Reports how far the current stage is, in [0, 1], and in words."""

@@ -55,6 +55,7 @@ def fit_once(
     with context.reading() as registry:
         kept = registry.results.network(plan.key)
     if kept is not None and context.store.path(kept.weights).exists():
+        context.found(kept.seconds)
         return kept
     started = time.monotonic()
     network = build().to(context.device)

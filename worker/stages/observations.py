@@ -1,5 +1,6 @@
 """Observations of networks on one target, kept under (network, data, recipe): none is ever computed twice."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -61,6 +62,7 @@ class Observations:
         keys = _Keys.of(network_key, self.data_key, recipe)
         observation = self._kept(keys)
         if observation is None:
+            started = time.monotonic()
             observation = observe(
                 load(),
                 self._target.proxy.train,
@@ -69,7 +71,7 @@ class Observations:
                 keep_diagonal=self._with_diagonals,
                 micro_batches=self._context.micro_batches,
             )
-            self._keep(keys, network_key, recipe, observation)
+            self._keep(keys, network_key, recipe, observation, seconds=time.monotonic() - started)
         self._done += 1
         self.expected = max(self.expected, self._done)
         self._context.progress(self._done / self.expected, f"network {self._done} of {self.expected}")
@@ -81,35 +83,41 @@ class Observations:
         if row is None:
             return None
         observation = Observation.from_json(row.summary)
+        seconds = row.summary.get("seconds", 0.0)
         if not self._with_diagonals:
+            self._context.found(seconds)
             return observation
         diagonal = row.summary["diagonal"]
         if not self._context.store.path(diagonal["artifact"]).exists():
             return None
+        self._context.found(seconds)
         loaded = load_safetensors(self._context.store.read(diagonal["artifact"]))
         layers = tuple(tuple(names) for names in diagonal["layers"])
         blocks = {name: loaded[name] for names in layers for name in names}  # the file's order is no order
         return replace(observation, diagonal=FisherDiagonal(blocks, row.samples, layers))
 
-    def _keep(self, keys: "_Keys", network_key: str, recipe: Recipe, observation: Observation) -> None:
-        rows: list[tuple[str, dict[str, Any]]] = [(keys.sums, observation.to_json())]
+    def _keep(
+        self, keys: "_Keys", network_key: str, recipe: Recipe, observation: Observation, *, seconds: float
+    ) -> None:
+        summary = {**observation.to_json(), "seconds": seconds}
+        rows: list[tuple[str, dict[str, Any]]] = [(keys.sums, summary)]
         content = b""
         if observation.diagonal is not None and recipe == self._recipe:
             content = save_safetensors(dict(observation.diagonal.blocks))
             artifact = self._context.store.put(content)
             layers = [list(names) for names in observation.diagonal.layers]
             diagonal = {"artifact": artifact, "layers": layers}
-            rows.append((keys.diagonal, {**observation.to_json(), "diagonal": diagonal}))
+            rows.append((keys.diagonal, {**summary, "diagonal": diagonal}))
         with self._context.unit_of_work() as registry:
             if content:
                 registry.results.keep_artifact(artifact, len(content), "application/octet-stream")
-            for key, summary in rows:
+            for key, kept in rows:
                 registry.results.keep_fisher_summary(
                     key=key,
                     network_key=network_key,
                     data_key=self.data_key,
                     recipe_digest=recipe.digest,
-                    summary=summary,
+                    summary=kept,
                     samples=min(recipe.samples, len(self._target.proxy.train)),
                 )
 

@@ -63,7 +63,7 @@ class _RecommendationJob:
             space = find_space(context, task, answer, fitted)
         with context.stage("search"):
             plan = self._plan_search(task, space)
-            genotype = self._fast_enough(plan, search_once(context, task, plan))
+            genotype = self._fast_enough(plan, search_once(context, task, plan, timed=self._search_is_timed()))
         with context.stage("train"):
             start, trained = self._train(task, plan, genotype)
             test = score_on_test(context, task, trained)
@@ -147,6 +147,10 @@ class _RecommendationJob:
         )
         return plan
 
+    def _search_is_timed(self) -> bool:
+        """Whether the control waits for the seconds of the search, which an attempt that came further has counted."""
+        return bool(self._answer.request.get("control")) and "chosen" not in self._answer.told["search"]
+
     def _fast_enough(self, plan: SearchPlan, rows: Sequence[GenotypeRow]) -> Genotype:
         """The best genotype whose network keeps a limit on latency when it is measured."""
         limit = self._constraints.max_latency_ms
@@ -202,15 +206,21 @@ class _RecommendationJob:
         return start
 
     def _control(self, task: ResolvedTask, plan: SearchPlan, trained: TrainedArchitecture) -> None:
-        """The same seconds without the memory of tasks; the seconds as an earlier attempt told them."""
+        """The same seconds without the memory of tasks; the seconds as an earlier attempt told them.
+
+        What fit and distance found kept counts with what it once took: another job's work is no gift of the memory.
+        """
+        seconds = {stage: self._answer.seconds(stage) for stage in ("fit", "distance", "search")}
+        once = self._context.found_seconds
         told = self._answer.told.get("control") or {}
         found = ControlPlan(
             search=plan,
             genotype=trained.genotype,
             config=trained.config,
             objective=self._objective,
-            seconds=told.get("seconds") or round(self._answer.seconds("fit", "distance", "search"), 1),
-            search_seconds=told.get("search_seconds") or round(self._answer.seconds("search"), 1),
+            seconds=told.get("seconds")
+            or round(sum(max(spent, once.get(stage, 0.0)) for stage, spent in seconds.items()), 1),
+            search_seconds=told.get("search_seconds") or round(seconds["search"], 1),
         )
         run_control(self._context, task, found, told, lambda control: self._answer.tell(control=control))
 
