@@ -1,15 +1,21 @@
 """The control of a recommendation: which networks it finishes, and what an interrupted one does not do twice."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
+from ldnas.control import Comparison, Verdict
+from ldnas.errors import ImpossibleConstraintError
+from ldnas.space.constraints import Constraints
 from worker import runner
 from worker.endings import Ending
 from worker.registry.session import reading
+from worker.stages import control as stage
 from worker.stages import export, fitting, search
-from worker.stages.control import ARMS, OTHERS, SEEDS
+from worker.stages.control import ARMS, OTHERS, SEEDS, _Choice, _judge
 from worker.stages.resolve import ResolvedTask
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
@@ -164,3 +170,55 @@ def test_without_a_wish_for_it_there_is_no_control(engine, add_recommendation, f
     answer = answer_of(engine)
     assert answer.get("control") is None
     assert "control" not in answer["cost"]["stage_seconds"]
+
+
+def choice(told: dict[str, Any] | None = None) -> _Choice:
+    limits = Constraints(max_latency_ms=5.0)
+    task = SimpleNamespace(image_size=8, classes=2)
+    return _Choice(
+        SimpleNamespace(device=torch.device("cpu")),
+        task,
+        SimpleNamespace(search=SimpleNamespace(constraints=limits)),
+        told or {},
+    )
+
+
+def test_a_full_space_that_keeps_no_latency_any_more_leaves_its_ways_out_and_not_the_answer(monkeypatch) -> None:
+    def refuse(*arguments: Any) -> None:
+        raise ImpossibleConstraintError("max_latency_ms is 5.0, the fastest takes 6", field="", nearest_possible=6.0)
+
+    monkeypatch.setattr(stage, "latency_table", refuse)
+    arms = choice()
+    reasons = [arms.of(arm, number) for arm in ("full_space", "random") for number in range(SEEDS)]
+    assert reasons == [{"reason": "max_latency_ms is 5.0, the fastest takes 6"}] * 6
+    monkeypatch.setattr(stage, "latency_table", lambda *arguments: None)
+    again = choice({"full_space": {"architectures": [reasons[0]]}})
+    assert again.of("full_space", 1) == reasons[0], "an arm has networks of all seeds or of none"
+
+
+@pytest.mark.parametrize(("ms_by_width", "width"), [(0.25, 20), (6.0, None)])
+def test_a_resnet18_is_narrowed_until_it_keeps_the_latency_and_left_out_where_none_does(
+    monkeypatch, ms_by_width: float, width: int | None
+) -> None:
+    measured: list[int] = []
+
+    def measure(network: Any, skeleton: Any) -> float:
+        measured.append(network.width)
+        return ms_by_width * network.width
+
+    monkeypatch.setattr(stage, "latency_table", lambda *arguments: None)
+    monkeypatch.setattr(stage, "measure_latency_ms", measure)
+    arms = choice()
+    first = arms.of("resnet18", 0)
+    assert first.get("width") == width
+    assert ("max_latency_ms is 5, and the narrowest ResNet-18 takes 6 ms" in first.get("reason", "")) == (width is None)
+    assert measured[-1] == (width or 1)
+    count = len(measured)
+    assert [arms.of("resnet18", number) for number in (1, 2)] == [first, first]
+    assert len(measured) == count, "a second measurement might give another width"
+
+
+def test_nothing_has_helped_where_no_search_without_the_memory_could_run() -> None:
+    better = Comparison(0.5, (0.4, 0.6), Verdict.HELPED)
+    assert _judge({"resnet18": better}) is Verdict.UNDECIDED
+    assert _judge({"full_space": better, "random": better}) is Verdict.HELPED

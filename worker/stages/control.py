@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from ldnas.control import CONFIDENCE, Comparison, compare, judge
+from ldnas.control import CONFIDENCE, Comparison, Verdict, compare, judge
 from ldnas.errors import ImpossibleConstraintError
 from ldnas.networks.resnet import build_scaled_resnet18, resnet18_size, widest_resnet18
 from ldnas.objectives import score
@@ -17,6 +17,7 @@ from ldnas.space.complexity import multiply_adds, parameters
 from ldnas.space.fitting import fitted_skeleton
 from ldnas.space.genotype import Genotype
 from ldnas.space.latency import measure_latency_ms
+from ldnas.space.latency_table import LatencyTable
 from ldnas.space.skeleton import Skeleton
 from ldnas.space.space import FULL_SPACE
 from ldnas.train import TrainConfig
@@ -82,7 +83,12 @@ class _Choice:
     def __init__(self, context: JobContext, task: ResolvedTask, plan: ControlPlan, told: Mapping[str, Any]) -> None:
         limits = plan.search.constraints
         self.skeleton = fitted_skeleton(task.image_size, task.classes, limits, FULL_SPACE)
-        self.latency = latency_table(limits, FULL_SPACE, self.skeleton, context.device, told.get("latency_table"))
+        self.latency: LatencyTable | None = None
+        self._refusal: str | None = None
+        try:
+            self.latency = latency_table(limits, FULL_SPACE, self.skeleton, context.device, told.get("latency_table"))
+        except ImpossibleConstraintError as impossible:  # too late to refuse a recommendation that is finished
+            self._refusal = str(impossible)
         self.chosen = {arm: list((told.get(arm) or {}).get("architectures", [])) for arm in ARMS}
         self._context = context
         self._task = task
@@ -91,9 +97,19 @@ class _Choice:
     def of(self, arm: str, number: int) -> Mapping[str, Any]:
         """What is trained from this seed; instead of it a `reason` where the constraints allow no such network."""
         if number == len(self.chosen[arm]):
-            self.chosen[arm].append(self._resnet18() if arm == "resnet18" else self._cell(arm, number))
+            self.chosen[arm].append(self._choose(arm, number))
         chosen: Mapping[str, Any] = self.chosen[arm][number]
         return chosen
+
+    def _choose(self, arm: str, number: int) -> Mapping[str, Any]:
+        first = self.chosen[arm][0] if number else {}
+        if "width" in first or "reason" in first:  # measured once: a second measurement might differ
+            return first
+        if arm == "resnet18":
+            return self._resnet18()
+        if arm != "found" and self._refusal is not None:
+            return {"reason": self._refusal}
+        return self._cell(arm, number)
 
     def _cell(self, arm: str, number: int) -> dict[str, Any]:
         if arm == "found" and number == 0:
@@ -144,7 +160,10 @@ class _Choice:
             )
         except ImpossibleConstraintError as impossible:
             return {"reason": str(impossible)}
-        while limits.max_latency_ms is not None and width > 1 and self._latency_ms(width) > limits.max_latency_ms:
+        limit = limits.max_latency_ms
+        while limit is not None and (took := self._latency_ms(width)) > limit:
+            if width == 1:
+                return {"reason": f"max_latency_ms is {limit:g}, and the narrowest ResNet-18 takes {took:g} ms here"}
             width = width * 3 // 4
         size = resnet18_size(task.classes, width, task.image_size)
         return {"width": width, "parameters": size[0], "macs": size[1]}
@@ -184,7 +203,7 @@ def _document(
         arm: _compare(task, plan, finished["found"], finished[arm]) for arm in OTHERS if judged and finished[arm]
     }
     return {
-        "verdict": judge([each.verdict for each in comparisons.values()]).value if judged else None,
+        "verdict": _judge(comparisons).value if judged else None,
         "seeds": SEEDS,
         "confidence": CONFIDENCE,
         "objective": plan.objective,
@@ -193,6 +212,12 @@ def _document(
         "latency_table": choice.latency.to_json() if choice.latency is not None else None,
         **{arm: _arm(plan, choice.chosen[arm], finished[arm], comparisons.get(arm)) for arm in ARMS},
     }
+
+
+def _judge(comparisons: Mapping[str, Comparison]) -> Verdict:
+    """The verdict over the arms; a search that the constraints left nothing to is not shown to be worse."""
+    verdicts = {arm: comparison.verdict for arm, comparison in comparisons.items()}
+    return judge([*({"full_space": Verdict.UNDECIDED, "random": Verdict.UNDECIDED} | verdicts).values()])
 
 
 def _compare(
