@@ -68,6 +68,7 @@ def publish_due(engine: Engine, doorbell: Doorbell, republish_seconds: float) ->
         DatabaseUnavailableError: the database refused, timed out or broke off.
     """
     with reading(engine) as registry:
+        due_at = registry.jobs.now()
         due = registry.jobs.due(republish_seconds, limit=MOST_WAITING)
     if due:
         due = due[: max(0, MOST_WAITING - doorbell.waiting())]
@@ -79,7 +80,7 @@ def publish_due(engine: Engine, doorbell: Doorbell, republish_seconds: float) ->
     finally:
         if published:
             with unit_of_work(engine) as registry:
-                registry.jobs.mark_published(published)
+                registry.jobs.mark_published(published, due_at=due_at)
     return len(published)
 
 

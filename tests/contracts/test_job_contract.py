@@ -261,7 +261,7 @@ def test_jobs_are_due_by_priority_then_age_and_again_when_nobody_came(engine: En
     with unit_of_work(engine) as registry:
         assert registry.jobs.due(60) == [urgent, first, second]
         assert registry.jobs.due(60, limit=1) == [urgent]
-        registry.jobs.mark_published([urgent, first])
+        registry.jobs.mark_published([urgent, first], due_at=registry.jobs.now())
         assert registry.jobs.due(60) == [second]
         assert registry.jobs.due(-1.0) == [urgent, first, second]
 
@@ -269,9 +269,20 @@ def test_jobs_are_due_by_priority_then_age_and_again_when_nobody_came(engine: En
 def test_a_job_that_went_back_is_rung_for_at_once(engine: Engine) -> None:
     job_id = queue_job(engine)
     with unit_of_work(engine) as registry:
-        registry.jobs.mark_published([job_id])
+        registry.jobs.mark_published([job_id], due_at=registry.jobs.now())
     release(engine, job_id, claim(engine, job_id))
     with reading(engine) as registry:
+        assert registry.jobs.due(60) == [job_id]
+
+
+def test_a_job_that_came_back_while_its_message_was_under_way_is_rung_for_at_once(engine: Engine) -> None:
+    job_id = queue_job(engine)
+    with reading(engine) as registry:
+        due_at = registry.jobs.now()
+        assert registry.jobs.due(60) == [job_id]
+    release(engine, job_id, claim(engine, job_id))
+    with unit_of_work(engine) as registry:
+        registry.jobs.mark_published([job_id], due_at=due_at)
         assert registry.jobs.due(60) == [job_id]
 
 

@@ -150,10 +150,20 @@ class Jobs(LeasedJobs):
             .limit(limit)
         ).all()
 
-    def mark_published(self, job_ids: Sequence[str]) -> None:
-        """The broker has taken the messages for these jobs."""
+    def now(self) -> float:
+        """The database's clock."""
+        return self._now()
+
+    def mark_published(self, job_ids: Sequence[str], *, due_at: float) -> None:
+        """The broker has taken the messages for these jobs, which were due at that time.
+
+        One that was taken and came back meanwhile stays unmarked: its message is spent, and nobody would ring again
+        for a while.
+        """
         self._session.execute(
-            update(Job).where(Job.id.in_(job_ids), Job.state == JobState.QUEUED).values(published_at=DatabaseNow()),
+            update(Job)
+            .where(Job.id.in_(job_ids), Job.state == JobState.QUEUED, Job.run_after <= due_at)
+            .values(published_at=DatabaseNow()),
             execution_options={"synchronize_session": False},
         )
 
