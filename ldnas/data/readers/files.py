@@ -1,6 +1,5 @@
 """Which reader a file is for, told from its first bytes, and reading it."""
 
-import zipfile
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +8,7 @@ from ldnas.data.readers.image_folder import read_image_folder
 from ldnas.data.readers.npz import read_npz
 from ldnas.data.readers.parquet import read_parquet
 from ldnas.data.readers.raw import RawDataset, Take, keep_all
+from ldnas.data.readers.zip_archive import open_archive
 from ldnas.data.readers.zip_folder import read_zip
 from ldnas.data.reference import COLUMN_KEYS, DatasetReference
 from ldnas.errors import InvalidReferenceError, UnreadableDatasetError
@@ -37,7 +37,7 @@ def kind_of(path: Path, name: str) -> Kind:
     if start.startswith(b"PAR1"):
         return Kind.PARQUET
     if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return Kind.NPZ if _holds_arrays(path) else Kind.ZIP
+        return Kind.NPZ if _holds_arrays(path, name) else Kind.ZIP
     if start[8:] == b"{" and int.from_bytes(start[:8], "little") <= _SAFETENSORS_HEADER_BYTES:
         return Kind.SAFETENSORS
     raise UnreadableDatasetError(
@@ -91,11 +91,10 @@ def _layout(path: Path, name: str) -> str:
     return Kind.PARQUET if path.suffix.lower() == ".parquet" else kind_of(path, name)
 
 
-def _holds_arrays(path: Path) -> bool:
-    """A ZIP file whose every name ends in .npy; one that is damaged is for its reader to refuse."""
+def _holds_arrays(path: Path, name: str) -> bool:
+    """A ZIP file whose every name ends in .npy; one that cannot be read is for its reader to refuse."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
+        with open_archive(path, name) as archive:
+            return all(entry.filename.endswith(".npy") for entry in archive.entries)
+    except UnreadableDatasetError:
         return False
-    return bool(names) and all(name.endswith(".npy") for name in names)

@@ -1,5 +1,6 @@
 """A ZIP file from anyone: judged by its directory before anything in it is unpacked, and read within bounds."""
 
+import io
 import stat
 import zipfile
 import zlib
@@ -10,7 +11,9 @@ from typing import IO
 
 from ldnas.errors import UnreadableDatasetError
 
-MAX_ENTRIES = 2_000_000
+MAX_ENTRIES = 1_000_000
+# All of it is read before anything can be judged; an entry takes 46 bytes and its name.
+MAX_DIRECTORY_BYTES = 64 * 2**20
 MAX_UNPACKED_BYTES = 64 * 2**30
 MAX_RATIO = 100
 # Small archives may be as dense as they like: what they unpack to is small as well.
@@ -70,13 +73,24 @@ def open_archive(path: Path, name: str) -> Iterator[Archive]:
             lead out of it, one path twice, bytes that belong to two files, or unpacks to more than `MAX_UNPACKED_BYTES`
             or `MAX_RATIO` times its own size.
     """
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
-        raise UnreadableDatasetError(f"{name} cannot be read as a ZIP file: {error}", origin=name) from error
-    with archive:
-        _check_directory(archive, name, path.stat().st_size)
-        yield Archive(archive, name)
+    with _Bounded(io.FileIO(path)) as file:
+        try:
+            archive = zipfile.ZipFile(file)
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+            raise UnreadableDatasetError(f"{name} cannot be read as a ZIP file: {error}", origin=name) from error
+        with archive:
+            _check_directory(archive, name, path.stat().st_size)
+            yield Archive(archive, name)
+
+
+class _Bounded(io.BufferedReader):
+    """A file of which `zipfile` reads the directory, in one go, only where that is not too large."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > MAX_DIRECTORY_BYTES:
+            raise zipfile.BadZipFile(f"its directory is larger than {MAX_DIRECTORY_BYTES} bytes")
+        # Without a size `zipfile` reads the end of the file alone, where the directory's place is written.
+        return super().read(size)
 
 
 def _check_directory(archive: zipfile.ZipFile, name: str, archive_bytes: int) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from ldnas.data.dataset import Split
 from ldnas.data.load import load_dataset
+from ldnas.data.readers import zip_archive as module
 from ldnas.data.readers.zip_archive import RATIO_COUNTS_FROM_BYTES
 from ldnas.data.readers.zip_folder import read_zip
 from ldnas.data.reference import DatasetReference
@@ -133,6 +134,13 @@ def test_a_file_that_unpacks_to_more_than_it_says_is_refused(tmp_path):
         struct.pack_into("<I", content, content.index(header) + place, 50)
     path.write_bytes(content)
     with pytest.raises(UnreadableDatasetError, match="cannot be unpacked"):
+        read_zip(path)
+
+
+def test_a_directory_that_would_fill_the_memory_is_not_read(pack, monkeypatch):
+    path = pack(*(f"cat/{number}.png" for number in range(100)))
+    monkeypatch.setattr(module, "MAX_DIRECTORY_BYTES", 5000)  # some 57 bytes an entry
+    with pytest.raises(UnreadableDatasetError, match="its directory is larger than 5000 bytes"):
         read_zip(path)
 
 
