@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-ranking bench-fuse bench-screen bench-strategies \
 	bench-warm_start bench-forecast bench-little
 
-.PHONY: install demo test test-long chaos check lint-deployment bench $(BENCHMARKS) format clean
+.PHONY: install demo test test-long chaos fuzz check lint-deployment bench $(BENCHMARKS) format clean
 
 install: $(VENV)/.installed
 
@@ -33,6 +33,18 @@ SEED ?= 1
 
 chaos: install
 	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --save
+
+# Looks for answers outside the OpenAPI document, and for inputs that no reader names a refusal for: SECONDS each.
+SECONDS ?= 600
+
+fuzz: $(VENV)/.fuzz
+	@status=0; $(BIN)/python -m tests.fuzz.readers --seconds $(SECONDS) --seed $(SEED) || status=1; \
+	$(BIN)/python -m tests.fuzz.service --seconds $(SECONDS) --seed $(SEED) --report var/fuzz/service || status=1; \
+	exit $$status
+
+$(VENV)/.fuzz: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
+	@touch $@
 
 check: install
 	$(BIN)/ruff format --check .

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Header
 from fastapi.sse import ServerSentEvent
@@ -17,6 +17,11 @@ from worker.registry.session import reading
 
 POLL_SECONDS = 0.5
 BATCH = 500
+
+NOTHING_LEFT: dict[int | str, dict[str, Any]] = {
+    204: {"description": "The job has ended, and `Last-Event-ID` is its last event: do not reconnect"}
+}
+"""The `responses` of a route that answers with `feed`."""
 
 # SQLite and PostgreSQL both number events with 63 bits; a client's made-up number must not overflow that.
 LastEventId = Annotated[

@@ -8,7 +8,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from service.dependencies import After, CallerDependency, Limit, ResourceId, ResourcesDependency
 from service.documents import job_document, job_summary
-from service.event_feed import LastEventId, feed, refuse_finished_stream
+from service.event_feed import NOTHING_LEFT, LastEventId, feed, refuse_finished_stream
 from service.http.accepted import QUOTA, poll_again
 from service.http.conditional import POLLED, conditional
 from service.http.paging import page
@@ -50,7 +50,7 @@ def _open_stream(job_id: ResourceId, resources: ResourcesDependency, last_event_
     return last_event_id
 
 
-@router.get("/{job_id}/events", summary="Follow a job", response_class=EventSourceResponse)
+@router.get("/{job_id}/events", summary="Follow a job", response_class=EventSourceResponse, responses=NOTHING_LEFT)
 async def job_events(
     job_id: ResourceId,
     resources: ResourcesDependency,

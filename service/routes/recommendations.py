@@ -19,7 +19,7 @@ from service.dependencies import (
 from service.documents import recommendation_document, recommendation_summary, task_document
 from service.errors import DeletedResourceError
 from service.evaluation import evaluation_document
-from service.event_feed import LastEventId, feed, refuse_finished_stream
+from service.event_feed import NOTHING_LEFT, LastEventId, feed, refuse_finished_stream
 from service.http.accepted import ACCEPTED, QUOTA, point_to, poll_again
 from service.http.conditional import POLLED, conditional
 from service.http.paging import page
@@ -156,7 +156,7 @@ def _open_stream(
     "/{recommendation_id}/events",
     summary="Follow a recommendation",
     response_class=EventSourceResponse,
-    responses=described(404),
+    responses=NOTHING_LEFT | described(404),
 )
 async def recommendation_events(
     resources: ResourcesDependency, caller: CallerDependency, stream: Annotated[_Stream, Depends(_open_stream)]

@@ -109,6 +109,11 @@ def test_an_accepted_request_tells_where_to_poll_and_when(document: dict, path: 
     assert set(document["paths"][path]["post"]["responses"]["202"]["headers"]) == {"Location", "Retry-After"}
 
 
+def test_a_stream_tells_that_it_may_have_nothing_left(document: dict) -> None:
+    for path in ("/v1/jobs/{job_id}/events", "/v1/recommendations/{recommendation_id}/events"):
+        assert "content" not in document["paths"][path]["get"]["responses"]["204"]
+
+
 def test_the_largest_matrix_is_told(document: dict) -> None:
     assert f"{MAX_CELLS:,} cells" in document["paths"]["/v1/distances"]["get"]["description"]
 

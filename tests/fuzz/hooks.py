@@ -1,0 +1,50 @@
+"""What Schemathesis is told beyond the document: the ids that there are, and one more check.
+
+Schemathesis imports this module; the environment variable `FUZZ_KNOWN` names a JSON file with the known values of path
+parameters and body fields.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import schemathesis
+from schemathesis.core.failures import Failure
+
+
+@schemathesis.hook
+def before_load_schema(context: schemathesis.HookContext, raw_schema: dict[str, Any]) -> None:
+    """Every other value of a known parameter or field shall be one that exists; all others stay possible."""
+    known = json.loads(Path(os.environ["FUZZ_KNOWN"]).read_text(encoding="utf-8"))
+    for operations in raw_schema["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                if parameter["name"] in known["parameters"]:
+                    parameter["schema"] = _or_one_of(known["parameters"][parameter["name"]], parameter["schema"])
+    for schema in raw_schema["components"]["schemas"].values():
+        properties = schema.get("properties", {})
+        for field in known["fields"].keys() & properties.keys():
+            properties[field] = _or_one_of(known["fields"][field], properties[field])
+
+
+@schemathesis.check
+def refusals_are_of_meaning(ctx: schemathesis.CheckContext, response: Any, case: schemathesis.Case) -> None:
+    """A request that fits the document is never refused for its form.
+
+    That a dataset does not lie where a request says no schema can tell, so 422 is accepted for it; the code of a
+    refusal by form is `invalid_request`, and what it refuses the document should not have allowed.
+    """
+    mode = case.meta.generation.mode if case.meta is not None else None
+    if response.status_code == 422 and mode is not None and mode.is_positive:
+        problem = json.loads(response.content)
+        if problem["code"] == "invalid_request":
+            raise Failure(
+                operation=case.operation.label,
+                title="The document allows what the service refuses by its form",
+                message=json.dumps(problem["errors"]),
+            )
+
+
+def _or_one_of(values: list[str], schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [{"type": "string", "enum": values}, schema]}

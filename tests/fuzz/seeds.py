@@ -1,0 +1,165 @@
+"""Small valid files and documents, from which the fuzzer begins; made here, so that none has to be kept."""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from worker.artifacts import ArtifactStore
+from worker.bundle import write_bundle
+from worker.registry.schema import migrate
+from worker.registry.session import open_engine, unit_of_work
+from worker.registry.states import JobKind, TaskRole
+
+CELL = {"edges": [[start, end, "identity"] for end in (1, 2, 3) for start in range(end)]}
+LABELS: tuple[dict[str, Any], ...] = (
+    {"labels": {"groups": [[0, 2], ["b", 3]], "rest": True, "balance": True}, "names": ["a", "b", "c", "d", "e"]},
+    {"labels": {"groups": [["a"], ["0"]]}, "names": ["a", "0"]},
+)
+REFERENCES: tuple[dict[str, Any], ...] = (
+    {"uri": "builtin://digits", "fractions": {"train": 0.5, "validation": 0.25, "test": 0.25}},
+    {"uri": "torchvision://MNIST"},
+    {"uri": "file:///a/b%20c.parquet", "format": "parquet", "image_column": "image", "label_column": "label"},
+    {"uri": "dataset://noise-1"},
+    {"uri": "https://host/path/file.zip?x=1"},
+    {"uri": "s3://bucket/key.npz", "format": "npz"},
+)
+
+
+def texts(values: tuple[Any, ...]) -> list[bytes]:
+    """JSON values as text."""
+    return [json.dumps(value).encode() for value in values]
+
+
+def images() -> list[bytes]:
+    """One image of every format and of most kinds of pixel."""
+    random = np.random.default_rng(0)
+    grey = Image.fromarray(random.integers(0, 256, (6, 5), dtype=np.uint8))
+    colour = Image.fromarray(random.integers(0, 256, (6, 5, 3), dtype=np.uint8))
+    wide = Image.fromarray(random.integers(0, 65536, (6, 5), dtype=np.uint16))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    found = [_saved(grey, name) for name in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")]
+    found += [_saved(colour, "PNG"), _saved(colour, "TIFF", compression="tiff_lzw"), _saved(wide, "PNG")]
+    found += [_saved(colour.convert("RGBA"), name) for name in ("PNG", "TIFF", "WEBP")]
+    found += [_saved(colour.convert("P"), "PNG", transparency=3), _saved(grey.convert("1"), "TIFF")]
+    found += [_saved(colour.convert("CMYK"), "JPEG"), _saved(colour, "JPEG", progressive=True, exif=exif)]
+    return [*found, _saved(wide, "TIFF"), _saved(colour, "BMP"), _saved(colour, "WEBP", lossless=True)]
+
+
+def members(files: Mapping[str, bytes]) -> bytes:
+    """Files as one input of the targets that pack a ZIP file themselves: see `targets.unpacked`."""
+    return b"".join(
+        bytes((len(name.encode()),)) + name.encode() + len(content).to_bytes(2, "little") + content
+        for name, content in files.items()
+    )
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """A ZIP file."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return content.getvalue()
+
+
+def folder() -> dict[str, bytes]:
+    """An image folder with splits."""
+    random = np.random.default_rng(0)
+    names = (f"{split}/{label}/{n}.png" for split in ("train", "test") for label in "ab" for n in range(4))
+    return {name: _saved(Image.fromarray(random.integers(0, 256, (4, 4), dtype=np.uint8)), "PNG") for name in names}
+
+
+def arrays() -> dict[str, bytes]:
+    """The members of an `.npz`."""
+    random = np.random.default_rng(0)
+    found = {}
+    for part, count in (("train", 24), ("test", 4)):
+        found[f"x_{part}.npy"] = _array(random.integers(0, 256, (count, 2, 2), dtype=np.uint8))
+        found[f"y_{part}.npy"] = _array(np.arange(count) % 2)
+    return found
+
+
+def parquet() -> list[bytes]:
+    """Tables in the Hugging Face layout: with class names, and with labels and splits as text."""
+    cells = [{"bytes": content, "path": None} for content in folder().values()]
+    labels = [row % 2 for row in range(len(cells))]
+    features = {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["a", "b"]}}}}
+    named = pa.table({"image": cells, "label": labels})
+    named = named.replace_schema_metadata({"huggingface": json.dumps(features)})
+    words = pa.table({"image": cells, "label": ["ab"[label] for label in labels], "split": ["train", "test"] * 8})
+    found = []
+    for table in (named, words):
+        content = io.BytesIO()
+        pq.write_table(table, content, compression="none")
+        found.append(content.getvalue())
+    return found
+
+
+def weights() -> list[bytes]:
+    """Two tensors as safetensors."""
+    header = {"a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, "__metadata__": {"x": "y"}}
+    text = json.dumps(header | {"b": {"dtype": "I64", "shape": [], "data_offsets": [24, 32]}}).encode()
+    return [len(text).to_bytes(8, "little") + text + bytes(32)]
+
+
+def bundle() -> dict[str, bytes]:
+    """The members of an exported registry with one baseline."""
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        url = f"sqlite:///{folder}/registry.sqlite3"
+        migrate(url)
+        engine, store = open_engine(url), ArtifactStore(folder / "artifacts")
+        weights, seen = store.put(b"weights"), store.put(b"images")
+        with unit_of_work(engine) as registry:
+            job = registry.jobs.insert(JobKind.REGISTER_TASK, {"task_id": "odd"})
+            registry.tasks.insert(
+                id="odd",
+                name="odd",
+                role=TaskRole.BASELINE,
+                job_id=job.id,
+                dataset={"uri": "builtin://digits"},
+                labels=None,
+                epsilon=0.2,
+                repetitions=1,
+                seed=0,
+                seen_images=seen,
+            )
+            for digest in (weights, seen):
+                registry.results.keep_artifact(digest, 7, "application/octet-stream")
+            columns = {"architecture": "small_cnn", "seed": 0, "classes": 2, "parameters": 10, "seconds": 1.5}
+            scores = {"validation_accuracy": 0.9, "validation_balanced_accuracy": 0.8}
+            registry.results.keep_network(key="n", weights=weights, **columns, **scores)
+            registry.tasks.link_network("odd", 0, "n")
+            scored = [{"digest": "g", "genotype": CELL, "validation_accuracy": 0.5}]
+            registry.tasks.link_genotypes(
+                "odd", [row.id for row in registry.results.keep_search("s", "random", scored)]
+            )
+            claimed = registry.jobs.claim(job.id, worker="w", lease_seconds=60)
+            assert claimed is not None
+            registry.jobs.finish(job.id, claimed.attempt, {})
+        write_bundle(engine, store, folder / "known.ldnas")
+        engine.dispose()
+        with zipfile.ZipFile(folder / "known.ldnas") as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+
+
+def _saved(image: Image.Image, kind: str, **options: Any) -> bytes:
+    content = io.BytesIO()
+    image.save(content, kind, **options)
+    return content.getvalue()
+
+
+def _array(values: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    np.save(content, values)
+    return content.getvalue()

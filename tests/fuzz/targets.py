@@ -1,0 +1,217 @@
+"""What is fuzzed: for each target a function of bytes, the inputs it begins with, and the refusals it may end with.
+
+An input is worked on, or refused by a named error whose text can be told (UTF-8). Anything else is a finding.
+"""
+
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from atheris import FuzzedDataProvider
+
+from ldnas.data.decoding import decode_image
+from ldnas.data.labels import LabelMapping, assign, class_names, mapping_digest
+from ldnas.data.readers.files import Kind, kind_of
+from ldnas.data.reference import DatasetReference, check_location
+from ldnas.data.survey import survey
+from ldnas.errors import RefusedError
+from ldnas.networks.weights_file import read_weights_header
+from ldnas.space.genotype import EDGES, PRIMITIVES, Genotype
+from tests.fuzz import seeds
+from worker.artifacts import ArtifactStore
+from worker.bundle import read_bundle
+from worker.errors import BundleError
+from worker.registry.errors import RegistryError
+from worker.registry.schema import migrate
+from worker.registry.session import Engine, open_engine
+
+REFUSALS = (RefusedError, BundleError, RegistryError)
+"""`RefusedError` is the base of all that `ldnas` refuses; the other two are what `ldnas registry import` says."""
+
+_WORDS: tuple[Any, ...] = (
+    *("labels", "groups", "rest", "balance", "names", "a", "b", "0", "1", "uri", "format", "fractions", "train"),
+    *("validation", "test", "image_column", "builtin://digits", "file:///", "dataset://x", "https://h/f", "parquet"),
+    *("edges", *PRIMITIVES, 0, 1, 2, 3, -1, 0.5, 2**70, 1e308, float("nan"), float("inf"), True, False, None, ""),
+    *("\ud800", "\0", "é", "file:///\ud800", "https://[", "%00"),
+)
+_DEEPEST = 4
+
+
+@dataclass(frozen=True)
+class Target:
+    """One thing to fuzz.
+
+    Attributes:
+        run: works on an input; raises one of `REFUSALS`, or has a bug.
+        begin: inputs that are accepted.
+        longest: bytes of an input.
+    """
+
+    run: Callable[[bytes], None]
+    begin: Callable[[], list[bytes]]
+    longest: int = 4096
+
+
+def drawn(data: bytes) -> Any:
+    """The JSON value that the bytes are; bytes that are none steer a drawing of one from the words that matter."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return _value(FuzzedDataProvider(data), 0)
+
+
+def unpacked(data: bytes) -> dict[str, bytes]:
+    """Names and contents of the files that the bytes stand for, so that checksums do not stop every change."""
+    stream, found = io.BytesIO(data), {}
+    while length := stream.read(1):
+        name = stream.read(length[0]).decode("utf-8", "replace")
+        found[name] = stream.read(int.from_bytes(stream.read(2), "little"))
+    return found
+
+
+def _value(provider: FuzzedDataProvider, depth: int) -> Any:
+    kind = provider.ConsumeIntInRange(0, 5) if depth < _DEEPEST else 0
+    if kind <= 1:
+        return _WORDS[provider.ConsumeIntInRange(0, len(_WORDS) - 1)]
+    if kind == 2:
+        return provider.ConsumeUnicode(8)
+    length = provider.ConsumeIntInRange(0, 6)
+    if kind == 3:
+        return {str(_value(provider, _DEEPEST)): _value(provider, depth + 1) for _ in range(length)}
+    return [_value(provider, depth + 1) for _ in range(length)]
+
+
+def _labels(data: bytes) -> None:
+    value = drawn(data)
+    asked = value.get("labels") if isinstance(value, dict) else value
+    names = value.get("names") if isinstance(value, dict) else None
+    names = list(dict.fromkeys(map(str, names))) if isinstance(names, list) else ["a", "b", "0", "1"]
+    mapping = LabelMapping.from_json(asked)
+    assert LabelMapping.from_json(mapping.to_json()) == mapping
+    assigned = assign(mapping, names)
+    assert set(assigned.values()) == set(range(len(class_names(mapping, names))))
+    mapping_digest(mapping, names)
+
+
+def _reference(data: bytes) -> None:
+    reference = DatasetReference.from_json(drawn(data))
+    assert DatasetReference.from_json(reference.to_json()) == reference
+    check_location(reference, [_folder()])
+
+
+def _genotype(data: bytes) -> None:
+    value = drawn(data)
+    if isinstance(value, list) and len(value) == len(EDGES):
+        value = {"edges": [[*edge, primitive] for edge, primitive in zip(EDGES, value, strict=True)]}
+    genotype = Genotype.from_json(value)
+    assert Genotype.from_json(json.loads(json.dumps(genotype.to_json()))).digest == genotype.digest
+
+
+def _image(data: bytes) -> None:
+    pixels = decode_image(data, "image")
+    assert pixels.ndim == 3
+    assert pixels.shape[2] in (1, 3)
+
+
+def _file(data: bytes) -> None:
+    """As an upload is looked through."""
+    path = _folder() / "input"
+    path.write_bytes(data)
+    kind = kind_of(path, "input")
+    if kind is Kind.SAFETENSORS:
+        read_weights_header(path, "input")
+    else:
+        survey(path, DatasetReference("dataset://input", format=kind.value), "input")
+
+
+def _weights(data: bytes) -> None:
+    """Without the eight bytes that have to fit the rest."""
+    header, _, tensors = data.partition(b"\n")
+    _file(len(header).to_bytes(8, "little") + header + tensors)
+
+
+def _packed(data: bytes) -> None:
+    _file(seeds.zipped(unpacked(data)))
+
+
+def _bundle(data: bytes) -> None:
+    path = _folder() / "input.ldnas"
+    path.write_bytes(data)
+    read_bundle(*_registry(), path)
+
+
+def _packed_bundle(data: bytes) -> None:
+    _bundle(seeds.zipped(unpacked(data)))
+
+
+@cache
+def _folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="fuzz-target-"))
+
+
+@cache
+def _registry() -> tuple[Engine, ArtifactStore]:
+    url = f"sqlite:///{_folder()}/registry.sqlite3"
+    migrate(url)
+    return open_engine(url), ArtifactStore(_folder() / "artifacts")
+
+
+def _files() -> list[bytes]:
+    return [seeds.zipped(seeds.folder()), seeds.zipped(seeds.arrays()), *seeds.parquet(), *seeds.weights()]
+
+
+def _headers() -> list[bytes]:
+    return [content[8:-32] + b"\n" + content[-32:] for content in seeds.weights()]
+
+
+TARGETS: dict[str, Target] = {
+    "labels": Target(_labels, lambda: seeds.texts(seeds.LABELS)),
+    "references": Target(_reference, lambda: seeds.texts(seeds.REFERENCES)),
+    "genotypes": Target(_genotype, lambda: seeds.texts((seeds.CELL, list(PRIMITIVES[:6])))),
+    "images": Target(_image, seeds.images, 4096),
+    "parquet": Target(_file, seeds.parquet, 16384),
+    "files": Target(_file, _files, 16384),
+    "packed": Target(_packed, lambda: [seeds.members(seeds.folder()), seeds.members(seeds.arrays())], 16384),
+    "weights": Target(_weights, _headers),
+    "bundles": Target(_bundle, lambda: [seeds.zipped(seeds.bundle())], 16384),
+    "packed_bundles": Target(_packed_bundle, lambda: [seeds.members(seeds.bundle())], 16384),
+}
+
+
+def told(refusal: Exception) -> Iterator[str]:
+    """Every text of a refusal; none may hold what UTF-8 cannot."""
+    yield str(refusal)
+    yield from (str(getattr(refusal, name, None)) for name in ("field", "origin", "place"))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was neither a value nor a named refusal."""
+
+    error: Exception
+
+
+def finding(target: Target, data: bytes) -> Finding | None:
+    """Runs the target once."""
+    try:
+        target.run(data)
+    except REFUSALS as refusal:
+        try:
+            for text in told(refusal):
+                text.encode()
+        except UnicodeEncodeError as error:
+            return Finding(error)
+    except Exception as error:  # noqa: BLE001 — the very thing that is looked for
+        return Finding(error)
+    return None
+
+
+def is_zip(data: bytes) -> bool:
+    """Whether the bytes are a ZIP file at all."""
+    return zipfile.is_zipfile(io.BytesIO(data))
