@@ -56,6 +56,21 @@ class Application(FastAPI):
         return super().openapi()
 
 
+_PARTS = (
+    health,
+    metrics,
+    sessions,
+    datasets,
+    tasks,
+    recommendations,
+    distances,
+    architectures,
+    jobs,
+    reference,
+    workers,
+)
+
+
 def create_app(settings: Settings, stopping: threading.Event | None = None) -> FastAPI:
     """The application for these settings; connects to nothing before the first request.
 
@@ -63,8 +78,26 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> F
         settings: as read at the entry point of the process.
         stopping: set it to end the open event streams, before the server waits for its connections to close.
     """
+    resources = _resources(settings, stopping or threading.Event())
+    app = Application(
+        title="ldnas",
+        summary=_SUMMARY,
+        version=version("ldnas"),
+        lifespan=_lifespan,
+        docs_url=None,  # `routes.reference` has a page that loads nothing from elsewhere
+        redoc_url=None,
+    )
+    app.state.resources = resources
+    _stand_in_front(app, resources)
+    install_handlers(app)
+    for part in _PARTS:
+        app.include_router(part.router)
+    return app
+
+
+def _resources(settings: Settings, stopping: threading.Event) -> Resources:
     engine = open_engine(settings.database_url)
-    resources = Resources(
+    return Resources(
         settings=settings,
         engine=engine,
         store=open_store(settings.artifact_url),
@@ -73,47 +106,27 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> F
         checks=ThreadPoolExecutor(CHECKS_AT_ONCE, "check"),
         callers=Callers(engine, settings.host),
         metrics=Metrics(engine),
-        stopping=stopping or threading.Event(),
+        stopping=stopping,
     )
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await run_in_threadpool(resources.store.sweep)
-        yield
-        resources.stopping.set()
-        resources.checks.shutdown(wait=False, cancel_futures=True)
-        resources.engine.dispose()
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    resources: Resources = app.state.resources
+    await run_in_threadpool(resources.store.sweep)
+    yield
+    resources.stopping.set()
+    resources.checks.shutdown(wait=False, cancel_futures=True)
+    resources.engine.dispose()
+
+
+def _stand_in_front(app: FastAPI, resources: Resources) -> None:
+    """What a request meets before its route. The last one added is the first: whoever may not come in sends no body."""
 
     def limit_bytes(scope: Scope) -> int:
-        return settings.max_upload_bytes if datasets.is_upload(scope) else BODY_LIMIT_BYTES
+        return resources.settings.max_upload_bytes if datasets.is_upload(scope) else BODY_LIMIT_BYTES
 
-    app = Application(
-        title="ldnas",
-        summary=_SUMMARY,
-        version=version("ldnas"),
-        lifespan=lifespan,
-        docs_url=None,  # `routes.reference` has a page that loads nothing from elsewhere
-        redoc_url=None,
-    )
-    app.state.resources = resources
-    # The last one added meets a request first: whoever may not come in sends no body.
     app.add_middleware(BodyLimit, limit_bytes=limit_bytes)
     app.add_middleware(Gate, callers=resources.callers)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(SeenRequests, tell=resources.metrics.count)
-    install_handlers(app)
-    for route in (
-        health,
-        metrics,
-        sessions,
-        datasets,
-        tasks,
-        recommendations,
-        distances,
-        architectures,
-        jobs,
-        reference,
-        workers,
-    ):
-        app.include_router(route.router)
-    return app
