@@ -42,12 +42,20 @@ def refuse_rebound_name(headers: Mapping[str, str]) -> None:
     Raises:
         ForeignOriginError: it is such a name.
     """
-    host = headers.get("host", "")
-    name = urlsplit(f"//{host}").hostname or "" if host.count("[") < 2 else host
+    if _may_be_rebound(headers.get("host", "")):
+        raise ForeignOriginError(
+            "without keys the service answers to this machine's own names only; make a key with `ldnas key create`"
+        )
+
+
+def _may_be_rebound(host: str) -> bool:
+    """Whether a `Host` is a name that its owner could lead anywhere; one that cannot be read may be anything."""
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return True
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        if "." in name.rstrip(".") and not name.rstrip(".").endswith(".localhost"):
-            raise ForeignOriginError(
-                "without keys the service answers to this machine's own names only; make a key with `ldnas key create`"
-            ) from None
+        return "." in name and not name.endswith(".localhost")
+    return False
