@@ -13,3 +13,4 @@ class Ending(IntEnum):
     INFRASTRUCTURE = 75  # database, broker or store failed (EX_TEMPFAIL of sysexits.h)
     RELEASED = 76  # the job waits for others and is queued again
     FENCE_LOST = 77  # the job is somebody else's by now
+    SAVED = 78  # asked to end, it saved where it is; its worker gives the job back

@@ -1,11 +1,13 @@
 """One process for one attempt at one job: `python -m worker.runner JOB_ID FENCE`.
 
 Exits with an `Ending`, which says what became of the job. It ends at once when its standard input closes, so that
-it never outlives the worker that started it, and its end frees the GPU.
+it never outlives the worker that started it, and its end frees the GPU. SIGTERM asks it to save where it is, which it
+does after the epoch or iteration that is under way, and to end then.
 """
 
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -24,7 +26,7 @@ from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
 from worker.stages import columns, recommendation, registration, training
 from worker.stages.baselines import WaitingForBaselinesError
-from worker.stages.checkpoints import Checkpoints
+from worker.stages.checkpoints import Checkpoints, ShutdownError
 from worker.stages.context import JobContext
 
 logger = logging.getLogger("worker.runner")
@@ -42,15 +44,17 @@ def main() -> None:
     """Entry point of the process."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: stopping.set())
     job_id, fence = sys.argv[1], int(sys.argv[2])
     settings = Settings.from_environment(os.environ)
-    sys.exit(run(settings, open_engine(settings.database_url), job_id, fence))
+    sys.exit(run(settings, open_engine(settings.database_url), job_id, fence, stopping))
 
 
-def run(settings: Settings, engine: Engine, job_id: str, fence: int) -> Ending:
-    """Computes the job and records its end, all under `fence`."""
+def run(settings: Settings, engine: Engine, job_id: str, fence: int, stopping: threading.Event | None = None) -> Ending:
+    """Computes the job and records its end, all under `fence`; or saves where it is, once `stopping` is set."""
     try:
-        return _run(settings, engine, job_id, fence)
+        return _run(settings, engine, job_id, fence, stopping or threading.Event())
     except FenceLostError:
         logger.warning("job %s is held by somebody else now; this attempt writes nothing more", job_id)
         return Ending.FENCE_LOST
@@ -59,13 +63,13 @@ def run(settings: Settings, engine: Engine, job_id: str, fence: int) -> Ending:
         return Ending.INFRASTRUCTURE
 
 
-def _run(settings: Settings, engine: Engine, job_id: str, fence: int) -> Ending:
+def _run(settings: Settings, engine: Engine, job_id: str, fence: int, stopping: threading.Event) -> Ending:
     store = open_store(settings.artifact_url)
     try:
         with reading(engine) as registry:
             job = registry.jobs.get(job_id)
         work, plan = _KINDS[job.kind]
-        result = work(_context(settings, engine, store, job, fence, plan), job.params)
+        result = work(_context(settings, engine, store, job, fence, plan, stopping), job.params)
     except WaitingForBaselinesError as waiting:
         with unit_of_work(engine) as registry:
             registry.jobs.add_event(job_id, fence, "waiting", {"baselines": list(waiting.names)})
@@ -73,6 +77,9 @@ def _run(settings: Settings, engine: Engine, job_id: str, fence: int) -> Ending:
                 job_id, fence, reason=str(waiting), counts_as_failure=False, delay_seconds=settings.wait_seconds
             )
         return Ending.RELEASED
+    except ShutdownError:
+        logger.info("job %s: asked to end; where it is, is saved", job_id)
+        return Ending.SAVED
     except RefusedError as refusal:
         return _fail(engine, store, job_id, fence, failure_of(refusal))
     except OSError as error:  # a full disk, a volume that is gone: it may pass, and who reads the job should know
@@ -111,13 +118,19 @@ def _tidy_up(store: ArtifactStore, job_id: str, fence: int) -> None:
 
 
 def _context(
-    settings: Settings, engine: Engine, store: ArtifactStore, job: Job, fence: int, plan: dict[str, float]
+    settings: Settings,
+    engine: Engine,
+    store: ArtifactStore,
+    job: Job,
+    fence: int,
+    plan: dict[str, float],
+    stopping: threading.Event,
 ) -> JobContext:
     return JobContext(
         settings=settings,
         engine=engine,
         store=store,
-        checkpoints=Checkpoints(engine, store, job.id, fence, job.checkpoint),
+        checkpoints=Checkpoints(engine, store, job.id, fence, job.checkpoint, stopping=stopping),
         job_id=job.id,
         fence=fence,
         device=_device(settings.device),

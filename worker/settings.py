@@ -39,6 +39,7 @@ class Settings:
     quota: int = 100
     database_password_file: Path | None = None
     heartbeat_file: Path | None = None
+    shutdown_seconds: float = 3.0
     remote_hosts: tuple[str, ...] = ()
     s3: S3Access = field(default_factory=S3Access)
 
@@ -71,6 +72,7 @@ class Settings:
             quota=_whole(present, "LDNAS_QUOTA", 100, least=0, most=1_000_000),
             database_password_file=password_file,
             heartbeat_file=_file(present, "LDNAS_HEARTBEAT_FILE"),
+            shutdown_seconds=_seconds(present, "LDNAS_SHUTDOWN_SECONDS", 3.0),
             remote_hosts=_hosts(present),
             s3=S3Access.from_environment(present),
         )
@@ -99,6 +101,7 @@ class Settings:
             "LDNAS_ADMIN_KEY_FILE": str(self.admin_key_file or ""),
             "LDNAS_QUOTA": str(self.quota),
             "LDNAS_HEARTBEAT_FILE": str(self.heartbeat_file or ""),
+            "LDNAS_SHUTDOWN_SECONDS": str(self.shutdown_seconds),
             "LDNAS_REMOTE_HOSTS": ",".join(self.remote_hosts),
         }
 

@@ -19,8 +19,6 @@ log = logging.getLogger(__name__)
 
 RUNNER_COMMAND = (sys.executable, "-m", "worker.runner")
 
-CANCEL_GRACE_SECONDS = 5.0
-SHUTDOWN_GRACE_SECONDS = 3.0
 
 LEAVING_SECONDS = 2.0
 """How long a runner without a fence may take to leave by itself: mostly it has recorded the end and is tidying up."""
@@ -66,18 +64,11 @@ def run_job(
         left = outcome is _Stop.FENCE_LOST and runner.wait(LEAVING_SECONDS) is not None
         if isinstance(outcome, _Stop) and not left:
             log.info("job %s: ending its runner (%s)", job.id, outcome.name.lower())
-            runner.end(_GRACE_SECONDS[outcome])
+            # Only for a shutdown is there anything to save.
+            runner.end(settings.shutdown_seconds if outcome is _Stop.SHUTDOWN else 0.0)
     finally:
         runner.close()
     watch.conclude(outcome)
-
-
-_GRACE_SECONDS = {
-    _Stop.CANCELLED: CANCEL_GRACE_SECONDS,
-    _Stop.FENCE_LOST: 0.0,
-    _Stop.STALLED: 0.0,
-    _Stop.SHUTDOWN: SHUTDOWN_GRACE_SECONDS,
-}
 
 
 class _Watch:
@@ -155,6 +146,8 @@ class _Watch:
                 how = describe_exit(outcome)
                 state = registry.jobs.release_killed(self._job_id, self._fence, how=how)
             log.warning("job %s: its runner was killed (%s); now %s", self._job_id, how, state)
+        elif outcome == Ending.SAVED:
+            self._release("the runner was asked to end", counts_as_failure=False)
         elif isinstance(outcome, int):
             # After RECORDED, RELEASED and FENCE_LOST the fence does not hold and this changes nothing.
             self._release(f"the runner ended without recording a result: {describe_exit(outcome)}")

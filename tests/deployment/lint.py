@@ -16,6 +16,9 @@ Problems = Iterator[str]
 _CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
 _SETTINGS = set(re.findall(r'"(LDNAS_[A-Z_]+)"', (ROOT / "worker" / "settings.py").read_text(encoding="utf-8")))
 
+# What a worker needs beside its job's LDNAS_SHUTDOWN_SECONDS to end.
+_LEAVING_SECONDS = 5.0
+
 
 def problems(compose: Compose) -> list[str]:
     """Everything that is wrong with a compose file that its schema accepts."""
@@ -89,6 +92,9 @@ def _what_runs_on_tells_of_its_health_and_ends_in_order(compose: Compose) -> Pro
             yield f"{name}: is not started again when it ends"
         if "stop_grace_period" not in service:
             yield f"{name}: has no stop_grace_period"
+        wish = float(service.get("environment", {}).get("LDNAS_SHUTDOWN_SECONDS", 0))
+        if wish and wish + _LEAVING_SECONDS > seconds(service.get("stop_grace_period", "10s")):
+            yield f"{name}: its stop_grace_period is too short for its LDNAS_SHUTDOWN_SECONDS"
 
 
 def _containers_are_closed(compose: Compose) -> Problems:

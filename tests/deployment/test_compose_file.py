@@ -107,6 +107,10 @@ SEEDED: dict[str, tuple[Edit, str]] = {
     ),
     "not started again": (lambda s: s["api"].update(restart="always"), "api: is not started again when it ends"),
     "no grace": (lambda s: s["worker-gpu"].pop("stop_grace_period"), "worker-gpu: has no stop_grace_period"),
+    "a grace that is too short": (
+        lambda s: s["worker"].update(stop_grace_period="22s"),
+        "worker: its stop_grace_period is too short for its LDNAS_SHUTDOWN_SECONDS",
+    ),
     "writable root": (lambda s: s["api"].update(read_only=False), "api: its root can be written to"),
     "capabilities": (lambda s: s["postgres"].update(cap_add=["CHOWN"]), "postgres: keeps capabilities"),
     "privileges": (lambda s: s["worker"].pop("security_opt"), "worker: may gain privileges"),

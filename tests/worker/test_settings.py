@@ -42,6 +42,7 @@ def test_a_child_process_gets_the_same_settings() -> None:
             "LDNAS_ADMIN_KEY_FILE": "/run/secrets/admin",
             "LDNAS_QUOTA": "7",
             "LDNAS_HEARTBEAT_FILE": "/run/heartbeat",
+            "LDNAS_SHUTDOWN_SECONDS": "20",
             "LDNAS_REMOTE_HOSTS": "Data.example.org, *.example.com:8443",
         }
     )

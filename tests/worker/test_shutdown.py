@@ -1,0 +1,90 @@
+"""A job whose worker is told to end saves where it is, and goes on from there."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worker import runner
+from worker.endings import Ending
+from worker.registry.models import Job
+from worker.registry.session import Engine, unit_of_work
+from worker.registry.states import JobState
+from worker.settings import Settings
+from worker.stages import fitting, search
+
+
+@pytest.fixture
+def asked_to_end() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
+@pytest.fixture
+def begun_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The epoch that each fit began at."""
+    epochs: list[int] = []
+    fit = fitting.fit
+
+    def noting(*arguments: Any, state: Any, **options: Any) -> Any:
+        epochs.append(state.epoch if state is not None else 0)
+        return fit(*arguments, state=state, **options)
+
+    monkeypatch.setattr(fitting, "fit", noting)
+    return epochs
+
+
+def give_back(engine: Engine, job: Job) -> Job:
+    """As its worker does; the job as it then is."""
+    with unit_of_work(engine) as registry:
+        registry.jobs.release(job.id, job.attempt, reason="the worker was shut down", counts_as_failure=False)
+        return registry.jobs.get(job.id)
+
+
+def test_a_fit_saves_its_first_epoch_and_goes_on_at_the_second(
+    settings: Settings,
+    engine: Engine,
+    add_task: Callable[[str], str],
+    claim: Callable[[str], Job],
+    finish: Callable[[str], Job],
+    asked_to_end: threading.Event,
+    begun_at: list[int],
+) -> None:
+    job = claim(add_task("three"))
+    assert runner.run(settings, engine, job.id, job.attempt, asked_to_end) is Ending.SAVED
+    given_back = give_back(engine, job)
+    assert (given_back.state, given_back.failures) == (JobState.QUEUED, 0)
+    assert given_back.checkpoint is not None
+    assert (Path(settings.artifact_url) / given_back.checkpoint["name"]).exists()
+    assert finish(job.id).state == JobState.SUCCEEDED
+    assert begun_at[:2] == [0, 1]
+
+
+def test_a_search_saves_its_iteration_and_goes_on_after_it(
+    settings: Settings,
+    engine: Engine,
+    add_recommendation: Callable[..., str],
+    claim: Callable[[str], Job],
+    finish: Callable[[str], Job],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stopping = threading.Event()
+    states: list[Any] = []
+    read = search.json_from_bytes
+    report = search._report
+
+    def end_in_the_search(*arguments: Any) -> None:
+        stopping.set()
+        report(*arguments)
+
+    monkeypatch.setattr(search, "_report", end_in_the_search)
+    monkeypatch.setattr(search, "json_from_bytes", lambda content: states.append(read(content)) or states[-1])
+    job = claim(add_recommendation(request={"budget": {"iterations": 2}}))
+    assert runner.run(settings, engine, job.id, job.attempt, stopping) is Ending.SAVED
+    assert states == []
+    assert give_back(engine, job).checkpoint is not None
+    assert finish(job.id).state == JobState.SUCCEEDED
+    assert len(states) == 1
