@@ -67,16 +67,20 @@ def _what_is_named_is_declared(compose: Compose) -> Problems:
         yield from (f"{kind}: nothing uses {unused}" for unused in set(compose[kind]) - names)
 
 
-def _durations_are_durations(compose: Compose) -> Problems:
+def _durations_are_durations_and_long_enough(compose: Compose) -> Problems:
     for name, service in _services(compose):
         durations = {"stop_grace_period": service.get("stop_grace_period", "10s")}
         check = service.get("healthcheck", {})
         durations |= {key: check[key] for key in ("interval", "timeout", "start_period") if key in check}
         for key, duration in durations.items():
             try:
-                seconds(duration)
+                length = seconds(duration)
             except ValueError as error:
                 yield f"{name}: {key}: {error}"
+                continue
+            wish = float(service.get("environment", {}).get("LDNAS_SHUTDOWN_SECONDS", 0))
+            if key == "stop_grace_period" and wish and length < wish + _LEAVING_SECONDS:
+                yield f"{name}: its {key} is too short for its LDNAS_SHUTDOWN_SECONDS"
 
 
 def _what_runs_on_tells_of_its_health_and_ends_in_order(compose: Compose) -> Problems:
@@ -92,9 +96,6 @@ def _what_runs_on_tells_of_its_health_and_ends_in_order(compose: Compose) -> Pro
             yield f"{name}: is not started again when it ends"
         if "stop_grace_period" not in service:
             yield f"{name}: has no stop_grace_period"
-        wish = float(service.get("environment", {}).get("LDNAS_SHUTDOWN_SECONDS", 0))
-        if wish and wish + _LEAVING_SECONDS > seconds(service.get("stop_grace_period", "10s")):
-            yield f"{name}: its stop_grace_period is too short for its LDNAS_SHUTDOWN_SECONDS"
 
 
 def _containers_are_closed(compose: Compose) -> Problems:
@@ -186,7 +187,7 @@ def _gpus_are_asked_for_properly(compose: Compose) -> Problems:
 _RULES: tuple[Callable[[Compose], Problems], ...] = (
     _dependencies_are_there,
     _what_is_named_is_declared,
-    _durations_are_durations,
+    _durations_are_durations_and_long_enough,
     _what_runs_on_tells_of_its_health_and_ends_in_order,
     _containers_are_closed,
     _images_are_pinned,

@@ -18,7 +18,7 @@ from tests.deployment.conftest import Database
 from tests.deployment.running import Deployment, can_close, closed
 from tests.deployment.waiting import until
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 SMALL = {"search": {"candidates": 2, "rounds": 1}, "budget": {"iterations": 1}, "repetitions": 1}
 

@@ -15,7 +15,7 @@ from tests.deployment.running import Deployment
 from tests.deployment.waiting import until
 from worker.registry.schema import migrate
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 VERSION_0_1_0 = "613e2b9594c2e573c3fc74b9d41dda87f271ead4"
 """The commit of 0.1.0 in CHANGELOG.md."""

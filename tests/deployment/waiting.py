@@ -8,7 +8,7 @@ import pytest
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 240.0
+PATIENCE_SECONDS = 400.0
 
 
 def until(look: Callable[[], T], what: str) -> T:
