@@ -21,7 +21,7 @@ from worker.settings import Settings
 from worker.stages.checkpoints import Checkpoints
 from worker.stages.context import JobContext
 from worker.stages.recommendation import _RecommendationJob
-from worker.stages.search import target_search
+from worker.stages.search import target_search, warning_of
 
 Finish = Callable[[str], Job]
 
@@ -143,3 +143,31 @@ def test_the_answer_says_on_how_many_splits_the_winners_were_compared(answer: Ca
     found = answer(budget={"iterations": 2}, objective="macro_f1")["search"]
     assert found["splits"] == 3
     assert found["scored"] >= 2
+
+
+@pytest.mark.parametrize(
+    ("strategy", "validation", "iterations", "warned"),
+    [
+        ("pc_darts", 200, 9, True),
+        ("pc_darts", 200, 10, False),
+        ("pc_darts", 199, 12, True),
+        ("pc_darts", 199, 27, True),
+        ("pc_darts", 199, 28, False),
+        ("darts", 199, 1, False),
+        ("fuse", 199, 1, False),
+    ],
+)
+def test_a_search_that_ends_before_its_strategy_begins_to_choose_is_warned_of(
+    strategy: str, validation: int, iterations: int, warned: bool
+) -> None:
+    request = {"search": {"strategy": strategy}, "budget": {"iterations": iterations}}
+    plan = target_search(_task(1000, validation), FULL_SPACE, default_skeleton(8, 2), request)
+    warning = warning_of(plan, iterations)
+    assert (warning is not None) == warned
+    if warning is not None:
+        assert f"more than {27 if validation < 200 else 9} are needed" in warning
+
+
+def test_the_answer_warns_of_a_cell_that_nothing_chose(answer: Callable[..., dict[str, Any]]) -> None:
+    warnings = answer(search={"strategy": "pc_darts"}, budget={"iterations": 1})["warnings"]
+    assert [warning for warning in warnings if "after 1 in all the cell is one drawn at random" in warning]

@@ -20,7 +20,7 @@ from worker.stages.export import export
 from worker.stages.fit import fit_task_networks
 from worker.stages.latency import fast_enough, latency_table
 from worker.stages.resolve import ResolvedTask, resolve, target_document
-from worker.stages.search import SearchPlan, genotype_of, search_once, target_search
+from worker.stages.search import SearchPlan, genotype_of, search_once, target_search, warning_of
 from worker.stages.space import find_space, skeleton_for, take_full_space
 from worker.stages.train import TrainedArchitecture, memory_warnings, score_on_test, train_architecture
 from worker.stages.warm_start import WarmStart, source_work, train_source
@@ -126,6 +126,10 @@ class _RecommendationJob:
             if foretold is not None
             else foretell(self._context, task, plan, self._objective, spent, networks=self._networks(task, plan))
         )
+        if (
+            warning := warning_of(plan, plan.iterations or forecast.search / max(0.001, forecast.iteration))
+        ) is not None:
+            self._answer.warn(warning)
         if (budget := plan.budget_seconds) is not None:
             plan = replace(plan, seconds=forecast.search)
             if forecast.job > budget:

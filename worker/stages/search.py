@@ -1,5 +1,6 @@
 """search: the genotypes of a task, by random search for a baseline and by the strategy asked for for a target."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -151,6 +152,18 @@ def target_search(
         constraints=Constraints(**(request.get("constraints") or {})),
         latency=latency,
         comparison=None if enough else OverSplitsConfig(objective=request.get("objective") or OBJECTIVES[0]),
+    )
+
+
+def warning_of(plan: SearchPlan, expected: float) -> str | None:
+    """What a reader has to know of a search of so many iterations that ends before the strategy begins to choose."""
+    warm_up: int = plan.settings.get("warm_up", 0)
+    if not warm_up or math.ceil(expected / plan.splits) > warm_up:
+        return None
+    splits = f" on each of {plan.splits} splits" if plan.splits > 1 else ""
+    return (
+        f"{plan.origin} trains weights alone in its first {warm_up} iterations{splits} and chooses nothing: after "
+        f"{expected:.0f} in all the cell is one drawn at random; more than {warm_up * plan.splits} are needed"
     )
 
 
