@@ -30,6 +30,14 @@ _CLASSES: Any = [
     {"name": "bent", "train": 12, "validation": 3, "test": 3},
     {"name": "good", "train": 12, "validation": 3, "test": 3},
 ]
+_SAMPLES: Any = [
+    {
+        "name": "bent",
+        "samples": [
+            {"origin": "bent/01.png", "width": 640, "height": 480, "png": "data:image/png;base64,iVBORw0KGgo…"}
+        ],
+    }
+]
 
 
 class DatasetSummary(Resource):
@@ -90,6 +98,8 @@ class ClassSamples(Response):
 
 class DatasetSamples(Response):
     """Some training images of each class, in the order of the classes; of very many classes, the first 240."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "screws", "classes": _SAMPLES}]})
 
     name: str
     classes: list[ClassSamples]

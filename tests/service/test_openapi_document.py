@@ -15,7 +15,7 @@ from ldnas.search.random import RandomSearchConfig
 from ldnas.search.random_sharing import RandomSharingConfig
 from service.matrix import MAX_CELLS
 from service.schemas.base import Request, Response
-from service.schemas.datasets import Dataset, DatasetSummary
+from service.schemas.datasets import Dataset, DatasetSamples, DatasetSummary
 from service.schemas.problems import Problem
 from service.schemas.workers import Worker
 from worker.stages.search import DEFAULT_ITERATIONS
@@ -151,7 +151,9 @@ def test_the_documented_parts_are_accepted_too(document: dict, http: httpx.Clien
 
 
 def test_every_example_fits_the_schema_that_it_stands_in(document: dict) -> None:
-    models = {model.__name__: model for model in (*request_models(), Problem, Dataset, DatasetSummary, Worker)}
+    models = {
+        model.__name__: model for model in (*request_models(), Problem, Dataset, DatasetSamples, DatasetSummary, Worker)
+    }
     shown = {
         name: schema["examples"] for name, schema in document["components"]["schemas"].items() if "examples" in schema
     }
