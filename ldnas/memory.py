@@ -25,8 +25,8 @@ _COMPLAINTS = (
 )
 # oneDNN gives no reason; this is how a convolution on a processor ends that gets no memory to work in.
 _ONEDNN = ("could not create a primitive", "could not execute a primitive", "could not create a memory object")
-_BYTES = re.compile(r"allocate ([\d.]+) (bytes|[KMGT]iB)")
-_UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+_BYTES = re.compile(r"allocate ([\d.]+) (bytes|[KMGTP]iB)")
+_UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50}
 
 
 class MicroBatches:

@@ -85,6 +85,19 @@ def test_looking_ahead_leaves_the_weights_as_they_were_to_the_bit(tiny):
     assert all(weight.grad is None for weight in network.parameters())
 
 
+def test_a_look_ahead_that_is_broken_off_leaves_the_weights_as_they_were_to_the_bit(tiny):
+    network, alpha, batches = tiny
+    before = [weight.detach().clone() for weight in network.parameters()]
+    train_loss, _ = losses(network, batches)
+
+    def break_off(alpha):
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        looking_ahead(train_loss, break_off, network, alpha)
+    assert all(torch.equal(weight, kept) for weight, kept in zip(network.parameters(), before, strict=True))
+
+
 def test_both_orders_start_alike_and_part_with_the_first_step(planted_problem):
     learners = [
         DartsLearner(planted_problem, DartsConfig(batch_size=256), alpha_learning_rate=0.02, order=order, seed=0)

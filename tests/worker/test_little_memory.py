@@ -1,0 +1,102 @@
+"""Jobs whose networks do not fit in memory: halved and recorded, or tried again where the kernel killed the runner."""
+
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from worker.registry.kills import FULL_BATCH
+from worker.registry.models import JobState
+from worker.registry.session import Engine, reading, unit_of_work
+from worker.settings import Settings
+from worker.stages import export
+from worker.tasks import run_job
+
+HERE = Path(__file__).parent
+
+
+def run(settings: Settings, engine: Engine, job_id: str, script: str):
+    """One attempt, as a worker has it run."""
+    run_job(settings, engine, job_id, threading.Event(), runner_command=[sys.executable, str(HERE / script)])
+    with reading(engine) as registry:
+        return registry.jobs.get(job_id)
+
+
+def events(engine: Engine, job_id: str, kind: str) -> list[dict[str, Any]]:
+    with reading(engine) as registry:
+        return [event.data for event in registry.jobs.events_after(job_id) if event.kind == kind]
+
+
+def answer_of(engine: Engine, id: str = "answer") -> dict[str, Any]:
+    with reading(engine) as registry:
+        return registry.recommendations.get(id).document
+
+
+def test_a_runner_with_little_memory_ends_its_recommendation_and_records_the_micro_batch(
+    settings, engine, add_recommendation, monkeypatch
+) -> None:
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "262144")  # every tensor in pages of its own
+    for cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):  # compiled convolutions are larger here
+        monkeypatch.setenv(cache, "4")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    job_id = add_recommendation(image_size=64, repetitions=1)
+    job = run(settings, engine, job_id, "limited_runner.py")
+    assert job.state is JobState.SUCCEEDED, job.error["detail"]
+    halved = events(engine, job_id, "micro_batch")
+    sizes = [event["size"] for event in halved]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] == job.micro_batch
+    assert halved[-1]["stage"] in ("search", "train")
+    answer = answer_of(engine)
+    assert answer["cost"]["micro_batch"] == job.micro_batch
+    assert any(f"at most {job.micro_batch} images" in warning for warning in answer["warnings"])
+
+
+def test_an_attempt_begins_with_the_micro_batch_of_the_one_before_and_its_networks_tell_of_it(
+    engine, add_recommendation, finish
+) -> None:
+    job_id = add_recommendation("first")
+    with unit_of_work(engine) as registry:
+        registry.jobs.get(job_id).micro_batch = 4
+    finish(job_id)
+    answer = answer_of(engine, "first")
+    assert answer["cost"]["micro_batch"] == 4
+    assert any("at most 4 images" in warning for warning in answer["warnings"])
+    assert events(engine, job_id, "micro_batch") == []
+    with engine.connect() as connection:
+        assert set(connection.execute(text("SELECT micro_batch FROM networks")).scalars()) == {4}
+    finish(add_recommendation())  # takes up the networks that are there
+    answer = answer_of(engine)
+    assert answer["cost"]["micro_batch"] is None
+    (told,) = [warning for warning in answer["warnings"] if "memory" in warning]
+    assert "an earlier job trained this network on 4 images at a time" in told
+
+
+def test_memory_that_ran_out_beside_the_networks_is_no_bug(engine, add_recommendation, finish, monkeypatch) -> None:
+    def describe(*arguments: object) -> None:
+        raise MemoryError("Unable to allocate 2.00 KiB for an array")
+
+    monkeypatch.setattr(export, "export_program", describe)
+    job = finish(add_recommendation())
+    assert (job.state, job.error["code"]) == (JobState.FAILED, "out_of_memory")
+    assert "2048 bytes were asked for" in job.error["detail"]
+
+
+def test_a_runner_that_is_killed_twice_in_a_stage_takes_half(settings, engine) -> None:
+    with unit_of_work(engine) as registry:
+        job_id = registry.jobs.insert("recommend", {"do": "kill"}).id
+    first = run(settings, engine, job_id, "fake_runner.py")
+    assert (first.state, first.failures, first.micro_batch) == ("queued", 1, None)
+    second = run(settings, engine, job_id, "fake_runner.py")
+    assert (second.state, second.failures, second.micro_batch) == ("queued", 1, FULL_BATCH // 2)
+    assert [event["size"] for event in events(engine, job_id, "micro_batch")] == [FULL_BATCH // 2]
+    with unit_of_work(engine) as registry:
+        registry.jobs.get(job_id).micro_batch = 1
+    for _ in range(2):
+        last = run(settings, engine, job_id, "fake_runner.py")
+    assert (last.state, last.failures) == ("failed", 3)
+    assert last.error["code"] == "attempts_exhausted"
+    assert "killed from outside, most likely for want of memory" in last.error["detail"]
+    assert "1 image at a time" in last.error["detail"]
