@@ -11,6 +11,7 @@ from service.app import create_app
 from service.security.errors import KeySetupError
 from service.security.setup import require_key_for
 from worker.errors import SettingsError
+from worker.logs import configure_logging
 from worker.parent_watch import exit_with_parent
 from worker.registry.session import open_engine
 from worker.settings import Settings
@@ -41,7 +42,8 @@ def api_server(settings: Settings) -> ApiServer:
         port=settings.port,
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
-        access_log=False,  # polls would fill the disk
+        access_log=False,  # `observation.requests` tells of them
+        log_config=None,
     )
     return ApiServer(config, stopping)
 
@@ -55,6 +57,7 @@ def main() -> None:
     """
     exit_with_parent(os.environ)
     settings = Settings.from_environment(os.environ)
+    configure_logging(settings.log_format)
     engine = open_engine(settings.database_url)
     require_key_for(engine, settings.host)
     engine.dispose()

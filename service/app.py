@@ -15,7 +15,7 @@ from service.dependencies import Resources
 from service.http.body_limit import BodyLimit
 from service.http.handlers import install_handlers
 from service.observation.metrics import Metrics
-from service.observation.requests import SeenRequests
+from service.observation.requests import SeenRequests, log_request
 from service.rendered import RenderedAnswers
 from service.routes import (
     architectures,
@@ -129,4 +129,4 @@ def _stand_in_front(app: FastAPI, resources: Resources) -> None:
     app.add_middleware(BodyLimit, limit_bytes=limit_bytes)
     app.add_middleware(Gate, callers=resources.callers)
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(SeenRequests, tell=resources.metrics.count)
+    app.add_middleware(SeenRequests, tell=(resources.metrics.count, log_request))

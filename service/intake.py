@@ -30,6 +30,7 @@ from service.schemas.distances import DistanceRequest
 from service.schemas.recommendations import RecommendationRequest
 from service.schemas.requests import GenotypeRequest
 from service.schemas.tasks import TaskRequest
+from worker.logs import bound_fields
 from worker.registry.errors import NotFoundError
 from worker.registry.models import Job, JobKind, JobState, Task, TaskRole
 from worker.registry.registry import Registry
@@ -286,6 +287,7 @@ def _insert_job(
         priority=priority,
         idempotency_key=identity.key,
         request_hash=identity.digest,
+        request_id=bound_fields().get("request_id"),
         id=id,
     ).id
 

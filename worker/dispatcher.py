@@ -9,6 +9,7 @@ import time
 from worker.doorbell import Doorbell
 from worker.errors import BrokerUnavailableError
 from worker.heartbeat import beat
+from worker.logs import configure_logging, log_fields
 from worker.messages import JobMessage
 from worker.parent_watch import exit_with_parent
 from worker.registry.errors import DatabaseUnavailableError
@@ -54,8 +55,10 @@ def sweep(engine: Engine) -> None:
     """
     with unit_of_work(engine) as registry:
         expired = registry.jobs.sweep_expired()
+        requests = registry.jobs.request_ids(expired)
     for job_id in expired:
-        log.warning("job %s: its worker was lost", job_id)
+        with log_fields(job_id=job_id, request_id=requests.get(job_id)):
+            log.warning("job %s: its worker was lost", job_id)
 
 
 def publish_due(engine: Engine, doorbell: Doorbell, republish_seconds: float) -> int:
@@ -81,17 +84,22 @@ def publish_due(engine: Engine, doorbell: Doorbell, republish_seconds: float) ->
         if published:
             with unit_of_work(engine) as registry:
                 registry.jobs.mark_published(published, due_at=due_at)
+                requests = registry.jobs.request_ids(published)
+            for job_id in published:
+                with log_fields(job_id=job_id, request_id=requests.get(job_id)):
+                    log.info("job %s: published", job_id)
     return len(published)
 
 
 def main() -> None:
     """Run one dispatcher with the environment's settings until SIGTERM or SIGINT."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     stop = threading.Event()
     for wish in (signal.SIGTERM, signal.SIGINT):
         signal.signal(wish, lambda number, frame: stop.set())
     exit_with_parent(os.environ)
-    run_dispatcher(Settings.from_environment(os.environ), stop)
+    settings = Settings.from_environment(os.environ)
+    configure_logging(settings.log_format)
+    run_dispatcher(settings, stop)
 
 
 if __name__ == "__main__":

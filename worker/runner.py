@@ -20,6 +20,7 @@ from ldnas.memory import is_out_of_memory, too_large
 from worker.artifacts import ArtifactStore, open_store
 from worker.endings import MAX_RETRY_DELAY_SECONDS, Ending
 from worker.failures import failure_of, internal_failure
+from worker.logs import bind, configure_logging, log_fields
 from worker.registry.errors import DatabaseUnavailableError, FenceLostError
 from worker.registry.models import Job
 from worker.registry.session import Engine, open_engine, reading, unit_of_work
@@ -42,19 +43,24 @@ _KINDS: dict[str, tuple[Callable[[JobContext, dict[str, Any]], dict[str, Any]], 
 
 def main() -> None:
     """Entry point of the process."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stopping.set())
     job_id, fence = sys.argv[1], int(sys.argv[2])
     settings = Settings.from_environment(os.environ)
+    configure_logging(settings.log_format)
     sys.exit(run(settings, open_engine(settings.database_url), job_id, fence, stopping))
 
 
 def run(settings: Settings, engine: Engine, job_id: str, fence: int, stopping: threading.Event | None = None) -> Ending:
     """Computes the job and records its end, all under `fence`; or saves where it is, once `stopping` is set."""
+    with log_fields(job_id=job_id):
+        return _run_to_an_ending(settings, engine, job_id, fence, stopping or threading.Event())
+
+
+def _run_to_an_ending(settings: Settings, engine: Engine, job_id: str, fence: int, stopping: threading.Event) -> Ending:
     try:
-        return _run(settings, engine, job_id, fence, stopping or threading.Event())
+        return _run(settings, engine, job_id, fence, stopping)
     except FenceLostError:
         logger.warning("job %s is held by somebody else now; this attempt writes nothing more", job_id)
         return Ending.FENCE_LOST
@@ -68,6 +74,7 @@ def _run(settings: Settings, engine: Engine, job_id: str, fence: int, stopping: 
     try:
         with reading(engine) as registry:
             job = registry.jobs.get(job_id)
+        bind(request_id=job.request_id)
         work, plan = _KINDS[job.kind]
         result = work(_context(settings, engine, store, job, fence, plan, stopping), job.params)
     except WaitingForBaselinesError as waiting:

@@ -10,6 +10,7 @@ from pathlib import Path
 from ldnas.networks.names import ARCHITECTURES
 from worker.database_url import with_password_from, without_password
 from worker.errors import SettingsError
+from worker.logs import FORMATS
 from worker.s3 import S3Access
 
 DEFAULT_MAX_UPLOAD_BYTES = 4 * 2**30
@@ -40,6 +41,7 @@ class Settings:
     database_password_file: Path | None = None
     heartbeat_file: Path | None = None
     shutdown_seconds: float = 3.0
+    log_format: str = "text"
     remote_hosts: tuple[str, ...] = ()
     s3: S3Access = field(default_factory=S3Access)
 
@@ -73,6 +75,7 @@ class Settings:
             database_password_file=password_file,
             heartbeat_file=_file(present, "LDNAS_HEARTBEAT_FILE"),
             shutdown_seconds=_seconds(present, "LDNAS_SHUTDOWN_SECONDS", 3.0),
+            log_format=_one_of(present, "LDNAS_LOG_FORMAT", FORMATS),
             remote_hosts=_hosts(present),
             s3=S3Access.from_environment(present),
         )
@@ -102,6 +105,7 @@ class Settings:
             "LDNAS_QUOTA": str(self.quota),
             "LDNAS_HEARTBEAT_FILE": str(self.heartbeat_file or ""),
             "LDNAS_SHUTDOWN_SECONDS": str(self.shutdown_seconds),
+            "LDNAS_LOG_FORMAT": self.log_format,
             "LDNAS_REMOTE_HOSTS": ",".join(self.remote_hosts),
         }
 
@@ -164,6 +168,13 @@ def _network(environ: Mapping[str, str]) -> str | None:
     value = environ.get("LDNAS_NETWORK")
     if value is not None and value not in ARCHITECTURES:
         raise SettingsError("LDNAS_NETWORK", value, ", ".join(ARCHITECTURES))
+    return value
+
+
+def _one_of(environ: Mapping[str, str], variable: str, accepted: tuple[str, ...]) -> str:
+    value = environ.get(variable, accepted[0])
+    if value not in accepted:
+        raise SettingsError(variable, value, " or ".join(accepted))
     return value
 
 

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from enum import Enum, auto
 
 from worker.endings import MAX_RETRY_DELAY_SECONDS, Ending
+from worker.logs import bind, log_fields
 from worker.registry.errors import DatabaseUnavailableError, FenceLostError
+from worker.registry.job_models import Job
 from worker.registry.leases import LeaseStatus
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.runner_process import RunnerProcess, describe_exit
@@ -53,6 +55,14 @@ def run_job(
         job = registry.jobs.claim(job_id, worker=worker, lease_seconds=settings.lease_seconds)
     if job is None:
         return
+    with log_fields(job_id=job.id, request_id=job.request_id, stage=job.stage):
+        log.info("job %s: attempt %d of a %s job begins", job.id, job.attempt, job.kind)
+        _run_claimed(settings, engine, job, stopping, runner_command)
+
+
+def _run_claimed(
+    settings: Settings, engine: Engine, job: Job, stopping: threading.Event, runner_command: Sequence[str]
+) -> None:
     watch = _Watch(settings, engine, job.id, job.attempt, job.failures)
     try:
         runner = RunnerProcess([*runner_command, job.id, str(job.attempt)], settings.as_environment())
@@ -103,6 +113,7 @@ class _Watch:
             log.warning("job %s: the database is unavailable: %s", self._job_id, error)
             # Unseen for a whole lease: someone else may hold the job by now.
             return _Stop.FENCE_LOST if self._renewed_ago() > self._settings.lease_seconds else None
+        bind(stage=lease.stage)
         if lease.cancel_requested:
             return _Stop.CANCELLED
         return _Stop.STALLED if lease.stalled_seconds > self._settings.stall_seconds else None
@@ -125,7 +136,8 @@ class _Watch:
         try:
             self._close_row(outcome)
         except FenceLostError:
-            return  # the runner recorded the end itself, or the job is someone else's by now
+            # The runner recorded the end itself, or the job is someone else's by now.
+            log.info("job %s: attempt %d is over", self._job_id, self._fence)
         except DatabaseUnavailableError as error:
             log.warning("job %s: left to the sweep: %s", self._job_id, error)
 

@@ -19,6 +19,7 @@ from worker.app import make_celery
 from worker.consumer_heartbeat import ConsumerHeartbeat
 from worker.errors import InvalidMessageError
 from worker.incoming import sweep
+from worker.logs import configure_logging
 from worker.messages import RUN_JOB, JobMessage
 from worker.parent_watch import exit_with_parent
 from worker.presence import Presence
@@ -111,8 +112,8 @@ def serve(settings: Settings, devices: Sequence[str], *, runner_command: Sequenc
 
 def main() -> None:
     """Run one worker with the environment's settings."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = Settings.from_environment(os.environ)
+    configure_logging(settings.log_format)
     exit_with_parent(os.environ)
     sys.exit(serve(settings, slots(settings, os.environ)))
 

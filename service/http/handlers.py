@@ -90,4 +90,5 @@ def _internal(request: Request, error: Exception) -> Response:
 
     It answers in front of every middleware, so what those would add is added here.
     """
-    return ProblemResponse(internal_problem(instance=request.url.path), HEADERS)
+    request_id = getattr(request.state, "request_id", "")
+    return ProblemResponse(internal_problem(instance=request.url.path), {**HEADERS, "X-Request-Id": request_id})

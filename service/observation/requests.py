@@ -1,10 +1,22 @@
-"""Every request is seen from in front of all else: how it was answered and how long that took."""
+"""Every request is seen from in front of all else: its id, how it was answered and how long that took."""
 
+import logging
+import re
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from worker.logs import log_fields
+
+log = logging.getLogger("service.requests")
+
+REQUEST_ID = "X-Request-Id"
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 NO_ROUTE = "none"
 """Stands for every path that no route answers, so that whoever tries paths makes no new series."""
@@ -12,28 +24,56 @@ NO_ROUTE = "none"
 OTHER_METHOD = "other"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
+# What machines ask several times a minute, for as long as the answer is the usual one.
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+
 
 @dataclass(frozen=True)
 class SeenRequest:
     """How one request went.
 
     Attributes:
+        id: as the client gave it, else drawn; the answer has it as `X-Request-Id`.
         method: in capitals; `other` for one that HTTP does not define.
         route: as the routes declare it (`/v1/tasks/{task_id}`), or `none`.
+        path: as asked for, without the query, percent-encoded.
         status: of the answer; 500 where a bug was in the way.
         seconds: until the answer began, so that a stream which stays open for hours is not slow.
+        key: the first characters of the key that was shown, where it opens anything; None without one.
     """
 
+    id: str
     method: str
     route: str
+    path: str
     status: int
     seconds: float
+    key: str | None
+
+
+def log_request(request: SeenRequest) -> None:
+    """One line for a request, unless it is a probe that went as it always does."""
+    if request.route in _PROBES and request.status < 400:
+        return
+    log.info(
+        "%s %s %d",
+        request.method,
+        request.path,
+        request.status,
+        extra={
+            "method": request.method,
+            "route": request.route,
+            "status": request.status,
+            "seconds": round(request.seconds, 4),
+            "key": request.key,
+        },
+    )
 
 
 class SeenRequests:
-    """ASGI middleware: tells of every request once its answer has begun."""
+    """ASGI middleware: gives every request an id, and tells of it once its answer has begun."""
 
-    def __init__(self, app: ASGIApp, tell: Callable[[SeenRequest], None]) -> None:
+    def __init__(self, app: ASGIApp, tell: Sequence[Callable[[SeenRequest], None]]) -> None:
         self._app = app
         self._tell = tell
 
@@ -41,29 +81,45 @@ class SeenRequests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
         began = time.perf_counter()
         answered = False
 
         def tell(status: int) -> None:
             nonlocal answered
             answered = True
-            self._tell(SeenRequest(_method(scope), _route(scope), status, time.perf_counter() - began))
+            seen = _seen(scope, request_id, status, time.perf_counter() - began)
+            for hear in self._tell:
+                hear(seen)
 
         async def seen(message: Message) -> None:
             if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
                 tell(message["status"])
             await send(message)
 
-        try:
-            await self._app(scope, receive, seen)
-        finally:
-            if not answered:  # a bug, which is answered in front of every middleware
-                tell(500)
+        with log_fields(request_id=request_id):
+            try:
+                await self._app(scope, receive, seen)
+            finally:
+                if not answered:  # a bug, which is answered in front of every middleware
+                    tell(500)
 
 
-def _method(scope: Scope) -> str:
-    return scope["method"] if scope["method"] in _METHODS else OTHER_METHOD
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get(REQUEST_ID, "")
+    return given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
 
 
-def _route(scope: Scope) -> str:
-    return getattr(scope.get("route"), "path", NO_ROUTE)
+def _seen(scope: Scope, request_id: str, status: int, seconds: float) -> SeenRequest:
+    caller = scope["state"].get("caller")
+    return SeenRequest(
+        id=request_id,
+        method=scope["method"] if scope["method"] in _METHODS else OTHER_METHOD,
+        route=getattr(scope.get("route"), "path", NO_ROUTE),
+        path=quote(scope["path"])[:500],
+        status=status,
+        seconds=seconds,
+        key=None if caller is None else caller.prefix,
+    )

@@ -6,6 +6,7 @@ orderly; and each reads a pipe on its standard input that closes when the superv
 
 import errno
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -158,8 +159,7 @@ class Child:
 
     def start(self) -> None:
         """Start the program; what it writes is added to its log."""
-        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
+        self._bound_log()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._argv,
@@ -180,6 +180,7 @@ class Child:
             return
         code = self._process.poll()
         if code is None:
+            self._bound_log()
             return
         if now - self._started >= SETTLED_SECONDS:
             self._backoff = FIRST_BACKOFF_SECONDS
@@ -187,6 +188,13 @@ class Child:
         self._forget()
         self._start_at = now + self._backoff
         self._backoff = min(2 * self._backoff, LONGEST_BACKOFF_SECONDS)
+
+    def _bound_log(self) -> None:
+        """Copy a log that became long, and begin it anew: the child has it open, and adds to wherever its end is."""
+        with suppress(OSError):
+            if self.log.stat().st_size > LOG_BYTES:
+                shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
+                os.truncate(self.log, 0)
 
     def ask_to_end(self) -> None:
         """Send SIGTERM."""

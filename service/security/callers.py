@@ -34,12 +34,14 @@ class Caller:
         name: the key's, or `local`.
         scope: what it may do.
         session_id: of the browser's session, where it came with one.
+        prefix: the first characters of the key, which may be shown.
     """
 
     owner: str
     name: str
     scope: Scope
     session_id: str | None = None
+    prefix: str | None = None
 
     @property
     def has_key(self) -> bool:
@@ -109,11 +111,11 @@ class Callers:
         return await self._matching(await self._ask(SESSIONS_OF_ID, id=session_id), secret, session_id=session_id)
 
     async def _matching(self, rows: Sequence[Sequence[Any]], secret: str, session_id: str | None) -> Caller | None:
-        for stored_hash, key_id, name, scope, is_stale in rows:
+        for stored_hash, key_id, name, prefix, scope, is_stale in rows:
             if is_secret_of(secret, stored_hash):
                 if is_stale and self._is_first_look(key_id):
                     await run_in_threadpool(self._note_use, key_id)
-                return Caller(owner=key_id, name=name, scope=Scope(scope), session_id=session_id)
+                return Caller(owner=key_id, name=name, scope=Scope(scope), session_id=session_id, prefix=prefix)
         return None
 
     async def _ask(self, question: Question, **parameters: Any) -> Sequence[Sequence[Any]]:

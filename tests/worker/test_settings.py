@@ -43,6 +43,7 @@ def test_a_child_process_gets_the_same_settings() -> None:
             "LDNAS_QUOTA": "7",
             "LDNAS_HEARTBEAT_FILE": "/run/heartbeat",
             "LDNAS_SHUTDOWN_SECONDS": "20",
+            "LDNAS_LOG_FORMAT": "json",
             "LDNAS_REMOTE_HOSTS": "Data.example.org, *.example.com:8443",
         }
     )
@@ -73,6 +74,7 @@ def test_a_child_process_gets_the_same_settings() -> None:
         ("LDNAS_MAX_UPLOAD_BYTES", "2 GB"),
         ("LDNAS_QUOTA", "-1"),
         ("LDNAS_QUOTA", "many"),
+        ("LDNAS_LOG_FORMAT", "xml"),
         ("LDNAS_REMOTE_HOSTS", "https://data.example.org"),
         ("LDNAS_REMOTE_HOSTS", "two hosts"),
         ("LDNAS_REMOTE_HOSTS", "data.*.org"),

@@ -32,6 +32,7 @@ class Jobs(LeasedJobs):
         priority: int = 0,
         idempotency_key: str | None = None,
         request_hash: str | None = None,
+        request_id: str | None = None,
         id: str | None = None,
     ) -> Job:
         """Queue a job; a dispatcher publishes it after the transaction has committed.
@@ -49,6 +50,7 @@ class Jobs(LeasedJobs):
             priority=priority,
             idempotency_key=idempotency_key,
             request_hash=request_hash,
+            request_id=request_id,
         )
         try:
             with self._session.begin_nested():
@@ -81,6 +83,10 @@ class Jobs(LeasedJobs):
         if job is None:
             raise NotFoundError("job", job_id)
         return job
+
+    def request_ids(self, job_ids: Sequence[str]) -> dict[str, str | None]:
+        """Which request made each of these jobs; None where that is not known."""
+        return dict(self._session.execute(select(Job.id, Job.request_id).where(Job.id.in_(job_ids))).all())
 
     def states(self, job_ids: Sequence[str]) -> dict[str, JobState]:
         """The states of these jobs by their ids."""

@@ -26,11 +26,11 @@ ANY_KEY = Question(select(literal(1)).select_from(ApiKey).limit(1))
 """One row where a key was ever made, revoked ones included; no row otherwise."""
 
 KEYS_OF_PREFIX = Question(
-    select(ApiKey.hash, ApiKey.id, ApiKey.name, ApiKey.scope, _IS_STALE).where(
+    select(ApiKey.hash, ApiKey.id, ApiKey.name, ApiKey.prefix, ApiKey.scope, _IS_STALE).where(
         ApiKey.prefix == bindparam("prefix"), ApiKey.revoked_at.is_(None)
     )
 )
-"""`hash, key_id, name, scope, is_stale` of every active key that begins so; stale is a use that is to be noted."""
+"""`hash, key_id, name, prefix, scope, is_stale` of every active key that begins so; a stale use is to be noted."""
 
 ACTIVE_KEY = Question(
     select(literal(1)).select_from(ApiKey).where(ApiKey.id == bindparam("id"), ApiKey.revoked_at.is_(None))
@@ -38,7 +38,7 @@ ACTIVE_KEY = Question(
 """One row where the key of this id is active."""
 
 SESSIONS_OF_ID = Question(
-    select(BrowserSession.hash, ApiKey.id, ApiKey.name, ApiKey.scope, _IS_STALE)
+    select(BrowserSession.hash, ApiKey.id, ApiKey.name, ApiKey.prefix, ApiKey.scope, _IS_STALE)
     .join(ApiKey, ApiKey.id == BrowserSession.key_id)
     .where(
         BrowserSession.id == bindparam("id"),

@@ -23,6 +23,7 @@ class LeaseStatus:
 
     cancel_requested: bool
     progressed_at: float
+    stage: str | None
     now: float
 
     @property
@@ -64,7 +65,7 @@ class LeasedJobs:
         Raises:
             FenceLostError: the job is no longer held under this fence.
         """
-        columns = (Job.cancel_requested_at, Job.progressed_at, DatabaseNow())
+        columns = (Job.cancel_requested_at, Job.progressed_at, Job.stage, DatabaseNow())
         return _status(job_id, self._session.execute(select(*columns).where(*_held(job_id, fence))).one_or_none())
 
     def renew(self, job_id: str, fence: int, *, lease_seconds: float) -> LeaseStatus:
@@ -77,7 +78,7 @@ class LeasedJobs:
             update(Job)
             .where(*_held(job_id, fence))
             .values(lease_until=DatabaseNow() + lease_seconds)
-            .returning(Job.cancel_requested_at, Job.progressed_at, DatabaseNow())
+            .returning(Job.cancel_requested_at, Job.progressed_at, Job.stage, DatabaseNow())
         ).one_or_none()
         return _status(job_id, row)
 
@@ -285,5 +286,5 @@ def _held(job_id: str, fence: int) -> tuple[Any, ...]:
 def _status(job_id: str, row: Any) -> LeaseStatus:
     if row is None:
         raise FenceLostError(job_id)
-    cancel_requested_at, progressed_at, now = row
-    return LeaseStatus(cancel_requested_at is not None, progressed_at, now)
+    cancel_requested_at, progressed_at, stage, now = row
+    return LeaseStatus(cancel_requested_at is not None, progressed_at, stage, now)

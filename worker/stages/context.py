@@ -1,5 +1,6 @@
 """What every stage of a job has at hand: settings, the registry under the job's fence, artifacts, progress."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,10 +12,13 @@ import torch
 
 from ldnas.memory import MicroBatches
 from worker.artifacts import ArtifactStore
+from worker.logs import bind
 from worker.registry.registry import Registry
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.settings import Settings
 from worker.stages.checkpoints import Checkpoints
+
+log = logging.getLogger(__name__)
 
 TELL_COST_SECONDS = 5.0
 """How often a stage that is under way has its seconds told, so that a killed attempt's are not lost."""
@@ -83,6 +87,8 @@ class JobContext:
         before = self.stage_seconds.get(name, 0.0)
         self._stage = name
         self._stage_began = self.clock()
+        bind(stage=name)  # stays bound where the stage fails, so that who tells of the failure tells of the stage
+        log.info("stage %s begins", name)
         self.event("stage", {"stage": name})
         self.progress(0.0, f"{name} begins")
         try:
@@ -90,8 +96,10 @@ class JobContext:
         finally:
             self.stage_seconds = self.seconds_by_stage()
             self._stage = ""
+        seconds = self.stage_seconds[name] - before
         with unit_of_work(self.engine) as registry:
-            registry.jobs.end_stage(self.job_id, self.fence, name, self.stage_seconds[name] - before)
+            registry.jobs.end_stage(self.job_id, self.fence, name, seconds)
+        log.info("stage %s took %.1f s", name, seconds, extra={"seconds": round(seconds, 3)})
 
     @contextmanager
     def portion(self, begin: float, end: float, label: str) -> Iterator[None]:

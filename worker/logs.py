@@ -1,0 +1,87 @@
+"""Log lines that tell which request and which job they belong to, as JSON or as text.
+
+What is bound with `log_fields` is in every line that is written inside, by whatever module, in that thread or task.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+FORMATS = ("text", "json")
+
+_bound: ContextVar[dict[str, Any] | None] = ContextVar("log_fields", default=None)
+
+_STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "color_message"})
+
+
+@contextmanager
+def log_fields(**fields: Any) -> Iterator[None]:
+    """Every line inside has these fields, beside those that are bound already; None unbinds one."""
+    token = _bound.set({**bound_fields(), **fields})
+    try:
+        yield
+    finally:
+        _bound.reset(token)
+
+
+def bind(**fields: Any) -> None:
+    """From here on lines have these fields too, until the `log_fields` around ends, however it ends."""
+    _bound.set({**bound_fields(), **fields})
+
+
+def bound_fields() -> dict[str, Any]:
+    """What is bound here and now."""
+    return _bound.get() or {}
+
+
+def configure_logging(log_format: str) -> None:
+    """Have this process write its lines to standard error in this format; warnings of Python too."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    for chatty in ("httpx", "httpcore"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object on one line: `time` (RFC 3339, UTC), `level`, `logger`, `message`, and what is bound or given."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        line: dict[str, Any] = {
+            "time": _instant(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_fields(record),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class TextFormatter(logging.Formatter):
+    """For a person: time, level, logger, message, then the fields as `name=value`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record; a traceback adds lines of its own."""
+        fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
+        # A line break in a message could forge a line.
+        message = record.getMessage().replace("\r", "\\r").replace("\n", "\n    ")
+        line = f"{_instant(record)} {record.levelname} {record.name}: {message}{fields}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    given = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    return {name: value for name, value in {**bound_fields(), **given}.items() if value is not None}
+
+
+def _instant(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
