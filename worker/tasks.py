@@ -58,6 +58,7 @@ def run_job(
     with log_fields(job_id=job.id, request_id=job.request_id, stage=job.stage):
         log.info("job %s: attempt %d of a %s job begins", job.id, job.attempt, job.kind)
         _run_claimed(settings, engine, job, stopping, runner_command)
+        log.info("job %s: attempt %d is over", job.id, job.attempt)
 
 
 def _run_claimed(
@@ -136,8 +137,7 @@ class _Watch:
         try:
             self._close_row(outcome)
         except FenceLostError:
-            # The runner recorded the end itself, or the job is someone else's by now.
-            log.info("job %s: attempt %d is over", self._job_id, self._fence)
+            return  # the runner recorded the end itself, or the job is someone else's by now
         except DatabaseUnavailableError as error:
             log.warning("job %s: left to the sweep: %s", self._job_id, error)
 

@@ -28,7 +28,7 @@ from worker.registry.session import Engine, open_engine
 from worker.settings import Settings
 from worker.tasks import RUNNER_COMMAND, run_job
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("worker.worker_main")
 
 
 def slots(settings: Settings, environ: Mapping[str, str], device_files: Path = Path("/dev")) -> tuple[str, ...]:
