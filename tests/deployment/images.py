@@ -52,11 +52,12 @@ def _requirements(name: str) -> list[str]:
         return []
 
 
-def absent_modules(dockerfile: str) -> set[str]:
+@cache
+def absent_modules(dockerfile: str) -> frozenset[str]:
     """The modules of this environment that the image does not have."""
     present = distributions(dockerfile)
-    return {
+    return frozenset(
         module
         for module, owners in packages_distributions().items()
         if module not in _OURS and not {canonicalize_name(owner) for owner in owners} & present
-    }
+    )

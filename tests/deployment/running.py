@@ -1,8 +1,9 @@
 """The services of the compose file as processes of this machine.
 
 Each gets its own command and its own environment and nothing else of this process' environment; only host names, ports
-and mounted paths are replaced. Where this machine allows it, a process sees a read-only root with its volumes and its
-`tmpfs` in it, and has neither capabilities nor a way to gain any, as the file says.
+and mounted paths are replaced. A module that the service's image has not cannot be imported. Where this machine allows
+it, a process sees a read-only root with its volumes and its `tmpfs` in it, and has neither capabilities nor a way to
+gain any, as the file says.
 """
 
 import os
@@ -16,12 +17,32 @@ from pathlib import Path
 from typing import Any
 
 from tests.deployment.compose import ROOT, mounts, seconds, secret_path, tmpfs
+from tests.deployment.images import absent_modules
 
 # Folders, `--`, a command: the command, with nothing but the folders to write to.
 _CLOSED = """
 while [ "$1" != -- ]; do mount --bind "$1" "$1"; shift; done; shift
 mount --options remount,bind,ro /
 exec setpriv --no-new-privs --inh-caps=-all --bounding-set=-all "$@"
+"""
+
+# Python imports a module of this name by itself when it starts.
+_WITHOUT = """
+import sys
+
+
+class Hiding:
+    def __init__(self, finder):
+        self._finder = finder
+
+    def __getattr__(self, name):
+        return getattr(self._finder, name)
+
+    def find_spec(self, name, path=None, target=None):
+        return None if name.partition(".")[0] in {absent!r} else self._finder.find_spec(name, path, target)
+
+
+sys.meta_path[:] = map(Hiding, sys.meta_path)
 """
 
 
@@ -108,10 +129,12 @@ class Deployment:
         assert self.processes[name].poll() is None, f"{name} has ended: {self.log(name)}"
         kind, *test = self._services[name]["healthcheck"]["test"]
         assert kind == "CMD"
-        test = [self._here(word, name) for word in test]
-        return (
-            subprocess.run(self._within(name, test), env=self._environment(name), capture_output=True).returncode == 0
-        )
+        return self.exit_status(name, [self._here(word, name) for word in test]) == 0
+
+    def exit_status(self, name: str, command: list[str]) -> int:
+        """Of a command in a service's place."""
+        place = {"env": self._environment(name), "cwd": self.volume("data")}
+        return subprocess.run(self._within(name, command), **place, capture_output=True).returncode
 
     def stop(self, name: str) -> tuple[int, float]:
         """SIGTERM, as an engine sends it; the exit status, and the part of its grace that the service took."""
@@ -143,10 +166,17 @@ class Deployment:
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
             # This machine's: the code that is tested, one thread a process.
-            "PYTHONPATH": str(self._code),
+            "PYTHONPATH": os.pathsep.join(map(str, [self._without(name), self._code])),
             "OMP_NUM_THREADS": "1",
         }
         return {**outer, **own}
+
+    def _without(self, name: str) -> Path:
+        """A folder whose `sitecustomize` hides the modules that the service's image has not."""
+        dockerfile = self._services[name]["build"]["dockerfile"]
+        folder = self._made("without", dockerfile)
+        (folder / "sitecustomize.py").write_text(_WITHOUT.format(absent=absent_modules(dockerfile)))
+        return folder
 
     def _here(self, text: str, name: str) -> str:
         """A text of the compose file with what stands for hosts, ports and paths here."""

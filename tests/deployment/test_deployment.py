@@ -84,6 +84,12 @@ def test_the_database_lets_in_nobody_without_the_password_of_the_secret(
     assert "another" not in deployment.log("migrate")
 
 
+def test_a_service_cannot_import_what_its_image_has_not(deploy: Callable[[], Deployment]) -> None:
+    assert deploy().exit_status("api", ["python", "-c", "import fastapi, numpy, alembic"]) == 0
+    assert deploy().exit_status("api", ["python", "-c", "import torch"]) == 1
+    assert deploy().exit_status("worker", ["python", "-c", "import pytest"]) == 1
+
+
 @pytest.mark.skipif(not can_close(), reason="this process may not make views of the file system for others")
 def test_a_service_can_write_to_its_volumes_and_nowhere_else(tmp_path: Path) -> None:
     inside, outside = tmp_path / "inside", tmp_path / "outside"
