@@ -15,11 +15,14 @@ from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import Skeleton, default_skeleton
 from ldnas.space.space import FULL_SPACE
 from worker.artifacts import open_store
-from worker.registry.models import Job, JobState
+from worker.registry.models import GenotypeRow, Job, JobState
+from worker.registry.recommendations import Recommendations
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.settings import Settings
+from worker.stages import recommendation
 from worker.stages.checkpoints import Checkpoints
 from worker.stages.context import JobContext
+from worker.stages.latency import FastEnough
 from worker.stages.recommendation import _RecommendationJob
 from worker.stages.search import target_search, warning_of
 
@@ -109,6 +112,31 @@ def test_a_resumed_recommendation_keeps_the_epochs_and_the_cell_that_were_chosen
     assert plan.seconds == 10.0
     assert resumed._fast_enough(plan, []) == chosen
     assert resumed._affordable_epochs(task, plan, chosen) == 7
+
+
+def test_a_choice_and_the_warning_that_belongs_to_it_are_told_in_one_transaction(
+    settings: Settings,
+    engine: Engine,
+    claim: Callable[[str], Job],
+    add_recommendation: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = claim(add_recommendation("one", document={"search": {}}))
+    row = GenotypeRow(genotype=Genotype(("identity",) * 6).to_json())
+    told: list[set[str]] = []
+    merge = Recommendations.merge_document
+
+    def noted(rows: Any, id: str, job_id: str, fence: int, parts: dict[str, Any]) -> None:
+        told.append(set(parts))
+        merge(rows, id, job_id, fence, parts)
+
+    monkeypatch.setattr(Recommendations, "merge_document", noted)
+    monkeypatch.setattr(recommendation, "fast_enough", lambda *_: FastEnough(row, 9.0, "all of them are too slow"))
+    chooser = _RecommendationJob(_context(settings, engine, job), "one", "target-of-one")
+    plan = target_search(_task(4, 4), FULL_SPACE, default_skeleton(8, 2), {})
+    # A second attempt measures again, and may choose without a warning.
+    assert chooser._fast_enough(plan, [row]) == Genotype(("identity",) * 6)
+    assert told == [{"search", "warnings", "cost"}]
 
 
 def _task(train: int, validation: int) -> Any:

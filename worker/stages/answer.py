@@ -27,8 +27,14 @@ class Answer:
         self._context = context
         self._spent: dict[str, float] = (row.document.get("cost") or {}).get("stage_seconds", {})
 
-    def tell(self, **parts: Any) -> None:
-        """Puts parts of the answer, and what it has cost so far, where polls see them."""
+    def tell(self, *, warning: str | None = None, **parts: Any) -> None:
+        """Puts parts of the answer, and what it has cost so far, where polls see them.
+
+        A `warning` that belongs to them is added in the same transaction: no attempt keeps the one without the other.
+        """
+        warnings = self.told.get("warnings") or []
+        if warning is not None and warning not in warnings:
+            parts["warnings"] = [*warnings, warning]
         parts["cost"] = self.cost()
         self.told = {**self.told, **parts}
         with self._context.unit_of_work() as registry:
@@ -36,9 +42,8 @@ class Answer:
 
     def warn(self, warning: str) -> None:
         """Adds a sentence to the answer's warnings, once."""
-        warnings = self.told.get("warnings") or []
-        if warning not in warnings:
-            self.tell(warnings=[*warnings, warning])
+        if warning not in (self.told.get("warnings") or []):
+            self.tell(warning=warning)
 
     def tell_cost(self, registry: Registry) -> None:
         """What the answer has cost so far, for the next attempt if this one is killed."""

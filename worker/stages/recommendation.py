@@ -162,10 +162,8 @@ class _RecommendationJob:
         if chosen is not None:  # a second measurement might choose another one
             return Genotype.from_json(chosen)
         found = fast_enough(rows, plan.skeleton, limit, self._context.device)
-        if found.warning is not None:
-            self._answer.warn(found.warning)
         taken = {"chosen": found.row.genotype, "latency_ms": found.latency_ms}
-        self._answer.tell(search={**self._answer.told["search"], "scored": len(rows), **taken})
+        self._answer.tell(search={**self._answer.told["search"], "scored": len(rows), **taken}, warning=found.warning)
         return genotype_of(found.row)
 
     def _affordable_epochs(self, task: ResolvedTask, plan: SearchPlan, genotype: Genotype) -> int | None:
@@ -204,9 +202,7 @@ class _RecommendationJob:
             epochs=epochs,
             seeds=self._seeds,
         )
-        if warning is not None:
-            self._answer.warn(warning)
-        self._answer.tell(warm_start=None if start is None else start.to_json())
+        self._answer.tell(warm_start=None if start is None else start.to_json(), warning=warning)
         return start
 
     def _control(self, task: ResolvedTask, plan: SearchPlan, trained: TrainedArchitecture) -> None:

@@ -56,8 +56,10 @@ def find_space(context: JobContext, task: ResolvedTask, answer: Answer, fitted: 
 
 def take_full_space(task: ResolvedTask, answer: Answer, refusal: ImpossibleConstraintError) -> SearchSpace:
     """The full space in place of a closest task's that has no cell which keeps the constraints."""
-    answer.warn(f"the full space is searched instead of the closest task's: {refusal}")
-    answer.tell(search_space=_document(ChosenSpace(FULL_SPACE, ()), skeleton_for(task, answer, FULL_SPACE)))
+    answer.tell(
+        search_space=_document(ChosenSpace(FULL_SPACE, ()), skeleton_for(task, answer, FULL_SPACE)),
+        warning=f"the full space is searched instead of the closest task's: {refusal}",
+    )
     return FULL_SPACE
 
 
