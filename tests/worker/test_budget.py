@@ -57,6 +57,12 @@ def test_a_forecast_is_the_same_through_json() -> None:
     assert Forecast.from_json(forecast(30.0).to_json()) == forecast(30.0)
 
 
+def test_a_forecast_of_another_version_is_no_reason_to_fail() -> None:
+    earlier = {"iteration": 1.0, "search": 2.0, "training": 3.0, "job": 9.0}
+    assert Forecast.from_json(earlier) == Forecast(1.0, 2.0, 3.0, 9.0, spent=0.0)
+    assert Forecast.from_json({**earlier, "spent": 4.0, "unknown": 5.0}) == Forecast(1.0, 2.0, 3.0, 9.0, spent=4.0)
+
+
 def test_the_seconds_of_an_attempt_that_was_killed_inside_a_stage_are_counted(
     settings: Settings, engine: Engine, claim: Callable[[str], Job], add_recommendation: Callable[..., str]
 ) -> None:

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 import torch
@@ -51,8 +51,8 @@ class Forecast:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The forecast written by `to_json`."""
-        return cls(**value)
+        """The forecast written by `to_json`, of this version or another one: 0.1.0 did not tell what was spent."""
+        return cls(**{each.name: value.get(each.name, 0.0) for each in fields(cls)})
 
     def to_json(self) -> dict[str, float]:
         """The forecast as a JSON value."""
