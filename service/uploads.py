@@ -1,25 +1,34 @@
 """What becomes of an uploaded file: looked through, then one transaction that gives it a name and a place."""
 
-import base64
 import hashlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
-from ldnas.data.reference import DatasetReference
 from ldnas.errors import RefusedError, UnreadableDatasetError
 from service.dependencies import Resources
 from service.errors import NotReadyError
-from service.schemas.datasets import ClassSamples, DatasetSamples, Sample
+from worker.failures import error_code
 from worker.incoming import IncomingFile
-from worker.registry.datasets import SCHEME
 from worker.registry.errors import DatasetNameTakenError
 from worker.registry.models import Dataset
 from worker.registry.session import reading, unit_of_work
 
+log = logging.getLogger(__name__)
+
 BINARY = "application/octet-stream"
 JSON = "application/json"
+
+_PATIENCE_SECONDS = 0.2
+_ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
+_REFUSED: list[type[RefusedError]] = [RefusedError, *RefusedError.__subclasses__()]
+_REFUSALS = {error_code(refused): refused for refused in _REFUSED}
 
 
 def accept_upload(
@@ -45,11 +54,7 @@ def accept_upload(
         return stored, False
     if not incoming.size:
         raise UnreadableDatasetError("the body is empty; the bytes of a file are read", origin=name)
-    try:
-        found, samples = _look_through(resources, name, incoming, columns)
-    except RefusedError as refusal:
-        refusal.field = _query_parameter(refusal.field)
-        raise
+    found, samples = _look_through(resources, name, incoming, columns)
     return _keep(resources, incoming, samples, name=name, reference=dict(columns), **found)
 
 
@@ -71,36 +76,36 @@ def _keep(resources: Resources, incoming: IncomingFile, samples: bytes | None, *
 def _look_through(
     resources: Resources, name: str, incoming: IncomingFile, columns: Mapping[str, str]
 ) -> tuple[dict[str, Any], bytes | None]:
-    """The columns that the content fills, and the samples where it has images."""
-    # NumPy, Pillow and PyArrow take half a second to load, and only uploads need them.
-    from ldnas.data.readers.files import Kind, kind_of
-    from ldnas.data.survey import survey
-    from ldnas.networks.weights_file import read_weights_header
+    """The columns that the content fills, and the samples where it has images; see `service.upload_check`."""
+    command = [sys.executable, "-m", "service.upload_check", str(incoming.path), name, json.dumps(dict(columns))]
+    # None of the service's secrets: the process reads a file of anyone.
+    environment = {key: os.environ[key] for key in _ENVIRONMENT if key in os.environ} | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        try:
+            output, complaint = _output_of(process, resources.stopping)
+        finally:
+            process.kill()
+    if process.returncode != 0:
+        log.warning("looking through %s ended with %d: %s", name, process.returncode, complaint.decode()[-2000:])
+        raise UnreadableDatasetError(
+            f"{name} cannot be read: it ends the program that reads it, or needs too much memory", origin=name
+        )
+    result = json.loads(output)
+    if "refusal" in result:
+        refusal = result["refusal"]
+        raise _REFUSALS[refusal["code"]](
+            refusal["detail"], field=_query_parameter(refusal["field"]), origin=refusal["origin"]
+        )
+    return result["found"], None if result["samples"] is None else result["samples"].encode()
 
-    def go_on() -> None:
-        if resources.stopping.is_set():
-            raise NotReadyError("the service is about to end; send the file again")
 
-    kind = kind_of(incoming.path, name)
-    if kind is Kind.SAFETENSORS:
-        tensors = read_weights_header(incoming.path, name)
-        parameters = sum(tensor.numbers for tensor in tensors.values())
-        return {"kind": kind.value, "tensors": len(tensors), "parameters": parameters}, None
-    reference = DatasetReference.from_json({"uri": f"{SCHEME}{name}", "format": kind.value, **columns})
-    result = survey(incoming.path, reference, name, go_on)
-    classes = {count.name: ClassSamples(name=count.name, samples=[]) for count in result.classes}
-    for sample in result.samples:
-        png = f"data:image/png;base64,{base64.b64encode(sample.png).decode()}"
-        shown = Sample(origin=sample.origin, width=sample.width, height=sample.height, png=png)
-        classes[sample.class_name].samples.append(shown)
-    document = DatasetSamples(name=name, classes=[shown for shown in classes.values() if shown.samples])
-    found = {
-        "kind": kind.value,
-        "digest": result.digest,
-        "classes": [asdict(count) for count in result.classes],
-        "left_out": result.left_out,
-    }
-    return found, document.model_dump_json().encode()
+def _output_of(process: subprocess.Popen[bytes], stopping: threading.Event) -> tuple[bytes, bytes]:
+    while True:
+        try:
+            return process.communicate(timeout=_PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            if stopping.is_set():
+                raise NotReadyError("the service is about to end; send the file again") from None
 
 
 def _query_parameter(field: str | None) -> str | None:

@@ -69,14 +69,13 @@ class Survey:
         return sum(count.train + count.validation + count.test for count in self.classes)
 
 
-def survey(path: Path, reference: DatasetReference, name: str, on_image: Callable[[], None] = lambda: None) -> Survey:
+def survey(path: Path, reference: DatasetReference, name: str) -> Survey:
     """Decode every image of a file, one at a time.
 
     Args:
         path: an existing file.
         reference: names the columns, where it is Parquet.
         name: what messages call the file.
-        on_image: called before each image; what it raises ends the survey.
 
     Raises:
         UnreadableDatasetError, InvalidReferenceError: no layout that can be read; see the readers. Or the images take
@@ -89,7 +88,6 @@ def survey(path: Path, reference: DatasetReference, name: str, on_image: Callabl
 
     def look_at(decode: Callable[[], Image]) -> Image:
         nonlocal decoded_bytes
-        on_image()
         image = decode()
         decoded_bytes += image.nbytes
         if decoded_bytes > MAX_DECODED_BYTES:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import io
+import os
 import subprocess
 import sys
 import zipfile
@@ -194,6 +195,34 @@ def test_a_name_that_no_reference_could_carry_is_refused(http: httpx.Client, nam
 def test_a_form_is_told_to_be_one(http: httpx.Client) -> None:
     answer = http.put("/v1/datasets/it", files={"file": npz()})
     assert (answer.status_code, "curl -T" in answer.json()["detail"]) == (415, True)
+
+
+def test_a_file_that_ends_its_reader_ends_nothing_else_and_leaves_nothing(
+    http: httpx.Client, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The reader is a process of its own: here it aborts, as PyArrow does on some broken files."""
+    package = tmp_path / "path" / "numpy"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("import os; os.abort()")
+    monkeypatch.setenv("PYTHONPATH", f"{package.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    answer = http.put("/v1/datasets/it", content=npz())
+    assert (answer.status_code, answer.json()["code"]) == (422, "unreadable_dataset")
+    assert "ends the program that reads it" in answer.json()["detail"]
+    assert stored_files(settings) == []
+
+
+def test_the_process_that_reads_a_file_of_anyone_has_no_secret(
+    http: httpx.Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    package, seen = tmp_path / "path" / "numpy", tmp_path / "seen"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(f"import os; open({str(seen)!r}, 'w').write(repr(os.environ)); os.abort()")
+    monkeypatch.setenv("PYTHONPATH", f"{package.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.setenv("LDNAS_DATABASE_URL", "postgresql://user:hidden@host/db")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden")
+    http.put("/v1/datasets/it", content=npz())
+    assert "PATH" in seen.read_text()
+    assert "hidden" not in seen.read_text()
 
 
 @pytest.fixture

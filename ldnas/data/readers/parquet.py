@@ -115,7 +115,7 @@ def _read_file(file: Path, name: str, split: Split | None, reference: DatasetRef
             for batch in parquet.iter_batches(rows_at_once(parquet, columns.image, name), columns=columns.names):
                 _read_batch(batch, columns, name, first_row, split, rows)
                 first_row += batch.num_rows
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UnreadableDatasetError(f"{name} cannot be read as Parquet: {error}", origin=name) from error
 
 
