@@ -15,7 +15,21 @@ Strategy = Literal["fuse", "random", "random_sharing", "enas", "darts", "darts_s
 class BudgetRequest(Request):
     """How much may be spent: seconds of the whole job, or iterations of the search; one of the two."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"seconds": 120}, {"iterations": 4}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"seconds": 120}, {"iterations": 4}],
+            "oneOf": [
+                {
+                    "required": ["seconds"],
+                    "properties": {"seconds": {"type": "number"}, "iterations": {"type": "null"}},
+                },
+                {
+                    "required": ["iterations"],
+                    "properties": {"iterations": {"type": "integer"}, "seconds": {"type": "null"}},
+                },
+            ],
+        }
+    )
 
     seconds: float | None = Field(
         None,

@@ -22,7 +22,9 @@ class TaskRequest(Request):
                     "dataset": {"uri": "builtin://digits"},
                     "labels": {"groups": [[1, 3, 5, 7, 9]], "rest": True},
                 }
-            ]
+            ],
+            "if": {"required": ["network"], "properties": {"network": {"type": "object"}}},
+            "then": {"properties": {"repetitions": {"const": 1}}},
         }
     )
 

@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 
 from ldnas.recipe import default_recipe
+from ldnas.space.skeleton import default_skeleton
 from service.security.tokens import draw_key, hash_of, prefix_of
 from worker.artifacts import open_store
 from worker.registry.registry import Registry
@@ -165,7 +166,7 @@ class Installation:
             job_id=recommendation["job_id"],
             name="mine",
             genotype=_CELL,
-            skeleton={"stem_channels": 16},
+            skeleton=default_skeleton(16, 2).to_json(),
             class_names=["a", "b"],
             preprocessing={"image_size": 16},
             parameters=7,

