@@ -5,10 +5,12 @@ belongs to one job and is named by the attempt that wrote it, so that an attempt
 leave a file behind that nobody points to.
 """
 
+import fcntl
 import hashlib
 import os
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from worker.incoming import IncomingFile, sweep, sync_folder
@@ -24,8 +26,11 @@ class ArtifactStore:
         """Stores bytes and gives their SHA-256 digest in hexadecimal; equal content is stored once."""
         digest = hashlib.sha256(content).hexdigest()
         path = self.path(digest)
-        if not path.exists():
-            _write_atomically(path, content)
+        with self._writing():
+            if path.exists():
+                os.utime(path)  # wanted again: a cleaner that took it for forgotten must not
+            else:
+                _write_atomically(path, content)
         return digest
 
     def receive(self) -> IncomingFile:
@@ -34,12 +39,66 @@ class ArtifactStore:
 
     def keep(self, incoming: IncomingFile) -> str:
         """Makes what was received an artifact and gives its digest; equal content is stored once."""
-        incoming.move_to(self.path(incoming.digest))
+        with self._writing():
+            os.utime(incoming.path)
+            incoming.move_to(self.path(incoming.digest))
         return incoming.digest
 
     def drop(self, digest: str) -> None:
         """Removes an artifact that no row owns any more."""
         self.path(digest).unlink(missing_ok=True)
+
+    def old_digests(self, before: float, limit: int) -> Iterator[list[str]]:
+        """The artifacts whose files nobody stored since `before` (of the store's clock), `limit` at a time."""
+        old: list[str] = []
+        for path in (self._root / "sha256").glob("??/*"):
+            if _is_old(path, before):
+                if path.name.startswith("."):
+                    path.unlink(missing_ok=True)  # half a file, whose writer has died
+                    continue
+                old.append(path.name)
+            if len(old) == limit:
+                yield old
+                old = []
+        yield old
+
+    def drop_old(self, digest: str, before: float) -> bool:
+        """Removes the file of an artifact unless somebody stored it again since `before`; whether it was removed."""
+        with self._lock_file().open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # somebody stores something: it can wait for the next time
+                return False
+            if not _is_old(self.path(digest), before):
+                return False
+            self.drop(digest)
+            return True
+
+    def old_checkpoint_jobs(self, before: float, limit: int) -> Iterator[list[str]]:
+        """The jobs that left checkpoints before, `limit` at a time."""
+        jobs = [folder.name for folder in (self._root / "checkpoints").glob("*") if _is_old(folder, before)]
+        yield from (jobs[start : start + limit] for start in range(0, len(jobs), limit))
+
+    def drop_old_checkpoints(self, job_id: str, before: float) -> list[str]:
+        """Removes the checkpoints of a job that were written before; their names."""
+        folder = self._root / "checkpoints" / job_id
+        old = [path for path in folder.glob("*") if _is_old(path, before)]
+        for path in old:
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # newer ones are there
+            folder.rmdir()
+        return [path.name for path in old]
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """While somebody is in here, nobody removes a file; any number may be."""
+        with self._lock_file().open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            yield
+
+    def _lock_file(self) -> Path:
+        self._root.mkdir(parents=True, exist_ok=True)
+        return self._root / "sha256.lock"
 
     def sweep(self) -> int:
         """Removes what processes that have died were receiving; how many files that were."""
@@ -87,6 +146,13 @@ class ArtifactStore:
 def open_store(artifact_url: str) -> ArtifactStore:
     """The store at `Settings.artifact_url`, which is the path of a folder so far."""
     return ArtifactStore(Path(artifact_url))
+
+
+def _is_old(path: Path, before: float) -> bool:
+    try:
+        return path.stat().st_mtime < before
+    except FileNotFoundError:
+        return False
 
 
 def _write_atomically(path: Path, content: bytes) -> None:

@@ -6,6 +6,8 @@ import signal
 import threading
 import time
 
+from worker.artifacts import open_store
+from worker.cleaner import DAY_SECONDS, clean_until
 from worker.doorbell import Doorbell
 from worker.errors import BrokerUnavailableError
 from worker.heartbeat import beat
@@ -16,7 +18,7 @@ from worker.registry.errors import DatabaseUnavailableError
 from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("worker.dispatcher")
 
 BROKER_PAUSE_SECONDS = 2.0
 """How long a broker that failed is left alone."""
@@ -28,6 +30,10 @@ MOST_WAITING = 16
 def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
     """Sweep and publish until `stop` is set. A database or broker that is down is waited for."""
     engine = open_engine(settings.database_url)
+    retention_seconds = settings.retention_days * DAY_SECONDS
+    cleaning = (stop, engine, open_store(settings.artifact_url), retention_seconds)
+    cleaner = threading.Thread(target=clean_until, args=cleaning, name="cleaner", daemon=True)
+    cleaner.start()
     next_sweep = 0.0
     with Doorbell(settings) as doorbell:
         while not stop.is_set():

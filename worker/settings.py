@@ -42,6 +42,7 @@ class Settings:
     heartbeat_file: Path | None = None
     shutdown_seconds: float = 3.0
     log_format: str = "text"
+    retention_days: float = 90.0
     remote_hosts: tuple[str, ...] = ()
     s3: S3Access = field(default_factory=S3Access)
 
@@ -76,6 +77,7 @@ class Settings:
             heartbeat_file=_file(present, "LDNAS_HEARTBEAT_FILE"),
             shutdown_seconds=_seconds(present, "LDNAS_SHUTDOWN_SECONDS", 3.0),
             log_format=_one_of(present, "LDNAS_LOG_FORMAT", FORMATS),
+            retention_days=_days(present, "LDNAS_RETENTION_DAYS", 90.0),
             remote_hosts=_hosts(present),
             s3=S3Access.from_environment(present),
         )
@@ -106,6 +108,7 @@ class Settings:
             "LDNAS_HEARTBEAT_FILE": str(self.heartbeat_file or ""),
             "LDNAS_SHUTDOWN_SECONDS": str(self.shutdown_seconds),
             "LDNAS_LOG_FORMAT": self.log_format,
+            "LDNAS_RETENTION_DAYS": str(self.retention_days),
             "LDNAS_REMOTE_HOSTS": ",".join(self.remote_hosts),
         }
 
@@ -195,6 +198,13 @@ def _whole(environ: Mapping[str, str], variable: str, default: int, *, least: in
 def _file(environ: Mapping[str, str], variable: str) -> Path | None:
     value = environ.get(variable)
     return None if value is None else Path(value).expanduser().absolute()
+
+
+def _days(environ: Mapping[str, str], variable: str, default: float) -> float:
+    value = environ.get(variable, str(default))
+    if not re.fullmatch(r"\d{1,5}(\.\d{1,6})?", value, re.ASCII) or float(value) < 1:
+        raise SettingsError(variable, value, "a number of days from 1")
+    return float(value)
 
 
 def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float:

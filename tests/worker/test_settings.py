@@ -44,6 +44,7 @@ def test_a_child_process_gets_the_same_settings() -> None:
             "LDNAS_HEARTBEAT_FILE": "/run/heartbeat",
             "LDNAS_SHUTDOWN_SECONDS": "20",
             "LDNAS_LOG_FORMAT": "json",
+            "LDNAS_RETENTION_DAYS": "30.5",
             "LDNAS_REMOTE_HOSTS": "Data.example.org, *.example.com:8443",
         }
     )
@@ -75,6 +76,8 @@ def test_a_child_process_gets_the_same_settings() -> None:
         ("LDNAS_QUOTA", "-1"),
         ("LDNAS_QUOTA", "many"),
         ("LDNAS_LOG_FORMAT", "xml"),
+        ("LDNAS_RETENTION_DAYS", "0"),
+        ("LDNAS_RETENTION_DAYS", "nan"),
         ("LDNAS_REMOTE_HOSTS", "https://data.example.org"),
         ("LDNAS_REMOTE_HOSTS", "two hosts"),
         ("LDNAS_REMOTE_HOSTS", "data.*.org"),

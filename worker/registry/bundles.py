@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from worker.registry.base import Base, DatabaseNow, new_id
 from worker.registry.errors import NameTakenError
-from worker.registry.first_wins import keep_first
+from worker.registry.first_wins import keep_first, keep_fresh
 from worker.registry.job_models import Job, JobEvent
 from worker.registry.models import (
     Artifact,
@@ -102,7 +102,8 @@ class Bundles:
             ],
         }
         for name, table in TABLES.items():
-            keep_first(self._session, table, stored[name])
+            keep = keep_fresh if table in (Artifact, Network, GenotypeRow) else keep_first
+            keep(self._session, table, stored[name])
         known = [task["name"] for task in rows["tasks"] if task["id"] in there]
         return Imported(tuple(task["name"] for task in new), tuple(known))
 

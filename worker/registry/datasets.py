@@ -7,18 +7,13 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from worker.registry import owners
 from worker.registry.errors import DatasetInUseError, DatasetNameTakenError, NotFoundError
 from worker.registry.first_wins import keep_first
-from worker.registry.models import ArchitectureRow, Artifact, Dataset, Network, Task
+from worker.registry.models import Artifact, Dataset, Task
 from worker.registry.pages import newest_first
 
 SCHEME = "dataset://"
-
-# Every column that owns a file of the artifact store.
-_OWNERS = (
-    *(Dataset.sha256, Dataset.samples, Task.seen_images, Network.weights),
-    *(getattr(ArchitectureRow, file) for file in ("weights", "code", "program", "onnx", "card")),
-)
 
 
 class Datasets:
@@ -115,4 +110,4 @@ class Datasets:
             locked = self._session.scalars(wanted.with_for_update()).all()
 
     def _is_owned(self, digest: str) -> bool:
-        return any(self._session.scalar(select(column).where(column == digest).limit(1)) for column in _OWNERS)
+        return any(self._session.scalar(select(column).where(column == digest).limit(1)) for column in owners.ALL)

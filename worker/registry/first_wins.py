@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.orm import Session
 
-from worker.registry.base import Base
+from worker.registry.base import Base, DatabaseNow
 
 
 def keep_first(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -21,6 +21,19 @@ def keep_first(session: Session, table: type[Base], rows: Sequence[Mapping[str, 
     key = [column.name for column in inspect(table).primary_key]
     ordered = sorted(rows, key=lambda row: tuple(row[name] for name in key))
     session.execute(insert_into(session, table).on_conflict_do_nothing(), ordered)
+
+
+def keep_fresh(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """`keep_first`, and what is there already counts as stored now (`created_at`), so that no cleaner removes it.
+
+    Its row is locked until the transaction ends; one that is being removed is waited for, and stored anew.
+    """
+    if not rows:
+        return
+    key = [column.name for column in inspect(table).primary_key]
+    ordered = sorted(rows, key=lambda row: tuple(row[name] for name in key))
+    renew = {"created_at": DatabaseNow()}
+    session.execute(insert_into(session, table).on_conflict_do_update(index_elements=key, set_=renew), ordered)
 
 
 def insert_into(session: Session, table: type[Base]) -> Insert | postgresql.Insert:

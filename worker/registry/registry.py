@@ -9,6 +9,7 @@ from worker.registry.figures import Figures
 from worker.registry.jobs import Jobs
 from worker.registry.keys import Keys
 from worker.registry.recommendations import Recommendations
+from worker.registry.removable import Removable
 from worker.registry.results import Results
 from worker.registry.tasks import Tasks
 from worker.registry.workers import Workers
@@ -28,3 +29,4 @@ class Registry:
         self.bundles = Bundles(session)
         self.figures = Figures(session)
         self.workers = Workers(session)
+        self.removable = Removable(session)

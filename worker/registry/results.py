@@ -4,11 +4,11 @@ import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from worker.registry.base import new_id
-from worker.registry.first_wins import keep_first
+from worker.registry.base import DatabaseNow, new_id
+from worker.registry.first_wins import keep_first, keep_fresh
 from worker.registry.matrix import (
     MatrixEntry,
     MeasuredRepetition,
@@ -30,9 +30,14 @@ class Results:
         """The network under this content key, or None."""
         return self._session.get(Network, key)
 
+    def use_network(self, key: str) -> Network | None:
+        """The same for whoever goes on to use it: it counts as stored now, so that no cleaner removes it."""
+        renewed = update(Network).where(Network.key == key).values(created_at=DatabaseNow()).returning(Network)
+        return self._session.scalar(renewed)
+
     def keep_network(self, **columns: Any) -> Network:
         """Store a network, unless its key is there; the row that is stored."""
-        keep_first(self._session, Network, [columns])
+        keep_fresh(self._session, Network, [columns])
         return self._session.get_one(Network, columns["key"])
 
     def keep_test(self, key: str, test: dict[str, Any]) -> dict[str, Any]:
@@ -110,6 +115,12 @@ class Results:
             select(GenotypeRow).where(GenotypeRow.search_key == search_key).order_by(GenotypeRow.position)
         ).all()
 
+    def use_search(self, search_key: str) -> Sequence[GenotypeRow]:
+        """The same for whoever goes on to use them: they count as stored now, so that no cleaner removes them."""
+        renewed = update(GenotypeRow).where(GenotypeRow.search_key == search_key).values(created_at=DatabaseNow())
+        self._session.execute(renewed)
+        return self.search(search_key)
+
     def keep_search(self, search_key: str, origin: str, scored: Sequence[dict[str, Any]]) -> Sequence[GenotypeRow]:
         """Store all that a search sampled, unless it is there; the rows that are stored, in the search's order.
 
@@ -121,6 +132,7 @@ class Results:
             {**unscored, **row, "id": new_id(), "search_key": search_key, "position": position, "origin": origin}
             for position, row in enumerate(scored)
         ]
+        self.use_search(search_key)
         # Whoever stored the first row stores the search: two outcomes of one key must not mix.
         keep_first(self._session, GenotypeRow, rows[:1])
         stored = self.search(search_key)
@@ -134,7 +146,7 @@ class Results:
 
     def keep_artifact(self, digest: str, bytes: int, media_type: str) -> Artifact:
         """Record a file of the artifact store, unless it is there; the row that is stored."""
-        keep_first(self._session, Artifact, [{"digest": digest, "bytes": bytes, "media_type": media_type}])
+        keep_fresh(self._session, Artifact, [{"digest": digest, "bytes": bytes, "media_type": media_type}])
         return self._session.get_one(Artifact, digest)
 
 

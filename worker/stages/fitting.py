@@ -52,8 +52,8 @@ def fit_once(
 
     `on_epoch` is told the finished epochs and how many there will be, at most twice a second and at the end.
     """
-    with context.reading() as registry:
-        kept = registry.results.network(plan.key)
+    with context.unit_of_work() as registry:
+        kept = registry.results.use_network(plan.key)
     if kept is not None and context.store.path(kept.weights).exists():
         context.found(kept.seconds)
         return kept

@@ -196,8 +196,8 @@ def search_once(
 def scored_genotypes(context: JobContext, task: ResolvedTask, plan: SearchPlan) -> Sequence[GenotypeRow]:
     """The same without a link to the task: of no consequence for what is searched later."""
     key = plan.key(task)
-    with context.reading() as registry:
-        rows = registry.results.search(key)
+    with context.unit_of_work() as registry:
+        rows = registry.results.use_search(key)
     return rows or _search(context, task, plan, key)
 
 

@@ -54,9 +54,10 @@ def find_again(context: JobContext, told: Document | None) -> WarmStart | None:
     """The warm start that an earlier attempt told, whatever became of its task since."""
     if told is None:
         return None
-    with context.reading() as registry:
-        network = registry.results.network(told["network"])
-    assert network is not None, "networks are never deleted"
+    with context.unit_of_work() as registry:
+        network = registry.results.use_network(told["network"])
+    if network is None:  # tried again after so long that the cleaner has removed it
+        return None
     return WarmStart(told["task_id"], told["name"], network)
 
 

@@ -1,0 +1,103 @@
+"""Removes what is old and unused: rows, files that no row names, what dead processes left."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+from worker.artifacts import ArtifactStore
+from worker.registry.errors import DatabaseUnavailableError
+from worker.registry.removable import BATCH, Removable
+from worker.registry.session import Engine, reading, unit_of_work
+
+log = logging.getLogger(__name__)
+
+DAY_SECONDS = 86400.0
+
+GRACE_SECONDS = DAY_SECONDS
+"""How old a file or an artifact must be before it counts as forgotten: far more than lies between file and row."""
+
+EVERY_SECONDS = 3600.0
+FIRST_SECONDS = 60.0
+
+
+@dataclass
+class Removed:
+    """How much of each kind was removed."""
+
+    events: int = 0
+    jobs: int = 0
+    networks: int = 0
+    fisher_summaries: int = 0
+    genotypes: int = 0
+    artifacts: int = 0
+    files: int = 0
+    workers: int = 0
+
+
+def clean(
+    engine: Engine, store: ArtifactStore, retention_seconds: float, *, grace_seconds: float = GRACE_SECONDS
+) -> Removed:
+    """Remove what is older than the retention and unused, in many short transactions; any number may do so at once.
+
+    Raises:
+        DatabaseUnavailableError: the database refused, timed out or broke off; what was removed is removed.
+        OSError: the artifact store is in trouble.
+    """
+    removed = Removed()
+    with reading(engine) as registry:
+        old, forgotten = registry.removable.before(retention_seconds), registry.removable.before(grace_seconds)
+    steps: tuple[tuple[str, Callable[[Removable], int]], ...] = (
+        ("events", lambda rows: rows.delete_events(old)),
+        ("jobs", lambda rows: rows.delete_jobs(old)),
+        ("fisher_summaries", lambda rows: rows.delete_summaries(old)),
+        ("networks", lambda rows: rows.delete_networks(old)),
+        ("genotypes", lambda rows: rows.delete_genotypes(old)),
+        ("artifacts", lambda rows: rows.delete_artifacts(forgotten)),
+    )
+    for name, step in steps:
+        while number := _in_one(engine, step):
+            setattr(removed, name, getattr(removed, name) + number)
+    with unit_of_work(engine) as registry:
+        removed.workers = registry.workers.forget_lost()
+    removed.files = sum(1 for batch in unowned_files(engine, store, grace_seconds) for digest in batch)
+    return removed
+
+
+def unowned_files(
+    engine: Engine, store: ArtifactStore, grace_seconds: float, *, remove: bool = True
+) -> Iterator[list[str]]:
+    """The artifacts' files that no row names, and checkpoints of jobs that cannot go on; they are removed meanwhile."""
+    before = time.time() - grace_seconds
+    for digests in store.old_digests(before, BATCH):
+        with reading(engine) as registry:
+            owned = registry.removable.owned(digests)
+        free = [digest for digest in digests if digest not in owned]
+        yield [digest for digest in free if not remove or store.drop_old(digest, before)]
+    for job_ids in store.old_checkpoint_jobs(before, BATCH):
+        with reading(engine) as registry:
+            alive = registry.removable.unfinished(job_ids)
+        for job_id in job_ids:
+            if job_id not in alive:
+                yield store.drop_old_checkpoints(job_id, before) if remove else [job_id]
+
+
+def _in_one(engine: Engine, step: Callable[[Removable], int]) -> int:
+    with unit_of_work(engine) as registry:
+        return step(registry.removable)
+
+
+def clean_until(stop: threading.Event, engine: Engine, store: ArtifactStore, retention_seconds: float) -> None:
+    """Clean now and then until `stop` is set; trouble is told, and tried again the next time."""
+    pause = FIRST_SECONDS
+    while not stop.wait(pause):
+        pause = EVERY_SECONDS
+        try:
+            removed = {
+                name: number for name, number in asdict(clean(engine, store, retention_seconds)).items() if number
+            }
+            if removed:
+                log.info("removed what is old and unused", extra={"removed": removed})
+        except (DatabaseUnavailableError, OSError) as error:
+            log.warning("cleaning is put off: %s", error)

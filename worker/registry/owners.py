@@ -1,0 +1,23 @@
+"""Which columns own files of the artifact store. Whoever adds a column that names a digest adds it here."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement
+from sqlalchemy.orm import InstrumentedAttribute
+
+from worker.registry.models import ArchitectureRow, Dataset, FisherSummary, Network, Recommendation, Task
+
+COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
+    *(Dataset.sha256, Dataset.samples, Task.seen_images, Network.weights),
+    *(getattr(ArchitectureRow, file) for file in ("weights", "code", "program", "onnx", "card")),
+)
+
+IN_DOCUMENTS: tuple[ColumnElement[str], ...] = (
+    Network.test["predictions"].as_string(),
+    ArchitectureRow.test["predictions"].as_string(),
+    Recommendation.document[("test", "predictions")].as_string(),
+    FisherSummary.summary[("diagonal", "artifact")].as_string(),
+)
+"""Digests that lie within a JSON column."""
+
+ALL: tuple[InstrumentedAttribute[Any] | ColumnElement[Any], ...] = (*COLUMNS, *IN_DOCUMENTS)

@@ -1,0 +1,129 @@
+"""What may be removed: what is old, and nothing refers to.
+
+Whoever stores or finds again what others may remove renews its `created_at` in the same statement (`results`), so that
+what is old is also unused. Each method removes a batch in the transaction that it is called in; any number of
+processes may call it at once.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, exists, func, select
+from sqlalchemy.orm import Session, aliased
+
+from worker.registry import owners
+from worker.registry.base import DatabaseNow
+from worker.registry.job_models import Job, JobEvent
+from worker.registry.models import (
+    ArchitectureRow,
+    Artifact,
+    FisherSummary,
+    GenotypeRow,
+    Network,
+    Recommendation,
+    Task,
+    TaskGenotype,
+    TaskNetwork,
+)
+from worker.registry.states import JobState
+
+_ENDED = tuple(state for state in JobState if state.ended)
+_UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
+BATCH = 200
+
+
+class Removable:
+    """Old rows that nothing refers to; `before` is in seconds since the epoch on the database's clock."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def before(self, seconds: float) -> float:
+        """So long ago, but not after the start of any job that has not ended: what that has found must stay."""
+        now = self._session.execute(select(DatabaseNow())).scalar_one()
+        oldest = self._session.scalar(select(func.min(Job.started_at)).where(Job.state.in_(_UNFINISHED)))
+        return min(now - seconds, now if oldest is None else oldest)
+
+    def count(self, before: float, unowned_before: float) -> dict[str, int]:
+        """How many rows of each table would be removed now."""
+        wanted = {**_wanted(before), Artifact: _unowned(unowned_before)}
+        return {
+            table.__tablename__: self._session.scalar(select(func.count()).select_from(table).where(*conditions)) or 0
+            for table, conditions in wanted.items()
+        }
+
+    def delete_events(self, before: float) -> int:
+        """Events of jobs that ended before."""
+        wanted = _wanted(before)[JobEvent]
+        ids = self._session.scalars(select(JobEvent.id).where(*wanted).limit(BATCH)).all()
+        return self._deleted(JobEvent, JobEvent.id, ids, wanted)
+
+    def delete_jobs(self, before: float) -> int:
+        """Jobs that ended before, and whose task, recommendation or architecture is gone, or that never had one."""
+        return self._delete(Job, Job.id, _wanted(before)[Job])
+
+    def delete_networks(self, before: float) -> int:
+        """Networks that no task links."""
+        return self._delete(Network, Network.key, _wanted(before)[Network])
+
+    def delete_summaries(self, before: float) -> int:
+        """Fisher summaries of networks that no task links."""
+        return self._delete(FisherSummary, FisherSummary.key, _wanted(before)[FisherSummary])
+
+    def delete_genotypes(self, before: float) -> int:
+        """Searches of which no task links a genotype; each whole, for a part would pass for all of it."""
+        wanted = _wanted(before)[GenotypeRow]
+        keys = self._session.scalars(select(GenotypeRow.search_key).where(*wanted).distinct().limit(BATCH)).all()
+        self._session.scalars(select(GenotypeRow.id).where(GenotypeRow.search_key.in_(keys)).with_for_update()).all()
+        return self._deleted(GenotypeRow, GenotypeRow.search_key, keys, wanted)
+
+    def delete_artifacts(self, before: float) -> int:
+        """Rows of artifacts that no other row names; their files have to be removed by `owned`."""
+        return self._delete(Artifact, Artifact.digest, _unowned(before))
+
+    def owned(self, digests: Collection[str]) -> set[str]:
+        """Those of the digests that any row names, an artifact's own row included."""
+        found: set[str] = set(self._session.scalars(select(Artifact.digest).where(Artifact.digest.in_(digests))))
+        for column in owners.ALL:
+            found.update(self._session.scalars(select(column).where(column.in_(digests))))
+        return found
+
+    def unfinished(self, job_ids: Collection[str]) -> set[str]:
+        """Those of the jobs that may still run."""
+        statement = select(Job.id).where(Job.id.in_(job_ids), Job.state.in_(_UNFINISHED))
+        return set(self._session.scalars(statement))
+
+    def _delete(self, table: Any, key: Any, wanted: tuple[ColumnElement[bool], ...]) -> int:
+        statement = select(key).where(*wanted).limit(BATCH).with_for_update(skip_locked=True)
+        return self._deleted(table, key, self._session.scalars(statement).all(), wanted)
+
+    def _deleted(self, table: Any, key: Any, keys: Collection[Any], wanted: tuple[ColumnElement[bool], ...]) -> int:
+        # Asked again: what was locked since may have been renewed before.
+        statement = delete(table).where(key.in_(keys), *wanted).returning(key)
+        result = self._session.execute(statement, execution_options={"synchronize_session": False})
+        return len(result.all())
+
+
+def _wanted(before: float) -> dict[Any, tuple[ColumnElement[bool], ...]]:
+    """Of each table the conditions under which a row may go."""
+    ended = (Job.state.in_(_ENDED), Job.finished_at < before)
+    sibling = aliased(GenotypeRow)
+    linked = select(TaskGenotype.genotype_id).join(sibling, sibling.id == TaskGenotype.genotype_id)
+    return {
+        JobEvent: (JobEvent.job_id.in_(select(Job.id).where(*ended)),),
+        Job: (*ended, *(~exists().where(table.job_id == Job.id) for table in (Task, Recommendation, ArchitectureRow))),
+        Network: (Network.created_at < before, ~exists().where(TaskNetwork.network_key == Network.key)),
+        FisherSummary: (
+            FisherSummary.created_at < before,
+            ~exists().where(TaskNetwork.network_key == FisherSummary.network_key),
+        ),
+        GenotypeRow: (
+            GenotypeRow.created_at < before,
+            ~linked.where(sibling.search_key == GenotypeRow.search_key).exists(),
+        ),
+    }
+
+
+def _unowned(before: float) -> tuple[ColumnElement[bool], ...]:
+    named = (~select(column).where(column == Artifact.digest).exists() for column in owners.ALL)
+    return (Artifact.created_at < before, *named)
