@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from worker.registry.base import Base, DatabaseNow, new_id
 from worker.registry.errors import NameTakenError
-from worker.registry.first_wins import keep_first, keep_fresh
+from worker.registry.first_wins import keep_first
 from worker.registry.job_models import Job, JobEvent
 from worker.registry.models import (
     Artifact,
@@ -102,10 +102,20 @@ class Bundles:
             ],
         }
         for name, table in TABLES.items():
-            keep = keep_fresh if table in (Artifact, Network, GenotypeRow) else keep_first
-            keep(self._session, table, stored[name])
+            self._keep(table, stored[name])
         known = [task["name"] for task in rows["tasks"] if task["id"] in there]
         return Imported(tuple(task["name"] for task in new), tuple(known))
+
+    def _keep(self, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Store what is not there; what the cleaner might remove (`removable`) is held until the transaction ends."""
+        keep_first(self._session, table, rows)
+        key = {Artifact: Artifact.digest, Network: Network.key, GenotypeRow: GenotypeRow.id}.get(table)
+        if key is None:
+            return
+        wanted = {row[key.key] for row in rows}
+        held = self._session.scalars(select(key).where(key.in_(wanted)).order_by(key).with_for_update()).all()
+        if len(held) < len(wanted) and table is not GenotypeRow:  # one was just removed; a genotype may have another id
+            self._keep(table, rows)
 
     def _rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
         found = self._session.scalars(statement)
