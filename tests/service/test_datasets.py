@@ -31,7 +31,7 @@ from worker.settings import Settings
 
 
 def files_of(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
