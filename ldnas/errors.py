@@ -42,10 +42,15 @@ class RefusedError(LdnasError):
     """
 
     def __init__(self, message: str, *, field: str | None = None, origin: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.field = field
-        self.origin = origin
+        self.message = _tellable(message)
+        super().__init__(self.message)
+        self.field = None if field is None else _tellable(field)
+        self.origin = None if origin is None else _tellable(origin)
+
+
+def _tellable(text: str) -> str:
+    r"""Half of a surrogate pair, which JSON can name and UTF-8 cannot hold, as `\ud800`."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class InvalidReferenceError(RefusedError):

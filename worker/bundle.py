@@ -8,6 +8,7 @@ Nothing in it is code, and nothing is unpickled: a file that comes from elsewher
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +23,10 @@ from worker.registry.session import Engine, reading, unit_of_work
 FORMAT = "ldnas registry"
 VERSION = 1
 _CHUNK = 1 << 20
+_DAMAGE = (
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError),
+    *(NotImplementedError, RuntimeError, ValueError),  # no such method, a password, names that are no UTF-8
+)
 
 
 def write_bundle(engine: Engine, store: ArtifactStore, path: Path) -> dict[str, int]:
@@ -74,7 +79,7 @@ def read_bundle(engine: Engine, store: ArtifactStore, path: Path, *, prefix: str
                 _take_artifact(bundle, store, artifact["digest"])
     except OSError as error:
         raise BundleError(str(error.filename or path), str(error.strerror)) from error
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
+    except _DAMAGE as error:
         raise BundleError(path.name, f"cannot be read as a ZIP file ({error})") from error
     with unit_of_work(engine) as registry:
         return registry.bundles.import_rows(rows, prefix=prefix)
@@ -144,5 +149,5 @@ def _member(bundle: zipfile.ZipFile, name: str) -> str:
 def _json(text: str, place: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(place, "is not JSON") from error

@@ -1,6 +1,7 @@
 """One image file in, one uint8 array out: the stated handling of every kind of pixel."""
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,11 @@ _ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa")
 _GREY_MODES = ("1", "L")
 _COLOUR_MODES = ("P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 _SIXTEEN_BIT_STEP = 257  # 65535 / 255: the 16-bit range onto the 8-bit one
-_DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError)
+# Pillow reckons with what a file says before it knows that it makes sense: any of these can come of it.
+_DECODE_ERRORS = (
+    *(OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, ArithmeticError, AttributeError),
+    *(RuntimeError, struct.error),
+)
 
 
 def decode_image(source: bytes | Path, origin: str) -> Image:

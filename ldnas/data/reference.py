@@ -204,8 +204,8 @@ def resolve_inside(path: Path, roots: Sequence[Path]) -> Path:
     """
     try:
         resolved = path.resolve()
-    except (OSError, RuntimeError) as error:
-        raise DatasetNotFoundError(f"{path} cannot be followed: {error}", field="dataset.uri") from error
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DatasetNotFoundError(f"{str(path)!r} cannot be followed: {error}", field="dataset.uri") from error
     if not any(resolved.is_relative_to(root.resolve()) for root in roots):
         allowed = ", ".join(str(root) for root in roots) or "no folder is open to file://"
         raise ForbiddenLocationError(

@@ -70,7 +70,7 @@ def unpacked(data: bytes) -> dict[str, bytes]:
     """Names and contents of the files that the bytes stand for, so that checksums do not stop every change."""
     stream, found = io.BytesIO(data), {}
     while length := stream.read(1):
-        name = stream.read(length[0]).decode("utf-8", "replace")
+        name = stream.read(length[0]).decode("utf-8", "replace") or "x"
         found[name] = stream.read(int.from_bytes(stream.read(2), "little"))
     return found
 

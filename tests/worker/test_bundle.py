@@ -197,6 +197,13 @@ def with_field(field: str, value: Any) -> Callable[[bytes], bytes]:
         ("tables/tasks", with_field("id", "x" * 33), "not a text of at most 32 characters"),
         ("tables/tasks", with_field("epsilon", float("nan")), "epsilon is 'nan', not a finite number"),
         ("tables/tasks", with_field("dataset", "uri"), "dataset is 'uri', not a JSON object or list"),
+        ("tables/tasks", with_field("seed", 2**63), "seed is '9223372036854775808', not a whole number"),
+        ("tables/tasks", with_field("repetitions", 2**31), "repetitions is '2147483648', not a whole number"),
+        ("tables/tasks", with_field("epsilon", 10**400), "not a finite number"),
+        ("tables/tasks", with_field("name", "\ud800"), "not a text of at most 255 characters"),
+        ("tables/tasks", with_field("dataset", {"uri": "\ud800"}), "not a JSON object or list"),
+        ("tables/tasks", with_field("dataset", [float("inf")]), "not a JSON object or list"),
+        ("tables/tasks", lambda content: b"[" * 100_000, "tables/tasks.jsonl, line 1: is not JSON"),
         ("tables/networks", with_field("weights", "0" * 64), "tables/networks.jsonl, line 1: no row is its weights"),
         ("tables/task_networks", lambda content: None, "tables/task_networks.jsonl: is missing"),
         ("artifacts/", lambda content: None, "is missing"),
@@ -212,6 +219,18 @@ def test_a_damaged_bundle_is_refused_by_its_place_and_nothing_is_stored(
         read_bundle(*there, edited(tmp_path / "known.ldnas", member, change))
     assert fault in str(refusal.value)
     assert known(there[0])["tasks"] == []
+
+
+def test_bytes_that_cannot_be_unpacked_are_refused_wherever_they_are(engine, store, there, tmp_path) -> None:
+    add_baseline(engine, store, "odd")
+    write_bundle(engine, store, tmp_path / "known.ldnas")
+    sound = (tmp_path / "known.ldnas").read_bytes()
+    for place in range(28, 60):
+        damaged = bytearray(sound)
+        damaged[place] ^= 0xFF
+        (tmp_path / "damaged.ldnas").write_bytes(damaged)
+        with pytest.raises(BundleError):
+            read_bundle(*there, tmp_path / "damaged.ldnas")
 
 
 def test_a_column_that_an_older_version_did_not_know_is_null(engine, store, there, tmp_path) -> None:

@@ -1,10 +1,11 @@
 """Which rows of a bundle could be rows of this registry: their fields, and what each may hold."""
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import JSON, Column, String
+from sqlalchemy import JSON, BigInteger, Column, String
 from sqlalchemy.types import TypeEngine
 
 from worker.registry.base import Base
@@ -43,12 +44,25 @@ def _fits(column: "Column[Any]", value: Any) -> bool:
     if value is None:
         return bool(column.nullable)
     if isinstance(kind, JSON):
-        return isinstance(value, dict | list)
+        return isinstance(value, dict | list) and _is_storable(value)
     if kind.python_type is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     if isinstance(kind, String):
-        return isinstance(value, str) and len(value) <= (kind.length or len(value)) and "\0" not in value
+        return isinstance(value, str) and len(value) <= (kind.length or len(value)) and _is_storable(value)
+    if kind.python_type is int:
+        return type(value) is int and abs(value) < (2**63 if isinstance(kind, BigInteger) else 2**31)
     return type(value) is kind.python_type
+
+
+def _is_storable(value: Any) -> bool:
+    """Whether both databases take a JSON value: no NUL, no half of a surrogate pair, no number that is not finite."""
+    if isinstance(value, str):
+        return all(sign != "\0" and not "\ud800" <= sign <= "\udfff" for sign in value)
+    if isinstance(value, dict):
+        return all(_is_storable(key) and _is_storable(inner) for key, inner in value.items())
+    if isinstance(value, list):
+        return all(_is_storable(inner) for inner in value)
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _accepted(kind: TypeEngine[Any]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -131,7 +132,7 @@ def _opened(archive: Archive, entry: zipfile.ZipInfo, origin: str) -> Iterator[t
     with archive.opened(entry) as file:
         try:
             shape, fortran, dtype = _HEADER_READERS[npy.read_magic(file)](file)
-        except (ValueError, KeyError, SyntaxError) as error:
+        except (ValueError, KeyError, SyntaxError, TypeError, TokenError, RecursionError) as error:
             raise UnreadableDatasetError(f"{origin} is no array that NumPy stored: {error}", origin=origin) from error
         header = _Header(shape, dtype)
         if dtype.hasobject:

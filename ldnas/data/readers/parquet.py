@@ -112,10 +112,11 @@ def _read_file(file: Path, name: str, split: Split | None, reference: DatasetRef
                     raise UnreadableDatasetError(f"{name} has other class names than the files before it", origin=name)
                 rows.class_names = columns.class_names
             first_row = 0
-            for batch in parquet.iter_batches(rows_at_once(parquet, columns.image, name), columns=columns.names):
+            for batch in parquet.iter_batches(rows_at_once(file, columns.image, name), columns=columns.names):
                 _read_batch(batch, columns, name, first_row, split, rows)
                 first_row += batch.num_rows
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    # PyArrow reads damaged names as UTF-8 (ValueError), and dates beyond Python's (OverflowError).
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise UnreadableDatasetError(f"{name} cannot be read as Parquet: {error}", origin=name) from error
 
 
@@ -135,7 +136,7 @@ def _read_batch(
 
 
 def _image_bytes(cell: Any, origin: str) -> bytes:
-    content = cell["bytes"] if isinstance(cell, dict) else cell
+    content = cell.get("bytes") if isinstance(cell, dict) else cell
     if not isinstance(content, bytes):
         raise BrokenImageError(f"{origin} holds no image bytes", origin=origin)
     return content

@@ -46,13 +46,17 @@ def choose_columns(schema: pa.Schema, reference: DatasetReference, *, origin: st
     label_classes = {name: _class_names(feature) for name, feature in features.items()}
     labels = [name for name in schema.names if label_classes.get(name) is not None]
     label = reference.label_column or _only("label", _LABEL_NAMES, labels, schema, origin)
-    return Columns(
+    columns = Columns(
         image=reference.image_column or _only("image", _IMAGE_NAMES, images, schema, origin),
         label=label,
         split=reference.split_column,
         group=reference.group_column,
         class_names=label_classes.get(label),
     )
+    for name in columns.names:
+        if schema.names.count(name) > 1:
+            raise UnreadableDatasetError(f"{origin} has two columns called {name!r}", origin=origin)
+    return columns
 
 
 def _only(kind: str, usual: tuple[str, ...], candidates: list[str], schema: pa.Schema, origin: str) -> str:
@@ -76,13 +80,23 @@ def _features(schema: pa.Schema) -> dict[str, Any]:
     """The features that the Hugging Face metadata describes; none if there is no such metadata, or it is no JSON."""
     try:
         described = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    features = described.get("info", {}).get("features", {}) if isinstance(described, dict) else {}
-    return features if isinstance(features, dict) else {}
+    for key in ("info", "features"):
+        described = described.get(key) if isinstance(described, dict) else None
+    return described if isinstance(described, dict) else {}
 
 
 def _class_names(feature: Any) -> tuple[str, ...] | None:
-    if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names"):
-        return tuple(str(name) for name in feature["names"])
-    return None
+    if not isinstance(feature, dict) or feature.get("_type") != "ClassLabel":
+        return None
+    names = feature.get("names")
+    if not isinstance(names, list) or not names or not all(isinstance(name, str | int) for name in names):
+        return None
+    texts = tuple(str(name) for name in names)
+    return texts if all(map(_is_text, texts)) else None
+
+
+def _is_text(name: str) -> bool:
+    """Half of a surrogate pair is none, and could not be told in an answer."""
+    return all(not "\ud800" <= sign <= "\udfff" for sign in name)

@@ -1,7 +1,8 @@
 """How much of a Parquet file from anyone may be unpacked at once, judged by its footer."""
 
-import pyarrow.parquet as pq
+from pathlib import Path
 
+from ldnas.data.readers.parquet_footer import column_chunks
 from ldnas.data.readers.zip_archive import MAX_RATIO, MAX_UNPACKED_BYTES, RATIO_COUNTS_FROM_BYTES
 from ldnas.errors import UnreadableDatasetError
 
@@ -9,28 +10,25 @@ _MOST_ROWS = 512  # bounds the encoded bytes in memory; the decoded images are k
 _AT_ONCE_BYTES = 512 * 2**20
 
 
-def rows_at_once(parquet: pq.ParquetFile, image_column: str, name: str) -> int:
-    """How many rows to unpack at a time.
+def rows_at_once(path: Path, image_column: str, name: str) -> int:
+    """How many rows of a file to unpack at a time.
 
     A dictionary can stand for one large image in every row: where the images have one, so many rows as could all be as
     large as everything in their row group.
 
     Raises:
-        UnreadableDatasetError: a column unpacks to more than `MAX_UNPACKED_BYTES`, or `MAX_RATIO` times what it takes.
+        UnreadableDatasetError: a column unpacks to more than `MAX_UNPACKED_BYTES`, or `MAX_RATIO` times what it takes;
+            or the footer is damaged.
     """
-    metadata = parquet.metadata
     rows = _MOST_ROWS
-    for group in range(metadata.num_row_groups):
-        for place in range(metadata.num_columns):
-            column = metadata.row_group(group).column(place)
-            packed, unpacked = column.total_compressed_size, column.total_uncompressed_size
-            if unpacked > MAX_UNPACKED_BYTES or unpacked > max(RATIO_COUNTS_FROM_BYTES, MAX_RATIO * packed):
-                raise UnreadableDatasetError(
-                    f"{name}: column {column.path_in_schema} unpacks to {unpacked} bytes from {packed}; at most "
-                    f"{MAX_RATIO} times its size and {MAX_UNPACKED_BYTES} bytes are read",
-                    origin=name,
-                )
-            is_image = column.path_in_schema.partition(".")[0] == image_column
-            if is_image and any("DICTIONARY" in encoding for encoding in column.encodings):
-                rows = min(rows, max(1, _AT_ONCE_BYTES // max(1, unpacked)))
+    for column in column_chunks(path, name):
+        packed, unpacked = column.packed_bytes, column.unpacked_bytes
+        if unpacked > MAX_UNPACKED_BYTES or unpacked > max(RATIO_COUNTS_FROM_BYTES, MAX_RATIO * packed):
+            raise UnreadableDatasetError(
+                f"{name}: column {'.'.join(column.path)} unpacks to {unpacked} bytes from {packed}; at most "
+                f"{MAX_RATIO} times its size and {MAX_UNPACKED_BYTES} bytes are read",
+                origin=name,
+            )
+        if column.path[:1] == (image_column,) and column.has_dictionary:
+            rows = min(rows, max(1, _AT_ONCE_BYTES // max(1, unpacked)))
     return rows

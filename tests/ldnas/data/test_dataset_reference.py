@@ -154,7 +154,7 @@ def test_without_roots_no_file_is_open():
 
 def test_what_is_not_there_or_cannot_be_followed_is_not_found(tmp_path: Path):
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
-    for path in ("nothing", "circle", "x" * 5000):
+    for path in ("nothing", "circle", "x" * 5000, "half of a pair \ud800"):
         with pytest.raises(DatasetNotFoundError):
             check_location(DatasetReference(f"file://{tmp_path}/{path}"), [tmp_path])
 

@@ -123,3 +123,12 @@ def test_the_size_limits_themselves_are_accepted():
     # 40 megapixels pass the size check and fail only because this file has no pixels
     with pytest.raises(BrokenImageError):
         decode_image(png_header(8000, 5000), "x")
+
+
+def test_a_tiff_whose_offsets_are_text_is_broken_and_no_bug():
+    sound = encoded(PillowImage.fromarray(np.zeros((2, 2), np.uint8)), "TIFF")
+    strip_offsets, as_text = struct.pack("<HH", 273, 4), struct.pack("<HH", 273, 2)
+    damaged = sound.replace(strip_offsets, as_text).replace(struct.pack("<HH", 273, 3), as_text)
+    assert damaged != sound
+    with pytest.raises(BrokenImageError):
+        decode_image(damaged, "x")

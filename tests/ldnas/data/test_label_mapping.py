@@ -101,3 +101,9 @@ def test_mappings_that_differ_have_different_digests():
         LabelMapping(((2,), (6, 7)), rest=True, balance=True),
     ]
     assert len({mapping_digest(mapping, DIGITS) for mapping in mappings}) == len(mappings)
+
+
+def test_a_refusal_can_be_told_though_the_request_holds_half_a_surrogate_pair():
+    with pytest.raises(InvalidMappingError) as refusal:
+        LabelMapping.from_json({"\ud800": 1, "groups": []})
+    assert refusal.value.field == "labels.\\ud800"

@@ -97,3 +97,12 @@ def test_a_header_that_promises_more_than_there_is_allocates_nothing(tmp_path):
             archive.writestr(entry, content)
     with pytest.raises(UnreadableDatasetError, match="as many bytes"):
         read_npz(path)
+
+
+@pytest.mark.parametrize("header", [b"{(\n", b"{'shape': " + b"(" * 500, b"{'shape': [], 3: 4}\n"])
+def test_a_header_that_is_no_header_is_refused(tmp_path, header):
+    path = write(tmp_path / "a.npz", y_train=None)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("y_train.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(UnreadableDatasetError, match="no array that NumPy stored"):
+        read_npz(path)

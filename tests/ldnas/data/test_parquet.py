@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -200,6 +201,32 @@ def test_one_large_image_in_every_row_is_unpacked_a_few_rows_at_a_time(tmp_path,
     cells = [{"bytes": bytes([row % 2]) * 1000, "path": None} for row in range(100)]
     pq.write_table(pa.table({"image": cells, "label": [0] * 100}), tmp_path / "a.parquet")
     monkeypatch.setattr("ldnas.data.readers.parquet_size._AT_ONCE_BYTES", 10_000)
-    with pq.ParquetFile(tmp_path / "a.parquet") as parquet:
-        assert 1 <= rows_at_once(parquet, "image", "a.parquet") <= 5  # the dictionary has 2,000 bytes
-        assert rows_at_once(parquet, "other", "a.parquet") == 512
+    assert 1 <= rows_at_once(tmp_path / "a.parquet", "image", "a.parquet") <= 5  # the dictionary has 2,000 bytes
+    assert rows_at_once(tmp_path / "a.parquet", "other", "a.parquet") == 512
+
+
+@pytest.mark.parametrize(
+    "feature", [{"info": 3}, {"info": []}, {"info": {"features": {"label": {"_type": "ClassLabel", "names": 5}}}}]
+)
+def test_metadata_of_another_shape_is_passed_over(tmp_path, encode, grey, feature):
+    table = pa.table({"image": [{"bytes": encode(grey(5)), "path": None}], "label": [4]})
+    pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(feature)}), tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet", label_column="label").class_names == ("4",)
+
+
+def test_class_names_that_no_answer_can_tell_are_passed_over(tmp_path, write_parquet, grey):
+    assert read(write_parquet(tmp_path / "a.parquet", [grey(5)], [0], names=["\ud800"])).class_names == ("0",)
+
+
+def test_a_struct_without_bytes_holds_no_image(tmp_path):
+    pq.write_table(pa.table({"image": [{"path": "a.png"}], "label": [0]}), tmp_path / "a.parquet")
+    with pytest.raises(BrokenImageError, match="holds no image bytes"):
+        read(tmp_path / "a.parquet")
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path, encode, grey):
+    cells = pa.array([{"bytes": encode(grey(5)), "path": None}])
+    table = pa.Table.from_arrays([cells, pa.array([0]), pa.array([1])], ["image", "label", "label"])
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(UnreadableDatasetError, match="two columns called 'label'"):
+        read(tmp_path / "a.parquet")
