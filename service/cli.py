@@ -9,7 +9,7 @@ import sys
 import typer
 
 from service.client_errors import ClientError
-from service.commands import architecture, dataset, distances, key, processes, recommend, registry, task
+from service.commands import architecture, dataset, distances, doctor, key, processes, recommend, registry, task
 from service.processes.errors import ProcessError
 from service.security.errors import KeySetupError
 from worker.errors import WorkerError
@@ -30,6 +30,7 @@ app.add_typer(distances.app, name="distances")
 app.add_typer(architecture.app, name="architecture")
 app.add_typer(key.app, name="key")
 app.add_typer(registry.app, name="registry")
+app.command()(doctor.doctor)
 app.command(rich_help_panel="One process at a time")(processes.migrate)
 app.command(rich_help_panel="One process at a time")(processes.api)
 app.command(rich_help_panel="One process at a time")(processes.dispatcher)

@@ -144,6 +144,11 @@ class Results:
         """The artifact of this SHA-256, or None."""
         return self._session.get(Artifact, digest)
 
+    def artifacts(self, after: str, limit: int) -> Sequence[Artifact]:
+        """Artifacts in the order of their digests, after one of them."""
+        page = select(Artifact).where(Artifact.digest > after).order_by(Artifact.digest).limit(limit)
+        return self._session.scalars(page).all()
+
     def keep_artifact(self, digest: str, bytes: int, media_type: str) -> Artifact:
         """Record a file of the artifact store, unless it is there; the row that is stored."""
         keep_fresh(self._session, Artifact, [{"digest": digest, "bytes": bytes, "media_type": media_type}])
