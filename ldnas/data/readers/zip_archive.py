@@ -118,7 +118,12 @@ def _check_directory(archive: zipfile.ZipFile, name: str, archive_bytes: int) ->
 def _check_entry(entry: zipfile.ZipInfo, name: str) -> None:
     path = PurePosixPath(entry.filename)
     # `orig_filename` still has what `filename` was cut at: a NUL byte.
-    if path.is_absolute() or ".." in path.parts or any(sign in entry.orig_filename for sign in "\\\0:"):
+    if (
+        not entry.filename
+        or path.is_absolute()
+        or ".." in path.parts
+        or any(sign in entry.orig_filename for sign in "\\\0:")
+    ):
         raise _refusal("is no relative path below the archive; names like class/image.png are", name, entry)
     if entry.flag_bits & _ENCRYPTED:
         raise _refusal("is encrypted; archives without a password are read", name, entry)

@@ -111,6 +111,16 @@ def test_an_encrypted_file_is_refused(pack):
         read_zip(path)
 
 
+def test_a_file_without_a_name_is_refused(pack, grey, encode):
+    path = pack("cat/a.png", "cat/b.png")
+    entry = zipfile.ZipInfo("cat/c.png")
+    entry.filename = ""
+    with zipfile.ZipFile(path, "a") as archive, archive.open(entry, "w") as file:
+        file.write(encode(grey(1)))
+    with pytest.raises(UnreadableDatasetError, match="no relative path"):
+        read_zip(path)
+
+
 def test_a_path_that_is_there_twice_is_refused(pack):
     with pytest.warns(UserWarning, match="Duplicate"):
         path = pack("cat/a.png", "cat/a.png")
