@@ -1,7 +1,9 @@
 """`/metrics`: numbers that Prometheus can read, about this process and about all."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
@@ -132,3 +134,11 @@ def test_a_database_that_cannot_be_reached_is_told_to_everyone_and_nothing_else_
         assert lost.get("/v1/tasks").status_code == 503
         assert scraped(lost) == {("ldnas_database_reachable", frozenset()): 0}
     app.state.resources.engine.dispose()
+
+
+def test_the_operations_page_names_every_number_and_none_that_is_not_there(busy: None, http: httpx.Client) -> None:
+    told = {family.name for family in text_string_to_metric_families(http.get("/metrics").text)}
+    told = {name for name in told if name.startswith("ldnas_") and not name.endswith("_created")}
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    named = {name.removesuffix("_total") for name in re.findall(r"\bldnas_[a-z_]+", page)} - {"ldnas_"}
+    assert named == told
