@@ -27,7 +27,7 @@ test: install
 test-long: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long
 
-# Breaks the running service at random and counts what was lost or done twice; 100 rounds of both pairs take half an hour.
+# Breaks the running service at random and counts what was lost or done twice; 100 rounds take 10 to 30 minutes.
 ROUNDS ?= 13
 SEED ?= 1
 
