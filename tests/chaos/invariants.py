@@ -24,6 +24,7 @@ from worker.registry.models import (
 )
 
 FILES = ("weights", "code", "program", "onnx", "card")
+_STAGES = ("resolve", "fit", "distance", "search", "train", "export", "control")
 _NEXT = {
     None: {"queued"},
     "queued": {"running", "cancelled"},
@@ -111,6 +112,17 @@ def _moves(session: Session, job_id: str) -> list[tuple[str, int, str | None]]:
     return [(row.data["state"], row.data["attempt"], row.data.get("reason")) for row in rows]
 
 
+def _stages(session: Session, job_id: str) -> list[list[str]]:
+    """The stages that each attempt went through."""
+    attempts: list[list[str]] = []
+    for row in session.scalars(select(JobEvent).where(JobEvent.job_id == job_id).order_by(JobEvent.id)):
+        if row.kind == "state" and row.data["state"] == "running":
+            attempts.append([])
+        elif row.kind == "stage" and attempts:
+            attempts[-1].append(row.data["stage"])
+    return attempts
+
+
 def contradictions(session: Session, job_ids: Collection[str]) -> list[str]:
     """Rows of these jobs that say different things of what happened."""
     found = []
@@ -129,6 +141,10 @@ def _contradictions(session: Session, job: Job) -> Iterator[str]:
             yield f"went from {before} (attempt {attempt}) to {after} (attempt {next_attempt})"
     if not moves or moves[-1][:2] != (job.state.value, job.attempt):
         yield f"is {job.state} in attempt {job.attempt}, but its last event tells {moves[-1:]}"
+    for attempt, stages in enumerate(_stages(session, job.id), start=1):
+        places = [_STAGES.index(stage) for stage in stages]
+        if places != sorted(set(places)) or (stages and stages[0] != _STAGES[0]):
+            yield f"somebody else wrote into attempt {attempt}: its stages are {stages}"
     if job.state.ended and (job.lease_owner is not None or job.lease_until is not None or job.finished_at is None):
         yield "has ended and still holds a lease, or no time of its end"
     if (job.result is not None) != (job.state is JobState.SUCCEEDED):
@@ -188,7 +204,8 @@ class Store:
         """Files that no row owns, for whoever cleans up: artifacts, drafts, and checkpoints that nothing points to."""
         owned = {self._root / "sha256" / digest[:2] / digest for digest in owned_digests(session)}
         owned |= {self._root / name for name in checkpoint_names(session)}
-        return sorted(path for path in self._root.rglob("*") if path.is_file() and path not in owned)
+        files = (path for path in self._root.rglob("*") if path.is_file() and path.suffix != ".lock")
+        return sorted(path for path in files if path not in owned)
 
 
 def owned_digests(session: Session) -> Iterator[str]:

@@ -77,6 +77,10 @@ def tell(**data: Any) -> Callable[[Session, ArtifactStore, str], None]:
     return lambda session, store, job_id: session.add(JobEvent(job_id=job_id, kind="state", data=data))
 
 
+def write_into_attempt(session: Session, store: ArtifactStore, job_id: str) -> None:
+    session.add(JobEvent(job_id=job_id, kind="stage", data={"stage": "train"}))
+
+
 def queue_another(session: Session, store: ArtifactStore, job_id: str) -> None:
     session.add(Job(kind=JobKind.TRAIN_ARCHITECTURE, params={}, owner="other", idempotency_key="key"))
 
@@ -97,6 +101,7 @@ BREAKS = [
     (make_another, "made the architectures"),
     (tell(state="succeeded", attempt=2), "ended 2 times"),
     (tell(state="running", attempt=3), "went from succeeded"),
+    (write_into_attempt, "somebody else wrote into attempt 2"),
     (set_job(attempt=7), "its last event tells"),
     (set_job(lease_owner="second"), "still holds a lease"),
     (set_job(finished_at=None), "no time of its end"),
