@@ -6,7 +6,6 @@ An input is worked on, or refused by a named error whose text can be told (UTF-8
 import io
 import json
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -70,7 +69,7 @@ def unpacked(data: bytes) -> dict[str, bytes]:
     """Names and contents of the files that the bytes stand for, so that checksums do not stop every change."""
     stream, found = io.BytesIO(data), {}
     while length := stream.read(1):
-        name = stream.read(length[0]).decode("utf-8", "replace") or "x"
+        name = stream.read(length[0]).decode("utf-8", "replace").replace("\0", "") or "x"
         found[name] = stream.read(int.from_bytes(stream.read(2), "little"))
     return found
 
@@ -210,8 +209,3 @@ def finding(target: Target, data: bytes) -> Finding | None:
     except Exception as error:  # noqa: BLE001 — the very thing that is looked for
         return Finding(error)
     return None
-
-
-def is_zip(data: bytes) -> bool:
-    """Whether the bytes are a ZIP file at all."""
-    return zipfile.is_zipfile(io.BytesIO(data))
