@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from jsonschema import Draft202012Validator
 
 from ldnas.search.enas import EnasConfig
 from ldnas.search.evolution import EvolutionConfig
@@ -91,6 +92,7 @@ def test_every_refusal_is_declared_as_a_problem_document(document: dict) -> None
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
+OWN = {"architecture": "resnet18", "weights": "dataset://mine"}
 TRAIN = "/v1/architectures/{architecture_id}/train"
 POLLS = ("/v1/tasks/{task_id}", "/v1/recommendations/{recommendation_id}", "/v1/jobs/{job_id}", "/v1/distances")
 
@@ -112,6 +114,30 @@ def test_an_accepted_request_tells_where_to_poll_and_when(document: dict, path: 
 def test_a_stream_tells_that_it_may_have_nothing_left(document: dict) -> None:
     for path in ("/v1/jobs/{job_id}/events", "/v1/recommendations/{recommendation_id}/events"):
         assert "content" not in document["paths"][path]["get"]["responses"]["204"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "accepted", "refused"),
+    [
+        (
+            "BudgetRequest",
+            [{"seconds": 1.5}, {"iterations": 4, "seconds": None}],
+            [{}, {"seconds": None, "iterations": None}, {"seconds": 1.5, "iterations": 4}],
+        ),
+        (
+            "TaskRequest",
+            [{"network": "resnet18", "repetitions": 3}, {"network": OWN}, {"network": OWN, "repetitions": 1}],
+            [{"network": OWN, "repetitions": 2}],
+        ),
+    ],
+)
+def test_the_document_allows_what_the_service_takes(
+    document: dict, schema: str, accepted: list[dict], refused: list[dict]
+) -> None:
+    required = {"name": "x", "dataset": {"uri": "builtin://digits"}} if schema == "TaskRequest" else {}
+    validator = Draft202012Validator({"$ref": f"#/components/schemas/{schema}", "components": document["components"]})
+    assert [validator.is_valid(required | body) for body in accepted] == [True] * len(accepted)
+    assert [validator.is_valid(required | body) for body in refused] == [False] * len(refused)
 
 
 def test_the_largest_matrix_is_told(document: dict) -> None:
