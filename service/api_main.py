@@ -15,6 +15,7 @@ from worker.logs import configure_logging
 from worker.parent_watch import exit_with_parent
 from worker.registry.session import open_engine
 from worker.settings import Settings
+from worker.tracing import configure_tracing
 
 # What is still open then is cut off: a supervisor gives the process 8 s.
 GRACE_SECONDS = 4
@@ -58,6 +59,7 @@ def main() -> None:
     exit_with_parent(os.environ)
     settings = Settings.from_environment(os.environ)
     configure_logging(settings.log_format)
+    configure_tracing("api")
     engine = open_engine(settings.database_url)
     require_key_for(engine, settings.host)
     engine.dispose()

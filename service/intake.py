@@ -36,6 +36,7 @@ from worker.registry.models import Job, JobKind, JobState, Task, TaskRole
 from worker.registry.registry import Registry
 from worker.registry.session import reading, unit_of_work
 from worker.settings import Settings
+from worker.tracing import traceparent
 
 # What the name of an architecture that is trained again ends in, where the request gives none.
 AGAIN = " again"
@@ -288,6 +289,7 @@ def _insert_job(
         idempotency_key=identity.key,
         request_hash=identity.digest,
         request_id=bound_fields().get("request_id"),
+        traceparent=traceparent(),
         id=id,
     ).id
 

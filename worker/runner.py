@@ -29,6 +29,7 @@ from worker.stages import columns, recommendation, registration, training
 from worker.stages.baselines import WaitingForBaselinesError
 from worker.stages.checkpoints import Checkpoints, ShutdownError
 from worker.stages.context import JobContext
+from worker.tracing import PARENT, configure_tracing, span
 
 logger = logging.getLogger("worker.runner")
 
@@ -49,12 +50,13 @@ def main() -> None:
     job_id, fence = sys.argv[1], int(sys.argv[2])
     settings = Settings.from_environment(os.environ)
     configure_logging(settings.log_format)
+    configure_tracing("runner")
     sys.exit(run(settings, open_engine(settings.database_url), job_id, fence, stopping))
 
 
 def run(settings: Settings, engine: Engine, job_id: str, fence: int, stopping: threading.Event | None = None) -> Ending:
     """Computes the job and records its end, all under `fence`; or saves where it is, once `stopping` is set."""
-    with log_fields(job_id=job_id):
+    with log_fields(job_id=job_id), span("runner", os.environ.get(PARENT), job_id=job_id):
         return _run_to_an_ending(settings, engine, job_id, fence, stopping or threading.Event())
 
 

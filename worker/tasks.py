@@ -16,6 +16,7 @@ from worker.registry.leases import LeaseStatus
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.runner_process import RunnerProcess, describe_exit
 from worker.settings import Settings
+from worker.tracing import PARENT, span, traceparent
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,9 @@ def run_job(
         job = registry.jobs.claim(job_id, worker=worker, lease_seconds=settings.lease_seconds)
     if job is None:
         return
-    with log_fields(job_id=job.id, request_id=job.request_id, stage=job.stage):
+    told = {"job_id": job.id, "request_id": job.request_id}
+    about = span(f"attempt {job.kind}", job.traceparent, attempt=job.attempt, **told)
+    with log_fields(**told, stage=job.stage), about:
         log.info("job %s: attempt %d of a %s job begins", job.id, job.attempt, job.kind)
         _run_claimed(settings, engine, job, stopping, runner_command)
         log.info("job %s: attempt %d is over", job.id, job.attempt)
@@ -65,8 +68,9 @@ def _run_claimed(
     settings: Settings, engine: Engine, job: Job, stopping: threading.Event, runner_command: Sequence[str]
 ) -> None:
     watch = _Watch(settings, engine, job.id, job.attempt, job.failures)
+    environment = {**settings.as_environment(), PARENT: traceparent() or ""}
     try:
-        runner = RunnerProcess([*runner_command, job.id, str(job.attempt)], settings.as_environment())
+        runner = RunnerProcess([*runner_command, job.id, str(job.attempt)], environment)
     except OSError as error:  # no memory, no process, no program
         watch.conclude(error)
         return

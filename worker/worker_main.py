@@ -27,6 +27,7 @@ from worker.registry.errors import DatabaseUnavailableError
 from worker.registry.session import Engine, open_engine
 from worker.settings import Settings
 from worker.tasks import RUNNER_COMMAND, run_job
+from worker.tracing import configure_tracing
 
 log = logging.getLogger("worker.worker_main")
 
@@ -114,6 +115,7 @@ def main() -> None:
     """Run one worker with the environment's settings."""
     settings = Settings.from_environment(os.environ)
     configure_logging(settings.log_format)
+    configure_tracing("worker")
     exit_with_parent(os.environ)
     sys.exit(serve(settings, slots(settings, os.environ)))
 

@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from worker.logs import log_fields
+from worker.tracing import span
 
 log = logging.getLogger("service.requests")
 
@@ -99,12 +100,13 @@ class SeenRequests:
                 tell(message["status"])
             await send(message)
 
-        with log_fields(request_id=request_id):
+        with log_fields(request_id=request_id), span("request", request_id=request_id) as current:
             try:
                 await self._app(scope, receive, seen)
             finally:
                 if not answered:  # a bug, which is answered in front of every middleware
                     tell(500)
+                current.update_name(f"{scope['method']} {_route(scope)}")
 
 
 def _request_id(scope: Scope) -> str:
@@ -112,12 +114,16 @@ def _request_id(scope: Scope) -> str:
     return given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
 
 
+def _route(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", NO_ROUTE)
+
+
 def _seen(scope: Scope, request_id: str, status: int, seconds: float) -> SeenRequest:
     caller = scope["state"].get("caller")
     return SeenRequest(
         id=request_id,
         method=scope["method"] if scope["method"] in _METHODS else OTHER_METHOD,
-        route=getattr(scope.get("route"), "path", NO_ROUTE),
+        route=_route(scope),
         path=quote(scope["path"])[:500],
         status=status,
         seconds=seconds,

@@ -44,6 +44,7 @@ class Job(Base):
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     request_hash: Mapped[str | None] = mapped_column(String(64))
     request_id: Mapped[str | None] = mapped_column(String(64))
+    traceparent: Mapped[str | None] = mapped_column(String(64))
     state: Mapped[JobState] = mapped_column(_STATE, default=JobState.QUEUED)
     priority: Mapped[int] = mapped_column(Integer, default=0)
     run_after: Mapped[float] = mapped_column(Double, default=DatabaseNow())

@@ -33,6 +33,7 @@ class Jobs(LeasedJobs):
         idempotency_key: str | None = None,
         request_hash: str | None = None,
         request_id: str | None = None,
+        traceparent: str | None = None,
         id: str | None = None,
     ) -> Job:
         """Queue a job; a dispatcher publishes it after the transaction has committed.
@@ -51,6 +52,7 @@ class Jobs(LeasedJobs):
             idempotency_key=idempotency_key,
             request_hash=request_hash,
             request_id=request_id,
+            traceparent=traceparent,
         )
         try:
             with self._session.begin_nested():

@@ -17,6 +17,7 @@ from worker.registry.registry import Registry
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.settings import Settings
 from worker.stages.checkpoints import Checkpoints
+from worker.tracing import span
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,8 @@ class JobContext:
         self.event("stage", {"stage": name})
         self.progress(0.0, f"{name} begins")
         try:
-            yield
+            with span(f"stage {name}", job_id=self.job_id):
+                yield
         finally:
             self.stage_seconds = self.seconds_by_stage()
             self._stage = ""
