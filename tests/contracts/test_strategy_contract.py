@@ -327,4 +327,4 @@ def test_a_strategy_is_given_no_problem_that_has_no_cell():
 
 def test_a_strategy_is_given_no_test_images():
     fields = {field.name for field in dataclasses.fields(SearchProblem)}
-    assert fields == {"train", "validation", "space", "skeleton", "constraints", "latency"}
+    assert fields == {"train", "validation", "space", "skeleton", "constraints", "latency", "micro_batches"}
