@@ -28,6 +28,7 @@ def answer(document: Mapping[str, Any]) -> RenderableType:
         Text(""),
         *_distances(document),
         _facts(document),
+        *_warnings(document),
     )
 
 
@@ -198,6 +199,12 @@ def _control(control: Mapping[str, Any]) -> str:
         elif arm.get("reason"):
             lines.append(f"{title}: {arm['reason']}")
     return "\n".join(lines)
+
+
+def _warnings(document: Mapping[str, Any]) -> list[RenderableType]:
+    """What a reader has to know, a sentence each."""
+    lines: list[RenderableType] = [Text(f"! {warning}", style="yellow") for warning in document.get("warnings") or []]
+    return [Text(""), *lines] if lines else []
 
 
 def _cost(cost: Mapping[str, Any]) -> str:

@@ -254,6 +254,12 @@ def test_a_control_is_told_with_its_verdict_and_every_difference() -> None:
     assert "Control" not in "\n".join(answer_of(KNOWN | {"control": control | {"verdict": None}}))
 
 
+def test_warnings_end_the_answer_a_line_each() -> None:
+    lines = answer_of(KNOWN | {"warnings": ["little data: 40 images", "[bold]lopsided data"]})
+    assert lines[-2:] == ["! little data: 40 images", "! [bold]lopsided data"]
+    assert not any(line.startswith("!") for line in answer_of(KNOWN | {"warnings": None}))
+
+
 def test_an_answer_of_which_nothing_is_known_can_be_printed() -> None:
     assert "The known tasks have not been compared yet." in answer_of(UNKNOWN)
 
