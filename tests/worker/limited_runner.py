@@ -14,7 +14,7 @@ from worker.registry.session import open_engine
 from worker.settings import Settings
 from worker.stages import export, train
 
-MORE = 60 * 2**20
+MORE = int(os.environ["LDNAS_TEST_MORE_MEBIBYTES"]) * 2**20
 
 
 def limit_memory() -> None:

