@@ -10,7 +10,7 @@ from random import Random
 
 import psutil
 
-from tests.chaos.fleet import LEASE_SECONDS, WORKERS, Fleet, Runner, send, until
+from tests.chaos.fleet import WORKERS, Fleet, Runner, send, until
 from worker.doorbell import Doorbell
 from worker.errors import BrokerUnavailableError
 from worker.messages import JobMessage
@@ -20,7 +20,6 @@ from worker.registry.session import reading
 Fault = Callable[[Fleet, Random, list[str]], None]
 """Takes the fleet, the dice and the ids of the jobs in flight."""
 
-STORE_AWAY_SECONDS = 2.5
 FILE_SIZES = (0, 2_000, 40_000, 150_000)
 """Bytes that a file may have on a full disk: none, less than a message, less than weights, less than a database."""
 
@@ -68,7 +67,9 @@ def freeze_worker(fleet: Fleet, random: Random, jobs: list[str]) -> None:
     send(signal.SIGSTOP, *pids)
     try:
         with suppress(TimeoutError):
-            until(lambda: all(_attempt(fleet, job) != fence for job, fence in held), "others go on", 4 * LEASE_SECONDS)
+            until(
+                lambda: all(_attempt(fleet, job) != fence for job, fence in held), "others go on", 4 * fleet.pace.lease
+            )
     finally:
         send(signal.SIGCONT, *pids)
 
@@ -78,18 +79,16 @@ def freeze_runner(fleet: Fleet, random: Random, jobs: list[str]) -> None:
     runners = some_runner(fleet)
     send(signal.SIGSTOP, *(runner.computing for runner in runners))
     with suppress(TimeoutError):
-        until(
-            lambda: not set(runners) & set(fleet.runners()), "the runners are ended", 3 * fleet.settings.stall_seconds
-        )
+        until(lambda: not set(runners) & set(fleet.runners()), "the runners are ended", 3 * fleet.pace.stall)
 
 
 def ring_twice(fleet: Fleet, random: Random, jobs: list[str]) -> None:
     """Each message is delivered again at once, and again when its job has ended."""
     _ring(fleet, jobs * 2)
     with suppress(TimeoutError):
-        until(lambda: not _unended(fleet, jobs), "the jobs end")
+        until(lambda: not _unended(fleet, jobs), "the jobs end", fleet.pace.patience)
     _ring(fleet, jobs)
-    until(lambda: _waiting(fleet) == 0, "the messages are taken")
+    until(lambda: _waiting(fleet) == 0, "the messages are taken", fleet.pace.patience)
 
 
 def refuse_artifacts(fleet: Fleet, random: Random, jobs: list[str]) -> None:
@@ -97,7 +96,7 @@ def refuse_artifacts(fleet: Fleet, random: Random, jobs: list[str]) -> None:
     folders = [fleet.store, *(path for path in fleet.store.rglob("*") if path.is_dir())]
     for folder in folders:
         folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    time.sleep(STORE_AWAY_SECONDS)
+    time.sleep(fleet.pace.store_away)
     for folder in folders:
         folder.chmod(stat.S_IRWXU)
 
@@ -105,7 +104,7 @@ def refuse_artifacts(fleet: Fleet, random: Random, jobs: list[str]) -> None:
 def fill_disk(fleet: Fleet, random: Random, jobs: list[str]) -> None:
     """No process of the fleet may let a file grow over a size, as if the disk were full."""
     with _largest_file(fleet, random.choice(FILE_SIZES)):
-        time.sleep(STORE_AWAY_SECONDS)
+        time.sleep(fleet.pace.store_away)
 
 
 def end_all(fleet: Fleet, random: Random, jobs: list[str]) -> None:

@@ -17,6 +17,7 @@ import httpx
 import psutil
 
 from tests.chaos import forked_runner
+from tests.chaos.pace import pace_of
 from tests.chaos.servers import Pair
 from worker.registry.schema import migrate
 from worker.registry.session import Engine, open_engine
@@ -25,13 +26,6 @@ from worker.settings import Settings
 T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
-
-LEASE_SECONDS = 6.0
-STALL_SECONDS = 9.0
-LONG_LEASE_SECONDS = 20.0
-LONG_STALL_SECONDS = 60.0
-"""Of jobs that are not short: their imports and exports alone take seconds."""
-PATIENCE_SECONDS = 180.0
 
 WORKERS = ("worker 1", "worker 2")
 _MODULES = {
@@ -50,7 +44,7 @@ class Runner:
     computing: int
 
 
-def until(look: Callable[[], T], what: str, seconds: float = PATIENCE_SECONDS) -> T:
+def until(look: Callable[[], T], what: str, seconds: float) -> T:
     """What `look` gives once it is true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -69,6 +63,7 @@ class Fleet:
     def __init__(self, home: Path, pair: Pair, *, datasets: Path, runners: str = "short") -> None:
         self.home = home
         self.pair = pair
+        self.pace = pace_of(runners)
         self._runners = runners
         self._parts: dict[str, subprocess.Popen[bytes]] = {}
         self._environment = {
@@ -79,8 +74,8 @@ class Fleet:
             "LDNAS_DATASET_ROOTS": str(datasets),
             "LDNAS_DEVICE": "cpu",
             "LDNAS_NETWORK": "small_cnn",
-            "LDNAS_LEASE_SECONDS": str(LEASE_SECONDS if runners == "short" else LONG_LEASE_SECONDS),
-            "LDNAS_STALL_SECONDS": str(STALL_SECONDS if runners == "short" else LONG_STALL_SECONDS),
+            "LDNAS_LEASE_SECONDS": str(self.pace.lease),
+            "LDNAS_STALL_SECONDS": str(self.pace.stall),
             "LDNAS_EXIT_WITH_PARENT": "1",
             "OMP_NUM_THREADS": "1",
         }
@@ -98,9 +93,9 @@ class Fleet:
         if self._runners != "real":
             program = [sys.executable, "-m", forked_runner.__name__, "nursery"]
             self._launch("nursery", [*program, self._runners, self._address, str(self._pids)])
-            until(Path(self._address).exists, "runners can be forked")
+            until(Path(self._address).exists, "runners can be forked", self.pace.patience)
         self.start_missing()
-        until(self.is_ready, "the API is ready")
+        until(self.is_ready, "the API is ready", self.pace.patience)
 
     @property
     def store(self) -> Path:

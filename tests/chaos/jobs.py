@@ -12,7 +12,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from tests.chaos.fleet import PATIENCE_SECONDS, Fleet, until
+from tests.chaos.fleet import Fleet, until
 from worker.registry.models import JobState
 from worker.registry.registry import Registry
 from worker.registry.session import reading
@@ -130,7 +130,7 @@ class Customer:
         """Ask that a job be cancelled; who gets no answer asks again."""
         self._insist(lambda: self._fleet.http.post(f"/v1/jobs/{asked.job_id}/cancel"))
 
-    def wait(self, jobs: list[Asked], seconds: float = PATIENCE_SECONDS) -> None:
+    def wait(self, jobs: list[Asked]) -> None:
         """Until all have ended.
 
         Raises:
@@ -142,10 +142,10 @@ class Customer:
             with reading(self._fleet.engine) as registry:
                 return all_ended(registry, ids)
 
-        until(ended, f"jobs {ids} end", seconds)
+        until(ended, f"jobs {ids} end", self._fleet.pace.patience)
 
     def _insist(self, send: Callable[[], httpx.Response]) -> httpx.Response:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self._fleet.pace.patience
         while True:
             try:
                 answer = send()
@@ -155,7 +155,7 @@ class Customer:
                 assert answer.status_code == 202, f"{answer.status_code}: {answer.text}"
                 return answer
             if time.monotonic() > deadline:
-                raise TimeoutError(f"no answer within {PATIENCE_SECONDS:.0f} s")
+                raise TimeoutError(f"no answer within {self._fleet.pace.patience:.0f} s")
             time.sleep(0.1)
 
 

@@ -13,24 +13,32 @@ from sqlalchemy.orm import Session
 
 from tests.chaos import invariants
 from tests.chaos.faults import FAULTS
-from tests.chaos.fleet import Fleet
+from tests.chaos.fleet import Fleet, until
 from tests.chaos.jobs import Asked, Customer, draw_stripes
 from tests.chaos.servers import pair_named
-from worker.registry.models import Job
+from worker.artifacts import open_store
+from worker.cleaner import DAY_SECONDS, clean
+from worker.registry.models import Job, JobState
+from worker.registry.session import reading
 
-LONGEST_DELAY_SECONDS = 1.5
 CANCELLED_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class Round:
-    """What came of one round; the sentences tell which rules were broken."""
+    """What came of one round; the sentences tell which rules were broken.
+
+    Attributes:
+        struck: the stage of each job that ran when the fault began; `begin` before its first.
+        unowned: files that no row owned, all of which the cleaner removed unless `broken_artifacts` tells otherwise.
+    """
 
     fault: str
     jobs: int
     seconds: float
     ends: dict[str, int]
     attempts: int
+    struck: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     contradictions: list[str] = field(default_factory=list)
@@ -68,8 +76,9 @@ class Chaos:
         began = time.monotonic()
         *wishes, late = self.customer.draw(jobs)
         asked = [self.customer.ask(wish) for wish in wishes]
-        time.sleep(self._random.uniform(0.0, LONGEST_DELAY_SECONDS))
+        time.sleep(self._random.uniform(0.0, self.fleet.pace.longest_delay))
         crashed = self.fleet.crashed()
+        struck = self._stages_at_work()
         with ThreadPoolExecutor(1) as meanwhile:
             coming = meanwhile.submit(self.customer.ask, late)
             FAULTS[fault](self.fleet, self._random, [item.job_id for item in asked])
@@ -80,10 +89,20 @@ class Chaos:
             self.customer.cancel(self._random.choice(asked))
         with suppress(TimeoutError):  # what has not ended is lost, and the books tell so
             self.customer.wait(asked)
-        return self._read_books(fault, asked, crashed, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        with suppress(TimeoutError):  # an attempt that lost its job may still be writing
+            until(lambda: not self.fleet.runners(), "no runner is left", self.fleet.pace.stall)
+        return self._read_books(fault, asked, struck=struck, crashed=crashed, seconds=seconds)
 
-    def _read_books(self, fault: str, asked: list[Asked], crashed: list[str], seconds: float) -> Round:
+    def _stages_at_work(self) -> list[str]:
+        with reading(self.fleet.engine) as registry:
+            return [job.stage or "begin" for job in registry.jobs.list(state=JobState.RUNNING)]
+
+    def _read_books(
+        self, fault: str, asked: list[Asked], *, struck: list[str], crashed: list[str], seconds: float
+    ) -> Round:
         ids = [item.job_id for item in asked]
+        unowned, broken = self._clean_up()
         with Session(self.fleet.engine) as session:
             rows = [row for row in (session.get(Job, job_id) for job_id in ids) if row is not None]
             ends: dict[str, int] = {}
@@ -98,10 +117,21 @@ class Chaos:
                 lost=invariants.lost(session, ids),
                 doubled=invariants.doubled(session, {item.key: item.job_id for item in asked}),
                 contradictions=invariants.contradictions(session, ids),
-                broken_artifacts=self._store.broken(session),
+                broken_artifacts=broken,
                 crashed=crashed,
-                unowned=len(self._store.unowned(session)),
+                unowned=unowned,
+                struck=struck,
             )
+
+    def _clean_up(self) -> tuple[int, list[str]]:
+        """How many files nobody owned, and what is wrong with artifacts before the cleaner was there and after."""
+        with Session(self.fleet.engine) as session:
+            unowned, broken = len(self._store.unowned(session)), self._store.broken(session)
+        clean(self.fleet.engine, open_store(self.fleet.settings.artifact_url), DAY_SECONDS, grace_seconds=0.0)
+        with Session(self.fleet.engine) as session:
+            broken += [f"after the cleaner: {sentence}" for sentence in self._store.broken(session)]
+            broken += [f"{path} has no owner, and the cleaner left it" for path in self._store.unowned(session)]
+        return unowned, broken
 
 
 @contextmanager

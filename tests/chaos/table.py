@@ -13,14 +13,27 @@ from tests.chaos.rounds import Round
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
-_COLUMNS = ("rounds", "jobs", "succeeded", "cancelled", "failed", "attempts", "lost", "doubled", "other", "seconds")
+_COLUMNS = (
+    "rounds",
+    "struck",
+    "jobs",
+    "succeeded",
+    "cancelled",
+    "failed",
+    "attempts",
+    "lost",
+    "doubled",
+    "other",
+    "seconds",
+)
 
 
 def summary(rounds: Sequence[Round]) -> dict[str, dict[str, Any]]:
     """The figures of each fault, and of all of them.
 
     `lost` and `doubled` count jobs' broken rules, `other` contradictions between rows, broken artifacts and processes
-    that ended though nobody killed them; `seconds` is the median round, from the first request to the last end.
+    that ended though nobody killed them; `struck` are the rounds that had a job running when the fault began;
+    `stages` says how many jobs it met in each; `seconds` is the median round, from the first request to the last end.
     """
     names = sorted({item.fault for item in rounds})
     return {
@@ -35,6 +48,8 @@ def _figures(rounds: Sequence[Round]) -> dict[str, Any]:
         ends.update(item.ends)
     return {
         "rounds": len(rounds),
+        "struck": sum(bool(item.struck) for item in rounds),
+        "stages": dict(sorted(Counter(stage for item in rounds for stage in item.struck).items())),
         "jobs": sum(item.jobs for item in rounds),
         **{end: ends[end] for end in ("succeeded", "cancelled", "failed")},
         "attempts": sum(item.attempts for item in rounds),
@@ -56,10 +71,14 @@ def table(played: Mapping[str, Sequence[Round]]) -> str:
 
 
 def save(played: Mapping[str, Sequence[Round]], *, seed: int, runners: str) -> Path:
-    """Writes `benchmarks/results/<date>_chaos/{result,environment}.json` and gives the folder."""
+    """Writes `{result,environment}.json` and gives the folder: `benchmarks/results/<date>_chaos`.
+
+    Runners that are not short have a folder of their own, `…_chaos_real`.
+    """
     # By its path: other packages bring folders called `benchmarks` too.
     environment = runpy.run_path(str(BENCHMARKS / "environment.py"))["environment"]
-    folder = BENCHMARKS / "results" / f"{datetime.now(UTC):%Y-%m-%d}_chaos"
+    what = "chaos" if runners == "short" else f"chaos_{runners}"
+    folder = BENCHMARKS / "results" / f"{datetime.now(UTC):%Y-%m-%d}_{what}"
     folder.mkdir(parents=True, exist_ok=True)
     result = {
         "seed": seed,
