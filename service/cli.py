@@ -44,8 +44,9 @@ EXTRA_OF_PACKAGE = {
     "sqlalchemy": "service",
     "starlette": "service",
     "uvicorn": "service",
-    "celery": "worker",
-    "kombu": "worker",
+    "celery": "dispatcher",
+    "kombu": "dispatcher",
+    "torch": "worker",
 }
 
 

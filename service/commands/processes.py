@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from importlib.util import find_spec
 from types import FrameType
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from worker.settings import Settings
 
 def up() -> None:
     """Start the whole service here: database, API, dispatcher and one worker."""
+    _need("torch")
     from service.processes.supervisor import GRACE_SECONDS, supervise
     from worker.parent_watch import exit_with_parent
 
@@ -32,6 +34,7 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the new task's networks and search.")] = 0,
 ) -> None:
     """Register four tasks on handwritten digits, recommend a network for a fifth, and show why."""
+    _need("torch")
     from service.demo.run import run_demo
 
     settings, api_key = Settings.from_environment(os.environ), os.environ.get("LDNAS_API_KEY")
@@ -55,6 +58,7 @@ def api() -> None:
 
 def dispatcher() -> None:
     """Run a dispatcher alone; any number may run."""
+    _need("celery")
     from worker.dispatcher import main
 
     main()
@@ -62,9 +66,16 @@ def dispatcher() -> None:
 
 def worker() -> None:
     """Run a worker alone; any number may run, on any number of hosts."""
+    _need("torch")
     from worker.worker_main import main
 
     main()
+
+
+def _need(package: str) -> None:
+    """Refuse before anything is started: a child or a job that lacks it would fail again and again."""
+    if find_spec(package) is None:
+        raise ModuleNotFoundError(f"no {package}", name=package)
 
 
 def _prepare(settings: Settings) -> None:

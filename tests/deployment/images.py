@@ -20,11 +20,16 @@ def extra_of(dockerfile: str) -> str:
     return str(extra)
 
 
-@cache
 def distributions(dockerfile: str) -> frozenset[str]:
     """The names of every distribution in the image, those that others bring included."""
+    return distributions_of(extra_of(dockerfile))
+
+
+@cache
+def distributions_of(extra_of_ldnas: str) -> frozenset[str]:
+    """The names of every distribution that this project brings with an extra, or without one where that is empty."""
     found: set[str] = set()
-    waiting = [("ldnas", extra_of(dockerfile))]
+    waiting = [("ldnas", ""), ("ldnas", extra_of_ldnas)]
     seen: set[tuple[str, str]] = set()
     while waiting:
         name, extra = waiting.pop()
