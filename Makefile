@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-ranking bench-fuse bench-screen bench-strategies \
 	bench-warm_start bench-forecast bench-little
 
-.PHONY: install demo test test-long chaos fuzz check lint-deployment bench $(BENCHMARKS) format clean
+.PHONY: install demo test test-long e2e chaos fuzz check lint-deployment bench $(BENCHMARKS) format clean
 
 install: $(VENV)/.installed
 
@@ -26,6 +26,17 @@ test: install
 # What `make test` leaves out for its length: more stages to kill and to cancel in.
 test-long: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long
+
+# The dashboard in a real Chromium: Debian's, where it is installed or may be, or the one that LDNAS_CHROMIUM names.
+e2e: $(VENV)/.e2e
+	@test -n "$$LDNAS_CHROMIUM" || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+		{ test "$$(id -u)" = 0 && apt-get install --yes --quiet chromium >/dev/null; } || \
+		{ echo 'no Chromium: install it (Debian: apt-get install chromium), or name one in LDNAS_CHROMIUM'; exit 1; }
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m e2e tests/e2e
+
+$(VENV)/.e2e: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[e2e]'
+	@touch $@
 
 # Breaks the running service at random and counts what was lost or done twice; 100 rounds take 10 to 30 minutes, with
 # RUNNERS=real (nothing of a job is shortened) about a minute each on a machine with nothing else to do.

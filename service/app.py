@@ -34,6 +34,7 @@ from service.security.callers import Callers
 from service.security.documentation import describe_keys
 from service.security.gate import Gate
 from service.security.headers import SecurityHeaders
+from service.web import pages, statics
 from worker.artifacts import open_store
 from worker.registry.revisions import RevisionWatch
 from worker.registry.session import open_engine
@@ -68,6 +69,8 @@ _PARTS = (
     jobs,
     reference,
     workers,
+    statics,
+    pages,
 )
 
 

@@ -1,5 +1,6 @@
 """Answers every failure with a problem document, those of the framework included."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -12,7 +13,9 @@ from ldnas.errors import LdnasError
 from service.errors import NoKeyError, ScopeMissingError, ServiceError, WrongKeyError, internal_problem, problem_of
 from service.http.problems import ProblemResponse, problem
 from service.http.validation import validation_problem
+from service.schemas.problems import Problem
 from service.security.headers import HEADERS
+from service.web.refusals import refusal_page, wants_page
 from worker.registry.errors import RegistryError
 
 # A recommendation takes minutes at the least; who asks sooner is told the same again.
@@ -34,7 +37,12 @@ def answer_of(error: Exception, request: Request) -> Response:
     headers = _challenge(error)
     if document.status in _RETRY_SECONDS:
         headers["Retry-After"] = _RETRY_SECONDS[document.status]
-    return ProblemResponse(document, headers)
+    return _refusal(request, document, headers)
+
+
+def _refusal(request: Request, document: Problem, headers: Mapping[str, str]) -> Response:
+    """The document for programs; in words for a person's browser."""
+    return refusal_page(request, document, headers) if wants_page(request) else ProblemResponse(document, headers)
 
 
 def _challenge(error: Exception) -> dict[str, str]:
@@ -54,7 +62,8 @@ def _deliberate(request: Request, error: Exception) -> Response:
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     content_type = request.headers.get("content-type", "")
-    return ProblemResponse(validation_problem(error.errors(), content_type=content_type, instance=request.url.path))
+    document = validation_problem(error.errors(), content_type=content_type, instance=request.url.path)
+    return _refusal(request, document, {})
 
 
 def _http(request: Request, error: Exception) -> Response:
@@ -70,7 +79,7 @@ def _http(request: Request, error: Exception) -> Response:
         detail = f"{request.method} is not offered here; {headers['Allow']} is."
     code = status.phrase.lower().replace(" ", "_").replace("-", "_")
     document = problem(status=status, code=code, title=status.phrase, detail=detail, instance=request.url.path)
-    return ProblemResponse(document, headers)
+    return _refusal(request, document, headers)
 
 
 def _allowed_methods(request: Request) -> str:

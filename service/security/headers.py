@@ -10,6 +10,8 @@ _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+DRAWING_POLICY = f"{_PAGE_POLICY}; style-src-attr 'unsafe-inline'"
+"""Of a page on which Plotly draws: it sets styles on its elements as attributes, which no style sheet can do for it."""
 # A document that is no page needs nothing at all, an SVG drawing that is opened by itself included.
 _DATA_POLICY = "default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 

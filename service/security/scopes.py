@@ -12,6 +12,9 @@ from worker.registry.states import Scope
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json", "/login"})
 
+_OPEN_PREFIX = "/static/"
+"""The styles and scripts of the dashboard, which are those of this version and hold no data either."""
+
 UNKNOWING_PATHS = frozenset({"/metrics"})
 """What answers, while the database cannot be reached and so nobody can be known, with just that and nothing else."""
 
@@ -31,7 +34,7 @@ def scope_of(method: str, path: str) -> Scope | None:
         method: in capitals.
         path: as asked for, or as the routes declare it (`/v1/tasks/{task_id}`).
     """
-    if path in OPEN_PATHS:
+    if path in OPEN_PATHS or path.startswith(_OPEN_PREFIX):
         return None
     for (exceptional, pattern), scope in _OTHERWISE.items():
         if method == exceptional and pattern.fullmatch(path):

@@ -1,0 +1,86 @@
+"""What every figure is: data and layout for Plotly, the same through matplotlib, and the figures in it as a table."""
+
+import csv
+import io
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.http.conditional import conditional_body, tag_of
+
+FigureFormat = Literal["json", "svg", "csv"]
+_MEDIA_TYPES = {"json": "application/json", "svg": "image/svg+xml", "csv": "text/csv"}
+
+_one_drawing = threading.Lock()  # matplotlib's settings are those of the process
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure, however it is looked at.
+
+    Attributes:
+        title: what it shows, as a heading.
+        summary: what one sees in it, in a sentence or two: for whoever cannot see it.
+        data: Plotly's traces. Colours are left to the page's theme, but for those that carry a meaning.
+        layout: Plotly's layout, without colours and fonts.
+        columns: of the table.
+        rows: the table, one row for each thing drawn.
+        draw: draws the same on matplotlib's axes.
+        inches: width and height of the file.
+    """
+
+    title: str
+    summary: str
+    data: Sequence[Mapping[str, Any]]
+    layout: Mapping[str, Any]
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    draw: Callable[[Axes], None]
+    inches: tuple[float, float] = field(default=(6.4, 4.0))
+
+    def plotly(self) -> bytes:
+        """What `static/figures.js` draws."""
+        return to_json(
+            {"title": self.title, "summary": self.summary, "data": self.data, "layout": self.layout},
+            inf_nan_mode="null",
+        )
+
+    def svg(self) -> bytes:
+        """For papers and slides: text stays text, and equal figures give equal bytes."""
+        drawn = io.BytesIO()
+        with (
+            _one_drawing,
+            matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ldnas", "text.parse_math": False}),
+        ):
+            drawing = Drawing(figsize=self.inches, layout="constrained")
+            axes = drawing.add_subplot()
+            axes.set_title(self.title)
+            self.draw(axes)
+            drawing.savefig(
+                drawn,
+                format="svg",
+                metadata={"Date": None, "Creator": "ldnas", "Title": self.title, "Description": self.summary},
+            )
+        return drawn.getvalue()
+
+    def csv(self) -> bytes:
+        """The values, with a heading."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.columns)
+        writer.writerows(self.rows)
+        return text.getvalue().encode()
+
+
+def figure_answer(request: Request, figure: Figure, format: FigureFormat) -> Response:
+    """The figure in one of its formats, or 304 where the client has it."""
+    body = {"json": figure.plotly, "svg": figure.svg, "csv": figure.csv}[format]()
+    return conditional_body(request, body, tag_of(body), _MEDIA_TYPES[format])

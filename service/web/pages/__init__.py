@@ -1,0 +1,11 @@
+"""The dashboard's pages, a module for each entry of its menu."""
+
+from fastapi import APIRouter
+
+from service.web.pages import entrance, overview
+
+router = APIRouter(include_in_schema=False)
+"""All of them; none is part of the API, so none is in its OpenAPI document."""
+
+for page in (overview, entrance):
+    router.include_router(page.router)

@@ -1,0 +1,35 @@
+"""What a browser is shown where a program would be sent a problem document."""
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from service.http.negotiation import negotiated
+from service.schemas.problems import Problem
+from service.web.rendering import page
+
+# Below these are no pages, whatever the client accepts.
+_PROGRAMS = ("/v1/", "/static/", "/figures/", "/metrics", "/healthz", "/readyz", "/openapi.json")
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person's browser asks for one of the dashboard's pages."""
+    accept = request.headers.get("accept", "")
+    return (
+        request.method in ("GET", "HEAD")
+        and not request.url.path.startswith(_PROGRAMS)
+        and "text/html" in accept
+        and negotiated(accept + ", application/json;q=0.01", ("text/html", "application/json")) == "text/html"
+    )
+
+
+def refusal_page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Response:
+    """The problem in words; who needs a key is led to the page that asks for it, and from there back."""
+    if problem.status == 401:
+        asked_for = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/login?{urlencode({'next': asked_for})}", status_code=303)
+    answer = page(request, "problem.html", status=problem.status, problem=problem)
+    answer.headers.update(headers)
+    return answer
