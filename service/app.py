@@ -14,6 +14,7 @@ from starlette.types import Scope
 from service.dependencies import Resources
 from service.http.body_limit import BodyLimit
 from service.http.handlers import install_handlers
+from service.http.head import HeadAsGet
 from service.observation.metrics import Metrics
 from service.observation.requests import SeenRequests, log_request
 from service.rendered import RenderedAnswers
@@ -129,6 +130,7 @@ def _stand_in_front(app: FastAPI, resources: Resources) -> None:
     def limit_bytes(scope: Scope) -> int:
         return resources.settings.max_upload_bytes if datasets.is_upload(scope) else BODY_LIMIT_BYTES
 
+    app.add_middleware(HeadAsGet)
     app.add_middleware(BodyLimit, limit_bytes=limit_bytes)
     app.add_middleware(Gate, callers=resources.callers)
     app.add_middleware(SecurityHeaders)

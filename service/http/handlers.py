@@ -11,6 +11,7 @@ from starlette.routing import compile_path
 
 from ldnas.errors import LdnasError
 from service.errors import NoKeyError, ScopeMissingError, ServiceError, WrongKeyError, internal_problem, problem_of
+from service.http.head import offers_head
 from service.http.problems import ProblemResponse, problem
 from service.http.validation import validation_problem
 from service.schemas.problems import Problem
@@ -91,6 +92,8 @@ def _allowed_methods(request: Request) -> str:
         if compile_path(template)[0].match(request.url.path)
         for method in operations
     }
+    if "GET" in methods and offers_head(request.url.path):
+        methods.add("HEAD")
     return ", ".join(sorted(methods))
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -13,6 +14,7 @@ import pytest
 
 from tests.deployment.compose import COMPOSE_FILE, ROOT, load
 from tests.deployment.lint import problems
+from worker.settings import Settings
 
 Edit = Callable[[dict[str, Any]], None]
 
@@ -191,3 +193,53 @@ def test_the_images_carry_the_version_of_this_program(compose: dict[str, Any]) -
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"].partition(".dev")[0]
     ours = {service["image"] for service in compose["services"].values() if "build" in service}
     assert ours == {f"ldnas-api:{version}", f"ldnas-worker:{version}"}
+
+
+FIXED = {
+    "LDNAS_HOME": "a volume is mounted there",
+    "LDNAS_ARTIFACT_URL": "it lies in that volume",
+    "LDNAS_DATASET_ROOTS": "a volume is mounted there; LDNAS_DATASETS says which",
+    "LDNAS_DATABASE_URL": "a service of the file",
+    "LDNAS_DATABASE_PASSWORD_FILE": "a secret of the file",
+    "LDNAS_ADMIN_KEY_FILE": "a secret of the file, for migrate alone",
+    "LDNAS_BROKER_URL": "a service of the file",
+    "LDNAS_HOST": "within the container every address; outside loopback alone",
+    "LDNAS_DEVICE": "the profile says it",
+    "LDNAS_HEARTBEAT_FILE": "the health check reads it",
+    "LDNAS_SHUTDOWN_SECONDS": "stop_grace_period has to be longer",
+    "LDNAS_URL": "for the client, which runs elsewhere",
+    "LDNAS_API_KEY": "for the client, which runs elsewhere",
+}
+"""The settings that whoever runs the file cannot give, and why."""
+
+
+def documented_settings() -> set[str]:
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Settings")[2].partition("\n## ")[0]
+    return set(re.findall(r"`(LDNAS_[A-Z_]+)`", table))
+
+
+def test_every_documented_setting_can_be_given_or_is_fixed_for_a_reason() -> None:
+    passed_on = set(re.findall(r"\$\{(LDNAS_[A-Z_]+):-", COMPOSE_FILE.read_text(encoding="utf-8")))
+    passed_on -= {"LDNAS_DATASETS"}  # no setting, but the folder behind one
+    assert passed_on.isdisjoint(FIXED)
+    assert passed_on | set(FIXED) == documented_settings()
+
+
+def test_what_is_given_reaches_every_process_of_ours_and_what_is_not_leaves_the_defaults() -> None:
+    given = {"LDNAS_REMOTE_HOSTS": "data.example.org,*.hooks.example.org", "LDNAS_MAX_UPLOAD_BYTES": "17"}
+    for environ, hosts, largest in (
+        (given, ("data.example.org", "*.hooks.example.org"), 17),
+        ({}, Settings.remote_hosts, Settings.max_upload_bytes),
+    ):
+        services = load(environ)["services"]
+        ours = [service["environment"] for service in services.values() if "build" in service]
+        assert len(ours) == 5
+        for environment in ours:
+            read = {key: value for key, value in environment.items() if not key.endswith("_FILE")}
+            settings = Settings.from_environment(read)
+            assert (settings.remote_hosts, settings.max_upload_bytes) == (hosts, largest)
+
+
+def test_another_port_of_the_host_can_be_published() -> None:
+    assert load()["services"]["api"]["ports"] == ["127.0.0.1:8000:8000"]
+    assert load({"LDNAS_PORT": "8100"})["services"]["api"]["ports"] == ["127.0.0.1:8100:8000"]

@@ -17,11 +17,11 @@ def problem_of(answer: httpx.Response) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/v1/tasks", "GET, POST"),
-        ("DELETE", "/v1/recommendations", "GET, POST"),
-        ("PATCH", f"/v1/tasks/{'0' * 32}", "DELETE, GET"),
+        ("PUT", "/v1/tasks", "GET, HEAD, POST"),
+        ("DELETE", "/v1/recommendations", "GET, HEAD, POST"),
+        ("PATCH", f"/v1/tasks/{'0' * 32}", "DELETE, GET, HEAD"),
         ("GET", f"/v1/recommendations/{'0' * 32}/cancel", "POST"),
-        ("POST", "/healthz", "GET"),
+        ("POST", "/healthz", "GET, HEAD"),
     ],
 )
 def test_another_method_is_405_with_every_method_that_is_allowed(
