@@ -8,8 +8,19 @@ import sys
 
 import typer
 
-from service.client_errors import ClientError
-from service.commands import architecture, dataset, distances, doctor, key, processes, recommend, registry, task
+from service.client.errors import ClientError
+from service.commands import (
+    architecture,
+    dataset,
+    distances,
+    doctor,
+    key,
+    predict,
+    processes,
+    recommend,
+    registry,
+    task,
+)
 from service.processes.errors import ProcessError
 from service.security.errors import KeySetupError
 from worker.errors import WorkerError
@@ -28,6 +39,7 @@ app.add_typer(dataset.app, name="dataset")
 app.command()(recommend.recommend)
 app.add_typer(distances.app, name="distances")
 app.add_typer(architecture.app, name="architecture")
+app.command()(predict.predict)
 app.add_typer(key.app, name="key")
 app.add_typer(registry.app, name="registry")
 app.command()(doctor.doctor)
@@ -47,6 +59,9 @@ EXTRA_OF_PACKAGE = {
     "celery": "dispatcher",
     "kombu": "dispatcher",
     "torch": "worker",
+    "PIL": "predict",
+    "numpy": "predict",
+    "onnxruntime": "predict",
 }
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service.client_architectures import FILES
+from service.client.architectures import FILES
 from service.commands import options
 
 app = typer.Typer(

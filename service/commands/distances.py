@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from service.client_errors import JobCancelledError, JobFailedError
+from service.client.errors import JobCancelledError, JobFailedError
 from service.commands import options
 
 app = typer.Typer(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from service.client import Client
-from service.client_errors import RequestRefusedError, UnknownTaskError
+from service.client.errors import RequestRefusedError, UnknownTaskError
 from service.commands import options
 
 app = typer.Typer(no_args_is_help=True, help="Add, list, show and remove the tasks that the service knows.")

@@ -5,10 +5,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from service.client_errors import ClientError
+from service.client.errors import ClientError
+from service.client.events import Event
+from service.client.submission import Submission
 from service.demo.story import JobStory
-from service.event_stream import Event
-from service.submission import Submission
 
 # The events tell what happens; the polls only how far it is.
 POLL_SECONDS = 1.0

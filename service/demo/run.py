@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.text import Text
 
 from service.client import Client
-from service.client_errors import ClientError
+from service.client.errors import ClientError
+from service.client.submission import Submission, require_success
 from service.demo.background import service_on
 from service.demo.display import Display, open_display
 from service.demo.following import follow_all
 from service.demo.story import JobStory
 from service.processes.errors import DemoFailedError
 from service.processes.supervisor import log_folder
-from service.submission import Submission, require_success
 from service.terminal.answer import print_answer
 from worker.settings import Settings
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.event_stream import ENDED, Event
+from service.client.events import ENDED, Event
 from service.terminal.answer import verdict_sentence
 from service.terminal.formats import genotype_in_short, spread
 

@@ -1,13 +1,27 @@
-"""The progress of one job on standard error: a bar on a terminal, a line for each change elsewhere."""
+"""Progress on standard error: a bar on a terminal; elsewhere a line for each change of a job, and no bars."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 Show = Callable[[Mapping[str, Any]], None]
+Count = Callable[[int, int | None], None]
+"""Takes how much is done, and of how much, or None where that is not known."""
+
+_BAR_WIDTH = 20
 
 
 @contextmanager
@@ -19,7 +33,7 @@ def progress_shown(label: str, console: Console | None = None) -> Iterator[Show]
         return
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=_BAR_WIDTH),
         TaskProgressColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[message]}", markup=False),
@@ -32,6 +46,30 @@ def progress_shown(label: str, console: Console | None = None) -> Iterator[Show]
             completed=progress_fraction(status),
             message=progress_message(status),
         )
+
+
+def bytes_shown(label: str, console: Console | None = None) -> AbstractContextManager[Count]:
+    """While open, takes how many bytes have gone over the line, and shows them on a terminal."""
+    return _counted(label, DownloadColumn(), console)
+
+
+def count_shown(label: str, console: Console | None = None) -> AbstractContextManager[Count]:
+    """While open, takes how many things are done, and shows them on a terminal."""
+    return _counted(label, MofNCompleteColumn(), console)
+
+
+@contextmanager
+def _counted(label: str, figures: ProgressColumn, console: Console | None) -> Iterator[Count]:
+    console = console or Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=_BAR_WIDTH),
+        figures,
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        row = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(row, completed=done, total=total)
 
 
 def _line_writer(label: str, console: Console) -> Show:

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from service import cli, submission
-from service.client import Client
-from service.client_architectures import FILES
+from service import cli
+from service.client import Client, submission
+from service.client.architectures import FILES
 from service.commands import options
 
 Run = Callable[..., Result]

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from service import cli, submission
-from service.client import Client
-from service.client_errors import UnknownTaskError
+from service import cli
+from service.client import Client, submission
+from service.client.errors import UnknownTaskError
 from service.commands import options
 from service.processes.errors import HomeInUseError
 

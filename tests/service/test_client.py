@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from service import client_connection as connection_module
-from service import submission as submission_module
 from service.client import Client
-from service.client_errors import (
+from service.client import connection as connection_module
+from service.client import submission as submission_module
+from service.client.errors import (
     JobCancelledError,
     JobFailedError,
     KeyRefusedError,
@@ -24,7 +24,7 @@ from service.client_errors import (
     UnreachableError,
     WaitTimeoutError,
 )
-from service.event_stream import Event, parse_events
+from service.client.events import Event, parse_events
 from worker.registry.session import Engine, unit_of_work
 
 LABELS = {"groups": [[1, 3, 5, 7, 9]], "rest": True}
@@ -212,7 +212,7 @@ def throttling(pauses: list[str]) -> tuple[Client, list[httpx.Request]]:
 
 def test_a_poll_comes_back_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr("service.client_connection.time.sleep", slept.append)
+    monkeypatch.setattr("service.client.connection.time.sleep", slept.append)
     client, seen = throttling(["3", "1"])
     assert list(client.tasks()) == []
     assert (len(seen), slept) == (3, [3.0, 1.0])

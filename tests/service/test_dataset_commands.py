@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from service import cli
 from service.client import Client
-from service.client_errors import RequestRefusedError
+from service.client.errors import RequestRefusedError
 from service.commands import options
 
 Run = Callable[..., Result]

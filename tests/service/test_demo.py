@@ -12,18 +12,17 @@ from typing import Any
 import httpx
 import pytest
 
-from service import submission
-from service.client import Client
-from service.client_architectures import FILES
-from service.client_errors import JobFailedError, UnreachableError
+from service.client import Client, submission
+from service.client.architectures import FILES
+from service.client.errors import JobFailedError, UnreachableError
+from service.client.events import Event
+from service.client.submission import Submission
 from service.demo import background, following
 from service.demo import run as demo
 from service.demo.following import follow_all
 from service.demo.story import JobStory
-from service.event_stream import Event
 from service.processes.errors import DemoFailedError
 from service.processes.home_lock import home_locked
-from service.submission import Submission
 from worker.artifacts import ArtifactStore
 from worker.registry.models import Job
 from worker.registry.registry import Registry

@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 from rich.spinner import Spinner
 
+from service.client.events import Event
 from service.demo.display import LineDisplay, LiveDisplay, open_display, section
 from service.demo.story import JobStory
-from service.event_stream import Event
 from service.terminal.answer import print_answer, verdict_sentence
 from service.terminal.formats import genotype_in_short
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
-from service.client_connection import REQUEST_SECONDS, Connection, Json, given
+from service.client.connection import REQUEST_SECONDS, Connection, Json, given
 
 # The service decodes every image before it answers.
 CHECK_SECONDS = 3600.0

@@ -6,6 +6,8 @@ ClientError
 │   ├── KeyRefusedError       it asks for a key, or the one that was sent opens nothing (401)
 │   ├── NotAllowedError       the key may not do that (403)
 │   └── TooManyError          the key has as many unfinished recommendations as it may have (429)
+├── DamagedFileError          a file did not arrive as the service has it
+├── UnusableNetworkError      an ONNX file is no network that this release can classify with
 ├── UnknownTaskError          no task has that id or name
 ├── JobFailedError            the job ended in failure; carries its problem document
 ├── JobCancelledError         the job was cancelled before it had a result
@@ -64,6 +66,17 @@ class TooManyError(RequestRefusedError):
     def __init__(self, problem: Mapping[str, Any], status: int, retry_after_seconds: float | None = None) -> None:
         super().__init__(problem, status)
         self.retry_after_seconds = retry_after_seconds
+
+
+class DamagedFileError(ClientError):
+    """A file did not arrive as the service has it: its SHA-256 is another than its `ETag` says."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"{url} did not arrive as the service has it; ask again, and look at what lies between")
+
+
+class UnusableNetworkError(ClientError):
+    """An ONNX file is no network that this release can classify with."""
 
 
 class UnknownTaskError(ClientError):

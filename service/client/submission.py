@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from service.client_errors import JobCancelledError, JobFailedError, UnreachableError, WaitTimeoutError
-from service.event_stream import ENDED, Event
+from service.client.errors import JobCancelledError, JobFailedError, UnreachableError, WaitTimeoutError
+from service.client.events import ENDED, Event
 
 POLL_SECONDS = 0.5
 # A service that restarts is away for a few seconds; waiting survives that.

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from service.client_architectures import ArchitectureCalls
-from service.client_connection import Json, given, reference
-from service.client_datasets import DatasetCalls
-from service.event_stream import Event
-from service.submission import Submission, SubmissionGroup
+from service.client.architectures import ArchitectureCalls
+from service.client.connection import Json, given, reference
+from service.client.datasets import DatasetCalls
+from service.client.events import Event
+from service.client.submission import Submission, SubmissionGroup
 
 
 class Client(ArchitectureCalls, DatasetCalls):

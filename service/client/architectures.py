@@ -1,11 +1,15 @@
 """What the client can do with finished architectures."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from service.client_connection import Connection, Json, reference
-from service.submission import Submission
+from service.client.cache import FileCache
+from service.client.connection import Json, reference
+from service.client.files import FileCalls, OnBytes
+from service.client.submission import Submission
 
 FILES = {
     "code": "network.py",
@@ -17,7 +21,7 @@ FILES = {
 """The files of an architecture: the last part of the path in the API → what it is called on disk."""
 
 
-class ArchitectureCalls(Connection):
+class ArchitectureCalls(FileCalls):
     """The calls under `/v1/architectures`."""
 
     def architectures(self) -> Iterator[Json]:
@@ -26,20 +30,34 @@ class ArchitectureCalls(Connection):
 
     def architecture(self, architecture_id: str) -> Json:
         """One architecture: its cell, its skeleton, what it scored, and the paths of its files."""
-        return self.get(f"/v1/architectures/{architecture_id}")
+        return self.get(_path(architecture_id))
 
     def architecture_code(self, architecture_id: str) -> str:
         """The network as one Python file that needs only torch and Pillow."""
-        return self.request("GET", f"/v1/architectures/{architecture_id}/code").text
+        return self.fetch(_path(architecture_id, "code")).decode()
 
     def architecture_weights(self, architecture_id: str) -> bytes:
         """The network's weights, in the safetensors layout."""
-        return self.request("GET", f"/v1/architectures/{architecture_id}/weights").content
+        return self.fetch(_path(architecture_id, "weights"))
 
-    def download(self, architecture_id: str, folder: str | Path) -> dict[str, Path]:
+    def architecture_onnx(self, architecture_id: str, cache: FileCache, on_bytes: OnBytes | None = None) -> Path:
+        """Where the network lies as an ONNX file, downloaded into the cache where that does not have it yet.
+
+        Raises:
+            DamagedFileError: it did not arrive as the service has it.
+            OSError: the cache cannot be written.
+        """
+        return self.fetch_cached(_path(architecture_id, "onnx"), cache, on_bytes)
+
+    def download(
+        self, architecture_id: str, folder: str | Path, on_bytes: Callable[[str, int, int | None], None] | None = None
+    ) -> dict[str, Path]:
         """Write all files of an architecture (`FILES`) to a folder, which is made where it is missing.
 
         Each appears whole or not at all, in place of one that has its name.
+
+        Args:
+            on_bytes: hears the name of the file that is coming, how many bytes are there, and of how many (or None).
 
         Returns:
             Where each lies, by the last part of its path in the API.
@@ -48,7 +66,8 @@ class ArchitectureCalls(Connection):
         folder.mkdir(parents=True, exist_ok=True)
         paths = {}
         for file, name in FILES.items():
-            content = self.request("GET", f"/v1/architectures/{architecture_id}/{file}").content
+            told = None if on_bytes is None else partial(on_bytes, name)
+            content = self.fetch(_path(architecture_id, file), told)
             paths[file] = folder / name
             unfinished = folder / f".{name}.part"
             unfinished.write_bytes(content)
@@ -88,6 +107,10 @@ class ArchitectureCalls(Connection):
             "seed": seed,
             "priority": priority,
         }
-        document = self._post(f"/v1/architectures/{architecture_id}/train", fields, idempotency_key)
+        document = self._post(_path(architecture_id, "train"), fields, idempotency_key)
         path = f"/v1/jobs/{document['job_id']}"
         return Submission(self, document, path, path)
+
+
+def _path(architecture_id: str, *parts: str) -> str:
+    return "/".join(("/v1/architectures", quote(architecture_id, safe=""), *parts))

@@ -8,14 +8,14 @@ from typing import Any, Self
 
 import httpx
 
-from service.client_errors import (
+from service.client.errors import (
     KeyRefusedError,
     NotAllowedError,
     RequestRefusedError,
     TooManyError,
     UnreachableError,
 )
-from service.event_stream import ENDED, Event, parse_events
+from service.client.events import ENDED, Event, parse_events
 
 Json = dict[str, Any]
 

@@ -1,0 +1,52 @@
+"""Classifying many image files, a batch at a time."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from ldnas.data.dataset import Image
+from service.prediction.classifier import Classifier
+from service.prediction.images import BrokenFile, read_image
+
+BATCH_IMAGES = 32
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network sees in one image: its classes with their probabilities in [0, 1], the most probable first."""
+
+    path: Path
+    classes: tuple[tuple[str, float], ...]
+
+
+def classify(classifier: Classifier, paths: Iterable[Path], *, top: int) -> Iterator[Prediction | BrokenFile]:
+    """What is seen in each image, or why it cannot be read, in the order of the paths.
+
+    Args:
+        top: how many classes are told of each image; fewer where the network has fewer.
+
+    Raises:
+        UnusableNetworkError: see `Classifier.probabilities`.
+    """
+    remaining = iter(paths)
+    while batch := list(islice(remaining, BATCH_IMAGES)):
+        # Each is made small as soon as it is read: decoded, a batch of photographs takes gigabytes.
+        read = [_prepared(classifier, path) for path in batch]
+        images = [image for image in read if not isinstance(image, BrokenFile)]
+        rows = iter(classifier.probabilities(images).tolist() if images else [])
+        for path, image in zip(batch, read, strict=True):
+            if isinstance(image, BrokenFile):
+                yield image
+            else:
+                yield Prediction(path, _largest(classifier.class_names, next(rows), top))
+
+
+def _prepared(classifier: Classifier, path: Path) -> Image | BrokenFile:
+    image = read_image(path)
+    return image if isinstance(image, BrokenFile) else classifier.prepared(image)
+
+
+def _largest(names: Sequence[str], probabilities: Sequence[float], top: int) -> tuple[tuple[str, float], ...]:
+    pairs = sorted(zip(names, probabilities, strict=True), key=lambda pair: -pair[1])
+    return tuple(pairs[:top])

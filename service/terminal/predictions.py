@@ -1,0 +1,41 @@
+"""What a network sees in images: a line for each on standard output, and for each that is broken on standard error."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.cells import cell_len
+from rich.console import Console
+
+from service.prediction.classify import Prediction
+from service.prediction.images import BrokenFile
+
+# Names beyond this do not move the column of the others.
+_WIDEST_NAME = 48
+
+
+@contextmanager
+def predictions_shown(files: Sequence[Path], *, quiet: bool) -> Iterator[Callable[[Prediction | BrokenFile], None]]:
+    """While open, takes each outcome as it comes.
+
+    Args:
+        files: all images, for the width of the first column.
+        quiet: whether standard output is left alone.
+    """
+    output, errors = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
+    width = min(_WIDEST_NAME, max(cell_len(str(file)) for file in files))
+
+    def show(outcome: Prediction | BrokenFile) -> None:
+        if isinstance(outcome, BrokenFile):
+            errors.print(f"ldnas: {one_line(outcome.message)}", markup=False, highlight=False)
+        elif not quiet:
+            name = str(outcome.path)
+            told = "   ".join(f"{probability:.3f} {one_line(label)}" for label, probability in outcome.classes)
+            output.print(f"{name}{' ' * (width - cell_len(name))}  {told}", markup=False, highlight=False)
+
+    yield show
+
+
+def one_line(text: str) -> str:
+    """The text without its line ends and what else would steer a terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)
