@@ -66,6 +66,7 @@ def test_in_the_base_installation_every_command_has_its_help(base: Installation,
         ("doctor", "service"),
         ("key list", "service"),
         ("registry export known.ldnas", "service"),
+        ("predict network.onnx image.png", "predict"),
     ],
 )
 def test_a_command_that_needs_an_extra_says_which_in_one_line(
