@@ -117,7 +117,7 @@ def test_head_of_a_file_reads_none_of_it_and_knows_no_ranges(
 
 def test_what_answers_no_get_answers_no_head_and_says_so(http: httpx.Client, ids: dict[str, str]) -> None:
     assert http.head("/v1/nothing").status_code == 404
-    answer = http.head("/login")
+    answer = http.head("/logout")
     assert (answer.status_code, answer.headers["Allow"], answer.content) == (405, "POST", b"")
     assert http.delete("/v1/jobs").headers["Allow"] == "GET, HEAD"
 
