@@ -67,7 +67,7 @@ def run(server: FileServer, pictures: Path, tmp_path: Path, monkeypatch: pytest.
 
 
 def kept(tmp_path: Path) -> list[Path]:
-    return [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    return [path for path in (tmp_path / "cache" / "ldnas").rglob("*") if path.is_file()]
 
 
 def test_a_network_is_downloaded_once_and_then_taken_from_the_cache(
