@@ -61,6 +61,9 @@ function told(message) {
   line.hidden = !message;
 }
 
+// What another script has just changed is to be seen at once.
+document.addEventListener("stale", refresh);
+
 for (const part of document.querySelectorAll("[data-every]")) {
   setInterval(() => document.hidden || refresh(), Number(part.dataset.every));
 }
