@@ -1,6 +1,7 @@
 """Servers that several floors' tests share: one PostgreSQL and one Valkey for the whole run, started when asked for."""
 
 import io
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+# ONNX Runtime looks at it when it is imported, and reports its use to its maker where it is not set.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """`ldnas predict`: the probabilities are torch's, and each file that is broken is told of."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -195,7 +196,9 @@ def test_an_onnx_file_cannot_make_the_runtime_read_another_file(found: Any, tmp_
         open_classifier(folder / "network.onnx")
 
 
-def test_predicting_needs_neither_torch_nor_what_a_service_needs(found: Any, pictures: Path) -> None:
+def test_predicting_needs_neither_torch_nor_what_a_service_needs_and_leaves_nothing_behind(
+    found: Any, pictures: Path, tmp_path: Path
+) -> None:
     code = """
 import sys
 class Blocked:
@@ -214,10 +217,15 @@ main()
 
     def predict(missing: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", code, missing, str(found.file), str(image)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+        kept = ("PATH", "PYTHONPATH", "OMP_NUM_THREADS")
+        environment = {name: os.environ[name] for name in kept if name in os.environ} | {"HOME": str(home)}
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
 
+    home = tmp_path / "home"
+    home.mkdir()
     whole = predict("")
     assert (whole.returncode, whole.stdout.split()[0]) == (0, str(image)), whole.stderr
+    assert list(home.rglob("*")) == []
     without = predict("onnxruntime")
     assert "this needs onnxruntime, which is not installed; pip install 'ldnas[predict]'" in without.stderr
 
