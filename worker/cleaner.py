@@ -29,6 +29,7 @@ class Removed:
     events: int = 0
     jobs: int = 0
     networks: int = 0
+    distances: int = 0
     fisher_summaries: int = 0
     genotypes: int = 0
     artifacts: int = 0
@@ -53,6 +54,7 @@ def clean(
         ("jobs", lambda rows: rows.delete_jobs(old)),
         ("fisher_summaries", lambda rows: rows.delete_summaries(old)),
         ("networks", lambda rows: rows.delete_networks(old)),
+        ("distances", lambda rows: rows.delete_distances(old)),
         ("genotypes", lambda rows: rows.delete_genotypes(old)),
         ("artifacts", lambda rows: rows.delete_artifacts(forgotten)),
     )
@@ -61,7 +63,8 @@ def clean(
             setattr(removed, name, getattr(removed, name) + number)
     with unit_of_work(engine) as registry:
         removed.workers = registry.workers.forget_lost()
-    removed.files = sum(1 for batch in unowned_files(engine, store, grace_seconds) for digest in batch)
+    removed.files = store.sweep()
+    removed.files += sum(1 for batch in unowned_files(engine, store, grace_seconds) for digest in batch)
     return removed
 
 

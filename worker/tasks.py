@@ -8,7 +8,9 @@ import time
 from collections.abc import Sequence
 from enum import Enum, auto
 
+from ldnas.errors import UnreadableDatasetError
 from worker.endings import MAX_RETRY_DELAY_SECONDS, Ending
+from worker.failures import failure_of
 from worker.logs import bind, log_fields
 from worker.registry.errors import DatabaseUnavailableError, FenceLostError
 from worker.registry.job_models import Job
@@ -22,6 +24,8 @@ log = logging.getLogger(__name__)
 
 RUNNER_COMMAND = (sys.executable, "-m", "worker.runner")
 
+_CRASHES = frozenset({signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP})
+"""Signals by which native code ends its own process."""
 
 LEAVING_SECONDS = 2.0
 """How long a runner without a fence may take to leave by itself: mostly it has recorded the end and is tidying up."""
@@ -162,11 +166,25 @@ class _Watch:
                 how = describe_exit(outcome)
                 state = registry.jobs.release_killed(self._job_id, self._fence, how=how)
             log.warning("job %s: its runner was killed (%s); now %s", self._job_id, how, state)
+        elif isinstance(outcome, int) and -outcome in _CRASHES:
+            self._close_after_crash(describe_exit(outcome))
         elif outcome == Ending.SAVED:
             self._release("the runner was asked to end", counts_as_failure=False)
         elif isinstance(outcome, int):
             # After RECORDED, RELEASED and FENCE_LOST the fence does not hold and this changes nothing.
             self._release(f"the runner ended without recording a result: {describe_exit(outcome)}")
+
+    def _close_after_crash(self, how: str) -> None:
+        with unit_of_work(self._engine) as registry:
+            params = registry.jobs.get(self._job_id).params
+            uri = registry.tasks.get(params.get("task_id") or params["target_task_id"]).dataset["uri"]
+            unreadable = UnreadableDatasetError(
+                f"{uri} could not be read: it ended the process that reads it, twice ({how})",
+                field="dataset.uri",
+                origin=uri,
+            )
+            state = registry.jobs.release_crashed(self._job_id, self._fence, how=how, unreadable=failure_of(unreadable))
+        log.warning("job %s: its runner crashed (%s); now %s", self._job_id, how, state)
 
     def _pause(self) -> float:
         return min(MAX_RETRY_DELAY_SECONDS, 2.0**self._failures)

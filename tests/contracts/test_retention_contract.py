@@ -28,6 +28,7 @@ NETWORK = {
     "validation_balanced_accuracy": 0.5,
 }
 SUMMARY = {"data_key": "d", "recipe_digest": "r", "samples": 1}
+DISTANCE = {"data_key": "d", "measure": "log_det", "recipe_digest": "r", "value": 1.0, "signed": 1.0}
 GENOTYPES = [{"digest": digest, "genotype": {}} for digest in ("a", "b")]
 ARCHITECTURE = {
     "name": "a",
@@ -76,7 +77,7 @@ def store(tmp_path: Path) -> ArtifactStore:
 def age(engine: Engine, store: ArtifactStore, days: float) -> None:
     """Makes everything that is there so much older."""
     columns = {"jobs": ("created_at", "started_at", "finished_at"), "job_events": ("created_at",)}
-    columns |= dict.fromkeys(("networks", "genotypes", "fisher_summaries", "artifacts"), ("created_at",))
+    columns |= dict.fromkeys(("networks", "distances", "genotypes", "fisher_summaries", "artifacts"), ("created_at",))
     with engine.begin() as connection:
         for table, names in columns.items():
             changes = ", ".join(f"{name} = {name} - {days * DAY}" for name in names)
@@ -149,6 +150,28 @@ def test_what_no_task_links_goes_with_its_files_and_what_one_links_stays(engine:
         assert registry.results.artifact(digests["loose"]) is None
     assert store.path(digests["linked"]).exists()
     assert not store.path(digests["loose"]).exists()
+
+
+def test_distances_go_with_the_networks_that_they_are_between(engine: Engine, store: ArtifactStore) -> None:
+    """One that is trained again under its key may have other weights, on another machine: it is measured again."""
+    ended = job(engine)
+    sources = ("linked", "loose", "untrained:small_cnn:0")
+    with unit_of_work(engine) as registry:
+        registry.tasks.insert(id="t", name="t", role=TaskRole.BASELINE, job_id=ended, **TASK)
+        for name in ("linked", "loose"):
+            registry.results.keep_network(key=name, weights=put(registry, store, b"w"), **NETWORK)
+        registry.tasks.link_network("t", 0, "linked")
+        rows = [{"source_network": one, "target_network": other} for one in sources for other in ("linked", "loose")]
+        registry.results.keep_distances([{**row, **DISTANCE} for row in rows])
+    age(engine, store, 91)
+    removed = clean(engine, store, 90 * DAY)
+    assert (removed.networks, removed.distances) == (1, 4)
+    with reading(engine) as registry:
+        stay = registry.results.distances(sources, ["linked", "loose"], "log_det", "r")
+    assert [(row.source_network, row.target_network) for row in stay] == [
+        ("linked", "linked"),
+        ("untrained:small_cnn:0", "linked"),
+    ]
 
 
 @pytest.mark.parametrize("use", ["use_network", "keep_network"])

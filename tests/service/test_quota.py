@@ -99,3 +99,18 @@ def test_a_revoked_keys_jobs_go_on(http: httpx.Client, engine: Engine, make_key:
         registry.keys.revoke("write")
     other = {"Authorization": f"Bearer {make_key('read')}"}
     assert http.get(asked.headers["Location"], headers=other).json()["state"] == "queued"
+
+
+def test_who_may_write_cancels_what_another_key_asked_for_and_who_may_read_does_not(
+    http: httpx.Client, engine: Engine, make_key: MakeKey, task_body: dict
+) -> None:
+    theirs = ask(http, task_body, make_key("write", name="theirs")).json()
+    reader, colleague = make_key("read"), make_key("write", name="colleague")
+    ways = (f"/v1/recommendations/{theirs['id']}/cancel", f"/v1/jobs/{theirs['job_id']}/cancel")
+    for path in ways:
+        assert http.post(path, headers={"Authorization": f"Bearer {reader}"}).status_code == 403
+    with reading(engine) as registry:
+        assert registry.jobs.get(theirs["job_id"]).state == "queued"
+    assert http.post(ways[1], headers={"Authorization": f"Bearer {colleague}"}).status_code == 202
+    with reading(engine) as registry:
+        assert registry.jobs.get(theirs["job_id"]).state == "cancelled"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
 
 from worker.registry.base import DatabaseNow
-from worker.registry.errors import FenceLostError, NotFoundError
-from worker.registry.job_models import Job, JobEvent
-from worker.registry.kills import describe_kill, takes_fewer_images
+from worker.registry.errors import FenceLostError
+from worker.registry.job_models import Job
+from worker.registry.kills import READS_IMAGES, crashed_again, describe_kill, takes_fewer_images
+from worker.registry.moves import JobMoves, held
 from worker.registry.states import JobState
 from worker.registry.tallies import Happening, count
 
@@ -32,11 +32,8 @@ class LeaseStatus:
         return self.now - self.progressed_at
 
 
-class LeasedJobs:
+class LeasedJobs(JobMoves):
     """Claiming, renewing, reporting, ending and releasing jobs."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
 
     def claim(self, job_id: str, *, worker: str, lease_seconds: float) -> Job | None:
         """Take a queued job that is due; None if there is nothing to take (it runs, ended, waits or is gone)."""
@@ -66,7 +63,7 @@ class LeasedJobs:
             FenceLostError: the job is no longer held under this fence.
         """
         columns = (Job.cancel_requested_at, Job.progressed_at, Job.stage, DatabaseNow())
-        return _status(job_id, self._session.execute(select(*columns).where(*_held(job_id, fence))).one_or_none())
+        return _status(job_id, self._session.execute(select(*columns).where(*held(job_id, fence))).one_or_none())
 
     def renew(self, job_id: str, fence: int, *, lease_seconds: float) -> LeaseStatus:
         """Extend the lease from now on.
@@ -76,7 +73,7 @@ class LeasedJobs:
         """
         row = self._session.execute(
             update(Job)
-            .where(*_held(job_id, fence))
+            .where(*held(job_id, fence))
             .values(lease_until=DatabaseNow() + lease_seconds)
             .returning(Job.cancel_requested_at, Job.progressed_at, Job.stage, DatabaseNow())
         ).one_or_none()
@@ -135,7 +132,7 @@ class LeasedJobs:
         """
         touched = self._session.execute(
             update(Job)
-            .where(*_held(job_id, fence))
+            .where(*held(job_id, fence))
             .values(progress_seq=Job.progress_seq + 1, progressed_at=DatabaseNow(), **values)
             .returning(Job.kind)
         ).one_or_none()
@@ -199,6 +196,24 @@ class LeasedJobs:
             self._tell(job.id, "micro_batch", {"stage": job.stage, "size": job.micro_batch})
         return self._give_up(job, reason=reason, counts_as_failure=not fewer)
 
+    def release_crashed(self, job_id: str, fence: int, *, how: str, unreadable: dict[str, Any]) -> JobState:
+        """Give up a job whose runner crashed outside of Python.
+
+        The second crash in a row while it read its images is the doing of what it read: trying again would not help,
+        and the job fails with `unreadable` as its reason.
+
+        Raises:
+            FenceLostError: the job is no longer held under this fence.
+        """
+        job = self._locked_under(job_id, fence)
+        reason = f"the runner crashed: {how}"
+        again = crashed_again(job)
+        if again and job.stage == READS_IMAGES and job.cancel_requested_at is None:
+            job.error = unreadable
+            self._move(job, JobState.FAILED, reason)
+            return job.state
+        return self._give_up(job, reason=reason, counts_as_failure=True)
+
     def sweep_expired(self, limit: int = 100) -> list[str]:
         """Give up every running job whose lease ran out; their ids. Any number of sweepers may run at once."""
         expired = self._session.scalars(
@@ -212,75 +227,6 @@ class LeasedJobs:
             count(self._session, Happening.LOST_LEASE, job.kind)
             self._give_up(job, reason="lease expired", counts_as_failure=True)
         return [job.id for job in expired]
-
-    def _give_up(self, job: Job, *, reason: str, counts_as_failure: bool, delay_seconds: float = 0.0) -> JobState:
-        if counts_as_failure:
-            job.failures += 1
-            count(self._session, Happening.FAILED_ATTEMPT, job.kind)
-        if job.cancel_requested_at is not None:
-            self._move(job, JobState.CANCELLED, reason)
-        elif counts_as_failure and job.failures >= job.max_attempts:
-            job.error = {
-                "code": "attempts_exhausted",
-                "detail": f"gave up after {job.failures} failed attempts; the last one: {reason}",
-                "field": None,
-                "origin": None,
-            }
-            self._move(job, JobState.FAILED, reason)
-        else:
-            self._queue(job, reason, delay_seconds)
-        return job.state
-
-    def _queue(self, job: Job, reason: str, delay_seconds: float = 0.0) -> None:
-        job.run_after = self._now() + delay_seconds
-        job.published_at = None
-        job.finished_at = None
-        self._move(job, JobState.QUEUED, reason)
-
-    def _move(self, job: Job, state: JobState, reason: str | None = None) -> None:
-        job.state = state
-        job.lease_owner = None
-        job.lease_until = None
-        job.progress_seq += 1
-        if state.ended:
-            job.finished_at = self._now()
-        self._session.flush()
-        self._tell_state(job, reason)
-        if state.ended:
-            count(self._session, Happening.END, job.kind, state.value)
-        if state is JobState.FAILED:
-            count(self._session, Happening.FAILURE, job.kind, str((job.error or {}).get("code", "unknown")))
-
-    def _tell_state(self, job: Job, reason: str | None = None) -> None:
-        data: dict[str, Any] = {"state": job.state.value, "attempt": job.attempt}
-        self._tell(job.id, "state", data if reason is None else {**data, "reason": reason})
-
-    def _tell(self, job_id: str, kind: str, data: dict[str, Any]) -> None:
-        self._session.add(JobEvent(job_id=job_id, kind=kind, data=data))
-        self._session.flush()
-
-    def _now(self) -> float:
-        return self._session.execute(select(DatabaseNow())).scalar_one()
-
-    def _locked(self, job_id: str) -> Job:
-        job = self._session.scalar(
-            select(Job).where(Job.id == job_id).with_for_update(), execution_options={"populate_existing": True}
-        )
-        if job is None:
-            raise NotFoundError("job", job_id)
-        return job
-
-    def _locked_under(self, job_id: str, fence: int) -> Job:
-        job = self._session.scalar(
-            select(Job).where(*_held(job_id, fence)).with_for_update(), execution_options={"populate_existing": True}
-        )
-        if job is None:
-            raise FenceLostError(job_id)
-        return job
-
-
-def _held(job_id: str, fence: int) -> tuple[Any, ...]:
-    return Job.id == job_id, Job.attempt == fence, Job.state == JobState.RUNNING
 
 
 def _status(job_id: str, row: Any) -> LeaseStatus:

@@ -8,7 +8,7 @@ processes may call it at once.
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, func, select
+from sqlalchemy import ColumnElement, delete, exists, func, inspect, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from worker.registry import owners
@@ -17,6 +17,7 @@ from worker.registry.job_models import Job, JobEvent
 from worker.registry.models import (
     ArchitectureRow,
     Artifact,
+    Distance,
     FisherSummary,
     GenotypeRow,
     Network,
@@ -30,6 +31,8 @@ from worker.registry.states import JobState
 _ENDED = tuple(state for state in JobState if state.ended)
 _UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
 BATCH = 200
+UNTRAINED = "untrained:"
+"""How the name of a source begins that is no network of the registry."""
 
 
 class Removable:
@@ -65,6 +68,17 @@ class Removable:
     def delete_networks(self, before: float) -> int:
         """Networks that no task links."""
         return self._delete(Network, Network.key, _wanted(before)[Network])
+
+    def delete_distances(self, before: float) -> int:
+        """Distances from or to networks that are gone; `untrained:…` names no network that could be."""
+        wanted = _wanted(before)[Distance]
+        key = inspect(Distance).primary_key
+        found = self._session.execute(select(*key).where(*wanted).limit(BATCH).with_for_update(skip_locked=True)).all()
+        statement = delete(Distance).where(tuple_(*key).in_([tuple(row) for row in found]), *wanted)
+        result = self._session.execute(
+            statement.returning(Distance.measure), execution_options={"synchronize_session": False}
+        )
+        return len(result.all())
 
     def delete_summaries(self, before: float) -> int:
         """Fisher summaries of networks that no task links."""
@@ -113,6 +127,11 @@ def _wanted(before: float) -> dict[Any, tuple[ColumnElement[bool], ...]]:
         JobEvent: (JobEvent.job_id.in_(select(Job.id).where(*ended)),),
         Job: (*ended, *(~exists().where(table.job_id == Job.id) for table in (Task, Recommendation, ArchitectureRow))),
         Network: (Network.created_at < before, ~exists().where(TaskNetwork.network_key == Network.key)),
+        Distance: (
+            Distance.created_at < before,
+            ~exists().where(Network.key == Distance.target_network)
+            | ~exists().where(Network.key == Distance.source_network) & ~Distance.source_network.startswith(UNTRAINED),
+        ),
         FisherSummary: (
             FisherSummary.created_at < before,
             ~exists().where(TaskNetwork.network_key == FisherSummary.network_key),

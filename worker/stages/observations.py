@@ -17,6 +17,7 @@ from ldnas.networks.classifier import Classifier
 from ldnas.recipe import Recipe
 from ldnas.seeding import derive_seed
 from worker.registry.models import Network
+from worker.registry.removable import UNTRAINED
 from worker.stages.context import JobContext
 from worker.stages.fit import load_task_network
 from worker.stages.resolve import ResolvedTask
@@ -56,7 +57,7 @@ class Observations:
             gather_batch_norm_statistics(network, target.proxy.train, micro_batches=self._context.micro_batches)
             return network
 
-        return self._observation(f"untrained:{target.architecture}:{repetition}", recipe, build)
+        return self._observation(f"{UNTRAINED}{target.architecture}:{repetition}", recipe, build)
 
     def _observation(self, network_key: str, recipe: Recipe, load: Callable[[], Classifier]) -> Observation:
         keys = _Keys.of(network_key, self.data_key, recipe)

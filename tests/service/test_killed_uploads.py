@@ -1,0 +1,117 @@
+"""An API that is killed in the middle of an upload leaves nothing for good, and takes nothing from another upload."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.service.test_datasets import files_of, npz
+from worker.artifacts import ArtifactStore, open_store
+from worker.cleaner import DAY_SECONDS, GRACE_SECONDS, clean, unowned_files
+from worker.incoming import IncomingFile
+from worker.registry.session import Engine, reading
+from worker.settings import Settings
+
+RETENTION = 90 * DAY_SECONDS
+
+# The samples are put in their place after the file and before the transaction is committed.
+DIE_BEFORE_THE_COMMIT = """
+import os, sys
+from service.app import create_app
+from service.uploads import accept_upload
+from worker.artifacts import ArtifactStore
+from worker.settings import Settings
+resources = create_app(Settings.from_environment(os.environ)).state.resources
+ArtifactStore.put = lambda store, content: os.kill(os.getpid(), 9)
+with resources.store.receive() as incoming:
+    incoming.write(sys.stdin.buffer.read())
+    accept_upload(resources, "it", incoming, {})
+"""
+DIE_BEFORE_THE_MOVE = DIE_BEFORE_THE_COMMIT.replace("ArtifactStore.put", "ArtifactStore.keep")
+
+
+def upload_and_die(program: str, settings: Settings) -> None:
+    environment = {**os.environ, "LDNAS_HOME": str(settings.home)}
+    ended = subprocess.run([sys.executable, "-c", program], input=npz(), env=environment, check=False, timeout=120)
+    assert ended.returncode == -9
+
+
+def stored(settings: Settings) -> list[Path]:
+    return files_of(Path(settings.artifact_url))
+
+
+def age(path: Path) -> None:
+    moment = path.stat().st_mtime - 1.1 * DAY_SECONDS
+    os.utime(path, (moment, moment))
+
+
+def test_a_file_whose_api_was_killed_before_its_row_was_committed_goes_after_a_day(
+    engine: Engine, settings: Settings
+) -> None:
+    upload_and_die(DIE_BEFORE_THE_COMMIT, settings)
+    digest = hashlib.sha256(npz()).hexdigest()
+    store = open_store(settings.artifact_url)
+    assert stored(settings) == [store.path(digest)]
+    with reading(engine) as registry:
+        assert registry.datasets.find("it") is None
+        assert registry.results.artifact(digest) is None
+    assert clean(engine, store, RETENTION).files == 0, "so young, its row may still be on its way"
+    age(store.path(digest))
+    assert clean(engine, store, RETENTION).files == 1
+    assert stored(settings) == []
+
+
+def test_the_same_upload_sent_again_takes_over_what_the_killed_one_left(
+    http: httpx.Client, engine: Engine, settings: Settings
+) -> None:
+    upload_and_die(DIE_BEFORE_THE_COMMIT, settings)
+    store = open_store(settings.artifact_url)
+    left = store.path(hashlib.sha256(npz()).hexdigest())
+    age(left)
+    assert http.put("/v1/datasets/it", content=npz()).status_code == 201
+    assert clean(engine, store, RETENTION).files == 0
+    assert store.read(left.name) == npz()
+
+
+def test_the_cleaner_removes_what_a_killed_api_was_receiving_and_nothing_that_another_receives(
+    engine: Engine, settings: Settings
+) -> None:
+    upload_and_die(DIE_BEFORE_THE_MOVE, settings)
+    store = open_store(settings.artifact_url)
+    [half] = stored(settings)
+    with store.receive() as alive:
+        alive.write(b"half of it")
+        alive.flush()
+        age(alive.path)
+        assert clean(engine, store, RETENTION).files == 1
+        assert (half.exists(), alive.path.exists()) == (False, True)
+
+
+def test_an_upload_that_the_cleaner_meets_on_its_way_is_stored_whole(
+    http: httpx.Client, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(settings.artifact_url)
+    flush, keep = IncomingFile.flush, ArtifactStore.keep
+    met: list[str] = []
+
+    def meet_what_is_received(incoming: IncomingFile) -> None:
+        flush(incoming)
+        age(incoming.path)
+        assert clean(engine, store, RETENTION).files == 0
+        met.append("received")
+
+    def meet_what_has_no_row_yet(store: ArtifactStore, incoming: IncomingFile) -> str:
+        digest = keep(store, incoming)
+        assert not any(unowned_files(engine, store, GRACE_SECONDS))
+        met.append("kept")
+        return digest
+
+    monkeypatch.setattr(IncomingFile, "flush", meet_what_is_received)
+    monkeypatch.setattr(ArtifactStore, "keep", meet_what_has_no_row_yet)
+    assert http.put("/v1/datasets/it", content=npz()).status_code == 201
+    assert store.read(hashlib.sha256(npz()).hexdigest()) == npz()
+    assert met == ["received", "kept"]

@@ -1,0 +1,83 @@
+"""A file that ends the process that reads it fails its job with that reason, and is not tried for ever."""
+
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from worker.registry.models import Job, JobState
+from worker.registry.session import Engine, reading, unit_of_work
+from worker.tasks import run_job
+
+CRASHING = [sys.executable, str(Path(__file__).parent / "crashing_runner.py")]
+UNREADABLE = {"code": "unreadable_dataset", "detail": "it ended its reader", "field": "dataset.uri", "origin": "x"}
+
+
+@pytest.fixture
+def attempt(engine: Engine, claim, add_task):
+    """Plays an attempt that reaches a stage and ends in a way, on one job; gives the job as it is then."""
+    job_id = add_task("it")
+
+    def play(stage: str, end: str = "crash", *, cancelled: bool = False) -> Job:
+        fence = claim(job_id).attempt
+        with unit_of_work(engine) as registry:
+            registry.jobs.progress(job_id, fence, stage=stage, fraction=None, message="")
+            if cancelled:
+                registry.jobs.request_cancel(job_id)
+            if end == "crash":
+                registry.jobs.release_crashed(job_id, fence, how="signal SIGSEGV", unreadable=UNREADABLE)
+            else:
+                registry.jobs.release_killed(job_id, fence, how="signal SIGKILL")
+        with reading(engine) as registry:
+            return registry.jobs.get(job_id)
+
+    return play
+
+
+def test_a_parquet_file_that_ends_its_reader_is_tried_twice_and_named(engine, settings, add_task) -> None:
+    file = settings.dataset_roots[0] / "hostile.parquet"
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"PAR1")
+    job_id = add_task("hostile", dataset={"uri": file.as_uri()})
+    ends = []
+    for _ in range(2):
+        run_job(settings, engine, job_id, threading.Event(), runner_command=CRASHING)
+        with reading(engine) as registry:
+            job, told = registry.jobs.get(job_id), registry.jobs.events_after(job_id)[-1].data
+        ends.append((told["state"], told["reason"]))
+    crash = "the runner crashed: signal SIGABRT"
+    assert ends == [("queued", crash), ("failed", crash)]
+    assert job.error == {
+        "code": "unreadable_dataset",
+        "detail": f"{file.as_uri()} could not be read: it ended the process that reads it, twice (signal SIGABRT)",
+        "field": "dataset.uri",
+        "origin": file.as_uri(),
+    }
+
+
+def test_a_crash_after_the_images_were_read_is_not_their_doing(attempt) -> None:
+    for number in (1, 2, 3):
+        job = attempt("train")
+        assert job.failures == number
+    assert (job.state, job.error["code"]) == (JobState.FAILED, "attempts_exhausted")
+    assert job.error["detail"].endswith("the runner crashed: signal SIGSEGV")
+
+
+def test_only_crashes_in_a_row_count(attempt) -> None:
+    attempt("resolve")
+    assert attempt("resolve", "kill").state is JobState.QUEUED
+    assert attempt("resolve").error["code"] == "attempts_exhausted"
+
+
+def test_a_job_that_was_to_be_cancelled_is_cancelled_though_its_reader_crashed(attempt) -> None:
+    attempt("resolve")
+    job = attempt("resolve", cancelled=True)
+    assert (job.state, job.error) == (JobState.CANCELLED, None)
+
+
+def test_while_images_are_read_fewer_at_a_time_would_help_nobody(attempt) -> None:
+    for number in (1, 2, 3):
+        job = attempt("resolve", "kill")
+        assert (job.failures, job.micro_batch) == (number, None)
+    assert (job.state, job.error["code"]) == (JobState.FAILED, "attempts_exhausted")

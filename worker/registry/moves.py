@@ -1,0 +1,89 @@
+"""How a job's row goes from one state to the next: each move with its event, its tally, and nothing of a lease left."""
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from worker.registry.base import DatabaseNow
+from worker.registry.errors import FenceLostError, NotFoundError
+from worker.registry.job_models import Job, JobEvent
+from worker.registry.states import JobState
+from worker.registry.tallies import Happening, count
+
+
+class JobMoves:
+    """What every way to change a job's state is made of; the job's row is locked first."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def _give_up(self, job: Job, *, reason: str, counts_as_failure: bool, delay_seconds: float = 0.0) -> JobState:
+        if counts_as_failure:
+            job.failures += 1
+            count(self._session, Happening.FAILED_ATTEMPT, job.kind)
+        if job.cancel_requested_at is not None:
+            self._move(job, JobState.CANCELLED, reason)
+        elif counts_as_failure and job.failures >= job.max_attempts:
+            job.error = {
+                "code": "attempts_exhausted",
+                "detail": f"gave up after {job.failures} failed attempts; the last one: {reason}",
+                "field": None,
+                "origin": None,
+            }
+            self._move(job, JobState.FAILED, reason)
+        else:
+            self._queue(job, reason, delay_seconds)
+        return job.state
+
+    def _queue(self, job: Job, reason: str, delay_seconds: float = 0.0) -> None:
+        job.run_after = self._now() + delay_seconds
+        job.published_at = None
+        job.finished_at = None
+        self._move(job, JobState.QUEUED, reason)
+
+    def _move(self, job: Job, state: JobState, reason: str | None = None) -> None:
+        job.state = state
+        job.lease_owner = None
+        job.lease_until = None
+        job.progress_seq += 1
+        if state.ended:
+            job.finished_at = self._now()
+        self._session.flush()
+        self._tell_state(job, reason)
+        if state.ended:
+            count(self._session, Happening.END, job.kind, state.value)
+        if state is JobState.FAILED:
+            count(self._session, Happening.FAILURE, job.kind, str((job.error or {}).get("code", "unknown")))
+
+    def _tell_state(self, job: Job, reason: str | None = None) -> None:
+        data: dict[str, Any] = {"state": job.state.value, "attempt": job.attempt}
+        self._tell(job.id, "state", data if reason is None else {**data, "reason": reason})
+
+    def _tell(self, job_id: str, kind: str, data: dict[str, Any]) -> None:
+        self._session.add(JobEvent(job_id=job_id, kind=kind, data=data))
+        self._session.flush()
+
+    def _now(self) -> float:
+        return self._session.execute(select(DatabaseNow())).scalar_one()
+
+    def _locked(self, job_id: str) -> Job:
+        job = self._session.scalar(
+            select(Job).where(Job.id == job_id).with_for_update(), execution_options={"populate_existing": True}
+        )
+        if job is None:
+            raise NotFoundError("job", job_id)
+        return job
+
+    def _locked_under(self, job_id: str, fence: int) -> Job:
+        job = self._session.scalar(
+            select(Job).where(*held(job_id, fence)).with_for_update(), execution_options={"populate_existing": True}
+        )
+        if job is None:
+            raise FenceLostError(job_id)
+        return job
+
+
+def held(job_id: str, fence: int) -> tuple[Any, ...]:
+    """The conditions under which an attempt still holds its job."""
+    return Job.id == job_id, Job.attempt == fence, Job.state == JobState.RUNNING
