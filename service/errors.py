@@ -9,6 +9,7 @@ ServiceError
 ├── MatrixTooLargeError        the matrix of all tasks has too many cells for one answer
 ├── NotMeasuredError           the distance between two tasks was not measured
 ├── NotEvaluatedError          a recommendation's network has not seen the test images
+├── NoErrorSheetError          no picture of a network's errors was kept
 ├── DeletedResourceError       an idempotency key belongs to a resource that was deleted since
 ├── MissingArtifactError       a row owns a file that is no longer in the store
 ├── InvalidNameError           a dataset cannot be called so
@@ -80,6 +81,10 @@ class NotMeasuredError(ServiceError):
 
 class NotEvaluatedError(ServiceError):
     """A recommendation's network has not seen the test images."""
+
+
+class NoErrorSheetError(ServiceError):
+    """No picture of a network's errors was kept."""
 
 
 class DeletedResourceError(ServiceError):
@@ -212,6 +217,7 @@ KINDS: dict[type[Exception], Kind] = {
     MatrixTooLargeError: Kind(422, "The matrix is too large for one answer"),
     NotMeasuredError: Kind(404, "The distance was not measured"),
     NotEvaluatedError: Kind(404, "The network was not evaluated"),
+    NoErrorSheetError: Kind(404, "There is no picture of errors"),
     DeletedResourceError: Kind(409, "What this idempotency key made was deleted"),
     MissingArtifactError: Kind(404, "The file is gone"),
     InvalidNameError: Kind(422, "A dataset cannot be called so", field="name"),

@@ -1,6 +1,6 @@
 """`/v1/architectures`: the finished networks, their files, and training them again on other data."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 from starlette.responses import FileResponse
@@ -15,10 +15,10 @@ from service.dependencies import (
     ResourcesDependency,
 )
 from service.documents import architecture_document
-from service.errors import MissingArtifactError
 from service.graph import cell_drawing, cell_graph
 from service.http.accepted import ACCEPTED, point_to
-from service.http.conditional import POLLED, conditional, conditional_body, matches, tag_of
+from service.http.conditional import POLLED, conditional, conditional_body, tag_of
+from service.http.files import file_of, stored_file
 from service.http.negotiation import negotiated
 from service.http.paging import page
 from service.http.problems import described
@@ -33,12 +33,6 @@ MARKDOWN = "text/markdown"
 BINARY = "application/octet-stream"
 JSON = "application/json"
 SVG = "image/svg+xml"
-
-
-def _file_of(media_type: str) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that answers with `_file`."""
-    schema = {"type": "string"} | ({"format": "binary"} if media_type == BINARY else {})
-    return POLLED | {200: POLLED[200] | {"content": {media_type: {"schema": schema}}}}
 
 
 router = APIRouter(prefix="/v1/architectures", tags=["architectures"], responses=described(404, 422, 503))
@@ -62,47 +56,64 @@ def get_architecture(architecture_id: ResourceId, request: Request, resources: R
     "/{architecture_id}/code",
     summary="Standalone PyTorch code",
     response_class=FileResponse,
-    responses=_file_of(PYTHON),
+    responses=file_of(PYTHON, binary=False),
 )
 def get_code(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """One Python file that rebuilds the network, reads its weights and classifies images; needs torch and Pillow."""
-    return _file(resources, request, _row(resources, architecture_id).code, PYTHON, f"{architecture_id}.py")
+    return stored_file(resources.store, request, _row(resources, architecture_id).code, PYTHON, f"{architecture_id}.py")
 
 
 @router.get(
-    "/{architecture_id}/weights", summary="The weights", response_class=FileResponse, responses=_file_of(BINARY)
+    "/{architecture_id}/weights",
+    summary="The weights",
+    response_class=FileResponse,
+    responses=file_of(BINARY, binary=True),
 )
 def get_weights(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """In the safetensors layout; class names and preprocessing are in its metadata."""
-    return _file(resources, request, _row(resources, architecture_id).weights, BINARY, f"{architecture_id}.safetensors")
+    return stored_file(
+        resources.store, request, _row(resources, architecture_id).weights, BINARY, f"{architecture_id}.safetensors"
+    )
 
 
 @router.get(
     "/{architecture_id}/program",
     summary="The network as a PyTorch program",
     response_class=FileResponse,
-    responses=_file_of(BINARY),
+    responses=file_of(BINARY, binary=True),
 )
 def get_program(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """What `torch.export.load` reads: graph and weights without code; class names and preprocessing are in its
     `metadata.json`."""
-    return _file(resources, request, _row(resources, architecture_id).program, BINARY, f"{architecture_id}.pt2")
+    return stored_file(
+        resources.store, request, _row(resources, architecture_id).program, BINARY, f"{architecture_id}.pt2"
+    )
 
 
 @router.get(
-    "/{architecture_id}/onnx", summary="The network as ONNX", response_class=FileResponse, responses=_file_of(BINARY)
+    "/{architecture_id}/onnx",
+    summary="The network as ONNX",
+    response_class=FileResponse,
+    responses=file_of(BINARY, binary=True),
 )
 def get_onnx(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """`images` float32 [batch, 3, S, S] → `logits`; class names and preprocessing are in its metadata."""
-    return _file(resources, request, _row(resources, architecture_id).onnx, BINARY, f"{architecture_id}.onnx")
+    return stored_file(
+        resources.store, request, _row(resources, architecture_id).onnx, BINARY, f"{architecture_id}.onnx"
+    )
 
 
 @router.get(
-    "/{architecture_id}/card", summary="The model card", response_class=FileResponse, responses=_file_of(MARKDOWN)
+    "/{architecture_id}/card",
+    summary="The model card",
+    response_class=FileResponse,
+    responses=file_of(MARKDOWN, binary=False),
 )
 def get_card(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """Data, classes, preprocessing, accuracy with its interval, limits, provenance, and how to use each file."""
-    return _file(resources, request, _row(resources, architecture_id).card, MARKDOWN, f"{architecture_id}.md")
+    return stored_file(
+        resources.store, request, _row(resources, architecture_id).card, MARKDOWN, f"{architecture_id}.md"
+    )
 
 
 @router.get(
@@ -158,14 +169,3 @@ def train_again(
 def _row(resources: Resources, architecture_id: str) -> ArchitectureRow:
     with reading(resources.engine) as registry:
         return registry.architectures.get(architecture_id)
-
-
-def _file(resources: Resources, request: Request, digest: str, media_type: str, filename: str) -> Response:
-    """An artifact; its digest is its tag, and it never changes."""
-    headers = {"ETag": f'"{digest}"', "Cache-Control": "private, max-age=31536000, immutable"}
-    if matches(request.headers.get("if-none-match"), headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    path = resources.store.path(digest)
-    if not path.is_file():
-        raise MissingArtifactError(f"the file {digest} is no longer in the artifact store")
-    return FileResponse(path, media_type=media_type, filename=filename, headers=headers)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.responses import FileResponse
 
 from service.dependencies import (
     After,
@@ -18,10 +19,11 @@ from service.dependencies import (
 )
 from service.documents import recommendation_document, recommendation_summary, task_document
 from service.errors import DeletedResourceError
-from service.evaluation import evaluation_document
+from service.evaluation import error_sheet_digest, evaluation_document
 from service.event_feed import NOTHING_LEFT, LastEventId, feed, refuse_finished_stream
 from service.http.accepted import ACCEPTED, QUOTA, point_to, poll_again
 from service.http.conditional import POLLED, conditional
+from service.http.files import file_of, stored_file
 from service.http.paging import page
 from service.http.problems import described
 from service.intake import accept_recommendation
@@ -32,6 +34,8 @@ from service.schemas.recommendations import PromotionRequest, RecommendationRequ
 from service.schemas.tasks import Task
 from worker.registry.errors import NotFoundError
 from worker.registry.session import reading, unit_of_work
+
+PNG = "image/png"
 
 router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"], responses=described(422, 503))
 
@@ -96,6 +100,22 @@ def get_evaluation(recommendation_id: ResourceId, request: Request, resources: R
     with reading(resources.engine) as registry:
         recommendation = registry.recommendations.get(recommendation_id)
     return conditional(request, evaluation_document(recommendation, resources.store))
+
+
+@router.get(
+    "/{recommendation_id}/errors.png",
+    summary="What the surest errors look like",
+    response_class=FileResponse,
+    responses=file_of(PNG, binary=True) | described(404),
+)
+def get_error_sheet(recommendation_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
+    """Up to 48 of the wrong test images side by side, the surest first; `place` in the evaluation tells which is where.
+
+    Without an error, and where none was kept (by workers before 0.2), it is refused (404, `no_error_sheet`).
+    """
+    with reading(resources.engine) as registry:
+        digest = error_sheet_digest(registry.recommendations.get(recommendation_id))
+    return stored_file(resources.store, request, digest, PNG, f"{recommendation_id}-errors.png")
 
 
 @router.delete(

@@ -21,6 +21,15 @@ class WrongImage(Response):
     true: str
     predicted: str
     probability: float | None = Field(description="of the predicted class")
+    place: int | None = Field(description="in the picture `sheet`, row by row from 0; null where it is not shown there")
+
+
+class ErrorSheet(Response):
+    """A picture of the surest errors, side by side, which was taken when the network saw the test images."""
+
+    path: str = Field(description="of the PNG")
+    images: int = Field(description="shown on it")
+    columns: int = Field(description="images in a row; each is a square")
 
 
 class Evaluation(Response):
@@ -33,3 +42,4 @@ class Evaluation(Response):
     recall: list[ClassRecall] = Field(description="of each class, in their order")
     wrong: int = Field(description="wrong images in all")
     errors: list[WrongImage] = Field(description="the first 1,000 of the wrong images, the surest first")
+    sheet: ErrorSheet | None = Field(description="null where nothing is wrong, or no picture was kept")

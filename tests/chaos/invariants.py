@@ -214,6 +214,8 @@ def owned_digests(session: Session) -> Iterator[str]:
         yield network.weights
         if network.test is not None:
             yield network.test["predictions"]
+            if (sheet := (network.test.get("error_sheet") or {}).get("artifact")) is not None:
+                yield sheet
     for architecture in session.scalars(select(ArchitectureRow)):
         yield from (getattr(architecture, file) for file in FILES)
     yield from session.scalars(select(Task.seen_images).where(Task.seen_images.is_not(None)))

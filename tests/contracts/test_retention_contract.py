@@ -52,11 +52,12 @@ def own_as_task(registry: Any, number: int, job_id: str, one: Callable[[], str])
 
 def own_as_architecture(registry: Any, number: int, job_id: str, one: Callable[[], str]) -> None:
     files = {file: one() for file in FILES}
-    registry.architectures.insert_once(id=f"a{number}", job_id=job_id, **ARCHITECTURE, **files)
+    test = {"error_sheet": {"artifact": one()}}
+    registry.architectures.insert_once(id=f"a{number}", job_id=job_id, **{**ARCHITECTURE, "test": test}, **files)
 
 
 def own_as_recommendation(registry: Any, number: int, job_id: str, one: Callable[[], str]) -> None:
-    document = {"test": {"predictions": one()}}
+    document = {"test": {"predictions": one(), "error_sheet": {"artifact": one()}}}
     registry.recommendations.insert(job_id=job_id, task_id="gone", request={}, document=document)
 
 
@@ -242,7 +243,7 @@ def test_no_artifact_with_an_owner_is_ever_touched(engine: Engine, store: Artifa
                 own(registry, number, done, one)
             if number % 2:
                 registry.tasks.insert(id=f"b{number}", name=f"b{number}", role=TaskRole.BASELINE, job_id=done, **TASK)
-                test = {"predictions": one()}
+                test = {"predictions": one(), "error_sheet": {"artifact": one()}}
                 registry.results.keep_network(key=f"n{number}", weights=one(), test=test, **NETWORK)
                 registry.tasks.link_network(f"b{number}", 0, f"n{number}")
                 diagonal = {"diagonal": {"artifact": one()}}

@@ -37,6 +37,7 @@ ROUTES = {
     "/v1/recommendations/{recommendation_id}/cancel": {"post"},
     "/v1/recommendations/{recommendation_id}/promote": {"post"},
     "/v1/recommendations/{recommendation_id}/evaluation": {"get"},
+    "/v1/recommendations/{recommendation_id}/errors.png": {"get"},
     "/v1/recommendations/{recommendation_id}/events": {"get"},
     "/v1/distances": {"get", "post"},
     "/v1/distances/{source}/{target}": {"get"},

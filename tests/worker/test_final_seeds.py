@@ -1,9 +1,12 @@
 """The final training from several seeds: which network is the result, and what is not done twice."""
 
+import io
 import json
 import statistics
 from typing import Any
 
+import numpy as np
+import PIL.Image
 import pytest
 
 from ldnas.seeding import derive_seed
@@ -85,6 +88,18 @@ def test_three_networks_are_trained_and_scored_once_though_the_attempt_broke_off
     assert test["recall"] == pytest.approx(recall)
     assert all(0.5 <= probability <= 1 for probability in probabilities)
     assert len(probabilities) == test["images"]
+    sheet, wrong = test["error_sheet"], sum(a != b for a, b in zip(labels, predictions, strict=True))
+    shown = sheet["positions"]
+    assert len(shown) == min(48, wrong) > 0
+    assert all(labels[position] != predictions[position] for position in shown)
+    assert probabilities[shown[0]] == max(
+        probabilities[place] for place in range(len(labels)) if labels[place] != predictions[place]
+    )
+    picture = PIL.Image.open(io.BytesIO(open_store(settings.artifact_url).read(sheet["artifact"])))
+    side = task.image_size
+    assert picture.size == (8 * side, -(-len(shown) // 8) * side)
+    first = task.read_test_images().images[shown[0]]
+    assert np.array_equal(np.asarray(picture)[:side, :side], first.permute(1, 2, 0))
     assert set(json.loads(document)["validation"]) == {"accuracy", "balanced_accuracy", "macro_f1"}
     assert trained.warnings[0].startswith("little data")
 

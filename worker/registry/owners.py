@@ -16,6 +16,9 @@ IN_DOCUMENTS: tuple[ColumnElement[str], ...] = (
     Network.test["predictions"].as_string(),
     ArchitectureRow.test["predictions"].as_string(),
     Recommendation.document[("test", "predictions")].as_string(),
+    Network.test[("error_sheet", "artifact")].as_string(),
+    ArchitectureRow.test[("error_sheet", "artifact")].as_string(),
+    Recommendation.document[("test", "error_sheet", "artifact")].as_string(),
     FisherSummary.summary[("diagonal", "artifact")].as_string(),
 )
 """Digests that lie within a JSON column."""

@@ -1,6 +1,5 @@
 """train: the chosen network trained by the final recipe, scored once on test images that nothing before has read."""
 
-import json
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from ldnas.data.task_data import ImageSet, TaskData
 from ldnas.digests import json_digest
 from ldnas.evaluation import Evaluation, evaluate
 from ldnas.final import DataFacts, data_facts, final_config, warnings_of
-from ldnas.intervals import wilson_interval
 from ldnas.objectives import OBJECTIVES, score
 from ldnas.seeding import derive_seed
 from ldnas.space.complexity import multiply_adds, parameters
@@ -25,6 +23,7 @@ from ldnas.train import TrainConfig
 from worker.registry.models import Network
 from worker.stages.context import JobContext
 from worker.stages.fitting import FitPlan, fit_once
+from worker.stages.look import look
 from worker.stages.resolve import ResolvedTask
 
 
@@ -127,7 +126,7 @@ def score_on_test(context: JobContext, task: ResolvedTask, trained: TrainedArchi
         test = finished.row.test
         if test is None:
             images = images or task.read_test_images()
-            test = _look(context, finished, images)
+            test = look(context, finished.network, finished.row.key, images)
         tests[finished.row.key] = test
     accuracies = [test["accuracy"] for test in tests.values()]
     return {
@@ -228,27 +227,3 @@ def _teller(context: JobContext, number: int, seeds: int, *, before: int) -> Cal
         context.progress(share, f"final training{which}, epoch {epoch} of {epochs}")
 
     return on_epoch
-
-
-def _look(context: JobContext, finished: FinishedNetwork, images: ImageSet) -> dict[str, Any]:
-    """The test scores of one network, kept with it."""
-    result = evaluate(finished.network, images, micro_batches=context.micro_batches)
-    predictions = {
-        "labels": images.labels.tolist(),
-        "predictions": result.predictions.tolist(),
-        "probabilities": [round(probability, 6) for probability in result.probabilities.tolist()],
-    }
-    content = json.dumps(predictions).encode()
-    digest = context.store.put(content)
-    test = {
-        "accuracy": result.accuracy,
-        "interval": list(wilson_interval(result.accuracy, len(images))),
-        "balanced_accuracy": result.balanced_accuracy,
-        "macro_f1": result.macro_f1,
-        "recall": list(result.recall),
-        "images": len(images),
-        "predictions": digest,
-    }
-    with context.unit_of_work() as registry:
-        registry.results.keep_artifact(digest, len(content), "application/json")
-        return registry.results.keep_test(finished.row.key, test)
