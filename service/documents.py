@@ -10,8 +10,10 @@ from service.schemas.datasets import Dataset, DatasetSummary
 from service.schemas.jobs import Job, Progress
 from service.schemas.problems import Problem
 from service.schemas.tasks import Digests, SplitSizes, Task, TaskGenotype, TaskNetwork, TaskSummary
+from service.schemas.workers import Gpu, RunningJob, Worker
 from worker.registry import models as rows
 from worker.registry.datasets import SCHEME
+from worker.registry.workers import SeenWorker
 
 
 def job_document(job: rows.Job) -> Job:
@@ -137,6 +139,25 @@ def dataset_document(dataset: rows.Dataset) -> Dataset:
     return Dataset(**_dataset_fields(dataset), classes=dataset.classes)
 
 
+def worker_document(seen: SeenWorker) -> Worker:
+    """A worker with the jobs that it holds."""
+    row = seen.row
+    return Worker(
+        id=row.id,
+        name=row.name,
+        host=row.host,
+        devices=row.devices,
+        slots=len(row.devices),
+        version=row.version,
+        alive=seen.alive,
+        heartbeat_seconds=row.heartbeat_seconds,
+        started_at=row.started_at,
+        seen_at=row.seen_at,
+        gpus=[Gpu(**gpu) for gpu in row.gpus],
+        jobs=[_held(row.name, job) for job in seen.jobs],
+    )
+
+
 def _dataset_fields(dataset: rows.Dataset) -> dict[str, Any]:
     counts = {
         split: None if dataset.classes is None else sum(count[split] for count in dataset.classes)
@@ -180,6 +201,7 @@ def _task_fields(task: rows.Task) -> dict[str, Any]:
         "digests": Digests(
             dataset=task.dataset_digest, mapping=task.mapping_digest, preprocessing=task.preprocessing_digest
         ),
+        "samples": None if task.samples is None else f"/v1/tasks/{task.id}/samples",
         "created_at": task.created_at,
     }
 
@@ -202,3 +224,8 @@ def _progress(job: rows.Job) -> Progress:
 
 def _failure(job: rows.Job) -> Problem | None:
     return None if job.error is None else problem_of_job(job.error)
+
+
+def _held(worker: str, job: rows.Job) -> RunningJob:
+    device = (job.lease_owner or "").removeprefix(f"{worker}:")
+    return RunningJob(id=job.id, kind=job.kind, stage=job.stage, device=device, started_at=job.started_at)

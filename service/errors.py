@@ -13,7 +13,7 @@ ServiceError
 ├── DeletedResourceError       an idempotency key belongs to a resource that was deleted since
 ├── MissingArtifactError       a row owns a file that is no longer in the store
 ├── InvalidNameError           a dataset cannot be called so
-├── NoSamplesError             a dataset has no images to show
+├── NoSamplesError             a dataset or a task has no images to show
 ├── StorageFullError           the artifact store has no room for what is sent
 ├── NotAcceptableError         none of the accepted media types is offered
 ├── NoKeyError                 a key is asked for, and none is shown, or the browser's session is over
@@ -100,7 +100,7 @@ class InvalidNameError(ServiceError):
 
 
 class NoSamplesError(ServiceError):
-    """A dataset has no images to show."""
+    """A dataset or a task has no images to show."""
 
 
 class StorageFullError(ServiceError):
@@ -221,7 +221,7 @@ KINDS: dict[type[Exception], Kind] = {
     DeletedResourceError: Kind(409, "What this idempotency key made was deleted"),
     MissingArtifactError: Kind(404, "The file is gone"),
     InvalidNameError: Kind(422, "A dataset cannot be called so", field="name"),
-    NoSamplesError: Kind(404, "The dataset has no images"),
+    NoSamplesError: Kind(404, "There are no images to show"),
     StorageFullError: Kind(507, "There is no room for the file"),
     NotAcceptableError: Kind(406, "None of the accepted media types is offered"),
     NoKeyError: Kind(401, "A key is needed"),

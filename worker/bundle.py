@@ -110,7 +110,7 @@ def _require_whole(rows: Rows) -> None:
         for name, key in (("tasks", "id"), ("networks", "key"), ("genotypes", "id"), ("artifacts", "digest"))
     )
     named: Mapping[str, tuple[tuple[str, set[Any]], ...]] = {
-        "tasks": (("seen_images", artifacts | {None}),),
+        "tasks": (("seen_images", artifacts | {None}), ("samples", artifacts | {None})),
         "networks": (("weights", artifacts),),
         "task_networks": (("task_id", tasks), ("network_key", networks)),
         "task_genotypes": (("task_id", tasks), ("genotype_id", genotypes)),

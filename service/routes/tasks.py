@@ -1,8 +1,9 @@
 """`/v1/tasks`: the tasks that are known (baselines), and those that were asked about (targets)."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
+from starlette.responses import FileResponse
 
 from service.dependencies import (
     After,
@@ -14,9 +15,9 @@ from service.dependencies import (
     ResourcesDependency,
 )
 from service.documents import task_document, task_summary
-from service.errors import DeletedResourceError
+from service.errors import DeletedResourceError, MissingArtifactError, NoSamplesError
 from service.http.accepted import ACCEPTED, point_to, poll_again
-from service.http.conditional import POLLED, conditional
+from service.http.conditional import POLLED, conditional, matches
 from service.http.paging import page
 from service.http.problems import described
 from service.intake import accept_task
@@ -24,6 +25,9 @@ from service.schemas.base import Page
 from service.schemas.tasks import Task, TaskRequest, TaskSummary
 from worker.registry.errors import NotFoundError
 from worker.registry.session import reading, unit_of_work
+
+PNG = "image/png"
+_BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"], responses=described(422, 503))
 
@@ -66,6 +70,25 @@ def get_task(task_id: ResourceId, request: Request, resources: ResourcesDependen
     return conditional(request, document, headers=poll_again(document))
 
 
+@router.get(
+    "/{task_id}/samples",
+    summary="Some images of each class",
+    response_class=FileResponse,
+    responses=POLLED | {200: POLLED[200] | {"content": {PNG: _BINARY}}} | described(404),
+)
+def get_samples(task_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
+    """A PNG with a row of eight square cells for each of the first 30 classes: its first training images.
+
+    It is as the task's networks see them, no cell larger than 64 pixels. Test images are never shown. A task that was
+    read before pictures were kept has none until a job reads it again.
+    """
+    with reading(resources.engine) as registry:
+        task = registry.tasks.get(task_id)
+    if task.samples is None:
+        raise NoSamplesError(f"no picture of the images of task {task.name!r} was kept")
+    return _picture(resources, request, task.samples)
+
+
 @router.delete("/{task_id}", status_code=204, summary="Delete a task", responses=described(404, 409))
 def delete_task(task_id: ResourceId, resources: ResourcesDependency) -> None:
     """What other tasks share with it stays. One that a job works on is refused: cancel that first.
@@ -74,6 +97,16 @@ def delete_task(task_id: ResourceId, resources: ResourcesDependency) -> None:
     """
     with unit_of_work(resources.engine) as registry:
         registry.tasks.delete(task_id)
+
+
+def _picture(resources: Resources, request: Request, digest: str) -> Response:
+    headers = {"ETag": f'"{digest}"', "Cache-Control": "no-cache"}
+    if matches(request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    path = resources.store.path(digest)
+    if not path.is_file():
+        raise MissingArtifactError(f"the file {digest} is no longer in the artifact store")
+    return FileResponse(path, media_type=PNG, headers=headers)
 
 
 def _document(resources: Resources, task_id: str) -> Task:

@@ -116,6 +116,7 @@ class TaskSummary(Resource):
     class_names: list[str] | None
     counts: SplitSizes
     digests: Digests
+    samples: str | None = Field(description="path of a picture of some training images; null where none was kept")
     created_at: Instant
 
 

@@ -218,7 +218,8 @@ def owned_digests(session: Session) -> Iterator[str]:
                 yield sheet
     for architecture in session.scalars(select(ArchitectureRow)):
         yield from (getattr(architecture, file) for file in FILES)
-    yield from session.scalars(select(Task.seen_images).where(Task.seen_images.is_not(None)))
+    for column in (Task.seen_images, Task.samples):
+        yield from session.scalars(select(column).where(column.is_not(None)))
 
 
 def checkpoint_names(session: Session) -> Iterator[str]:

@@ -137,6 +137,7 @@ def test_what_reading_the_data_told_is_kept(engine: Engine) -> None:
             class_names=("odd", "rest"),
             counts={"train": 10, "validation": 2, "test": 2},
             seen_images="e" * 64,
+            samples="f" * 64,
         )
     with reading(engine) as registry:
         stored = registry.tasks.get(task.id)

@@ -45,9 +45,8 @@ FILES = ("weights", "code", "program", "onnx", "card")
 
 
 def own_as_task(registry: Any, number: int, job_id: str, one: Callable[[], str]) -> None:
-    registry.tasks.insert(
-        id=f"t{number}", name=f"t{number}", role=TaskRole.TARGET, job_id=job_id, seen_images=one(), **TASK
-    )
+    files = {"seen_images": one(), "samples": one()}
+    registry.tasks.insert(id=f"t{number}", name=f"t{number}", role=TaskRole.TARGET, job_id=job_id, **files, **TASK)
 
 
 def own_as_architecture(registry: Any, number: int, job_id: str, one: Callable[[], str]) -> None:

@@ -47,6 +47,7 @@ ROUTES = {
     "/v1/jobs/{job_id}/cancel": {"post"},
     "/v1/jobs/{job_id}/retry": {"post"},
     "/v1/workers": {"get"},
+    "/v1/tasks/{task_id}/samples": {"get"},
     "/v1/architectures": {"get"},
     "/v1/architectures/{architecture_id}": {"get"},
     "/v1/architectures/{architecture_id}/code": {"get"},

@@ -6,8 +6,10 @@ import httpx
 import pytest
 
 from ldnas.space.genotype import EDGES, Genotype
+from worker.artifacts import open_store
 from worker.registry.models import JobKind, JobState
 from worker.registry.session import Engine, reading, unit_of_work
+from worker.settings import Settings
 
 
 def genotype_json(primitive: str) -> dict[str, Any]:
@@ -118,3 +120,21 @@ def test_an_unchanged_task_costs_a_304(http: httpx.Client, task_body: dict, engi
     assert (unchanged.status_code, unchanged.content, unchanged.headers["ETag"]) == (304, b"", tag)
     run_to_the_end(engine, task["job_id"])
     assert http.get(path, headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_the_picture_of_a_tasks_images_is_sent_once_it_is_there(
+    http: httpx.Client, task_body: dict, engine: Engine, settings: Settings
+) -> None:
+    task = http.post("/v1/tasks", json=task_body).json()
+    address = f"/v1/tasks/{task['id']}/samples"
+    none_yet = http.get(address)
+    assert (none_yet.status_code, none_yet.json()["code"], task["samples"]) == (404, "no_samples", None)
+    digest = open_store(settings.artifact_url).put(b"a picture")
+    with unit_of_work(engine) as registry:
+        registry.tasks.get(task["id"]).samples = digest
+    assert http.get(f"/v1/tasks/{task['id']}").json()["samples"] == address
+    answer = http.get(address)
+    assert (answer.content, answer.headers["Content-Type"]) == (b"a picture", "image/png")
+    assert http.get(address, headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+    open_store(settings.artifact_url).drop(digest)
+    assert http.get(address).json()["code"] == "missing_artifact"

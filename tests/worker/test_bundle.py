@@ -105,6 +105,19 @@ def test_what_is_exported_and_imported_is_known_as_it_was(engine, store, there, 
     assert there[1].read(network.weights) == f"weights of {first.task.name}".encode()
 
 
+def test_a_bundle_carries_no_image(engine, store, there, tmp_path) -> None:
+    add_baseline(engine, store, "odd")
+    picture = store.put(b"a picture")
+    with unit_of_work(engine) as registry:
+        registry.results.keep_artifact(picture, 9, "image/png")
+        registry.tasks.get("id-odd").samples = picture
+    write_bundle(engine, store, tmp_path / "known.ldnas")
+    read_bundle(*there, tmp_path / "known.ldnas")
+    assert not there[1].path(picture).exists()
+    with reading(there[0]) as registry:
+        assert registry.tasks.get("id-odd").samples is None
+
+
 def test_what_is_unfinished_or_no_baseline_stays(engine, store, there, tmp_path) -> None:
     odd, unfinished = add_baseline(engine, store, "odd"), add_baseline(engine, store, "even", finished=False)
     add_distance(engine, odd, unfinished)

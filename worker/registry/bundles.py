@@ -70,6 +70,7 @@ class Bundles:
         rows = {name: self._rows(select(table).where(wanted[table])) for name, table in TABLES.items()}
         for task in rows["tasks"]:
             del task["job_id"]
+            task["samples"] = None  # a bundle goes to others, and images stay where their owner put them
         for network in rows["networks"]:
             network["test"] = None  # a look at test images belongs to the answer that it was made for
         return rows

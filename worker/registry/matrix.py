@@ -67,7 +67,16 @@ def measured_distances(
 
     Recipes of several architectures may stand together: a task's networks have one, so no pair mixes them.
     """
-    statement = _pairs(
+    statement = _values(measure, recipe_digests)
+    if source_task_id is not None:
+        statement = statement.where(_SOURCES.c.task_id == source_task_id)
+    if target_task_id is not None:
+        statement = statement.where(_TARGETS.c.task_id == target_task_id)
+    return _entries(session, statement)
+
+
+def _values(measure: str, recipe_digests: Collection[str]) -> Select[*tuple[Any, ...]]:
+    return _pairs(
         _SOURCES.c.task_id,
         _TARGETS.c.task_id,
         _SOURCES.c.repetition,
@@ -75,16 +84,23 @@ def measured_distances(
         measure=measure,
         recipes=recipe_digests,
     )
-    if source_task_id is not None:
-        statement = statement.where(_SOURCES.c.task_id == source_task_id)
-    if target_task_id is not None:
-        statement = statement.where(_TARGETS.c.task_id == target_task_id)
+
+
+def _entries(session: Session, statement: Select[*tuple[Any, ...]]) -> list[MatrixEntry]:
     values: dict[tuple[str, str], dict[int, float]] = {}
     for source_id, target_id, repetition, value in chain.from_iterable(
         session.execute(statement).partitions(_ROWS_AT_ONCE)
     ):
         values.setdefault((source_id, target_id), {})[repetition] = value
     return [MatrixEntry(*pair, *spread([*measured.values()]), len(measured)) for pair, measured in values.items()]
+
+
+def distances_among(
+    session: Session, measure: str, recipe_digests: Collection[str], task_ids: Collection[str]
+) -> list[MatrixEntry]:
+    """Every measured pair of which both are among these tasks."""
+    both = (_SOURCES.c.task_id.in_(task_ids), _TARGETS.c.task_id.in_(task_ids))
+    return _entries(session, _values(measure, recipe_digests).where(*both))
 
 
 def measured_targets(session: Session, measure: str, recipe_digests: Collection[str]) -> dict[str, str]:

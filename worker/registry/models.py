@@ -72,7 +72,7 @@ class Task(Base):
     """A dataset with a label mapping. What the worker finds out (digests, classes, counts) is None until then.
 
     `weights` names the dataset with the weights of its one network, where it brought them. `seen_images` is the
-    artifact that lists which images training and validation read.
+    artifact that lists which images training and validation read, `samples` the one with a picture of a few of them.
     """
 
     __tablename__ = "tasks"
@@ -105,6 +105,7 @@ class Task(Base):
     class_names: Mapped[list[str] | None] = mapped_column(JSON_OR_NULL)
     counts: Mapped[dict[str, int] | None] = mapped_column(JSON_OR_NULL)
     seen_images: Mapped[str | None] = mapped_column(String(64))
+    samples: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
 
 

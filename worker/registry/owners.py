@@ -8,7 +8,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from worker.registry.models import ArchitectureRow, Dataset, FisherSummary, Network, Recommendation, Task
 
 COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
-    *(Dataset.sha256, Dataset.samples, Task.seen_images, Network.weights),
+    *(Dataset.sha256, Dataset.samples, Task.seen_images, Task.samples, Network.weights),
     *(getattr(ArchitectureRow, file) for file in ("weights", "code", "program", "onnx", "card")),
 )
 

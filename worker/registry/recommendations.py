@@ -1,6 +1,6 @@
 """Recommendations: what was asked and the answer so far."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -42,6 +42,16 @@ class Recommendations:
     def by_job(self, job_id: str) -> Recommendation | None:
         """The recommendation that this job works on, or None."""
         return self._session.scalar(select(Recommendation).where(Recommendation.job_id == job_id))
+
+    def of_task(self, task_id: str) -> Recommendation | None:
+        """The newest recommendation whose target is this task, or None."""
+        wanted = select(Recommendation).where(Recommendation.task_id == task_id)
+        return self._session.scalar(wanted.order_by(Recommendation.created_at.desc(), Recommendation.id).limit(1))
+
+    def names(self, ids: Collection[str]) -> dict[str, str | None]:
+        """The names of these recommendations by their ids; None for one without a name."""
+        wanted = select(Recommendation.id, Recommendation.name).where(Recommendation.id.in_(ids))
+        return dict(self._session.execute(wanted).all())
 
     def list(self, limit: int = 100, after: str | None = None) -> Sequence[Recommendation]:
         """Recommendations, newest first; the page after the one with the id `after`."""

@@ -11,6 +11,7 @@ from worker.registry.keys import Keys
 from worker.registry.recommendations import Recommendations
 from worker.registry.removable import Removable
 from worker.registry.results import Results
+from worker.registry.task_figures import TaskFigures
 from worker.registry.tasks import Tasks
 from worker.registry.workers import Workers
 
@@ -28,5 +29,6 @@ class Registry:
         self.keys = Keys(session)
         self.bundles = Bundles(session)
         self.figures = Figures(session)
+        self.task_figures = TaskFigures(session)
         self.workers = Workers(session)
         self.removable = Removable(session)

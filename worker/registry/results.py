@@ -12,6 +12,7 @@ from worker.registry.first_wins import keep_first, keep_fresh
 from worker.registry.matrix import (
     MatrixEntry,
     MeasuredRepetition,
+    distances_among,
     measured_distances,
     measured_repetitions,
     measured_targets,
@@ -94,6 +95,12 @@ class Results:
     ) -> list[MatrixEntry]:
         """Distances between tasks over their repetitions; pairs that were not measured are absent."""
         return measured_distances(self._session, measure, recipe_digests, source_task_id, target_task_id)
+
+    def matrix_among(
+        self, measure: str, recipe_digests: Collection[str], task_ids: Collection[str]
+    ) -> list[MatrixEntry]:
+        """The same for those pairs of which both are among these tasks."""
+        return distances_among(self._session, measure, recipe_digests, task_ids)
 
     def measured_targets(self, measure: str, recipe_digests: Collection[str]) -> dict[str, str]:
         """The name, by its id, of every target to which another task was measured; oldest first."""

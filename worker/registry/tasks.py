@@ -130,11 +130,23 @@ class Tasks:
         statement = _with_state().where(Task.role == TaskRole.BASELINE).order_by(Task.created_at, Task.id)
         return [TaskRow(task, state) for task, state in self._session.execute(statement)]
 
-    def list(self, role: str | None = None, limit: int = 100, after: str | None = None) -> list[TaskRow]:
-        """Tasks, newest first; the page after the task with the id `after`."""
+    def list(
+        self,
+        role: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+        *,
+        state: JobState | None = None,
+        part_of_name: str | None = None,
+    ) -> list[TaskRow]:
+        """Tasks, newest first; the page after the task with the id `after`. Letters' case makes no difference."""
         statement = _with_state()
         if role is not None:
             statement = statement.where(Task.role == role)
+        if state is not None:
+            statement = statement.where(Job.state == state)
+        if part_of_name is not None:
+            statement = statement.where(Task.name.icontains(part_of_name, autoescape=True))
         page = newest_first(statement, Task, limit=limit, after=after)
         return [TaskRow(task, state) for task, state in self._session.execute(page)]
 
@@ -149,6 +161,7 @@ class Tasks:
         class_names: Sequence[str],
         counts: dict[str, int],
         seen_images: str,
+        samples: str,
     ) -> Task:
         """Store what reading the data told.
 
@@ -163,6 +176,7 @@ class Tasks:
         task.class_names = [*class_names]
         task.counts = counts
         task.seen_images = seen_images
+        task.samples = samples
         self._session.flush()
         return task
 

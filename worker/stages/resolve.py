@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from ldnas.data.contact_sheet import contact_sheet
 from ldnas.data.dataset import ImageDataset, Split
 from ldnas.data.labels import LabelMapping
 from ldnas.data.load import load_dataset
@@ -143,8 +144,11 @@ def _record(context: JobContext, resolved: ResolvedTask) -> None:
     counts = asdict(resolved.full.counts)
     seen = fingerprints(resolved.dataset, Split.TRAIN, Split.VALIDATION)
     seen_images = context.store.put(seen)
+    sheet = contact_sheet(resolved.full)
+    samples = context.store.put(sheet)
     with context.unit_of_work() as registry:
         registry.results.keep_artifact(seen_images, len(seen), "application/octet-stream")
+        registry.results.keep_artifact(samples, len(sheet), "image/png")
         registry.tasks.resolve(
             resolved.id,
             architecture=resolved.architecture,
@@ -154,6 +158,7 @@ def _record(context: JobContext, resolved: ResolvedTask) -> None:
             class_names=list(resolved.full.class_names),
             counts=counts,
             seen_images=seen_images,
+            samples=samples,
         )
         story = {**counts, "left_out": resolved.dataset.left_out}
         registry.jobs.add_event(context.job_id, context.fence, "resolved", story)

@@ -1,0 +1,109 @@
+"""Numbers about tasks, and tasks by what they are, alike on SQLite and PostgreSQL."""
+
+from typing import Any
+
+from worker.registry.models import Task
+from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry.states import JobState, TaskRole
+
+TASK = {"dataset": {}, "labels": None, "epsilon": 0.2, "repetitions": 1, "seed": 0}
+
+
+def add_task(registry: Any, name: str, *, role: str = TaskRole.BASELINE, ready: bool = False) -> Task:
+    job = registry.jobs.insert("register_task", {})
+    if ready:
+        claimed = registry.jobs.claim(job.id, worker="w", lease_seconds=60)
+        registry.jobs.finish(job.id, claimed.attempt, {})
+    return registry.tasks.insert(id=name, name=name, role=role, job_id=job.id, **TASK)
+
+
+def link_network(registry: Any, task_id: str, repetition: int, accuracy: float) -> str:
+    key = f"{task_id}/{repetition}"
+    registry.results.keep_network(
+        key=key,
+        architecture="small_cnn",
+        seed=0,
+        classes=2,
+        weights="w" * 64,
+        parameters=10,
+        validation_accuracy=0.9,
+        validation_balanced_accuracy=accuracy,
+        seconds=1.0,
+    )
+    registry.tasks.link_network(task_id, repetition, key)
+    return key
+
+
+def test_each_listed_task_has_its_own_figures(engine: Engine) -> None:
+    with unit_of_work(engine) as registry:
+        for name in ("odd", "even", "new"):
+            add_task(registry, name)
+        for repetition, accuracy in ((1, 0.7), (0, 0.6)):
+            link_network(registry, "odd", repetition, accuracy)
+        link_network(registry, "even", 0, 0.5)
+        rows = registry.results.keep_search("s", "random", [{"digest": d, "genotype": {}} for d in "abc"])
+        registry.tasks.link_genotypes("odd", [row.id for row in rows])
+    with reading(engine) as registry:
+        figures = registry.task_figures.of(["odd", "new"])
+    assert {name: (item.balanced_accuracies, item.genotypes) for name, item in figures.items()} == {
+        "odd": ((0.6, 0.7), 3),
+        "new": ((), 0),
+    }
+
+
+def test_baselines_are_counted_by_the_states_of_their_jobs(engine: Engine) -> None:
+    with unit_of_work(engine) as registry:
+        add_task(registry, "odd", ready=True)
+        add_task(registry, "even")
+        add_task(registry, "target", role=TaskRole.TARGET)
+    with reading(engine) as registry:
+        assert registry.task_figures.baselines() == {JobState.SUCCEEDED: 1, JobState.QUEUED: 1}
+
+
+def test_tasks_are_found_by_state_and_by_part_of_their_name(engine: Engine) -> None:
+    with unit_of_work(engine) as registry:
+        add_task(registry, "Odd_1", ready=True)
+        add_task(registry, "odd-2")
+        add_task(registry, "even", ready=True)
+    with reading(engine) as registry:
+
+        def named(**wanted: Any) -> list[str]:
+            return sorted(row.task.name for row in registry.tasks.list(**wanted))
+
+        assert named(part_of_name="oDD") == ["Odd_1", "odd-2"]
+        assert named(part_of_name="_") == ["Odd_1"]
+        assert named(state=JobState.SUCCEEDED) == ["Odd_1", "even"]
+        assert named(state=JobState.SUCCEEDED, part_of_name="odd", role="baseline") == ["Odd_1"]
+
+
+def test_distances_among_some_tasks_leave_out_those_to_others(engine: Engine) -> None:
+    with unit_of_work(engine) as registry:
+        keys = {}
+        for name in ("a", "b", "c"):
+            add_task(registry, name)
+            keys[name] = link_network(registry, name, 0, 0.9)
+        row = {"data_key": "d", "measure": "log_det", "recipe_digest": "r", "value": 2.0, "signed": 2.0}
+        pairs = [("a", "b"), ("b", "a"), ("a", "c"), ("c", "b")]
+        registry.results.keep_distances(
+            [{**row, "source_network": keys[source], "target_network": keys[target]} for source, target in pairs]
+        )
+    with reading(engine) as registry:
+        entries = registry.results.matrix_among("log_det", ["r"], ["a", "b"])
+    assert sorted(entry[:3] for entry in entries) == [("a", "b", 2.0), ("b", "a", 2.0)]
+
+
+def test_a_recommendation_is_found_by_its_task_the_newest_first(engine: Engine) -> None:
+    with unit_of_work(engine) as registry:
+        ids = []
+        for name in ("first", None):
+            job = registry.jobs.insert("recommend", {})
+            row = registry.recommendations.insert(
+                name=name, job_id=job.id, task_id="t", request={}, document={}, created_at=len(ids) + 1.0
+            )
+            ids.append(row.id)
+    with reading(engine) as registry:
+        found = registry.recommendations.of_task("t")
+        assert found is not None
+        assert found.id == ids[1]
+        assert registry.recommendations.of_task("another") is None
+        assert registry.recommendations.names([*ids, "gone"]) == {ids[0]: "first", ids[1]: None}

@@ -1,0 +1,60 @@
+"""Numbers about tasks, for lists of them: each question is asked once for all that are listed."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from worker.registry.job_models import Job
+from worker.registry.models import Network, Task, TaskGenotype, TaskNetwork
+from worker.registry.states import JobState, TaskRole
+
+
+@dataclass(frozen=True)
+class TaskFigure:
+    """What a task is known by.
+
+    Attributes:
+        balanced_accuracies: of its networks on validation images, in [0, 1], in the order of their repetitions.
+        genotypes: how many cells it knows.
+    """
+
+    balanced_accuracies: tuple[float, ...] = ()
+    genotypes: int = 0
+
+
+class TaskFigures:
+    """Counts and scores out of `tasks`, and of what links them to networks and genotypes."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def of(self, task_ids: Collection[str]) -> dict[str, TaskFigure]:
+        """The figures of each of these tasks, by its id."""
+        scores: dict[str, list[float]] = {id: [] for id in task_ids}
+        networks = (
+            select(TaskNetwork.task_id, Network.validation_balanced_accuracy)
+            .join(Network, Network.key == TaskNetwork.network_key)
+            .where(TaskNetwork.task_id.in_(scores))
+            .order_by(TaskNetwork.task_id, TaskNetwork.repetition)
+        )
+        for task_id, score in self._session.execute(networks):
+            scores[task_id].append(score)
+        counted = (
+            select(TaskGenotype.task_id, func.count())
+            .where(TaskGenotype.task_id.in_(scores))
+            .group_by(TaskGenotype.task_id)
+        )
+        genotypes = dict(self._session.execute(counted).all())
+        return {id: TaskFigure(tuple(scores[id]), genotypes.get(id, 0)) for id in scores}
+
+    def baselines(self) -> dict[JobState, int]:
+        """How many baselines there are whose jobs are in each state; `succeeded` are ready."""
+        counted = (
+            select(Job.state, func.count())
+            .join(Task, Task.job_id == Job.id)
+            .where(Task.role == TaskRole.BASELINE)
+            .group_by(Job.state)
+        )
+        return dict(self._session.execute(counted).all())
