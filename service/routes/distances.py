@@ -17,6 +17,7 @@ from service.http.negotiation import negotiated
 from service.http.problems import described
 from service.intake import accept_distances
 from service.matrix import distance_detail, distance_matrix
+from service.matrix_figure import matrix_svg
 from service.rendered import Rendered
 from service.schemas.base import NAME_PATTERN, TASK_NAME, Name
 from service.schemas.distances import (
@@ -161,9 +162,6 @@ def _body(matrix: Mapping[str, Any], media_type: str) -> bytes:
     if media_type == CSV:
         return _csv(matrix).encode()
     if media_type == SVG:
-        # For who asks for a picture: a process that serves JSON needs neither numpy nor a second more to start.
-        from service.matrix_figure import matrix_svg
-
         return matrix_svg(matrix)
     return pydantic_core.to_json(matrix, inf_nan_mode="null")
 

@@ -15,7 +15,10 @@ SVG = "{http://www.w3.org/2000/svg}"
 def matrix(names: list[str], mean: list[list[float | None]]) -> dict[str, Any]:
     ids = [f"id{place}" for place in range(len(names))]
     tasks = [{"id": id, "name": name} for id, name in zip(ids, names, strict=True)]
-    return {"measure": "log_det", "tasks": tasks, "sources": ids, "targets": ids, "mean": mean}
+    std: list[list[float | None]] = [[None for _ in row] for row in mean]
+    repetitions = [[None if value is None else 1 for value in row] for row in mean]
+    tables = {"mean": mean, "std": std, "repetitions": repetitions}
+    return {"measure": "log_det", "tasks": tasks, "sources": ids, "targets": ids, **tables}
 
 
 def texts(svg: bytes) -> list[str]:

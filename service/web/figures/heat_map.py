@@ -1,0 +1,151 @@
+"""The matrix of distances as a heat map: one cell for each pair of tasks, or for each pair of clusters."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlencode
+
+from service.web.figures.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Shown = Literal["mean", "std"]
+_WORDS = {"mean": "distance, mean over repetitions", "std": "standard deviation over repetitions"}
+_WRITTEN_CELLS = 15
+"""Up to so many rows and columns the figures stand in the cells."""
+_LONGEST_NAME = 24
+_CELL_INCHES = 0.55
+_SMALLEST_CELL_INCHES = 0.11
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The tasks, or clusters of tasks, of the rows or the columns.
+
+    Attributes:
+        names: as they are shown; they need not differ.
+        ids: what the table and a cell's address call them.
+    """
+
+    names: Sequence[str]
+    ids: Sequence[str]
+
+
+Table = Sequence[Sequence[float | None]]
+
+
+def heat_map(
+    rows: Axis, columns: Axis, tables: Mapping[str, Table], *, measure: str, shown: Shown, address: str | None
+) -> Figure:
+    """Rows are sources, columns targets; what was not measured is left open.
+
+    Args:
+        rows: the sources, in the order to draw them from the top.
+        columns: the targets, from the left.
+        tables: `mean`, `std` and `repetitions`, each `[len(rows)][len(columns)]`.
+        measure: by name.
+        shown: which of the tables the colours show.
+        address: of a pair's page, with `{source}` and `{target}` in it; None where cells lead nowhere.
+    """
+    values = tables[shown]
+    cell = max(_SMALLEST_CELL_INCHES, min(_CELL_INCHES, 11 / max(1, len(rows.ids), len(columns.ids))))
+    cells = [(row, column) for row in range(len(rows.ids)) for column in range(len(columns.ids))]
+    trace: dict[str, Any] = {
+        "type": "heatmap",
+        "z": values,
+        "text": [
+            [_told(rows.names[row], columns.names[column], tables, row, column) for column in range(len(columns.ids))]
+            for row in range(len(rows.ids))
+        ],
+        "customdata": [
+            [None if address is None else _address(address, measure, source, target) for target in columns.ids]
+            for source in rows.ids
+        ],
+        "hovertemplate": "%{text}<extra></extra>",
+        "hoverongaps": False,
+        "xgap": 1,
+        "ygap": 1,
+        "colorscale": "Viridis",
+        "colorbar": {"title": {"text": _WORDS[shown], "side": "right"}, "thickness": 14},
+    }
+    if max(len(rows.ids), len(columns.ids)) <= _WRITTEN_CELLS:
+        trace["texttemplate"] = "%{z:.2g}"
+    return Figure(
+        title=f"Distances by {measure}",
+        summary=_summary(rows, columns, tables["mean"]),
+        data=[trace],
+        layout={"xaxis": _axis(columns, "to the target", -45), "yaxis": _axis(rows, "from the source", 0) | _DOWNWARDS},
+        columns=("source_id", "source", "target_id", "target", "mean", "std", "repetitions"),
+        rows=[
+            (rows.ids[row], rows.names[row], columns.ids[column], columns.names[column], *_cell(tables, row, column))
+            for row, column in cells
+            if tables["mean"][row][column] is not None
+        ],
+        draw=lambda axes: _draw(axes, rows, columns, values, _WORDS[shown]),
+        inches=(3.4 + cell * len(columns.ids), 2.4 + cell * len(rows.ids)),
+        font_size=min(9.0, 60 * cell),
+    )
+
+
+_DOWNWARDS = {"autorange": "reversed"}
+
+
+def _axis(axis: Axis, title: str, angle: int) -> dict[str, Any]:
+    # By place, not by name: two targets may have the same one.
+    return {
+        "title": {"text": title, "standoff": 14},
+        "tickvals": list(range(len(axis.names))),
+        "ticktext": [_escaped(_short(name)) for name in axis.names],
+        "tickangle": angle,
+        "showgrid": False,
+        "zeroline": False,
+    }
+
+
+def _told(source: str, target: str, tables: Mapping[str, Table], row: int, column: int) -> str:
+    mean, std, repetitions = _cell(tables, row, column)
+    if mean is None:
+        return f"{_escaped(source)} to {_escaped(target)}: not measured"
+    spread = "" if std is None else f" ± {std:.3g} over {repetitions} repetitions"
+    return f"{_escaped(source)} to {_escaped(target)}<br>{mean:.4g}{spread}"
+
+
+def _cell(tables: Mapping[str, Table], row: int, column: int) -> Sequence[float | None]:
+    return [tables[name][row][column] for name in ("mean", "std", "repetitions")]
+
+
+def _summary(rows: Axis, columns: Axis, mean: Table) -> str:
+    known = [
+        (value, rows.names[row], columns.names[column])
+        for row, values in enumerate(mean)
+        for column, value in enumerate(values)
+        if value is not None and rows.ids[row] != columns.ids[column]
+    ]
+    if not known:
+        return "No distance between two tasks was measured by this measure yet."
+    least, greatest = min(known), max(known)
+    return (
+        f"{len(known):,} measured pairs. The nearest: {least[1]} to {least[2]} ({least[0]:.3g}); "
+        f"the farthest: {greatest[1]} to {greatest[2]} ({greatest[0]:.3g})."
+    )
+
+
+def _address(address: str, measure: str, source: str, target: str) -> str:
+    return f"{address.format(source=source, target=target)}?{urlencode({'measure': measure})}"
+
+
+def _escaped(name: str) -> str:
+    """Plotly reads `<` as the beginning of a tag."""
+    return name.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
+def _draw(axes: "Axes", rows: Axis, columns: Axis, values: Table, unit: str) -> None:
+    # For who asks for a file: a process that serves JSON needs no second more to start.
+    from service.web.figures.heat_map_drawing import draw_heat_map
+
+    draw_heat_map(axes, values, [*map(_short, rows.names)], [*map(_short, columns.names)], unit)

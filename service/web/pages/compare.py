@@ -1,0 +1,49 @@
+"""`/compare`: two or more recommendations side by side."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from markupsafe import Markup
+
+from service.dependencies import Resources, ResourcesDependency
+from service.documents import recommendation_document, recommendation_summary
+from service.graph import cell_drawing
+from service.schemas.answer import Recommendation
+from service.web.figures.comparison import comparison_figure
+from service.web.figures.figure import FigureFormat, figure_answer
+from service.web.rendering import page
+from worker.registry.session import reading
+
+router = APIRouter()
+
+MOST = 6
+"""Columns that still fit beside each other."""
+_OFFERED = 50
+
+Ids = Annotated[list[Annotated[str, Query(pattern=r"^[0-9a-f]{32}$")]], Query(max_length=MOST, alias="id")]
+
+
+@router.get("/compare")
+def compare(request: Request, resources: ResourcesDependency, ids: Ids = []) -> Response:  # noqa: B006
+    """The chosen ones in columns; with fewer than two, what there is to choose from."""
+    chosen = _documents(resources, ids)
+    with reading(resources.engine) as registry:
+        latest = registry.recommendations.list(limit=_OFFERED)
+        offered = [recommendation_summary(row, registry.jobs.get(row.job_id)) for row in latest]
+    drawings = [
+        None if item.architecture.genotype is None else Markup(cell_drawing(item.architecture.genotype))
+        for item in chosen
+    ]
+    return page(request, "compare.html", chosen=chosen, offered=offered, drawings=drawings, most=MOST)
+
+
+@router.get("/figures/compare.{format}")
+def comparison(request: Request, resources: ResourcesDependency, format: FigureFormat, ids: Ids = []) -> Response:  # noqa: B006
+    """Test accuracy against parameters."""
+    return figure_answer(request, comparison_figure(_documents(resources, ids)), format)
+
+
+def _documents(resources: Resources, ids: list[str]) -> list[Recommendation]:
+    with reading(resources.engine) as registry:
+        rows = [registry.recommendations.get(id) for id in dict.fromkeys(ids)]
+        return [recommendation_document(row, registry.jobs.get(row.job_id)) for row in rows]
