@@ -29,8 +29,13 @@ def matrix_figure(matrix: Mapping[str, Any], shown: Shown = "mean") -> Figure:
     names = {task["id"]: task["name"] for task in matrix["tasks"]}
     rows, columns = (Axis([names[task] for task in axis], axis) for axis in (sources, targets))
     return heat_map(
-        rows, columns, matrix, measure=matrix["measure"], shown=shown, address="/distances/{source}/{target}"
+        rows, columns, matrix, measure=matrix["measure"], shown=shown, address=pair_address(matrix["measure"])
     )
+
+
+def pair_address(measure: str) -> str:
+    """Of the page of one pair, with `{source}` and `{target}` in it."""
+    return f"/distances/{{source}}/{{target}}?measure={measure}"
 
 
 def matrix_svg(matrix: Mapping[str, Any]) -> bytes:

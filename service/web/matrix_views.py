@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.matrix import RECIPES
-from service.matrix_figure import MAX_TASKS
+from service.matrix_figure import MAX_TASKS, pair_address
 from service.schemas.distances import Measure
 from service.web.clusters import clustered_order, clusters, nearness
 from service.web.figures.figure import Figure
@@ -21,6 +21,7 @@ CLUSTERS = 24
 """Into so many at most a matrix falls that is too large to draw."""
 
 Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class View:
     names: Sequence[str]
     mean: Floats
     std: Floats
-    repetitions: Floats
+    repetitions: Counts
     groups: Sequence[Sequence[int]]
     inside: Sequence[int]
 
@@ -56,7 +57,7 @@ def matrix_view(registry: Registry, measure: Measure, inside: Sequence[int]) -> 
     ids = list(names)
     place_of = {id: place for place, id in enumerate(ids)}
     mean, std = (np.full((len(ids), len(ids)), np.nan) for _ in range(2))
-    repetitions = np.zeros_like(mean)
+    repetitions = np.zeros(mean.shape, dtype=np.int64)
     for entry in registry.results.matrix(measure, RECIPES):
         row, column = place_of.get(entry.source_task_id), place_of.get(entry.target_task_id)
         if row is not None and column is not None:
@@ -91,7 +92,7 @@ def view_figure(view: View, *, measure: Measure, shown: Shown, order: Order, add
         tables = {"mean": view.mean, "std": view.std, "repetitions": view.repetitions}
         kept = np.ix_(places, places)
         shown_tables = {name: _open_cells(table[kept], view.mean[kept]) for name, table in tables.items()}
-        return heat_map(axis, axis, shown_tables, measure=measure, shown=shown, address="/distances/{source}/{target}")
+        return heat_map(axis, axis, shown_tables, measure=measure, shown=shown, address=pair_address(measure))
     between = _between(view.mean, view.groups)
     places = clustered_order(nearness(between))
     numbers = [".".join(map(str, [*view.inside, place])) for place in places]
@@ -141,8 +142,8 @@ def _between(table: Floats, groups: Sequence[Sequence[int]]) -> Floats:
     return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
 
 
-def _pairs(mean: Floats, groups: Sequence[Sequence[int]]) -> Floats:
-    return _summed((~np.isnan(mean)).astype(float), groups)
+def _pairs(mean: Floats, groups: Sequence[Sequence[int]]) -> Counts:
+    return _summed((~np.isnan(mean)).astype(float), groups).astype(np.int64)
 
 
 def _summed(table: Floats, groups: Sequence[Sequence[int]]) -> Floats:
@@ -153,7 +154,7 @@ def _summed(table: Floats, groups: Sequence[Sequence[int]]) -> Floats:
     return summed
 
 
-def _open_cells(table: Floats, mean: Floats) -> list[list[Any]]:
+def _open_cells(table: Floats | Counts, mean: Floats) -> list[list[Any]]:
     """As lists with None where nothing was measured."""
     unknown = np.isnan(table) | np.isnan(mean)
     return [_row(values, open_ones) for values, open_ones in zip(table.tolist(), unknown.tolist(), strict=True)]

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from service.app import create_app
 from service.security.tokens import draw_key, hash_of, prefix_of
+from tests.service.measured import keep_distance
 from worker.registry.schema import migrate
 from worker.registry.session import Engine, unit_of_work
 from worker.registry.states import Scope
@@ -103,3 +104,28 @@ def task_body() -> dict[str, Any]:
 @pytest.fixture
 def labelled_body(task_body: dict[str, Any]) -> dict[str, Any]:
     return task_body | {"labels": {"groups": [[1, 3, 5, 7, 9]], "rest": True}}
+
+
+@pytest.fixture
+def measured_tasks(http: httpx.Client, task_body: dict, engine: Engine) -> dict[str, str]:
+    """Two baselines and a target: "a" to "b" measured twice, "a" to the target once, and nothing else."""
+    ids = {name: http.post("/v1/tasks", json=task_body | {"name": name}).json()["id"] for name in ("a", "b")}
+    ids["t"] = http.post("/v1/recommendations", json=task_body | {"name": "t"}).json()["target"]["task_id"]
+    with unit_of_work(engine) as registry:
+        for name, id in ids.items():
+            for repetition in range(2):
+                registry.results.keep_network(
+                    key=f"{name}{repetition}",
+                    architecture="small_cnn",
+                    seed=repetition,
+                    classes=2,
+                    weights="w",
+                    parameters=7,
+                    validation_accuracy=0.9,
+                    validation_balanced_accuracy=0.9,
+                    seconds=1.0,
+                )
+                registry.tasks.link_network(id, repetition, f"{name}{repetition}")
+    for source, target, value in (("a0", "b0", 1.0), ("a1", "b1", 2.0), ("a0", "t0", 0.5)):
+        keep_distance(engine, source, target, value)
+    return ids

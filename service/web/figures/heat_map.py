@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlencode
 
 from service.web.figures.figure import Figure
 
@@ -46,7 +45,7 @@ def heat_map(
         tables: `mean`, `std` and `repetitions`, each `[len(rows)][len(columns)]`.
         measure: by name.
         shown: which of the tables the colours show.
-        address: of a pair's page, with `{source}` and `{target}` in it; None where cells lead nowhere.
+        address: where a cell leads to, with `{source}` and `{target}` in it; None where it leads nowhere.
     """
     values = tables[shown]
     cell = max(_SMALLEST_CELL_INCHES, min(_CELL_INCHES, 11 / max(1, len(rows.ids), len(columns.ids))))
@@ -59,7 +58,7 @@ def heat_map(
             for row in range(len(rows.ids))
         ],
         "customdata": [
-            [None if address is None else _address(address, measure, source, target) for target in columns.ids]
+            [None if address is None else address.format(source=source, target=target) for target in columns.ids]
             for source in rows.ids
         ],
         "hovertemplate": "%{text}<extra></extra>",
@@ -129,10 +128,6 @@ def _summary(rows: Axis, columns: Axis, mean: Table) -> str:
         f"{len(known):,} measured pairs. The nearest: {least[1]} to {least[2]} ({least[0]:.3g}); "
         f"the farthest: {greatest[1]} to {greatest[2]} ({greatest[0]:.3g})."
     )
-
-
-def _address(address: str, measure: str, source: str, target: str) -> str:
-    return f"{address.format(source=source, target=target)}?{urlencode({'measure': measure})}"
 
 
 def _escaped(name: str) -> str:
