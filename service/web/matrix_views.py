@@ -154,7 +154,7 @@ def _summed(table: Floats, groups: Sequence[Sequence[int]]) -> Floats:
     return summed
 
 
-def _open_cells(table: Floats | Counts, mean: Floats) -> list[list[Any]]:
+def _open_cells(table: NDArray[Any], mean: Floats) -> list[list[Any]]:
     """As lists with None where nothing was measured."""
     unknown = np.isnan(table) | np.isnan(mean)
     return [_row(values, open_ones) for values, open_ones in zip(table.tolist(), unknown.tolist(), strict=True)]
