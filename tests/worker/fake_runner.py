@@ -40,6 +40,8 @@ def act(engine: Engine, job_id: str, fence: int) -> int:
         case "crash":
             return 3
         case "kill":
+            with unit_of_work(engine) as registry:
+                registry.jobs.progress(job_id, fence, stage="train", fraction=None, message="")
             os.kill(os.getpid(), signal.SIGKILL)
         case "hang" | "stubborn" as kind:
             if kind == "stubborn":

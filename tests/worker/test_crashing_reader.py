@@ -19,10 +19,11 @@ def attempt(engine: Engine, claim, add_task):
     """Plays an attempt that reaches a stage and ends in a way, on one job; gives the job as it is then."""
     job_id = add_task("it")
 
-    def play(stage: str, end: str = "crash", *, cancelled: bool = False) -> Job:
+    def play(stage: str | None, end: str = "crash", *, cancelled: bool = False) -> Job:
         fence = claim(job_id).attempt
         with unit_of_work(engine) as registry:
-            registry.jobs.progress(job_id, fence, stage=stage, fraction=None, message="")
+            if stage is not None:
+                registry.jobs.progress(job_id, fence, stage=stage, fraction=None, message="")
             if cancelled:
                 registry.jobs.request_cancel(job_id)
             if end == "crash":
@@ -68,6 +69,20 @@ def test_only_crashes_in_a_row_count(attempt) -> None:
     attempt("resolve")
     assert attempt("resolve", "kill").state is JobState.QUEUED
     assert attempt("resolve").error["code"] == "attempts_exhausted"
+
+
+def test_a_kill_while_the_runner_starts_is_not_taken_for_one_in_the_stage_before(attempt) -> None:
+    attempt("train", "kill")
+    job = attempt(None, "kill")
+    assert (job.failures, job.micro_batch, job.stage) == (2, None, None)
+    job = attempt("train", "kill")
+    assert (job.failures, job.micro_batch) == (2, 32)
+
+
+def test_a_crash_while_the_runner_starts_is_no_files_doing(attempt) -> None:
+    attempt("resolve")
+    attempt(None)
+    assert attempt(None).error["code"] == "attempts_exhausted"
 
 
 def test_a_job_that_was_to_be_cancelled_is_cancelled_though_its_reader_crashed(attempt) -> None:

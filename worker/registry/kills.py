@@ -17,13 +17,14 @@ READS_IMAGES = "resolve"
 def takes_fewer_images(job: Job) -> bool:
     """Whether the job's next attempt takes half as many images at a time; notes that, and where the runner was killed.
 
-    Not after the first kill in a stage, which may have had another reason, nor where it is one image already, nor while
-    the job reads its images, before any network.
+    Not after the first kill in a stage, which may have had another reason, nor where it is one image already, nor
+    before any network is at work: while the runner starts, of which no note is made, and while the job reads its images.
     """
-    stage = job.stage or ""
-    again, job.killed_in = job.killed_in == stage, stage
+    if job.stage is None:
+        return False
+    again, job.killed_in = job.killed_in == job.stage, job.stage
     size = job.micro_batch or FULL_BATCH
-    if not again or size == 1 or stage == READS_IMAGES:
+    if not again or size == 1 or job.stage == READS_IMAGES:
         return False
     job.micro_batch = size // 2
     return True
@@ -37,7 +38,9 @@ def describe_kill(job: Job, how: str) -> str:
 
 
 def crashed_again(job: Job) -> bool:
-    """Whether the attempt before crashed in the same stage too; notes that this one did."""
-    mark = f"crash in {job.stage or ''}"
+    """Whether the attempt before crashed in the same stage too, and notes that this one did; not while it starts."""
+    if job.stage is None:
+        return False
+    mark = f"crash in {job.stage}"
     again, job.killed_in = job.killed_in == mark, mark
     return again

@@ -48,6 +48,7 @@ class LeasedJobs(JobMoves):
                 lease_until=now + lease_seconds,
                 started_at=func.coalesce(Job.started_at, now),
                 progressed_at=now,
+                stage=None,  # that of the attempt before; where this one ends before it begins a stage, it was in none
             )
             .returning(Job),
             execution_options={"populate_existing": True},
