@@ -17,8 +17,8 @@ READS_IMAGES = "resolve"
 def takes_fewer_images(job: Job) -> bool:
     """Whether the job's next attempt takes half as many images at a time; notes that, and where the runner was killed.
 
-    Not after the first kill in a stage, which may have had another reason, nor where it is one image already, nor
-    before any network is at work: while the runner starts, of which no note is made, and while the job reads its images.
+    Not after the first kill in a stage, which may have had another reason, nor where it is one image already. Nor
+    before any network is at work: while the runner starts, which is not noted, and while the job reads its images.
     """
     if job.stage is None:
         return False
