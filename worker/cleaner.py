@@ -27,6 +27,7 @@ class Removed:
     """How much of each kind was removed."""
 
     events: int = 0
+    webhooks: int = 0
     jobs: int = 0
     networks: int = 0
     distances: int = 0
@@ -51,6 +52,7 @@ def clean(
         old, forgotten = registry.removable.before(retention_seconds), registry.removable.before(grace_seconds)
     steps: tuple[tuple[str, Callable[[Removable], int]], ...] = (
         ("events", lambda rows: rows.delete_events(old)),
+        ("webhooks", lambda rows: rows.delete_webhooks(old)),
         ("jobs", lambda rows: rows.delete_jobs(old)),
         ("fisher_summaries", lambda rows: rows.delete_summaries(old)),
         ("networks", lambda rows: rows.delete_networks(old)),

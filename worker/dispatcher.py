@@ -1,4 +1,4 @@
-"""The dispatcher: publishes what is queued and takes back what lost its lease. Any number may run."""
+"""The dispatcher: publishes what is queued, takes back what lost its lease, tells webhooks. Any number may run."""
 
 import logging
 import os
@@ -13,10 +13,12 @@ from worker.errors import BrokerUnavailableError
 from worker.heartbeat import beat
 from worker.logs import configure_logging, log_fields
 from worker.messages import JobMessage
+from worker.outbound import OutboundGuard
 from worker.parent_watch import exit_with_parent
 from worker.registry.errors import DatabaseUnavailableError
 from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
+from worker.webhooks import senders
 
 log = logging.getLogger("worker.dispatcher")
 
@@ -34,8 +36,9 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
     cleaning = (stop, engine, open_store(settings.artifact_url), retention_seconds)
     cleaner = threading.Thread(target=clean_until, args=cleaning, name="cleaner", daemon=True)
     cleaner.start()
+    sending = senders(stop, engine, OutboundGuard(settings.remote_hosts))
     next_sweep = 0.0
-    with Doorbell(settings) as doorbell:
+    with Doorbell(settings) as doorbell, sending:
         while not stop.is_set():
             pause = settings.poll_seconds
             try:

@@ -10,10 +10,10 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 
+from worker.deadline import Deadline
 from worker.errors import ForbiddenDestinationError, OutboundFailedError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -150,11 +150,14 @@ class OutboundGuard:
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
         max_redirects: int = MAX_REDIRECTS,
+        seconds: float | None = None,
     ) -> Iterator[httpx.Response]:
         """One request, its redirects followed within the same bounds; the response's body is still to be read.
 
         Args:
             headers: sent to the host that the URL names, and not to another one that it redirects to.
+            seconds: how long one exchange may take from its connection to the end of reading; None: for as long as
+                something comes within every `SILENCE_SECONDS`.
 
         Raises:
             ForbiddenDestinationError: the URL, or one that it redirects to, may not be reached.
@@ -163,7 +166,7 @@ class OutboundGuard:
         sent = dict(headers or {})
         for _ in range(max_redirects + 1):
             destination = self.destination(url)
-            with _exchange(method, destination, sent, content) as response:
+            with _exchange(method, destination, sent, content, seconds) as response:
                 if not response.has_redirect_location or max_redirects == 0:
                     yield response
                     return
@@ -176,14 +179,14 @@ class OutboundGuard:
 
 @contextmanager
 def _exchange(
-    method: str, destination: Destination, headers: Mapping[str, str], content: bytes | None
+    method: str, destination: Destination, headers: Mapping[str, str], content: bytes | None, seconds: float | None
 ) -> Iterator[httpx.Response]:
     """A request over a connection of its own: one to an address must not be used again for another name of it."""
     url = destination.url
     timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
-    extensions: dict[str, Any] = {"sni_hostname": _host(url)}
     try:
         with (
+            Deadline(seconds) as deadline,
             httpx.Client(trust_env=False, timeout=timeout, follow_redirects=False) as client,
             client.stream(
                 method,
@@ -191,7 +194,7 @@ def _exchange(
                 # Unpacking what somebody else packed would be a way around the limit on its size.
                 headers={**headers, "Host": url.netloc.decode("ascii"), "Accept-Encoding": "identity"},
                 content=content,
-                extensions=extensions,
+                extensions={"sni_hostname": _host(url), "trace": deadline.trace},
             ) as response,
         ):
             yield response

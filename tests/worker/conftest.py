@@ -137,6 +137,9 @@ def serve() -> Iterator[Callable[[Answer], int]]:
             def do_GET(self) -> None:
                 answer(self)
 
+            def do_POST(self) -> None:
+                answer(self)
+
             def log_message(self, format: str, *args: object) -> None:
                 pass
 

@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from worker.registry.base import DatabaseNow
 from worker.registry.job_models import Job
-from worker.registry.states import JobState
+from worker.registry.states import DeliveryState, JobState
 from worker.registry.tally_models import Tally
+from worker.registry.webhook_models import WebhookDelivery
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,15 @@ class QueueFigures:
         jobs: how many there are of each kind and state.
         oldest_due_seconds: how long the oldest queued job of each kind has been due without being taken.
         tallies: what has happened since the database was made.
+        webhooks_pending: ends of jobs that their receivers have not been told yet.
+        oldest_due_webhook_seconds: how long the oldest of them that could be sent has waited for it.
     """
 
     jobs: Mapping[tuple[str, JobState], int]
     oldest_due_seconds: Mapping[str, float]
     tallies: Sequence[TallyFigure]
+    webhooks_pending: int = 0
+    oldest_due_webhook_seconds: float = 0.0
 
 
 class Figures:
@@ -58,8 +63,13 @@ class Figures:
                 Tally.name, Tally.kind, Tally.label
             )
         )
+        pending, due_since = self._session.execute(
+            select(func.count(), func.min(WebhookDelivery.due_at)).where(WebhookDelivery.state == DeliveryState.PENDING)
+        ).one()
         return QueueFigures(
             jobs={(kind, state): number for kind, state, number in counted},
             oldest_due_seconds={kind: max(0.0, now - since) for kind, since in due},
             tallies=[TallyFigure(*row) for row in tallies],
+            webhooks_pending=pending,
+            oldest_due_webhook_seconds=0.0 if due_since is None else max(0.0, now - due_since),
         )

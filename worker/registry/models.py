@@ -14,6 +14,7 @@ from worker.registry.job_models import Job, JobEvent
 from worker.registry.key_models import ApiKey, BrowserSession
 from worker.registry.states import JobKind, JobState, TaskRole
 from worker.registry.tally_models import Tally
+from worker.registry.webhook_models import Webhook, WebhookDelivery
 from worker.registry.worker_models import WorkerRow
 
 __all__ = [
@@ -38,6 +39,8 @@ __all__ = [
     "TaskGenotype",
     "TaskNetwork",
     "TaskRole",
+    "Webhook",
+    "WebhookDelivery",
     "WorkerRow",
 ]
 

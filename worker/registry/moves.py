@@ -10,6 +10,7 @@ from worker.registry.errors import FenceLostError, NotFoundError
 from worker.registry.job_models import Job, JobEvent
 from worker.registry.states import JobState
 from worker.registry.tallies import Happening, count
+from worker.registry.webhooks import announce
 
 
 class JobMoves:
@@ -53,6 +54,7 @@ class JobMoves:
         self._tell_state(job, reason)
         if state.ended:
             count(self._session, Happening.END, job.kind, state.value)
+            announce(self._session, job)
         if state is JobState.FAILED:
             count(self._session, Happening.FAILURE, job.kind, str((job.error or {}).get("code", "unknown")))
 

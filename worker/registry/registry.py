@@ -13,6 +13,7 @@ from worker.registry.removable import Removable
 from worker.registry.results import Results
 from worker.registry.task_figures import TaskFigures
 from worker.registry.tasks import Tasks
+from worker.registry.webhooks import Webhooks
 from worker.registry.workers import Workers
 
 
@@ -31,4 +32,5 @@ class Registry:
         self.figures = Figures(session)
         self.task_figures = TaskFigures(session)
         self.workers = Workers(session)
+        self.webhooks = Webhooks(session)
         self.removable = Removable(session)

@@ -25,11 +25,14 @@ from worker.registry.models import (
     Task,
     TaskGenotype,
     TaskNetwork,
+    Webhook,
+    WebhookDelivery,
 )
-from worker.registry.states import JobState
+from worker.registry.states import DeliveryState, JobState
 
 _ENDED = tuple(state for state in JobState if state.ended)
 _UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
+_WHAT_A_JOB_IS_FOR = (Task, Recommendation, ArchitectureRow, Webhook)
 BATCH = 200
 UNTRAINED = "untrained:"
 """How the name of a source begins that is no network of the registry."""
@@ -60,6 +63,10 @@ class Removable:
         wanted = _wanted(before)[JobEvent]
         ids = self._session.scalars(select(JobEvent.id).where(*wanted).limit(BATCH)).all()
         return self._deleted(JobEvent, JobEvent.id, ids, wanted)
+
+    def delete_webhooks(self, before: float) -> int:
+        """Webhooks of jobs that ended before, with their deliveries, unless one is still tried."""
+        return self._delete(Webhook, Webhook.job_id, _wanted(before)[Webhook])
 
     def delete_jobs(self, before: float) -> int:
         """Jobs that ended before, and whose task, recommendation or architecture is gone, or that never had one."""
@@ -121,11 +128,13 @@ class Removable:
 def _wanted(before: float) -> dict[Any, tuple[ColumnElement[bool], ...]]:
     """Of each table the conditions under which a row may go."""
     ended = (Job.state.in_(_ENDED), Job.finished_at < before)
+    pending = exists().where(WebhookDelivery.job_id == Webhook.job_id, WebhookDelivery.state == DeliveryState.PENDING)
     sibling = aliased(GenotypeRow)
     linked = select(TaskGenotype.genotype_id).join(sibling, sibling.id == TaskGenotype.genotype_id)
     return {
         JobEvent: (JobEvent.job_id.in_(select(Job.id).where(*ended)),),
-        Job: (*ended, *(~exists().where(table.job_id == Job.id) for table in (Task, Recommendation, ArchitectureRow))),
+        Webhook: (Webhook.job_id.in_(select(Job.id).where(*ended)), ~pending),
+        Job: (*ended, *(~exists().where(table.job_id == Job.id) for table in _WHAT_A_JOB_IS_FOR)),
         Network: (Network.created_at < before, ~exists().where(TaskNetwork.network_key == Network.key)),
         Distance: (
             Distance.created_at < before,

@@ -27,6 +27,14 @@ class JobKind(StrEnum):
     TRAIN_ARCHITECTURE = "train_architecture"
 
 
+class DeliveryState(StrEnum):
+    """What became of a webhook's message."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+
+
 class TaskRole(StrEnum):
     """Whether a task is known (a baseline) or asked about (a target)."""
 

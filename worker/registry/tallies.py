@@ -25,6 +25,8 @@ class Happening(StrEnum):
     """An attempt ended without a result and counts against the job's attempts; a lost lease is one."""
     STAGE = "stage"
     """A stage came to its end; the label is its name, and the seconds are those that it took."""
+    WEBHOOK = "webhook"
+    """An attempt to tell of a job's end is over; the label says how: delivered, failed (others follow) or given_up."""
 
 
 def count(session: Session, happening: Happening, kind: str, label: str = "", *, seconds: float = 0.0) -> None:

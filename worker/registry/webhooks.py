@@ -1,0 +1,173 @@
+"""Webhooks: told in the transaction that ends a job, delivered until the receiver has them or nobody tries any more.
+
+The message follows Standard Webhooks (https://www.standardwebhooks.com): its id stays the same for all attempts.
+"""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import exists, select, update
+from sqlalchemy.orm import Session
+
+from worker.registry.base import DatabaseNow, new_id
+from worker.registry.job_models import Job
+from worker.registry.models import Recommendation, Webhook, WebhookDelivery
+from worker.registry.states import DeliveryState, JobState
+from worker.registry.tallies import Happening, count
+
+LONGEST_ERROR = 255
+_PENDING = WebhookDelivery.state == DeliveryState.PENDING
+
+
+def announce(session: Session, job: Job) -> None:
+    """Insert what is to be told of the job's end, if anyone asked; to be called in the transaction that ends it."""
+    if session.get(Webhook, job.id) is None:
+        return
+    asked = session.scalars(select(Recommendation).where(Recommendation.job_id == job.id)).one()
+    body = json.dumps(_message(job, asked), ensure_ascii=False, separators=(",", ":"))
+    session.add(WebhookDelivery(id=f"msg_{new_id()}", job_id=job.id, body=body, state=DeliveryState.PENDING))
+    session.flush()
+
+
+def _message(job: Job, asked: Recommendation) -> dict[str, Any]:
+    """What is told: enough to decide whether to come and get the document. `service.schemas.webhooks` describes it."""
+    assert job.finished_at is not None
+    return {
+        "type": f"recommendation.{job.state}",
+        "timestamp": datetime.fromtimestamp(job.finished_at, UTC).isoformat().replace("+00:00", "Z"),
+        "data": {
+            "id": asked.id,
+            "job_id": job.id,
+            "name": asked.name,
+            "state": job.state.value,
+            "verdict": asked.document.get("verdict"),
+            "architecture_id": (asked.document.get("architecture") or {}).get("id"),
+            "error_code": (job.error or {}).get("code"),
+            "path": f"/v1/recommendations/{asked.id}",
+        },
+    }
+
+
+@dataclass(frozen=True)
+class ClaimedDelivery:
+    """One attempt: what is sent, where, and when; `attempt` counts from 1."""
+
+    id: str
+    job_id: str
+    url: str = field(repr=False)
+    secret: str = field(repr=False)
+    body: str
+    attempt: int
+    timestamp: int
+
+    @property
+    def host(self) -> str:
+        """All that may be told of the URL: the rest may let whoever knows it in."""
+        return host_of(self.url)
+
+
+@dataclass(frozen=True)
+class WebhookStatus:
+    """What became of a job's webhook; of several deliveries (the job was tried again) the last one's."""
+
+    host: str
+    delivery: WebhookDelivery | None
+
+
+class Webhooks:
+    """The rows of `webhooks` and `webhook_deliveries`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def insert(self, job_id: str, url: str, secret: str) -> None:
+        """Tell the ends of this job to that URL."""
+        self._session.add(Webhook(job_id=job_id, url=url, secret=secret))
+        self._session.flush()
+
+    def status(self, job_id: str) -> WebhookStatus | None:
+        """What became of the job's webhook; None if it has none."""
+        webhook = self._session.get(Webhook, job_id)
+        if webhook is None:
+            return None
+        newest = (
+            select(WebhookDelivery)
+            .where(WebhookDelivery.job_id == job_id)
+            .order_by(WebhookDelivery.created_at.desc(), WebhookDelivery.id)
+        )
+        return WebhookStatus(host_of(webhook.url), self._session.scalars(newest.limit(1)).one_or_none())
+
+    def is_due(self) -> bool:
+        """Whether there is anything to claim."""
+        due = select(WebhookDelivery.id).where(_PENDING, WebhookDelivery.due_at <= DatabaseNow())
+        return self._session.scalar(due.limit(1)) is not None
+
+    def claim(self, lease_seconds: float) -> ClaimedDelivery | None:
+        """Take the delivery that has been due for longest; whoever takes it and dies leaves it due after the lease."""
+        now = DatabaseNow()
+        delivery = self._session.scalar(
+            select(WebhookDelivery)
+            .where(_PENDING, WebhookDelivery.due_at <= now)
+            .order_by(WebhookDelivery.due_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        if delivery is None:
+            return None
+        at = self._session.execute(select(now)).scalar_one()
+        delivery.attempts += 1
+        delivery.due_at = at + lease_seconds
+        self._session.flush()
+        webhook = self._session.get_one(Webhook, delivery.job_id)
+        return ClaimedDelivery(
+            id=delivery.id,
+            job_id=delivery.job_id,
+            url=webhook.url,
+            secret=webhook.secret or "",
+            body=delivery.body,
+            attempt=delivery.attempts,
+            timestamp=int(at),
+        )
+
+    def delivered(self, claimed: ClaimedDelivery, status: int) -> None:
+        """The receiver has it: true whoever else may be trying by now."""
+        values = {"state": DeliveryState.DELIVERED, "ended_at": DatabaseNow(), "last_status": status}
+        if self._update(claimed, {**values, "last_error": None}, fenced=False):
+            self._over(claimed, "delivered")
+
+    def put_off(self, claimed: ClaimedDelivery, *, status: int | None, error: str, seconds: float) -> None:
+        """The attempt failed, and the next may begin in so many seconds; one that has begun already stays."""
+        values = {"due_at": DatabaseNow() + seconds, "last_status": status, "last_error": error[:LONGEST_ERROR]}
+        if self._update(claimed, values, fenced=True):
+            self._count(claimed, "failed")
+
+    def give_up(self, claimed: ClaimedDelivery, *, status: int | None, error: str) -> None:
+        """The attempt failed and was the last one."""
+        values = {"state": DeliveryState.GIVEN_UP, "ended_at": DatabaseNow(), "last_status": status}
+        if self._update(claimed, {**values, "last_error": error[:LONGEST_ERROR]}, fenced=True):
+            self._over(claimed, "given_up")
+
+    def _update(self, claimed: ClaimedDelivery, values: dict[str, Any], *, fenced: bool) -> bool:
+        which = [WebhookDelivery.id == claimed.id, _PENDING]
+        if fenced:
+            which.append(WebhookDelivery.attempts == claimed.attempt)
+        updated = update(WebhookDelivery).where(*which).values(values).returning(WebhookDelivery.id)
+        return self._session.execute(updated).one_or_none() is not None
+
+    def _over(self, claimed: ClaimedDelivery, outcome: str) -> None:
+        self._count(claimed, outcome)
+        # A job that failed or was cancelled may be tried again, and then there is more to sign.
+        succeeded = select(Job.id).where(Job.id == claimed.job_id, Job.state == JobState.SUCCEEDED)
+        more = exists().where(WebhookDelivery.job_id == Webhook.job_id, _PENDING)
+        self._session.execute(update(Webhook).where(Webhook.job_id.in_(succeeded), ~more).values(secret=None))
+
+    def _count(self, claimed: ClaimedDelivery, outcome: str) -> None:
+        count(self._session, Happening.WEBHOOK, self._session.get_one(Job, claimed.job_id).kind, outcome)
+
+
+def host_of(url: str) -> str:
+    """The host of a URL, and its port where it names one."""
+    return urlsplit(url).netloc
