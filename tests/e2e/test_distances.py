@@ -27,10 +27,10 @@ def test_a_click_on_a_cell_leads_to_where_its_distance_comes_from(page: Any, ser
 
 def test_a_choice_is_shown_at_once_and_stays_in_the_address(page: Any, service: Service) -> None:
     page.goto("/distances")
-    page.get_by_label("Measure").select_option("log_det")
+    page.get_by_label("Measure", exact=True).select_option("log_det")
     page.wait_for_url("**measure=log_det&**")
     page.wait_for_selector(DRAWN)
-    assert page.get_by_label("Measure").input_value() == "log_det"
+    assert page.get_by_label("Measure", exact=True).input_value() == "log_det"
 
 
 def test_who_has_no_mouse_names_the_pair(page: Any, service: Service) -> None:
