@@ -13,7 +13,13 @@ from service.security.callers import Caller
 from service.security.headers import DRAWING_POLICY
 from service.web.statics import static_url
 
-MENU = (("/", "Overview"), ("/tasks", "Tasks"), ("/distances", "Distances"), ("/jobs", "Jobs"))
+MENU = (
+    ("/", "Overview"),
+    ("/tasks", "Tasks"),
+    ("/distances", "Distances"),
+    ("/datasets", "Datasets"),
+    ("/jobs", "Jobs"),
+)
 """The pages that every page leads to."""
 
 _UNKNOWN = "–"
@@ -65,6 +71,17 @@ def moment(instant: datetime | None) -> str:
     return _UNKNOWN if instant is None else f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def size(count: float) -> str:
+    """Bytes in the largest unit of which there is at least one; a thousand of one make the next."""
+    if count < 1000:
+        return f"{count:.0f} bytes"
+    for unit in ("kB", "MB"):
+        count /= 1000
+        if count < 1000:
+            return f"{count:.1f} {unit}"
+    return f"{count / 1000:,.1f} GB"
+
+
 def dataset_name(reference: Mapping[str, Any]) -> str:
     """The part of a dataset reference that tells it from others: its location."""
     return str(reference.get("uri", _UNKNOWN))
@@ -82,6 +99,7 @@ _environment.filters |= {
     "percent": percent,
     "duration": duration,
     "moment": moment,
+    "size": size,
     "dataset_name": dataset_name,
 }
 _environment.globals["static"] = static_url

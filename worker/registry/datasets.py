@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import Select, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -74,6 +74,19 @@ class Datasets:
         statement = select(Dataset).where(Dataset.name.in_(names)).order_by(Dataset.name)
         return {row.name: row for row in self._session.scalars(statement.with_for_update(read=True))}
 
+    def uses(self, names: Collection[str]) -> dict[str, int]:
+        """How many tasks refer to each of these datasets, for its images or its weights; 0 where none does."""
+        uri = Task.dataset["uri"].as_string()
+        images = select(uri.label("used")).where(uri.in_([f"{SCHEME}{name}" for name in names]))
+        weights = select(Task.weights.label("used")).where(Task.weights.in_(names))
+        used = images.union_all(weights).subquery().c.used
+        counts = self._session.execute(select(used, func.count()).group_by(used))
+        return dict.fromkeys(names, 0) | {used.removeprefix(SCHEME): count for used, count in counts}
+
+    def users(self, name: str, limit: int) -> Sequence[Task]:
+        """So many of the tasks that refer to a dataset, for its images or its weights, oldest first."""
+        return self._session.scalars(_users(select(Task), name).limit(limit)).all()
+
     def delete(self, name: str) -> Sequence[str]:
         """Forget a dataset; the artifacts that no row owns any more, whose files may go before the transaction ends.
 
@@ -84,13 +97,7 @@ class Datasets:
         row = self._session.scalar(select(Dataset).where(Dataset.name == name).with_for_update())
         if row is None:
             raise NotFoundError("dataset", name, by="name")
-        uri = f"{SCHEME}{name}"
-        tasks = self._session.scalars(
-            select(Task.name)
-            .where(or_(Task.dataset["uri"].as_string() == uri, Task.weights == name))
-            .order_by(Task.created_at, Task.id)
-            .limit(DatasetInUseError.LISTED + 1)
-        ).all()
+        tasks = self._session.scalars(_users(select(Task.name), name).limit(DatasetInUseError.LISTED + 1)).all()
         if tasks:
             raise DatasetInUseError(name, tasks)
         artifacts = sorted(filter(None, {row.sha256, row.samples}))
@@ -111,3 +118,9 @@ class Datasets:
 
     def _is_owned(self, digest: str) -> bool:
         return any(self._session.scalar(select(column).where(column == digest).limit(1)) for column in owners.ALL)
+
+
+def _users(statement: Select[Any], name: str) -> Select[Any]:
+    """Of the tasks, those that refer to the dataset, oldest first."""
+    uri = Task.dataset["uri"].as_string()
+    return statement.where(or_(uri == f"{SCHEME}{name}", Task.weights == name)).order_by(Task.created_at, Task.id)

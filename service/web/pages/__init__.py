@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from service.web.pages import compare, distances, entrance, overview
+from service.web.pages import compare, datasets, distances, entrance, overview
 
 router = APIRouter(include_in_schema=False)
 """All of them; none is part of the API, so none is in its OpenAPI document."""
 
-for page in (overview, distances, compare, entrance):
+for page in (overview, datasets, distances, compare, entrance):
     router.include_router(page.router)
