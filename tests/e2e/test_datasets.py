@@ -15,6 +15,8 @@ from tests.e2e.conftest import Running, Service
 
 pytestmark = pytest.mark.e2e
 
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the same file each time, which the service then has already
+
 
 @pytest.fixture
 def shapes_zip(tmp_path: Path) -> Path:
@@ -26,7 +28,7 @@ def shapes_zip(tmp_path: Path) -> Path:
             for name, base in (("bright", 150), ("dark", 0)):
                 picture = io.BytesIO()
                 Image.fromarray((base + random.integers(0, 100, (16, 16))).astype(np.uint8)).save(picture, "PNG")
-                archive.writestr(f"{name}/{index}.png", picture.getvalue())
+                archive.writestr(zipfile.ZipInfo(f"{name}/{index}.png", EPOCH), picture.getvalue())
     return path
 
 

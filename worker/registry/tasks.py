@@ -101,6 +101,17 @@ class Tasks:
         sole = found[0].id == name_or_id or found[0].role == TaskRole.BASELINE
         return found[:1] if sole else found
 
+    def find_unmapped(self, uri: str, label_column: str | None) -> Task | None:
+        """The newest task that has the classes of this dataset as they are, and has read them; or None."""
+        column = Task.dataset["label_column"].as_string()
+        return self._session.scalar(
+            select(Task)
+            .where(Task.dataset["uri"].as_string() == uri, Task.labels.is_(None), Task.class_names.is_not(None))
+            .where(column.is_(None) if label_column is None else column == label_column)
+            .order_by(Task.created_at.desc(), Task.id.desc())
+            .limit(1)
+        )
+
     def baseline_names(self) -> dict[str, str]:
         """The name of every baseline by its id, oldest first."""
         task = Task.__table__.c

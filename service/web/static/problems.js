@@ -46,3 +46,46 @@ export function element(name, text) {
   made.textContent = text;
   return made;
 }
+
+// Each error next to the field that caused it, the others in `general`; the first field gets the focus.
+export function place(form, general, problem) {
+  const unplaced = [];
+  const touched = [];
+  for (const error of problem.errors) {
+    const field = fieldOf(form, error.field);
+    if (!field) {
+      unplaced.push(error);
+      continue;
+    }
+    const message = error.field === "dataset" ? "Choose the images first." : error.message;
+    field.querySelector(":scope > .error").append(line(message));
+    const input = field.querySelector(":scope > [data-path], :scope > label > [data-path]");
+    input?.setAttribute("aria-invalid", "true");
+    const details = field.closest("details");
+    if (details) details.open = true;
+    touched.push(input ?? field.querySelector("input, select, textarea, button"));
+  }
+  if (unplaced.length || !touched.length) general.replaceChildren(...wordsOf({ ...problem, errors: unplaced }));
+  else general.replaceChildren(element("p", "Nothing was asked yet: see the notes above."));
+  touched.sort((one, other) => (one.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
+  touched[0]?.focus();
+}
+
+// The innermost part of the form that shows the errors of a field: `labels.groups[1]` is one of `labels`.
+function fieldOf(form, path) {
+  for (let name = path ?? ""; name; name = name.replace(/(^|\.|\[)[^.[]*$/, "")) {
+    const fields = form.querySelectorAll(`[data-field="${CSS.escape(name)}"]`);
+    for (const field of fields) if (!field.closest("[hidden]")) return field;
+  }
+  return null;
+}
+
+// Takes the errors of an edited field away, or all of them.
+export function forget(input = null) {
+  const fields = input ? [input.closest("[data-field]")] : document.querySelectorAll("[data-field]");
+  for (const field of fields) {
+    if (!field) continue;
+    field.querySelector(":scope > .error")?.replaceChildren();
+    for (const invalid of field.querySelectorAll("[aria-invalid]")) invalid.removeAttribute("aria-invalid");
+  }
+}

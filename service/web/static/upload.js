@@ -44,15 +44,14 @@ export function uploader(root, onUploaded) {
     request = new XMLHttpRequest();
     request.upload.addEventListener("progress", (event) => told(parts, event));
     request.upload.addEventListener("load", () => waiting(parts));
-    request.addEventListener("loadend", () => {
+    let stopped = false;
+    request.addEventListener("abort", () => (stopped = true));
+    request.addEventListener("loadend", ({ target }) => {
       busy(parts, false);
       request = null;
-    });
-    request.addEventListener("abort", () => { parts.status.textContent = "Stopped. Nothing was stored."; });
-    request.addEventListener("error", () => refused(problemOf(0, "")));
-    request.addEventListener("load", ({ target }) => {
-      if (target.status >= 300) refused(problemOf(target.status, target.responseText));
-      else accepted(JSON.parse(target.responseText), columns);
+      if (stopped) parts.status.textContent = "Stopped. Nothing was stored.";
+      else if (target.status === 200 || target.status === 201) accepted(JSON.parse(target.responseText), columns);
+      else refused(problemOf(target.status, target.responseText));
     });
     const query = new URLSearchParams(columns).toString();
     request.open("PUT", `/v1/datasets/${encodeURIComponent(parts.name.value.trim())}${query && `?${query}`}`);

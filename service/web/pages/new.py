@@ -1,0 +1,64 @@
+"""`/recommendations/new`: a request put together by hand, with the same as a command and as Python beside it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from ldnas.data.reference import BUILTIN_NAMES, TORCHVISION_NAMES
+from service.dependencies import Resources, ResourcesDependency
+from service.schemas.base import PlainText
+from service.web.rendering import page
+from service.web.request_fields import request_fields
+from service.web.uploading import upload_context
+from worker.registry.session import reading
+
+router = APIRouter()
+
+DATASETS_OFFERED = 200
+DIGITS = "builtin://digits"
+_KNOWN = (*(f"builtin://{name}" for name in BUILTIN_NAMES), *(f"torchvision://{name}" for name in TORCHVISION_NAMES))
+
+
+@router.get("/recommendations/new")
+def new(request: Request, resources: ResourcesDependency, dataset: str | None = None) -> Response:
+    """The form. `?dataset=NAME` chooses an uploaded one; its script sends what was filled in to the API."""
+    uploaded, chosen = _uploaded(resources, dataset)
+    with reading(resources.engine) as registry:
+        baselines = len(registry.tasks.baseline_names())
+    return page(
+        request,
+        "new.html",
+        fields=request_fields(),
+        uploaded=uploaded,
+        chosen=chosen,
+        known=_KNOWN,
+        baselines=baselines,
+        roots=[root.as_posix() for root in resources.settings.dataset_roots],
+        hosts=resources.settings.remote_hosts,
+        base_url=str(request.base_url).rstrip("/"),
+        **upload_context(request, resources),
+    )
+
+
+@router.get("/recommendations/new/classes")
+def classes(
+    resources: ResourcesDependency,
+    uri: Annotated[PlainText, Query()],
+    label_column: Annotated[PlainText | None, Query()] = None,
+) -> dict[str, list[str] | str | None]:
+    """The classes of a dataset that is not uploaded, as far as anything here has read it; `names` is null otherwise."""
+    if uri == DIGITS:
+        return {"names": [str(digit) for digit in range(10)], "told_by": None}
+    with reading(resources.engine) as registry:
+        task = registry.tasks.find_unmapped(uri, label_column)
+        return {"names": task and task.class_names, "told_by": task and task.name}
+
+
+def _uploaded(resources: Resources, chosen: str | None) -> tuple[list[str], str | None]:
+    """Names of the newest datasets of images, and the one that is chosen if it is there."""
+    with reading(resources.engine) as registry:
+        names = [row.name for row in registry.datasets.list(limit=DATASETS_OFFERED) if row.digest is not None]
+        wanted = registry.datasets.find(chosen) if chosen else None
+    if wanted is None or wanted.digest is None:
+        return names, None
+    return (names if wanted.name in names else [wanted.name, *names]), wanted.name

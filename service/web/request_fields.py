@@ -1,0 +1,116 @@
+"""The fields of `POST /v1/recommendations` as a form shows them: limits and defaults from its schema, words from here."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from ldnas.data.reference import FORMATS
+from ldnas.networks.names import ARCHITECTURES
+from service.schemas.recommendations import RecommendationRequest
+from service.web.request_words import CHOICES, WORDS
+
+BY_HAND = frozenset({"dataset.uri", "labels.groups", "baselines"})
+"""What is no single input: the form has a part of its own for each."""
+
+SCALES = {"budget.seconds": 60}
+"""What a person counts in larger units than the request."""
+
+_TEXT_CHOICES = {"network": ARCHITECTURES, "dataset.format": FORMATS}
+_LARGEST_NAMED = 10**9  # a limit beyond this is none that anybody meets
+
+
+@dataclass(frozen=True)
+class RequestField:
+    """One field of the request.
+
+    Attributes:
+        path: in the body, dotted.
+        kind: `number`, `text`, `choice` or `flag`.
+        label: what it is called.
+        hint: what it does, in a line, with its default and its limits.
+        default: the schema's; None where the service chooses.
+        choices: value and words of each, the default's first.
+        scale: how many of the request's units one of the form's is: 60 for seconds that are given as minutes.
+        has_words: whether it is one that this version has words of its own for.
+    """
+
+    path: str
+    kind: str
+    label: str
+    hint: str
+    default: Any
+    choices: tuple[tuple[str, str], ...]
+    scale: int
+    has_words: bool
+
+    @property
+    def id(self) -> str:
+        """Of its input."""
+        return self.path.replace(".", "-")
+
+
+@cache
+def request_fields() -> Mapping[str, RequestField]:
+    """Every field that is one input, by its path, in the order of the schema."""
+    schema = RecommendationRequest.model_json_schema()
+    leaves = _leaves(schema, schema["$defs"], "")
+    return {path: _field(path, leaf) for path, leaf in leaves if path not in BY_HAND}
+
+
+def _leaves(schema: Mapping[str, Any], named: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Paths and schemas of what holds a value itself; a reference to an object is followed into it."""
+    for name, declared in schema["properties"].items():
+        options = [option for option in declared.get("anyOf", [declared]) if option.get("type") != "null"]
+        told = {**options[0], **{key: value for key, value in declared.items() if key not in ("anyOf", "$ref")}}
+        reference = options[0].get("$ref")
+        if reference is None:
+            yield prefix + name, told
+        else:
+            yield from _leaves(named[reference.rpartition("/")[2]], named, f"{prefix}{name}.")
+
+
+def _field(path: str, leaf: Mapping[str, Any]) -> RequestField:
+    label, does, without = WORDS.get(path) or (leaf["title"], f"{leaf.get('description', '')}.".capitalize(), "")
+    default = leaf.get("default")
+    values = tuple(leaf.get("enum") or _TEXT_CHOICES.get(path, ()))
+    kind = "choice" if values else {"boolean": "flag", "string": "text"}.get(leaf["type"], "number")
+    told = [does, _default(default, without, kind), _limits(leaf, SCALES.get(path, 1)) if kind == "number" else ""]
+    return RequestField(
+        path=path,
+        kind=kind,
+        label=label,
+        hint=" ".join(filter(None, told)),
+        default=default,
+        choices=_choices(values, default, without),
+        scale=SCALES.get(path, 1),
+        has_words=path in WORDS,
+    )
+
+
+def _default(default: Any, without: str, kind: str) -> str:
+    if kind == "choice":
+        return ""  # the first choice says it
+    if kind == "flag":
+        return "Default: yes." if default else "Default: no."
+    if default is not None:
+        return f"Default: {default:g}." if kind == "number" else f"Default: {default}."
+    return f"Left empty: {without}." if without else ""
+
+
+def _limits(leaf: Mapping[str, Any], scale: int) -> str:
+    least, most = leaf.get("minimum"), leaf.get("maximum")
+    if most is not None and abs(most) <= _LARGEST_NAMED:
+        above = leaf.get("exclusiveMinimum")
+        return f"{least:g} to {most:,}." if above is None else f"Above {above:g}, to {most // scale:,}."
+    if least is not None:
+        return f"{least:g} or more."
+    return f"Above {leaf['exclusiveMinimum']:g}." if "exclusiveMinimum" in leaf else ""
+
+
+def _choices(values: tuple[str, ...], default: str | None, without: str) -> tuple[tuple[str, str], ...]:
+    """The default goes by the empty value: a request leaves it out."""
+    if not values:
+        return ()
+    first = f"{CHOICES.get(default, default)} (default)" if default is not None else without
+    return (("", first), *((value, CHOICES.get(value, value)) for value in values if value != default))

@@ -1,0 +1,70 @@
+// The request as a person would send it without the form.
+const KEY = "LDNAS_API_KEY";
+
+// `upload` is the file that was uploaded in this form, as `{name, file, columns}`, or null.
+export function curlOf(base, body, keyed, upload) {
+  const key = keyed ? [`-H "Authorization: Bearer $${KEY}"`] : [];
+  const lines = [];
+  if (upload) {
+    const query = new URLSearchParams(upload.columns).toString();
+    const address = `${base}/v1/datasets/${upload.name}${query && `?${query}`}`;
+    lines.push(["curl", ...key, "-T", quoted(`./${upload.file}`), quoted(address)].join(" "));
+  }
+  const parts = [
+    `curl ${base}/v1/recommendations`,
+    ...key,
+    "-H 'Content-Type: application/json'",
+    `-d ${quoted(lined(body))}`,
+  ];
+  return [...lines, parts.join(" \\\n  ")].join("\n");
+}
+
+export function pythonOf(base, body, keyed, upload) {
+  const { dataset, ...rest } = body;
+  const source = dataset && Object.keys(dataset).length === 1 && dataset.uri ? dataset.uri : (dataset ?? {});
+  const given = Object.entries(rest).map(([name, value]) => `    ${name}=${literal(value)},\n`);
+  const client = keyed ? `Client(${literal(base)}, api_key=os.environ["${KEY}"])` : `Client(${literal(base)})`;
+  return [
+    ...(keyed ? ["import os", ""] : []),
+    "from service.client import Client",
+    "",
+    `client = ${client}`,
+    ...(upload ? [uploadCall(upload)] : []),
+    `submission = client.recommend(\n    ${literal(source)},\n${given.join("")})`,
+    "print(submission.id)",
+    "# answer = submission.wait(progress=True)",
+  ].join("\n");
+}
+
+function uploadCall({ name, file, columns }) {
+  const options = Object.entries(columns).map(([column, value]) => `, ${column}=${literal(value)}`);
+  return `client.add_dataset(${literal(name)}, ${literal(file)}${options.join("")})`;
+}
+
+// JSON with a line for each field of the request.
+function lined(body) {
+  const lines = Object.entries(body).map(([name, value]) => `  ${JSON.stringify(name)}: ${spaced(value)}`);
+  return lines.length ? `{\n${lines.join(",\n")}\n}` : "{}";
+}
+
+function spaced(value) {
+  if (Array.isArray(value)) return `[${value.map(spaced).join(", ")}]`;
+  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  return `{${Object.entries(value).map(([name, part]) => `${JSON.stringify(name)}: ${spaced(part)}`).join(", ")}}`;
+}
+
+// In single quotes a shell changes nothing; a single quote itself stands between two such texts.
+function quoted(text) {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+// A JSON value in Python; the texts of both are written alike.
+function literal(value) {
+  if (value === null) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
+  if (typeof value === "object") {
+    return `{${Object.entries(value).map(([name, part]) => `${JSON.stringify(name)}: ${literal(part)}`).join(", ")}}`;
+  }
+  return JSON.stringify(value);
+}

@@ -1,0 +1,57 @@
+// From the form to the body of `POST /v1/recommendations`: what is hidden or left empty is not part of it.
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+export function bodyOf(form, { labels, baselines }) {
+  const body = {};
+  for (const input of form.querySelectorAll("[data-path]")) {
+    if (input.closest("[hidden]")) continue;
+    const value = valueOf(input);
+    if (value !== undefined) put(body, input.dataset.path.split("."), value);
+  }
+  // A budget that was begun and not given, and labels of no group, are for the service to refuse.
+  if (chosen(form, "budget") !== "none") body.budget ??= {};
+  if (labels) body.labels = { groups: labels, ...body.labels };
+  if (baselines) body.baselines = baselines;
+  return body;
+}
+
+// The value of the radio button that is chosen.
+export function chosen(form, name) {
+  return form.elements[name]?.value;
+}
+
+function valueOf(input) {
+  if (input.dataset.kind === "flag") {
+    return input.checked === (input.dataset.default === "yes") ? undefined : input.checked;
+  }
+  const text = input.value.trim();
+  if (!text) return undefined;
+  return input.dataset.kind === "number" ? numberOf(text, Number(input.dataset.scale)) : text;
+}
+
+// What is no number goes as it is, so that the service's own words say what would be one.
+function numberOf(text, scale) {
+  const number = NUMBER.test(text) ? Number(text) : NaN;
+  if (!Number.isFinite(number)) return text;
+  return scale === 1 ? number : Number((number * scale).toPrecision(12));
+}
+
+function put(body, [name, ...rest], value) {
+  if (rest.length) put((body[name] ??= {}), rest, value);
+  else body[name] = value;
+}
+
+// Lines of labels as groups: whole numbers are indices of classes, everything else is a name, quoted or not.
+export function groupsOf(lines) {
+  const groups = lines.split("\n").map((line) => labelsOf(line));
+  return groups.filter((group) => group.length);
+}
+
+function labelsOf(line) {
+  const found = line.matchAll(/"((?:[^"\\]|\\.)*)"|([^,]+)/g);
+  const labels = [...found].map(([, quoted, plain]) => (plain === undefined ? quoted.replace(/\\(.)/g, "$1") : plain.trim()) && {
+    quoted: plain === undefined,
+    text: plain === undefined ? quoted.replace(/\\(.)/g, "$1") : plain.trim(),
+  });
+  return labels.filter(Boolean).map(({ quoted, text }) => (!quoted && /^\d+$/.test(text) ? Number(text) : text));
+}
