@@ -1,4 +1,4 @@
-"""The fields of `POST /v1/recommendations` as a form shows them: limits and defaults from its schema, words from here."""
+"""The fields of `POST /v1/recommendations` in a form: limits and defaults of its schema, `request_words` beside."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -51,7 +51,8 @@ def classes(
         return {"names": [str(digit) for digit in range(10)], "told_by": None}
     with reading(resources.engine) as registry:
         task = registry.tasks.find_unmapped(uri, label_column)
-        return {"names": task and task.class_names, "told_by": task and task.name}
+        known = {} if task is None else {"names": task.class_names, "told_by": task.name}
+    return {"names": None, "told_by": None, **known}
 
 
 def _uploaded(resources: Resources, chosen: str | None) -> tuple[list[str], str | None]:

@@ -1,0 +1,171 @@
+"""`/recommendations/new`: a form that has every field of the request, and what it says about each."""
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from ldnas.data.load import load_dataset
+from ldnas.data.reference import DatasetReference
+from service.app import create_app
+from service.schemas.recommendations import RecommendationRequest
+from service.web.request_fields import BY_HAND, request_fields
+from service.web.request_words import WORDS
+from tests.service.conftest import InProcess
+from worker.registry.session import Engine, unit_of_work
+from worker.settings import Settings
+
+
+@pytest.fixture
+def stripes(http: httpx.Client, stripes_zip: bytes) -> str:
+    assert http.put("/v1/datasets/stripes", content=stripes_zip).status_code == 201
+    return "stripes"
+
+
+def leaves(model: Any, prefix: str = "") -> Iterator[str]:
+    """The dotted paths of a request model's values, found by its annotations instead of its schema."""
+    for name, field in model.model_fields.items():
+        inner = [
+            part
+            for part in (field.annotation, *getattr(field.annotation, "__args__", ()))
+            if hasattr(part, "model_fields")
+        ]
+        if inner:
+            yield from leaves(inner[0], f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def test_every_field_of_a_request_has_its_place_in_the_form(http: httpx.Client) -> None:
+    page = http.get("/recommendations/new").text
+    shown = re.findall(r'data-path="([^"]+)"', page)
+    assert set(shown) | BY_HAND == set(leaves(RecommendationRequest))
+    # Only the dataset's address has several inputs, of which one is shown at a time.
+    assert {path for path in shown if shown.count(path) > 1} == {"dataset.uri"}
+
+
+def test_every_input_has_a_label_and_a_hint(http: httpx.Client) -> None:
+    page = http.get("/recommendations/new").text
+    for field in request_fields().values():
+        assert f'for="{field.id}"' in page
+        assert f'id="{field.id}-hint"' in page
+        assert html.escape(field.hint, quote=False) in html.unescape(page).replace("&", "&amp;")
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("seed", "Another one gives another run on the same images. Default: 0. 0 or more."),
+        ("final.seeds", "The best on validation images is the answer. Default: 1. 1 to 10."),
+        # 10,000,000 seconds are 166,666 minutes and 40 seconds.
+        ("budget.seconds", "Of the whole job; then the best network so far is the answer. Above 0, to 166,666."),
+        ("budget.iterations", "At most; the job takes the time that they take. 1 to 10,000."),
+        ("constraints.max_parameters", "Trainable numbers: the size of the file. Left empty: no limit. 1 or more."),
+        ("priority", "Of waiting jobs the highest goes first. Default: 0. -100 to 100."),
+    ],
+)
+def test_limits_and_defaults_are_those_of_the_schema(path: str, hint: str) -> None:
+    assert request_fields()[path].hint == hint
+
+
+def test_a_choice_begins_with_its_default_which_a_request_leaves_out() -> None:
+    objective = request_fields()["objective"]
+    assert objective.choices[0] == ("", "Accuracy: each image counts the same (default)")
+    assert [value for value, _ in objective.choices] == ["", "balanced_accuracy", "macro_f1"]
+
+
+def test_a_field_that_has_no_words_yet_is_among_the_other_settings(http: httpx.Client, monkeypatch) -> None:
+    assert "<legend>Other</legend>" not in http.get("/recommendations/new").text
+    monkeypatch.delitem(WORDS, "epsilon")
+    request_fields.cache_clear()
+    try:
+        page = http.get("/recommendations/new").text
+        assert "<legend>Other</legend>" in page
+        assert page.count('data-path="epsilon"') == 2  # in its place and there: nothing is lost
+    finally:
+        request_fields.cache_clear()
+
+
+def test_an_uploaded_dataset_can_be_chosen_by_the_address(http: httpx.Client, stripes: str) -> None:
+    chosen = '<option value="dataset://stripes" selected>'
+    assert chosen in http.get("/recommendations/new?dataset=stripes").text
+    assert chosen not in http.get("/recommendations/new").text
+    assert "selected" not in http.get("/recommendations/new?dataset=none").text
+
+
+def test_a_dataset_too_old_to_be_offered_is_offered_where_it_is_named(
+    http: httpx.Client, stripes: str, stripes_zip: bytes, monkeypatch
+) -> None:
+    monkeypatch.setattr("service.web.pages.new.DATASETS_OFFERED", 1)
+    http.put("/v1/datasets/newer", content=stripes_zip)
+    assert "dataset://stripes" not in http.get("/recommendations/new").text
+    assert '<option value="dataset://stripes" selected>' in http.get("/recommendations/new?dataset=stripes").text
+
+
+def test_what_locations_are_open_is_said(settings: Settings, tmp_path: Path) -> None:
+    told = replace(settings, dataset_roots=(Path("/data/<b>"),), remote_hosts=("images.example.org",))
+    for asked, words in ((settings, "no host may be reached"), (told, "/data/&lt;b&gt;"), (told, "images.example.org")):
+        app = create_app(asked)
+        with httpx.Client(transport=InProcess(app), base_url="http://service") as http:
+            assert words in http.get("/recommendations/new").text
+        app.state.resources.engine.dispose()
+
+
+def test_who_may_only_read_is_told_that_asking_needs_more(http: httpx.Client, make_key: Callable[..., str]) -> None:
+    page = http.get("/recommendations/new", headers={"Authorization": f"Bearer {make_key('read', '<reader>')}"}).text
+    assert "The key &lt;reader&gt; may only read." in page
+    assert re.search(r'<button class="primary" id="ask" disabled>', page)
+    assert "data-upload" not in page
+    page = http.get("/recommendations/new", headers={"Authorization": f"Bearer {make_key('write')}"}).text
+    assert "may only read" not in page
+    assert re.search(r'<button class="primary" id="ask">', page)
+
+
+def classes_of(http: httpx.Client, uri: str, **options: str) -> Any:
+    return http.get("/recommendations/new/classes", params={"uri": uri, **options}).json()
+
+
+def test_the_digits_are_known_without_reading_them(http: httpx.Client, tmp_path: Path) -> None:
+    dataset = load_dataset(DatasetReference("builtin://digits"), roots=(), cache=tmp_path)
+    assert classes_of(http, "builtin://digits") == {"names": [*dataset.class_names], "told_by": None}
+
+
+def test_other_classes_are_known_from_the_newest_task_that_took_them_as_they_are(
+    http: httpx.Client, engine: Engine
+) -> None:
+    mnist = {"uri": "torchvision://MNIST"}
+    asked = {
+        "old": {"dataset": mnist},
+        "new": {"dataset": mnist},
+        "mapped": {"dataset": mnist, "labels": {"groups": [[1]], "rest": True}},
+        "unread": {"dataset": mnist},
+        "other": {"dataset": {"uri": "torchvision://CIFAR10"}},
+    }
+    assert classes_of(http, mnist["uri"]) == {"names": None, "told_by": None}
+    for name, body in asked.items():
+        task = http.post("/v1/tasks", json={"name": name, **body}).json()
+        if name != "unread":
+            resolve(engine, task["id"], [f"{name} a", f"{name} b"])
+    assert classes_of(http, mnist["uri"]) == {"names": ["new a", "new b"], "told_by": "new"}
+
+
+def test_the_labels_of_another_column_are_other_classes(http: httpx.Client, engine: Engine, settings: Settings) -> None:
+    uri = (settings.dataset_roots[0] / "rows.parquet").as_uri()
+    (settings.dataset_roots[0] / "rows.parquet").write_bytes(b"PAR1")
+    for name, column in (("usual", {}), ("coarse", {"label_column": "coarse"})):
+        task = http.post("/v1/tasks", json={"name": name, "dataset": {"uri": uri, **column}}).json()
+        resolve(engine, task["id"], [name])
+    assert classes_of(http, uri)["names"] == ["usual"]
+    assert classes_of(http, uri, label_column="coarse")["names"] == ["coarse"]
+    assert classes_of(http, uri, label_column="fine")["names"] is None
+
+
+def resolve(engine: Engine, task_id: str, names: list[str]) -> None:
+    digests = dict.fromkeys(("dataset_digest", "mapping_digest", "preprocessing_digest", "seen_images"), "0" * 64)
+    with unit_of_work(engine) as registry:
+        registry.tasks.resolve(task_id, architecture="small_cnn", class_names=names, counts={}, samples=None, **digests)
