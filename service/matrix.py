@@ -28,10 +28,10 @@ def distance_matrix(registry: Registry, measure: Measure, *, source: str | None,
     """
     row, column = (None if name is None else registry.tasks.find(name).id for name in (source, target))
     if row is None and column is None:
-        names = registry.tasks.baseline_names() | registry.results.measured_targets(measure, RECIPES)
+        names = whole_matrix_tasks(registry, measure)
         sources = targets = list(names)
         _require_few(len(names))
-        entries = registry.results.matrix(measure, RECIPES)
+        entries = registry.results.columns(measure, RECIPES, targets)
     else:
         entries = registry.results.matrix(measure, RECIPES, source_task_id=row, target_task_id=column)
         rows = {entry.source_task_id for entry in entries} if row is None else {row}
@@ -46,6 +46,11 @@ def distance_matrix(registry: Registry, measure: Measure, *, source: str | None,
         "targets": targets,
         **_tables(entries, sources, targets),
     }
+
+
+def whole_matrix_tasks(registry: Registry, measure: Measure) -> dict[str, str]:
+    """The name, by its id, of every task that has a row and a column: the baselines, and the targets measured to."""
+    return registry.tasks.baseline_names() | registry.results.measured_targets(measure, RECIPES)
 
 
 def distance_detail(registry: Registry, source: str, target: str, measure: Measure) -> DistanceDetail:
@@ -93,8 +98,8 @@ def distance_detail(registry: Registry, source: str, target: str, measure: Measu
 def _require_few(tasks: int) -> None:
     if tasks**2 > MAX_CELLS:
         raise MatrixTooLargeError(
-            f"{tasks:,} by {tasks:,} tasks are more than the {MAX_CELLS:,} cells of one answer; "
-            "name a `source` or a `target` to narrow it down"
+            f"{tasks:,} by {tasks:,} tasks are more than the {MAX_CELLS:,} cells of one answer as JSON or SVG; "
+            "name a `source` or a `target` to narrow it down, or ask for CSV, which has no such limit"
         )
 
 

@@ -45,4 +45,4 @@ def matches(if_none_match: str | None, tag: str) -> bool:
     if if_none_match is None:
         return False
     named = {candidate.strip().removeprefix("W/") for candidate in if_none_match.split(",")}
-    return "*" in named or tag in named
+    return "*" in named or tag.removeprefix("W/") in named

@@ -1,7 +1,5 @@
 """`/v1/distances`: the matrix of distances between tasks, one pair of it, and having distances measured."""
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -9,6 +7,7 @@ from typing import Annotated, Any, Literal
 import pydantic_core
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
 
 from service.dependencies import CallerDependency, IdempotencyKey, Resources, ResourcesDependency
 from service.http.accepted import ACCEPTED, point_to
@@ -17,6 +16,7 @@ from service.http.negotiation import negotiated
 from service.http.problems import described
 from service.intake import accept_distances
 from service.matrix import distance_detail, distance_matrix
+from service.matrix_csv import HEADER, begin_whole_matrix, csv_lines, whole_matrix_lines, whole_matrix_tag
 from service.matrix_figure import matrix_svg
 from service.rendered import Rendered
 from service.schemas.base import NAME_PATTERN, TASK_NAME, Name
@@ -28,6 +28,7 @@ from service.schemas.distances import (
     DistanceRequest,
     Measure,
 )
+from worker.registry.matrix import MatrixEntry
 from worker.registry.session import reading
 
 JSON = "application/json"
@@ -87,9 +88,14 @@ async def get_distances(
 
     With `source` there is one row, with `target` one column, and beside it those tasks with which it was measured.
     Without both every task has a row and a column: the baselines, and the targets to which one was measured. More than
-    100,000 cells are refused (422, `matrix_too_large`): name `source` or `target` then.
+    100,000 cells are refused as JSON and as SVG (422, `matrix_too_large`): name `source` or `target` then, or ask for
+    CSV. That is sent while it is read, however large: the lines of one target after those of another, each target's as
+    they are when its turn comes. Its `ETag` names the state that the first is of; asked for again with it, 304 says
+    that nothing has changed since.
     """
     media_type = FORMATS[format] if format else negotiated(accept, tuple(FORMATS.values()))
+    if media_type == CSV and source is None and target is None:
+        return await _whole_csv(request, resources, measure)
     asked = Asked(measure, source, target, media_type)
     # Large, often polled and seldom changed: what is known to be unchanged is sent at once, without a thread.
     known_tags = request.headers.get("if-none-match")
@@ -167,13 +173,23 @@ def _body(matrix: Mapping[str, Any], media_type: str) -> bytes:
 
 
 def _csv(matrix: Mapping[str, Any]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(("source_id", "source", "target_id", "target", "mean", "std", "repetitions"))
-    names = {task["id"]: task["name"] for task in matrix["tasks"]}
-    for row, source in enumerate(matrix["sources"]):
-        for column, target in enumerate(matrix["targets"]):
-            figures = [matrix[table][row][column] for table in ("mean", "std", "repetitions")]
-            if figures[0] is not None:
-                writer.writerow((source, names[source], target, names[target], *figures))
-    return text.getvalue()
+    entries = (
+        MatrixEntry(source, target, *(matrix[table][row][column] for table in ("mean", "std", "repetitions")))
+        for row, source in enumerate(matrix["sources"])
+        for column, target in enumerate(matrix["targets"])
+        if matrix["mean"][row][column] is not None
+    )
+    return HEADER + csv_lines(entries, {task["id"]: task["name"] for task in matrix["tasks"]})
+
+
+async def _whole_csv(request: Request, resources: Resources, measure: Measure) -> Response:
+    """The whole matrix while it is read, or 304 where `If-None-Match` names the revision that it is still at."""
+    known_tags = request.headers.get("if-none-match")
+    tag, matrix = whole_matrix_tag(resources.matrix_revision.peek()), None
+    if tag is None or not matches(known_tags, tag):
+        matrix = await run_in_threadpool(begin_whole_matrix, resources, measure)
+        tag = matrix.tag
+    headers = {"Cache-Control": "no-cache", "Vary": "Accept"} | ({} if tag is None else {"ETag": tag})
+    if matrix is None or (tag is not None and matches(known_tags, tag)):
+        return Response(status_code=304, headers=headers)
+    return StreamingResponse(whole_matrix_lines(resources, matrix), media_type=CSV, headers=headers)

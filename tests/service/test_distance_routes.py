@@ -108,10 +108,12 @@ def test_a_matrix_of_too_many_cells_is_refused_and_a_filter_helps(
     monkeypatch.setattr(matrix_documents, "MAX_CELLS", 9)
     assert len(matrix_of(http)["mean"]) == 3
     monkeypatch.setattr(matrix_documents, "MAX_CELLS", 8)
-    answer = http.get("/v1/distances", params={"format": "csv"})
+    answer = http.get("/v1/distances", params={"format": "svg"})
     assert (answer.status_code, answer.json()["code"]) == (422, "matrix_too_large")
     assert "3 by 3 tasks" in answer.json()["detail"]
     assert "`target`" in answer.json()["detail"]
+    assert "CSV" in answer.json()["detail"]
+    assert http.get("/v1/distances", params={"format": "csv"}).status_code == 200
     assert matrix_of(http, target="t")["mean"] == [[0.5]]
 
 

@@ -34,7 +34,9 @@ class Job(Base):
         UniqueConstraint("owner", "idempotency_key"),
         Index("ix_jobs_due", "state", "run_after"),
         Index("ix_jobs_newest", "created_at", "id"),
-        Index("ix_jobs_counted", "kind", "state"),
+        Index("ix_jobs_newest_by_kind", "kind", "created_at", "id"),
+        Index("ix_jobs_newest_by_state", "state", "created_at", "id"),
+        Index("ix_jobs_newest_by_kind_and_state", "kind", "state", "created_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)

@@ -86,6 +86,16 @@ def _values(measure: str, recipe_digests: Collection[str]) -> Select[*tuple[Any,
     )
 
 
+def measured_columns(
+    session: Session, measure: str, recipe_digests: Collection[str], target_task_ids: Collection[str]
+) -> list[MatrixEntry]:
+    """The same to several targets: what a part of the whole matrix needs, out of `ix_distances_column` alone.
+
+    Without naming the targets SQLite would read every distance there is, with all its layers.
+    """
+    return _entries(session, _values(measure, recipe_digests).where(_TARGETS.c.task_id.in_(target_task_ids)))
+
+
 def _entries(session: Session, statement: Select[*tuple[Any, ...]]) -> list[MatrixEntry]:
     values: dict[tuple[str, str], dict[int, float]] = {}
     for source_id, target_id, repetition, value in chain.from_iterable(

@@ -88,6 +88,7 @@ class Task(Base):
             postgresql_where=text("role = 'baseline'"),
         ),
         Index("ix_tasks_newest", "created_at", "id"),
+        Index("ix_tasks_newest_by_role", "role", "created_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)

@@ -13,6 +13,7 @@ from worker.registry.matrix import (
     MatrixEntry,
     MeasuredRepetition,
     distances_among,
+    measured_columns,
     measured_distances,
     measured_repetitions,
     measured_targets,
@@ -101,6 +102,12 @@ class Results:
     ) -> list[MatrixEntry]:
         """The same for those pairs of which both are among these tasks."""
         return distances_among(self._session, measure, recipe_digests, task_ids)
+
+    def columns(
+        self, measure: str, recipe_digests: Collection[str], target_task_ids: Collection[str]
+    ) -> list[MatrixEntry]:
+        """The same for whole columns: from every task to each of these."""
+        return measured_columns(self._session, measure, recipe_digests, target_task_ids)
 
     def measured_targets(self, measure: str, recipe_digests: Collection[str]) -> dict[str, str]:
         """The name, by its id, of every target to which another task was measured; oldest first."""

@@ -1,0 +1,25 @@
+"""Indexes for the filters of lists: a page costs what is on it, however many rows the filter leaves out."""
+
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_index("ix_jobs_newest_by_kind", "jobs", ["kind", "created_at", "id"])
+    op.create_index("ix_jobs_newest_by_state", "jobs", ["state", "created_at", "id"])
+    op.create_index("ix_jobs_newest_by_kind_and_state", "jobs", ["kind", "state", "created_at", "id"])
+    op.create_index("ix_tasks_newest_by_role", "tasks", ["role", "created_at", "id"])
+    # The first two columns of the one above answer the same.
+    op.drop_index("ix_jobs_counted", "jobs")
+
+
+def downgrade() -> None:
+    op.create_index("ix_jobs_counted", "jobs", ["kind", "state"])
+    op.drop_index("ix_tasks_newest_by_role", "tasks")
+    op.drop_index("ix_jobs_newest_by_kind_and_state", "jobs")
+    op.drop_index("ix_jobs_newest_by_state", "jobs")
+    op.drop_index("ix_jobs_newest_by_kind", "jobs")
