@@ -24,7 +24,10 @@ FEW_ROWS = frozenset({"workers", "api_keys", "browser_sessions", "tallies", "rev
 """Tables that stay small however long the service runs: processes, people, kinds of things that happen."""
 
 STREAMS = re.compile("/events$")
-NO_INDEX = {"sqlite": re.compile(r"SCAN (?!CONSTANT ROW)(\w+)\b(?! USING)"), "postgresql": re.compile(r"Seq Scan on (\w+)")}
+NO_INDEX = {
+    "sqlite": re.compile(r"SCAN (?!CONSTANT ROW)(\w+)\b(?! USING)"),
+    "postgresql": re.compile(r"Seq Scan on (\w+)"),
+}
 PAGE = re.compile(r"ORDER BY \w+\.created_at DESC, \w+\.id DESC\s+LIMIT")
 SORTS = {"sqlite": "USE TEMP B-TREE FOR", "postgresql": "Sort"}
 
