@@ -1,6 +1,6 @@
 """`/v1/tasks`: the tasks that are known (baselines), and those that were asked about (targets)."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import FileResponse
@@ -15,9 +15,10 @@ from service.dependencies import (
     ResourcesDependency,
 )
 from service.documents import task_document, task_summary
-from service.errors import DeletedResourceError, MissingArtifactError, NoSamplesError
+from service.errors import DeletedResourceError, NoSamplesError
 from service.http.accepted import ACCEPTED, point_to, poll_again
-from service.http.conditional import POLLED, conditional, matches
+from service.http.conditional import POLLED, conditional
+from service.http.files import file_of, stored_file
 from service.http.paging import page
 from service.http.problems import described
 from service.intake import accept_task
@@ -27,7 +28,6 @@ from worker.registry.errors import NotFoundError
 from worker.registry.session import reading, unit_of_work
 
 PNG = "image/png"
-_BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"], responses=described(422, 503))
 
@@ -74,7 +74,7 @@ def get_task(task_id: ResourceId, request: Request, resources: ResourcesDependen
     "/{task_id}/samples",
     summary="Some images of each class",
     response_class=FileResponse,
-    responses=POLLED | {200: POLLED[200] | {"content": {PNG: _BINARY}}} | described(404),
+    responses=file_of(PNG, binary=True) | described(404),
 )
 def get_samples(task_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """A PNG with a row of eight square cells for each of the first 30 classes: its first training images.
@@ -86,7 +86,7 @@ def get_samples(task_id: ResourceId, request: Request, resources: ResourcesDepen
         task = registry.tasks.get(task_id)
     if task.samples is None:
         raise NoSamplesError(f"no picture of the images of task {task.name!r} was kept")
-    return _picture(resources, request, task.samples)
+    return stored_file(resources.store, request, task.samples, PNG, f"{task_id}.png")
 
 
 @router.delete("/{task_id}", status_code=204, summary="Delete a task", responses=described(404, 409))
@@ -97,16 +97,6 @@ def delete_task(task_id: ResourceId, resources: ResourcesDependency) -> None:
     """
     with unit_of_work(resources.engine) as registry:
         registry.tasks.delete(task_id)
-
-
-def _picture(resources: Resources, request: Request, digest: str) -> Response:
-    headers = {"ETag": f'"{digest}"', "Cache-Control": "no-cache"}
-    if matches(request.headers.get("if-none-match"), headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    path = resources.store.path(digest)
-    if not path.is_file():
-        raise MissingArtifactError(f"the file {digest} is no longer in the artifact store")
-    return FileResponse(path, media_type=PNG, headers=headers)
 
 
 def _document(resources: Resources, task_id: str) -> Task:

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from ldnas.data.contact_sheet import contact_sheet
+from ldnas.data.class_sheet import class_sheet
 from ldnas.data.dataset import ImageDataset, Split
 from ldnas.data.labels import LabelMapping
 from ldnas.data.load import load_dataset
@@ -144,7 +144,7 @@ def _record(context: JobContext, resolved: ResolvedTask) -> None:
     counts = asdict(resolved.full.counts)
     seen = fingerprints(resolved.dataset, Split.TRAIN, Split.VALIDATION)
     seen_images = context.store.put(seen)
-    sheet = contact_sheet(resolved.full)
+    sheet = class_sheet(resolved.full)
     samples = context.store.put(sheet)
     with context.unit_of_work() as registry:
         registry.results.keep_artifact(seen_images, len(seen), "application/octet-stream")

@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter
 
-from service.web.pages import compare, datasets, distances, entrance, new, overview
+from service.web.pages import compare, datasets, distances, entrance, jobs, new, overview, tasks
 
 router = APIRouter(include_in_schema=False)
 """All of them; none is part of the API, so none is in its OpenAPI document."""
 
 # `new` comes before what a recommendation's id leads to.
-for page in (overview, datasets, distances, compare, new, entrance):
+for page in (overview, tasks, distances, compare, jobs, datasets, new, entrance):
     router.include_router(page.router)

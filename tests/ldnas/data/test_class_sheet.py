@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ldnas.data.contact_sheet import SHOWN_CLASSES, contact_sheet
+from ldnas.data.class_sheet import SHOWN_CLASSES, class_sheet
 from ldnas.data.task_data import ImageSet, SplitCounts, TaskData, TaskDigests
 
 
@@ -21,32 +21,30 @@ def data_of(labels: list[int], *, size: int = 8, names: int = 2) -> TaskData:
 
 
 def cells_of(png: bytes, size: int) -> np.ndarray:
-    """The brightness in the middle of each cell, -1 where it is transparent; `[classes, 8]`."""
-    sheet = np.asarray(Image.open(io.BytesIO(png))).astype(int)
-    middles = sheet[size // 2 :: size, size // 2 :: size]
-    return np.where(middles[..., 3] == 0, -1, middles[..., 0])
+    """The brightness in the middle of each cell; `[classes, 8]`."""
+    return np.asarray(Image.open(io.BytesIO(png)))[size // 2 :: size, size // 2 :: size, 0]
 
 
 def test_each_class_has_a_row_of_its_first_training_images() -> None:
-    sheet = contact_sheet(data_of([0, 1, 0, 0, 1, *[0] * 9]))
+    sheet = class_sheet(data_of([0, 1, 0, 0, 1, *[0] * 9]))
     assert cells_of(sheet, 8).tolist() == [
         [10, 12, 13, 15, 16, 17, 18, 19],
-        [11, 14, -1, -1, -1, -1, -1, -1],
+        [11, 14, 0, 0, 0, 0, 0, 0],
     ]
 
 
 def test_large_images_are_shown_smaller_and_small_ones_as_they_are() -> None:
     for size, cell in ((8, 8), (64, 64), (128, 64)):
-        assert Image.open(io.BytesIO(contact_sheet(data_of([0, 1], size=size)))).size == (8 * cell, 2 * cell)
+        assert Image.open(io.BytesIO(class_sheet(data_of([0, 1], size=size)))).size == (8 * cell, 2 * cell)
 
 
 def test_of_many_classes_the_first_are_shown() -> None:
     many = data_of(list(range(SHOWN_CLASSES + 5)), names=SHOWN_CLASSES + 5)
-    assert cells_of(contact_sheet(many), 8).shape == (SHOWN_CLASSES, 8)
+    assert cells_of(class_sheet(many), 8).shape == (SHOWN_CLASSES, 8)
 
 
 def test_equal_images_make_equal_bytes_and_others_do_not() -> None:
     data = data_of([0, 1])
-    assert contact_sheet(data) == contact_sheet(data_of([0, 1]))
+    assert class_sheet(data) == class_sheet(data_of([0, 1]))
     darker = ImageSet(data.train.images - 1, data.train.labels)
-    assert contact_sheet(replace(data, train=darker)) != contact_sheet(data)
+    assert class_sheet(replace(data, train=darker)) != class_sheet(data)

@@ -1,0 +1,70 @@
+"""How well the networks of a task know it: a dot for each repetition, against 1-ε."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from service.schemas.tasks import TaskNetwork
+from service.web.figures.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_TITLE = "Balanced accuracy of the networks"
+_AXIS = "balanced accuracy on validation images"
+
+
+def task_accuracy(networks: Sequence[TaskNetwork], epsilon: float) -> Figure | None:
+    """The figure, or None where no network is trained yet."""
+    scores = [
+        (f"repetition {network.repetition + 1}", network.validation_balanced_accuracy)
+        for network in networks
+        if network.validation_balanced_accuracy is not None
+    ]
+    if not scores:
+        return None
+    names, values = [name for name, _ in scores], [value for _, value in scores]
+    needed = 1 - epsilon
+    reached = sum(value >= needed for value in values)
+    lowest = max(0.0, min([*values, needed]) - 0.08)
+    return Figure(
+        title=_TITLE,
+        summary=f"{reached} of {len(values)} networks reach 1 - ε = {needed:.1%}; the lowest has {min(values):.1%}.",
+        data=[
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": "network",
+                "x": values,
+                "y": names,
+                "marker": {"size": 12},
+                "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
+                "cliponaxis": False,
+            },
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": f"1 - ε = {needed:.0%}",
+                "x": [needed] * len(names) if len(names) > 1 else [needed, needed],
+                "y": names if len(names) > 1 else [names[0], names[0]],
+                "line": {"dash": "dash", "width": 2},
+                "hoverinfo": "skip",
+            },
+        ],
+        layout={
+            "xaxis": {"range": [lowest, 1.0], "tickformat": ".0%", "title": {"text": _AXIS}},
+            "yaxis": {"autorange": "reversed", "type": "category"},
+        },
+        columns=("repetition", "balanced_validation_accuracy", "needed"),
+        rows=[(number + 1, value, needed) for number, value in enumerate(values)],
+        draw=lambda axes: _draw(axes, names, values, needed, lowest),
+        inches=(6.4, 1.4 + 0.3 * len(names)),
+    )
+
+
+def _draw(axes: "Axes", names: list[str], values: list[float], needed: float, lowest: float) -> None:
+    axes.scatter(values, names, zorder=3)
+    axes.axvline(needed, linestyle="--", color="C1", label=f"1 - ε = {needed:.0%}")
+    axes.set_xlim(lowest, 1.005)
+    axes.invert_yaxis()
+    axes.set_xlabel(_AXIS)
+    axes.legend()
