@@ -110,6 +110,11 @@ class Jobs(LeasedJobs):
             statement = statement.where(Job.kind == kind)
         return [*self._session.scalars(newest_first(statement, Job, limit=limit, after=after))]
 
+    def waiting(self, limit: int) -> Sequence[Job]:
+        """The queued jobs in the order in which they are taken."""
+        statement = select(Job).where(Job.state == JobState.QUEUED)
+        return self._session.scalars(statement.order_by(Job.priority.desc(), Job.created_at, Job.id).limit(limit)).all()
+
     def request_cancel(self, job_id: str) -> Job:
         """Cancel a queued job at once, ask a running one to end; a job that ended stays as it is.
 
@@ -179,4 +184,10 @@ class Jobs(LeasedJobs):
         """What happened to the job after the event `after_id`, in order."""
         return self._session.scalars(
             select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.id > after_id).order_by(JobEvent.id).limit(limit)
+        ).all()
+
+    def latest_events(self, job_id: str, limit: int) -> Sequence[JobEvent]:
+        """What happened to the job last, the latest first."""
+        return self._session.scalars(
+            select(JobEvent).where(JobEvent.job_id == job_id).order_by(JobEvent.id.desc()).limit(limit)
         ).all()

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _TITLE = "Balanced accuracy of the networks"
-_AXIS = "balanced accuracy on validation images"
+_AXIS = "balanced validation accuracy"
 
 
 def task_accuracy(networks: Sequence[TaskNetwork], epsilon: float) -> Figure | None:
@@ -53,6 +53,8 @@ def task_accuracy(networks: Sequence[TaskNetwork], epsilon: float) -> Figure | N
         layout={
             "xaxis": {"range": [lowest, 1.0], "tickformat": ".0%", "title": {"text": _AXIS}},
             "yaxis": {"autorange": "reversed", "type": "category"},
+            "margin": {"t": 34, "r": 12, "b": 44, "l": 56},
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
         },
         columns=("repetition", "balanced_validation_accuracy", "needed"),
         rows=[(number + 1, value, needed) for number, value in enumerate(values)],
