@@ -3,13 +3,18 @@
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from service.client.cache import FileCache
 from service.client.connection import Json, reference
+from service.client.documents.architecture import Architecture
 from service.client.files import FileCalls, OnBytes
+from service.client.networks import network_of
 from service.client.submission import Submission
+
+if TYPE_CHECKING:
+    from ldnas.export.loading import CellNetwork
 
 FILES = {
     "code": "network.py",
@@ -24,13 +29,13 @@ FILES = {
 class ArchitectureCalls(FileCalls):
     """The calls under `/v1/architectures`."""
 
-    def architectures(self) -> Iterator[Json]:
+    def architectures(self) -> Iterator[Architecture]:
         """Every finished architecture, newest first, page by page."""
-        return self._pages("/v1/architectures", {})
+        return self._pages(Architecture, "/v1/architectures", {})
 
-    def architecture(self, architecture_id: str) -> Json:
+    def architecture(self, architecture_id: str) -> Architecture:
         """One architecture: its cell, its skeleton, what it scored, and the paths of its files."""
-        return self.get(_path(architecture_id))
+        return self.read(Architecture, _path(architecture_id))
 
     def architecture_code(self, architecture_id: str) -> str:
         """The network as one Python file that needs only torch and Pillow."""
@@ -86,10 +91,10 @@ class ArchitectureCalls(FileCalls):
         seed: int | None = None,
         priority: int | None = None,
         idempotency_key: str | None = None,
-    ) -> Submission:
+    ) -> Submission[Architecture]:
         """Train an architecture again on other data. What is left out takes the service's default.
 
-        `.wait()` gives the job's document; the `architecture_id` of its `result` is the new architecture.
+        `.wait()` gives the new architecture, which is not there before its training has ended.
 
         Args:
             dataset: a URI, or a whole dataset reference.
@@ -108,8 +113,20 @@ class ArchitectureCalls(FileCalls):
             "priority": priority,
         }
         document = self._post(_path(architecture_id, "train"), fields, idempotency_key)
-        path = f"/v1/jobs/{document['job_id']}"
-        return Submission(self, document, path, path)
+        resource = _path(document["architecture_id"])
+        return Submission(self, document, resource, f"/v1/jobs/{document['job_id']}", Architecture)
+
+    def load_network(self, architecture_id: str) -> "CellNetwork":
+        """The network as a torch module, on the CPU and in eval mode: images `[N, 3, S, S]` in [-1, 1] → logits.
+
+        It is built by `ldnas` as it is installed here, from the genotype, the skeleton and the weights; no code of the
+        service is run. Needs torch.
+
+        Raises:
+            MissingPackageError: torch is not installed.
+            UnusableNetworkError: it cannot be built by this release.
+        """
+        return network_of(self.architecture(architecture_id), self.architecture_weights(architecture_id))
 
 
 def _path(architecture_id: str, *parts: str) -> str:

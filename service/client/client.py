@@ -1,11 +1,4 @@
-"""The Python client of the service; it needs httpx (and Rich, where progress is shown) and nothing else.
-
-    client = Client("http://127.0.0.1:8000")
-    client.register_task("odd_or_even", "builtin://digits", labels={"groups": [[1, 3, 5, 7, 9]], "rest": True}).wait()
-    answer = client.recommend("builtin://digits", labels={"groups": [[2, 3, 5, 7]], "rest": True}).wait(progress=True)
-
-Documents are returned as the service sent them: dicts of JSON values, fractions in [0, 1].
-"""
+"""Everything that one service can be asked, as Python calls."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,6 +7,12 @@ from urllib.parse import quote
 from service.client.architectures import ArchitectureCalls
 from service.client.connection import Json, given, reference
 from service.client.datasets import DatasetCalls
+from service.client.documents.answer import Recommendation, RecommendationSummary
+from service.client.documents.distances import DistanceDetail, DistanceMatrix
+from service.client.documents.evaluation import Evaluation
+from service.client.documents.job import Job
+from service.client.documents.part import read
+from service.client.documents.task import Task, TaskSummary
 from service.client.events import Event
 from service.client.submission import Submission, SubmissionGroup
 
@@ -24,7 +23,11 @@ class Client(ArchitectureCalls, DatasetCalls):
     Args:
         base_url: where it answers, as `http://127.0.0.1:8000`.
         api_key: sent as a bearer token, where the service asks for one.
+        absence_seconds: how long what waits for a job survives that the service does not answer.
         transport: for tests; the network otherwise.
+
+    What the calls return are the API's documents: frozen dataclasses, which are mappings of exactly what the service
+    sent too (`document.json`, `document["field"]`).
 
     Every method raises UnreachableError where nothing answers and RequestRefusedError with the problem document
     where the service refuses.
@@ -43,7 +46,7 @@ class Client(ArchitectureCalls, DatasetCalls):
         image_size: int | None = None,
         genotypes: Sequence[Mapping[str, Any]] | None = None,
         idempotency_key: str | None = None,
-    ) -> Submission:
+    ) -> Submission[Task]:
         """Register a baseline task. What is left out takes the service's default.
 
         Args:
@@ -65,9 +68,9 @@ class Client(ArchitectureCalls, DatasetCalls):
         }
         return self.submission_of(self._post("/v1/tasks", fields, idempotency_key))
 
-    def submission_of(self, task: Json) -> Submission:
+    def submission_of(self, task: Mapping[str, Any]) -> Submission[Task]:
         """The handle on a task that was registered before."""
-        return Submission(self, task, f"/v1/tasks/{task['id']}", f"/v1/jobs/{task['job_id']}")
+        return Submission(self, dict(task), f"/v1/tasks/{task['id']}", f"/v1/jobs/{task['job_id']}", Task)
 
     def recommend(
         self,
@@ -91,7 +94,7 @@ class Client(ArchitectureCalls, DatasetCalls):
         seed: int | None = None,
         priority: int | None = None,
         idempotency_key: str | None = None,
-    ) -> Submission:
+    ) -> Submission[Recommendation]:
         """Ask for an architecture for a new task. What is left out takes the service's default.
 
         Args:
@@ -126,50 +129,55 @@ class Client(ArchitectureCalls, DatasetCalls):
         }
         document = self._post("/v1/recommendations", fields, idempotency_key)
         resource = f"/v1/recommendations/{document['id']}"
-        return Submission(self, document, resource, resource)
+        return Submission(self, document, resource, resource, Recommendation)
 
-    def promote(self, recommendation_id: str, name: str | None = None) -> Json:
+    def promote(self, recommendation_id: str, name: str | None = None) -> TaskSummary:
         """Make the target of a finished recommendation a baseline; the task, which keeps its own name without one."""
-        return self._post(f"/v1/recommendations/{recommendation_id}/promote", {"name": name}, None)
+        document = self._post(f"/v1/recommendations/{recommendation_id}/promote", {"name": name}, None)
+        return read(TaskSummary, document, self)
 
-    def tasks(self, **filters: str) -> Iterator[Json]:
+    def tasks(self, **filters: str) -> Iterator[TaskSummary]:
         """Every task that fits the filters, page by page; `role="baseline"` leaves the targets out."""
-        return self._pages("/v1/tasks", filters)
+        return self._pages(TaskSummary, "/v1/tasks", filters)
 
-    def get_task(self, task_id: str) -> Json:
+    def get_task(self, task_id: str) -> Task:
         """One task."""
-        return self.get(f"/v1/tasks/{task_id}")
+        return self.read(Task, f"/v1/tasks/{task_id}")
 
     def remove_task(self, task_id: str) -> None:
         """Remove a task and what only it holds."""
         self.request("DELETE", f"/v1/tasks/{task_id}")
 
-    def recommendations(self) -> Iterator[Json]:
+    def recommendations(self) -> Iterator[RecommendationSummary]:
         """Every recommendation, newest first, page by page."""
-        return self._pages("/v1/recommendations", {})
+        return self._pages(RecommendationSummary, "/v1/recommendations", {})
 
-    def get_recommendation(self, recommendation_id: str) -> Json:
-        """One recommendation: every field is there from the first poll, null until known."""
-        return self.get(f"/v1/recommendations/{recommendation_id}")
+    def get_recommendation(self, recommendation_id: str) -> Recommendation:
+        """One recommendation: every field is there from the first poll, None until known."""
+        return self.read(Recommendation, f"/v1/recommendations/{recommendation_id}")
 
-    def evaluation(self, recommendation_id: str) -> Json:
+    def evaluation(self, recommendation_id: str) -> Evaluation:
         """On the test images: confusion matrix, recall of each class, and the wrong images, the surest first."""
-        return self.get(f"/v1/recommendations/{recommendation_id}/evaluation")
+        return self.read(Evaluation, f"/v1/recommendations/{recommendation_id}/evaluation")
 
-    def get_job(self, job_id: str) -> Json:
+    def get_job(self, job_id: str) -> Job:
         """One job: state, stage, progress, and the problem document of its failure."""
-        return self.get(f"/v1/jobs/{job_id}")
+        return self.read(Job, f"/v1/jobs/{job_id}")
 
-    def distances(self, *, measure: str | None = None, source: str | None = None, target: str | None = None) -> Json:
-        """The matrix of distances: rows are `sources`, columns `targets`, null where nothing was measured.
+    def distances(
+        self, *, measure: str | None = None, source: str | None = None, target: str | None = None
+    ) -> DistanceMatrix:
+        """The matrix of distances: rows are `sources`, columns `targets`, None where nothing was measured.
 
         Args:
             source: a task: its id, or a baseline's name, or a target's (the newest of that name). None = all baselines.
             target: the same. None = all baselines, and all targets to which one was measured.
         """
-        return self.get("/v1/distances", given({"measure": measure, "source": source, "target": target}))
+        return self.read(
+            DistanceMatrix, "/v1/distances", given({"measure": measure, "source": source, "target": target})
+        )
 
-    def distance(self, source: str, target: str, measure: str | None = None) -> Json:
+    def distance(self, source: str, target: str, measure: str | None = None) -> DistanceDetail:
         """The distance from one task to another: each repetition, its error, what each layer adds.
 
         Args:
@@ -177,7 +185,7 @@ class Client(ArchitectureCalls, DatasetCalls):
             target: the same.
         """
         path = f"/v1/distances/{quote(source, safe='')}/{quote(target, safe='')}"
-        return self.get(path, given({"measure": measure}))
+        return self.read(DistanceDetail, path, given({"measure": measure}))
 
     def measure_distances(
         self,
@@ -187,7 +195,7 @@ class Client(ArchitectureCalls, DatasetCalls):
         measures: Sequence[str] | None = None,
         repetitions: int | None = None,
         idempotency_key: str | None = None,
-    ) -> SubmissionGroup:
+    ) -> SubmissionGroup[Job]:
         """Have the distances to the targets measured, each a job of its own. What is left out takes the default.
 
         `.wait()` gives the jobs' documents; the `result` of each is the column with its verdict.
@@ -208,7 +216,7 @@ class Client(ArchitectureCalls, DatasetCalls):
         paths = [f"/v1/jobs/{job['job_id']}" for job in document["jobs"]]
         return SubmissionGroup(
             document,
-            tuple(Submission(self, job, path, path) for job, path in zip(document["jobs"], paths, strict=True)),
+            tuple(Submission(self, job, path, path, Job) for job, path in zip(document["jobs"], paths, strict=True)),
         )
 
     def events(self, recommendation_id: str, last_event_id: int = 0) -> Iterator[Event]:

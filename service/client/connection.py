@@ -1,42 +1,64 @@
-"""The client's connection to one service: requests, their refusals, pages of listings."""
+"""The connection to one service: requests, what is repeated and for how long, their refusals, pages of listings."""
 
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
 
+from service.client.documents.part import Part, read
 from service.client.errors import (
     KeyRefusedError,
     NotAllowedError,
     RequestRefusedError,
+    StrangeAnswerError,
     TooManyError,
     UnreachableError,
 )
 from service.client.events import ENDED, Event, parse_events
 
 Json = dict[str, Any]
+P = TypeVar("P", bound=Part)
 
 REQUEST_SECONDS = 30.0
 # A stream is silent between events; the service's keep-alive comes well within this.
 STREAM_SILENCE_SECONDS = 60.0
 RECONNECT_SECONDS = 0.5
-RECONNECT_ATTEMPTS = 20
 # A poll that is told to come back later does so, unless that is later than this.
 PATIENCE_SECONDS = 60.0
+# How long any other call survives that a service is away which has answered before.
+REPEAT_SECONDS = 15.0
+# How long what waits for a job survives that the service is away: a restart, or an upgrade with its migrations.
+ABSENCE_SECONDS = 300.0
+
+AWAY = frozenset({httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT})
+"""What a service answers that starts or has lost its database, or a proxy in front of one that is not there."""
 
 
-class Connection:
+class Connection(ABC):
     """One service, over HTTP; what it can be asked is told in `Client`."""
 
     def __init__(
-        self, base_url: str, api_key: str | None = None, *, transport: httpx.BaseTransport | None = None
+        self,
+        base_url: str,
+        api_key: str | None = None,
+        *,
+        absence_seconds: float = ABSENCE_SECONDS,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self.base_url = base_url.rstrip("/")
-        self._http = httpx.Client(base_url=self.base_url, headers=headers, timeout=REQUEST_SECONDS, transport=transport)
+        self.absence_seconds = absence_seconds
+        self._has_answered = False
+        try:
+            self._http = httpx.Client(
+                base_url=self.base_url, headers=headers, timeout=REQUEST_SECONDS, transport=transport
+            )
+        except httpx.InvalidURL as error:
+            raise UnreachableError(base_url, str(error)) from error
 
     def __enter__(self) -> Self:
         return self
@@ -55,69 +77,89 @@ class Connection:
         ended and nothing is left to tell.
 
         Raises:
-            UnreachableError: the service stays away for longer than a restart takes.
+            UnreachableError: the service stays away for longer than `absence_seconds`.
         """
-        failures = 0
+        heard = time.monotonic()
         while True:
             received = False
             try:
                 for event in self._stream(resource, last_event_id):
-                    received, failures, last_event_id = True, 0, event.id
+                    received, last_event_id = True, event.id
                     yield event
+                heard = time.monotonic()
                 if received:
                     # The end of a stream is no proof: the service may have stopped in the middle of the story.
                     continue
                 if self.get(resource)["state"] in ENDED:
                     return
-            except (httpx.TransportError, UnreachableError) as error:
-                failures += 1
-                if failures >= RECONNECT_ATTEMPTS:
+            except (httpx.TransportError, UnreachableError, RequestRefusedError) as error:
+                if isinstance(error, RequestRefusedError) and error.status not in AWAY:
+                    raise
+                if received:
+                    heard = time.monotonic()
+                if time.monotonic() - heard >= self.absence_seconds:
                     raise UnreachableError(self.base_url, str(error)) from error
             time.sleep(RECONNECT_SECONDS)
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
         """The JSON document at a path of the API."""
-        document: Json = self.request("GET", path, params=query or {}).json()
-        return document
+        return json_of(self.request("GET", path, params=query or {}))
+
+    def read(self, kind: type[P], path: str, query: Mapping[str, str] | None = None) -> P:
+        """The document at a path of the API, typed."""
+        return read(kind, self.get(path, query), self)
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """One request. A GET that is answered by 429 is asked again when its `Retry-After` says, for up to a minute.
+        """One request, repeated where that is safe: a POST that creates carries an idempotency key.
+
+        A connection that breaks is tried again at once, and then, of a service that has answered before, for
+        `REPEAT_SECONDS`; so is what a service answers that is just starting. A GET that is answered by 429 is asked
+        again when its `Retry-After` says, for up to a minute. A DELETE that finds nothing when it is repeated has done
+        its work the first time.
 
         Raises:
             UnreachableError: nothing answers.
             KeyRefusedError, NotAllowedError, TooManyError, RequestRefusedError: the service refuses.
         """
-        give_up = time.monotonic() + PATIENCE_SECONDS
+        began = time.monotonic()
         while True:
-            response = self._sent(method, path, options)
-            if not response.is_error:
+            response, repeated = self._sent(method, path, options, began + REPEAT_SECONDS)
+            if not response.is_error or (repeated and method == "DELETE" and response.status_code == 404):
                 return response
-            error = refusal(response)
-            pause = error.retry_after_seconds if isinstance(error, TooManyError) and method == "GET" else None
-            if pause is None or time.monotonic() + pause > give_up:
-                raise error
+            pause = _pause(method, response)
+            patience = REPEAT_SECONDS if response.status_code in AWAY else PATIENCE_SECONDS
+            if pause is None or time.monotonic() + pause > began + patience:
+                raise refusal(response)
             time.sleep(pause)
 
-    def _sent(self, method: str, path: str, options: Mapping[str, Any]) -> httpx.Response:
-        """Sent again where the connection broke: a POST that creates carries an idempotency key."""
-        try:
-            return self._http.request(method, path, **options)
-        except httpx.TransportError:
+    @abstractmethod
+    def load_network(self, architecture_id: str) -> Any:
+        """What `Client` does; documents ask it of the client that got them."""
+
+    def _sent(self, method: str, path: str, options: Mapping[str, Any], give_up: float) -> tuple[httpx.Response, bool]:
+        """The response, and whether it is the answer to a repetition."""
+        attempt = 0
+        while True:
+            attempt += 1
             try:
-                return self._http.request(method, path, **options)
+                response = self._http.request(method, path, **options)
             except httpx.TransportError as error:
-                raise UnreachableError(self.base_url, str(error) or type(error).__name__) from error
+                if attempt > 1 and (not self._has_answered or time.monotonic() >= give_up):
+                    raise UnreachableError(self.base_url, str(error) or type(error).__name__) from error
+                time.sleep(RECONNECT_SECONDS if attempt > 1 else 0)
+            else:
+                self._has_answered = True
+                return response, attempt > 1
 
     def _post(self, path: str, fields: Json, idempotency_key: str | None) -> Json:
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        document: Json = self.request("POST", path, json=given(fields), headers=headers).json()
-        return document
+        return json_of(self.request("POST", path, json=given(fields), headers=headers))
 
-    def _pages(self, path: str, filters: Mapping[str, str]) -> Iterator[Json]:
+    def _pages(self, kind: type[P], path: str, filters: Mapping[str, str]) -> Iterator[P]:
         query = dict(filters)
         while True:
             page = self.get(path, query)
-            yield from page["items"]
+            yield from (read(kind, item, self) for item in page["items"])
             if not page.get("next"):
                 return
             query["after"] = page["next"]
@@ -130,6 +172,21 @@ class Connection:
                 response.read()
                 raise refusal(response)
             yield from parse_events(response.iter_lines())
+
+
+def json_of(response: httpx.Response) -> Json:
+    """The JSON object that the service answered with.
+
+    Raises:
+        StrangeAnswerError: it is none, as a page of something else that answers there.
+    """
+    try:
+        document = response.json()
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise StrangeAnswerError(str(response.request.url), response.headers.get("content-type"))
+    return document
 
 
 def reference(dataset: str | Mapping[str, Any]) -> Mapping[str, Any]:
@@ -150,14 +207,31 @@ def refusal(response: httpx.Response) -> RequestRefusedError:
     if status == httpx.codes.FORBIDDEN:
         return NotAllowedError(problem, status)
     if status == httpx.codes.TOO_MANY_REQUESTS:
-        seconds = response.headers.get("retry-after", "")
-        return TooManyError(problem, status, float(seconds) if seconds.isdecimal() else None)
+        return TooManyError(problem, status, retry_after(response))
     return RequestRefusedError(problem, status)
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """The seconds after which the service wants to be asked again, where it says so."""
+    seconds = response.headers.get("retry-after", "")
+    return float(seconds) if seconds.isdecimal() else None
+
+
+def _pause(method: str, response: httpx.Response) -> float | None:
+    """When to send a request again that was answered by an error; None: not at all."""
+    if response.status_code in AWAY:
+        return retry_after(response) or RECONNECT_SECONDS
+    if response.status_code == httpx.codes.TOO_MANY_REQUESTS and method == "GET":
+        return retry_after(response)
+    return None
 
 
 def _problem(response: httpx.Response) -> Json:
     if "json" in response.headers.get("content-type", ""):
-        document = response.json()
+        try:
+            document = response.json()
+        except ValueError:
+            document = None
         if isinstance(document, dict):
             return document
     title = f"HTTP {response.status_code} {response.reason_phrase} from {response.request.url}"

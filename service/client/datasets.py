@@ -9,7 +9,9 @@ from urllib.parse import quote
 
 import httpx
 
-from service.client.connection import REQUEST_SECONDS, Connection, Json, given
+from service.client.connection import REQUEST_SECONDS, Connection, given, json_of
+from service.client.documents.dataset import Dataset, DatasetSummary
+from service.client.documents.part import read
 
 # The service decodes every image before it answers.
 CHECK_SECONDS = 3600.0
@@ -31,7 +33,7 @@ class DatasetCalls(Connection):
         label_column: str | None = None,
         split_column: str | None = None,
         group_column: str | None = None,
-    ) -> Json:
+    ) -> Dataset:
         """Upload a file, or a folder of images (as a ZIP file), and wait until it is checked; what the service found.
 
         Tasks name it as `dataset://NAME`. The same again under the name changes nothing; anything else is refused.
@@ -50,7 +52,7 @@ class DatasetCalls(Connection):
             "group_column": group_column,
         }
         with _as_file(Path(path)) as file:
-            document: Json = self.request(
+            response = self.request(
                 "PUT",
                 _path(name),
                 params=given(columns),
@@ -60,16 +62,16 @@ class DatasetCalls(Connection):
                     "Content-Type": "application/octet-stream",
                 },
                 timeout=httpx.Timeout(REQUEST_SECONDS, read=CHECK_SECONDS),
-            ).json()
-        return document
+            )
+        return read(Dataset, json_of(response), self)
 
-    def datasets(self) -> Iterator[Json]:
+    def datasets(self) -> Iterator[DatasetSummary]:
         """Every uploaded dataset, newest first, page by page."""
-        return self._pages("/v1/datasets", {})
+        return self._pages(DatasetSummary, "/v1/datasets", {})
 
-    def dataset(self, name: str) -> Json:
+    def dataset(self, name: str) -> Dataset:
         """One dataset: its kind, its size, its digests, and how many images of each class every split has."""
-        return self.get(_path(name))
+        return self.read(Dataset, _path(name))
 
     def remove_dataset(self, name: str) -> None:
         """Remove a dataset, which no task may refer to any more."""

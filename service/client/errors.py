@@ -6,6 +6,8 @@ ClientError
 │   ├── KeyRefusedError       it asks for a key, or the one that was sent opens nothing (401)
 │   ├── NotAllowedError       the key may not do that (403)
 │   └── TooManyError          the key has as many unfinished recommendations as it may have (429)
+├── StrangeAnswerError        what answers is no ldnas, or something stands between
+├── MissingPackageError       this machine lacks a package that the call needs
 ├── DamagedFileError          a file did not arrive as the service has it
 ├── UnusableNetworkError      an ONNX file is no network that this release can classify with
 ├── UnknownTaskError          no task has that id or name
@@ -66,6 +68,23 @@ class TooManyError(RequestRefusedError):
     def __init__(self, problem: Mapping[str, Any], status: int, retry_after_seconds: float | None = None) -> None:
         super().__init__(problem, status)
         self.retry_after_seconds = retry_after_seconds
+
+
+class StrangeAnswerError(ClientError):
+    """What answers is no ldnas, or something stands between."""
+
+    def __init__(self, url: str, media_type: str | None) -> None:
+        super().__init__(
+            f"{url} answers with {media_type or 'something unnamed'} and not with what ldnas would; "
+            "look at LDNAS_URL (or --url)"
+        )
+
+
+class MissingPackageError(ClientError):
+    """This machine lacks a package that the call needs; `extra` brings it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"this needs {package}, which is not installed; pip install 'ldnas[{extra}]' brings it")
 
 
 class DamagedFileError(ClientError):

@@ -1,7 +1,8 @@
 """`ldnas architecture`: the finished networks, their files, and training one again on other data."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -124,13 +125,10 @@ def train(
             seed=seed,
             priority=priority,
         )
-        document = submission.document
-        if wait:
-            job = submission.wait(progress=True)
-            document = client.architecture(job["result"]["architecture_id"])
+        document: Mapping[str, Any] = submission.wait(progress=True) if wait else submission.document
     if as_json:
         options.print_json(document)
     elif wait:
         print_architecture(document)
     else:
-        typer.echo(f"{document['name']} is queued: {client.base_url}{submission.resource}")
+        typer.echo(f"{document['name']} is queued: {client.base_url}{submission.job}")

@@ -1,9 +1,10 @@
 """`ldnas distances`: the matrix, one pair of it, and having distances measured."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from service.client.documents.job import Job
 from service.client.errors import JobCancelledError, JobFailedError
 from service.commands import options
 
@@ -76,7 +77,7 @@ def measure(
         asked = client.measure_distances(
             targets, sources=source or None, measures=measure or None, repetitions=repetitions
         )
-        jobs: list[dict[str, Any]] = []
+        jobs: list[Job] = []
         failures: list[str] = []
         for submission in asked if wait else ():
             try:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from service.client import Client
+from service.client.documents.part import Part
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
@@ -84,6 +85,12 @@ def open_client(url: str, api_key: str | None) -> Client:
 
 
 def print_json(document: Any) -> None:
-    """A document of the API on standard output, for the next program to read."""
-    json.dump(document, sys.stdout, indent=2, ensure_ascii=False)
+    """A document of the API on standard output, for the next program to read: exactly what the service sent."""
+    json.dump(document, sys.stdout, indent=2, ensure_ascii=False, default=_sent)
     sys.stdout.write("\n")
+
+
+def _sent(document: Any) -> Any:
+    if isinstance(document, Part):
+        return document.json
+    raise TypeError(f"{type(document).__name__} is no document")

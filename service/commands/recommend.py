@@ -1,5 +1,6 @@
 """`ldnas recommend`: ask for an architecture."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -94,7 +95,7 @@ def recommend(
             seed=seed,
             priority=priority,
         )
-        document = submission.wait(progress=True) if wait else submission.document
+        document: Mapping[str, Any] = submission.wait(progress=True) if wait else submission.document
     if as_json:
         options.print_json(document)
     elif wait:

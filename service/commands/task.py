@@ -1,12 +1,14 @@
 """`ldnas task`: the known tasks that new ones are compared with."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from service.client import Client
+from service.client.documents import task as documents
 from service.client.errors import RequestRefusedError, UnknownTaskError
 from service.commands import options
 
@@ -62,7 +64,7 @@ def add(
             image_size=image_size,
             genotypes=options.genotypes_of(genotypes),
         )
-        document = submission.wait(progress=True) if wait else submission.document
+        document: Mapping[str, Any] = submission.wait(progress=True) if wait else submission.document
     if as_json:
         options.print_json(document)
     else:
@@ -122,7 +124,7 @@ def _network(architecture: str | None, weights: str | None) -> str | dict[str, s
     return {"architecture": architecture, "weights": weights}
 
 
-def find_task(client: Client, id_or_name: str) -> dict[str, Any]:
+def find_task(client: Client, id_or_name: str) -> documents.Task:
     """The task of this id, or else the baseline of this name.
 
     Raises:

@@ -4,6 +4,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from service.client.errors import ClientError
 from service.client.events import Event
@@ -18,7 +19,7 @@ LAST_EVENTS_SECONDS = 2.0
 Tell = Callable[[JobStory, str | None], None]
 
 
-def follow_all(jobs: Mapping[JobStory, Submission], tell: Tell) -> None:
+def follow_all(jobs: Mapping[JobStory, Submission[Any]], tell: Tell) -> None:
     """Return when every job has ended; until then each event and each poll goes to its story, and is told.
 
     Raises:
@@ -42,7 +43,7 @@ def follow_all(jobs: Mapping[JobStory, Submission], tell: Tell) -> None:
     _drain(arrived, 0.0, tell)
 
 
-def _read_events(story: JobStory, submission: Submission, arrived: "queue.Queue[tuple[JobStory, Event]]") -> None:
+def _read_events(story: JobStory, submission: Submission[Any], arrived: "queue.Queue[tuple[JobStory, Event]]") -> None:
     try:
         for event in submission.events():
             arrived.put((story, event))

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from service.client import Client
+from service.client.documents.answer import Recommendation
+from service.client.documents.task import Task
 from service.client.errors import ClientError
 from service.client.submission import Submission, require_success
 from service.demo.background import service_on
@@ -21,6 +23,8 @@ from service.processes.supervisor import log_folder
 from service.terminal.answer import print_answer
 from worker.settings import Settings
 
+# The demo's own service is away for longer only where it is gone.
+ABSENCE_SECONDS = 30.0
 DATASET = {"uri": "builtin://digits"}
 
 
@@ -46,7 +50,7 @@ SEARCH = {"rounds": 2}
 TARGET = DemoTask("primes", "is the digit a prime (2 3 5 7)?", {"groups": [[2, 3, 5, 7]], "rest": True})
 
 
-def run_demo(settings: Settings, *, show_answer: bool, seed: int = 0, api_key: str | None = None) -> dict[str, Any]:
+def run_demo(settings: Settings, *, show_answer: bool, seed: int = 0, api_key: str | None = None) -> Recommendation:
     """Run the demo on this home and return the recommendation as the API gave it.
 
     `seed` is the target's; the baselines keep theirs. `api_key` opens a home that has keys. Progress goes to
@@ -58,7 +62,11 @@ def run_demo(settings: Settings, *, show_answer: bool, seed: int = 0, api_key: s
     console = Console(stderr=True)
     _introduce(console, settings)
     try:
-        with open_display(console) as display, service_on(settings) as url, Client(url, api_key) as client:
+        with (
+            open_display(console) as display,
+            service_on(settings) as url,
+            Client(url, api_key, absence_seconds=ABSENCE_SECONDS) as client,
+        ):
             document = _recommend(client, display, seed)
             folder = _export(client, document, settings.home / "demo")
     except KeyboardInterrupt:
@@ -82,7 +90,7 @@ def _introduce(console: Console, settings: Settings) -> None:
     console.print(Text(f"Everything it makes lies in {settings.home}", style="dim"), soft_wrap=True)
 
 
-def _recommend(client: Client, display: Display, seed: int) -> dict[str, Any]:
+def _recommend(client: Client, display: Display, seed: int) -> Recommendation:
     known = {JobStory(task.name, task.about): _baseline(client, task) for task in BASELINES}
     display.begin("Four known tasks", tuple(known))
     _follow(known, display)
@@ -105,7 +113,7 @@ def _recommend(client: Client, display: Display, seed: int) -> dict[str, Any]:
     return target.get()
 
 
-def _baseline(client: Client, task: DemoTask) -> Submission:
+def _baseline(client: Client, task: DemoTask) -> Submission[Task]:
     """The baseline of an earlier run, or a new one; one that failed is registered again."""
     for known in client.tasks(role="baseline"):
         if known["name"] == task.name and known["dataset"]["uri"] == DATASET["uri"] and _same(known, task):
@@ -121,17 +129,17 @@ def _same(known: Mapping[str, Any], task: DemoTask) -> bool:
     return (labels.get("groups"), bool(labels.get("rest"))) == (wanted.get("groups"), bool(wanted.get("rest")))
 
 
-def _follow(jobs: Mapping[JobStory, Submission], display: Display) -> None:
+def _follow(jobs: Mapping[JobStory, Submission[Any]], display: Display) -> None:
     follow_all(jobs, display.tell)
     for story, submission in jobs.items():
         require_success(submission.status(), story.label)
 
 
-def _export(client: Client, document: dict[str, Any], folder: Path) -> Path:
+def _export(client: Client, document: Recommendation, folder: Path) -> Path:
     """Write the network in all its forms, its card and the answer to files."""
     client.download(document["architecture"]["id"], folder)
     (folder / "recommendation.json").write_text(
-        json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        json.dumps(document.json, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
     return folder
 

@@ -14,6 +14,9 @@ import pytest
 
 from service.client import Client, submission
 from service.client.architectures import FILES
+from service.client.documents.answer import Recommendation
+from service.client.documents.part import read
+from service.client.documents.task import Task
 from service.client.errors import JobFailedError, UnreachableError
 from service.client.events import Event
 from service.client.submission import Submission
@@ -69,18 +72,21 @@ class Scripted:
         self.states = states
         self._events = events
 
-    def get(self, path: str) -> dict[str, Any]:
-        return {"state": self.states.pop(0) if len(self.states) > 1 else self.states[0], "progress": {}}
+    absence_seconds = 0.0
 
-    def request(self, method: str, path: str) -> None: ...
+    def read(self, kind: Any, path: str) -> Any: ...
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        return httpx.Response(200, json={"state": state, "progress": {}})
 
     def follow(self, resource: str, last_event_id: int = 0) -> Iterator[Event]:
         if not self._events:
             raise UnreachableError("http://service", "no streams here")
         yield from self._events
 
-    def submission(self) -> Submission:
-        return Submission(self, {"id": "1"}, "/v1/tasks/1", "/v1/jobs/1")
+    def submission(self) -> Submission[Task]:
+        return Submission(self, {"id": "1"}, "/v1/tasks/1", "/v1/jobs/1", Task)
 
 
 @pytest.fixture
@@ -113,7 +119,8 @@ def test_the_files_of_an_answer_are_written(tmp_path: Path) -> None:
     files = {f"/v1/architectures/a1/{file}": file.encode() for file in FILES}
     transport = httpx.MockTransport(lambda request: httpx.Response(200, content=files[request.url.path]))
     document = {"architecture": {"id": "a1"}, "verdict": "closest"}
-    folder = demo._export(Client("http://service", transport=transport), document, tmp_path / "demo")
+    answer = read(Recommendation, document)
+    folder = demo._export(Client("http://service", transport=transport), answer, tmp_path / "demo")
     assert {name: (folder / name).read_text() for name in FILES.values()} == {
         name: file for file, name in FILES.items()
     }
@@ -211,7 +218,7 @@ def test_the_demo_comes_from_nothing_to_an_answer(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(demo, "service_on", lambda settings: nullcontext("http://service"))
-    monkeypatch.setattr(demo, "Client", lambda url, api_key: client)
+    monkeypatch.setattr(demo, "Client", lambda url, api_key, absence_seconds: client)
     worker = WorkerInWords(engine, ArtifactStore(Path(settings.artifact_url)))
     worker.start()
     try:
@@ -233,11 +240,11 @@ def test_the_demo_comes_from_nothing_to_an_answer(
 def test_a_demo_whose_job_fails_says_why_and_where_the_logs_lie(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(jobs: Mapping[JobStory, Submission], tell: following.Tell) -> None:
+    def refuse(jobs: Mapping[JobStory, Submission[Any]], tell: following.Tell) -> None:
         raise JobFailedError({"detail": "class 2 has 3 images"})
 
     monkeypatch.setattr(demo, "service_on", lambda settings: nullcontext("http://service"))
-    monkeypatch.setattr(demo, "Client", lambda url, api_key: client)
+    monkeypatch.setattr(demo, "Client", lambda url, api_key, absence_seconds: client)
     monkeypatch.setattr(demo, "follow_all", refuse)
     with pytest.raises(DemoFailedError, match=rf"class 2 has 3 images\nThe logs lie in {settings.home}/logs"):
         demo.run_demo(settings, show_answer=True)

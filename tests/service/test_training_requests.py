@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from service.client import Client
+from service.client.errors import RequestRefusedError
 from worker.registry.session import Engine, unit_of_work
 
 DIGITS = {"dataset": {"uri": "builtin://digits"}}
@@ -116,6 +117,8 @@ def test_the_client_asks_for_it(app: FastAPI, http: httpx.Client, architecture: 
 
     with Client("http://service", transport=httpx.MockTransport(forward)) as client:
         asked = client.train_architecture(architecture, "builtin://digits", name="round", seed=2)
-        assert asked.get()["params"]["name"] == "round"
+        assert (asked.label, asked.status()["params"]["name"]) == ("round", "round")
+        with pytest.raises(RequestRefusedError):
+            asked.get()  # it is there when its training has ended
         assert [found["id"] for found in client.architectures()] == [architecture]
         assert client.architecture(architecture)["name"] == "mine"

@@ -1,0 +1,114 @@
+"""The recommendation, from the first poll to the last: every field is there, None until it is known."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from service.client.documents.comparison import Closest, Distance, Eligibility, Scale
+from service.client.documents.control import Control
+from service.client.documents.job import Problem, Progress
+from service.client.documents.part import Json, Part
+from service.client.documents.search import (
+    ChosenArchitecture,
+    SearchRun,
+    SearchSpace,
+    TestScores,
+    ValidationScores,
+    WarmStart,
+)
+from service.client.documents.task import Digests
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Target(Part):
+    """The new task, and how many images each of its splits has."""
+
+    task_id: str
+    dataset: Json
+    labels: Json | None
+    classes: tuple[str, ...] | None
+    train: int | None
+    validation: int | None
+    test: int | None
+    image_size: int | None
+    digests: Digests
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Cost(Part):
+    """What the answer took.
+
+    Attributes:
+        micro_batch: images that went through a network at a time in the end, where memory did not suffice for whole
+            batches; None where it did.
+    """
+
+    stage_seconds: dict[str, float] | None
+    device: str | None
+    device_seconds: float | None
+    micro_batch: int | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Provenance(Part):
+    """What one needs to get the same answer again."""
+
+    seed: int | None
+    recipe: Any
+    digests: Json | None
+    versions: Json | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Recommendation(Part):
+    """The answer to `POST /v1/recommendations`, from the first poll to the last.
+
+    Attributes:
+        approximation: whether all networks of the target reach 1-ε.
+        tied: ids of the tied baselines, the most probable first; empty unless the verdict is `tie`.
+        control: None unless it was asked for.
+        warnings: what a reader has to know, in words.
+    """
+
+    id: str
+    name: str | None
+    job_id: str
+    state: str
+    stage: str | None
+    progress: Progress
+    created_at: datetime
+    finished_at: datetime | None
+    error: Problem | None
+    target: Target
+    approximation: bool | None
+    verdict: str | None
+    tied: tuple[str, ...] | None
+    closest: Closest
+    scale: Scale
+    distances: tuple[Distance, ...] | None
+    eligibility: tuple[Eligibility, ...] | None
+    search_space: SearchSpace
+    search: SearchRun
+    architecture: ChosenArchitecture
+    warm_start: WarmStart
+    validation: ValidationScores
+    test: TestScores
+    control: Control | None
+    warnings: tuple[str, ...] | None
+    cost: Cost
+    provenance: Provenance
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RecommendationSummary(Part):
+    """A recommendation as the listing shows it."""
+
+    id: str
+    name: str | None
+    job_id: str
+    task_id: str
+    state: str
+    stage: str | None
+    verdict: str | None
+    created_at: datetime
+    finished_at: datetime | None

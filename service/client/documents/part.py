@@ -1,0 +1,102 @@
+"""What every document of the API is in Python: a frozen dataclass, and the very mapping that the service sent."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from datetime import datetime
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Protocol, TypeVar, cast, get_args, get_origin, get_type_hints
+
+Json = dict[str, Any]
+P = TypeVar("P", bound="Part")
+
+
+class Origin(Protocol):
+    """What a document needs of the client that got it, to get more."""
+
+    def load_network(self, architecture_id: str) -> Any: ...
+
+
+class Part(Mapping[str, Any]):
+    """A JSON object of the API.
+
+    The attributes are typed: objects are parts, arrays are tuples, times are `datetime`. As a mapping it is exactly
+    what the service sent: `answer["closest"]["name"]`, and `answer.json` as a whole, with the fields that this release
+    does not know. An attribute that the service did not send (an older one) is None.
+    """
+
+    _json: Json
+    _origin: Origin | None
+
+    @property
+    def json(self) -> Json:
+        """Exactly what the service sent."""
+        return self._json
+
+    def __getitem__(self, key: str) -> Any:
+        return self._json[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._json)
+
+    def __len__(self) -> int:
+        return len(self._json)
+
+    def __repr__(self) -> str:
+        plain = (f"{name}={self._json.get(name)!r}" for name in _hints(type(self)) if _is_plain(self._json.get(name)))
+        return f"{type(self).__name__}({', '.join(plain)})"
+
+    def __reduce__(self) -> Any:
+        """A copy, or what was pickled, has no client behind it any more."""
+        return read, (type(self), self._json)
+
+
+def read(kind: type[P], document: Any, origin: Origin | None = None) -> P:
+    """A JSON object as a document of this kind; what is no object as one of which nothing is known."""
+    sent = dict(document) if isinstance(document, Mapping) else {}
+    part = kind(**{name: _value(hint, sent.get(name), origin) for name, hint in _hints(kind).items()})
+    # Beside the fields: a dataclass shall have those of the API and no others.
+    object.__setattr__(part, "_json", sent)
+    object.__setattr__(part, "_origin", origin)
+    return part
+
+
+@cache
+def _hints(kind: type[Part]) -> dict[str, Any]:
+    """The fields of the dataclass with their types, in order."""
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in fields(cast(Any, kind))}
+
+
+def _value(hint: Any, value: Any, origin: Origin | None) -> Any:
+    """A JSON value as the type of its field says; as it is where it is of another (of a newer service)."""
+    if isinstance(hint, type) and issubclass(hint, Part):
+        return read(hint, value, origin)
+    if value is None:
+        return None
+    if isinstance(hint, UnionType):
+        return _value(_option(hint, value), value, origin)
+    if hint is datetime and isinstance(value, str):
+        return _instant(value)
+    if get_origin(hint) is tuple and isinstance(value, list):
+        element = get_args(hint)[0]  # of pairs too: both are of one type
+        return tuple(_value(element, item, origin) for item in value)
+    return value
+
+
+def _option(union: Any, value: Any) -> Any:
+    """The type among several that an array, or else another value, is of."""
+    options = [option for option in get_args(union) if option is not NoneType]
+    fitting = [option for option in options if (get_origin(option) is tuple) == isinstance(value, list)]
+    return (fitting or options)[0]
+
+
+def _instant(text: str) -> datetime | str:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return text
+
+
+def _is_plain(value: Any) -> bool:
+    return value is not None and not isinstance(value, dict | list)

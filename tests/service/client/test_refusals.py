@@ -1,0 +1,86 @@
+"""What the service refuses becomes an error with the problem document."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from service.client import Client
+from service.client.errors import (
+    KeyRefusedError,
+    NotAllowedError,
+    RequestRefusedError,
+    StrangeAnswerError,
+    TooManyError,
+    UnreachableError,
+)
+
+Answering = Callable[..., Client]
+
+
+def test_a_refusal_carries_the_problem_document(client: Client) -> None:
+    with pytest.raises(RequestRefusedError) as caught:
+        client.register_task("odd_or_even", "builtin://letters")
+    assert caught.value.status == 422
+    assert caught.value.problem["errors"][0]["field"] == "dataset.uri"
+    assert "dataset.uri" in str(caught.value)
+
+
+def test_a_key_that_is_missing_too_weak_or_used_up_is_told_by_an_error_of_its_own(
+    http: httpx.Client, make_key: Callable[..., str]
+) -> None:
+    def with_key(key: str | None) -> Client:
+        def forward(request: httpx.Request) -> httpx.Response:
+            answer = http.request(request.method, request.url, headers=request.headers, content=request.read())
+            return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+        return Client("http://service", key, transport=httpx.MockTransport(forward))
+
+    reading, writing = make_key("read"), make_key("write", quota=0)
+    for key, code in ((None, "no_key"), ("ldnas_other", "wrong_key")):
+        with pytest.raises(KeyRefusedError, match="LDNAS_API_KEY") as refused:
+            list(with_key(key).tasks())
+        assert (refused.value.status, refused.value.problem["code"]) == (401, code)
+    with pytest.raises(NotAllowedError, match="scope write"):
+        with_key(reading).register_task("a", "builtin://digits")
+    with pytest.raises(TooManyError, match="'write' may have 0") as too_many:
+        with_key(writing).recommend("builtin://digits")
+    assert too_many.value.retry_after_seconds == 30
+
+
+def test_what_is_no_problem_document_is_still_a_refusal(answering: Answering) -> None:
+    client = answering(lambda request: httpx.Response(500, html="<h1>Sorry</h1>"))
+    with pytest.raises(RequestRefusedError, match="HTTP 500 Internal Server Error"):
+        client.distances()
+
+
+def test_a_service_that_is_not_there_is_named() -> None:
+    with (
+        Client("http://127.0.0.1:9") as client,
+        pytest.raises(UnreachableError, match=r"http://127.0.0.1:9 .*ldnas up"),
+    ):
+        client.distances()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{"html": "<h1>Another program</h1>"}, {"json": ["a", "list"]}, {"content": b'{"cut": "sho', "headers": {}}],
+    ids=["a page", "a list", "half a document"],
+)
+def test_what_is_no_document_of_ours_is_told_so(answering: Answering, answer: dict[str, Any]) -> None:
+    client = answering(lambda request: httpx.Response(200, **answer))
+    with pytest.raises(StrangeAnswerError, match=r"^http://service/v1/distances answers with .* look at LDNAS_URL"):
+        client.distances()
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "http://[::1", "ftp://there"])
+def test_an_address_that_is_none_is_named(url: str) -> None:
+    with pytest.raises(UnreachableError, match="no service answers at"):
+        Client(url).distances()
+
+
+def test_a_problem_document_that_is_cut_short_is_still_a_refusal(answering: Answering) -> None:
+    broken = httpx.Response(422, content=b'{"title": "Th', headers={"content-type": "application/problem+json"})
+    with pytest.raises(RequestRefusedError, match="HTTP 422"):
+        answering(lambda request: broken).distances()
