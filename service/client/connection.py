@@ -5,7 +5,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import httpx
 
@@ -19,6 +19,9 @@ from service.client.errors import (
     UnreachableError,
 )
 from service.client.events import ENDED, Event, parse_events
+
+if TYPE_CHECKING:
+    from service.client.networks import CellNetwork
 
 Json = dict[str, Any]
 P = TypeVar("P", bound=Part)
@@ -133,7 +136,7 @@ class Connection(ABC):
             time.sleep(pause)
 
     @abstractmethod
-    def load_network(self, architecture_id: str) -> Any:
+    def load_network(self, architecture_id: str) -> "CellNetwork":
         """What `Client` does; documents ask it of the client that got them."""
 
     def _sent(self, method: str, path: str, options: Mapping[str, Any], give_up: float) -> tuple[httpx.Response, bool]:

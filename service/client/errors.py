@@ -8,6 +8,8 @@ ClientError
 │   └── TooManyError          the key has as many unfinished recommendations as it may have (429)
 ├── StrangeAnswerError        what answers is no ldnas, or something stands between
 ├── MissingPackageError       this machine lacks a package that the call needs
+├── NoNetworkError            a recommendation has no network, or not yet
+├── NoClientError             a document is asked for more, and no client is behind it
 ├── DamagedFileError          a file did not arrive as the service has it
 ├── UnusableNetworkError      an ONNX file is no network that this release can classify with
 ├── UnknownTaskError          no task has that id or name
@@ -85,6 +87,20 @@ class MissingPackageError(ClientError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"this needs {package}, which is not installed; pip install 'ldnas[{extra}]' brings it")
+
+
+class NoNetworkError(ClientError):
+    """A recommendation has no network, or not yet."""
+
+    def __init__(self, name: str, state: str) -> None:
+        super().__init__(f"{name} is {state} and has no network; .wait() on what recommend() returns waits for it")
+
+
+class NoClientError(ClientError):
+    """A document is asked for more, and no client is behind it."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"this {kind} is a copy without a client; Client.load_network takes the architecture's id")
 
 
 class DamagedFileError(ClientError):

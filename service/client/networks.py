@@ -11,7 +11,8 @@ from service.client.documents.architecture import Architecture
 from service.client.errors import MissingPackageError, UnusableNetworkError
 
 if TYPE_CHECKING:
-    from ldnas.export.loading import CellNetwork
+    # The one place of the client that names it: everything else has it from here.
+    from ldnas.export.loading import CellNetwork as CellNetwork
 
 
 def network_of(architecture: Architecture, weights: bytes) -> "CellNetwork":

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request, Response
 from starlette.responses import FileResponse
 
+from service.cell_drawing import cell_drawing
 from service.dependencies import (
     After,
     CallerDependency,
@@ -15,7 +16,7 @@ from service.dependencies import (
     ResourcesDependency,
 )
 from service.documents import architecture_document
-from service.graph import cell_drawing, cell_graph
+from service.graph import cell_graph
 from service.http.accepted import ACCEPTED, point_to
 from service.http.conditional import POLLED, conditional, conditional_body, tag_of
 from service.http.files import file_of, stored_file

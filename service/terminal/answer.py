@@ -57,7 +57,7 @@ def _tied(document: Mapping[str, Any]) -> list[str]:
     """The tied tasks, the most probable first, each with its probability where that is known."""
     entries = {entry["task_id"]: entry for entry in document.get("distances") or []}
     tied = [entries[task] for task in document.get("tied") or [] if task in entries]
-    percents = [_percent(entry.get("probability_closest")) for entry in tied]
+    percents = [percent_text(entry.get("probability_closest")) for entry in tied]
     return [
         f"{entry['name']} ({share})" if share else entry["name"] for entry, share in zip(tied, percents, strict=True)
     ]
@@ -73,8 +73,8 @@ def distance_table(distances: list[Mapping[str, Any]]) -> Table:
     largest = max((entry["mean"] for entry in known), default=0.0)
     columns: dict[str, list[str]] = {
         "distance": [spread(entry["mean"], entry.get("std")) for entry in known],
-        "90 % interval": [_interval(entry.get("interval")) for entry in known],
-        "closest": [_percent(entry.get("probability_closest")) for entry in known],
+        "90 % interval": [interval_text(entry.get("interval")) for entry in known],
+        "closest": [percent_text(entry.get("probability_closest")) for entry in known],
     }
     shown = {title: cells for title, cells in columns.items() if any(cells) or title == "distance"}
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
@@ -102,12 +102,7 @@ def _distances(document: Mapping[str, Any]) -> list[RenderableType]:
     distances = list(document.get("distances") or [])
     if not distances:
         return []
-    scale = document.get("scale") or {}
-    marks = [
-        f"{label} {scale[key]:.4f}"
-        for key, label in (("self_distance", "its networks trained anew"), ("untrained_distance", "never trained"))
-        if scale.get(key) is not None
-    ]
+    marks = scale_marks(document)
     parts: list[RenderableType] = [
         Text(f"Distance to the new task ({distances[0]['measure']}, ± over repetitions)"),
         Padding(distance_table(distances), (0, 0, 0, 2)),
@@ -117,22 +112,38 @@ def _distances(document: Mapping[str, Any]) -> list[RenderableType]:
     return [*parts, Text("")]
 
 
-def _facts(document: Mapping[str, Any]) -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column()
-    for label, text in (
+def facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is known of the search and of the network, label by label; each text has one or more lines."""
+    architecture = document.get("architecture") or {}
+    told = (
         ("Searched", _space(document)),
-        ("Chosen cell", _cell(document.get("architecture") or {})),
-        ("Network", _size(document.get("architecture") or {})),
+        ("Chosen cell", _cell(architecture)),
+        ("Network", _size(architecture)),
         ("Training", _start(document.get("warm_start") or {})),
         ("Validation", _validation(document.get("validation") or {})),
         ("Test", _test(document)),
         ("Control", _control(document.get("control") or {})),
         ("Took", _cost(document.get("cost") or {})),
-    ):
-        if text:
-            table.add_row(label, Text(text))
+    )
+    return [(label, text) for label, text in told if text]
+
+
+def scale_marks(document: Mapping[str, Any]) -> list[str]:
+    """What the distances are to be read against."""
+    scale = document.get("scale") or {}
+    return [
+        f"{label} {scale[key]:.4f}"
+        for key, label in (("self_distance", "its networks trained anew"), ("untrained_distance", "never trained"))
+        if scale.get(key) is not None
+    ]
+
+
+def _facts(document: Mapping[str, Any]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for label, text in facts(document):
+        table.add_row(label, Text(text))
     return table
 
 
@@ -220,9 +231,11 @@ def _balanced(scores: Mapping[str, Any]) -> str:
     return "" if value is None else f", balanced {value:.4f}"
 
 
-def _interval(interval: list[float] | None) -> str:
+def interval_text(interval: list[float] | None) -> str:
+    """An interval between two distances, empty where there is none."""
     return "" if not interval else f"{interval[0]:.4f} to {interval[1]:.4f}"
 
 
-def _percent(fraction: float | None) -> str:
+def percent_text(fraction: float | None) -> str:
+    """A fraction in whole percents, empty where it is not known."""
     return "" if fraction is None else f"{100 * fraction:.0f} %"

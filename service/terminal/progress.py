@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar on a terminal; elsewhere a line for each change of a job, and no bars."""
+"""Progress: a bar in a notebook or on a terminal; elsewhere a line on standard error for each change of a job."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -17,6 +17,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from service.client.events import ENDED
+from service.terminal.notebook import NotebookBar, notebook_shell
+
 Show = Callable[[Mapping[str, Any]], None]
 Count = Callable[[int, int | None], None]
 """Takes how much is done, and of how much, or None where that is not known."""
@@ -27,6 +30,9 @@ _BAR_WIDTH = 20
 @contextmanager
 def progress_shown(label: str, console: Console | None = None) -> Iterator[Show]:
     """While open, takes a job's document each time that it was polled and shows what is new in it."""
+    if console is None and notebook_shell() is not None:
+        yield _notebook_writer(label)
+        return
     console = console or Console(stderr=True)
     if not console.is_terminal:
         yield _line_writer(label, console)
@@ -60,6 +66,10 @@ def count_shown(label: str, console: Console | None = None) -> AbstractContextMa
 
 @contextmanager
 def _counted(label: str, figures: ProgressColumn, console: Console | None) -> Iterator[Count]:
+    if console is None and notebook_shell() is not None:
+        in_notebook = NotebookBar(label)
+        yield lambda done, total: in_notebook.show(done / total if total else None, "", at_once=done == total)
+        return
     console = console or Console(stderr=True)
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -70,6 +80,17 @@ def _counted(label: str, figures: ProgressColumn, console: Console | None) -> It
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         row = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(row, completed=done, total=total)
+
+
+def _notebook_writer(label: str) -> Show:
+    bar = NotebookBar(label)
+
+    def show(status: Mapping[str, Any]) -> None:
+        words = (status.get("stage") if status["state"] == "running" else status["state"], progress_message(status))
+        ended = status["state"] in ENDED
+        bar.show(progress_fraction(status), ", ".join(word for word in words if word), at_once=ended)
+
+    return show
 
 
 def _line_writer(label: str, console: Console) -> Show:

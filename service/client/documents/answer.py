@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.client.documents.comparison import Closest, Distance, Eligibility, Scale
 from service.client.documents.control import Control
 from service.client.documents.job import Problem, Progress
-from service.client.documents.part import Json, Part
+from service.client.documents.part import Json, Part, load_by
 from service.client.documents.search import (
     ChosenArchitecture,
     SearchRun,
@@ -17,6 +17,10 @@ from service.client.documents.search import (
     WarmStart,
 )
 from service.client.documents.task import Digests
+from service.client.errors import NoNetworkError
+
+if TYPE_CHECKING:
+    from service.client.networks import CellNetwork
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -97,6 +101,22 @@ class Recommendation(Part):
     warnings: tuple[str, ...] | None
     cost: Cost
     provenance: Provenance
+
+    def load_network(self) -> "CellNetwork":
+        """The recommended network as a torch module; see `Client.load_network`.
+
+        Raises:
+            NoNetworkError: the recommendation has none, or not yet.
+        """
+        if self.architecture.id is None:
+            raise NoNetworkError(self.name or self.id, self.state)
+        return load_by(self, self.architecture.id)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from service.terminal.html import answer_html  # Rich takes a while to import, and a script needs none of it
+
+        return answer_html(self)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

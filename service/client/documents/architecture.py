@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from service.client.documents.part import Json, Part
+from service.client.documents.part import Json, Part, load_by
+
+if TYPE_CHECKING:
+    from service.client.networks import CellNetwork
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,3 +44,15 @@ class Architecture(Part):
     graph: str
     card: str
     created_at: datetime
+
+    def load_network(self) -> "CellNetwork":
+        """The network as a torch module; see `Client.load_network`."""
+        return load_by(self, self.id)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from service.terminal.html import (
+            architecture_html,  # Rich takes a while to import, and a script needs none of it
+        )
+
+        return architecture_html(self)

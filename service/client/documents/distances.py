@@ -47,6 +47,12 @@ class DistanceMatrix(Part):
     std: tuple[tuple[float | None, ...], ...]
     repetitions: tuple[tuple[int | None, ...], ...]
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from service.terminal.html import matrix_html  # Rich takes a while to import, and a script needs none of it
+
+        return matrix_html(self)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DistanceRepetition(Part):

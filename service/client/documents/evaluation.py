@@ -27,12 +27,29 @@ class WrongImage(Part):
     Attributes:
         position: in the test split, from 0.
         probability: of the predicted class.
+        place: in the picture `sheet`, row by row from 0; None where it is not shown there.
     """
 
     position: int
     true: str
     predicted: str
     probability: float | None
+    place: int | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ErrorSheet(Part):
+    """A picture of the surest errors, side by side, which was taken when the network saw the test images.
+
+    Attributes:
+        path: of the PNG.
+        images: shown on it.
+        columns: images in a row; each is a square.
+    """
+
+    path: str
+    images: int
+    columns: int
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,6 +61,7 @@ class Evaluation(Part):
         recall: of each class, in their order.
         wrong: wrong images in all.
         errors: the first 1,000 of the wrong images, the surest first.
+        sheet: None where nothing is wrong, or no picture was kept.
     """
 
     recommendation_id: str
@@ -53,3 +71,4 @@ class Evaluation(Part):
     recall: tuple[ClassRecall, ...]
     wrong: int
     errors: tuple[WrongImage, ...]
+    sheet: ErrorSheet | None

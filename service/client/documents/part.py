@@ -5,7 +5,12 @@ from dataclasses import fields
 from datetime import datetime
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Protocol, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, get_args, get_origin, get_type_hints
+
+from service.client.errors import NoClientError
+
+if TYPE_CHECKING:
+    from service.client.networks import CellNetwork
 
 Json = dict[str, Any]
 P = TypeVar("P", bound="Part")
@@ -14,7 +19,7 @@ P = TypeVar("P", bound="Part")
 class Origin(Protocol):
     """What a document needs of the client that got it, to get more."""
 
-    def load_network(self, architecture_id: str) -> Any: ...
+    def load_network(self, architecture_id: str) -> "CellNetwork": ...
 
 
 class Part(Mapping[str, Any]):
@@ -59,6 +64,17 @@ def read(kind: type[P], document: Any, origin: Origin | None = None) -> P:
     object.__setattr__(part, "_json", sent)
     object.__setattr__(part, "_origin", origin)
     return part
+
+
+def load_by(part: Part, architecture_id: str) -> "CellNetwork":
+    """The network of an architecture, by the client that got the document.
+
+    Raises:
+        NoClientError: the document is a copy, or was kept in a file.
+    """
+    if part._origin is None:
+        raise NoClientError(type(part).__name__)
+    return part._origin.load_network(architecture_id)
 
 
 @cache

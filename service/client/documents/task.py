@@ -60,6 +60,7 @@ class TaskSummary(Part):
 
     Attributes:
         weights: `dataset://NAME` of its network, where the task brought it.
+        samples: path of a picture of some training images; None where none was kept.
     """
 
     id: str
@@ -78,6 +79,7 @@ class TaskSummary(Part):
     class_names: tuple[str, ...] | None
     counts: SplitSizes
     digests: Digests
+    samples: str | None
     created_at: datetime
 
 

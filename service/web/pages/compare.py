@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from markupsafe import Markup
 
+from service.cell_drawing import cell_drawing
 from service.dependencies import Resources, ResourcesDependency
 from service.documents import recommendation_document, recommendation_summary
-from service.graph import cell_drawing
 from service.schemas.answer import Recommendation
 from service.web.figures.comparison import comparison_figure
 from service.web.figures.figure import FigureFormat, figure_answer

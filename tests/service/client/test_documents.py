@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-import httpx
 import pytest
 
+from service.app import create_app
 from service.client.documents import (
     answer,
     architecture,
@@ -24,6 +24,7 @@ from service.client.documents import (
     task,
 )
 from service.client.documents.part import Part, read
+from worker.settings import Settings
 
 MODULES = (answer, architecture, comparison, control, dataset, distances, evaluation, job, search, task)
 KINDS = sorted(
@@ -72,9 +73,13 @@ def shape_of_hint(hint: Any) -> Any:
     return PLAIN.get(hint) or hint.__name__
 
 
-@pytest.fixture
-def schemas(http: httpx.Client) -> dict[str, Any]:
-    return http.get("/openapi.json").json()["components"]["schemas"]
+@pytest.fixture(scope="module")
+def schemas(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The schemas of the API's OpenAPI document."""
+    app = create_app(Settings.from_environment({"LDNAS_HOME": str(tmp_path_factory.mktemp("home"))}))
+    document = app.openapi()
+    app.state.resources.engine.dispose()
+    return document["components"]["schemas"]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
