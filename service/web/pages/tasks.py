@@ -9,9 +9,9 @@ from fastapi import APIRouter, Query, Request, Response
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
+from service.cell_drawing import cell_drawing
 from service.dependencies import After, ResourceId, ResourcesDependency
 from service.documents import task_document, task_summary
-from service.graph import cell_drawing
 from service.matrix import RECIPES
 from service.schemas.distances import Measure
 from service.schemas.jobs import State
