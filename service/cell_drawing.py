@@ -15,7 +15,10 @@ _SWING = 75
 
 
 def cell_drawing(genotype: Mapping[str, Any]) -> str:
-    """The cell as SVG: nodes from left to right, each edge with its primitive; black on nothing, so it prints."""
+    """The cell as SVG: nodes from left to right, each edge with its primitive.
+
+    In the colour of the text around it, which is black where the drawing stands alone.
+    """
     last = last_node(genotype)
     width, height = 2 * _MARGIN + last * _STEP, _MIDDLE + _BELOW
     edges = "".join(_edge(*edge) for edge in genotype["edges"])
@@ -23,11 +26,11 @@ def cell_drawing(genotype: Mapping[str, Any]) -> str:
     told = "; ".join(f"{start} to {end}: {primitive}" for start, end, primitive in genotype["edges"])
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        'role="img" font-family="sans-serif" font-size="14" text-anchor="middle">'
+        'role="img" font-family="sans-serif" font-size="14" text-anchor="middle" fill="currentColor">'
         f"<title>Cell: {escape(told)}</title>"
         '<defs><marker id="tip" viewBox="0 0 10 10" refX="10" refY="5" markerWidth="8" markerHeight="8" '
-        'orient="auto"><path d="M0 0L10 5L0 10z"/></marker></defs>'
-        f'<g fill="none" stroke="black" stroke-width="1.5">{nodes}</g>{edges}</svg>\n'
+        'orient="auto"><path d="M0 0L10 5L0 10z" fill="currentColor"/></marker></defs>'
+        f'<g fill="none" stroke="currentColor" stroke-width="1.5">{nodes}</g>{edges}</svg>\n'
     )
 
 
@@ -45,7 +48,7 @@ def _node(id: int, last: int) -> str:
     x = _MARGIN + id * _STEP
     role = role_of(id, last)
     name = str(id) if role == "inner" else "in" if role == "input" else "out"
-    label = f'<text x="{x}" y="{_MIDDLE + 5}" fill="black" stroke="none">{name}</text>'
+    label = f'<text x="{x}" y="{_MIDDLE + 5}" fill="currentColor" stroke="none">{name}</text>'
     return f'<circle cx="{x}" cy="{_MIDDLE}" r="{_RADIUS}"/>{label}'
 
 
@@ -65,6 +68,6 @@ def _edge(start: int, end: int, primitive: str) -> str:
             rim + swing + (18 if side > 0 else -8),
         )
     return (
-        f'<path d="{path}" fill="none" stroke="black" stroke-width="1.5" marker-end="url(#tip)"/>'
+        f'<path d="{path}" fill="none" stroke="currentColor" stroke-width="1.5" marker-end="url(#tip)"/>'
         f'<text x="{middle_x}" y="{label_y}">{escape(primitive)}</text>'
     )

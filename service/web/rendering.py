@@ -15,6 +15,7 @@ from service.web.statics import static_url
 
 MENU = (
     ("/", "Overview"),
+    ("/recommendations", "Recommendations"),
     ("/tasks", "Tasks"),
     ("/distances", "Distances"),
     ("/datasets", "Datasets"),
@@ -66,6 +67,16 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def compact(value: float | None) -> str:
+    """A large number in three digits: 1.23 million."""
+    if value is None:
+        return _UNKNOWN
+    for unit, name in ((1e9, " billion"), (1e6, " million")):
+        if value >= unit:
+            return f"{value / unit:.3g}{name}"
+    return number(value)
+
+
 def moment(instant: datetime | None) -> str:
     """Date and time in UTC, to the minute."""
     return _UNKNOWN if instant is None else f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
@@ -100,6 +111,7 @@ _environment.filters |= {
     "duration": duration,
     "moment": moment,
     "size": size,
+    "compact": compact,
     "dataset_name": dataset_name,
 }
 _environment.globals["static"] = static_url

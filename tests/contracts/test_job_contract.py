@@ -16,6 +16,7 @@ from worker.registry.errors import (
 )
 from worker.registry.models import Job
 from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry.states import JobState
 
 
 def queue_job(engine: Engine, **options: object) -> str:
@@ -334,3 +335,28 @@ def test_the_database_refuses_a_lease_without_a_run_and_a_run_without_a_lease(en
     queue_job(engine)
     with engine.begin() as connection, pytest.raises(IntegrityError, match="lease_while_running"):
         connection.execute(text(f"UPDATE jobs SET {change}"))
+
+
+def test_the_latest_events_of_some_kinds_come_in_the_order_in_which_they_happened(engine: Engine) -> None:
+    job_id = queue_job(engine)
+    fence = claim(engine, job_id)
+    with unit_of_work(engine) as registry:
+        for number in range(6):
+            registry.jobs.add_event(job_id, fence, "round" if number % 2 else "epoch", {"number": number})
+        registry.jobs.add_event(job_id, fence, "stage", {"number": 6})
+        told = registry.jobs.events_of_kinds(job_id, ("round", "stage"), limit=3)
+    assert [event.data["number"] for event in told] == [3, 5, 6]
+
+
+def test_recommendations_are_listed_by_the_state_of_their_job(engine: Engine) -> None:
+    jobs = [queue_job(engine) for _ in range(3)]
+    with unit_of_work(engine) as registry:
+        ids = [
+            registry.recommendations.insert(job_id=job_id, task_id="t", request={}, document={}).id for job_id in jobs
+        ]
+    claim(engine, jobs[1])
+    with reading(engine) as registry:
+        assert {row.id for row in registry.recommendations.list(state=JobState.QUEUED)} == {ids[0], ids[2]}
+        assert [row.id for row in registry.recommendations.list(state=JobState.RUNNING)] == [ids[1]]
+        assert registry.recommendations.list(state=JobState.FAILED) == []
+        assert len(registry.recommendations.list()) == 3

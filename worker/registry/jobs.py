@@ -191,3 +191,13 @@ class Jobs(LeasedJobs):
         return self._session.scalars(
             select(JobEvent).where(JobEvent.job_id == job_id).order_by(JobEvent.id.desc()).limit(limit)
         ).all()
+
+    def events_of_kinds(self, job_id: str, kinds: Sequence[str], limit: int) -> Sequence[JobEvent]:
+        """The latest events of these kinds, in the order in which they happened."""
+        latest = (
+            select(JobEvent)
+            .where(JobEvent.job_id == job_id, JobEvent.kind.in_(kinds))
+            .order_by(JobEvent.id.desc())
+            .limit(limit)
+        )
+        return self._session.scalars(latest).all()[::-1]

@@ -53,11 +53,14 @@ class Recommendations:
         wanted = select(Recommendation.id, Recommendation.name).where(Recommendation.id.in_(ids))
         return dict(self._session.execute(wanted).all())
 
-    def list(self, limit: int = 100, after: str | None = None) -> Sequence[Recommendation]:
-        """Recommendations, newest first; the page after the one with the id `after`."""
-        return self._session.scalars(
-            newest_first(select(Recommendation), Recommendation, limit=limit, after=after)
-        ).all()
+    def list(
+        self, limit: int = 100, after: str | None = None, state: JobState | None = None
+    ) -> Sequence[Recommendation]:
+        """Recommendations, newest first, of jobs in that state; the page after the one with the id `after`."""
+        statement = select(Recommendation)
+        if state is not None:
+            statement = statement.join(Job, Job.id == Recommendation.job_id).where(Job.state == state)
+        return self._session.scalars(newest_first(statement, Recommendation, limit=limit, after=after)).all()
 
     def merge_document(self, recommendation_id: str, job_id: str, fence: int, fields: dict[str, Any]) -> None:
         """Add to the answer what has become known; a field that is there already is replaced whole.

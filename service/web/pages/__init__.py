@@ -2,11 +2,24 @@
 
 from fastapi import APIRouter
 
-from service.web.pages import compare, datasets, distances, entrance, jobs, new, overview, tasks
+from service.web.pages import (
+    compare,
+    datasets,
+    distances,
+    entrance,
+    jobs,
+    new,
+    overview,
+    recommendation,
+    recommendation_figures,
+    tasks,
+)
 
 router = APIRouter(include_in_schema=False)
 """All of them; none is part of the API, so none is in its OpenAPI document."""
 
+_PAGES = (overview, tasks, distances, compare, jobs, datasets, new, recommendation, recommendation_figures, entrance)
+
 # `new` comes before what a recommendation's id leads to.
-for page in (overview, tasks, distances, compare, jobs, datasets, new, entrance):
+for page in _PAGES:
     router.include_router(page.router)

@@ -1,14 +1,17 @@
 // Brings a page up to date while something runs, by asking for the page itself and exchanging what has changed.
 //
 // A part with `data-live="NAME"` is exchanged when the page's new HTML has another content for that name; what is
-// drawn in a `data-figure` is drawn anew. `data-every="MS"` on a part asks at intervals; `data-events="ADDRESS"` asks
-// when the server-sent events there say that something happened, which survives a lost connection (the browser
-// reconnects by itself, with the last event's id) and a restart of the service.
+// drawn in a `data-figure` is drawn anew (a query in its address that changes makes the part another).
+// `data-every="MS"` on a part asks at intervals; `data-events="ADDRESS"` asks when the server-sent events there say that
+// something happened, which survives a lost connection (the browser reconnects by itself, with the last event's id) and
+// a restart of the service.
 const SHORTEST_PAUSE_MS = 400;
-const LONGEST_SILENCE_MS = 10000;
+const LONGEST_SILENCE_MS = 5000;
 
 let asking = false;
 let again = false;
+let source = null;
+let silence = null;
 
 export async function refresh() {
   if (asking) {
@@ -26,6 +29,7 @@ export async function refresh() {
   } finally {
     asking = false;
   }
+  if (!silence) follow();
   if (again) {
     again = false;
     setTimeout(refresh, SHORTEST_PAUSE_MS);
@@ -39,14 +43,31 @@ function exchange(fresh) {
     if (part.dataset.html === undefined && other.innerHTML === part.innerHTML) continue;
     const focused = part.contains(document.activeElement) ? document.activeElement.id : null;
     const opened = new Set([...part.querySelectorAll("details[open][id]")].map((details) => details.id));
+    const checked = [...part.querySelectorAll("input:checked[id]")].map((input) => input.id);
     const html = other.outerHTML;
+    keepDrawings(part, other);
     part.replaceWith(other);
     other.dataset.html = html;
     for (const details of other.querySelectorAll("details[id]")) details.open ||= opened.has(details.id);
+    for (const id of checked) other.querySelector(`[id="${id}"]`)?.setAttribute("checked", "");
     if (focused) document.getElementById(focused)?.focus();
     other.dispatchEvent(new Event("exchanged", { bubbles: true }));
   }
 }
+
+// A drawing stays where it is until it is drawn anew, so that nothing flickers and nothing jumps.
+function keepDrawings(part, other) {
+  const drawn = new Map();
+  for (const figure of part.querySelectorAll("figure[data-figure]")) drawn.set(addressOf(figure), figure);
+  for (const figure of other.querySelectorAll("figure[data-figure]")) {
+    const kept = drawn.get(addressOf(figure));
+    if (!kept) continue;
+    for (const { name, value } of figure.attributes) kept.setAttribute(name, value);
+    figure.replaceWith(kept);
+  }
+}
+
+const addressOf = (figure) => figure.dataset.figure.split("?")[0];
 
 function told(message) {
   let line = document.getElementById("connection");
@@ -61,23 +82,28 @@ function told(message) {
   line.hidden = !message;
 }
 
-// What another script has just changed is to be seen at once.
-document.addEventListener("stale", refresh);
-
 for (const part of document.querySelectorAll("[data-every]")) {
   setInterval(() => document.hidden || refresh(), Number(part.dataset.every));
 }
 
-const followed = document.querySelector("[data-events]");
-if (followed) {
-  const source = new EventSource(followed.dataset.events);
-  for (const kind of followed.dataset.kinds.split(" ")) source.addEventListener(kind, refresh);
-  source.addEventListener("message", refresh);
-  source.addEventListener("open", refresh);
-  // A 204 says that nothing is left to come: the browser gives up for good, and so does this page, after a last look.
-  source.addEventListener("error", () => {
-    refresh();
-    if (source.readyState === EventSource.CLOSED) clearInterval(silence);
-  });
-  const silence = setInterval(() => document.hidden || refresh(), LONGEST_SILENCE_MS);
+// Follows the events while the page says that there are some to come, also where it says so only later (a job that is
+// tried again), and again where the browser gave up (it does so for good when a proxy answers in the service's place).
+function follow() {
+  const followed = document.querySelector("[data-events]");
+  if (!followed) {
+    source?.close();
+    clearInterval(silence);
+    source = silence = null;
+    return;
+  }
+  silence ??= setInterval(() => document.hidden || refresh().then(follow), LONGEST_SILENCE_MS);
+  if (source && source.readyState !== EventSource.CLOSED) return;
+  source = new EventSource(followed.dataset.events);
+  for (const kind of [...followed.dataset.kinds.split(" "), "message", "open", "error"]) {
+    source.addEventListener(kind, refresh);
+  }
 }
+
+// What another script has just changed is to be seen at once.
+document.addEventListener("stale", refresh);
+follow();

@@ -1,0 +1,46 @@
+"""What was found, beside what the same seconds find without the memory of tasks."""
+
+from service.schemas.answer import Control, ControlArm
+from service.web.figures.figure import Figure
+from service.web.figures.interval_dots import Dot, Line, dots_data, dots_layout, draw_dots
+
+ARMS = {
+    "full_space": "same search, full space",
+    "random": "random search",
+    "resnet18": "ResNet-18",
+}
+"""What each way is called."""
+
+_AXIS = "what was found minus this way, on validation images"
+_SAME = Line("no difference", 0.0)
+
+
+def control(told: Control) -> Figure:
+    """The difference to each way with its interval; right of zero, what was found is better."""
+    arms: list[tuple[str, ControlArm]] = [(name, getattr(told, key)) for key, name in ARMS.items()]
+    dots = [
+        Dot(name, 100 * arm.difference, 100 * arm.interval[0], 100 * arm.interval[1], arm.verdict or "")
+        for name, arm in arms
+        if arm.difference is not None and arm.interval is not None
+    ]
+    axis = f"{_AXIS}, percentage points"
+    found = told.found.mean
+    return Figure(
+        title="Beside other ways to spend the time",
+        summary=_summary(dots),
+        data=dots_data(dots, "+.1f"),
+        layout=dots_layout(dots, axis, [_SAME], "+"),
+        columns=("way", "mean", "found_mean", "difference", "interval_low", "interval_high", "verdict"),
+        rows=[
+            (name, arm.mean, found, arm.difference, *(arm.interval or (None, None)), arm.verdict) for name, arm in arms
+        ],
+        draw=lambda axes: draw_dots(axes, dots, axis, [_SAME]),
+        inches=(6.4, 2.6),
+    )
+
+
+def _summary(dots: list[Dot]) -> str:
+    if not dots:
+        return "Nothing is compared yet."
+    told = "; ".join(f"{dot.name} {dot.value:+.1f}" for dot in dots)
+    return f"Percentage points that what was found is better by: {told}. Bars are 90 % intervals."

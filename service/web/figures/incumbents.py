@@ -1,0 +1,68 @@
+"""The best cell after each iteration of the search."""
+
+from typing import TYPE_CHECKING
+
+from service.web.figures.figure import Figure
+from service.web.story import Incumbent, Story, in_words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def incumbents(story: Story) -> Figure:
+    """The incumbent's accuracy on validation images after each iteration; a larger mark where it is a new one."""
+    history = [story.incumbents[number] for number in sorted(story.incumbents)]
+    names = [story.name(each.cell) for each in history]
+    data = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "x": [each.iteration + 1 for each in history],
+            "y": [each.accuracy for each in history],
+            "line": {"shape": "hv"},
+            "marker": {
+                "size": [13 if each.is_new else 7 for each in history],
+                "symbol": ["star" if each.is_new else "circle" for each in history],
+            },
+            "text": [f"{name}{' (new)' if each.is_new else ''}" for name, each in zip(names, history, strict=True)],
+            "hovertemplate": "iteration %{x}: %{text}, %{y:.1%}<extra></extra>",
+            "showlegend": False,
+        }
+    ]
+    return Figure(
+        title="The best cell after each iteration",
+        summary=_summary(history, names),
+        data=data,
+        layout={
+            "xaxis": {"title": {"text": "iteration"}, "dtick": 1 if len(history) <= 20 else None},
+            "yaxis": {"title": {"text": "validation accuracy"}, "tickformat": ".0%"},
+        },
+        columns=("iteration", "incumbent", "cell", "validation_accuracy", "new"),
+        rows=[
+            (each.iteration + 1, name, in_words(each.cell), each.accuracy, each.is_new)
+            for name, each in zip(names, history, strict=True)
+        ],
+        draw=lambda axes: _draw(axes, history),
+    )
+
+
+def _summary(history: list[Incumbent], names: list[str]) -> str:
+    if not history:
+        return "No iteration has ended yet."
+    changes = sum(each.is_new for each in history[1:])
+    times = {0: "never", 1: "once", 2: "twice"}.get(changes, f"{changes} times")
+    return f"After {len(history)} iterations {names[-1]} leads; the lead changed {times}. A star marks a new leader."
+
+
+def _draw(axes: "Axes", history: list[Incumbent]) -> None:
+    known = [each for each in history if each.accuracy is not None]
+    x, y = [each.iteration + 1 for each in known], [100 * (each.accuracy or 0) for each in known]
+    axes.step(x, y, where="post", color="C0")
+    for new, mark, size in ((True, "*", 12), (False, "o", 5)):
+        at = [place for place, each in enumerate(known) if each.is_new is new]
+        label = "new" if new else "as before"
+        axes.plot([x[i] for i in at], [y[i] for i in at], mark, color="C0", markersize=size, label=label)
+    axes.set_xlabel("iteration")
+    axes.set_ylabel("validation accuracy, %")
+    if known:
+        axes.legend(fontsize="small")

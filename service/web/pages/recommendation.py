@@ -1,0 +1,116 @@
+"""`/recommendations`: all that were asked for, and each as it grows and as it ended."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from markupsafe import Markup
+from starlette.exceptions import HTTPException
+
+from service.cell_drawing import cell_drawing
+from service.dependencies import After, ResourceId, ResourcesDependency
+from service.documents import recommendation_document
+from service.http.conditional import conditional_body, tag_of
+from service.web.figures.control import ARMS
+from service.web.progress import stages_of
+from service.web.recommendation_view import View, evaluation_of, view_of
+from service.web.rendering import page
+from service.web.verdicts import beside_other_ways, how_good, what_to_do, why_this_network
+from worker.registry.session import reading
+from worker.registry.states import JobState
+
+router = APIRouter()
+
+OF_A_PAGE = 50
+SHOWN_DISTANCES = 20
+SHOWN_ERRORS = 16
+FOLLOWED = (
+    *("state", "stage", "resolved", "network", "halving", "unusable", "distance", "candidates", "round", "iteration"),
+    *("genotype", "epoch", "micro_batch"),
+)
+"""The kinds of events that the page is brought up to date by."""
+
+
+@router.get("/recommendations")
+def recommendations(
+    request: Request,
+    resources: ResourcesDependency,
+    state: Annotated[JobState | None, Query()] = None,
+    after: After = None,
+) -> Response:
+    """Newest first, a page at a time, all or those in one state."""
+    with reading(resources.engine) as registry:
+        found = registry.recommendations.list(limit=OF_A_PAGE + 1, after=after, state=state)
+        items = [recommendation_document(row, registry.jobs.get(row.job_id)) for row in found]
+    shown, more = items[:OF_A_PAGE], len(items) > OF_A_PAGE
+    return page(
+        request,
+        "recommendations.html",
+        items=shown,
+        next=shown[-1].id if more else None,
+        chosen=None if state is None else state.value,
+        states=[each.value for each in JobState],
+        is_first=after is None,
+        goes_on=any(item.finished_at is None for item in shown),
+    )
+
+
+@router.get("/recommendations/{recommendation_id}")
+def recommendation(recommendation_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
+    """One of them: its stages, its reasons, its network, and what that gets wrong."""
+    with reading(resources.engine) as registry:
+        view, row = view_of(registry, recommendation_id)
+    evaluation = evaluation_of(row, resources.store)
+    return page(
+        request,
+        "recommendation.html",
+        view=view,
+        answer=view.document,
+        name=view.document.name or f"recommendation {recommendation_id[:8]}",
+        is_live=view.document.state in ("queued", "running"),
+        followed=" ".join(FOLLOWED),
+        stages=stages_of(view.document, with_control=bool(view.request.get("control"))),
+        why=why_this_network(view.document),
+        good=how_good(view.document),
+        advice=None if view.document.error is None else what_to_do(view.document.error),
+        drawing=_drawing(view),
+        evaluation=evaluation,
+        shown_distances=SHOWN_DISTANCES,
+        shown_errors=SHOWN_ERRORS,
+        compared=None if view.document.control is None else beside_other_ways(view.document.control),
+        arms=ARMS,
+        figures=_figures(view, has_evaluation=evaluation is not None),
+        base_url=str(request.base_url).rstrip("/"),
+    )
+
+
+@router.get("/recommendations/{recommendation_id}/cell.svg")
+def cell(recommendation_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
+    """The recommended cell as a file."""
+    with reading(resources.engine) as registry:
+        view, _ = view_of(registry, recommendation_id)
+    drawing = _drawing(view)
+    if drawing is None:
+        raise HTTPException(404, "no cell has been chosen yet")
+    body = drawing.encode()
+    return conditional_body(request, body, tag_of(body), "image/svg+xml")
+
+
+def _drawing(view: View) -> Markup | None:
+    """The recommended cell as SVG; all text in it is escaped where it is drawn."""
+    genotype: dict[str, Any] | None = view.document.architecture.genotype or view.document.search.chosen
+    return None if genotype is None else Markup(cell_drawing(genotype))
+
+
+def _figures(view: View, *, has_evaluation: bool) -> dict[str, str]:
+    """The figures that there is something to draw in, by their place in the address: what each is called."""
+    story, document = view.story, view.document
+    there = {
+        "distances": ("distances", bool(document.distances or story.distances)),
+        "alphas": ("weights by round", any(each.alphas for each in story.rounds.values())),
+        "incumbents": ("the best cell by iteration", bool(story.incumbents)),
+        "candidates": ("cells that were tried", bool(view.candidates)),
+        "control": ("other ways", document.control is not None and document.control.verdict is not None),
+        "confusion": ("confusion matrix", has_evaluation),
+        "recall": ("recall of each class", has_evaluation),
+    }
+    return {name: words for name, (words, is_there) in there.items() if is_there}

@@ -1,0 +1,56 @@
+"""The figures of a recommendation."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+from starlette.exceptions import HTTPException
+
+from service.dependencies import ResourceId, ResourcesDependency
+from service.evaluation import evaluation_document
+from service.web.figures.alphas import alphas
+from service.web.figures.candidates import candidates
+from service.web.figures.confusion import confusion
+from service.web.figures.control import control
+from service.web.figures.figure import Figure, FigureFormat, figure_answer
+from service.web.figures.incumbents import incumbents
+from service.web.figures.nearest import nearest
+from service.web.figures.recalls import recalls
+from service.web.recommendation_view import View, view_of
+from worker.registry.session import reading
+
+router = APIRouter()
+
+
+@router.get("/figures/recommendations/{recommendation_id}/{what}.{format}")
+def figure_of_recommendation(
+    recommendation_id: ResourceId,
+    what: Literal["distances", "alphas", "incumbents", "candidates", "control", "confusion", "recall"],
+    format: FigureFormat,
+    request: Request,
+    resources: ResourcesDependency,
+) -> Response:
+    """One of them; 404 while there is nothing to draw in it."""
+    with reading(resources.engine) as registry:
+        view, row = view_of(registry, recommendation_id)
+    if what in ("confusion", "recall"):
+        evaluation = evaluation_document(row, resources.store)
+        figure = confusion(evaluation) if what == "confusion" else recalls(evaluation)
+    else:
+        figure = _figure(view, what)
+    return figure_answer(request, figure, format)
+
+
+def _figure(view: View, what: str) -> Figure:
+    story, document = view.story, view.document
+    if what == "distances":
+        return nearest(document, story.distances)
+    if what == "alphas":
+        return alphas(story)
+    if what == "incumbents":
+        return incumbents(story)
+    if what == "candidates":
+        limit = (document.search.constraints or {}).get("max_parameters")
+        return candidates(view.candidates, view.chosen, None if limit is None else int(limit))
+    if document.control is None:
+        raise HTTPException(404, "no control was asked for")
+    return control(document.control)

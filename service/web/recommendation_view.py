@@ -1,0 +1,128 @@
+"""What the page of a recommendation is made of, read in one moment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.documents import job_document, recommendation_document
+from service.errors import MissingArtifactError, NotEvaluatedError
+from service.evaluation import evaluation_document
+from service.schemas.answer import Recommendation
+from service.schemas.evaluation import Evaluation
+from service.schemas.jobs import Job
+from service.web.figures.candidates import Candidate, candidates_of
+from service.web.story import KINDS, Edges, Story, edges_of, story_of
+from worker.artifacts import ArtifactStore
+from worker.registry import models as rows
+from worker.registry.errors import NotFoundError
+from worker.registry.registry import Registry
+
+MOST_EVENTS = 2000
+
+FILES = {
+    "code": ("code", "readable PyTorch in one file; needs torch and Pillow"),
+    "weights": ("weights", "safetensors, for the code"),
+    "program": ("program", "the graph with its weights, for torch.export.load"),
+    "onnx": ("ONNX", "for ONNX Runtime and whatever else reads ONNX"),
+    "card": ("model card", "data, accuracy, limits and use, as Markdown"),
+}
+"""The files of an architecture: what each is called, and what it is for."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file to take home."""
+
+    kind: str
+    name: str
+    use: str
+    digest: str
+    bytes: int | None
+
+
+@dataclass(frozen=True)
+class View:
+    """The answer, its job, the story of it, and what it is about."""
+
+    document: Recommendation
+    job: Job
+    request: dict[str, Any]
+    story: Story
+    task: rows.Task | None
+    scored: Sequence[rows.GenotypeRow]
+    files: Sequence[StoredFile] = field(default=())
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """The cells that were scored: those that the story tells, and where that is gone, those that were kept."""
+        skeleton = self.document.search_space.skeleton
+        if skeleton is None:
+            return []
+        story = self.story
+        if story.accuracies:
+            return candidates_of(story.accuracies, {cell: story.name(cell) for cell in story.accuracies}, skeleton)
+        kept = {
+            edges_of(row.genotype): row.validation_accuracy
+            for row in self.scored
+            if row.validation_accuracy is not None
+        }
+        return candidates_of(kept, {cell: f"cell {place}" for place, cell in enumerate(kept, 1)}, skeleton)
+
+    @property
+    def chosen(self) -> Edges | None:
+        """The cell that is recommended."""
+        genotype = self.document.architecture.genotype or self.document.search.chosen
+        return None if genotype is None else edges_of(genotype)
+
+    @property
+    def is_promoted(self) -> bool:
+        """Whether the target is a baseline by now."""
+        return self.task is not None and self.task.role == "baseline"
+
+
+def view_of(registry: Registry, recommendation_id: str) -> tuple[View, rows.Recommendation]:
+    """The view, and the row that it is of.
+
+    Raises:
+        NotFoundError: there is no such recommendation.
+    """
+    row = registry.recommendations.get(recommendation_id)
+    job = registry.jobs.get(row.job_id)
+    document = recommendation_document(row, job)
+    try:
+        task = registry.tasks.get(row.task_id)
+    except NotFoundError:
+        task = None
+    view = View(
+        document=document,
+        job=job_document(job),
+        request=row.request,
+        story=story_of(registry.jobs.events_of_kinds(job.id, KINDS, MOST_EVENTS)),
+        task=task,
+        scored=() if task is None else registry.tasks.genotypes(task.id),
+        files=_files(registry, document.architecture.id),
+    )
+    return view, row
+
+
+def evaluation_of(row: rows.Recommendation, store: ArtifactStore) -> Evaluation | None:
+    """What the network gets right and wrong; None before it has seen the test images, and where that is lost."""
+    try:
+        return evaluation_document(row, store)
+    except (NotEvaluatedError, MissingArtifactError):
+        return None
+
+
+def _files(registry: Registry, architecture_id: str | None) -> list[StoredFile]:
+    if architecture_id is None:
+        return []
+    try:
+        row = registry.architectures.get(architecture_id)
+    except NotFoundError:
+        return []
+    digests = {kind: getattr(row, kind) for kind in FILES}
+    kept = {kind: registry.results.artifact(digest) for kind, digest in digests.items()}
+    return [
+        StoredFile(kind, name, use, digests[kind], None if (file := kept[kind]) is None else file.bytes)
+        for kind, (name, use) in FILES.items()
+    ]
