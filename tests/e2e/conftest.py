@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,13 +177,19 @@ def theme(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def page(browser: Any, running: Running) -> Iterator[Any]:
-    """A fresh window; whatever its pages ask of another host, refuse by policy or throw, fails the test."""
-    context = browser.new_context(base_url=running.url, viewport={"width": 1280, "height": 900})
+    with window(browser, running.url) as page:
+        yield page
+
+
+@contextmanager
+def window(browser: Any, url: str) -> Iterator[Any]:
+    """A fresh one; whatever its pages ask of another host, refuse by policy or throw, fails the test."""
+    context = browser.new_context(base_url=url, viewport={"width": 1280, "height": 900})
     page = context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(f"threw: {error}"))
     page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
-    page.on("request", lambda request: _note_foreign(request.url, running.url, complaints))
+    page.on("request", lambda request: _note_foreign(request.url, url, complaints))
     yield page
     context.close()
     assert [line for line in complaints if not line.startswith(HARMLESS) and not REFUSED.match(line)] == []

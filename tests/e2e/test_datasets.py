@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,24 @@ pytestmark = pytest.mark.e2e
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same file each time, which the service then has already
 
 
+def packed(classes: Mapping[str, int]) -> bytes:
+    """A ZIP file with twenty images of noise in a folder for each class, which begins at its brightness."""
+    random = np.random.default_rng(0)
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, brightness in classes.items():
+            for index in range(20):
+                picture = io.BytesIO()
+                Image.fromarray((brightness + random.integers(0, 100, (16, 16))).astype(np.uint8)).save(picture, "PNG")
+                archive.writestr(zipfile.ZipInfo(f"{name}/{index}.png", EPOCH), picture.getvalue())
+    return content.getvalue()
+
+
 @pytest.fixture
 def shapes_zip(tmp_path: Path) -> Path:
-    """Two classes of noise, one brighter; the file's name is none that a dataset may have."""
-    random = np.random.default_rng(0)
+    """Two classes; the file's name is none that a dataset may have."""
     path = tmp_path / "Bright & dark (2).zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for index in range(20):
-            for name, base in (("bright", 150), ("dark", 0)):
-                picture = io.BytesIO()
-                Image.fromarray((base + random.integers(0, 100, (16, 16))).astype(np.uint8)).save(picture, "PNG")
-                archive.writestr(zipfile.ZipInfo(f"{name}/{index}.png", EPOCH), picture.getvalue())
+    path.write_bytes(packed({"bright": 150, "dark": 0}))
     return path
 
 
