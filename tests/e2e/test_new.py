@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from tests.e2e.test_datasets import packed
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
+ANSWER = re.compile(r"/recommendations/[0-9a-f]{32}$")
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def execute(curl: str, python: str, folder: Path) -> None:
 def ask(page: Any) -> str:
     """Presses the button; the id of the recommendation whose page it leads to."""
     page.get_by_role("button", name="Ask for a network").click()
-    page.wait_for_url("**/recommendations/*[0-9a-f]", wait_until="commit")
+    page.wait_for_url(ANSWER, wait_until="commit")
     return str(page.url).rpartition("/")[2]
 
 
@@ -121,7 +123,7 @@ def test_from_a_file_to_a_request_and_the_shown_commands_ask_the_same(
 def test_labels_that_are_typed_survive_every_quoting(page: Any, running: Running, http: httpx.Client) -> None:
     page.goto("/recommendations/new")
     page.get_by_label("A well-known dataset").check()
-    page.get_by_label("Dataset", exact=True).select_option("FashionMNIST")
+    page.locator("#known").select_option("FashionMNIST")
     page.get_by_text("found out when it is read first").wait_for()
     page.get_by_label("Grouped by hand").check()
     page.get_by_label("A class in each line").fill('it\'s, 3 ,"4"\n\n$HOME `id` \\n, "say \\"a, b\\"", <b>, é🙂\n')
@@ -210,7 +212,7 @@ def test_pressed_twice_it_is_asked_once(page: Any, http: httpx.Client, service: 
     page.get_by_text("The service does not answer.").wait_for()
     page.unroute("**/v1/recommendations")
     button.dblclick()
-    page.wait_for_url("**/recommendations/*[0-9a-f]", wait_until="commit")
+    page.wait_for_url(ANSWER, wait_until="commit")
     names = [item["name"] for item in http.get("/v1/recommendations").json()["items"]]
     assert names.count("twice") == 1
 
@@ -243,7 +245,7 @@ def test_it_can_be_filled_in_with_the_keyboard_alone(page: Any, running: Running
     page.keyboard.type("by keyboard")
     reach("#ask")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/recommendations/*[0-9a-f]", wait_until="commit")
+    page.wait_for_url(ANSWER, wait_until="commit")
     request = stored(running, "by keyboard")
     assert request["labels"] == {"groups": [["3"]], "rest": True, "balance": False}
     assert request["budget"] == {"iterations": 1}
