@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import hypot
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,13 +95,20 @@ def _trace(role: str, placed: Sequence[tuple[MapTask, float, float]]) -> dict[st
         "x": [x for _, x, _ in shown],
         "y": [y for _, _, y in shown],
         "text": [_short(task.name) for task, _, _ in shown],
-        "textposition": "top center",
+        "textposition": ["bottom center" if _has_close_above(place, placed) else "top center" for place in shown],
         "hovertext": [task.name for task, _, _ in shown],
         "hovertemplate": "%{hovertext}<extra></extra>",
         "customdata": [f"/tasks/{task.id}" for task, _, _ in shown],
         "marker": {"size": 11 if len(placed) <= NAMED_AT_MOST else 8, "symbol": _SYMBOLS[role][0]},
         "cliponaxis": False,
     }
+
+
+def _has_close_above(place: tuple[MapTask, float, float], placed: Sequence[tuple[MapTask, float, float]]) -> bool:
+    """Whether the nearest other point lies above: its name stands there, so this one's goes below."""
+    _, x, y = place
+    others = [(hypot(x - other_x, y - other_y), other_y) for other, other_x, other_y in placed if other is not place[0]]
+    return len(placed) <= NAMED_AT_MOST and min(others)[1] > y
 
 
 def _draw(axes: "Axes", measure: str, placed: Sequence[tuple[MapTask, float, float]]) -> None:
@@ -110,7 +118,16 @@ def _draw(axes: "Axes", measure: str, placed: Sequence[tuple[MapTask, float, flo
             axes.scatter(*zip(*shown, strict=True), marker=marker, label=f"{role}s")
     if len(placed) <= NAMED_AT_MOST:
         for task, x, y in placed:
-            axes.annotate(_short(task.name), (x, y), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=8)
+            below = _has_close_above((task, x, y), placed)
+            axes.annotate(
+                _short(task.name),
+                (x, y),
+                xytext=(0, -5 if below else 5),
+                textcoords="offset points",
+                ha="center",
+                va="top" if below else "bottom",
+                fontsize=8,
+            )
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xlabel(measure)
     axes.margins(0.12)

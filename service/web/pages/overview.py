@@ -1,10 +1,19 @@
 """`/`: what is known, what runs, what was found last, and where to begin."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 
 from service.dependencies import ResourcesDependency
-from service.documents import job_summary, recommendation_summary
+from service.documents import recommendation_summary
+from service.schemas.answer import RecommendationSummary
+from service.web.job_lines import job_lines
+from service.web.pages.jobs import counts_by_state, seen_workers
 from service.web.rendering import page
+from worker.registry import models as rows
+from worker.registry.registry import Registry
 from worker.registry.session import reading
 from worker.registry.states import JobState
 
@@ -13,12 +22,63 @@ router = APIRouter()
 LATEST = 10
 
 
+@dataclass(frozen=True)
+class Latest:
+    """A recommendation in the list of the latest, with the figures of its answer as far as they are known.
+
+    Attributes:
+        fraction: how far its job is, in [0, 1].
+        closest: the name of the known task that is closest, in a tie the most probable one.
+        accuracy: on test images, in [0, 1].
+        interval: of that, 95 %.
+        parameters: of the recommended network.
+    """
+
+    summary: RecommendationSummary
+    fraction: float | None
+    closest: str | None
+    accuracy: float | None
+    interval: tuple[float, float] | None
+    parameters: int | None
+
+
 @router.get("/")
 def overview(request: Request, resources: ResourcesDependency) -> Response:
-    """The latest recommendations and what is being worked on; to whoever has nothing yet, the first steps."""
+    """The state of the installation; to whoever has nothing yet, the first steps."""
     with reading(resources.engine) as registry:
-        latest = registry.recommendations.list(limit=LATEST)
-        recommendations = [recommendation_summary(row, registry.jobs.get(row.job_id)) for row in latest]
-        running = [job_summary(job) for job in registry.jobs.list(state=JobState.RUNNING, limit=LATEST)]
-        baselines = len(registry.tasks.baseline_names())
-    return page(request, "overview.html", recommendations=recommendations, running=running, baselines=baselines)
+        latest = [_latest(registry, row) for row in registry.recommendations.list(limit=LATEST)]
+        running = job_lines(registry, registry.jobs.list(state=JobState.RUNNING, limit=LATEST))
+        counts = counts_by_state(registry)
+        baselines = registry.task_figures.baselines()
+        workers = [seen.worker for seen in seen_workers(registry)]
+    alive = [worker for worker in workers if worker.alive]
+    return page(
+        request,
+        "overview.html",
+        latest=latest,
+        running=running,
+        counts=counts,
+        ready=baselines.get(JobState.SUCCEEDED, 0),
+        unready=sum(baselines.values()) - baselines.get(JobState.SUCCEEDED, 0),
+        alive=len(alive),
+        lost=len(workers) - len(alive),
+        slots=sum(worker.slots for worker in alive),
+        busy=sum(len(worker.jobs) for worker in alive),
+    )
+
+
+def _latest(registry: Registry, row: rows.Recommendation) -> Latest:
+    job = registry.jobs.get(row.job_id)
+    closest, test, architecture = (_part(row.document, name) for name in ("closest", "test", "architecture"))
+    return Latest(
+        summary=recommendation_summary(row, job),
+        fraction=(job.progress or {}).get("fraction"),
+        closest=closest.get("name"),
+        accuracy=test.get("accuracy"),
+        interval=test.get("interval"),
+        parameters=architecture.get("parameters"),
+    )
+
+
+def _part(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    return document.get(name) or {}

@@ -167,8 +167,8 @@ def test_the_page_of_a_task_tells_what_is_known_of_it(http: httpx.Client, engine
     assert f'data-figure="/figures/tasks/{task}/accuracy.json?networks=2"' in text
     nearest = text.split('id="near"')[1]
     assert nearest.index(">near</a>") < nearest.index(">far</a>")
-    assert "1.5 <span" in nearest  # from near to it, the mean
-    assert "7" in nearest.split(">near</a>")[1].split("</tr>")[0]
+    assert f'<a href="/distances/{near}/{task}?measure=log_det_layerwise">1.5</a>' in nearest  # the mean
+    assert f'<a href="/distances/{task}/{near}?measure=log_det_layerwise">7</a>' in nearest
     assert "not measured" in nearest.split(">far</a>")[1].split("</tr>")[0]
 
 
