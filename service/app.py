@@ -29,6 +29,7 @@ from service.routes import (
     reference,
     sessions,
     tasks,
+    webhooks,
     workers,
 )
 from service.security.callers import Callers
@@ -90,6 +91,7 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> F
         lifespan=_lifespan,
         docs_url=None,  # `routes.reference` has a page that loads nothing from elsewhere
         redoc_url=None,
+        webhooks=webhooks.router,
     )
     app.state.resources = resources
     _stand_in_front(app, resources)

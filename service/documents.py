@@ -10,6 +10,7 @@ from service.schemas.datasets import Dataset, DatasetSummary
 from service.schemas.jobs import Job, Progress
 from service.schemas.problems import Problem
 from service.schemas.tasks import Digests, SplitSizes, Task, TaskGenotype, TaskNetwork, TaskSummary
+from service.schemas.webhooks import Webhook
 from service.schemas.workers import Gpu, RunningJob, Worker
 from worker.registry import models as rows
 from worker.registry.datasets import SCHEME
@@ -66,7 +67,9 @@ def task_document(
     )
 
 
-def recommendation_document(recommendation: rows.Recommendation, job: rows.Job) -> Recommendation:
+def recommendation_document(
+    recommendation: rows.Recommendation, job: rows.Job, webhook: Webhook | None = None
+) -> Recommendation:
     """The answer as far as it is known: what was asked, over it what the stages found, over that the job."""
     known = {part: value for part, value in recommendation.document.items() if value is not None}
     asked = {name: recommendation.request.get(name) for name in ("dataset", "labels", "image_size")}
@@ -84,6 +87,7 @@ def recommendation_document(recommendation: rows.Recommendation, job: rows.Job) 
             "finished_at": job.finished_at,
             "error": _failure(job),
             "target": target,
+            "webhook": webhook,
         }
     )
 

@@ -7,6 +7,7 @@ ServiceError
 ├── UnusableTaskError          a request names a task whose own job failed or was cancelled
 ├── RepeatedTaskError          a request names one task twice
 ├── MatrixTooLargeError        the matrix of all tasks has too many cells for one answer
+├── ForbiddenWebhookError      a webhook would go where the service does not reach out to
 ├── NotMeasuredError           the distance between two tasks was not measured
 ├── NotEvaluatedError          a recommendation's network has not seen the test images
 ├── NoErrorSheetError          no picture of a network's errors was kept
@@ -73,6 +74,10 @@ class RepeatedTaskError(ServiceError):
 
 class MatrixTooLargeError(ServiceError):
     """The matrix of all tasks has too many cells for one answer."""
+
+
+class ForbiddenWebhookError(ServiceError):
+    """A webhook would go where the service does not reach out to."""
 
 
 class NotMeasuredError(ServiceError):
@@ -215,6 +220,7 @@ KINDS: dict[type[Exception], Kind] = {
     UnusableTaskError: Kind(422, "The task cannot be worked on"),
     RepeatedTaskError: Kind(422, "One task is named twice"),
     MatrixTooLargeError: Kind(422, "The matrix is too large for one answer"),
+    ForbiddenWebhookError: Kind(422, "The webhook's URL is not allowed"),
     NotMeasuredError: Kind(404, "The distance was not measured"),
     NotEvaluatedError: Kind(404, "The network was not evaluated"),
     NoErrorSheetError: Kind(404, "There is no picture of errors"),

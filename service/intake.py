@@ -30,6 +30,7 @@ from service.schemas.distances import DistanceRequest
 from service.schemas.recommendations import RecommendationRequest
 from service.schemas.requests import GenotypeRequest
 from service.schemas.tasks import TaskRequest
+from service.webhooks import check_webhook
 from worker.logs import bound_fields
 from worker.registry.errors import NotFoundError
 from worker.registry.models import Job, JobKind, JobState, Task, TaskRole
@@ -75,6 +76,7 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
     Raises:
         RefusedError: the dataset, the labels or the network cannot be worked on, the strategy does not take a setting,
             or no network can keep the constraints.
+        ForbiddenWebhookError: the webhook's URL is not https, or its host is not allowed.
         UnknownBaselineError: a baseline that is named does not exist.
         QuotaExceededError: the owner has as many unfinished recommendations as it may have.
         IdempotencyKeyReusedError: another request came under the key.
@@ -84,9 +86,10 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
     def submit() -> dict[str, str]:
         columns = _checked(request, resources.settings)
         _check_search(request)
+        check_webhook(request.webhook, resources.settings)
         params = {"recommendation_id": uuid.uuid4().hex, "task_id": uuid.uuid4().hex}
         name = request.name or f"target-{params['task_id'][:8]}"
-        asked = request.model_dump(mode="json", exclude_none=True) | {
+        asked = request.model_dump(mode="json", exclude_none=True, exclude={"webhook"}) | {
             "dataset": columns["dataset"],
             "labels": columns["labels"],
         }
@@ -104,6 +107,8 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
                 task_id=params["task_id"],
                 request=asked,
             )
+            if request.webhook is not None:
+                registry.webhooks.insert(job_id, request.webhook.url, request.webhook.secret)
         return params
 
     recommendation_id: str = once(resources.engine, identity, submit)["recommendation_id"]

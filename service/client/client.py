@@ -93,6 +93,7 @@ class Client(ArchitectureCalls, DatasetCalls):
         control: bool | None = None,
         seed: int | None = None,
         priority: int | None = None,
+        webhook: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> Submission[Recommendation]:
         """Ask for an architecture for a new task. What is left out takes the service's default.
@@ -106,6 +107,7 @@ class Client(ArchitectureCalls, DatasetCalls):
             final: `{"seeds": …, "warm_start": …}`: networks trained in the end, 1 to 10; whether they begin at weights
                 that were trained on the closest baseline.
             control: whether the same seconds are also spent without the known tasks.
+            webhook: `{"url": "https://…", "secret": "whsec_…"}`, who is told of the end, and what signs that.
         """
         fields: Json = {
             "dataset": reference(dataset),
@@ -126,6 +128,7 @@ class Client(ArchitectureCalls, DatasetCalls):
             "control": control,
             "seed": seed,
             "priority": priority,
+            "webhook": webhook,
         }
         document = self._post("/v1/recommendations", fields, idempotency_key)
         resource = f"/v1/recommendations/{document['id']}"

@@ -1,5 +1,6 @@
 """`ldnas recommend`: ask for an architecture."""
 
+import os
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -56,6 +57,10 @@ def recommend(
     ] = None,
     seed: options.Seed = None,
     priority: Annotated[int | None, typer.Option(help="Larger comes first.")] = None,
+    webhook: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Told of the end, with $LDNAS_WEBHOOK_SECRET (whsec_…) as its secret."),
+    ] = None,
     wait: options.Wait = True,
     as_json: options.AsJson = False,
     url: options.Url = options.DEFAULT_URL,
@@ -94,6 +99,7 @@ def recommend(
             control=control,
             seed=seed,
             priority=priority,
+            webhook=_webhook(webhook),
         )
         document: Mapping[str, Any] = submission.wait(progress=True) if wait else submission.document
     if as_json:
@@ -102,6 +108,20 @@ def recommend(
         print_answer(document)
     else:
         typer.echo(f"recommendation {submission.id} is queued: {client.base_url}{submission.resource}")
+
+
+def _webhook(url: str | None) -> dict[str, str] | None:
+    """The secret comes from the environment alone: others can read a command line."""
+    if url is None:
+        return None
+    secret = os.environ.get("LDNAS_WEBHOOK_SECRET")
+    if not secret:
+        raise typer.BadParameter(
+            "LDNAS_WEBHOOK_SECRET has to hold the secret that signs it; "
+            'export LDNAS_WEBHOOK_SECRET="whsec_$(openssl rand -base64 32)" makes one',
+            param_hint="--webhook",
+        )
+    return {"url": url, "secret": secret}
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:

@@ -140,6 +140,26 @@ def _tally_metrics(queue: QueueFigures) -> Iterator[Metric]:
     for row in _counted(queue, Happening.STAGE):
         stages.add_metric([row.kind, row.label], count_value=row.occurrences, sum_value=row.seconds)
     yield stages
+    yield from _webhook_metrics(queue)
+
+
+def _webhook_metrics(queue: QueueFigures) -> Iterator[Metric]:
+    attempts = CounterMetricFamily(
+        "ldnas_webhook_attempts",
+        "Attempts to tell a webhook, ever: delivered, failed (others follow), given_up.",
+        labels=["outcome"],
+    )
+    counted = dict.fromkeys(("delivered", "failed", "given_up"), 0)
+    for row in _counted(queue, Happening.WEBHOOK):
+        counted[row.label] = counted.get(row.label, 0) + row.occurrences
+    for outcome, occurrences in counted.items():
+        attempts.add_metric([outcome], occurrences)
+    yield attempts
+    yield GaugeMetricFamily(
+        "ldnas_webhooks_pending", "Ends that a webhook has not been told yet.", value=queue.webhooks_pending
+    )
+    told = "How long the oldest of them that could be sent has waited for it."
+    yield GaugeMetricFamily("ldnas_oldest_due_webhook_seconds", told, value=queue.oldest_due_webhook_seconds)
 
 
 def _by_kind(queue: QueueFigures, happening: Happening, name: str, documentation: str) -> Metric:

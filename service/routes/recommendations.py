@@ -32,6 +32,7 @@ from service.schemas.base import Page
 from service.schemas.evaluation import Evaluation
 from service.schemas.recommendations import PromotionRequest, RecommendationRequest
 from service.schemas.tasks import Task
+from service.webhooks import webhook_document
 from worker.registry.errors import NotFoundError
 from worker.registry.session import reading, unit_of_work
 
@@ -134,7 +135,8 @@ def cancel_recommendation(recommendation_id: ResourceId, resources: ResourcesDep
     """Stops it within seconds, and keeps what is known by then; one that has ended stays as it is."""
     with unit_of_work(resources.engine) as registry:
         recommendation = registry.recommendations.get(recommendation_id)
-        return recommendation_document(recommendation, registry.jobs.request_cancel(recommendation.job_id))
+        job = registry.jobs.request_cancel(recommendation.job_id)
+        return recommendation_document(recommendation, job, webhook_document(registry, job.id))
 
 
 @router.post(
@@ -189,4 +191,5 @@ async def recommendation_events(
 def _document(resources: Resources, recommendation_id: str) -> Recommendation:
     with reading(resources.engine) as registry:
         recommendation = registry.recommendations.get(recommendation_id)
-        return recommendation_document(recommendation, registry.jobs.get(recommendation.job_id))
+        job = registry.jobs.get(recommendation.job_id)
+        return recommendation_document(recommendation, job, webhook_document(registry, job.id))

@@ -1,7 +1,7 @@
 """The recommendation as it is answered: every field from the first poll, `null` until it is known.
 
-Only `error`, `control` and a distance's `mend` are `null` as wholes. Every other object is there from the start with
-fields that are `null`, so that a client never has to ask whether `answer["test"]` is one.
+Only `error`, `control`, `webhook` and a distance's `mend` are `null` as wholes. Every other object is there from the
+start with fields that are `null`, so that a client never has to ask whether `answer["test"]` is one.
 """
 
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from service.schemas.jobs import Progress, State
 from service.schemas.problems import Problem
 from service.schemas.requests import Objective
 from service.schemas.tasks import Digests
+from service.schemas.webhooks import Webhook
 
 Verdict = Literal["closest", "tie", "no_close_task", "no_baseline"]
 ControlVerdict = Literal["helped", "undecided", "hurt"]
@@ -251,6 +252,7 @@ class Recommendation(Part):
     test: TestScores = Field(default_factory=TestScores)
     control: Control | None = Field(None, description="null unless it was asked for")
     warnings: list[str] | None = Field(None, description="what a reader has to know, in words")
+    webhook: Webhook | None = Field(None, description="null unless it was asked for")
     cost: Cost = Field(default_factory=Cost)
     provenance: Provenance = Field(default_factory=Provenance)
 

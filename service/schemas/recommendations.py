@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 from service.schemas.base import BASELINE_NAME, Fraction, ImageSize, Name, PlainText, Request, Seed
 from service.schemas.distances import Measure
 from service.schemas.requests import DatasetRequest, LabelsRequest, Objective
+from service.schemas.webhooks import WebhookRequest
 
 Strategy = Literal["fuse", "random", "random_sharing", "enas", "darts", "darts_second_order", "pc_darts", "evolution"]
 
@@ -157,6 +158,7 @@ class RecommendationRequest(Request):
     )
     seed: Seed = 0
     priority: int = Field(0, ge=-100, le=100, description="higher goes first")
+    webhook: WebhookRequest | None = Field(None, description="who is told of the end, see `webhooks` of this document")
 
 
 class PromotionRequest(Request):

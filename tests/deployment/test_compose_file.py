@@ -209,6 +209,7 @@ FIXED = {
     "LDNAS_SHUTDOWN_SECONDS": "stop_grace_period has to be longer",
     "LDNAS_URL": "for the client, which runs elsewhere",
     "LDNAS_API_KEY": "for the client, which runs elsewhere",
+    "LDNAS_WEBHOOK_SECRET": "for the client, which runs elsewhere",
 }
 """The settings that whoever runs the file cannot give, and why."""
 

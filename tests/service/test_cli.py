@@ -329,3 +329,14 @@ def test_a_setting_that_is_not_accepted_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("LDNAS_PORT", "many")
     with pytest.raises(SystemExit, match=r"^ldnas: LDNAS_PORT is 'many'"):
         cli.main()
+
+
+def test_a_webhook_takes_its_secret_from_the_environment(
+    run: Run, service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("recommend", "builtin://digits", "--no-wait", "--webhook", "https://hooks.example.org/a")
+    monkeypatch.delenv("LDNAS_WEBHOOK_SECRET", raising=False)
+    assert "LDNAS_WEBHOOK_SECRET" in run(*asked).stderr
+    monkeypatch.setenv("LDNAS_WEBHOOK_SECRET", "whsec_x")
+    assert run(*asked).exit_code == 0
+    assert service.posted["webhook"] == {"url": "https://hooks.example.org/a", "secret": "whsec_x"}

@@ -72,8 +72,6 @@ MEANING = [
     ({"labels": {"groups": [[1], [2]], "balance": True}}, "invalid_mapping", "labels.balance"),
     ({"network": "vgg17"}, "unknown_network", "network"),
 ]
-# Promised for later: to accept one silently would be to promise it now.
-NOT_YET = ("webhook",)
 
 
 def refused(http: httpx.Client, path: str, body: Any) -> dict[str, Any]:
@@ -112,12 +110,6 @@ def test_a_body_that_names_what_cannot_be_is_refused_by_its_field(
 def test_every_field_at_fault_is_named_at_once(http: httpx.Client) -> None:
     problem = refused(http, "/v1/tasks", {"epsilon": 2, "dataset": {"url": "x"}})
     assert {error["field"] for error in problem["errors"]} == {"name", "epsilon", "dataset.uri", "dataset.url"}
-
-
-@pytest.mark.parametrize("field", NOT_YET)
-def test_what_is_not_offered_yet_is_refused_as_unknown(http: httpx.Client, task_body: dict, field: str) -> None:
-    problem = refused(http, "/v1/recommendations", task_body | {field: {}})
-    assert problem["errors"] == [{"field": field, "origin": None, "message": "There is no such field."}]
 
 
 @pytest.mark.parametrize(

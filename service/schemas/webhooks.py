@@ -1,0 +1,58 @@
+"""Webhooks: what a request asks for, and what the answer tells of it."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from service.schemas.base import Instant, PlainText, Request, Response
+
+_FOUR = "[A-Za-z0-9+/]{4}"
+_TWO = "[A-Za-z0-9+/]{2}=="
+# The base64 of 24 to 64 bytes.
+_SECRET = rf"^whsec_(({_FOUR}){{8,20}}({_FOUR}|{_TWO}|[A-Za-z0-9+/]{{3}}=)?|({_FOUR}){{21}}{_TWO})$"
+
+
+def _refuse_another_shape(secret: str) -> str:
+    # In words of our own: they must not repeat the secret.
+    if not re.fullmatch(_SECRET, secret):
+        raise PydanticCustomError("webhook_secret", "a secret is `whsec_` and the base64 of 24 to 64 random bytes")
+    return secret
+
+
+class WebhookRequest(Request):
+    """Where the end of the job is told, by a signed POST (Standard Webhooks)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"url": "https://hooks.example.org/ldnas", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}]
+        }
+    )
+
+    url: PlainText = Field(
+        description="`https://…` on a host of `LDNAS_REMOTE_HOSTS`, and never on a private address; of it only the "
+        "host is shown"
+    )
+    secret: Annotated[str, AfterValidator(_refuse_another_shape)] = Field(
+        description="signs what is sent: `whsec_` and the base64 of 24 to 64 random bytes. Shown nowhere; "
+        "forgotten once there is nothing left to sign",
+        repr=False,
+        json_schema_extra={"pattern": _SECRET},
+    )
+
+
+class Webhook(Response):
+    """What became of the webhook; where a job was tried again, of its last end."""
+
+    host: str = Field(description="of its URL; the rest is not shown")
+    state: Literal["waiting", "pending", "delivered", "given_up"] = Field(
+        description="`waiting` for the job's end, `pending` until the receiver has it, `given_up` after twelve "
+        "attempts in 2.3 days, or where the receiver answered 410"
+    )
+    message_id: str | None = Field(None, description="the `webhook-id` of every attempt")
+    attempts: int = 0
+    last_status: int | None = Field(None, description="what the receiver answered last")
+    last_error: str | None = Field(None, description="why the last attempt failed")
+    next_attempt_at: Instant | None = None
+    ended_at: Instant | None = None

@@ -1,0 +1,46 @@
+"""A webhook from the request to the answer: whether its host is allowed, and what is told of it."""
+
+from service.errors import ForbiddenWebhookError
+from service.schemas.webhooks import Webhook, WebhookRequest
+from worker.errors import ForbiddenDestinationError
+from worker.outbound import OutboundGuard
+from worker.registry.registry import Registry
+from worker.registry.states import DeliveryState
+from worker.settings import Settings
+
+
+def check_webhook(webhook: WebhookRequest | None, settings: Settings) -> None:
+    """Refuse a URL that will not be reached; nothing is resolved or sent.
+
+    Raises:
+        ForbiddenWebhookError: it is not https, or its host is not one of `LDNAS_REMOTE_HOSTS`.
+    """
+    if webhook is None:
+        return
+    try:
+        OutboundGuard(settings.remote_hosts).check(webhook.url)
+    except ForbiddenDestinationError as error:
+        raise ForbiddenWebhookError(
+            f"the webhook is not reached: {error}; LDNAS_REMOTE_HOSTS of the service says which hosts are",
+            field="webhook.url",
+        ) from error
+
+
+def webhook_document(registry: Registry, job_id: str) -> Webhook | None:
+    """What became of the job's webhook; None if it has none."""
+    found = registry.webhooks.status(job_id)
+    if found is None:
+        return None
+    delivery = found.delivery
+    if delivery is None:
+        return Webhook(host=found.host, state="waiting")
+    return Webhook(
+        host=found.host,
+        state=DeliveryState(delivery.state).value,
+        message_id=delivery.id,
+        attempts=delivery.attempts,
+        last_status=delivery.last_status,
+        last_error=delivery.last_error,
+        next_attempt_at=delivery.due_at if delivery.state == DeliveryState.PENDING else None,
+        ended_at=delivery.ended_at,
+    )
