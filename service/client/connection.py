@@ -33,7 +33,7 @@ RECONNECT_SECONDS = 0.5
 # A poll that is told to come back later does so, unless that is later than this.
 PATIENCE_SECONDS = 60.0
 # How long any other call survives that a service is away which has answered before.
-REPEAT_SECONDS = 15.0
+REPEAT_SECONDS = 30.0
 # How long what waits for a job survives that the service is away: a restart, or an upgrade with its migrations.
 ABSENCE_SECONDS = 300.0
 
@@ -112,25 +112,26 @@ class Connection(ABC):
         """The document at a path of the API, typed."""
         return read(kind, self.get(path, query), self)
 
-    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+    def request(self, method: str, path: str, *, repeat_seconds: float | None = None, **options: Any) -> httpx.Response:
         """One request, repeated where that is safe: a POST that creates carries an idempotency key.
 
         A connection that breaks is tried again at once, and then, of a service that has answered before, for
-        `REPEAT_SECONDS`; so is what a service answers that is just starting. A GET that is answered by 429 is asked
-        again when its `Retry-After` says, for up to a minute. A DELETE that finds nothing when it is repeated has done
-        its work the first time.
+        `repeat_seconds` (30 where None); so is what a service answers that is just starting. A GET that is answered by
+        429 is asked again when its `Retry-After` says, for up to a minute. A DELETE that finds nothing when it is
+        repeated has done its work the first time.
 
         Raises:
             UnreachableError: nothing answers.
             KeyRefusedError, NotAllowedError, TooManyError, RequestRefusedError: the service refuses.
         """
         began = time.monotonic()
+        repeat = REPEAT_SECONDS if repeat_seconds is None else repeat_seconds
         while True:
-            response, repeated = self._sent(method, path, options, began + REPEAT_SECONDS)
+            response, repeated = self._sent(method, path, options, began + repeat)
             if not response.is_error or (repeated and method == "DELETE" and response.status_code == 404):
                 return response
             pause = _pause(method, response)
-            patience = REPEAT_SECONDS if response.status_code in AWAY else PATIENCE_SECONDS
+            patience = repeat if response.status_code in AWAY else PATIENCE_SECONDS
             if pause is None or time.monotonic() + pause > began + patience:
                 raise refusal(response)
             time.sleep(pause)

@@ -33,7 +33,9 @@ class Service(Protocol):
     @property
     def absence_seconds(self) -> float: ...
     def read(self, kind: type[P], path: str) -> P: ...
-    def request(self, method: str, path: str, *, headers: Mapping[str, str] = ...) -> httpx.Response: ...
+    def request(
+        self, method: str, path: str, *, repeat_seconds: float | None = ..., headers: Mapping[str, str] = ...
+    ) -> httpx.Response: ...
     def follow(self, resource: str, last_event_id: int = 0) -> Iterator[Event]: ...
 
 
@@ -152,7 +154,8 @@ class _Poll:
                 time.sleep(POLL_SECONDS)
 
     def _ask(self) -> Json:
-        response = self._service.request("GET", self._path, headers=self._headers)
+        # Not repeated there: whoever waits shall hear at once that nobody answers.
+        response = self._service.request("GET", self._path, repeat_seconds=0.0, headers=self._headers)
         self.pause = min(max(POLL_SECONDS, retry_after(response) or 0.0), max(POLL_SECONDS, SLOWEST_POLL_SECONDS))
         if response.status_code != httpx.codes.NOT_MODIFIED:
             self._status = json_of(response)

@@ -6,7 +6,6 @@ import httpx
 import pytest
 
 from service.client import Client
-from service.client import connection as connection_module
 from service.client.errors import (
     JobCancelledError,
     JobFailedError,
@@ -123,9 +122,8 @@ class Restarting:
 
 
 def test_a_service_that_goes_away_is_waited_for_and_told_of(
-    answering: Answering, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    answering: Answering, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(connection_module, "REPEAT_SECONDS", 0.0)
     absent = [httpx.ConnectError("refused")] * 6 + [httpx.Response(503, json={}), httpx.Response(502, html="")]
     service = Restarting(3, absent)
     answer = answering(service).recommend("builtin://digits").wait(progress=True)
@@ -143,8 +141,7 @@ def test_a_poll_of_what_has_not_changed_carries_its_tag(answering: Answering) ->
     assert [request.headers.get("if-none-match") for request in service.polls[:4]] == [None] + ['"same"'] * 3
 
 
-def test_waiting_for_a_service_that_stays_away_ends(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_module, "REPEAT_SECONDS", 0.0)
+def test_waiting_for_a_service_that_stays_away_ends(answering: Answering) -> None:
     endless = [httpx.ConnectError("refused")] * 10**6
     with pytest.raises(UnreachableError, match="refused"):
         answering(Restarting(1, endless), absence_seconds=0.05).recommend("builtin://digits").wait()
