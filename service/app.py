@@ -37,6 +37,7 @@ from service.security.documentation import describe_keys
 from service.security.gate import Gate
 from service.security.headers import SecurityHeaders
 from service.web import pages, statics
+from service.web.matrix_tables import KeptTables
 from worker.artifacts import open_store
 from worker.registry.revisions import RevisionWatch
 from worker.registry.session import open_engine
@@ -109,6 +110,7 @@ def _resources(settings: Settings, stopping: threading.Event) -> Resources:
         store=open_store(settings.artifact_url),
         rendered=RenderedAnswers(),
         matrix_revision=RevisionWatch(engine),
+        tables=KeptTables(),
         checks=ThreadPoolExecutor(CHECKS_AT_ONCE, "check"),
         callers=Callers(engine, settings.host),
         metrics=Metrics(engine),

@@ -10,6 +10,7 @@ from fastapi import Depends, Header, Path, Query, Request
 from service.observation.metrics import Metrics
 from service.rendered import RenderedAnswers
 from service.security.callers import Caller, Callers
+from service.web.matrix_tables import KeptTables
 from worker.artifacts import ArtifactStore
 from worker.registry.revisions import RevisionWatch
 from worker.registry.session import Engine
@@ -26,6 +27,7 @@ class Resources:
         store: where weights and code lie.
         rendered: answers that are large and seldom change.
         matrix_revision: tells whether they have changed.
+        tables: the matrix as the dashboard draws it.
         checks: the threads that look through uploads, apart from those that answer requests.
         callers: finds out who sends a request.
         metrics: counts this process's requests, and reads what all processes do.
@@ -37,6 +39,7 @@ class Resources:
     store: ArtifactStore
     rendered: RenderedAnswers
     matrix_revision: RevisionWatch
+    tables: KeptTables
     checks: Executor
     callers: Callers
     metrics: Metrics

@@ -7,21 +7,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from service.matrix import RECIPES
 from service.matrix_figure import MAX_TASKS, pair_address
 from service.schemas.distances import Measure
 from service.web.clusters import clustered_order, clusters, nearness
 from service.web.figures.figure import Figure
 from service.web.figures.heat_map import Axis, Shown, heat_map
+from service.web.matrix_tables import Counts, Floats, MatrixTables
 from worker.registry.errors import NotFoundError
-from worker.registry.registry import Registry
 
 Order = Literal["clustered", "name", "age"]
 CLUSTERS = 24
 """Into so many at most a matrix falls that is too large to draw."""
-
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -47,30 +43,20 @@ class View:
     inside: Sequence[int]
 
 
-def matrix_view(registry: Registry, measure: Measure, inside: Sequence[int]) -> View:
+def matrix_view(tables: MatrixTables, inside: Sequence[int]) -> View:
     """The matrix, or the cluster of it that `inside` leads to; in clusters where more than 200 tasks are left.
 
     Raises:
         NotFoundError: there is no such cluster (any more: they change with the matrix).
     """
-    names = registry.tasks.baseline_names() | registry.results.measured_targets(measure, RECIPES)
-    ids = list(names)
-    place_of = {id: place for place, id in enumerate(ids)}
-    mean, std = (np.full((len(ids), len(ids)), np.nan) for _ in range(2))
-    repetitions = np.zeros(mean.shape, dtype=np.int64)
-    for entry in registry.results.matrix(measure, RECIPES):
-        row, column = place_of.get(entry.source_task_id), place_of.get(entry.target_task_id)
-        if row is not None and column is not None:
-            mean[row, column], repetitions[row, column] = entry.mean, entry.repetitions
-            std[row, column] = np.nan if entry.std is None else entry.std
-    members, groups = _opened(nearness(mean), inside)
+    members, groups = _opened(nearness(tables.mean), inside)
     kept = np.ix_(members, members)
     return View(
-        ids=[ids[member] for member in members],
-        names=[names[ids[member]] for member in members],
-        mean=mean[kept],
-        std=std[kept],
-        repetitions=repetitions[kept],
+        ids=[tables.ids[member] for member in members],
+        names=[tables.names[member] for member in members],
+        mean=tables.mean[kept],
+        std=tables.std[kept],
+        repetitions=tables.repetitions[kept],
         groups=groups,
         inside=inside,
     )

@@ -120,7 +120,8 @@ def _matrix(
         kept = resources.rendered.get(asked, revision)
         if kept is not None and kept.body is not None:
             return kept
-        view = matrix_view(registry, measure, [] if inside is None else [int(step) for step in inside.split(".")])
+        tables = resources.tables.get(registry, measure)
+    view = matrix_view(tables, [] if inside is None else [int(step) for step in inside.split(".")])
     address = f"/distances?measure={measure}&shown={shown}&order={order}"
     body = rendered_figure(view_figure(view, measure=measure, shown=shown, order=order, address=address), format)
     rendered = Rendered(body, tag_of(body))
