@@ -1,5 +1,6 @@
 """The matrix of distances as a heat map: one cell for each pair of tasks, or for each pair of clusters."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +15,7 @@ _WORDS = {"mean": "distance, mean over repetitions", "std": "standard deviation 
 _WRITTEN_CELLS = 15
 """Up to so many rows and columns the figures stand in the cells."""
 _LONGEST_NAME = 24
+_MOST_NAMES = 40
 _CELL_INCHES = 0.55
 _SMALLEST_CELL_INCHES = 0.11
 
@@ -91,11 +93,12 @@ _DOWNWARDS = {"autorange": "reversed"}
 
 
 def _axis(axis: Axis, title: str, angle: int) -> dict[str, Any]:
-    # By place, not by name: two targets may have the same one.
+    # By place, not by name: two targets may have the same one. Where names would cover each other, only some are told.
+    told = range(0, len(axis.names), math.ceil(len(axis.names) / _MOST_NAMES) or 1)
     return {
         "title": {"text": title, "standoff": 14},
-        "tickvals": list(range(len(axis.names))),
-        "ticktext": [_escaped(_short(name)) for name in axis.names],
+        "tickvals": list(told),
+        "ticktext": [_escaped(_short(axis.names[place])) for place in told],
         "tickangle": angle,
         "showgrid": False,
         "zeroline": False,
