@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-ranking bench-fuse bench-screen bench-strategies \
 	bench-warm_start bench-forecast bench-little
 
-.PHONY: install demo test test-long e2e chaos fuzz check lint-deployment bench $(BENCHMARKS) format clean
+.PHONY: install demo test test-long e2e chaos fuzz check reference lint-deployment bench $(BENCHMARKS) format clean
 
 install: $(VENV)/.installed
 
@@ -64,6 +64,10 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Writes docs/reference/*.md from the code; `make test` compares them.
+reference: install
+	$(BIN)/python -m docs.reference
 
 # The compose file, the Dockerfiles and the images' packages; `make test` has this too.
 lint-deployment: install

@@ -22,7 +22,7 @@ _BROKERS = ("filesystem://", "redis://", "rediss://")
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that an operator can set; the README's table explains each variable."""
+    """Everything that an operator can set; `worker/variables.py` says what each means."""
 
     home: Path
     database_url: str = field(repr=False)  # the two URLs may hold passwords, and a repr ends in logs

@@ -31,7 +31,7 @@ def doctor(
     try:
         settings = Settings.from_environment(os.environ)
     except SettingsError as error:
-        hear(Finding("settings", Level.FAIL, str(error), "correct the variable; the README lists them"))
+        hear(Finding("settings", Level.FAIL, str(error), "correct the variable; docs/reference/settings.md lists them"))
     else:
         hear(Finding("settings", Level.OK, f"the home is {settings.home}"))
         for finding in diagnose(settings, deep=deep):

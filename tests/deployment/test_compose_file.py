@@ -15,6 +15,7 @@ import pytest
 from tests.deployment.compose import COMPOSE_FILE, ROOT, load
 from tests.deployment.lint import problems
 from worker.settings import Settings
+from worker.variables import VARIABLES
 
 Edit = Callable[[dict[str, Any]], None]
 
@@ -215,8 +216,7 @@ FIXED = {
 
 
 def documented_settings() -> set[str]:
-    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Settings")[2].partition("\n## ")[0]
-    return set(re.findall(r"`(LDNAS_[A-Z_]+)`", table))
+    return {variable.name for variable in VARIABLES}
 
 
 def test_every_documented_setting_can_be_given_or_is_fixed_for_a_reason() -> None:

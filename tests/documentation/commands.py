@@ -30,7 +30,7 @@ def refused(line: str) -> str | None:
                 return f"{' '.join(words[:place])} has no option {word}"
         elif getattr(command, "commands", None):
             if word not in command.commands:
-                return None if word.startswith("…") else f"{' '.join(words[:place])} has no command {word}"
+                return None if word.isupper() or word == "…" else f"{' '.join(words[:place])} has no command {word}"
             command = command.commands[word]
     return None
 

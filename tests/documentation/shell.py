@@ -21,8 +21,11 @@ _FUNCTIONS = r"""
 ldnas() {
     case "$1 ${2:-}" in
         "up "*) command curl --fail --silent "$LDNAS_URL/readyz" > /dev/null ;;
-        "recommend "*) shift; python -m service.cli recommend --repetitions 1 --iterations 1 --candidates 2 \
-            --rounds 1 "$@" ;;
+        "recommend "*)
+            shift
+            local short="--repetitions 1 --candidates 2 --rounds 1"
+            [[ " $* " == *" --seconds "* ]] || short="$short --iterations 1"
+            python -m service.cli recommend $short "$@" ;;
         "task add") shift 2; python -m service.cli task add --repetitions 1 "$@" ;;
         "distances measure") shift 2; python -m service.cli distances measure --repetitions 1 "$@" ;;
         *) python -m service.cli "$@" ;;
@@ -61,6 +64,7 @@ def run_page(blocks: tuple[Block, ...], folder: Path, url: str, home: Path, know
         "PYTHONPATH": str(ROOT),
         "LDNAS_URL": url,
         "LDNAS_HOME": str(home),
+        "XDG_CACHE_HOME": str(folder / ".cache"),
         "OMP_NUM_THREADS": "1",
         "COLUMNS": "120",
     }

@@ -69,7 +69,7 @@ def test_docker_commands_name_services_and_profiles_of_the_compose_file() -> Non
     services = compose["services"]
     profiles = {profile for service in services.values() for profile in service.get("profiles", ())}
     text = "\n".join(block.text for block in SHELL if block.reason == "needs a Docker engine")
-    assert set(re.findall(r"--profile (\S+)", text)) <= profiles
+    assert set(re.findall(r"--profile (\w+)", text)) <= profiles
     named = re.findall(r"(?:run --rm|--no-deps|--scale) ([\w-]+)", text)
     assert named
     assert set(named) <= set(services)

@@ -3,26 +3,40 @@
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+import pytest
+
+from tests.documentation.pages import ROOT, name_of, pages
+from worker.variables import VARIABLES
 
 
-def test_every_environment_variable_that_the_code_reads_is_in_the_readme() -> None:
+def test_every_environment_variable_that_the_code_reads_is_in_the_table_of_settings() -> None:
     sources = [path for floor in ("ldnas", "worker", "service") for path in (ROOT / floor).rglob("*.py")]
+    sources.remove(ROOT / "worker" / "variables.py")
     read = {name for path in sources for name in re.findall(r'"(LDNAS_[A-Z_]+)"', path.read_text(encoding="utf-8"))}
-    assert "LDNAS_HOME" in read
     # How a supervisor tells its children to end with it is between the two.
-    assert read - {"LDNAS_EXIT_WITH_PARENT"} == set(re.findall(r"`(LDNAS_[A-Z_]+)`", README))
+    assert read - {"LDNAS_EXIT_WITH_PARENT"} == {variable.name for variable in VARIABLES}
 
 
-def test_nothing_in_the_readme_waits_to_be_filled_in() -> None:
-    assert "@@" not in README
+def test_nothing_waits_to_be_filled_in() -> None:
+    assert [name_of(page) for page in pages() if "@@" in page.read_text(encoding="utf-8")] == []
 
 
-def test_every_file_that_the_readme_links_to_exists() -> None:
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("page", pages(), ids=name_of)
+def test_every_link_leads_to_a_file_and_to_a_heading_in_it(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith("http"):
+            continue
+        place, _, anchor = link.partition("#")
+        target = (page.parent / place) if place else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def anchors(page: Path) -> set[str]:
+    """The names that a page's headings have in links, as code hosts make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_every_test_that_is_said_to_show_a_defence_exists() -> None:
