@@ -16,6 +16,9 @@ PAGE_SECONDS = 400.0
 # What a newcomer's machine may lack; a block that calls one is left out there. CI has them all.
 PROGRAMS = ("curl", "sqlite3", "openssl", "jq")
 
+# Pages that go on with what a recommendation found. Elsewhere it is enough that the service takes the request.
+WAITING = ("README.md", "docs/tutorial.md", "docs/how-to/promote.md", "docs/how-to/train-again.md")
+
 # `ldnas up` runs already. Jobs are as short as a page lets them be: what it says itself comes later and holds.
 _FUNCTIONS = r"""
 ldnas() {
@@ -23,10 +26,10 @@ ldnas() {
         "up "*) command curl --fail --silent "$LDNAS_URL/readyz" > /dev/null ;;
         "recommend "*)
             shift
-            local short="--repetitions 1 --candidates 2 --rounds 1"
+            local short="--repetitions 1 --candidates 2 --rounds 1 --image-size 8 $WAIT"
             [[ " $* " == *" --seconds "* ]] || short="$short --iterations 1"
             python -m service.cli recommend $short "$@" ;;
-        "task add") shift 2; python -m service.cli task add --repetitions 1 "$@" ;;
+        "task add") shift 2; python -m service.cli task add --repetitions 1 --image-size 8 "$@" ;;
         "distances measure") shift 2; python -m service.cli distances measure --repetitions 1 "$@" ;;
         *) python -m service.cli "$@" ;;
     esac
@@ -67,6 +70,7 @@ def run_page(blocks: tuple[Block, ...], folder: Path, url: str, home: Path, know
         "XDG_CACHE_HOME": str(folder / ".cache"),
         "OMP_NUM_THREADS": "1",
         "COLUMNS": "120",
+        "WAIT": "--wait" if blocks[0].page in WAITING else "--no-wait",
     }
     with (folder / ".output").open("w+") as output:
         process = subprocess.Popen(
