@@ -73,14 +73,14 @@ def free_port() -> int:
 def forget(url: str) -> None:
     """Remove what a page asked for, so that the next may use its names; networks that were trained are found again."""
     with httpx.Client(base_url=url, timeout=30) as http:
-        for recommendation in http.get("/v1/recommendations").json()["items"]:
-            path = f"/v1/recommendations/{recommendation['id']}"
+        for job in http.get("/v1/jobs", params={"limit": 200}).json()["items"]:
+            path = f"/v1/jobs/{job['id']}"
             http.post(f"{path}/cancel")
             while http.get(path).json()["state"] not in ENDED:
                 time.sleep(0.2)
-            http.delete(path).raise_for_status()
-        for task in http.get("/v1/tasks").json()["items"]:
-            http.delete(f"/v1/tasks/{task['id']}").raise_for_status()
+        for kind in ("recommendations", "tasks"):
+            for found in http.get(f"/v1/{kind}", params={"limit": 200}).json()["items"]:
+                http.delete(f"/v1/{kind}/{found['id']}").raise_for_status()
 
 
 @pytest.mark.system
@@ -109,9 +109,9 @@ def test_every_command_and_snippet_of_the_documents_runs(
             '("127.0.0.1", 9000)': f'("127.0.0.1", {port})',
         }
         outcome = run_page(to_run, folder, url, home, known)
-        if name != LAST:
-            forget(url)
         print(f"{time.monotonic() - began:6.1f} s  {name}, {len(to_run)} blocks")
         if outcome.status:
             failures.append(f"{outcome.place} ended with {outcome.status}\n{outcome.output[-3000:]}")
+        if name != LAST:
+            forget(url)
     assert not failures, "\n\n".join(failures)
