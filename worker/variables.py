@@ -24,8 +24,8 @@ VARIABLES = (
     Variable(
         "LDNAS_REMOTE_HOSTS",
         "none",
-        "hosts that `https://` and `s3://` may reach, separated by commas (`data.example.org`, `*.example.org`, "
-        "`data.example.org:8443`); never a private address",
+        "hosts that `https://`, `s3://` and webhooks may reach, separated by commas (`data.example.org`, "
+        "`*.example.org`, `data.example.org:8443`); never a private address",
     ),
     Variable(
         "LDNAS_MAX_UPLOAD_BYTES", "`4294967296`", "the largest file that `PUT /v1/datasets/…` takes or a job fetches"
@@ -77,6 +77,7 @@ VARIABLES = (
         "how long a worker that is told to end gives its job to save where it is; `ldnas up` waits 8 s in all",
     ),
     Variable("LDNAS_URL", "`http://127.0.0.1:8000`", "the service that the command line talks to"),
+    Variable("LDNAS_WEBHOOK_SECRET", "none", "for `ldnas recommend --webhook`: what signs the message"),
     Variable("LDNAS_API_KEY", "none", "the key that the command line sends"),
 )
 
