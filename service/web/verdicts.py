@@ -5,8 +5,8 @@ from service.schemas.problems import Problem
 from service.web.rendering import percent
 
 _AND_SO = {
-    "no_close_task": "No known task is closer than untrained networks are, so the full space is searched.",
-    "no_baseline": "There was no known task to compare with, so the full space is searched.",
+    "no_close_task": "No known task is closer than untrained networks are, so the full space",
+    "no_baseline": "There was no known task to compare with, so the full space",
 }
 
 _CONTROL = {
@@ -32,18 +32,19 @@ def why_this_network(document: Recommendation) -> str | None:
     verdict, closest = document.verdict, document.closest
     if verdict is None:
         return None
+    one, several = ("was searched.", "were searched.") if document.finished_at else ("is searched.", "are searched.")
     if verdict in _AND_SO:
-        return _AND_SO[verdict]
+        return f"{_AND_SO[verdict]} {one}"
     fraction = document.search_space.fraction_of_full
     narrowed = "" if fraction is None else f" ({percent(fraction, 2)} of the full one)"
     if verdict == "closest":
         return (
             f"The closest known task is {closest.name}, with a probability of {percent(closest.probability, 0)}, so "
-            f"its search space{narrowed} is searched."
+            f"its search space{narrowed} {one}"
         )
     names = {distance.task_id: distance.name for distance in document.distances or ()}
     tied = " and ".join(names.get(id, id) for id in document.tied or ())
-    return f"{tied} are about equally close, so their search spaces together{narrowed} are searched."
+    return f"{tied} are about equally close, so their search spaces together{narrowed} {several}"
 
 
 def how_good(document: Recommendation) -> str | None:

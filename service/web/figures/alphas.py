@@ -62,9 +62,7 @@ def _places(rounds: list[Round]) -> dict[int, list[Any]]:
 
 
 def _name(place: int) -> str:
-    if place == 0:
-        return "1st (the incumbent, from the 2nd iteration on)"
-    return "others" if place == MOST_CANDIDATES else f"{place + 1}{({1: 'nd', 2: 'rd'}).get(place, 'th')}"
+    return "others" if place == MOST_CANDIDATES else f"{place + 1}{({0: 'st', 1: 'nd', 2: 'rd'}).get(place, 'th')}"
 
 
 def _share(story: Story, each: Round, cells: list[Any], place: int) -> tuple[float, str]:
@@ -93,7 +91,7 @@ def _summary(story: Story, rounds: list[Round]) -> str:
     cut = f" The latest {MOST_ROUNDS} are drawn." if len(rounds) > MOST_ROUNDS else ""
     return (
         f"After round {last.number + 1} of iteration {last.iteration + 1}, {story.name(cell)} leads with a weight of "
-        f"{weight:.2f}.{cut}"
+        f"{weight:.2f}. From the 2nd iteration on the 1st candidate is the best of the ones before.{cut}"
     )
 
 

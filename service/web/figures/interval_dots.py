@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 GREY = "#808894"
 """Stands out from both themes' backgrounds."""
-_LONGEST_NAME = 22
+_LONGEST_NAME = 24
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def dots_layout(
 ) -> Mapping[str, Any]:
     """Plotly's layout; `axis` says what is measured, `form` how its ticks are written."""
     return {
-        "xaxis": {"title": {"text": axis}, "tickformat": form or ""},
+        "xaxis": {"title": {"text": axis}, "tickformat": form or "", "rangemode": _rangemode(dots)},
         "yaxis": {
             "tickvals": list(range(len(dots))),
             "ticktext": [plain(short(dot.name)) for dot in dots],
@@ -139,6 +139,11 @@ def plain(text: str) -> str:
 def _beyond(value: float, end: float | None) -> float | None:
     """How far the interval reaches beyond the dot; a folded interval may end before it."""
     return None if end is None else max(0.0, end - value)
+
+
+def _rangemode(dots: Sequence[Dot]) -> str:
+    """What cannot be negative is not given room to be so, though the names of lines would take it."""
+    return "normal" if any(min(dot.value, dot.low or 0) < 0 for dot in dots) else "nonnegative"
 
 
 def _told(dot: Dot, form: str) -> str:

@@ -146,7 +146,8 @@ def test_the_answer_says_what_was_found_and_why(http: httpx.Client, succeeded: s
     text = text_of(html)
     for told in (
         "It is right on 50.0 % of 4 test images that it had never seen (95 % interval 15.0 % to 85.0 %).",
-        "The closest known task is near, with a probability of 97 %, so its search space (25.00 % of the full one) is",
+        "The closest known task is near, with a probability of 97 %,",
+        "so its search space (25.00 % of the full one) was searched.",
         "Little data: 9 images.",
         "Test accuracy 50.0 %",
         "Parameters 134 learned numbers, 536 bytes",
@@ -261,3 +262,40 @@ def test_the_list_comes_a_page_at_a_time(http: httpx.Client, task_body: dict) ->
 
 def test_nobody_has_asked_yet(http: httpx.Client) -> None:
     assert "Nobody has asked for a network yet" in http.get("/recommendations", headers=PAGE).text
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ({"verdict": "no_baseline"}, "There was no known task to compare with, so the full space is searched."),
+        ({"verdict": "no_close_task"}, "closer than untrained networks are, so the full space is searched."),
+        (
+            {
+                "verdict": "tie",
+                "tied": ["1" * 32, "2" * 32],
+                "distances": [
+                    distance("a", 1.0, 0.5) | {"task_id": "1" * 32},
+                    distance("b", 1.0, 0.4) | {"task_id": "2" * 32},
+                ],
+                "search_space": {"fraction_of_full": 0.5},
+            },
+            "a and b are about equally close, so their search spaces together (50.00 % of the full one) are searched.",
+        ),
+    ],
+)
+def test_each_verdict_is_a_sentence(http: httpx.Client, asked, work, parts: dict[str, Any], told: str) -> None:
+    work(**parts)
+    assert told in text_of(http.get(f"/recommendations/{asked['id']}", headers=PAGE).text)
+
+
+def test_the_other_ways_are_told_with_their_verdict(http: httpx.Client, asked, work) -> None:
+    arm = {"mean": 0.5, "difference": 0.25, "interval": [0.125, 0.5], "verdict": "helped"}
+    control = {"verdict": "helped", "seeds": 3, "seconds": 61.0, "found": {"mean": 0.75}, "random": arm}
+    control |= {"full_space": arm, "resnet18": {"reason": "none is so small"}}
+    work(stage="control", control=control)
+    html = http.get(f"/recommendations/{asked['id']}", headers=PAGE).text
+    text = text_of(html)
+    assert "The memory of tasks helped: every other way to spend the time did worse." in text
+    assert "random search 50.0 % 25.0 % 12.5 % to 50.0 % helped" in text
+    assert "ResNet-18 – – – none is so small" in text
+    assert f"/figures/recommendations/{asked['id']}/control.json" in html
