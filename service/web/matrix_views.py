@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,10 @@ from service.matrix_figure import MAX_TASKS, pair_address
 from service.schemas.distances import Measure
 from service.web.clusters import clustered_order, clusters, nearness
 from service.web.figures.figure import Figure
-from service.web.figures.heat_map import Axis, Shown, heat_map
+from service.web.figures.heat_map import Axis, Order, Shown, heat_map
 from service.web.matrix_tables import Counts, Floats, MatrixTables
 from worker.registry.errors import NotFoundError
 
-Order = Literal["clustered", "name", "age"]
 CLUSTERS = 24
 """Into so many at most a matrix falls that is too large to draw."""
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Shown = Literal["mean", "std"]
+Order = Literal["clustered", "name", "age"]
 _WORDS = {"mean": "distance, mean over repetitions", "std": "standard deviation over repetitions"}
 _WRITTEN_CELLS = 15
 """Up to so many rows and columns the figures stand in the cells."""

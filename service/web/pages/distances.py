@@ -15,9 +15,8 @@ from service.routes.distances import TaskFilter, TaskPath
 from service.schemas.distances import Measure
 from service.web.certainty import measured_column
 from service.web.figures.figure import FIGURE_MEDIA_TYPES, FigureFormat, figure_answer, rendered_figure
-from service.web.figures.heat_map import Shown
+from service.web.figures.heat_map import Order, Shown
 from service.web.figures.pair import layers_figure, repetitions_figure
-from service.web.matrix_views import Order, matrix_view, view_figure
 from service.web.rendering import page
 from worker.registry.session import reading
 
@@ -115,6 +114,9 @@ def _matrix(
     inside: str | None,
     format: FigureFormat,
 ) -> Rendered:
+    # For who looks at a heat map: a process that serves pages needs no numpy to start.
+    from service.web.matrix_views import matrix_view, view_figure
+
     with reading(resources.engine) as registry:
         revision = registry.results.matrix_revision()
         kept = resources.rendered.get(asked, revision)
