@@ -3,18 +3,20 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeAlias
 
 from service.matrix import RECIPES, whole_matrix_tasks
 from service.schemas.distances import Measure
 from worker.registry.registry import Registry
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 _COLUMNS_AT_ONCE = 20
 
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
+Floats: TypeAlias = "NDArray[np.float64]"
+Counts: TypeAlias = "NDArray[np.int64]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +58,9 @@ class KeptTables:
 
 def read_tables(registry: Registry, measure: Measure) -> MatrixTables:
     """The matrix by one measure; some columns at a time, for a million rows of SQL at once fill the memory."""
+    # For who looks at a heat map: a process that serves pages needs no numpy to start.
+    import numpy as np
+
     names = whole_matrix_tasks(registry, measure)
     ids = [*names]
     place_of = {id: place for place, id in enumerate(ids)}
