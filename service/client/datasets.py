@@ -12,6 +12,7 @@ import httpx
 from service.client.connection import REQUEST_SECONDS, Connection, given, json_of
 from service.client.documents.dataset import Dataset, DatasetSummary
 from service.client.documents.part import read
+from service.client.files import OnBytes
 
 # The service decodes every image before it answers.
 CHECK_SECONDS = 3600.0
@@ -33,6 +34,7 @@ class DatasetCalls(Connection):
         label_column: str | None = None,
         split_column: str | None = None,
         group_column: str | None = None,
+        on_bytes: OnBytes | None = None,
     ) -> Dataset:
         """Upload a file, or a folder of images (as a ZIP file), and wait until it is checked; what the service found.
 
@@ -41,6 +43,7 @@ class DatasetCalls(Connection):
         Args:
             path: a .zip of an image folder, an .npz, one .parquet, weights as .safetensors, or an image folder.
             image_column, label_column, split_column, group_column: of a Parquet file, where they are not the usual.
+            on_bytes: hears how many bytes have gone, and of how many; after the last the service looks through them.
 
         Raises:
             OSError: the file cannot be read.
@@ -51,12 +54,12 @@ class DatasetCalls(Connection):
             "split_column": split_column,
             "group_column": group_column,
         }
-        with _as_file(Path(path)) as file:
+        with packed(Path(path)) as file:
             response = self.request(
                 "PUT",
                 _path(name),
                 params=given(columns),
-                content=_Content(file),
+                content=_Content(file, on_bytes),
                 headers={
                     "Content-Length": str(file.stat().st_size),
                     "Content-Type": "application/octet-stream",
@@ -81,18 +84,27 @@ class DatasetCalls(Connection):
 class _Content:
     """The bytes of a file, from its beginning as often as they are asked for."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, on_bytes: OnBytes | None) -> None:
         self._file = file
+        self._on_bytes = on_bytes
 
     def __iter__(self) -> Iterator[bytes]:
+        total, gone = self._file.stat().st_size, 0
         with self._file.open("rb") as file:
             while chunk := file.read(CHUNK_BYTES):
                 yield chunk
+                gone += len(chunk)
+                if self._on_bytes is not None:
+                    self._on_bytes(gone, total)
 
 
 @contextmanager
-def _as_file(path: Path) -> Iterator[Path]:
-    """The file itself, or a folder packed into one that is gone afterwards."""
+def packed(path: Path) -> Iterator[Path]:
+    """The file itself, or a folder as a ZIP file that is gone afterwards.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     if not path.is_dir():
         yield path
         return

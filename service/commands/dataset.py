@@ -1,18 +1,24 @@
 """`ldnas dataset`: the files that were uploaded for tasks to use."""
 
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from service.client.datasets import packed
+from service.client.documents.dataset import Dataset
+from service.client.errors import MissingPackageError
 from service.commands import options
+from service.inspection.process import inspect
 
 app = typer.Typer(no_args_is_help=True, help="Add, list and remove the datasets that were uploaded to the service.")
 
 DatasetName = Annotated[str, typer.Argument(metavar="NAME", help="Tasks name it as dataset://NAME.")]
 
 
-@app.command()
+@app.command(epilog="Examples: ldnas dataset add screws screws/; ldnas dataset add screws screws.zip --check-only")
 def add(
     name: DatasetName,
     path: Annotated[
@@ -28,26 +34,84 @@ def add(
     label_column: options.LabelColumn = None,
     split_column: options.SplitColumn = None,
     group_column: options.GroupColumn = None,
+    check: Annotated[bool, typer.Option(help="Look through it here before it is uploaded.")] = True,
+    check_only: Annotated[bool, typer.Option("--check-only", help="Look through it and upload nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the upload.")] = False,
     as_json: options.AsJson = False,
     url: options.Url = options.DEFAULT_URL,
     api_key: options.ApiKey = None,
 ) -> None:
-    """Upload a file: ldnas dataset add screws screws.zip"""
-    with options.open_client(url, api_key) as client:
-        document = client.add_dataset(
-            name,
-            path,
-            image_column=image_column,
-            label_column=label_column,
-            split_column=split_column,
-            group_column=group_column,
-        )
+    """Look through a dataset, and upload it: ldnas dataset add screws screws.zip
+
+    Classes, sizes, copies and broken images are told before anything is uploaded; with a broken image nothing is. On a
+    terminal it asks then. With --check-only --json: what was found.
+    """
+    columns = options.columns_of(image_column, label_column, split_column, group_column)
+    try:
+        with packed(path) as file:
+            if (check or check_only) and not _is_fine(file, path, columns, check_only=check_only, as_json=as_json):
+                raise typer.Exit(1)
+            if check_only:
+                return
+            if check and not yes:
+                _ask(name)
+            document = _upload(name, file, columns, url, api_key)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot be read: {error}", param_hint="FILE") from error
     if as_json:
         options.print_json(document)
     elif document["images"] is None:
         typer.echo(f"{document['uri']} has the weights of a network, {document['parameters']:,} numbers")
     else:
         typer.echo(f"{document['uri']} has {document['images']:,} images of {len(document['classes'])} classes")
+
+
+def _is_fine(file: Path, path: Path, columns: dict[str, str], *, check_only: bool, as_json: bool) -> bool:
+    """Whether the service would take the file, as far as can be told here; tells what was found.
+
+    Args:
+        path: what was named, which `file` is the packed form of.
+    """
+    from rich.console import Console
+
+    from service.terminal.inspection import print_report
+    from service.terminal.progress import count_shown
+
+    name = path.name or str(path)
+    try:
+        with count_shown("looking through the images") as count:
+            report = inspect(file, name, columns, count)
+    except MissingPackageError as error:
+        if check_only:
+            raise
+        typer.echo(f"{name} is not looked through here, the service does it; {error}", err=True)
+        return True
+    if check_only and as_json:
+        options.print_json({**asdict(report), "accepted": report.is_accepted})
+    else:
+        # Standard output is for the result: here that is the report itself, or else the dataset that was made.
+        print_report(report, name, Console(stderr=not check_only))
+    if not report.is_accepted and not check_only:
+        typer.echo("ldnas: nothing was uploaded; the service would refuse it", err=True)
+    return report.is_accepted
+
+
+def _ask(name: str) -> None:
+    """On a terminal, whether to go on."""
+    if is_at_terminal() and not typer.confirm(f"Upload it as {name}?", default=True, err=True):
+        raise typer.Exit(1)
+
+
+def is_at_terminal() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _upload(name: str, file: Path, columns: dict[str, str], url: str, api_key: str | None) -> Dataset:
+    from service.terminal.progress import bytes_shown
+
+    with options.open_client(url, api_key) as client, bytes_shown(f"uploading {name}") as told:
+        return client.add_dataset(name, file, on_bytes=told, **columns)
 
 
 @app.command("list")

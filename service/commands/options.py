@@ -52,6 +52,19 @@ def dataset_reference(uri: str, **columns: str | None) -> dict[str, Any]:
     return {"uri": uri, **{key: value for key, value in columns.items() if value is not None}}
 
 
+def columns_of(
+    image_column: str | None, label_column: str | None, split_column: str | None, group_column: str | None
+) -> dict[str, str]:
+    """The Parquet columns that were named, by their key in a dataset reference."""
+    named = {
+        "image_column": image_column,
+        "label_column": label_column,
+        "split_column": split_column,
+        "group_column": group_column,
+    }
+    return {key: value for key, value in named.items() if value is not None}
+
+
 def label_mapping(groups: Sequence[str] | None, rest: bool, balance: bool) -> dict[str, Any] | None:
     """The label mapping of a request, or None for the dataset's own classes.
 

@@ -23,3 +23,8 @@ def genotype_in_short(genotype: Mapping[str, Any]) -> str:
 def spread(mean: float, std: float | None) -> str:
     """A distance with its spread over repetitions."""
     return f"{mean:.4f}" if std is None else f"{mean:.4f} ± {std:.4f}"
+
+
+def one_line(text: str) -> str:
+    """The text without its line ends and what else would steer a terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from service.prediction.classify import Prediction
 from service.prediction.images import BrokenFile
+from service.terminal.formats import one_line
 
 # Names beyond this do not move the column of the others.
 _WIDEST_NAME = 48
@@ -34,8 +35,3 @@ def predictions_shown(files: Sequence[Path], *, quiet: bool) -> Iterator[Callabl
             output.print(f"{name}{' ' * (width - cell_len(name))}  {told}", markup=False, highlight=False)
 
     yield show
-
-
-def one_line(text: str) -> str:
-    """The text without its line ends and what else would steer a terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)

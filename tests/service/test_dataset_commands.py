@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from service import cli
 from service.client import Client
-from service.client.errors import RequestRefusedError
+from service.client.errors import MissingPackageError, RequestRefusedError
 from service.commands import options
 
 Run = Callable[..., Result]
@@ -47,6 +47,8 @@ def stripes_file(tmp_path: Path, stripes_zip: bytes) -> Path:
 def test_a_file_is_added_listed_used_and_removed(run: Run, client: Client, stripes_file: Path) -> None:
     added = run("dataset", "add", "stripes", str(stripes_file))
     assert (added.exit_code, added.stdout) == (0, "dataset://stripes has 36 images of 3 classes\n")
+    assert "stripes.zip: 36 images of 3 classes" in added.stderr
+    assert "across" in added.stderr
     listed = run("dataset", "list")
     assert "dataset://stripes" in listed.stdout
     assert f"{stripes_file.stat().st_size:,}" in listed.stdout
@@ -108,3 +110,63 @@ def test_a_task_brings_its_weights_by_their_name(run: Run) -> None:
     assert (refused.exit_code, "--network" in refused.output) == (2, True)
     with pytest.raises(RequestRefusedError, match="no dataset has the name 'mine'"):
         run("task", "add", "own", "builtin://digits", "--network", "small_cnn", "--weights", "dataset://mine")
+
+
+def test_a_dataset_with_a_broken_image_is_not_uploaded(run: Run, client: Client, stripes_folder: Path) -> None:
+    (stripes_folder / "down" / "03.png").write_bytes(b"no picture")
+    result = run("dataset", "add", "stripes", str(stripes_folder))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "broken: down/03.png cannot be decoded" in result.stderr
+    assert "ldnas: nothing was uploaded; the service would refuse it" in result.stderr
+    assert list(client.datasets()) == []
+    with pytest.raises(RequestRefusedError, match=r"down/03\.png"):
+        run("dataset", "add", "stripes", str(stripes_folder), "--no-check")
+
+
+def test_a_check_alone_uploads_nothing_and_its_json_is_the_report(
+    run: Run, client: Client, stripes_folder: Path
+) -> None:
+    told = run("dataset", "add", "stripes", str(stripes_folder), "--check-only")
+    assert (told.exit_code, "stripes: 36 images of 3 classes" in told.stdout) == (0, True)
+    report = json.loads(run("dataset", "add", "stripes", str(stripes_folder), "--check-only", "--json").stdout)
+    assert (report["accepted"], report["images"], report["broken"]) == (True, 36, [])
+    assert {entry["name"]: entry["images"] for entry in report["classes"]} == dict.fromkeys(
+        ("across", "down", "plain"), 12
+    )
+    (stripes_folder / "down" / "03.png").write_bytes(b"no picture")
+    broken = run("dataset", "add", "stripes", str(stripes_folder), "--check-only", "--json")
+    assert (broken.exit_code, json.loads(broken.stdout)["broken"][0]["origin"]) == (1, "down/03.png")
+    assert list(client.datasets()) == []
+
+
+def test_on_a_terminal_it_asks_before_the_upload(
+    run: Run, client: Client, stripes_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[str] = []
+
+    def confirm(question: str, **options: object) -> bool:
+        answers.append(question)
+        return len(answers) > 1
+
+    monkeypatch.setattr("service.commands.dataset.is_at_terminal", lambda: True)
+    monkeypatch.setattr("typer.confirm", confirm)
+    refused = run("dataset", "add", "stripes", str(stripes_file))
+    assert (refused.exit_code, list(client.datasets())) == (1, [])
+    assert run("dataset", "add", "stripes", str(stripes_file)).exit_code == 0
+    assert answers == ["Upload it as stripes?"] * 2
+    assert run("dataset", "add", "again", str(stripes_file), "--yes").exit_code == 0
+    assert len(answers) == 2
+
+
+def test_an_installation_that_cannot_decode_leaves_the_look_to_the_service(
+    run: Run, stripes_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*arguments: object) -> None:
+        raise MissingPackageError("numpy", "predict")
+
+    monkeypatch.setattr("service.commands.dataset.inspect", missing)
+    added = run("dataset", "add", "stripes", str(stripes_file))
+    assert (added.exit_code, added.stdout) == (0, "dataset://stripes has 36 images of 3 classes\n")
+    assert "stripes.zip is not looked through here, the service does it; this needs numpy" in added.stderr
+    with pytest.raises(MissingPackageError):
+        run("dataset", "add", "stripes", str(stripes_file), "--check-only")
