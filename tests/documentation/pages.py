@@ -28,7 +28,6 @@ REASONS = {
     "needs PostgreSQL": "its programs, and a server",
     "needs other machines": "hosts that a test does not have",
     "needs a GPU": "a device that a test does not have",
-    "ends the service": "the service that all pages share has to be stopped for it",
 }
 """Why a block may be left out, and what stands in for running it."""
 
