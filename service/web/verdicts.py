@@ -37,11 +37,11 @@ def why_this_network(document: Recommendation) -> str | None:
         return f"{_AND_SO[verdict]} {one}"
     fraction = document.search_space.fraction_of_full
     narrowed = "" if fraction is None else f" ({percent(fraction, 2)} of the full one)"
+    sure = "" if closest.probability is None else f", with a probability of {percent(closest.probability, 0)}"
+    if verdict == "closest" and document.search_space.source_task_ids == []:
+        return f"The closest known task is {closest.name}{sure}, but its search space did not serve: the full one {one}"
     if verdict == "closest":
-        return (
-            f"The closest known task is {closest.name}, with a probability of {percent(closest.probability, 0)}, so "
-            f"its search space{narrowed} {one}"
-        )
+        return f"The closest known task is {closest.name}{sure}, so its search space{narrowed} {one}"
     names = {distance.task_id: distance.name for distance in document.distances or ()}
     tied = " and ".join(names.get(id, id) for id in document.tied or ())
     return f"{tied} are about equally close, so their search spaces together{narrowed} {several}"

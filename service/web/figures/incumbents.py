@@ -35,7 +35,7 @@ def incumbents(story: Story) -> Figure:
         data=data,
         layout={
             "xaxis": {"title": {"text": "iteration"}, "dtick": 1 if len(history) <= 20 else None},
-            "yaxis": {"title": {"text": "validation accuracy"}, "tickformat": ".0%"},
+            "yaxis": {"title": {"text": "validation accuracy"}, "tickformat": ".0%", "range": _range(history)},
         },
         columns=("iteration", "incumbent", "cell", "validation_accuracy", "new"),
         rows=[
@@ -49,9 +49,17 @@ def incumbents(story: Story) -> Figure:
 def _summary(history: list[Incumbent], names: list[str]) -> str:
     if not history:
         return "No iteration has ended yet."
+    if len(history) == 1:
+        return f"After the first iteration {names[0]} leads."
     changes = sum(each.is_new for each in history[1:])
-    times = {0: "never", 1: "once", 2: "twice"}.get(changes, f"{changes} times")
-    return f"After {len(history)} iterations {names[-1]} leads; the lead changed {times}. A star marks a new leader."
+    times = {0: "did not change", 1: "changed once", 2: "changed twice"}.get(changes, f"changed {changes} times")
+    return f"After {len(history)} iterations {names[-1]} leads; the lead {times}. A star marks a new leader."
+
+
+def _range(history: list[Incumbent]) -> list[float] | None:
+    """So that one value alone is not drawn as if it might be less than nothing."""
+    known = [each.accuracy for each in history if each.accuracy is not None]
+    return [max(0.0, min(known) - 0.05), min(1.02, max(known) + 0.05)] if known else None
 
 
 def _draw(axes: "Axes", history: list[Incumbent]) -> None:

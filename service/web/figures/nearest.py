@@ -74,4 +74,6 @@ def _summary(dots: list[Dot], lines: list[Line], spread: str) -> str:
         return "No distance was measured."
     cut = f" The nearest {MOST} of {len(dots)} are drawn." if len(dots) > MOST else ""
     against = "".join(f" The line “{line.name}” is at {line.value:.3g}." for line in lines)
-    return f"{dots[0].name} is nearest, at {dots[0].value:.3g}. Bars are {spread}.{against}{cut}"
+    has_bars = any(dot.low is not None for dot in dots)
+    bars = f" Bars are {spread}." if has_bars else " From one training each there is no telling how sure that is."
+    return f"{dots[0].name} is nearest, at {dots[0].value:.3g}.{bars}{against}{cut}"

@@ -143,7 +143,8 @@ def test_a_new_incumbent_is_a_star() -> None:
     assert figure.data[0]["x"] == [1, 2, 3]
     assert figure.data[0]["y"] == [0.7, 0.7, 0.9]
     assert figure.data[0]["marker"]["symbol"] == ["star", "circle", "star"]
-    assert "cell 3 leads; the lead changed once" in figure.summary
+    assert "After 3 iterations cell 3 leads; the lead changed once." in figure.summary
+    assert figure.layout["yaxis"]["range"] == [pytest.approx(0.65), pytest.approx(0.95)]
 
 
 def test_a_candidate_has_the_parameters_of_its_network() -> None:

@@ -268,6 +268,10 @@ def test_nobody_has_asked_yet(http: httpx.Client) -> None:
     ("parts", "told"),
     [
         ({"verdict": "no_baseline"}, "There was no known task to compare with, so the full space is searched."),
+        (
+            {"verdict": "closest", "closest": {"name": "a"}, "search_space": {"source_task_ids": []}},
+            "The closest known task is a, but its search space did not serve: the full one is searched.",
+        ),
         ({"verdict": "no_close_task"}, "closer than untrained networks are, so the full space is searched."),
         (
             {
