@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from service.client.documents.comparison import Closest, Distance, Eligibility, Scale
 from service.client.documents.control import Control
-from service.client.documents.job import Problem, Progress
+from service.client.documents.job import Problem, Progress, Webhook
 from service.client.documents.part import Json, Part, load_by
 from service.client.documents.search import (
     ChosenArchitecture,
@@ -72,6 +72,7 @@ class Recommendation(Part):
         tied: ids of the tied baselines, the most probable first; empty unless the verdict is `tie`.
         control: None unless it was asked for.
         warnings: what a reader has to know, in words.
+        webhook: None unless it was asked for.
     """
 
     id: str
@@ -101,6 +102,7 @@ class Recommendation(Part):
     warnings: tuple[str, ...] | None
     cost: Cost
     provenance: Provenance
+    webhook: Webhook | None
 
     def load_network(self) -> "CellNetwork":
         """The recommended network as a torch module; see `Client.load_network`.

@@ -41,6 +41,7 @@ PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", NoneTy
 UNREAD = {
     *("CellGraph", "GraphEdge", "GraphNode", "DatasetSamples", "ClassSamples", "Sample", "Worker", "RunningJob", "Gpu"),
     *("Health", "Readiness", "DistanceJobs", "DistanceJob", "DistanceTarget", "Training", "Session", "Scope"),
+    *("WebhookMessage", "EndedRecommendation"),
 }
 
 
