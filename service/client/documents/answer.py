@@ -17,6 +17,7 @@ from service.client.documents.search import (
     WarmStart,
 )
 from service.client.documents.task import Digests
+from service.client.documents.webhook import Webhook
 from service.client.errors import NoNetworkError
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class Recommendation(Part):
     test: TestScores
     control: Control | None
     warnings: tuple[str, ...] | None
+    webhook: Webhook | None
     cost: Cost
     provenance: Provenance
     webhook: Webhook | None
