@@ -1,13 +1,11 @@
 """`/tasks`: the registry as a list and as a map; `/tasks/{id}`: one task, and what is near it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 from markupsafe import Markup
-from starlette.exceptions import HTTPException
 
 from service.cell_drawing import cell_drawing
 from service.dependencies import After, ResourceId, ResourcesDependency
@@ -16,9 +14,6 @@ from service.matrix import RECIPES
 from service.schemas.distances import Measure
 from service.schemas.jobs import State
 from service.schemas.tasks import Task, TaskSummary
-from service.web.figures.figure import Figure, FigureFormat, figure_answer
-from service.web.figures.task_accuracy import task_accuracy
-from service.web.figures.task_neighbours import Neighbour, task_neighbours
 from service.web.rendering import page
 from worker.registry.matrix import MatrixEntry
 from worker.registry.registry import Registry
@@ -29,7 +24,6 @@ from worker.registry.task_figures import TaskFigure
 router = APIRouter()
 
 LISTED = 50
-ON_THE_MAP = 200
 NEAREST = 12
 SHOWN_CELLS = 12
 SHOWN_CLASSES = 30
@@ -109,30 +103,14 @@ def tasks(
     )
 
 
-@router.get("/figures/tasks/map.{format}")
-def map_figure(
-    request: Request, resources: ResourcesDependency, format: FigureFormat, measure: MapMeasure = "log_det_layerwise"
-) -> Response:
-    """The newest ready tasks as points."""
-    # For who looks at the map: a process that serves pages needs no numpy to start.
-    from service.web.figures.task_map import MapTask, task_map
-
-    with reading(resources.engine) as registry:
-        rows = registry.tasks.list(state=JobState.SUCCEEDED, limit=ON_THE_MAP + 1)
-        looked_at = [MapTask(row.task.id, row.task.name, row.task.role) for row in rows[:ON_THE_MAP]]
-        entries = registry.results.matrix_among(measure, RECIPES, [task.id for task in looked_at])
-    figure = task_map(measure, looked_at, entries, more=len(rows) > ON_THE_MAP)
-    return _figure(request, figure, format, "no two tasks were measured by this yet")
-
-
 @router.get("/tasks/{task_id}")
 def task(
     task_id: ResourceId, request: Request, resources: ResourcesDependency, measure: Measure = "log_det_layerwise"
 ) -> Response:
     """What it is, how well its networks know it, what is near it, and the cells that are good on it."""
     with reading(resources.engine) as registry:
-        document = _document(registry, task_id)
-        near = _near(registry, task_id, measure)
+        document = whole_task(registry, task_id)
+        near = near_tasks(registry, task_id, measure)
         recommendation = registry.recommendations.of_task(task_id)
     cells = [(genotype, Markup(cell_drawing(genotype.genotype))) for genotype in document.genotypes[:SHOWN_CELLS]]
     classes = document.class_names or []
@@ -149,48 +127,23 @@ def task(
     )
 
 
-@router.get("/figures/tasks/{task_id}/accuracy.{format}")
-def accuracy_figure(
-    task_id: ResourceId, request: Request, resources: ResourcesDependency, format: FigureFormat
-) -> Response:
-    """Its networks against 1-ε."""
-    with reading(resources.engine) as registry:
-        document = _document(registry, task_id)
-    return _figure(request, task_accuracy(document.networks, document.epsilon), format, "no network is trained yet")
+def whole_task(registry: Registry, task_id: str) -> Task:
+    """The task as the API shows it.
 
-
-@router.get("/figures/tasks/{task_id}/neighbours.{format}")
-def neighbours_figure(
-    task_id: ResourceId,
-    request: Request,
-    resources: ResourcesDependency,
-    format: FigureFormat,
-    measure: Measure = "log_det_layerwise",
-) -> Response:
-    """The distances to it, the nearest first."""
-    with reading(resources.engine) as registry:
-        name = registry.tasks.get(task_id).name
-        near = _near(registry, task_id, measure)
-    neighbours = [
-        Neighbour(item.id, item.name, item.from_it.mean, item.from_it.std, item.from_it.repetitions)
-        for item in near
-        if item.from_it is not None
-    ]
-    return _figure(request, task_neighbours(name, measure, neighbours), format, "no distance to it was measured")
-
-
-def _document(registry: Registry, task_id: str) -> Task:
+    Raises:
+        NotFoundError: no such task.
+    """
     row = registry.tasks.get(task_id)
     job = registry.jobs.get(row.job_id)
     return task_document(row, job, registry.tasks.networks(task_id), registry.tasks.genotypes(task_id))
 
 
-def _near(registry: Registry, task_id: str, measure: Measure) -> list[Near]:
+def near_tasks(registry: Registry, task_id: str, measure: Measure) -> list[Near]:
     """Its nearest tasks by the distances to it; where there are none, by those from it."""
     sources = _by_nearness(registry.results.matrix(measure, RECIPES, target_task_id=task_id), task_id)
     targets = _by_nearness(registry.results.matrix(measure, RECIPES, source_task_id=task_id), task_id)
     nearest = [*dict.fromkeys([*sources, *targets])][:NEAREST]
-    names: Mapping[str, Any] = registry.tasks.names(nearest)
+    names = registry.tasks.names(nearest)
     return [Near(id, names[id], sources.get(id), targets.get(id)) for id in nearest if id in names]
 
 
@@ -200,9 +153,3 @@ def _by_nearness(entries: list[MatrixEntry], task_id: str) -> dict[str, MatrixEn
         (entry.target_task_id if entry.source_task_id == task_id else entry.source_task_id, entry) for entry in entries
     )
     return {id: entry for id, entry in sorted(others, key=lambda pair: pair[1].mean) if id != task_id}
-
-
-def _figure(request: Request, figure: Figure | None, format: FigureFormat, otherwise: str) -> Response:
-    if figure is None:
-        raise HTTPException(404, otherwise)
-    return figure_answer(request, figure, format)
