@@ -17,6 +17,8 @@ from service.http.handlers import install_handlers
 from service.http.head import HeadAsGet
 from service.observation.metrics import Metrics
 from service.observation.requests import SeenRequests, log_request
+from service.polls import Polls
+from service.questions import Questions
 from service.rendered import RenderedAnswers
 from service.routes import (
     architectures,
@@ -111,6 +113,7 @@ def _resources(settings: Settings, stopping: threading.Event) -> Resources:
         rendered=RenderedAnswers(),
         matrix_revision=RevisionWatch(engine),
         tables=KeptTables(),
+        polls=Polls(Questions(engine)),
         checks=ThreadPoolExecutor(CHECKS_AT_ONCE, "check"),
         callers=Callers(engine, settings.host),
         metrics=Metrics(engine),

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query, Request
 
 from service.observation.metrics import Metrics
+from service.polls import Polls
 from service.rendered import RenderedAnswers
 from service.security.callers import Caller, Callers
 from service.web.matrix_tables import KeptTables
@@ -28,6 +29,7 @@ class Resources:
         rendered: answers that are large and seldom change.
         matrix_revision: tells whether they have changed.
         tables: the matrix as the dashboard draws it.
+        polls: answers to polls, as they were sent last.
         checks: the threads that look through uploads, apart from those that answer requests.
         callers: finds out who sends a request.
         metrics: counts this process's requests, and reads what all processes do.
@@ -40,6 +42,7 @@ class Resources:
     rendered: RenderedAnswers
     matrix_revision: RevisionWatch
     tables: KeptTables
+    polls: Polls
     checks: Executor
     callers: Callers
     metrics: Metrics

@@ -2,9 +2,9 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 KEPT_BYTES = 20 * 2**20
 # What an entry takes beside its body; it bounds how many there are.
@@ -18,6 +18,7 @@ class Rendered:
 
     body: bytes | None
     tag: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class RenderedAnswers:
@@ -53,7 +54,7 @@ class RenderedAnswers:
     def keep(self, asked: Hashable, revision: str | None, rendered: Rendered) -> None:
         """Keep an answer; nothing is kept for a registry that has no revision yet."""
         if len(rendered.body or b"") > self._kept_bytes / 4:
-            rendered = Rendered(None, rendered.tag)
+            rendered = Rendered(None, rendered.tag, rendered.headers)
         with self._lock:
             self._drop(asked)
             if revision is None:

@@ -9,10 +9,11 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from service.dependencies import After, CallerDependency, Limit, ResourceId, ResourcesDependency
 from service.documents import job_document, job_summary
 from service.event_feed import NOTHING_LEFT, LastEventId, feed, refuse_finished_stream
-from service.http.accepted import QUOTA, poll_again
-from service.http.conditional import POLLED, conditional
+from service.http.accepted import QUOTA
+from service.http.conditional import POLLED
 from service.http.paging import page
 from service.http.problems import described
+from service.polls import A_JOB
 from service.schemas.base import Page
 from service.schemas.jobs import Job, Kind, State
 from worker.registry.session import reading, unit_of_work
@@ -37,12 +38,9 @@ def list_jobs(
 
 
 @router.get("/{job_id}", summary="Poll a job", response_model=Job, responses=POLLED)
-def get_job(job_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
+async def get_job(job_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """State, stage, progress, and the problem document of a failure."""
-    with reading(resources.engine) as registry:
-        job = registry.jobs.get(job_id)
-    document = job_document(job)
-    return conditional(request, document, headers=poll_again(document))
+    return await resources.polls.answer(request, A_JOB, job_id)
 
 
 def _open_stream(job_id: ResourceId, resources: ResourcesDependency, last_event_id: LastEventId = 0) -> int:

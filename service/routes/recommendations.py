@@ -21,12 +21,13 @@ from service.documents import recommendation_document, recommendation_summary, t
 from service.errors import DeletedResourceError
 from service.evaluation import error_sheet_digest, evaluation_document
 from service.event_feed import NOTHING_LEFT, LastEventId, feed, refuse_finished_stream
-from service.http.accepted import ACCEPTED, QUOTA, point_to, poll_again
+from service.http.accepted import ACCEPTED, QUOTA, point_to
 from service.http.conditional import POLLED, conditional
 from service.http.files import file_of, stored_file
 from service.http.paging import page
 from service.http.problems import described
 from service.intake import accept_recommendation
+from service.polls import A_RECOMMENDATION
 from service.schemas.answer import Recommendation, RecommendationSummary
 from service.schemas.base import Page
 from service.schemas.evaluation import Evaluation
@@ -81,10 +82,11 @@ def list_recommendations(
     response_model=Recommendation,
     responses=POLLED | described(404),
 )
-def get_recommendation(recommendation_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
+async def get_recommendation(
+    recommendation_id: ResourceId, request: Request, resources: ResourcesDependency
+) -> Response:
     """Every field from the first poll, `null` until it is known; an unchanged answer costs a 304."""
-    document = _document(resources, recommendation_id)
-    return conditional(request, document, headers=poll_again(document))
+    return await resources.polls.answer(request, A_RECOMMENDATION, recommendation_id)
 
 
 @router.get(

@@ -12,12 +12,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import cookie_parser
 
 from service.errors import NoKeyError, WrongKeyError
+from service.questions import Questions
 from service.security.setup import is_loopback
 from service.security.tokens import is_secret_of, prefix_of
 from worker.registry.errors import DatabaseUnavailableError
 from worker.registry.keys import ACTIVE_KEY, ANY_KEY, COARSE_SECONDS, KEYS_OF_PREFIX, SESSIONS_OF_ID
-from worker.registry.quick_reader import Question, QuickReader
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry.session import Engine, unit_of_work
 from worker.registry.states import Scope
 
 SESSION_COOKIE = "ldnas_session"
@@ -54,11 +54,11 @@ LOCAL = Caller(owner=LOCAL_OWNER, name=LOCAL_OWNER, scope=Scope.ADMIN)
 
 
 class Callers:
-    """Finds out who sends a request; on SQLite within microseconds, elsewhere by one short transaction in a thread."""
+    """Finds out who sends a request, by one question."""
 
     def __init__(self, engine: Engine, host: str) -> None:
         self._engine = engine
-        self._reader = QuickReader(engine)
+        self._questions = Questions(engine)
         self._only_this_machine = is_loopback(host)
         self._noted: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -84,7 +84,7 @@ class Callers:
 
         A store that has only revoked keys still demands one: whoever revokes the last key wants nobody in, not all.
         """
-        return not self._only_this_machine or bool(await self._ask(ANY_KEY))
+        return not self._only_this_machine or bool(await self._questions.ask(ANY_KEY))
 
     async def still_admits(self, caller: Caller) -> bool:
         """Whether who was let in would be let in now: for answers that go on for hours.
@@ -93,22 +93,26 @@ class Callers:
             DatabaseUnavailableError: nobody can tell.
         """
         if caller.session_id is not None:
-            return bool(await self._ask(SESSIONS_OF_ID, id=caller.session_id))
+            return bool(await self._questions.ask(SESSIONS_OF_ID, id=caller.session_id))
         if caller.has_key:
-            return bool(await self._ask(ACTIVE_KEY, id=caller.owner))
+            return bool(await self._questions.ask(ACTIVE_KEY, id=caller.owner))
         return not await self.are_keys_demanded()
 
     async def by_key(self, key: str) -> Caller | None:
         """The caller who shows this key, or None where it opens nothing."""
         if not (key.isascii() and key.isprintable()):  # a database may refuse to look for such
             return None
-        return await self._matching(await self._ask(KEYS_OF_PREFIX, prefix=prefix_of(key)), key, session_id=None)
+        return await self._matching(
+            await self._questions.ask(KEYS_OF_PREFIX, prefix=prefix_of(key)), key, session_id=None
+        )
 
     async def _by_session(self, cookie: str | None) -> Caller | None:
         session_id, _, secret = cookie_parser(cookie or "").get(SESSION_COOKIE, "").partition(".")
         if re.fullmatch(r"[0-9a-f]{32}", session_id) is None:
             return None
-        return await self._matching(await self._ask(SESSIONS_OF_ID, id=session_id), secret, session_id=session_id)
+        return await self._matching(
+            await self._questions.ask(SESSIONS_OF_ID, id=session_id), secret, session_id=session_id
+        )
 
     async def _matching(self, rows: Sequence[Sequence[Any]], secret: str, session_id: str | None) -> Caller | None:
         for stored_hash, key_id, name, prefix, scope, is_stale in rows:
@@ -117,14 +121,6 @@ class Callers:
                     await run_in_threadpool(self._note_use, key_id)
                 return Caller(owner=key_id, name=name, scope=Scope(scope), session_id=session_id, prefix=prefix)
         return None
-
-    async def _ask(self, question: Question, **parameters: Any) -> Sequence[Sequence[Any]]:
-        rows = self._reader.rows(question, **parameters)
-        return await run_in_threadpool(self._ask_thoroughly, question, parameters) if rows is None else rows
-
-    def _ask_thoroughly(self, question: Question, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
-        with reading(self._engine) as registry:
-            return registry.keys.ask(question, **parameters)
 
     def _is_first_look(self, key_id: str) -> bool:
         """Whether this process has not tried lately: a database that is busy is not asked by every request."""

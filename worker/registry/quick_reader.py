@@ -1,16 +1,22 @@
-"""Reads so quick that an event loop may do them: without a thread, a transaction, or waiting.
+"""Reads so quick that an event loop may do them: without a thread or a transaction around them.
 
-SQLite alone offers that, whose readers wait for nobody. It has a connection of its own: the pool's may all be in
-use. Elsewhere, and where anything at all is in the way, nothing is read, and a transaction has to tell.
+On SQLite without waiting either: its readers wait for nobody. On PostgreSQL the loop goes on meanwhile. Both have a
+connection of their own: the pool's may all be in use. Where anything at all is in the way nothing is read, and a
+transaction has to tell.
 """
 
 import sqlite3
 import threading
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, Select, event
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql.psycopg import dialect as psycopg_dialect
+
+from worker.registry.quick_postgresql import QuickPostgresql
 
 
 class Question:
@@ -22,18 +28,30 @@ class Question:
         self.text = str(compiled)
         self.constants = dict(compiled.params)
 
+    @cached_property
+    def postgresql_text(self) -> str:
+        """The statement as psycopg takes it, its parameters by their names."""
+        return str(self.statement.compile(dialect=psycopg_dialect()))  # type: ignore[no-untyped-call]
+
 
 class QuickReader:
-    """One reading connection to an SQLite file; for other databases it knows nothing."""
+    """One reading connection to a database."""
 
     def __init__(self, engine: Engine) -> None:
         self._path = engine.url.database if engine.dialect.name == "sqlite" else None
+        self._postgresql = QuickPostgresql(engine) if engine.dialect.name == "postgresql" else None
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()
         event.listen(engine, "engine_disposed", lambda disposed: self.close())
 
-    def rows(self, question: Question, **parameters: Any) -> list[tuple[Any, ...]] | None:
+    async def ask(self, question: Question, **parameters: Any) -> Sequence[tuple[Any, ...]] | None:
         """The rows as they are committed now; None where only a transaction can tell."""
+        if self._postgresql is not None:
+            return await self._postgresql.rows(question.postgresql_text, question.constants | parameters)
+        return self.rows(question, **parameters)
+
+    def rows(self, question: Question, **parameters: Any) -> list[tuple[Any, ...]] | None:
+        """The same without waiting, so on SQLite alone."""
         if self._path is None:
             return None
         with self._lock:
@@ -46,6 +64,8 @@ class QuickReader:
 
     def close(self) -> None:
         """Close the connection; it is opened anew when needed."""
+        if self._postgresql is not None:
+            self._postgresql.close()
         with self._lock:
             if self._connection is not None:
                 self._connection.close()

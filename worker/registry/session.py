@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from worker.registry.errors import DatabaseUnavailableError
+from worker.registry.postgresql import defaults_beside
 from worker.registry.registry import Registry
 from worker.registry.revisions import WatchedSession, revise
 from worker.registry.tallies import write_counts
@@ -19,21 +20,6 @@ __all__ = ["Engine", "open_engine", "read_only", "reading", "translated", "unit_
 
 BUSY_SECONDS = 20.0
 """How long a writer waits for the other one (SQLite) and anyone for a connection."""
-
-POSTGRESQL_DEFAULTS = {
-    "connect_timeout": 5,
-    "keepalives": 1,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 25_000,  # milliseconds, where all others are seconds or numbers
-}
-"""What libpq is told unless the URL says otherwise (PostgreSQL's manual, section 34.1.2).
-
-A server that vanishes (power, a cable, a firewall that forgets) says no goodbye, and Linux by itself would wait two
-hours for it. So it is noticed within 25 s, while a lease still holds: idle for 10 s, then three probes 5 s apart; what
-was sent and is not acknowledged gets as long.
-"""
 
 
 def open_engine(database_url: str) -> Engine:
@@ -46,8 +32,7 @@ def open_engine(database_url: str) -> Engine:
         return engine
     return create_engine(
         url.set(drivername="postgresql+psycopg"),
-        # SQLAlchemy lets these go before what the URL says.
-        connect_args={name: value for name, value in POSTGRESQL_DEFAULTS.items() if name not in url.query},
+        connect_args=defaults_beside(url),
         pool_pre_ping=True,  # a restarted server must not cost one error per pooled connection
         pool_timeout=BUSY_SECONDS,
     )

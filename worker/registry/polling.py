@@ -1,0 +1,71 @@
+"""What polls ask most: a job, and a recommendation with its job, each by one statement that a `QuickReader` can ask.
+
+A row holds all that the answer is made of, JSON as its text: of two equal rows the answers are equal too.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Text, bindparam, cast, select
+
+from worker.registry.job_models import Job
+from worker.registry.models import Recommendation
+from worker.registry.quick_reader import Question
+from worker.registry.states import JobState
+
+Row = Sequence[Any]
+
+_JOB = (
+    *("id", "state", "kind", "stage", "priority", "attempt", "failures", "max_attempts"),
+    *("cancel_requested_at", "created_at", "started_at", "finished_at"),
+)
+_JOB_JSON = ("progress", "params", "result", "error")
+_RECOMMENDATION = ("id", "name", "job_id", "task_id", "created_at")
+_RECOMMENDATION_JSON = ("request", "document")
+# The job's parameters and its result are no part of a recommendation's answer.
+_ITS_JOB_JSON = ("progress", "error")
+
+
+def _texts(table: Any, names: Iterable[str]) -> list[Any]:
+    return [cast(getattr(table, name), Text) if name == "state" else getattr(table, name) for name in names]
+
+
+def _json_texts(table: Any, names: Iterable[str]) -> list[Any]:
+    return [cast(getattr(table, name), Text) for name in names]
+
+
+JOB = Question(select(*_texts(Job, _JOB), *_json_texts(Job, _JOB_JSON)).where(Job.id == bindparam("id")))
+"""The row of `job_of`, by the job's id."""
+
+RECOMMENDATION = Question(
+    select(
+        *_texts(Recommendation, _RECOMMENDATION),
+        *_json_texts(Recommendation, _RECOMMENDATION_JSON),
+        *_texts(Job, _JOB),
+        *_json_texts(Job, _ITS_JOB_JSON),
+    )
+    .join(Job, Job.id == Recommendation.job_id)
+    .where(Recommendation.id == bindparam("id"))
+)
+"""The row of `recommendation_of`, by the recommendation's id."""
+
+
+def job_of(row: Row) -> Job:
+    """The job as an object that no session knows, without what only workers need of it."""
+    return Job(**_named(row, _JOB, _JOB_JSON))
+
+
+def recommendation_of(row: Row) -> tuple[Recommendation, Job]:
+    """The recommendation and its job, the same way."""
+    columns = len(_RECOMMENDATION) + len(_RECOMMENDATION_JSON)
+    recommendation = Recommendation(**_named(row[:columns], _RECOMMENDATION, _RECOMMENDATION_JSON))
+    return recommendation, Job(**_named(row[columns:], _JOB, _ITS_JOB_JSON))
+
+
+def _named(row: Row, plain: Sequence[str], documents: Sequence[str]) -> dict[str, Any]:
+    values = dict(zip(plain, row, strict=False))
+    if "state" in values:
+        values["state"] = JobState(values["state"])
+    texts = zip(documents, row[len(plain) :], strict=True)
+    return values | {name: None if text is None else json.loads(text) for name, text in texts}

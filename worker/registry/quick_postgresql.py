@@ -1,0 +1,62 @@
+"""Single statements to PostgreSQL from an event loop: one connection, one round trip for each, no transaction."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine
+
+from worker.registry.postgresql import connect_arguments
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+
+PATIENCE_SECONDS = 1.0
+"""How long an answer may take; then, and for as long again, whoever asks is sent to a transaction."""
+
+
+class QuickPostgresql:
+    """One connection of the event loop that asks; opened at the first question, and anew after trouble."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._turn = asyncio.Lock()
+        self._connection: AsyncConnection[tuple[Any, ...]] | None = None
+        self._resting_until = 0.0
+
+    async def rows(self, text: str, parameters: Mapping[str, Any]) -> Sequence[tuple[Any, ...]] | None:
+        """The rows as they are committed now; None where anything was in the way."""
+        # Not at the top: where the database is SQLite there may be no psycopg, and it takes a while to import.
+        import psycopg
+
+        if time.monotonic() < self._resting_until:
+            return None
+        self._belong_to(asyncio.get_running_loop())
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS), self._turn:
+                if self._connection is None:
+                    self._connection = await psycopg.AsyncConnection.connect(
+                        **connect_arguments(self._engine), autocommit=True
+                    )
+                cursor = await self._connection.execute(text, parameters)
+                return await cursor.fetchall()
+        except (psycopg.Error, OSError, TimeoutError):
+            self.close()
+            self._resting_until = time.monotonic() + PATIENCE_SECONDS
+            return None
+
+    def close(self) -> None:
+        """Close the connection; it is opened anew when needed."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(Exception):  # what it was in the middle of does not matter any more
+                connection.pgconn.finish()
+
+    def _belong_to(self, loop: asyncio.AbstractEventLoop) -> None:
+        """A connection and a lock work on the loop that they were made on."""
+        if loop is not self._loop:
+            self.close()
+            self._loop, self._turn = loop, asyncio.Lock()
