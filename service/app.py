@@ -18,7 +18,6 @@ from service.http.head import HeadAsGet
 from service.observation.metrics import Metrics
 from service.observation.requests import SeenRequests, log_request
 from service.polls import Polls
-from service.questions import Questions
 from service.rendered import RenderedAnswers
 from service.routes import (
     architectures,
@@ -113,7 +112,7 @@ def _resources(settings: Settings, stopping: threading.Event) -> Resources:
         rendered=RenderedAnswers(),
         matrix_revision=RevisionWatch(engine),
         tables=KeptTables(),
-        polls=Polls(Questions(engine)),
+        polls=Polls(engine),
         checks=ThreadPoolExecutor(CHECKS_AT_ONCE, "check"),
         callers=Callers(engine, settings.host),
         metrics=Metrics(engine),

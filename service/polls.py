@@ -1,7 +1,7 @@
 """Polls: an answer is made when what it is made of has changed, and sent as it was otherwise."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,12 @@ from service.questions import Questions
 from service.rendered import Rendered, RenderedAnswers
 from service.schemas.answer import Recommendation
 from service.schemas.jobs import Job
+from service.webhooks import webhook_document
 from worker.registry.errors import NotFoundError
 from worker.registry.polling import JOB, RECOMMENDATION, job_of, recommendation_of
 from worker.registry.quick_reader import Question
+from worker.registry.registry import Registry
+from worker.registry.session import Engine, reading
 
 LARGE = 32_000
 """Characters of a row whose answer takes so long to make (over a millisecond) that other requests should not wait."""
@@ -33,17 +36,36 @@ class Polled:
     Attributes:
         kind: its name, for who asks for one that is not there.
         question: reads the row that an answer is made of, by the resource's `id`.
-        make: the answer of such a row.
+        is_complete: whether such a row holds all that the answer is made of.
+        make: the answer of a complete row.
+        read: the answer otherwise, by the resource's id.
     """
 
     kind: str
     question: Question
+    is_complete: Callable[[Row], bool]
     make: Callable[[Row], Job | Recommendation]
+    read: Callable[[Registry, str], Job | Recommendation]
 
 
-A_JOB = Polled("job", JOB, lambda row: job_document(job_of(row)))
+def _read_recommendation(registry: Registry, id: str) -> Recommendation:
+    row = registry.recommendations.get(id)
+    return recommendation_document(row, registry.jobs.get(row.job_id), webhook_document(registry, row.job_id))
+
+
+A_JOB = Polled(
+    kind="job",
+    question=JOB,
+    is_complete=lambda row: True,
+    make=lambda row: job_document(job_of(row)),
+    read=lambda registry, id: job_document(registry.jobs.get(id)),
+)
 A_RECOMMENDATION = Polled(
-    "recommendation", RECOMMENDATION, lambda row: recommendation_document(*recommendation_of(row))
+    kind="recommendation",
+    question=RECOMMENDATION,
+    is_complete=lambda row: not row[-1],  # it has no webhook
+    make=lambda row: recommendation_document(*recommendation_of(row)),
+    read=_read_recommendation,
 )
 
 
@@ -53,8 +75,9 @@ class Polls:
     The row is read at every poll, so nothing that is written anywhere is missed, in whatever way it is written.
     """
 
-    def __init__(self, questions: Questions) -> None:
-        self._questions = questions
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._questions = Questions(engine)
         self._answers = RenderedAnswers()
 
     async def answer(self, request: Request, polled: Polled, id: str) -> Response:
@@ -67,18 +90,34 @@ class Polls:
         rows = await self._questions.ask(polled.question, id=id)
         if not rows:
             raise NotFoundError(polled.kind, id)
-        source = repr(tuple(rows[0])).encode()
-        revision = hashlib.blake2b(source, digest_size=16).hexdigest()
-        rendered = self._answers.get((polled.kind, id), revision)
-        if rendered is None or rendered.body is None:
-            make = run_in_threadpool(_made, polled, rows[0]) if len(source) > LARGE else None
-            rendered = _made(polled, rows[0]) if make is None else await make
-            self._answers.keep((polled.kind, id), revision, rendered)
+        if polled.is_complete(rows[0]):
+            rendered = await self._kept_or_made(polled, id, tuple(rows[0]))
+        else:
+            rendered = await run_in_threadpool(self._read, polled, id)
         return conditional_body(request, rendered.body or b"", rendered.tag, "application/json", rendered.headers)
 
+    async def _kept_or_made(self, polled: Polled, id: str, row: Row) -> Rendered:
+        source = repr(row).encode()
+        revision = hashlib.blake2b(source, digest_size=16).hexdigest()
+        rendered = self._answers.get((polled.kind, id), revision)
+        if rendered is not None and rendered.body is not None:
+            return rendered
+        if len(source) > LARGE:
+            rendered = await run_in_threadpool(_rendered_row, polled, row)
+        else:
+            rendered = _rendered_row(polled, row)
+        self._answers.keep((polled.kind, id), revision, rendered)
+        return rendered
 
-def _made(polled: Polled, row: Row) -> Rendered:
-    document = polled.make(row)
+    def _read(self, polled: Polled, id: str) -> Rendered:
+        with reading(self._engine) as registry:
+            return _rendered(polled.read(registry, id))
+
+
+def _rendered_row(polled: Polled, row: Row) -> Rendered:
+    return _rendered(polled.make(row))
+
+
+def _rendered(document: Job | Recommendation) -> Rendered:
     body = document.model_dump_json().encode()
-    headers: Mapping[str, str] = poll_again(document)
-    return Rendered(body, tag_of(body), headers)
+    return Rendered(body, tag_of(body), poll_again(document))

@@ -15,6 +15,8 @@ class Questions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reader = QuickReader(engine)
+        self.cost_nothing = engine.dialect.name == "sqlite"
+        """Whether asking is as quick as remembering."""
 
     async def ask(self, question: Question, **parameters: Any) -> Sequence[Sequence[Any]]:
         """The rows as they are committed now.

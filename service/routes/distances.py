@@ -99,7 +99,7 @@ async def get_distances(
     asked = Asked(measure, source, target, media_type)
     # Large, often polled and seldom changed: what is known to be unchanged is sent at once, without a thread.
     known_tags = request.headers.get("if-none-match")
-    rendered = _kept(resources, asked, resources.matrix_revision.peek(), known_tags)
+    rendered = _kept(resources, asked, await resources.matrix_revision.look(), known_tags)
     if rendered is None:
         rendered = await run_in_threadpool(_matrix, resources, asked, known_tags)
     return conditional_body(request, rendered.body or b"", rendered.tag, media_type, headers={"Vary": "Accept"})
@@ -185,7 +185,7 @@ def _csv(matrix: Mapping[str, Any]) -> str:
 async def _whole_csv(request: Request, resources: Resources, measure: Measure) -> Response:
     """The whole matrix while it is read, or 304 where `If-None-Match` names the revision that it is still at."""
     known_tags = request.headers.get("if-none-match")
-    tag, matrix = whole_matrix_tag(resources.matrix_revision.peek()), None
+    tag, matrix = whole_matrix_tag(await resources.matrix_revision.look()), None
     if tag is None or not matches(known_tags, tag):
         matrix = await run_in_threadpool(begin_whole_matrix, resources, measure)
         tag = matrix.tag

@@ -17,10 +17,14 @@ from service.security.setup import is_loopback
 from service.security.tokens import is_secret_of, prefix_of
 from worker.registry.errors import DatabaseUnavailableError
 from worker.registry.keys import ACTIVE_KEY, ANY_KEY, COARSE_SECONDS, KEYS_OF_PREFIX, SESSIONS_OF_ID
+from worker.registry.quick_reader import Question
 from worker.registry.session import Engine, unit_of_work
 from worker.registry.states import Scope
 
 SESSION_COOKIE = "ldnas_session"
+REMEMBERED_SECONDS = 1.0
+"""On PostgreSQL: for how long what was told of a key is not asked again, so for how long one that is revoked opens."""
+
 LOCAL_OWNER = "local"
 """Owns what is asked for while the service is open."""
 
@@ -60,6 +64,7 @@ class Callers:
         self._engine = engine
         self._questions = Questions(engine)
         self._only_this_machine = is_loopback(host)
+        self._told: dict[tuple[Any, ...], tuple[Sequence[Sequence[Any]], float]] = {}
         self._noted: dict[str, float] = {}
         self._lock = threading.Lock()
 
@@ -84,7 +89,7 @@ class Callers:
 
         A store that has only revoked keys still demands one: whoever revokes the last key wants nobody in, not all.
         """
-        return not self._only_this_machine or bool(await self._questions.ask(ANY_KEY))
+        return not self._only_this_machine or bool(await self._ask_lately(ANY_KEY))
 
     async def still_admits(self, caller: Caller) -> bool:
         """Whether who was let in would be let in now: for answers that go on for hours.
@@ -105,6 +110,19 @@ class Callers:
         return await self._matching(
             await self._questions.ask(KEYS_OF_PREFIX, prefix=prefix_of(key)), key, session_id=None
         )
+
+    async def _ask_lately(self, question: Question, **parameters: Any) -> Sequence[Sequence[Any]]:
+        """What was told within the last second, where asking costs a round trip; a key that was not found is news."""
+        if self._questions.cost_nothing:
+            return await self._questions.ask(question, **parameters)
+        asked, now = (question, *parameters.values()), time.monotonic()
+        rows, until = self._told.get(asked, ((), 0.0))
+        if now >= until:
+            rows = await self._questions.ask(question, **parameters)
+            self._told.pop(asked, None)
+            if rows or not parameters:
+                self._told[asked] = (rows, now + REMEMBERED_SECONDS)
+        return rows
 
     async def _by_session(self, cookie: str | None) -> Caller | None:
         session_id, _, secret = cookie_parser(cookie or "").get(SESSION_COOKIE, "").partition(".")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, get_args
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
@@ -260,7 +261,7 @@ def test_a_kept_answer_is_sent_until_something_changes_in_whichever_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if not quick:
-        monkeypatch.setattr(RevisionWatch, "peek", lambda watch: None)
+        monkeypatch.setattr(RevisionWatch, "look", AsyncMock(return_value=None))
     made = counted_matrices(monkeypatch)
     first = [matrix_of(http) for _ in range(3)]
     assert (len(made), first[0]) == (1, first[2])
@@ -303,7 +304,7 @@ def test_of_a_large_answer_the_tag_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if not quick:
-        monkeypatch.setattr(RevisionWatch, "peek", lambda watch: None)
+        monkeypatch.setattr(RevisionWatch, "look", AsyncMock(return_value=None))
     app.state.resources = replace(app.state.resources, rendered=RenderedAnswers(kept_bytes=2 * ENTRY_BYTES))
     made = counted_matrices(monkeypatch)
     first = http.get("/v1/distances")

@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Text, bindparam, cast, select
+from sqlalchemy import Text, bindparam, cast, exists, select
 
 from worker.registry.job_models import Job
-from worker.registry.models import Recommendation
+from worker.registry.models import Recommendation, Webhook
 from worker.registry.quick_reader import Question
 from worker.registry.states import JobState
 
@@ -44,11 +44,12 @@ RECOMMENDATION = Question(
         *_json_texts(Recommendation, _RECOMMENDATION_JSON),
         *_texts(Job, _JOB),
         *_json_texts(Job, _ITS_JOB_JSON),
+        exists().where(Webhook.job_id == Recommendation.job_id),
     )
     .join(Job, Job.id == Recommendation.job_id)
     .where(Recommendation.id == bindparam("id"))
 )
-"""The row of `recommendation_of`, by the recommendation's id."""
+"""The row of `recommendation_of`, by the recommendation's id. Its last column tells of a webhook, if not what."""
 
 
 def job_of(row: Row) -> Job:
@@ -60,7 +61,7 @@ def recommendation_of(row: Row) -> tuple[Recommendation, Job]:
     """The recommendation and its job, the same way."""
     columns = len(_RECOMMENDATION) + len(_RECOMMENDATION_JSON)
     recommendation = Recommendation(**_named(row[:columns], _RECOMMENDATION, _RECOMMENDATION_JSON))
-    return recommendation, Job(**_named(row[columns:], _JOB, _ITS_JOB_JSON))
+    return recommendation, Job(**_named(row[columns:-1], _JOB, _ITS_JOB_JSON))
 
 
 def _named(row: Row, plain: Sequence[str], documents: Sequence[str]) -> dict[str, Any]:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
 PATIENCE_SECONDS = 1.0
-"""How long an answer may take; then, and for as long again, whoever asks is sent to a transaction."""
+"""How long an answer may take, the wait for its turn included."""
+
+REST_SECONDS = 1.0
+"""After trouble: for how long whoever asks is sent to a transaction at once."""
 
 
 class QuickPostgresql:
@@ -45,7 +48,7 @@ class QuickPostgresql:
                 return await cursor.fetchall()
         except (psycopg.Error, OSError, TimeoutError):
             self.close()
-            self._resting_until = time.monotonic() + PATIENCE_SECONDS
+            self._resting_until = time.monotonic() + REST_SECONDS
             return None
 
     def close(self) -> None:

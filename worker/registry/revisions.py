@@ -6,7 +6,7 @@ counted: a database that is restored has the token that its rows had, and none t
 
 Only what goes through a `WatchedSession` is noticed: `unit_of_work`, the one way to write. Raw SQL past it (by hand, in
 a migration) has to draw a token itself or to delete the row, or kept answers outlive what they tell of.
-On SQLite the token costs a few microseconds (`RevisionWatch`), on PostgreSQL one more round trip with every request.
+On SQLite the token costs a few microseconds (`RevisionWatch`), on PostgreSQL a round trip with every request.
 """
 
 from itertools import chain
@@ -83,8 +83,13 @@ class RevisionWatch:
         self._reader = QuickReader(engine)
 
     def peek(self) -> str | None:
-        """The token of what is committed now; None where only a transaction can tell, and before the first write."""
+        """The same without waiting; on PostgreSQL only a transaction can tell so."""
         rows = self._reader.rows(_PEEK, name=MATRIX)
+        return rows[0][0] if rows else None
+
+    async def look(self) -> str | None:
+        """The token of what is committed now; None where only a transaction can tell, and before the first write."""
+        rows = await self._reader.ask(_PEEK, name=MATRIX)
         return rows[0][0] if rows else None
 
     def close(self) -> None:

@@ -1,0 +1,103 @@
+"""What polls ask most, past sessions and threads, is what a session reads; where it cannot be had, nothing is told."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from service.documents import job_document, recommendation_document
+from tests.contracts.filled_store import load_store
+from worker.registry.polling import JOB, RECOMMENDATION, job_of, recommendation_of
+from worker.registry.quick_postgresql import PATIENCE_SECONDS
+from worker.registry.quick_reader import Question, QuickReader
+from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry.states import JobKind
+
+
+@pytest.fixture
+def reader(engine: Engine) -> QuickReader:
+    return QuickReader(engine)
+
+
+def ask(reader: QuickReader, question: Question, **parameters: Any) -> Any:
+    """Each time on an event loop of its own."""
+    return asyncio.run(reader.ask(question, **parameters))
+
+
+def test_jobs_and_recommendations_read_as_a_session_reads_them(engine: Engine, reader: QuickReader) -> None:
+    store = load_store()
+    store.fill(engine, store.Size(tasks=2, ended=102))
+    with reading(engine) as registry:
+        jobs = registry.jobs.list(limit=200)
+        recommendations = registry.recommendations.list(limit=200)
+        assert {job.state.value for job in jobs} == {"succeeded", "failed", "cancelled"}
+        for job in jobs:
+            [row] = ask(reader, JOB, id=job.id)
+            assert job_document(job_of(row)) == job_document(job)
+        for recommendation in recommendations[:8]:
+            [row] = ask(reader, RECOMMENDATION, id=recommendation.id)
+            job = registry.jobs.get(recommendation.job_id)
+            assert recommendation_document(*recommendation_of(row)) == recommendation_document(recommendation, job)
+            assert not row[-1]
+            assert [*registry.keys.ask(RECOMMENDATION, id=recommendation.id)[0]] == [*row]
+    assert [*ask(reader, JOB, id="0" * 32)] == []
+
+
+def test_a_job_under_way_reads_as_it_is_now(engine: Engine, reader: QuickReader) -> None:
+    with unit_of_work(engine) as registry:
+        job_id = registry.jobs.insert(JobKind.RECOMMEND, {"task_id": "ü", "list": [1, 2.5, None]}).id
+    seen = [ask(reader, JOB, id=job_id)]
+    with unit_of_work(engine) as registry:
+        registry.jobs.claim(job_id, worker="w", lease_seconds=60)
+    seen.append(ask(reader, JOB, id=job_id))
+    with unit_of_work(engine) as registry:
+        registry.jobs.progress(job_id, 1, stage="fit", fraction=0.25, message="a", eta_seconds=3.5)
+        assert ask(reader, JOB, id=job_id) == seen[-1], "what is not committed is not told"
+    seen.append(ask(reader, JOB, id=job_id))
+    with unit_of_work(engine) as registry:
+        registry.jobs.request_cancel(job_id)
+    seen.append(ask(reader, JOB, id=job_id))
+    assert len({repr(rows) for rows in seen}) == len(seen)
+    with reading(engine) as registry:
+        assert job_document(job_of(seen[-1][0])) == job_document(registry.jobs.get(job_id))
+
+
+def test_a_webhook_is_noticed(engine: Engine, reader: QuickReader) -> None:
+    with unit_of_work(engine) as registry:
+        job_id = registry.jobs.insert(JobKind.RECOMMEND, {}).id
+        found = registry.recommendations.insert(job_id=job_id, task_id="t", request={})
+        registry.webhooks.insert(job_id, "https://example.org/", "secret")
+    assert ask(reader, RECOMMENDATION, id=found.id)[0][-1]
+
+
+@pytest.mark.parametrize(("rest_seconds", "then"), [(0.0, []), (1000.0, None)])
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_after_a_connection_that_broke_a_transaction_is_to_tell_and_then_another_connection(
+    engine: Engine, rest_seconds: float, then: list[Any] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.registry.quick_postgresql.REST_SECONDS", rest_seconds)
+    reader = QuickReader(engine)
+
+    async def asked() -> list[Any]:
+        first = await reader.ask(JOB, id="x")
+        with engine.connect() as connection:
+            others = "datname = current_database() AND pid <> pg_backend_pid()"
+            connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
+        return [first, await reader.ask(JOB, id="x"), await reader.ask(JOB, id="x")]
+
+    assert asyncio.run(asked()) == [[], None, then]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_who_waits_too_long_is_told_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.registry.quick_postgresql.PATIENCE_SECONDS", PATIENCE_SECONDS / 20)
+    reader = QuickReader(engine)
+
+    async def asked() -> Any:
+        assert await reader.ask(JOB, id="x") == []
+        with engine.connect() as connection:
+            connection.execute(text("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE"))
+            return await reader.ask(JOB, id="x")
+
+    assert asyncio.run(asked()) is None
