@@ -13,6 +13,9 @@ from service.web.request_words import CHOICES, WORDS
 BY_HAND = frozenset({"dataset.uri", "labels.groups", "baselines"})
 """What is no single input: the form has a part of its own for each."""
 
+FOR_PROGRAMS = frozenset({"webhook.url", "webhook.secret"})
+"""What the form leaves out: whoever sits at it watches the page, and would be shown the secret in what can be copied."""
+
 SCALES = {"budget.seconds": 60}
 """What a person counts in larger units than the request."""
 
@@ -55,7 +58,7 @@ def request_fields() -> Mapping[str, RequestField]:
     """Every field that is one input, by its path, in the order of the schema."""
     schema = RecommendationRequest.model_json_schema()
     leaves = _leaves(schema, schema["$defs"], "")
-    return {path: _field(path, leaf) for path, leaf in leaves if path not in BY_HAND}
+    return {path: _field(path, leaf) for path, leaf in leaves if path not in BY_HAND | FOR_PROGRAMS}
 
 
 def _leaves(schema: Mapping[str, Any], named: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
