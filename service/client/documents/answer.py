@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from service.client.documents.comparison import Closest, Distance, Eligibility, Scale
 from service.client.documents.control import Control
-from service.client.documents.job import Problem, Progress, Webhook
+from service.client.documents.job import Problem, Progress
 from service.client.documents.part import Json, Part, load_by
 from service.client.documents.search import (
     ChosenArchitecture,
@@ -104,7 +104,6 @@ class Recommendation(Part):
     webhook: Webhook | None
     cost: Cost
     provenance: Provenance
-    webhook: Webhook | None
 
     def load_network(self) -> "CellNetwork":
         """The recommended network as a torch module; see `Client.load_network`.

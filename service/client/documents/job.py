@@ -75,26 +75,3 @@ class Job(Part):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Webhook(Part):
-    """What became of the webhook; where a job was tried again, of its last end.
-
-    Attributes:
-        host: of its URL; the rest is not shown.
-        state: `waiting` for the job's end, `pending` until the receiver has it, `given_up` after twelve attempts in 2.3
-            days, or where the receiver answered 410.
-        message_id: the `webhook-id` of every attempt.
-        last_status: what the receiver answered last.
-        last_error: why the last attempt failed.
-    """
-
-    host: str
-    state: str
-    message_id: str | None
-    attempts: int
-    last_status: int | None
-    last_error: str | None
-    next_attempt_at: datetime | None
-    ended_at: datetime | None

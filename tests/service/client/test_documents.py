@@ -43,7 +43,6 @@ UNREAD = {
     *("CellGraph", "GraphEdge", "GraphNode", "DatasetSamples", "ClassSamples", "Sample", "Worker", "RunningJob", "Gpu"),
     *("WebhookMessage", "EndedRecommendation"),  # what receivers are sent
     *("Health", "Readiness", "DistanceJobs", "DistanceJob", "DistanceTarget", "Training", "Session", "Scope"),
-    *("WebhookMessage", "EndedRecommendation"),
 }
 
 
