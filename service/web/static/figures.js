@@ -41,7 +41,7 @@ function themed(layout, figure) {
       ? ["#7fb0ff", "#ffb454", "#6bd6a8", "#ff8fa3", "#c9a6ff", "#8adfff", "#d9d27a"]
       : ["#2456b3", "#b35a00", "#13795b", "#b3264a", "#6b3fb3", "#0b7285", "#6b6500"],
     hoverlabel: { font: { family: "system-ui, sans-serif" } },
-    legend: { orientation: "h", y: 1.12 },
+    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
     ...own,
   };
 }
