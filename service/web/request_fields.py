@@ -14,7 +14,7 @@ BY_HAND = frozenset({"dataset.uri", "labels.groups", "baselines"})
 """What is no single input: the form has a part of its own for each."""
 
 FOR_PROGRAMS = frozenset({"webhook.url", "webhook.secret"})
-"""What the form leaves out: whoever sits at it watches the page, and would be shown the secret in what can be copied."""
+"""What the form leaves out: who sits at it watches the page, and what can be copied there would show the secret."""
 
 SCALES = {"budget.seconds": 60}
 """What a person counts in larger units than the request."""

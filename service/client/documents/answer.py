@@ -17,7 +17,6 @@ from service.client.documents.search import (
     WarmStart,
 )
 from service.client.documents.task import Digests
-from service.client.documents.webhook import Webhook
 from service.client.errors import NoNetworkError
 
 if TYPE_CHECKING:
@@ -101,7 +100,6 @@ class Recommendation(Part):
     test: TestScores
     control: Control | None
     warnings: tuple[str, ...] | None
-    webhook: Webhook | None
     cost: Cost
     provenance: Provenance
 

@@ -22,12 +22,11 @@ from service.client.documents import (
     job,
     search,
     task,
-    webhook,
 )
 from service.client.documents.part import Part, read
 from worker.settings import Settings
 
-MODULES = (answer, architecture, comparison, control, dataset, distances, evaluation, job, search, task, webhook)
+MODULES = (answer, architecture, comparison, control, dataset, distances, evaluation, job, search, task)
 KINDS = sorted(
     (
         kind
@@ -41,7 +40,6 @@ PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", NoneTy
 # What the client itself does not ask for, or reads as a plain mapping.
 UNREAD = {
     *("CellGraph", "GraphEdge", "GraphNode", "DatasetSamples", "ClassSamples", "Sample", "Worker", "RunningJob", "Gpu"),
-    *("WebhookMessage", "EndedRecommendation"),  # what receivers are sent
     *("Health", "Readiness", "DistanceJobs", "DistanceJob", "DistanceTarget", "Training", "Session", "Scope"),
 }
 
