@@ -1,14 +1,17 @@
 """The page of the Python client."""
 
+import dataclasses
+import importlib
 import inspect
+import pkgutil
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import service.client
 import service.client.errors
 from docs.reference.markdown import NOTE, joined
-from service.client import Client
+from service.client import Client, documents
 from service.client.submission import Submission, SubmissionGroup
 
 _SECTION = re.compile(r"(Args|Attributes|Raises|Returns):")
@@ -26,10 +29,47 @@ def client_page() -> str:
             "<!-- not run: it runs for long -->\n"
             f"```python\nfrom service.client import Client\n\n{inspect.cleandoc(example)}\n```",
             *(part for described in (Client, Submission, SubmissionGroup) for part in _class(described)),
+            "## Documents",
+            "What the methods give: frozen dataclasses with the fields of the [API's bodies](api.md#bodies). "
+            '`document.json` is exactly what the service sent, and `document["field"]` a part of it; a field that the '
+            "service did not send is None.",
+            *(part for document in _documents() for part in _document(document)),
             "## Errors",
             f"Of `service.client.errors`. {opening}\n\n```text\n{tree.strip()}\n```",
         ]
     )
+
+
+def _documents() -> Iterator[type]:
+    for module in pkgutil.iter_modules(documents.__path__, f"{documents.__name__}."):
+        for described in vars(importlib.import_module(module.name)).values():
+            if dataclasses.is_dataclass(described) and getattr(described, "__module__", "") == module.name:
+                yield described  # type: ignore[misc]
+
+
+def _document(described: type) -> list[str]:
+    """What a document is, its fields with their types, and what can be asked of it."""
+    fields = [
+        f"{field.name}: {_type_name(field.type)}"
+        for field in dataclasses.fields(described)  # type: ignore[arg-type]
+        if not field.name.startswith("_")
+    ]
+    if not fields:
+        return []
+    methods = [
+        _unqualified(f"{name}{inspect.signature(method)}").replace("(self, ", "(").replace("(self)", "()")
+        for name, method in vars(described).items()
+        if inspect.isfunction(method) and not name.startswith("_")
+    ]
+    return [
+        f"### {described.__name__}",
+        "```text\n" + "\n".join([*fields, *methods]) + "\n```",
+        _prose(inspect.getdoc(described) or ""),
+    ]
+
+
+def _type_name(kind: Any) -> str:
+    return _unqualified(kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__args__") else str(kind))
 
 
 def _class(described: type) -> list[str]:
@@ -68,7 +108,9 @@ def _signature(name: str, called: Callable[..., Any]) -> str:
 
 
 def _unqualified(text: str) -> str:
-    return re.sub(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z])", "", text)
+    """Types without the names of their modules, those that are named ahead without their quotes."""
+    text = re.sub(r"(-> |: |\[)'([\w\[\], |]+)'", r"\1\2", text)
+    return re.sub(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z])", "", text).replace("~", "")
 
 
 def _place(method: Callable[..., Any]) -> tuple[bool, str, int]:
