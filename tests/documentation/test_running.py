@@ -85,7 +85,7 @@ def forget(url: str) -> None:
 
 
 @pytest.mark.system
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 def test_every_command_and_snippet_of_the_documents_runs(
     service: tuple[str, Path], images: Path, tmp_path: Path
 ) -> None:
@@ -110,7 +110,8 @@ def test_every_command_and_snippet_of_the_documents_runs(
             '("127.0.0.1", 9000)': f'("127.0.0.1", {port})',
         }
         outcome = run_page(to_run, folder, url, home, known)
-        print(f"{time.monotonic() - began:6.1f} s  {name}, {len(to_run)} blocks")
+        told = f"failed at {outcome.place}" if outcome.status else f"{len(to_run)} blocks"
+        print(f"{time.monotonic() - began:6.1f} s  {name}: {told}")
         if outcome.status:
             failures.append(f"{outcome.place} ended with {outcome.status}\n{outcome.output[-3000:]}")
         if name != LAST:
