@@ -14,6 +14,7 @@ from service.schemas.webhooks import Webhook
 from service.schemas.workers import Gpu, RunningJob, Worker
 from worker.registry import models as rows
 from worker.registry.datasets import SCHEME
+from worker.registry.recommendation_lines import RecommendationLine
 from worker.registry.workers import SeenWorker
 
 
@@ -104,6 +105,21 @@ def recommendation_summary(recommendation: rows.Recommendation, job: rows.Job) -
         verdict=recommendation.document.get("verdict"),
         created_at=recommendation.created_at,
         finished_at=job.finished_at,
+    )
+
+
+def summary_of_line(line: RecommendationLine) -> RecommendationSummary:
+    """The same from what is read without the answer."""
+    return RecommendationSummary(
+        id=line.id,
+        name=line.name,
+        job_id=line.job_id,
+        task_id=line.task_id,
+        state=line.state.value,
+        stage=line.stage,
+        verdict=line.verdict,
+        created_at=line.created_at,
+        finished_at=line.finished_at,
     )
 
 

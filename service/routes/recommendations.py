@@ -1,7 +1,7 @@
 """`/v1/recommendations`: ask for an architecture, watch, and read the answer with its reasons."""
 
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -17,7 +17,7 @@ from service.dependencies import (
     Resources,
     ResourcesDependency,
 )
-from service.documents import recommendation_document, task_document
+from service.documents import recommendation_document, summary_of_line, task_document
 from service.errors import DeletedResourceError
 from service.evaluation import error_sheet_digest, evaluation_document
 from service.event_feed import NOTHING_LEFT, LastEventId, feed, refuse_finished_stream
@@ -72,7 +72,7 @@ def list_recommendations(
     """Newest first."""
     with reading(resources.engine) as registry:
         lines = registry.recommendations.lines(limit=limit + 1, after=after)
-    return page([RecommendationSummary(**asdict(line)) for line in lines], limit)
+    return page([summary_of_line(line) for line in lines], limit)
 
 
 @router.get(

@@ -17,7 +17,7 @@ from worker.registry import models as rows
 from worker.registry.errors import NotFoundError
 from worker.registry.registry import Registry
 
-MOST_EVENTS = 2000
+MOST_EVENTS = 1000
 
 FILES = {
     "code": ("code", "readable PyTorch in one file; needs torch and Pillow"),

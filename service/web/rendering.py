@@ -77,8 +77,10 @@ def compact(value: float | None) -> str:
     return number(value)
 
 
-def moment(instant: datetime | None) -> str:
-    """Date and time in UTC, to the minute."""
+def moment(instant: datetime | float | None) -> str:
+    """Date and time in UTC, to the minute; a number is seconds since the epoch."""
+    if isinstance(instant, int | float):
+        instant = datetime.fromtimestamp(instant, UTC)
     return _UNKNOWN if instant is None else f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 

@@ -348,15 +348,27 @@ def test_the_latest_events_of_some_kinds_come_in_the_order_in_which_they_happene
     assert [event.data["number"] for event in told] == [3, 5, 6]
 
 
+REQUESTS = ({}, {"dataset": {"uri": "builtin://digits"}}, {})
+FOUND = {"verdict": "closest", "closest": {"name": "x"}, "test": {"accuracy": 0.5}, "architecture": {"parameters": 7}}
+DOCUMENTS = ({}, FOUND, {"closest": {"name": None}, "verdict": None, "test": {}})
+
+
 def test_recommendations_are_listed_by_the_state_of_their_job(engine: Engine) -> None:
     jobs = [queue_job(engine) for _ in range(3)]
     with unit_of_work(engine) as registry:
         ids = [
-            registry.recommendations.insert(job_id=job_id, task_id="t", request={}, document={}).id for job_id in jobs
+            registry.recommendations.insert(job_id=job_id, task_id="t", request=request, document=document).id
+            for job_id, request, document in zip(jobs, REQUESTS, DOCUMENTS, strict=True)
         ]
     claim(engine, jobs[1])
     with reading(engine) as registry:
-        assert {row.id for row in registry.recommendations.list(state=JobState.QUEUED)} == {ids[0], ids[2]}
-        assert [row.id for row in registry.recommendations.list(state=JobState.RUNNING)] == [ids[1]]
-        assert registry.recommendations.list(state=JobState.FAILED) == []
-        assert len(registry.recommendations.list()) == 3
+        assert {row.id for row in registry.recommendations.lines(state=JobState.QUEUED)} == {ids[0], ids[2]}
+        (found,) = registry.recommendations.lines(state=JobState.RUNNING)
+        assert registry.recommendations.lines(state=JobState.FAILED) == []
+        every = registry.recommendations.lines()
+        assert [line.id for line in registry.recommendations.lines(limit=1, after=every[0].id)] == [every[1].id]
+    told = (found.id, found.uri, found.state, found.verdict, found.closest, found.accuracy, found.parameters)
+    assert told == (ids[1], "builtin://digits", JobState.RUNNING, "closest", "x", 0.5, 7)
+    known = [(line.uri, line.verdict, line.closest, line.accuracy) for line in every if line.id != ids[1]]
+    assert known == [(None, None, None, None)] * 2
+    assert len(every) == 3

@@ -1,7 +1,6 @@
 """Recommendations: what was asked and the answer so far."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -12,23 +11,9 @@ from worker.registry.job_models import Job
 from worker.registry.leases import LeasedJobs
 from worker.registry.models import Recommendation, Task
 from worker.registry.pages import newest_first
+from worker.registry.recommendation_lines import RecommendationLine, recommendation_lines
 from worker.registry.states import JobState, TaskRole
 from worker.registry.tasks import Tasks, delete_unmeasured
-
-
-@dataclass(frozen=True)
-class RecommendationLine:
-    """A recommendation as a listing shows it, without the answer, which is long."""
-
-    id: str
-    name: str | None
-    job_id: str
-    task_id: str
-    state: JobState
-    stage: str | None
-    verdict: str | None
-    created_at: float
-    finished_at: float | None
 
 
 class Recommendations:
@@ -69,24 +54,17 @@ class Recommendations:
         wanted = select(Recommendation.id, Recommendation.name).where(Recommendation.id.in_(ids))
         return dict(self._session.execute(wanted).all())
 
-    def list(
-        self, limit: int = 100, after: str | None = None, state: JobState | None = None
-    ) -> Sequence[Recommendation]:
-        """Recommendations, newest first, of jobs in that state; the page after the one with the id `after`."""
-        statement = select(Recommendation)
-        if state is not None:
-            statement = statement.join(Job, Job.id == Recommendation.job_id).where(Job.state == state)
-        return self._session.scalars(newest_first(statement, Recommendation, limit=limit, after=after)).all()
+    def list(self, limit: int = 100, after: str | None = None) -> Sequence[Recommendation]:
+        """Recommendations, newest first; the page after the one with the id `after`."""
+        return self._session.scalars(
+            newest_first(select(Recommendation), Recommendation, limit=limit, after=after)
+        ).all()
 
-    def lines(self, limit: int = 100, after: str | None = None) -> Sequence[RecommendationLine]:
-        """What a listing shows of them, newest first; the page after the one with the id `after`."""
-        row = Recommendation
-        statement = select(
-            *(row.id, row.name, row.job_id, row.task_id, Job.state, Job.stage),
-            *(row.document["verdict"].as_string(), row.created_at, Job.finished_at),
-        ).join(Job, Job.id == row.job_id)
-        page = newest_first(statement, row, limit=limit, after=after)
-        return [RecommendationLine(*line) for line in self._session.execute(page)]
+    def lines(
+        self, limit: int = 100, after: str | None = None, state: JobState | None = None
+    ) -> Sequence[RecommendationLine]:
+        """What a listing shows of them, newest first, of jobs in that state; the page after the id `after`."""
+        return recommendation_lines(self._session, limit=limit, after=after, state=state)
 
     def merge_document(self, recommendation_id: str, job_id: str, fence: int, fields: dict[str, Any]) -> None:
         """Add to the answer what has become known; a field that is there already is replaced whole.

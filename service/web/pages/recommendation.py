@@ -8,7 +8,6 @@ from starlette.exceptions import HTTPException
 
 from service.cell_drawing import cell_drawing
 from service.dependencies import After, ResourceId, ResourcesDependency
-from service.documents import recommendation_document
 from service.http.conditional import conditional_body, tag_of
 from service.web.figures.control import ARMS
 from service.web.progress import stages_of
@@ -39,8 +38,7 @@ def recommendations(
 ) -> Response:
     """Newest first, a page at a time, all or those in one state."""
     with reading(resources.engine) as registry:
-        found = registry.recommendations.list(limit=OF_A_PAGE + 1, after=after, state=state)
-        items = [recommendation_document(row, registry.jobs.get(row.job_id)) for row in found]
+        items = registry.recommendations.lines(limit=OF_A_PAGE + 1, after=after, state=state)
     shown, more = items[:OF_A_PAGE], len(items) > OF_A_PAGE
     return page(
         request,

@@ -1,0 +1,68 @@
+"""What a listing shows of recommendations, read without the answers, which may be megabytes each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from worker.registry.job_models import Job
+from worker.registry.models import Recommendation
+from worker.registry.pages import newest_first
+from worker.registry.states import JobState
+
+
+@dataclass(frozen=True)
+class RecommendationLine:
+    """One of them, as a listing shows it.
+
+    Attributes:
+        uri: of its dataset.
+        fraction: how far its job is, in [0, 1].
+        closest: the name of the closest task, as far as there is one.
+        accuracy: on test images, in [0, 1].
+        parameters: of its network.
+        created_at: seconds since the epoch, as is `finished_at`.
+    """
+
+    id: str
+    name: str | None
+    job_id: str
+    task_id: str
+    uri: str | None
+    state: JobState
+    stage: str | None
+    fraction: float | None
+    verdict: str | None
+    closest: str | None
+    accuracy: float | None
+    parameters: int | None
+    created_at: float
+    finished_at: float | None
+
+
+def recommendation_lines(
+    session: Session, *, limit: int, after: str | None, state: JobState | None
+) -> Sequence[RecommendationLine]:
+    """Newest first, of jobs in that state; the page after the one with the id `after`."""
+    document = Recommendation.document
+    statement = select(
+        Recommendation.id,
+        Recommendation.name,
+        Recommendation.job_id,
+        Recommendation.task_id,
+        Recommendation.request[("dataset", "uri")].as_string(),
+        Job.state,
+        Job.stage,
+        Job.progress["fraction"].as_float(),
+        document["verdict"].as_string(),
+        document[("closest", "name")].as_string(),
+        document[("test", "accuracy")].as_float(),
+        document[("architecture", "parameters")].as_integer(),
+        Recommendation.created_at,
+        Job.finished_at,
+    ).join(Job, Job.id == Recommendation.job_id)
+    if state is not None:
+        statement = statement.where(Job.state == state)
+    rows = session.execute(newest_first(statement, Recommendation, limit=limit, after=after))
+    return [RecommendationLine(*row) for row in rows]
