@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-ranking bench-fuse bench-screen bench-strategies \
 	bench-warm_start bench-forecast bench-little
 
-.PHONY: install demo test test-long e2e chaos fuzz check reference lint-deployment bench $(BENCHMARKS) format clean
+.PHONY: install demo test test-long e2e screenshots chaos fuzz check reference lint-deployment bench $(BENCHMARKS) format clean
 
 install: $(VENV)/.installed
 
@@ -33,6 +33,10 @@ e2e: $(VENV)/.e2e
 		{ test "$$(id -u)" = 0 && apt-get install --yes --quiet chromium >/dev/null; } || \
 		{ echo 'no Chromium: install it (Debian: apt-get install chromium), or name one in LDNAS_CHROMIUM'; exit 1; }
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m e2e tests/e2e
+
+# Pictures of the dashboard's pages for the README: docs/pictures, from a service that computes for them some minutes.
+screenshots: $(VENV)/.e2e
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.e2e.pictures
 
 $(VENV)/.e2e: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[e2e]'

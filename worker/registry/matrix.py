@@ -109,8 +109,11 @@ def distances_among(
     session: Session, measure: str, recipe_digests: Collection[str], task_ids: Collection[str]
 ) -> list[MatrixEntry]:
     """Every measured pair of which both are among these tasks."""
-    both = (_SOURCES.c.task_id.in_(task_ids), _TARGETS.c.task_id.in_(task_ids))
-    return _entries(session, _values(measure, recipe_digests).where(*both))
+    # Compared as an expression, the source is looked at once for each distance to a target; as a column SQLite would
+    # look for every one of the tasks in an index instead, which takes fifteen times as long.
+    source = _SOURCES.c.task_id.concat("")
+    among = _values(measure, recipe_digests).where(_TARGETS.c.task_id.in_(task_ids), source.in_(task_ids))
+    return _entries(session, among)
 
 
 def measured_targets(session: Session, measure: str, recipe_digests: Collection[str]) -> dict[str, str]:

@@ -23,6 +23,7 @@ def task_accuracy(networks: Sequence[TaskNetwork], epsilon: float) -> Figure | N
     if not scores:
         return None
     names, values = [name for name, _ in scores], [value for _, value in scores]
+    places, edges = list(range(len(names))), [-0.5, len(names) - 0.5]
     needed = 1 - epsilon
     reached = sum(value >= needed for value in values)
     lowest = max(0.0, min([*values, needed]) - 0.08)
@@ -35,24 +36,25 @@ def task_accuracy(networks: Sequence[TaskNetwork], epsilon: float) -> Figure | N
                 "mode": "markers",
                 "name": "network",
                 "x": values,
-                "y": names,
+                "y": places,
+                "text": names,
                 "marker": {"size": 12},
-                "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
+                "hovertemplate": "%{text}: %{x:.1%}<extra></extra>",
                 "cliponaxis": False,
             },
             {
                 "type": "scatter",
                 "mode": "lines",
                 "name": f"1 - ε = {needed:.0%}",
-                "x": [needed] * len(names) if len(names) > 1 else [needed, needed],
-                "y": names if len(names) > 1 else [names[0], names[0]],
+                "x": [needed, needed],
+                "y": edges,
                 "line": {"dash": "dash", "width": 2},
                 "hoverinfo": "skip",
             },
         ],
         layout={
             "xaxis": {"range": [lowest, 1.0], "tickformat": ".0%", "title": {"text": _AXIS}},
-            "yaxis": {"autorange": "reversed", "type": "category"},
+            "yaxis": {"tickvals": places, "ticktext": names, "range": edges[::-1], "zeroline": False},
             "margin": {"t": 34, "r": 12, "b": 44, "l": 56},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
         },

@@ -32,8 +32,8 @@ def task_neighbours(task: str, measure: str, neighbours: Sequence[Neighbour]) ->
     names = _labels(neighbours)
     return Figure(
         title=f"Distances to {task}",
-        summary=f"{nearest.name} is nearest, at {nearest.mean:.3g} by {measure}; the bars are one standard deviation "
-        "over repetitions.",
+        summary=f"{nearest.name} is nearest, at {nearest.mean:.3g} by {measure}."
+        + (" The bars are one standard deviation over repetitions." if any(stds) else ""),
         data=[
             {
                 "type": "scatter",
