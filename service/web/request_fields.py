@@ -78,12 +78,13 @@ def _field(path: str, leaf: Mapping[str, Any]) -> RequestField:
     default = leaf.get("default")
     values = tuple(leaf.get("enum") or _TEXT_CHOICES.get(path, ()))
     kind = "choice" if values else {"boolean": "flag", "string": "text"}.get(leaf["type"], "number")
-    told = [does, _default(default, without, kind), _limits(leaf, SCALES.get(path, 1)) if kind == "number" else ""]
+    bounds = [_limits(leaf, SCALES.get(path, 1)) if kind == "number" else "", _default(default, without, kind)]
+    last = "; ".join(filter(None, bounds))
     return RequestField(
         path=path,
         kind=kind,
         label=label,
-        hint=" ".join(filter(None, told)),
+        hint=" ".join(filter(None, [does, last and f"{last[:1].upper()}{last[1:]}."])),
         default=default,
         choices=_choices(values, default, without),
         scale=SCALES.get(path, 1),
@@ -95,20 +96,20 @@ def _default(default: Any, without: str, kind: str) -> str:
     if kind == "choice":
         return ""  # the first choice says it
     if kind == "flag":
-        return "Default: yes." if default else "Default: no."
+        return f"default: {'yes' if default else 'no'}"
     if default is not None:
-        return f"Default: {default:g}." if kind == "number" else f"Default: {default}."
-    return f"Left empty: {without}." if without else ""
+        return f"default: {default:g}" if kind == "number" else f"default: {default}"
+    return f"left empty: {without}" if without else ""
 
 
 def _limits(leaf: Mapping[str, Any], scale: int) -> str:
     least, most = leaf.get("minimum"), leaf.get("maximum")
     if most is not None and abs(most) <= _LARGEST_NAMED:
         above = leaf.get("exclusiveMinimum")
-        return f"{least:g} to {most:,}." if above is None else f"Above {above:g}, to {most // scale:,}."
+        return f"{least:g} to {most:,}" if above is None else f"above {above:g}, to {most // scale:,}"
     if least is not None:
-        return f"{least:g} or more."
-    return f"Above {leaf['exclusiveMinimum']:g}." if "exclusiveMinimum" in leaf else ""
+        return f"{least:g} or more"
+    return f"above {leaf['exclusiveMinimum']:g}" if "exclusiveMinimum" in leaf else ""
 
 
 def _choices(values: tuple[str, ...], default: str | None, without: str) -> tuple[tuple[str, str], ...]:

@@ -143,7 +143,7 @@ def test_who_may_only_read_is_told_so_and_cannot_ask(sign_in: SignIn) -> None:
     page = sign_in("read")
     assert page.get_by_text("The key to read may only read.").is_visible()
     assert page.get_by_role("button", name="Ask for a network").is_disabled()
-    page.get_by_label("A well-known dataset").check()
+    page.get_by_label("Well-known").check()
     assert "builtin://digits" in page.locator("#curl").text_content()
     page.goto("/datasets")
     assert page.get_by_text("your key may only read").is_visible()
@@ -151,7 +151,7 @@ def test_who_may_only_read_is_told_so_and_cannot_ask(sign_in: SignIn) -> None:
 
 def test_a_session_asks_and_the_shown_command_does_with_the_key(sign_in: SignIn, keyed: Keyed) -> None:
     page = sign_in("write")
-    page.get_by_label("A well-known dataset").check()
+    page.get_by_label("Well-known").check()
     page.get_by_label("Name", exact=True).fill("by session")
     command = page.locator("#curl").text_content().replace("by session", "by key")
     assert keyed.keys["write"] not in page.content()
@@ -164,7 +164,7 @@ def test_a_session_asks_and_the_shown_command_does_with_the_key(sign_in: SignIn,
 
 def test_who_was_signed_out_meanwhile_is_led_back_in(sign_in: SignIn, keyed: Keyed) -> None:
     page = sign_in("write")
-    page.get_by_label("A well-known dataset").check()
+    page.get_by_label("Well-known").check()
     page.context.clear_cookies()
     page.get_by_role("button", name="Ask for a network").click()
     link = page.get_by_role("link", name="Sign in again")

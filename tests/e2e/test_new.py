@@ -122,7 +122,7 @@ def test_from_a_file_to_a_request_and_the_shown_commands_ask_the_same(
 
 def test_labels_that_are_typed_survive_every_quoting(page: Any, running: Running, http: httpx.Client) -> None:
     page.goto("/recommendations/new")
-    page.get_by_label("A well-known dataset").check()
+    page.get_by_label("Well-known").check()
     page.locator("#known").select_option("FashionMNIST")
     page.get_by_text("found out when it is read first").wait_for()
     page.get_by_label("Grouped by hand").check()
@@ -139,14 +139,14 @@ def test_labels_that_are_typed_survive_every_quoting(page: Any, running: Running
 
 def test_what_is_not_touched_is_not_sent(page: Any, running: Running, http: httpx.Client) -> None:
     page.goto("/recommendations/new")
-    page.get_by_label("A well-known dataset").check()
-    page.get_by_text("It has 10 classes").wait_for()
+    page.get_by_label("Well-known").check()
+    page.get_by_text("digits has 10 classes").wait_for()
     assert page.locator("#curl").text_content().endswith(""" -d '{\n  "dataset": {"uri": "builtin://digits"}\n}'""")
     # What is hidden again counts no more.
     page.get_by_label("So many iterations").check()
     page.get_by_label("Iterations of the search").fill("2")
     assert '"budget": {"iterations": 2}' in page.locator("#curl").text_content()
-    page.get_by_label("12 iterations at most").check()
+    page.get_by_label("12 iterations").check()
     assert "budget" not in page.locator("#curl").text_content()
 
 
@@ -155,7 +155,7 @@ def test_every_refused_field_says_why_beside_it(page: Any, service: Service) -> 
     ask = page.get_by_role("button", name="Ask for a network")
     ask.click()
     page.get_by_text("Choose the images first.").wait_for()
-    page.get_by_label("A well-known dataset").check()
+    page.get_by_label("Well-known").check()
     page.get_by_label("So many minutes").check()
     page.get_by_label("Minutes", exact=True).fill("soon")
     page.get_by_label("Parameters, at most").fill("2.5")
@@ -183,7 +183,7 @@ def test_what_only_the_service_can_know_is_said_in_its_place_too(page: Any, serv
     page.get_by_label("Address").fill("file:///nowhere")
     page.get_by_role("button", name="Ask for a network").click()
     page.locator('[data-source="address"] > .error').get_by_text("/nowhere").wait_for()
-    page.get_by_label("A well-known dataset").check()
+    page.get_by_label("Well-known").check()
     page.get_by_label("Grouped by hand").check()
     page.get_by_label("class of the task for 3", exact=True).select_option("class 1")
     page.get_by_label("All other labels form one more class").uncheck()
@@ -199,7 +199,7 @@ def test_what_only_the_service_can_know_is_said_in_its_place_too(page: Any, serv
 
 def test_pressed_twice_it_is_asked_once(page: Any, http: httpx.Client, service: Service) -> None:
     page.goto("/recommendations/new")
-    page.get_by_label("A well-known dataset").check()
+    page.get_by_label("Well-known").check()
     page.get_by_label("Name", exact=True).fill("twice")
     button = page.get_by_role("button", name="Ask for a network")
 
@@ -231,7 +231,7 @@ def test_it_can_be_filled_in_with_the_keyboard_alone(page: Any, running: Running
     page.keyboard.press("ArrowRight")
     if page.evaluate("document.activeElement.value") == "uploaded":  # there where another test has uploaded
         page.keyboard.press("ArrowRight")
-    page.get_by_text("It has 10 classes").wait_for()
+    page.get_by_text("digits has 10 classes").wait_for()
     reach("[name=labels]")
     page.keyboard.press("ArrowRight")
     reach("select[data-of='3']")
@@ -254,7 +254,7 @@ def test_it_can_be_filled_in_with_the_keyboard_alone(page: Any, running: Running
 def test_the_commands_can_be_copied(page: Any, service: Service) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto("/recommendations/new")
-    page.get_by_label("A well-known dataset").check()
+    page.get_by_label("Well-known").check()
     page.get_by_role("button", name="Copy the Python program").click()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == page.locator("#python").text_content()
@@ -264,7 +264,7 @@ def test_the_commands_can_be_copied(page: Any, service: Service) -> None:
 def opened(page: Any) -> None:
     """The form with everything open that can be."""
     page.goto("/recommendations/new")
-    page.get_by_label("A well-known dataset").check()
+    page.get_by_label("Well-known").check()
     page.get_by_label("Grouped by hand").check()
     page.get_by_label("So many minutes").check()
     page.get_by_label("Those that I choose").check()

@@ -10,6 +10,7 @@ from service.schemas.base import PlainText
 from service.web.rendering import page
 from service.web.request_fields import request_fields
 from service.web.uploading import upload_context
+from worker.registry.models import Task
 from worker.registry.session import reading
 
 router = APIRouter()
@@ -47,12 +48,17 @@ def classes(
     label_column: Annotated[PlainText | None, Query()] = None,
 ) -> dict[str, list[str] | str | None]:
     """The classes of a dataset that is not uploaded, as far as anything here has read it; `names` is null otherwise."""
-    if uri == DIGITS:
-        return {"names": [str(digit) for digit in range(10)], "told_by": None}
     with reading(resources.engine) as registry:
         task = registry.tasks.find_unmapped(uri, label_column)
-        known = {} if task is None else {"names": task.class_names, "told_by": task.name}
-    return {"names": None, "told_by": None, **known}
+        known = {} if task is None else {"names": task.class_names, "told_by": task.name, "sheet": _sheet(task)}
+    if uri == DIGITS:
+        known |= {"names": [str(digit) for digit in range(10)], "told_by": None}
+    return {"names": None, "told_by": None, "sheet": None} | known
+
+
+def _sheet(task: Task) -> str | None:
+    """Where the picture of some of its training images lies; a row for each class."""
+    return None if task.samples is None else f"/v1/tasks/{task.id}/samples"
 
 
 def _uploaded(resources: Resources, chosen: str | None) -> tuple[list[str], str | None]:

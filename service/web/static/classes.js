@@ -1,7 +1,7 @@
 // Step 2: the classes of the chosen dataset, and the classes of the task that a person makes of them.
 import { element } from "./problems.js";
 import { groupsOf } from "./request.js";
-import { showSamples } from "./samples.js";
+import { showSamples, showSheet } from "./samples.js";
 
 const ROWS = 500; // of classes that are chosen from; more are typed
 
@@ -45,7 +45,7 @@ export class Classes {
     this.#counts = found.counts ?? null;
     this.#get("classes-told").textContent = found.words;
     this.#fill();
-    if (this.#names && found.samples) showSamples(this.#get("labels-table"), found.samples);
+    this.#picture(found);
     this.#arrange();
     this.#changed();
   }
@@ -87,6 +87,13 @@ export class Classes {
     const rows = (this.#names ?? []).map((name, index) => row(name, this.#counts?.[index], this.#groups));
     const body = this.#get("labels-table").querySelector("tbody");
     body.replaceChildren(...rows);
+  }
+
+  #picture({ samples, sheet }) {
+    const table = this.#get("labels-table");
+    table.classList.toggle("pictured", Boolean(samples || sheet));
+    if (this.#names && samples) showSamples(table, samples);
+    if (this.#names && sheet) showSheet(table, sheet);
   }
 
   #arrange() {
@@ -176,10 +183,15 @@ async function uploaded(name) {
   };
 }
 
+// The end of the address, which tells it from others.
+function nameOf(uri) {
+  return uri.split("/").filter(Boolean).pop();
+}
+
 async function readBefore(uri, column) {
   const query = new URLSearchParams(column ? { uri, label_column: column } : { uri });
   const answer = await fetch(`/recommendations/new/classes?${query}`);
-  const { names, told_by: teller } = answer.ok ? await answer.json() : { names: null };
+  const { names, told_by: teller, sheet } = answer.ok ? await answer.json() : { names: null };
   if (!names) return { words: "What classes it has is found out when it is read first. To group them, type their names or numbers." };
-  return { names, words: `It has ${names.length.toLocaleString("en")} classes${teller ? `, as the task ${teller} found` : ""}.` };
+  return { names, sheet, words: `${nameOf(uri)} has ${names.length.toLocaleString("en")} classes${teller ? `, as the task ${teller} found` : ""}.` };
 }

@@ -41,17 +41,17 @@ function put(body, [name, ...rest], value) {
   else body[name] = value;
 }
 
-// Lines of labels as groups: whole numbers are indices of classes, everything else is a name, quoted or not.
+// A label in quotes with what follows up to the comma, or all up to the comma.
+const LABEL = /\s*"((?:[^"\\]|\\.)*)"\s*(?=,|$)|([^,]+)/g;
+
+// Lines of labels as groups: whole numbers are indices of classes; everything else is a name, in quotes or not.
 export function groupsOf(lines) {
-  const groups = lines.split("\n").map((line) => labelsOf(line));
+  const groups = lines.split("\n").map((line) => [...line.matchAll(LABEL)].map(labelOf).filter((label) => label !== ""));
   return groups.filter((group) => group.length);
 }
 
-function labelsOf(line) {
-  const found = line.matchAll(/"((?:[^"\\]|\\.)*)"|([^,]+)/g);
-  const labels = [...found].map(([, quoted, plain]) => (plain === undefined ? quoted.replace(/\\(.)/g, "$1") : plain.trim()) && {
-    quoted: plain === undefined,
-    text: plain === undefined ? quoted.replace(/\\(.)/g, "$1") : plain.trim(),
-  });
-  return labels.filter(Boolean).map(({ quoted, text }) => (!quoted && /^\d+$/.test(text) ? Number(text) : text));
+function labelOf([, quoted, plain]) {
+  if (plain === undefined) return quoted.replace(/\\(.)/g, "$1");
+  const text = plain.trim();
+  return /^\d+$/.test(text) ? Number(text) : text;
 }

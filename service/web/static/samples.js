@@ -1,3 +1,6 @@
+const SHEET_COLUMNS = 8;
+const SHOWN_PIXELS = 32; // of a cell of a sheet, as new.css says
+
 // Some training images of each class, put where the page leaves room for them: `[data-class]` rows with `.samples`.
 export async function showSamples(rows, address) {
   const answer = await fetch(address);
@@ -6,6 +9,28 @@ export async function showSamples(rows, address) {
   const places = new Map([...rows.querySelectorAll("[data-class]")].map((row) => [row.dataset.class, row]));
   for (const { name, samples } of classes) {
     places.get(name)?.querySelector(".samples").replaceChildren(...samples.map((sample) => picture(name, sample)));
+  }
+}
+
+// The same from a task's picture: a row of square cells for each of its first classes, in the order of the rows here.
+export async function showSheet(rows, address) {
+  const sheet = new Image();
+  sheet.src = address;
+  try {
+    await sheet.decode();
+  } catch {
+    return; // there is none any more, and the classes stand without
+  }
+  const cell = sheet.naturalWidth / SHEET_COLUMNS;
+  const places = [...rows.querySelectorAll("[data-class]")].slice(0, Math.round(sheet.naturalHeight / cell));
+  for (const [index, row] of places.entries()) {
+    const strip = document.createElement("div");
+    strip.className = "sheet";
+    strip.setAttribute("role", "img");
+    strip.setAttribute("aria-label", `images of ${row.dataset.class}`);
+    strip.style.backgroundImage = `url("${address}")`;
+    strip.style.backgroundPosition = `0 -${index * SHOWN_PIXELS}px`;
+    row.querySelector(".samples").replaceChildren(strip);
   }
 }
 

@@ -60,13 +60,13 @@ def test_every_input_has_a_label_and_a_hint(http: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("path", "hint"),
     [
-        ("seed", "Another one gives another run on the same images. Default: 0. 0 or more."),
-        ("final.seeds", "The best on validation images is the answer. Default: 1. 1 to 10."),
+        ("seed", "Another one gives another run on the same images. 0 or more; default: 0."),
+        ("final.seeds", "The best on validation images is the answer. 1 to 10; default: 1."),
         # 10,000,000 seconds are 166,666 minutes and 40 seconds.
         ("budget.seconds", "Of the whole job; then the best network so far is the answer. Above 0, to 166,666."),
         ("budget.iterations", "At most; the job takes the time that they take. 1 to 10,000."),
-        ("constraints.max_parameters", "Trainable numbers: the size of the file. Left empty: no limit. 1 or more."),
-        ("priority", "Of waiting jobs the highest goes first. Default: 0. -100 to 100."),
+        ("constraints.max_parameters", "Trainable numbers: the size of the file. 1 or more; left empty: no limit."),
+        ("priority", "Of waiting jobs the highest goes first. -100 to 100; default: 0."),
     ],
 )
 def test_limits_and_defaults_are_those_of_the_schema(path: str, hint: str) -> None:
@@ -132,7 +132,7 @@ def classes_of(http: httpx.Client, uri: str, **options: str) -> Any:
 
 def test_the_digits_are_known_without_reading_them(http: httpx.Client, tmp_path: Path) -> None:
     dataset = load_dataset(DatasetReference("builtin://digits"), roots=(), cache=tmp_path)
-    assert classes_of(http, "builtin://digits") == {"names": [*dataset.class_names], "told_by": None}
+    assert classes_of(http, "builtin://digits") == {"names": [*dataset.class_names], "told_by": None, "sheet": None}
 
 
 def test_other_classes_are_known_from_the_newest_task_that_took_them_as_they_are(
@@ -146,12 +146,14 @@ def test_other_classes_are_known_from_the_newest_task_that_took_them_as_they_are
         "unread": {"dataset": mnist},
         "other": {"dataset": {"uri": "torchvision://CIFAR10"}},
     }
-    assert classes_of(http, mnist["uri"]) == {"names": None, "told_by": None}
+    assert classes_of(http, mnist["uri"]) == {"names": None, "told_by": None, "sheet": None}
+    ids = {}
     for name, body in asked.items():
-        task = http.post("/v1/tasks", json={"name": name, **body}).json()
+        ids[name] = http.post("/v1/tasks", json={"name": name, **body}).json()["id"]
         if name != "unread":
-            resolve(engine, task["id"], [f"{name} a", f"{name} b"])
-    assert classes_of(http, mnist["uri"]) == {"names": ["new a", "new b"], "told_by": "new"}
+            resolve(engine, ids[name], [f"{name} a", f"{name} b"], samples="0" * 64)
+    told = {"names": ["new a", "new b"], "told_by": "new", "sheet": f"/v1/tasks/{ids['new']}/samples"}
+    assert classes_of(http, mnist["uri"]) == told
 
 
 def test_the_labels_of_another_column_are_other_classes(http: httpx.Client, engine: Engine, settings: Settings) -> None:
@@ -165,7 +167,9 @@ def test_the_labels_of_another_column_are_other_classes(http: httpx.Client, engi
     assert classes_of(http, uri, label_column="fine")["names"] is None
 
 
-def resolve(engine: Engine, task_id: str, names: list[str]) -> None:
+def resolve(engine: Engine, task_id: str, names: list[str], samples: str | None = None) -> None:
     digests = dict.fromkeys(("dataset_digest", "mapping_digest", "preprocessing_digest", "seen_images"), "0" * 64)
     with unit_of_work(engine) as registry:
-        registry.tasks.resolve(task_id, architecture="small_cnn", class_names=names, counts={}, samples=None, **digests)
+        registry.tasks.resolve(
+            task_id, architecture="small_cnn", class_names=names, counts={}, samples=samples, **digests
+        )
