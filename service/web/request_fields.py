@@ -13,9 +13,6 @@ from service.web.request_words import CHOICES, WORDS
 BY_HAND = frozenset({"dataset.uri", "labels.groups", "baselines"})
 """What is no single input: the form has a part of its own for each."""
 
-FOR_PROGRAMS = frozenset({"webhook.url", "webhook.secret"})
-"""What the form leaves out: who sits at it watches the page, and what can be copied there would show the secret."""
-
 SCALES = {"budget.seconds": 60}
 """What a person counts in larger units than the request."""
 
@@ -29,7 +26,7 @@ class RequestField:
 
     Attributes:
         path: in the body, dotted.
-        kind: `number`, `text`, `choice` or `flag`.
+        kind: `number`, `text`, `secret`, `choice` or `flag`.
         label: what it is called.
         hint: what it does, in a line, with its default and its limits.
         default: the schema's; None where the service chooses.
@@ -58,7 +55,7 @@ def request_fields() -> Mapping[str, RequestField]:
     """Every field that is one input, by its path, in the order of the schema."""
     schema = RecommendationRequest.model_json_schema()
     leaves = _leaves(schema, schema["$defs"], "")
-    return {path: _field(path, leaf) for path, leaf in leaves if path not in BY_HAND | FOR_PROGRAMS}
+    return {path: _field(path, leaf) for path, leaf in leaves if path not in BY_HAND}
 
 
 def _leaves(schema: Mapping[str, Any], named: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -77,7 +74,7 @@ def _field(path: str, leaf: Mapping[str, Any]) -> RequestField:
     label, does, without = WORDS.get(path) or (leaf["title"], f"{leaf.get('description', '')}.".capitalize(), "")
     default = leaf.get("default")
     values = tuple(leaf.get("enum") or _TEXT_CHOICES.get(path, ()))
-    kind = "choice" if values else {"boolean": "flag", "string": "text"}.get(leaf["type"], "number")
+    kind = "choice" if values else _kind(path, leaf["type"])
     bounds = [_limits(leaf, SCALES.get(path, 1)) if kind == "number" else "", _default(default, without, kind)]
     last = "; ".join(filter(None, bounds))
     return RequestField(
@@ -90,6 +87,12 @@ def _field(path: str, leaf: Mapping[str, Any]) -> RequestField:
         scale=SCALES.get(path, 1),
         has_words=path in WORDS,
     )
+
+
+def _kind(path: str, type: str) -> str:
+    if type == "string":
+        return "secret" if path.endswith("secret") else "text"
+    return "flag" if type == "boolean" else "number"
 
 
 def _default(default: Any, without: str, kind: str) -> str:

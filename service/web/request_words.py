@@ -62,6 +62,16 @@ WORDS: Mapping[str, tuple[str, str, str]] = {
     "repetitions": ("Networks for each distance", "Each from a seed of its own; more make the interval narrower.", ""),
     "require_approximation": ("Leave out tasks whose networks miss 1 − epsilon", "They may mislead.", ""),
     "seed": ("Random seed", "Another one gives another run on the same images.", ""),
+    "webhook.url": (
+        "Address to tell the end to",
+        "A signed POST goes there: https:// on a host of LDNAS_REMOTE_HOSTS.",
+        "nobody is told",
+    ),
+    "webhook.secret": (
+        "Secret that signs it",
+        "The receiver has the same: whsec_ and 24 to 64 random bytes as base64. Shown nowhere afterwards.",
+        "",
+    ),
     "priority": ("Priority", "Of waiting jobs the highest goes first.", ""),
 }
 """Label, what it does, and what happens where it is left empty; of what a schema gives a default for, nothing."""

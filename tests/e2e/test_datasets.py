@@ -107,7 +107,7 @@ def test_deleting_asks_first_and_says_why_not(page: Any, running: Running, servi
         made = http.post("/v1/tasks", json=task).json()
         page.goto("/datasets")
         page.get_by_role("button", name="Delete shapes").click()
-        page.get_by_role("button", name="Delete it").click()
+        page.get_by_role("button", name="Delete it", exact=True).click()
         page.locator("#delete").get_by_text("on shapes").wait_for()
         http.post(f"/v1/jobs/{made['job_id']}/cancel")
         page.wait_for_function("() => document.activeElement.textContent === 'Close'")
@@ -122,8 +122,8 @@ def test_deleting_asks_first_and_says_why_not(page: Any, running: Running, servi
         page.get_by_role("button", name="Keep it").click()
         assert http.get("/v1/datasets/shapes").status_code == 200
         page.get_by_role("button", name="Delete shapes").click()
-        page.get_by_role("button", name="Delete it").click()
-        page.wait_for_function("() => !document.body.textContent.includes('shapes')")
+        page.get_by_role("button", name="Delete it", exact=True).click()
+        page.wait_for_selector("[data-delete='shapes']", state="detached")
         assert http.get("/v1/datasets/shapes").status_code == 404
 
 

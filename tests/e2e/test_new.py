@@ -99,7 +99,7 @@ def test_from_a_file_to_a_request_and_the_shown_commands_ask_the_same(
     page.get_by_label("Networks trained in the end").fill("2")
     page.get_by_label("Begin at weights trained on the closest task").check()
     page.get_by_label("Network that measures distances").select_option("small_cnn")
-    page.get_by_label("Epsilon").fill("0.25")
+    page.get_by_label("Epsilon", exact=True).fill("0.25")
     page.get_by_label("Random seed").fill("7")
     page.get_by_label("Priority").fill("-3")
     page.get_by_label("Name", exact=True).fill("by form")
@@ -180,7 +180,7 @@ def test_every_refused_field_says_why_beside_it(page: Any, service: Service) -> 
 def test_what_only_the_service_can_know_is_said_in_its_place_too(page: Any, service: Service) -> None:
     page.goto("/recommendations/new")
     page.get_by_label("Files elsewhere").check()
-    page.get_by_label("Address").fill("file:///nowhere")
+    page.get_by_label("Address", exact=True).fill("file:///nowhere")
     page.get_by_role("button", name="Ask for a network").click()
     page.locator('[data-source="address"] > .error').get_by_text("/nowhere").wait_for()
     page.get_by_label("Well-known").check()
@@ -195,6 +195,27 @@ def test_what_only_the_service_can_know_is_said_in_its_place_too(page: Any, serv
     page.get_by_label("Networks in an iteration").fill("3")
     page.get_by_role("button", name="Ask for a network").click()
     page.locator('[data-field="search.candidates"] > .error').get_by_text("darts does not take candidates").wait_for()
+
+
+def test_the_secret_of_a_webhook_is_shown_nowhere(page: Any, service: Service) -> None:
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    page.goto("/recommendations/new")
+    page.get_by_label("Well-known").check()
+    page.locator("#more > summary").click()
+    page.get_by_label("Address to tell the end to").fill("https://hooks.example.org/it's")
+    page.get_by_label("Secret that signs it").fill(secret)
+    curl, python = (page.locator(f"#{id}").text_content() for id in ("curl", "python"))
+    assert secret not in page.locator("body").inner_text()
+    # What the shell makes of it is what the form would send.
+    said = f'curl() {{ for last; do :; done; printf %s "$last"; }}\n{curl}'
+    environment = os.environ | {"LDNAS_WEBHOOK_SECRET": secret}
+    sent = subprocess.run(["sh", "-ec", said], env=environment, check=True, capture_output=True).stdout
+    assert json.loads(sent)["webhook"] == {"url": "https://hooks.example.org/it's", "secret": secret}
+    assert (
+        """webhook={"url": "https://hooks.example.org/it's", "secret": os.environ["LDNAS_WEBHOOK_SECRET"]}""" in python
+    )
+    page.get_by_role("button", name="Ask for a network").click()
+    page.locator('[data-field="webhook.url"] > .error').get_by_text("hooks.example.org").wait_for()
 
 
 def test_pressed_twice_it_is_asked_once(page: Any, http: httpx.Client, service: Service) -> None:

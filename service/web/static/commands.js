@@ -1,5 +1,9 @@
 // The request as a person would send it without the form.
+//
+// A key and the secret of a webhook stay out of it: others read over a shoulder, and in the list of processes.
 const KEY = "LDNAS_API_KEY";
+const SECRET = "LDNAS_WEBHOOK_SECRET";
+const HIDDEN = "\u0001"; // no text of a request has a control character
 
 // `upload` is the file that was uploaded in this form, as `{name, file, columns}`, or null.
 export function curlOf(base, body, keyed, upload) {
@@ -14,18 +18,18 @@ export function curlOf(base, body, keyed, upload) {
     `curl ${base}/v1/recommendations`,
     ...key,
     "-H 'Content-Type: application/json'",
-    `-d ${quoted(lined(body))}`,
+    `-d ${quoted(lined(hidden(body))).replace(JSON.stringify(HIDDEN), `"'"$${SECRET}"'"`)}`,
   ];
   return [...lines, parts.join(" \\\n  ")].join("\n");
 }
 
 export function pythonOf(base, body, keyed, upload) {
-  const { dataset, ...rest } = body;
+  const { dataset, ...rest } = hidden(body);
   const source = dataset && Object.keys(dataset).length === 1 && dataset.uri ? dataset.uri : (dataset ?? {});
   const given = Object.entries(rest).map(([name, value]) => `    ${name}=${literal(value)},\n`);
   const client = keyed ? `Client(${literal(base)}, api_key=os.environ["${KEY}"])` : `Client(${literal(base)})`;
   return [
-    ...(keyed ? ["import os", ""] : []),
+    ...(keyed || body.webhook?.secret ? ["import os", ""] : []),
     "from service.client import Client",
     "",
     `client = ${client}`,
@@ -39,6 +43,10 @@ export function pythonOf(base, body, keyed, upload) {
 function uploadCall({ name, file, columns }) {
   const options = Object.entries(columns).map(([column, value]) => `, ${column}=${literal(value)}`);
   return `client.add_dataset(${literal(name)}, ${literal(file)}${options.join("")})`;
+}
+
+function hidden(body) {
+  return body.webhook?.secret ? { ...body, webhook: { ...body.webhook, secret: HIDDEN } } : body;
 }
 
 // JSON with a line for each field of the request.
@@ -61,6 +69,7 @@ function quoted(text) {
 // A JSON value in Python; the texts of both are written alike.
 function literal(value) {
   if (value === null) return "None";
+  if (value === HIDDEN) return `os.environ["${SECRET}"]`;
   if (typeof value === "boolean") return value ? "True" : "False";
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
   if (typeof value === "object") {

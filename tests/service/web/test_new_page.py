@@ -14,7 +14,7 @@ from ldnas.data.load import load_dataset
 from ldnas.data.reference import DatasetReference
 from service.app import create_app
 from service.schemas.recommendations import RecommendationRequest
-from service.web.request_fields import BY_HAND, FOR_PROGRAMS, request_fields
+from service.web.request_fields import BY_HAND, request_fields
 from service.web.request_words import WORDS
 from tests.service.conftest import InProcess
 from worker.registry.session import Engine, unit_of_work
@@ -44,7 +44,7 @@ def leaves(model: Any, prefix: str = "") -> Iterator[str]:
 def test_every_field_of_a_request_has_its_place_in_the_form(http: httpx.Client) -> None:
     page = http.get("/recommendations/new").text
     shown = re.findall(r'data-path="([^"]+)"', page)
-    assert set(shown) | BY_HAND == set(leaves(RecommendationRequest)) - FOR_PROGRAMS
+    assert set(shown) | BY_HAND == set(leaves(RecommendationRequest))
     # Only the dataset's address has several inputs, of which one is shown at a time.
     assert {path for path in shown if shown.count(path) > 1} == {"dataset.uri"}
 
