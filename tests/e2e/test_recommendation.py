@@ -57,7 +57,7 @@ def fill_the_form(page: Any, name: str) -> None:
     page.wait_for_url(re.compile(r"/recommendations/[0-9a-f]{32}$"))
 
 
-def test_it_is_watched_to_its_end_though_the_worker_is_killed_and_the_api_restarted(
+def test_it_is_watched_to_its_end_though_the_network_the_worker_and_the_api_fail(
     page: Any, running: Running, service: Service, http: httpx.Client, finished: dict[str, Any], tmp_path: Path
 ) -> None:
     fill_the_form(page, "all digits")
@@ -66,6 +66,10 @@ def test_it_is_watched_to_its_end_though_the_worker_is_killed_and_the_api_restar
     page.evaluate("window.isTheSamePage = true")
     top, figures = page.locator('[data-live="top"]'), page.locator("[data-figure]")
     page.locator('[data-live="why"] [data-figure*="/distances.json"] .main-svg').first.wait_for(timeout=MILLISECONDS)
+    page.context.set_offline(True)
+    page.get_by_text("The service does not answer. This page keeps asking.").wait_for(timeout=60_000)
+    page.context.set_offline(False)
+    page.locator("#connection").wait_for(state="hidden", timeout=60_000)
     kill(running, "worker.worker_main")
     top.get_by_text("This is start 2").wait_for(timeout=MILLISECONDS)
     page.locator('[data-live="search"] [data-figure*="/alphas.json"] .main-svg').first.wait_for(timeout=MILLISECONDS)

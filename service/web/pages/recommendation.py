@@ -7,7 +7,7 @@ from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
 from service.cell_drawing import cell_drawing
-from service.dependencies import After, ResourceId, ResourcesDependency
+from service.dependencies import After, CallerDependency, ResourceId, ResourcesDependency
 from service.http.conditional import conditional_body, tag_of
 from service.web.figures.control import ARMS
 from service.web.progress import stages_of
@@ -15,7 +15,7 @@ from service.web.recommendation_view import View, evaluation_of, view_of
 from service.web.rendering import page
 from service.web.verdicts import beside_other_ways, how_good, what_to_do, why_this_network
 from worker.registry.session import reading
-from worker.registry.states import JobState
+from worker.registry.states import JobState, Scope
 
 router = APIRouter()
 
@@ -53,7 +53,9 @@ def recommendations(
 
 
 @router.get("/recommendations/{recommendation_id}")
-def recommendation(recommendation_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
+def recommendation(
+    recommendation_id: ResourceId, request: Request, resources: ResourcesDependency, caller: CallerDependency
+) -> Response:
     """One of them: its stages, its reasons, its network, and what that gets wrong."""
     with reading(resources.engine) as registry:
         view, row = view_of(registry, recommendation_id)
@@ -77,6 +79,7 @@ def recommendation(recommendation_id: ResourceId, request: Request, resources: R
         compared=None if view.document.control is None else beside_other_ways(view.document.control),
         arms=ARMS,
         figures=_figures(view, has_evaluation=evaluation is not None),
+        may_write=caller.scope.includes(Scope.WRITE),
         base_url=str(request.base_url).rstrip("/"),
     )
 

@@ -303,3 +303,11 @@ def test_the_other_ways_are_told_with_their_verdict(http: httpx.Client, asked, w
     assert "random search 50.0 % 25.0 % 12.5 % to 50.0 % helped" in text
     assert "ResNet-18 – – – none is so small" in text
     assert f"/figures/recommendations/{asked['id']}/control.json" in html
+
+
+def test_whoever_may_only_read_is_offered_nothing_to_change(http: httpx.Client, succeeded: str, make_key) -> None:
+    html = http.get(succeeded, headers=PAGE | {"Authorization": f"Bearer {make_key('read', 'reader')}"}).text
+    assert "The key reader may only read" in html
+    assert not re.search(r'id="(promote|delete)', html)
+    html = http.get(succeeded, headers=PAGE | {"Authorization": f"Bearer {make_key('write')}"}).text
+    assert 'id="promote"' in html
