@@ -53,8 +53,11 @@ def service(installed: Installation, tmp_path: Path) -> Iterator[str]:
 def test_the_installed_service_has_its_pages_and_finishes_a_job(
     installed: Installation, service: str, stripes_zip: bytes, tmp_path: Path
 ) -> None:
-    for page in ("/docs", "/openapi.json", "/readyz"):
-        assert httpx.get(f"{service}{page}", timeout=30).status_code == 200, page
+    page = httpx.get(f"{service}/", timeout=30)
+    needed = re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text)
+    assert len(needed) > 3
+    for path in ("/", "/docs", "/openapi.json", *needed):
+        assert httpx.get(f"{service}{path}", timeout=30).status_code == 200, path
     (tmp_path / "stripes.zip").write_bytes(stripes_zip)
     for command in (
         ("dataset", "add", "stripes", "stripes.zip"),
