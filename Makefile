@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-ranking bench-fuse bench-screen bench-strategies \
-	bench-warm_start bench-forecast bench-little
+	bench-warm_start bench-forecast bench-little bench-service
 
 .PHONY: install demo test test-long e2e screenshots chaos fuzz check reference lint-deployment bench $(BENCHMARKS) format clean
 
@@ -81,10 +81,12 @@ bench: install
 	$(BIN)/python benchmarks/demo.py
 
 # The other benchmarks, each minutes to an hour on two cores: make bench-fisher, make bench-ranking DATA=../data, …
+# OPTIONS are the script's: make bench-service OPTIONS='--tasks 100 --ended 5000 --rounds 1'
 WORK ?= var/bench
+OPTIONS ?=
 
 $(BENCHMARKS): $(VENV)/.bench
-	$(BIN)/python benchmarks/$(@:bench-%=%).py $(if $(DATA),--data $(DATA) --work $(WORK)/$(@:bench-%=%))
+	$(BIN)/python benchmarks/$(@:bench-%=%).py $(if $(DATA),--data $(DATA) --work $(WORK)/$(@:bench-%=%)) $(OPTIONS)
 
 $(VENV)/.bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'

@@ -1,0 +1,108 @@
+"""What is asked of the service, and how it fares beside the bare route."""
+
+import http.client
+import json
+import statistics
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from service_load import Loaded, Request, at_rate, saturate
+from service_store import Filled
+from service_submits import BODY
+
+CLIENTS = 64
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of request.
+
+    Attributes:
+        draw: requests of this kind, anew each time.
+        is_poll: whether more is measured, because something is promised of it.
+    """
+
+    draw: Callable[[], Sequence[Request]]
+    is_poll: bool = False
+
+
+def kinds_of(filled: Filled) -> dict[str, Kind]:
+    """What is asked: polls of what was polled before and of what was not, and the rest by the pages of a dashboard."""
+    hot, jobs = filled.recommendations[-CLIENTS:], filled.jobs[-CLIENTS:]
+    spread = filled.recommendations[:: max(1, len(filled.recommendations) // 20_000)]
+    pages = filled.jobs[:: -max(1, len(filled.jobs) // 100)][:50]
+    return {
+        "poll_recommendation": Kind(lambda: [Request(f"/v1/recommendations/{id}") for id in hot], is_poll=True),
+        "poll_job": Kind(lambda: [Request(f"/v1/jobs/{id}") for id in jobs], is_poll=True),
+        "poll_first_time": Kind(lambda: [Request(f"/v1/recommendations/{id}") for id in spread], is_poll=True),
+        "matrix_by_target": Kind(lambda: [Request(f"/v1/distances?target={id}") for id in filled.tasks[:8]]),
+        "list_recommendations": Kind(lambda: [Request("/v1/recommendations")]),
+        "list_jobs": Kind(lambda: [Request(f"/v1/jobs?state=failed&after={id}") for id in pages]),
+        "submit": Kind(lambda: [_submit() for _ in range(5000)]),
+    }
+
+
+def _submit() -> Request:
+    headers = (("Content-Type", "application/json"), ("Idempotency-Key", uuid.uuid4().hex))
+    return Request("/v1/recommendations", "POST", headers, json.dumps(BODY))
+
+
+def rounds_of(name: str, kind: Kind, ports: tuple[int, int], rounds: int, seconds: int) -> dict[str, Any]:
+    """Rounds of service and bare route in turn: without rest, then each at half of what it reached."""
+    port, bare_port = ports
+    same = [Request(f"/{name}", kind.draw()[0].method)]
+    saturate(port, kind.draw(), 1)
+    saturate(bare_port, same, 1)
+    rows = []
+    for _ in range(rounds):
+        most, bare_most = (
+            saturate(port, kind.draw(), seconds),
+            saturate(bare_port, same, seconds),
+        )
+        half = at_rate(port, kind.draw(), seconds, most.rate / 2)
+        row = {"most": most, "bare_most": bare_most, "half": half}
+        row["bare_half"] = at_rate(bare_port, same, seconds, bare_most.rate / 2)
+        if kind.is_poll:
+            row["bare_same"] = at_rate(bare_port, same, seconds, most.rate / 2)
+        rows.append(row)
+    return summary(rows)
+
+
+def summary(rows: list[dict[str, Loaded]]) -> dict[str, Any]:
+    """Medians over the rounds; a ratio is the median of the rounds' own ratios."""
+
+    def median(value: Callable[[dict[str, Loaded]], float]) -> float:
+        return round(statistics.median(value(row) for row in rows), 3)
+
+    found = {
+        "requests_per_second": median(lambda row: row["most"].rate),
+        "bare_requests_per_second": median(lambda row: row["bare_most"].rate),
+        "throughput_ratio": median(lambda row: row["bare_most"].rate / row["most"].rate),
+        "half_rate": median(lambda row: row["half"].rate),
+        "p50_ms": median(lambda row: row["half"].p50_ms),
+        "p99_ms": median(lambda row: row["half"].p99_ms),
+        "bare_p50_ms": median(lambda row: row["bare_half"].p50_ms),
+        "bare_p99_ms": median(lambda row: row["bare_half"].p99_ms),
+        "p99_ratio": median(lambda row: row["half"].p99_ms / row["bare_half"].p99_ms),
+        "p99_ratio_of_each_round": [round(row["half"].p99_ms / row["bare_half"].p99_ms, 2) for row in rows],
+        "refused": sum(row[part].refused for row in rows for part in ("most", "half")),
+        "broken": sum(row[part].broken for row in rows for part in ("most", "half")),
+    }
+    if "bare_same" in rows[0]:
+        found["bare_p99_ms_at_the_same_rate"] = median(lambda row: row["bare_same"].p99_ms)
+        found["p99_ratio_at_the_same_rate"] = median(lambda row: row["half"].p99_ms / row["bare_same"].p99_ms)
+    return found
+
+
+def body_of(port: int, request: Request) -> bytes:
+    """What the service answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request(request.method, request.path, request.body or None, dict(request.headers))
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    if answer.status not in (200, 202):
+        raise SystemExit(f"{request.path} answered {answer.status}: {body.decode()}")
+    return body

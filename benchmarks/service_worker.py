@@ -1,0 +1,16 @@
+"""A worker as the service starts it, but that its jobs are those of `service_runner.py`."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from worker.parent_watch import exit_with_parent
+from worker.settings import Settings
+from worker.worker_main import serve
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    exit_with_parent(os.environ)
+    runner = [sys.executable, str(Path(__file__).with_name("service_runner.py"))]
+    sys.exit(serve(Settings.from_environment(os.environ), ("cpu",), runner_command=runner))
