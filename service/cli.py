@@ -21,6 +21,7 @@ from service.commands import (
     registry,
     task,
 )
+from service.commands.exit_codes import EPILOG, exit_code_of
 from service.processes.errors import ProcessError
 from service.security.errors import KeySetupError
 from worker.errors import WorkerError
@@ -28,12 +29,12 @@ from worker.registry.errors import RegistryError
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Recommends a neural architecture for a new image-classification task from the tasks that it knows.",
+    epilog=EPILOG,
 )
-app.command()(processes.up)
-app.command()(processes.demo)
+app.command(epilog="Example: LDNAS_HOME=/srv/ldnas ldnas up")(processes.up)
+app.command(epilog="Example: ldnas demo --seed 1")(processes.demo)
 app.add_typer(task.app, name="task")
 app.add_typer(dataset.app, name="dataset")
 app.command()(recommend.recommend)
@@ -42,11 +43,19 @@ app.add_typer(architecture.app, name="architecture")
 app.command()(predict.predict)
 app.add_typer(key.app, name="key")
 app.add_typer(registry.app, name="registry")
-app.command()(doctor.doctor)
-app.command(rich_help_panel="One process at a time")(processes.migrate)
-app.command(rich_help_panel="One process at a time")(processes.api)
-app.command(rich_help_panel="One process at a time")(processes.dispatcher)
-app.command(rich_help_panel="One process at a time")(processes.worker)
+app.command(epilog="Example: ldnas doctor --deep")(doctor.doctor)
+app.command(rich_help_panel="One process at a time", epilog="Example: LDNAS_DATABASE_URL=postgresql://… ldnas migrate")(
+    processes.migrate
+)
+app.command(rich_help_panel="One process at a time", epilog="Example: LDNAS_DATABASE_URL=postgresql://… ldnas api")(
+    processes.api
+)
+app.command(
+    rich_help_panel="One process at a time", epilog="Example: LDNAS_DATABASE_URL=postgresql://… ldnas dispatcher"
+)(processes.dispatcher)
+app.command(rich_help_panel="One process at a time", epilog="Example: LDNAS_DATABASE_URL=postgresql://… ldnas worker")(
+    processes.worker
+)
 
 # Which extra brings the packages that a floor needs.
 EXTRA_OF_PACKAGE = {
@@ -66,11 +75,12 @@ EXTRA_OF_PACKAGE = {
 
 
 def main() -> None:
-    """Run the command; an expected error is one message on standard error and exit code 1."""
+    """Run the command; an expected error is one message on standard error and the exit code of its kind."""
     try:
         app()
     except (ClientError, ProcessError, KeySetupError, WorkerError, RegistryError) as error:
-        sys.exit(f"ldnas: {error}")
+        print(f"ldnas: {error}", file=sys.stderr)
+        sys.exit(exit_code_of(error))
     except ModuleNotFoundError as error:
         extra = EXTRA_OF_PACKAGE.get((error.name or "").partition(".")[0])
         if extra is None:

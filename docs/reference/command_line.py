@@ -7,6 +7,7 @@ import typer
 
 from docs.reference.markdown import NOTE, joined, table
 from service.cli import app
+from service.commands.exit_codes import MEANINGS
 
 
 def command_line_page() -> str:
@@ -15,8 +16,11 @@ def command_line_page() -> str:
     return NOTE + joined(
         [
             "# Command line",
-            "`ldnas COMMAND --help` says the same. The exit code is 0, or 1 after a message on standard error, or 2 "
-            "where the command itself makes no sense; `--json` prints on standard output what the API returned.",
+            "`ldnas COMMAND --help` says the same. `--json` prints on standard output exactly what the API returned, "
+            "and nothing where it returns nothing; progress and messages go to standard error.",
+            "`ldnas --install-completion` has the shell complete commands, and the names of tasks, datasets and "
+            "networks where the service answers at once.",
+            table(("exit code", ""), [(f"`{code.value}`", meaning) for code, meaning in MEANINGS.items()]),
             *(part for path, command in _leaves(root, ()) for part in _command(path, command)),
         ]
     )
@@ -38,6 +42,7 @@ def _command(path: Sequence[str], command: Any) -> list[str]:
     return [
         f"## `{usage}`",
         "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n")),
+        command.epilog or "",
         table(("argument", ""), [(f"`{_metavar(argument)}`", argument.help or "") for argument in arguments]),
         table(("option", "", "default"), [_option(option) for option in options]),
     ]

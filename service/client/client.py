@@ -24,6 +24,7 @@ class Client(ArchitectureCalls, DatasetCalls):
         base_url: where it answers, as `http://127.0.0.1:8000`.
         api_key: sent as a bearer token, where the service asks for one.
         absence_seconds: how long what waits for a job survives that the service does not answer.
+        request_seconds: how long one request may be without an answer.
         transport: for tests; the network otherwise.
 
     What the calls return are the API's documents: frozen dataclasses, which are mappings of exactly what the service

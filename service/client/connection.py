@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 P = TypeVar("P", bound=Part)
 
+DEFAULT_URL = "http://127.0.0.1:8000"
+
 REQUEST_SECONDS = 30.0
 # A stream is silent between events; the service's keep-alive comes well within this.
 STREAM_SILENCE_SECONDS = 60.0
@@ -50,6 +52,7 @@ class Connection(ABC):
         api_key: str | None = None,
         *,
         absence_seconds: float = ABSENCE_SECONDS,
+        request_seconds: float = REQUEST_SECONDS,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
@@ -58,7 +61,7 @@ class Connection(ABC):
         self._has_answered = False
         try:
             self._http = httpx.Client(
-                base_url=self.base_url, headers=headers, timeout=REQUEST_SECONDS, transport=transport
+                base_url=self.base_url, headers=headers, timeout=request_seconds, transport=transport
             )
         except httpx.InvalidURL as error:
             raise UnreachableError(base_url, str(error)) from error

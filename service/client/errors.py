@@ -53,7 +53,7 @@ class KeyRefusedError(RequestRefusedError):
 
     def __init__(self, problem: Mapping[str, Any], status: int) -> None:
         super().__init__(problem, status)
-        self.args = (f"{self}\nLDNAS_API_KEY (or --api-key) takes a key",)
+        self.args = (f"{self}; LDNAS_API_KEY (or --api-key) takes a key",)
 
 
 class NotAllowedError(RequestRefusedError):

@@ -7,18 +7,23 @@ from typing import Annotated, Any
 import typer
 
 from service.client.architectures import FILES
-from service.commands import options
+from service.commands import completion, options
 
 app = typer.Typer(
     no_args_is_help=True, help="List, show and export the finished networks, and train one again on other data."
 )
 
 ArchitectureId = Annotated[
-    str, typer.Argument(metavar="ID", help="Its id; ldnas architecture list shows those there are.")
+    str,
+    typer.Argument(
+        metavar="ID",
+        help="Its id; ldnas architecture list shows those there are.",
+        autocompletion=completion.of_architectures,
+    ),
 ]
 
 
-@app.command("list")
+@app.command("list", epilog="Example: ldnas architecture list --json")
 def list_architectures(
     as_json: options.AsJson = False, url: options.Url = options.DEFAULT_URL, api_key: options.ApiKey = None
 ) -> None:
@@ -33,7 +38,7 @@ def list_architectures(
         print_architectures(architectures)
 
 
-@app.command()
+@app.command(epilog="Example: ldnas architecture show ID")
 def show(
     architecture_id: ArchitectureId,
     as_json: options.AsJson = False,
@@ -63,10 +68,13 @@ def export(
 
     Code, weights, a torch.export program, ONNX, and the model card that says how each is used.
     """
+    from service.terminal.progress import bytes_shown
+
     try:
         with options.open_client(url, api_key) as client:
             document = client.architecture(architecture_id)
-            client.download(architecture_id, to)
+            with bytes_shown("downloading") as told:
+                client.download(architecture_id, to, lambda name, done, total: told(done, total))
     except OSError as error:
         raise typer.BadParameter(f"cannot write there: {error}", param_hint="--to") from error
     if as_json:
@@ -96,6 +104,7 @@ def train(
     seed: options.Seed = None,
     priority: Annotated[int | None, typer.Option(help="Larger comes first.")] = None,
     wait: options.Wait = True,
+    timeout: options.Timeout = None,
     as_json: options.AsJson = False,
     url: options.Url = options.DEFAULT_URL,
     api_key: options.ApiKey = None,
@@ -125,7 +134,7 @@ def train(
             seed=seed,
             priority=priority,
         )
-        document: Mapping[str, Any] = submission.wait(progress=True) if wait else submission.document
+        document: Mapping[str, Any] = options.finished(client, submission, timeout) if wait else submission.document
     if as_json:
         options.print_json(document)
     elif wait:

@@ -10,7 +10,7 @@ import typer
 from service.client.datasets import packed
 from service.client.documents.dataset import Dataset
 from service.client.errors import MissingPackageError
-from service.commands import options
+from service.commands import completion, options
 from service.inspection.process import inspect
 
 app = typer.Typer(no_args_is_help=True, help="Add, list and remove the datasets that were uploaded to the service.")
@@ -114,7 +114,7 @@ def _upload(name: str, file: Path, columns: dict[str, str], url: str, api_key: s
         return client.add_dataset(name, file, on_bytes=told, **columns)
 
 
-@app.command("list")
+@app.command("list", epilog="Example: ldnas dataset list")
 def list_datasets(
     as_json: options.AsJson = False,
     url: options.Url = options.DEFAULT_URL,
@@ -131,9 +131,17 @@ def list_datasets(
         print_datasets(datasets)
 
 
-@app.command()
-def remove(name: DatasetName, url: options.Url = options.DEFAULT_URL, api_key: options.ApiKey = None) -> None:
+@app.command(epilog="Example: ldnas dataset remove screws")
+def remove(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="As in dataset://NAME.", autocompletion=completion.of_datasets)
+    ],
+    as_json: options.AsJson = False,
+    url: options.Url = options.DEFAULT_URL,
+    api_key: options.ApiKey = None,
+) -> None:
     """Remove a dataset that no task refers to."""
     with options.open_client(url, api_key) as client:
         client.remove_dataset(name)
-    typer.echo(f"{name} is removed")
+    if not as_json:  # the API answers with nothing
+        typer.echo(f"{name} is removed")

@@ -6,7 +6,7 @@ import typer
 
 from service.client.documents.job import Job
 from service.client.errors import JobCancelledError, JobFailedError
-from service.commands import options
+from service.commands import completion, options
 
 app = typer.Typer(
     invoke_without_command=True,
@@ -17,7 +17,9 @@ app = typer.Typer(
 Task = Annotated[
     str,
     typer.Argument(
-        metavar="TASK", help="A task: its id, or a baseline's name, or a target's (the newest of that name)."
+        metavar="TASK",
+        help="A task: its id, or a baseline's name, or a target's (the newest of that name).",
+        autocompletion=completion.of_tasks,
     ),
 ]
 
@@ -26,8 +28,12 @@ Task = Annotated[
 def matrix(
     context: typer.Context,
     measure: options.Measure = None,
-    source: Annotated[str | None, typer.Option(help="Only this source, a task as in show.")] = None,
-    target: Annotated[str | None, typer.Option(help="Only this target, a task as in show.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Only this source, a task as in show.", autocompletion=completion.of_tasks)
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Only this target, a task as in show.", autocompletion=completion.of_tasks)
+    ] = None,
     as_json: options.AsJson = False,
     url: options.Url = options.DEFAULT_URL,
     api_key: options.ApiKey = None,
@@ -53,6 +59,7 @@ def measure(
         typer.Argument(
             metavar="TARGET",
             help="Each a task: its id, or a baseline's name, or a target's (refused where several have that).",
+            autocompletion=completion.of_tasks,
         ),
     ],
     source: Annotated[
@@ -63,6 +70,7 @@ def measure(
     ] = None,
     repetitions: Annotated[int | None, typer.Option(help="Networks of each task that are compared.")] = None,
     wait: options.Wait = True,
+    timeout: options.Timeout = None,
     as_json: options.AsJson = False,
     url: options.Url = options.DEFAULT_URL,
     api_key: options.ApiKey = None,
@@ -81,7 +89,7 @@ def measure(
         failures: list[str] = []
         for submission in asked if wait else ():
             try:
-                jobs.append(submission.wait(progress=True))
+                jobs.append(options.finished(client, submission, timeout))
             except (JobFailedError, JobCancelledError) as error:
                 failures.append(f"ldnas: distances to {submission.label}: {error}")
     if as_json:

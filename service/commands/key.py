@@ -22,7 +22,7 @@ Name = Annotated[str, typer.Argument(help="What the key is for: a person, a mach
 ScopeName = Literal["read", "write", "admin"]
 
 
-@app.command()
+@app.command(epilog="Example: ldnas key create alice --scope read")
 def create(
     name: Name,
     scope: Annotated[ScopeName, typer.Option(help="What it may do; each includes the one before.")] = "write",
@@ -54,7 +54,7 @@ def create(
     )
 
 
-@app.command("list")
+@app.command("list", epilog="Example: ldnas key list")
 def list_keys(as_json: options.AsJson = False) -> None:
     """The keys, revoked ones included; of each its first characters only."""
     from service.terminal.keys import print_keys
@@ -68,15 +68,19 @@ def list_keys(as_json: options.AsJson = False) -> None:
         print_keys(keys, now=time.time())
 
 
-@app.command()
+@app.command(epilog="Example: ldnas key revoke alice")
 def revoke(
     key: Annotated[str, typer.Argument(metavar="KEY", help="Its name, its id, or its first characters as listed.")],
+    as_json: options.AsJson = False,
 ) -> None:
     """End a key, and every browser session that it opened, at once."""
     from worker.registry.session import unit_of_work
 
     with _database() as engine, unit_of_work(engine) as registry:
         row = registry.keys.revoke(key)
+    if as_json:
+        options.print_json(_facts(row))
+        return
     print(f"key {row.name!r} ({row.prefix}…) opens nothing any more", file=sys.stderr)
 
 

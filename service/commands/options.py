@@ -4,23 +4,33 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from service.client import Client
+from service.client.connection import DEFAULT_URL as DEFAULT_URL
 from service.client.documents.part import Part
+from service.client.submission import Submission
+from service.commands import completion
 
-DEFAULT_URL = "http://127.0.0.1:8000"
+P = TypeVar("P", bound=Part)
 
 Url = Annotated[str, typer.Option("--url", envvar="LDNAS_URL", help="Where the service answers.")]
 ApiKey = Annotated[str | None, typer.Option("--api-key", envvar="LDNAS_API_KEY", help="Sent as a bearer token.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print exactly what the API returned.")]
+Timeout = Annotated[
+    float | None, typer.Option(min=0, metavar="SECONDS", help="Wait no longer; what was asked for goes on.")
+]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end, or return at once.")]
 
 Dataset = Annotated[
     str,
-    typer.Argument(metavar="DATASET", help="dataset://NAME, builtin://digits, file:///a/folder, …"),
+    typer.Argument(
+        metavar="DATASET",
+        help="dataset://NAME, builtin://digits, file:///a/folder, …",
+        autocompletion=completion.of_dataset_uris,
+    ),
 ]
 Format = Annotated[str | None, typer.Option("--format", help="How the dataset is stored, where its URI does not say.")]
 ImageColumn = Annotated[str | None, typer.Option("--image-column", help="The Parquet column with the images.")]
@@ -41,9 +51,17 @@ Repetitions = Annotated[int | None, typer.Option(help="Networks for each task, o
 Seed = Annotated[int | None, typer.Option(help="Where every random draw starts from.")]
 Measure = Annotated[
     str | None,
-    typer.Option(help="log_det_layerwise (the default), log_det, logme, frechet, task2vec or task2vec_asymmetric."),
+    typer.Option(
+        help="log_det_layerwise (the default), log_det, logme, frechet, task2vec or task2vec_asymmetric.",
+        autocompletion=completion.of_measures,
+    ),
 ]
-Objective = Annotated[str | None, typer.Option(help="accuracy (the default), balanced_accuracy or macro_f1.")]
+Objective = Annotated[
+    str | None,
+    typer.Option(
+        help="accuracy (the default), balanced_accuracy or macro_f1.", autocompletion=completion.of_objectives
+    ),
+]
 ImageSize = Annotated[int | None, typer.Option(help="Side of the images in the search, 8 to 256 pixels.")]
 
 
@@ -95,6 +113,16 @@ def genotypes_of(file: Path | None) -> list[dict[str, Any]] | None:
 def open_client(url: str, api_key: str | None) -> Client:
     """The client that the command talks through."""
     return Client(url, api_key)
+
+
+def finished(client: Client, submission: Submission[P], timeout_seconds: float | None) -> P:
+    """The final document, waited for with a bar; whoever interrupts is told where it goes on."""
+    try:
+        return submission.wait(progress=True, timeout_seconds=timeout_seconds)
+    except KeyboardInterrupt:
+        where = f"{client.base_url}{submission.job}"
+        typer.echo(f"ldnas: {submission.label} goes on in the service; POST {where}/cancel ends it", err=True)
+        raise
 
 
 def print_json(document: Any) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.client.cache import FileCache, cache_folder
-from service.commands import options
+from service.commands import completion, options
 
 if TYPE_CHECKING:
     from service.prediction.classify import Prediction
@@ -21,6 +21,7 @@ def predict(
         typer.Argument(
             metavar="ARCHITECTURE",
             help="Its id in the service, whose ONNX file is downloaded once; or a network.onnx that was exported.",
+            autocompletion=completion.of_architectures,
         ),
     ],
     images: Annotated[

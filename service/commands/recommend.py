@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from service.commands import options
+from service.commands import completion, options
 
 
 def recommend(
@@ -28,7 +28,11 @@ def recommend(
     ] = None,
     measure: options.Measure = None,
     baseline: Annotated[
-        list[str] | None, typer.Option(help="A baseline to compare with: its name or its id; all where absent.")
+        list[str] | None,
+        typer.Option(
+            help="A baseline to compare with: its name or its id; all where absent.",
+            autocompletion=completion.of_baselines,
+        ),
     ] = None,
     image_size: options.ImageSize = None,
     objective: options.Objective = None,
@@ -38,7 +42,11 @@ def recommend(
     max_macs: Annotated[int | None, typer.Option(help="Limit: multiply-adds for one image.")] = None,
     max_latency_ms: Annotated[float | None, typer.Option(help="Limit: milliseconds for one image.")] = None,
     strategy: Annotated[
-        str | None, typer.Option(help="fuse (the default), random, evolution, enas, darts, pc_darts, …")
+        str | None,
+        typer.Option(
+            help="fuse (the default), random, evolution, enas, darts, pc_darts, …",
+            autocompletion=completion.of_strategies,
+        ),
     ] = None,
     candidates: Annotated[int | None, typer.Option(help="Networks of one iteration of the search.")] = None,
     rounds: Annotated[
@@ -62,6 +70,7 @@ def recommend(
         typer.Option(metavar="URL", help="Told of the end, with $LDNAS_WEBHOOK_SECRET (whsec_…) as its secret."),
     ] = None,
     wait: options.Wait = True,
+    timeout: options.Timeout = None,
     as_json: options.AsJson = False,
     url: options.Url = options.DEFAULT_URL,
     api_key: options.ApiKey = None,
@@ -101,7 +110,7 @@ def recommend(
             priority=priority,
             webhook=_webhook(webhook),
         )
-        document: Mapping[str, Any] = submission.wait(progress=True) if wait else submission.document
+        document: Mapping[str, Any] = options.finished(client, submission, timeout) if wait else submission.document
     if as_json:
         options.print_json(document)
     elif wait:

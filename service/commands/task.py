@@ -10,11 +10,13 @@ import typer
 from service.client import Client
 from service.client.documents import task as documents
 from service.client.errors import RequestRefusedError, UnknownTaskError
-from service.commands import options
+from service.commands import completion, options
 
 app = typer.Typer(no_args_is_help=True, help="Add, list, show and remove the tasks that the service knows.")
 
-TaskName = Annotated[str, typer.Argument(metavar="TASK", help="Its id, or a baseline's name.")]
+TaskName = Annotated[
+    str, typer.Argument(metavar="TASK", help="Its id, or a baseline's name.", autocompletion=completion.of_baselines)
+]
 
 
 @app.command()
@@ -39,6 +41,7 @@ def add(
     image_size: options.ImageSize = None,
     genotypes: Annotated[Path | None, typer.Option(help="A JSON file with its best genotypes.")] = None,
     wait: options.Wait = True,
+    timeout: options.Timeout = None,
     as_json: options.AsJson = False,
     url: options.Url = options.DEFAULT_URL,
     api_key: options.ApiKey = None,
@@ -64,7 +67,7 @@ def add(
             image_size=image_size,
             genotypes=options.genotypes_of(genotypes),
         )
-        document: Mapping[str, Any] = submission.wait(progress=True) if wait else submission.document
+        document: Mapping[str, Any] = options.finished(client, submission, timeout) if wait else submission.document
     if as_json:
         options.print_json(document)
     else:
@@ -72,7 +75,7 @@ def add(
         typer.echo(f"{name} is ready" if wait else f"{name} is registered; {show} tells how far it is")
 
 
-@app.command("list")
+@app.command("list", epilog="Example: ldnas task list --role baseline")
 def list_tasks(
     role: Annotated[str | None, typer.Option(help="baseline or target; both where absent.")] = None,
     as_json: options.AsJson = False,
@@ -90,7 +93,7 @@ def list_tasks(
         print_tasks(tasks)
 
 
-@app.command()
+@app.command(epilog="Example: ldnas task show odd_or_even")
 def show(
     task: TaskName,
     as_json: options.AsJson = False,
@@ -108,12 +111,18 @@ def show(
         print_task(document)
 
 
-@app.command()
-def remove(task: TaskName, url: options.Url = options.DEFAULT_URL, api_key: options.ApiKey = None) -> None:
+@app.command(epilog="Example: ldnas task remove odd_or_even")
+def remove(
+    task: TaskName,
+    as_json: options.AsJson = False,
+    url: options.Url = options.DEFAULT_URL,
+    api_key: options.ApiKey = None,
+) -> None:
     """Remove a task and what only it holds."""
     with options.open_client(url, api_key) as client:
         client.remove_task(find_task(client, task)["id"])
-    typer.echo(f"{task} is removed")
+    if not as_json:  # the API answers with nothing
+        typer.echo(f"{task} is removed")
 
 
 def _network(architecture: str | None, weights: str | None) -> str | dict[str, str] | None:

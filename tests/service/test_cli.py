@@ -320,15 +320,20 @@ def test_an_expected_error_is_one_message_and_exit_code_1(
         raise HomeInUseError(Path("/home"), "process 7 at http://127.0.0.1:8000")
 
     monkeypatch.setattr(cli, "app", refuse)
-    with pytest.raises(SystemExit, match=r"^ldnas: /home is in use by process 7 at http://127.0.0.1:8000"):
+    with pytest.raises(SystemExit) as end:
         cli.main()
+    assert end.value.code == 1
+    assert capsys.readouterr().err.startswith("ldnas: /home is in use by process 7 at http://127.0.0.1:8000")
 
 
-def test_a_setting_that_is_not_accepted_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_that_is_not_accepted_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("sys.argv", ["ldnas", "up"])
     monkeypatch.setenv("LDNAS_PORT", "many")
-    with pytest.raises(SystemExit, match=r"^ldnas: LDNAS_PORT is 'many'"):
+    with pytest.raises(SystemExit):
         cli.main()
+    assert capsys.readouterr().err.startswith("ldnas: LDNAS_PORT is 'many'")
 
 
 def test_a_webhook_takes_its_secret_from_the_environment(

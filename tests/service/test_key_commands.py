@@ -1,9 +1,12 @@
 """`ldnas key` and the first admin key: on the database of the home, without a service."""
 
+import io
 import json
 import os
 import secrets
+import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import pytest
@@ -37,11 +40,13 @@ def database(settings: Settings) -> Iterator[Engine]:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    said = io.StringIO()
     monkeypatch.setattr("sys.argv", ["ldnas", *words])
-    with pytest.raises(SystemExit) as end:
+    with pytest.raises(SystemExit) as end, redirect_stderr(said):
         cli.main()
+    sys.stderr.write(said.getvalue())
     if end.value.code not in (0, None):
-        raise AssertionError(end.value.code)
+        raise AssertionError(said.getvalue())
 
 
 def test_a_key_is_printed_once_and_stored_as_a_hash(home: Path, database: Engine) -> None:
