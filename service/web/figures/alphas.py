@@ -107,4 +107,4 @@ def _draw(axes: "Axes", shown: list[Round], columns: list[list[tuple[float, str]
     axes.set_xlabel("iteration.round")
     axes.set_ylabel("softmax(α)")
     if shown:
-        axes.legend(fontsize="small")
+        axes.figure.legend(loc="outside lower center", ncols=MOST_CANDIDATES + 1, fontsize="small")

@@ -70,6 +70,7 @@ def _draw(axes: "Axes", history: list[Incumbent]) -> None:
         at = [place for place, each in enumerate(known) if each.is_new is new]
         label = "new" if new else "as before"
         axes.plot([x[i] for i in at], [y[i] for i in at], mark, color="C0", markersize=size, label=label)
+    axes.locator_params(axis="x", integer=True)
     axes.set_xlabel("iteration")
     axes.set_ylabel("validation accuracy, %")
     if known:
