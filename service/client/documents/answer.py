@@ -17,6 +17,7 @@ from service.client.documents.search import (
     WarmStart,
 )
 from service.client.documents.task import Digests
+from service.client.documents.webhook import Webhook
 from service.client.errors import NoNetworkError
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class Recommendation(Part):
     warnings: tuple[str, ...] | None
     cost: Cost
     provenance: Provenance
+    webhook: Webhook | None
 
     def load_network(self) -> "CellNetwork":
         """The recommended network as a torch module; see `Client.load_network`.

@@ -22,11 +22,12 @@ from service.client.documents import (
     job,
     search,
     task,
+    webhook,
 )
 from service.client.documents.part import Part, read
 from worker.settings import Settings
 
-MODULES = (answer, architecture, comparison, control, dataset, distances, evaluation, job, search, task)
+MODULES = (answer, architecture, comparison, control, dataset, distances, evaluation, job, search, task, webhook)
 KINDS = sorted(
     (
         kind
@@ -41,6 +42,7 @@ PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", NoneTy
 UNREAD = {
     *("CellGraph", "GraphEdge", "GraphNode", "DatasetSamples", "ClassSamples", "Sample", "Worker", "RunningJob", "Gpu"),
     *("Health", "Readiness", "DistanceJobs", "DistanceJob", "DistanceTarget", "Training", "Session", "Scope"),
+    *("WebhookMessage", "EndedRecommendation"),  # what receivers are sent
 }
 
 
