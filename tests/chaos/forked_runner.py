@@ -44,7 +44,9 @@ def run(address: str, arguments: list[str]) -> NoReturn:
 
 def nursery(length: str, address: str, pids: Path) -> NoReturn:
     """Load what a runner needs, then fork one for each that asks; `pids` gets a file for each, named by who asked."""
-    importlib.import_module("worker.runner")  # whoever is forked has it loaded
+    # Whoever is forked has these loaded; a driver that is not holds the first stage up until after most faults.
+    for module in ("worker.runner", "sqlalchemy.dialects.sqlite", "psycopg"):
+        importlib.import_module(module)
     leave_exporters_out()
     {"short": make_trainings_short, "full": save_often}[length]()
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:

@@ -25,7 +25,7 @@ class Pace:
     store_away: float
 
 
-SHORT = Pace(lease=6.0, stall=9.0, patience=180.0, longest_delay=1.5, store_away=2.5)
+SHORT = Pace(lease=6.0, stall=9.0, patience=180.0, longest_delay=4.0, store_away=2.5)
 FULL = Pace(lease=20.0, stall=60.0, patience=180.0, longest_delay=1.5, store_away=2.5)
 
 
