@@ -119,14 +119,20 @@ def test_while_it_runs_the_stages_tell_how_far_it_is(http: httpx.Client, asked: 
     arrived = {"task_id": "b" * 32, "name": "near", "measure": "log_det", "mean": 0.5, "std": 0.1}
     forecast = {"search": 130.0, "training": 61.0}
     spent = {"resolve": 2.0, "search": 65.0}
-    work(events=[("distance", arrived)], search={"forecast": forecast}, cost={"stage_seconds": spent})
+    eligible = [{"task_id": name * 32, "name": name, "eligible": name != "c"} for name in "abc"]
+    work(
+        events=[("distance", arrived)],
+        search={"forecast": forecast},
+        cost={"stage_seconds": spent},
+        eligibility=eligible,
+    )
     html = http.get(f"/recommendations/{asked['id']}", headers=PAGE).text
     text = text_of(html)
     for told in ("50 % · search goes on", "about 1 min 30 s left", "Read the images done in 2 s"):
         assert told in text
     assert "Search for a cell 1 min 5 s so far, about 2 min 10 s in all" in text
     assert "Train what was found about 1 min 1 s" in text
-    assert "1 of the known tasks are measured so far" in text
+    assert "Measured so far: 1 of 2." in text
     assert f"/figures/recommendations/{asked['id']}/distances.json" in html
     assert "Compare with other ways" not in text
 
