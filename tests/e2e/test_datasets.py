@@ -74,6 +74,33 @@ def test_a_file_can_be_dropped(page: Any, running: Running, shapes_zip: Path) ->
     httpx.delete(f"{running.url}/v1/datasets/dropped").raise_for_status()
 
 
+def test_an_upload_tells_how_far_it_is_and_can_be_stopped(page: Any, running: Running, tmp_path: Path) -> None:
+    large = tmp_path / "large.zip"
+    large.write_bytes(bytes(4_000_000))
+    network = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 200_000}
+    network.send("Network.emulateNetworkConditions", slow)
+    page.goto("/datasets")
+    page.set_input_files("#upload-file", large)
+    page.get_by_role("button", name="Upload").click()
+    page.get_by_text("of 4.0 MB sent").wait_for()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Stopped. Nothing was stored.").wait_for()
+    assert page.get_by_role("button", name="Upload").is_enabled()
+    assert httpx.get(f"{running.url}/v1/datasets/large").status_code == 404
+
+
+def test_a_file_that_is_too_large_is_not_sent_at_all(page: Any, running: Running, shapes_zip: Path) -> None:
+    page.goto("/datasets")
+    page.evaluate("document.querySelector('[data-upload]').dataset.most = 1000")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.set_input_files("#upload-file", shapes_zip)
+    page.get_by_role("button", name="Upload").click()
+    page.get_by_text("this service takes at most").wait_for()
+    assert "PUT" not in sent
+
+
 def test_a_refusal_says_which_file_is_at_fault(page: Any, running: Running, tmp_path: Path) -> None:
     broken = tmp_path / "broken.zip"
     with zipfile.ZipFile(broken, "w") as archive:
@@ -109,6 +136,7 @@ def test_deleting_asks_first_and_says_why_not(page: Any, running: Running, servi
         page.get_by_role("button", name="Delete shapes").click()
         page.get_by_role("button", name="Delete it", exact=True).click()
         page.locator("#delete").get_by_text("on shapes").wait_for()
+        assert serious_violations(page) == []
         http.post(f"/v1/jobs/{made['job_id']}/cancel")
         page.wait_for_function("() => document.activeElement.textContent === 'Close'")
         page.keyboard.press("Enter")
