@@ -39,11 +39,23 @@ def test_the_shell_can_read_it_and_ldnas_and_make_take_it(block: Block) -> None:
     read = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True)
     assert read.returncode == 0, read.stderr
     assert [why for line in command_lines(block.text) if (why := refused(line))] == []
-    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"^make ([\w-]+)", block.text, re.MULTILINE)) <= targets
+    assert set(re.findall(r"^make ([\w-]+)", block.text, re.MULTILINE)) <= make_targets()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = re.findall(r"(?:\.|ldnas|ldnas\.git)\[([\w,]+)\]", block.text)
     assert {extra for several in extras for extra in several.split(",")} <= set(project["optional-dependencies"])
+
+
+def make_targets() -> set[str]:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    benchmarks = re.search(r"^BENCHMARKS := (.*)$", text, re.MULTILINE)
+    assert benchmarks is not None
+    return {*re.findall(r"^([\w-]+):", text, re.MULTILINE), *benchmarks[1].split()}
+
+
+def test_every_make_target_within_a_sentence_exists() -> None:
+    found = {target for page in pages() for target in re.findall(r"`make ([\w-]+)", page.read_text(encoding="utf-8"))}
+    assert {"demo", "bench-fisher", "reference"} <= found
+    assert found <= make_targets()
 
 
 def test_every_command_within_a_sentence_is_one_that_the_program_takes() -> None:
