@@ -83,6 +83,22 @@ def test_a_task_keeps_the_images_and_the_weights_that_it_names(engine: Engine) -
         registry.datasets.delete("image")
 
 
+def test_the_tasks_that_refer_to_a_dataset_are_counted_and_named(engine: Engine) -> None:
+    with unit_of_work(engine) as registry:
+        for name in ("images", "weights", "unused"):
+            keep(registry, name)
+        add_task(registry, "a", dataset={"uri": "dataset://images"}, weights="weights")
+        add_task(registry, "b", dataset={"uri": "dataset://images", "label_column": "x"})
+        add_task(registry, "c", dataset={"uri": "dataset://images.2"})
+    with reading(engine) as registry:
+        counted = registry.datasets.uses(["images", "weights", "unused"])
+        assert counted == {"images": 2, "weights": 1, "unused": 0}
+        assert registry.datasets.uses([]) == {}
+        assert [task.name for task in registry.datasets.users("images", 5)] == ["a", "b"]
+        assert [task.name for task in registry.datasets.users("images", 1)] == ["a"]
+        assert [task.name for task in registry.datasets.users("weights", 5)] == ["a"]
+
+
 def raced(engine: Engine, *works: Any) -> Sequence[BaseException | None]:
     """Each in a transaction of its own, all begun before any ends; the error of each."""
     together = threading.Barrier(len(works), timeout=5)

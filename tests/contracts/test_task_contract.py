@@ -202,3 +202,32 @@ def test_a_task_is_not_deleted_while_a_job_for_it_is_being_inserted(engine: Engi
             registry.jobs.insert("distances", {"target_task_id": x})
         with pytest.raises(TaskBusyError):
             deleted.result()
+
+
+def test_the_classes_of_a_dataset_are_those_of_the_newest_task_that_took_them_as_they_are(engine: Engine) -> None:
+    found = {"architecture": "small_cnn", "counts": {}, "seen_images": "e" * 64, "samples": "f" * 64}
+    digests = dict.fromkeys(("dataset_digest", "mapping_digest", "preprocessing_digest"), "d" * 64)
+    cases = {
+        "older": ({"uri": "u"}, None),
+        "newer": ({"uri": "u"}, None),
+        "other column": ({"uri": "u", "label_column": "x"}, None),
+        "mapped": ({"uri": "u"}, {"groups": [[0]], "rest": True}),
+        "other dataset": ({"uri": "v"}, None),
+    }
+    with unit_of_work(engine) as registry:
+        for name, (dataset, labels) in cases.items():
+            task = add_task(registry, name)
+            task.dataset, task.labels = dataset, labels
+            registry.tasks.resolve(task.id, class_names=(name,), **digests, **found)
+        unread = add_task(registry, "unread")
+        unread.dataset = {"uri": "u"}
+    with reading(engine) as registry:
+
+        def told(uri: str, column: str | None) -> str | None:
+            task = registry.tasks.find_unmapped(uri, column)
+            return task and task.name
+
+        assert told("u", None) == "newer"
+        assert told("u", "x") == "other column"
+        assert told("v", None) == "other dataset"
+        assert told("v", "x") is told("w", None) is None
