@@ -44,9 +44,9 @@ def kill(running: Running, module: str) -> None:
 
 def fill_the_form(page: Any, name: str) -> None:
     page.goto("/recommendations/new")
-    page.get_by_label("A well-known dataset").check()
+    page.locator('[name="source"][value="known"]').check()
     page.locator("#known").select_option("builtin://digits")
-    page.get_by_label("So many iterations").check()
+    page.locator('[name="budget"][value="iterations"]').check()
     page.locator('[data-path="budget.iterations"]').fill("2")
     page.locator('[data-path="constraints.max_parameters"]').fill(str(MOST_PARAMETERS))
     page.locator("#more summary").first.click()
