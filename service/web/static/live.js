@@ -5,7 +5,7 @@
 // `data-every="MS"` on a part asks at intervals; `data-events="ADDRESS"` asks when the server-sent events there say that
 // something happened, which survives a lost connection (the browser reconnects by itself, with the last event's id) and
 // a restart of the service.
-const SHORTEST_PAUSE_MS = 400;
+const SHORTEST_PAUSE_MS = 1000; // the service may share its machine with the worker
 const LONGEST_SILENCE_MS = 5000;
 
 let asking = false;
