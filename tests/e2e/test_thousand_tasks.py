@@ -14,7 +14,7 @@ from tests.e2e.serving import served
 from worker.registry.schema import migrate
 from worker.registry.session import open_engine
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]  # a million rows are written first
 
 TASKS, JOBS = 1000, 5000
 SHOWN_WITHIN_MS = 1000
