@@ -23,7 +23,7 @@ from service.http.files import file_of, stored_file
 from service.http.negotiation import negotiated
 from service.http.paging import page
 from service.http.problems import described
-from service.intake import accept_training
+from service.intake.training import accept_training
 from service.schemas.architectures import Architecture, CellGraph, Training, TrainingRequest
 from service.schemas.base import Page
 from worker.registry.models import ArchitectureRow

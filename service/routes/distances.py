@@ -14,7 +14,7 @@ from service.http.accepted import ACCEPTED, point_to
 from service.http.conditional import POLLED, conditional, conditional_body, matches, tag_of
 from service.http.negotiation import negotiated
 from service.http.problems import described
-from service.intake import accept_distances
+from service.intake.distances import accept_distances
 from service.matrix import distance_detail, distance_matrix
 from service.matrix_csv import HEADER, begin_whole_matrix, csv_lines, whole_matrix_lines, whole_matrix_tag
 from service.matrix_figure import matrix_svg

@@ -26,7 +26,7 @@ from service.http.conditional import POLLED, conditional
 from service.http.files import file_of, stored_file
 from service.http.paging import page
 from service.http.problems import described
-from service.intake import accept_recommendation
+from service.intake.recommendation import accept_recommendation
 from service.polls import A_RECOMMENDATION
 from service.schemas.answer import Recommendation, RecommendationSummary
 from service.schemas.base import Page

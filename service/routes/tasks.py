@@ -21,7 +21,7 @@ from service.http.conditional import POLLED, conditional
 from service.http.files import file_of, stored_file
 from service.http.paging import page
 from service.http.problems import described
-from service.intake import accept_task
+from service.intake.registration import accept_task
 from service.schemas.base import Page
 from service.schemas.tasks import Task, TaskRequest, TaskSummary
 from worker.registry.errors import NotFoundError

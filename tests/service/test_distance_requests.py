@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from ldnas.recipe import MEASURES, STANDING_MEASURES
-from service import intake
+from service.intake import distances as intake
 from worker.registry.session import Engine, unit_of_work
 
 

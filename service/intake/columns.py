@@ -1,0 +1,20 @@
+"""What the row of every new task has, whichever request it comes with."""
+
+from typing import Any
+
+from service.references import checked_data, checked_network
+from service.schemas.recommendations import RecommendationRequest
+from service.schemas.tasks import TaskRequest
+from worker.settings import Settings
+
+
+def task_columns(request: TaskRequest | RecommendationRequest, settings: Settings) -> dict[str, Any]:
+    """The columns that every task has, after all checks which cost no more than a few stat calls."""
+    data = checked_data(request, settings)
+    return {
+        **data,
+        **checked_network(request),
+        "epsilon": request.epsilon,
+        "seed": request.seed,
+        "image_size": request.image_size,
+    }

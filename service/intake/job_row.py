@@ -1,0 +1,31 @@
+"""The row of a job: the message itself, which the dispatcher finds."""
+
+from typing import Any
+
+from service.idempotency import RequestIdentity
+from worker.logs import bound_fields
+from worker.registry.models import JobKind
+from worker.registry.registry import Registry
+from worker.tracing import traceparent
+
+
+def insert_job(
+    registry: Registry,
+    kind: JobKind,
+    params: dict[str, Any],
+    identity: RequestIdentity,
+    priority: int = 0,
+    id: str | None = None,
+) -> str:
+    """Queue a job for this request; its id."""
+    return registry.jobs.insert(
+        kind,
+        params,
+        owner=identity.owner,
+        priority=priority,
+        idempotency_key=identity.key,
+        request_hash=identity.digest,
+        request_id=bound_fields().get("request_id"),
+        traceparent=traceparent(),
+        id=id,
+    ).id
