@@ -128,7 +128,7 @@ def section(title: str, stories: Sequence[JobStory], spinner: Spinner) -> Render
     rows.add_column(width=2)
     rows.add_column(no_wrap=True)
     rows.add_column(no_wrap=True)
-    rows.add_column(no_wrap=True, overflow="ellipsis")
+    rows.add_column()  # the one that may shrink: names, marks and bars stay whole on a narrow terminal
     for story in stories:
         rows.add_row(*story_row(story, spinner))
     details = [Padding(detail, (0, 0, 0, 4)) for story in stories if not story.ended for detail in story_details(story)]
@@ -140,14 +140,25 @@ def story_row(story: JobStory, spinner: Spinner) -> tuple[RenderableType, ...]:
     seconds = Text(f"{story.seconds or 0.0:.1f} s", style="dim")
     match story.state:
         case "succeeded":
-            return Text(" ✓", style="green"), Text(story.label), seconds, Text(outcome(story), style="dim")
+            return Text(" ✓", style="green"), Text(story.label), seconds, _cut(Text(outcome(story), style="dim"))
         case "failed" | "cancelled":
             return Text(" ✗", style="red"), Text(story.label), seconds, Text(story.state, style="red")
         case "running":
             doing = Text(f"{story.stage or 'starts'}  ", style="cyan").append(story.message or story.about, style="dim")
-            return spinner, Text(story.label), ProgressBar(1.0, story.fraction, width=14), doing
+            return spinner, Text(story.label), ProgressBar(1.0, story.fraction, width=14), _cut(doing)
         case _:
-            return Text(" ·", style="dim"), Text(story.label, style="dim"), Text(""), Text(story.about, style="dim")
+            return (
+                Text(" ·", style="dim"),
+                Text(story.label, style="dim"),
+                Text(""),
+                _cut(Text(story.about, style="dim")),
+            )
+
+
+def _cut(text: Text) -> Text:
+    """One line, however narrow the terminal is."""
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
 
 
 def outcome(story: JobStory) -> str:

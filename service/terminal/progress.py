@@ -11,11 +11,14 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    Task,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
+from rich.text import Text
 
 from service.client.events import ENDED
 from service.terminal.notebook import NotebookBar, notebook_shell
@@ -42,7 +45,7 @@ def progress_shown(label: str, console: Console | None = None) -> Iterator[Show]
         BarColumn(bar_width=_BAR_WIDTH),
         TaskProgressColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[message]}", markup=False),
+        _MessageColumn(table_column=Column()),
     )
     with Progress(*columns, console=console, transient=True) as bar:
         row = bar.add_task(label, total=1.0, message="")
@@ -91,6 +94,13 @@ def _notebook_writer(label: str) -> Show:
         bar.show(progress_fraction(status), ", ".join(word for word in words if word), at_once=ended)
 
     return show
+
+
+class _MessageColumn(ProgressColumn):
+    """What a job says, cut where the terminal ends; it alone shrinks on a narrow one."""
+
+    def render(self, task: Task) -> Text:
+        return Text(str(task.fields["message"]), no_wrap=True, overflow="ellipsis")
 
 
 def _line_writer(label: str, console: Console) -> Show:

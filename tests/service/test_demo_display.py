@@ -12,6 +12,7 @@ from service.demo.display import LineDisplay, LiveDisplay, open_display, section
 from service.demo.story import JobStory
 from service.terminal.answer import print_answer, verdict_sentence
 from service.terminal.formats import genotype_in_short
+from service.terminal.progress import progress_shown
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 
@@ -326,3 +327,33 @@ def test_every_verdict_has_its_sentence(verdict: str, sentence: str) -> None:
 def test_the_full_space_is_called_so() -> None:
     space = {"source_task_ids": [], "primitives": ["identity"], "size": 262144, "fraction_of_full": 1.0}
     assert "Searched     the full space: 262,144 cells" in answer_of(KNOWN | {"search_space": space})
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_long_message_is_cut_and_names_marks_and_bars_stay_whole(width: int) -> None:
+    """Each job has one line, whatever it has to say and however narrow the terminal is."""
+    finished, working, waiting = (JobStory(name, "about " * 30) for name in ("ten_digits", "odd_or_even", "loops"))
+    finished.state, finished.seconds, finished.accuracies = "succeeded", 12.3, [0.98] * 20
+    working.state, working.stage, working.fraction, working.message = "running", "fit", 0.4, "network 2 of 3 " * 20
+    screen = console(terminal=False, width=width)
+    screen.print(section("Four known tasks", [finished, working, waiting], Spinner("dots")))
+    _, title, *rows = output(screen).splitlines()
+    assert title == "Four known tasks"
+    assert len(rows) == 3
+    first, second, third = rows
+    assert first.startswith(" ✓  ten_digits   12.3 s")
+    assert "  odd_or_even  ━" in second
+    assert "fit  network 2 of 3" in second
+    assert third.startswith(" ·  loops        ")
+    assert all(row.rstrip().endswith("…") and len(row) <= width for row in rows)
+
+
+def test_the_bar_of_a_job_keeps_its_name_on_a_narrow_terminal() -> None:
+    screen = console(terminal=True)
+    with progress_shown("primes", screen) as show:
+        show({"state": "running", "stage": "search", "progress": {"fraction": 0.4, "message": "round 1 " * 40}})
+    last = [line for line in output(screen).replace("\r", "\n").splitlines() if "search" in line][-1]
+    assert "primes: search ━" in last
+    assert "40%" in last
+    assert "round 1 round 1" in last
+    assert "…" in last
