@@ -46,9 +46,11 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=1000)
     parser.add_argument("--ended", type=int, default=100_000, help="jobs that ended")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=3, help="of each load")
+    parser.add_argument(
+        "--seconds", type=int, default=3, help="of each load at a rate; those without rest are a second shorter"
+    )
     parser.add_argument("--submits", type=int, default=1000, help="at once")
-    parser.add_argument("--jobs", type=int, default=16, help="for one worker, and for two")
+    parser.add_argument("--jobs", type=int, default=10, help="for one worker, and for two")
     parser.add_argument("--work", type=Path, help="a folder for the stores; they are removed")
     parser.add_argument("--no-save", action="store_true")
     arguments = parser.parse_args()

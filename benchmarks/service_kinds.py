@@ -56,10 +56,11 @@ def rounds_of(name: str, kind: Kind, ports: tuple[int, int], rounds: int, second
     saturate(port, kind.draw(), 1)
     saturate(bare_port, same, 1)
     rows = []
+    shorter = max(1, seconds - 1)
     for _ in range(rounds):
         most, bare_most = (
-            saturate(port, kind.draw(), seconds),
-            saturate(bare_port, same, seconds),
+            saturate(port, kind.draw(), shorter),
+            saturate(bare_port, same, shorter),
         )
         half = at_rate(port, kind.draw(), seconds, most.rate / 2)
         row = {"most": most, "bare_most": bare_most, "half": half}

@@ -61,16 +61,17 @@ class Application(FastAPI):
         return super().openapi()
 
 
+# The router looks through them in this order: first what is asked most.
 _PARTS = (
+    recommendations,
+    jobs,
+    distances,
+    tasks,
     health,
     metrics,
     sessions,
     datasets,
-    tasks,
-    recommendations,
-    distances,
     architectures,
-    jobs,
     reference,
     workers,
     statics,

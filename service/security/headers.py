@@ -27,6 +27,8 @@ HEADERS: Mapping[str, str] = {
 }
 """Of an answer that says nothing else itself."""
 
+_RAW = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in HEADERS.items()]
+
 
 class SecurityHeaders:
     """ASGI middleware: adds `HEADERS` to every answer, without touching those that a route has set."""
@@ -51,5 +53,6 @@ def add_headers(headers: MutableHeaders) -> None:
     """Add what is missing."""
     if headers.get("content-type", "").startswith("text/html"):
         headers.setdefault("Content-Security-Policy", _PAGE_POLICY)
-    for name, value in HEADERS.items():
-        headers.setdefault(name, value)
+    # At once: `setdefault` looks through all that is there for each of them.
+    there = {name for name, _ in headers.raw}
+    headers.raw.extend(pair for pair in _RAW if pair[0] not in there)

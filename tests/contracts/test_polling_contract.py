@@ -1,6 +1,8 @@
 """What polls ask most, past sessions and threads, is what a session reads; where it cannot be had, nothing is told."""
 
 import asyncio
+from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -8,11 +10,24 @@ from sqlalchemy import text
 
 from service.documents import job_document, recommendation_document
 from tests.contracts.filled_store import load_store
-from worker.registry.polling import JOB, RECOMMENDATION, job_of, recommendation_of
-from worker.registry.quick_postgresql import PATIENCE_SECONDS
+from worker.registry.polling import (
+    JOB,
+    JOB_MARK,
+    RECOMMENDATION,
+    RECOMMENDATION_MARK,
+    job_of,
+    recommendation_of,
+)
 from worker.registry.quick_reader import Question, QuickReader
+from worker.registry.registry import Registry
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.registry.states import JobKind
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy this machine is."""
+    monkeypatch.setattr("worker.registry.quick_postgresql.PATIENCE_SECONDS", 60.0)
 
 
 @pytest.fixture
@@ -63,6 +78,37 @@ def test_a_job_under_way_reads_as_it_is_now(engine: Engine, reader: QuickReader)
         assert job_document(job_of(seen[-1][0])) == job_document(registry.jobs.get(job_id))
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_mark_changes_with_whatever_is_written(engine: Engine, reader: QuickReader) -> None:
+    with unit_of_work(engine) as registry:
+        job_id = registry.jobs.insert(JobKind.RECOMMEND, {}).id
+        recommendation_id = registry.recommendations.insert(job_id=job_id, task_id="t", request={}).id
+        registry.jobs.insert(JobKind.RECOMMEND, {})
+    questions = ((JOB, JOB_MARK, job_id), (RECOMMENDATION, RECOMMENDATION_MARK, recommendation_id))
+
+    def now() -> list[tuple[Any, Any]]:
+        return [(ask(reader, row, id=id), ask(reader, mark, id=id)) for row, mark, id in questions]
+
+    seen = [now(), now()]
+    assert seen[0] == seen.pop()
+    changes: list[Callable[[Registry], object]] = [
+        lambda registry: registry.jobs.claim(job_id, worker="w", lease_seconds=60),
+        lambda registry: registry.jobs.progress(job_id, 1, stage="fit", fraction=0.5, message=""),
+        lambda registry: registry.recommendations.merge_document(recommendation_id, job_id, 1, {"verdict": "tie"}),
+        lambda registry: registry.jobs.request_cancel(job_id),
+        lambda registry: registry.jobs.confirm_cancel(job_id, 1),
+        lambda registry: registry.jobs.retry(job_id),
+    ]
+    for change in changes:
+        with unit_of_work(engine) as registry:
+            change(registry)
+        seen.append(now())
+    for place in (0, 1):
+        for (rows, marks), (later_rows, later_marks) in combinations([moment[place] for moment in seen], 2):
+            assert marks != later_marks if rows != later_rows else True
+    assert len({str(moment[1]) for moment in seen}) == len(seen), "each of them shows"
+
+
 def test_a_webhook_is_noticed(engine: Engine, reader: QuickReader) -> None:
     with unit_of_work(engine) as registry:
         job_id = registry.jobs.insert(JobKind.RECOMMEND, {}).id
@@ -91,13 +137,13 @@ def test_after_a_connection_that_broke_a_transaction_is_to_tell_and_then_another
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_who_waits_too_long_is_told_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.registry.quick_postgresql.PATIENCE_SECONDS", PATIENCE_SECONDS / 20)
     reader = QuickReader(engine)
 
     async def asked() -> Any:
         assert await reader.ask(JOB, id="x") == []
         with engine.connect() as connection:
             connection.execute(text("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE"))
+            monkeypatch.setattr("worker.registry.quick_postgresql.PATIENCE_SECONDS", 0.05)
             return await reader.ask(JOB, id="x")
 
     assert asyncio.run(asked()) is None
