@@ -3,6 +3,7 @@
 import argparse
 import io
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import httpx
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from tests.e2e.conftest import CHROMIUM, FLAGS, GENOTYPE, Running, free_port, wait_for
+from tests.e2e.conftest import CHROMIUM, FLAGS, GENOTYPE, Running, free_port
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 WIDTH, HEIGHT, TALLEST = 1280, 800, 1500
@@ -55,8 +56,10 @@ def compute(http: httpx.Client) -> dict[str, str]:
     for name, group in ASKED.items():
         asked = {"name": name, "dataset": DIGITS, "baselines": [*BASELINES], "budget": {"iterations": 4}}
         ids[name] = http.post("/v1/recommendations", json=asked | _labels(group)).raise_for_status().json()["id"]
-    for name in ASKED:
-        wait_for(http, ids[name])
+    for id in ids.values():
+        while (answer := http.get(f"/v1/recommendations/{id}").json())["state"] in ("queued", "running"):
+            time.sleep(1)
+        assert answer["state"] == "succeeded", answer["error"]
     running = {"name": "below four", "dataset": DIGITS, "repetitions": 50, **_labels([0, 1, 2, 3])}
     http.post("/v1/tasks", json=running).raise_for_status()
     broken = {"name": "a wrong label", "dataset": DIGITS, "labels": {"groups": [["eleven"]], "rest": True}}

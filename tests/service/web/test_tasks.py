@@ -116,9 +116,9 @@ def test_a_long_list_goes_on_behind_a_link_that_keeps_the_filter(
     http: httpx.Client, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.web.pages.tasks.LISTED", 2)
+    add_task(engine, "even")
     for number in range(3):
         add_task(engine, f"odd {number}")
-    add_task(engine, "even")
     text = text_of(http, "/tasks", name="odd")
     assert "odd 2" in text
     assert ">odd 0</a>" not in text
