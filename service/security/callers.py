@@ -107,9 +107,7 @@ class Callers:
         """The caller who shows this key, or None where it opens nothing."""
         if not (key.isascii() and key.isprintable()):  # a database may refuse to look for such
             return None
-        return await self._matching(
-            await self._questions.ask(KEYS_OF_PREFIX, prefix=prefix_of(key)), key, session_id=None
-        )
+        return await self._matching(await self._ask_lately(KEYS_OF_PREFIX, prefix=prefix_of(key)), key, session_id=None)
 
     async def _ask_lately(self, question: Question, **parameters: Any) -> Sequence[Sequence[Any]]:
         """What was told within the last second, where asking costs a round trip; a key that was not found is news."""
