@@ -69,6 +69,6 @@ def _draw(axes: "Axes", names: list[str], values: list[float], needed: float, lo
     axes.scatter(values, names, zorder=3)
     axes.axvline(needed, linestyle="--", color="C1", label=f"1 - ε = {needed:.0%}")
     axes.set_xlim(lowest, 1.005)
-    axes.invert_yaxis()
+    axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel(_AXIS)
     axes.legend()

@@ -72,5 +72,5 @@ def _labels(neighbours: Sequence[Neighbour]) -> list[str]:
 
 def _draw(axes: "Axes", names: list[str], means: list[float], stds: list[float], measure: str) -> None:
     axes.errorbar(means, names, xerr=stds, fmt="o", capsize=3)
-    axes.invert_yaxis()
+    axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel(measure)
