@@ -12,6 +12,9 @@ from typing import Any
 import schemathesis
 from schemathesis.core.failures import Failure
 
+PAGES = {("GET", "/login"), ("HEAD", "/login")}
+"""For people, and so not in the document."""
+
 
 @schemathesis.hook
 def before_load_schema(context: schemathesis.HookContext, raw_schema: dict[str, Any]) -> None:
@@ -36,8 +39,13 @@ def map_body(context: schemathesis.HookContext, body: Any) -> Any:
 
 @schemathesis.hook
 def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> bool:
-    """A header that nobody knows is no fault: whoever stands between may add some (RFC 9110, section 5.1)."""
-    return not any(name.lower().startswith("x-schemathesis-unknown") for name in case.headers or ())
+    """What is no fault is not tried.
+
+    A header that nobody knows: whoever stands between may add some (RFC 9110, section 5.1). A method that the document
+    leaves out, where a page of the dashboard lies beside the operation.
+    """
+    unknown = any(name.lower().startswith("x-schemathesis-unknown") for name in case.headers or ())
+    return not unknown and (case.method, case.path) not in PAGES
 
 
 @schemathesis.check
