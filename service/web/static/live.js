@@ -27,13 +27,15 @@ export async function refresh() {
   } catch {
     told("The service does not answer. This page keeps asking.");
   } finally {
-    asking = false;
+    setTimeout(goOn, SHORTEST_PAUSE_MS);
   }
   if (!silence) follow();
-  if (again) {
-    again = false;
-    setTimeout(refresh, SHORTEST_PAUSE_MS);
-  }
+}
+
+function goOn() {
+  const wanted = again;
+  asking = again = false;
+  if (wanted) refresh();
 }
 
 function exchange(fresh) {
