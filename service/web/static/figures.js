@@ -5,15 +5,23 @@ const dark = () =>
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+const AGAIN_MS = 3000;
+
 export async function draw(figure) {
   const drawing = figure.querySelector(".drawing");
   const summary = figure.querySelector(".summary");
-  const answer = await fetch(figure.dataset.figure);
+  const answer = await fetch(figure.dataset.figure).catch(() => null);
+  const told = answer?.ok ? await answer.json().catch(() => null) : null;
+  if (!answer || (answer.ok && !told)) {
+    summary.textContent = "The service does not answer. This figure keeps asking.";
+    setTimeout(() => figure.isConnected && draw(figure), AGAIN_MS);
+    return;
+  }
   if (!answer.ok) {
     summary.textContent = answer.status === 404 ? "Not there yet." : "This figure could not be made.";
     return;
   }
-  const { data, layout, summary: words } = await answer.json();
+  const { data, layout, summary: words } = told;
   summary.textContent = words;
   drawing.setAttribute("aria-label", words);
   await Plotly.react(drawing, data, themed(layout, figure), { displayModeBar: false, responsive: true });
