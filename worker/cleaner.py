@@ -21,6 +21,9 @@ GRACE_SECONDS = DAY_SECONDS
 EVERY_SECONDS = 3600.0
 FIRST_SECONDS = 60.0
 
+BREATH_SECONDS = 0.1
+"""Between two batches. Whoever waits to write on SQLite looks again as seldom as that, and would never have its turn."""
+
 
 @dataclass
 class Removed:
@@ -63,6 +66,7 @@ def clean(
     for name, step in steps:
         while number := _in_one(engine, step):
             setattr(removed, name, getattr(removed, name) + number)
+            time.sleep(BREATH_SECONDS)
     with unit_of_work(engine) as registry:
         removed.workers = registry.workers.forget_lost()
     removed.files = store.sweep()
