@@ -22,7 +22,7 @@ EVERY_SECONDS = 3600.0
 FIRST_SECONDS = 60.0
 
 BREATH_SECONDS = 0.1
-"""Between two batches. Whoever waits to write on SQLite looks again as seldom as that, and would never have its turn."""
+"""Between two batches. Whoever waits to write on SQLite looks again as seldom as that, and else would get no turn."""
 
 
 @dataclass

@@ -132,8 +132,8 @@ def _wanted(before: float) -> dict[Any, tuple[ColumnElement[bool], ...]]:
     sibling = aliased(GenotypeRow)
     linked = select(TaskGenotype.genotype_id).join(sibling, sibling.id == TaskGenotype.genotype_id)
     return {
-        # Of each event its job, not of all jobs their events: a batch is to hold SQLite's other writers up for no longer
-        # than it takes, and there may be a hundred thousand jobs.
+        # Of each event its job, not of all jobs their events: there may be a hundred thousand, and while a batch is
+        # looked for nobody else can write on SQLite.
         JobEvent: (exists().where(Job.id == JobEvent.job_id, *ended),),
         Webhook: (Webhook.job_id.in_(select(Job.id).where(*ended)), ~pending),
         Job: (*ended, *(~exists().where(table.job_id == Job.id) for table in _WHAT_A_JOB_IS_FOR)),
