@@ -304,3 +304,17 @@ def test_no_page_is_wider_than_a_phone(page: Any, service: Service) -> None:
     page.set_viewport_size({"width": 375, "height": 800})
     opened(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+def test_who_comes_back_can_change_it_and_ask_again(page: Any, http: httpx.Client, service: Service) -> None:
+    page.goto("/recommendations/new")
+    page.get_by_label("Well-known").check()
+    page.get_by_label("Name", exact=True).fill("first")
+    ask(page)
+    page.go_back()
+    page.get_by_label("Well-known").check()
+    page.get_by_text("digits has 10 classes").wait_for()
+    page.get_by_label("Name", exact=True).fill("second")
+    ask(page)
+    names = [item["name"] for item in http.get("/v1/recommendations").json()["items"]]
+    assert (names.count("first"), names.count("second")) == (1, 1)

@@ -132,6 +132,12 @@ addEventListener("pageshow", ({ persisted }) => {
   ask.textContent = "Ask for a network";
 });
 
-arrange();
-showClasses();
-update();
+// Now, and once the browser has filled in what stood here before a reload.
+begin();
+addEventListener("pageshow", begin);
+
+function begin() {
+  arrange();
+  showClasses();
+  update();
+}
