@@ -1,5 +1,7 @@
 """HEAD answers as GET does, without the body (RFC 9110, section 9.3.2): its ETag, its length, its 304, its refusals."""
 
+from contextlib import suppress
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SEND_A_PATH = "http.response.pathsend"
@@ -33,7 +35,14 @@ class HeadAsGet:
             if message["type"] == "http.response.start":
                 scope["route"] = asked.get("route")  # for whoever counts and logs requests
                 await send(message)
-            elif not message.get("more_body", False):
-                await send({"type": "http.response.body", "body": b""})
+                return
+            await send({"type": "http.response.body", "body": b""})
+            if message.get("more_body", False):
+                raise _Told
 
-        await self._app(asked, receive, head_of)
+        with suppress(_Told):
+            await self._app(asked, receive, head_of)
+
+
+class _Told(Exception):  # noqa: N818
+    """The head is sent, and that was all: whatever goes on to make a body, as long as it may be, stops here."""

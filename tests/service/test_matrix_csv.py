@@ -162,3 +162,14 @@ def test_before_anything_is_stored_there_is_a_header_and_no_tag(http: httpx.Clie
     answer = whole(http, **{"If-None-Match": "*"})
     assert (answer.status_code, answer.text) == (200, "source_id,source,target_id,target,mean,std,repetitions\r\n")
     assert "ETag" not in answer.headers
+
+
+def test_who_asks_for_the_head_alone_has_no_distance_read(
+    http: httpx.Client, tasks: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = whole(http)
+    parts: list[object] = []
+    monkeypatch.setattr(matrix_csv, "_part", lambda *asked: parts.append(asked) or b"")
+    head = http.head("/v1/distances", params={"format": "csv"})
+    assert (head.status_code, head.headers["ETag"], head.content) == (200, full.headers["ETag"], b"")
+    assert parts == []
