@@ -61,7 +61,7 @@ def drawing_html(genotype: Mapping[str, Any] | None) -> list[str]:
     if not genotype:
         return []
     try:
-        return [f'<div style="background:white;display:inline-block">{cell_drawing(genotype)}</div>']
+        return [f'<div style="background:white;color:black;display:inline-block">{cell_drawing(genotype)}</div>']
     except (TypeError, ValueError, LookupError):
         return []  # of a newer service, which has other cells
 
