@@ -52,6 +52,7 @@ def compute(http: httpx.Client) -> dict[str, str]:
     for name, group in BASELINES.items():
         task = {"name": name, "dataset": DIGITS, "genotypes": [GENOTYPE], "repetitions": 3, **_labels(group)}
         http.post("/v1/tasks", json=task).raise_for_status()
+    http.post("/v1/distances", json={"targets": [*BASELINES]}).raise_for_status()
     ids = {}
     for name, group in ASKED.items():
         asked = {"name": name, "dataset": DIGITS, "baselines": [*BASELINES], "budget": {"iterations": 4}}
@@ -60,12 +61,12 @@ def compute(http: httpx.Client) -> dict[str, str]:
         while (answer := http.get(f"/v1/recommendations/{id}").json())["state"] in ("queued", "running"):
             time.sleep(1)
         assert answer["state"] == "succeeded", answer["error"]
+    broken = {"name": "a wrong label", "dataset": DIGITS, "labels": {"groups": [["eleven"]], "rest": True}}
+    http.post("/v1/tasks", json=broken).raise_for_status()
     running = {"name": "below four", "dataset": DIGITS, "repetitions": 50, **_labels([0, 1, 2, 3])}
     job = http.post("/v1/tasks", json=running).raise_for_status().json()["job_id"]
     while not http.get(f"/v1/jobs/{job}").json()["progress"]["fraction"]:
         time.sleep(1)
-    broken = {"name": "a wrong label", "dataset": DIGITS, "labels": {"groups": [["eleven"]], "rest": True}}
-    http.post("/v1/tasks", json=broken).raise_for_status()
     return ids
 
 
