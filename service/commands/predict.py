@@ -26,7 +26,7 @@ def predict(
     ],
     images: Annotated[
         list[Path],
-        typer.Argument(metavar="IMAGE...", help="Image files, or folders whose images are taken at any depth."),
+        typer.Argument(metavar="IMAGE", help="Image files, or folders whose images are taken at any depth."),
     ],
     top: Annotated[int, typer.Option(min=1, help="How many classes are told of each image.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
