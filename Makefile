@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-ranking bench-fuse bench-screen bench-strategies \
 	bench-warm_start bench-forecast bench-little bench-service
 
-.PHONY: install demo test test-long e2e screenshots chaos fuzz check reference lint-deployment bench $(BENCHMARKS) format clean
+.PHONY: install demo test test-long e2e screenshots chaos fuzz check reference lint-deployment bench $(BENCHMARKS) paper format clean
 
 install: $(VENV)/.installed
 
@@ -91,6 +91,16 @@ $(BENCHMARKS): $(VENV)/.bench
 $(VENV)/.bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	@touch $@
+
+# The paper's experiments: make paper DATA=../data SCALE=small. What it finished is kept in var/paper, and it goes on from
+# there. PAPER_OPTIONS are the program's: --plan (how long it should take), --until SECONDS, --processes 2, --report.
+# PAPER_PYTHON names an interpreter that has torch, torchvision and pyarrow, where nothing can be installed.
+SCALE ?= small
+PAPER_OPTIONS ?=
+PAPER_PYTHON ?= $(BIN)/python
+
+paper: $(if $(filter $(BIN)/python,$(PAPER_PYTHON)),install)
+	$(PAPER_PYTHON) -m benchmarks.paper --data $(DATA) --scale $(SCALE) $(PAPER_OPTIONS)
 
 format: install
 	$(BIN)/ruff format .

@@ -1,0 +1,94 @@
+"""The paper, reproduced: see `docs/paper.md`.
+
+    python -m benchmarks.paper --data ../data --scale small
+
+Finished units leave rows in the work folder; a run that was stopped goes on from there, on another machine too.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from benchmarks.paper.data import PaperData
+from benchmarks.paper.machine import device_of
+from benchmarks.paper.plan import plan
+from benchmarks.paper.result import result_of, write
+from benchmarks.paper.running import run_plan
+from benchmarks.paper.scales import SCALES
+from benchmarks.paper.units import Row, Rows, Unit, forecasts
+
+
+def main() -> None:
+    arguments = _arguments()
+    units = plan(SCALES[arguments.scale])
+    rows = Rows(arguments.work / arguments.scale / "rows")
+    if arguments.plan:
+        print(forecast(units, rows, processes=arguments.processes))
+        return
+    if not arguments.report:
+        device = device_of(arguments.device)
+        torch.set_num_threads(arguments.threads)
+        others = [_another(arguments) for _ in range(arguments.processes - 1)]
+        try:
+            run_plan(units, rows, PaperData(arguments.data), device, until_seconds=arguments.until, on_row=_tell)
+            failed = [process for process in others if process.wait()]
+        finally:
+            for process in others:
+                process.terminate()
+        if failed:
+            raise SystemExit("a second process failed; what it said stands above")
+    if not arguments.part:
+        print(write(arguments.work / arguments.scale, result_of(units, rows, arguments.scale)))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.paper", description="The experiments of the paper.")
+    parser.add_argument("--data", type=Path, required=True, help="the folder with mnist/ and cifar10/ as Parquet")
+    parser.add_argument("--scale", choices=sorted(SCALES), required=True)
+    parser.add_argument("--work", type=Path, default=Path("var/paper"), help="where the rows are kept")
+    parser.add_argument("--until", type=float, metavar="SECONDS", help="start no unit that would end later than this")
+    parser.add_argument("--processes", type=int, default=1, help="how many units run at a time")
+    parser.add_argument("--threads", type=int, default=1, help="of each process, on a CPU")
+    parser.add_argument("--device", help="cpu or cuda; the accelerator where there is one")
+    parser.add_argument("--plan", action="store_true", help="only print what is to be done and how long it should take")
+    parser.add_argument("--report", action="store_true", help="only write the result of the rows that are there")
+    parser.add_argument("--part", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _another(arguments: argparse.Namespace) -> subprocess.Popen[bytes]:
+    """One more process on the same rows; it writes no result."""
+    command = [sys.executable, "-m", "benchmarks.paper", "--part"]
+    for name in ("data", "scale", "work", "threads", "until", "device"):
+        value = getattr(arguments, name)
+        command += [] if value is None else [f"--{name}", str(value)]
+    return subprocess.Popen(command)
+
+
+def _tell(unit: Unit, row: Row) -> None:
+    print(f"{unit.id} {unit.name}: {row['seconds']:.0f} s", flush=True)
+
+
+def forecast(units: Sequence[Unit], rows: Rows, *, processes: int) -> str:
+    """The plan by kind and group: units, finished ones, seconds of one, and what is left in all."""
+    seconds = forecasts(units, rows)
+    by_group: dict[tuple[str, str], list[Unit]] = defaultdict(list)
+    for unit in units:
+        by_group[unit.kind, str(unit.values.get("group", ""))].append(unit)
+    lines = ["kind                 group                units  done  seconds each  minutes left"]
+    for (kind, group), own in by_group.items():
+        left = [unit for unit in own if rows.get(unit.id) is None]
+        minutes = sum(seconds[unit.id] for unit in left) / 60
+        each = max(seconds[unit.id] for unit in own)
+        lines.append(f"{kind:<20} {group:<20} {len(own):>5} {len(own) - len(left):>5} {each:>13.0f} {minutes:>13.1f}")
+    left_seconds = sum(seconds[unit.id] for unit in units if rows.get(unit.id) is None)
+    return "\n".join([*lines, f"left: {left_seconds / processes / 60:.0f} minutes with {processes} at a time"])
+
+
+if __name__ == "__main__":
+    main()

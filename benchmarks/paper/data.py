@@ -1,0 +1,43 @@
+"""MNIST and CIFAR-10 at 32×32, read once a process and only when a unit asks for them."""
+
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from ldnas.data.dataset import ImageDataset, Split
+from ldnas.data.load import load_dataset
+from ldnas.data.preprocessing import PROXY, to_tensor_images
+from ldnas.data.reference import DatasetReference
+from ldnas.data.task_data import ImageSet
+
+_TORCHVISION = {"mnist": "torchvision://MNIST", "cifar10": "torchvision://CIFAR10"}
+
+
+class PaperData:
+    """The data sets with their own labels and the split that all tasks share.
+
+    Args:
+        folder: has `mnist/` and `cifar10/` as Parquet; a set that is not there is torchvision's, downloaded into it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+        self._dataset = cache(self._read)
+        self.images = cache(self._images)
+
+    def digest(self, dataset: str) -> str:
+        """Of all decoded images, labels and splits (`ImageDataset.digest`)."""
+        return self._dataset(dataset).digest
+
+    def _read(self, dataset: str) -> ImageDataset:
+        place = self._folder / dataset
+        uri = place.as_uri() if place.exists() else _TORCHVISION[dataset]
+        return load_dataset(DatasetReference.from_json({"uri": uri}), roots=[place], cache=self._folder)
+
+    def _images(self, dataset: str, split: str) -> ImageSet:
+        """The images of one split in the file's order, 28 pixels padded to 32 as the paper does, with their labels."""
+        whole = self._dataset(dataset)
+        positions = whole.indices(Split(split))
+        images = to_tensor_images([whole.images[position] for position in positions], PROXY)
+        return ImageSet(images, torch.from_numpy(whole.labels[positions]))

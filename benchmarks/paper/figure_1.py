@@ -1,0 +1,198 @@
+"""Figure 1: a unit trains one network and looks with it at all eight targets; the rows make the 8×8 matrices."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.paper.data import PaperData
+from benchmarks.paper.networks import fit_as_released, released_network
+from benchmarks.paper.tasks import TASKS, PaperTask
+from benchmarks.paper.units import Row
+from ldnas.data.task_data import ImageSet
+from ldnas.distance.measures import measure
+from ldnas.distance.observation import Observation, observe
+from ldnas.evaluation import evaluate
+from ldnas.networks.build import build_network
+from ldnas.networks.classifier import Classifier
+from ldnas.recipe import Recipe
+from ldnas.seeding import derive_seed
+from ldnas.train import TrainConfig, fit
+
+COUNT = 8
+MEASURE_OF = {"default": "log_det_layerwise", "paper": "log_det", "released_code": "log_det_layerwise"}
+"""What each mode's matrix shows. With one group for each tensor, `log_det_layerwise` takes |·| tensor by tensor."""
+
+Matrix = list[list[float]]
+
+
+def run(values: Mapping[str, Any], data: PaperData, device: torch.device) -> Row:
+    """Trains the network of one task and repetition, and observes every target with it by every recipe of the unit."""
+    tasks = TASKS[values["reading"]]
+    task = tasks[values["task"]]
+    train = _images(task, data, "train", values["train_images"], values)
+    validation = _images(task, data, "validation", values["validation_images"], values)
+    network = trained(values, task, train, device)
+    found = evaluate(network, validation)
+    observations = {
+        mode: [_observed(network, target, Recipe(**recipe), data, values) for target in tasks]
+        for mode, recipe in values["recipes"].items()
+    }
+    return {
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "train_images": len(train),
+        "validation_images": len(validation),
+        "validation_accuracy": found.accuracy,
+        "validation_balanced_accuracy": found.balanced_accuracy,
+        "is_approximation": found.balanced_accuracy >= 1 - values["epsilon"],
+        "observations": observations,
+    }
+
+
+def trained(values: Mapping[str, Any], task: PaperTask, train: ImageSet, device: torch.device) -> Classifier:
+    """The network of a unit's seed, fitted in the way of its reading.
+
+    In the paper's reading it has ten outputs whatever the task, so that its own head knows every target's labels.
+    """
+    # Not the unit's reading: what the readings share should not differ by chance.
+    seed = derive_seed(values["repetition"], "paper", "network", task.number)
+    fitting = values["fitting"]
+    if values["reading"] == "released_code":
+        network = released_network(values["network"], dataset=task.dataset, classes=task.classes, seed=seed).to(device)
+        fit_as_released(network, train, dataset=task.dataset, seed=seed, **fitting)
+        return network
+    network = build_network(values["network"], classes=10, seed=seed).to(device)
+    fit(network, train, config=TrainConfig(**fitting), seed=seed)
+    return network
+
+
+def _images(task: PaperTask, data: PaperData, split: str, limit: int | None, values: Mapping[str, Any]) -> ImageSet:
+    return task.images(data.images(task.dataset, split), limit=limit, seed=values["subset_seed"])
+
+
+def _observed(
+    network: Classifier, target: PaperTask, recipe: Recipe, data: PaperData, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """An observation without its replicates: repetitions give the spread here."""
+    # The images are the same whichever network looks at them: neither its task nor its repetition draws them.
+    images = _images(target, data, recipe.split, max(recipe.samples, recipe.probe_images), values)
+    seen = observe(network, images, classes=target.classes, recipe=recipe).to_json()
+    seen["log_det"]["sums"] = seen["log_det"]["sums"][:1]
+    return seen
+
+
+def distances(rows: Sequence[Row], mode: str) -> list[Matrix]:
+    """The 8×8 matrix [source][target] of each repetition of which all eight networks are there.
+
+    Repetition r of the source is seen beside repetition r of the target, both on the target's images.
+    """
+    seen: dict[int, dict[int, list[Observation]]] = {}
+    for row in rows:
+        values, outcome = row["unit"]["values"], row["outcome"]
+        if mode in outcome["observations"]:
+            of_network = [Observation.from_json(value) for value in outcome["observations"][mode]]
+            seen.setdefault(values["repetition"], {})[values["task"]] = of_network
+    how = measure(MEASURE_OF[mode])
+    return [
+        [[how.distance(networks[b][t], networks[t][t]).value for t in range(COUNT)] for b in range(COUNT)]
+        for _, networks in sorted(seen.items())
+        if len(networks) == COUNT
+    ]
+
+
+def summarise(rows: Sequence[Row], mode: str, published: Mapping[str, Any]) -> dict[str, Any] | None:
+    """One mode's figure beside the published one; None before a repetition is whole."""
+    repetitions = distances(rows, mode)
+    if not repetitions:
+        return None
+    stacked = np.array(repetitions)
+    mean = stacked.mean(axis=0)
+    std = stacked.std(axis=0, ddof=1) if len(stacked) > 1 else np.zeros_like(mean)
+    own = [row for row in rows if mode in row["outcome"]["observations"]]
+    return {
+        "measure": MEASURE_OF[mode],
+        "recipe": own[0]["unit"]["values"]["recipes"][mode],
+        "repetitions": len(stacked),
+        "mean": mean.tolist(),
+        "std": std.tolist(),
+        "closest_source_of_each_target": closest(mean),
+        **agreement(mean, std, published),
+        "spearman_of_each_target": [column_spearman(mean, np.array(published["mean"]), t) for t in range(COUNT)],
+        "blocks": blocks(mean),
+        "epsilon": own[0]["unit"]["values"]["epsilon"],
+        "networks_that_miss_epsilon": sum(not row["outcome"]["is_approximation"] for row in own),
+        "networks": len(own),
+        "validation_balanced_accuracy": _by_task(own),
+    }
+
+
+def _by_task(rows: Sequence[Row]) -> list[float]:
+    """The mean over repetitions for each task."""
+    found: list[list[float]] = [[] for _ in range(COUNT)]
+    for row in rows:
+        found[row["unit"]["values"]["task"]].append(row["outcome"]["validation_balanced_accuracy"])
+    return [float(np.mean(values)) for values in found]
+
+
+def closest(mean: np.ndarray) -> list[int]:
+    """The source of the smallest distance to each target, but itself."""
+    others = mean + np.where(np.eye(COUNT, dtype=bool), math.inf, 0.0)
+    return [int(source) for source in others.argmin(axis=0)]
+
+
+def agreement(mean: np.ndarray, std: np.ndarray, published: Mapping[str, Any]) -> dict[str, Any]:
+    """For each target whether our closest source is the published one, and whether it could be within the spread.
+
+    It could where the published source's distance exceeds the smallest by no more than √(s² + s'²), the standard
+    deviation of the difference of two single repetitions.
+    """
+    ours, theirs = closest(mean), published["closest_source_of_each_target"]
+    agrees = [a == b for a, b in zip(ours, theirs, strict=True)]
+    within = [
+        bool(mean[b, t] - mean[a, t] <= math.hypot(std[a, t], std[b, t]))
+        for t, (a, b) in enumerate(zip(ours, theirs, strict=True))
+    ]
+    return {
+        "agrees": agrees,
+        "agrees_within_spread": within,
+        "agreements": sum(agrees),
+        "agreements_within_spread": sum(within),
+    }
+
+
+def column_spearman(ours: np.ndarray, theirs: np.ndarray, target: int) -> float | None:
+    """Rank correlation of a target's seven distances with the published ones; None where one side is constant."""
+    sources = [source for source in range(COUNT) if source != target]
+    return spearman(ours[sources, target].tolist(), theirs[sources, target].tolist())
+
+
+def spearman(left: Sequence[float], right: Sequence[float]) -> float | None:
+    """Spearman's ρ, equal values sharing their mean rank, in [-1, 1]; None where one side is constant."""
+    a, b = ranks(left), ranks(right)
+    a, b = a - a.mean(), b - b.mean()
+    scale = math.sqrt(float((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / scale if scale else None
+
+
+def ranks(values: Sequence[float]) -> np.ndarray:
+    """Ranks from 1; equal values share the mean of theirs."""
+    array = np.array(values, dtype=np.float64)
+    below = (array[None, :] < array[:, None]).sum(axis=1)
+    equal = (array[None, :] == array[:, None]).sum(axis=1)
+    return below + (equal + 1) / 2
+
+
+def blocks(mean: np.ndarray) -> dict[str, float]:
+    """The mean distance from one data set's tasks to another's, without the diagonal, and within over between."""
+    sets = [task.dataset for task in TASKS["paper"]]
+    found: dict[str, list[float]] = {}
+    for source in range(COUNT):
+        for target in range(COUNT):
+            if source != target:
+                found.setdefault(f"{sets[source]}_to_{sets[target]}", []).append(float(mean[source, target]))
+    result = {name: float(np.mean(values)) for name, values in found.items()}
+    within = [value for name, values in found.items() if len(set(name.split("_to_"))) == 1 for value in values]
+    between = [value for name, values in found.items() if len(set(name.split("_to_"))) == 2 for value in values]
+    return result | {"within_over_between": float(np.mean(within) / np.mean(between))}

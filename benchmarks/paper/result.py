@@ -1,0 +1,57 @@
+"""`result.json` out of the rows, in the shape of the paper's own figures."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.paper.figure_1 import summarise
+from benchmarks.paper.scales import SCALES
+from benchmarks.paper.units import Row, Rows, Unit
+from ldnas.recipe import MODES
+
+PUBLISHED = json.loads((Path(__file__).parent / "published.json").read_text(encoding="utf-8"))
+"""The paper's figures; those of Figure 1 read off the authors' published images."""
+
+RE_ENCODING = (
+    "Where CIFAR-10 came as the Parquet files that the digests below name, it is a re-encoding as JPEG (quality 75, "
+    "4:2:0): accuracies are a little below those of the original."
+)
+
+
+def result_of(units: Sequence[Unit], rows: Rows, scale: str) -> dict[str, Any]:
+    """All that the finished rows say; parts of which nothing is there yet are absent."""
+    finished = rows.of(units)
+    networks = [row for row in finished if row["unit"]["kind"] == "network"]
+    figures = {f"figure_1_{mode}": summarise(networks, mode, PUBLISHED["figure_1"]) for mode in MODES}
+    return {
+        "scale": scale,
+        "cuts": list(SCALES[scale].cuts),
+        "units": len(units),
+        "finished": len(finished),
+        **{name: figure for name, figure in figures.items() if figure is not None},
+        "seconds": sum(row["seconds"] for row in finished),
+        "note": RE_ENCODING,
+        **provenance(finished),
+    }
+
+
+def provenance(rows: Sequence[Row]) -> dict[str, Any]:
+    """The different environments and data digests among the rows; two digests of a data set are two data sets."""
+    environments = {json.dumps(_lasting(row["environment"]), sort_keys=True) for row in rows}
+    digests = {json.dumps(row["data"], sort_keys=True) for row in rows}
+    return {
+        "environments": [json.loads(text) for text in sorted(environments)],
+        "data": [json.loads(text) for text in sorted(digests)],
+    }
+
+
+def _lasting(environment: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in environment.items() if name != "load_average"}
+
+
+def write(folder: Path, result: dict[str, Any]) -> Path:
+    """Writes `result.json`; gives its path."""
+    file = folder / "result.json"
+    file.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    return file

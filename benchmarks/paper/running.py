@@ -1,0 +1,68 @@
+"""Going through a plan: whatever has no row yet is run, in order, as long as there is time."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from benchmarks.paper import figure_1
+from benchmarks.paper.data import PaperData
+from benchmarks.paper.machine import environment
+from benchmarks.paper.tasks import CIFAR10, MNIST
+from benchmarks.paper.units import Row, Rows, Unit, forecasts, ready
+
+Runner = Callable[[Mapping[str, Any], PaperData, torch.device], Row]
+
+RUNNERS: dict[str, Runner] = {"network": figure_1.run}
+
+
+def run_plan(
+    units: Sequence[Unit],
+    rows: Rows,
+    data: PaperData,
+    device: torch.device,
+    *,
+    until_seconds: float | None = None,
+    runners: Mapping[str, Runner] = RUNNERS,
+    on_row: Callable[[Unit, Row], None] = lambda unit, row: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> int:
+    """Runs the units that have no row; how many it ran.
+
+    It starts none that should end later than `until_seconds` from now, and none that another process is at. One
+    whose needs another process is at is left to the next start.
+    """
+    begun, ran = clock(), 0
+    for unit in units:
+        if rows.get(unit.id) is not None or not ready(unit, rows):
+            continue
+        seconds = forecasts(units, rows)[unit.id]
+        if until_seconds is not None and clock() - begun + seconds > until_seconds:
+            continue
+        with rows.claimed(unit) as mine:
+            if mine:
+                row = _row(unit, data, device, runners[unit.kind])
+                rows.keep(unit, row)
+                ran += 1
+                on_row(unit, row)
+    return ran
+
+
+def _row(unit: Unit, data: PaperData, device: torch.device, runner: Runner) -> Row:
+    # Read before the clock starts: the first unit of a process would pay for all others.
+    digests = {dataset: data.digest(dataset) for dataset in (MNIST, CIFAR10)}
+    for dataset in digests:
+        data.images(dataset, "train")
+    wall, processor = time.perf_counter(), time.process_time()
+    outcome = runner(unit.values, data, device)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return {
+        "unit": {"kind": unit.kind, "values": dict(unit.values), "needs": list(unit.needs)},
+        "outcome": outcome,
+        "seconds": time.perf_counter() - wall,
+        "cpu_seconds": time.process_time() - processor,
+        "environment": environment(device),
+        "data": digests,
+    }

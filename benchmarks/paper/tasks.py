@@ -1,0 +1,121 @@
+"""The eight tasks, as the paper's text has them and as the authors' released program has them.
+
+Two things are read in one of several ways, and stated here. Where a task asks "or not", its classes are the named
+labels (0) and all others (1). "[0,1,2,3] + rest" and "[2,6,7] + rest" have a class for each label and one for the rest.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ldnas.data.task_data import ImageSet
+from ldnas.seeding import derive_seed
+
+MNIST, CIFAR10 = "mnist", "cifar10"
+READINGS = ("paper", "released_code")
+_LABELS = 10
+
+
+@dataclass(frozen=True)
+class PaperTask:
+    """A label mapping of MNIST or CIFAR-10.
+
+    Attributes:
+        number: 0 to 7, the paper's.
+        name: for people.
+        dataset: `mnist` or `cifar10`.
+        groups: the labels of each class.
+        cut: which images of the rest class stay, as many as the other classes have in the mean: `first` ones in the
+            order of the file, `drawn` by a seed; None: all of them.
+        swapped: two labels that change places before the mapping.
+    """
+
+    number: int
+    name: str
+    dataset: str
+    groups: tuple[tuple[int, ...], ...]
+    cut: str | None = None
+    swapped: tuple[int, int] | None = None
+
+    @property
+    def has_rest(self) -> bool:
+        return len({label for group in self.groups for label in group}) < _LABELS
+
+    @property
+    def classes(self) -> int:
+        return len(self.groups) + self.has_rest
+
+    def labels(self, original: Tensor) -> Tensor:
+        """The task's labels, int64 [N], of images with these labels of the data set (0 to 9)."""
+        table = torch.full((_LABELS,), len(self.groups))
+        for index, group in enumerate(self.groups):
+            table[list(group)] = index
+        if self.swapped is not None:
+            table[list(self.swapped)] = table[list(reversed(self.swapped))]
+        return table[original]
+
+    def images(self, original: ImageSet, *, limit: int | None, seed: int) -> ImageSet:
+        """The task's images out of those of its data set, in the file's order; at most `limit`, drawn by the seed.
+
+        The limit is taken after the cut, so that a rest class keeps its share.
+        """
+        labels = self.labels(original.labels)
+        positions = torch.arange(len(labels))
+        if self.cut is not None and self.has_rest:
+            positions = self._cut(labels, seed)
+        if limit is not None and limit < len(positions):
+            positions = positions[_drawn(len(positions), limit, derive_seed(seed, "paper", self.dataset, "subset"))]
+        return ImageSet(original.images[positions], labels[positions])
+
+    def _cut(self, labels: Tensor, seed: int) -> Tensor:
+        is_rest = labels == len(self.groups)
+        keep = round(int((~is_rest).sum()) / len(self.groups))
+        rest = is_rest.nonzero().flatten()
+        if self.cut == "drawn" and keep < len(rest):
+            rest = rest[_drawn(len(rest), keep, derive_seed(seed, "paper", self.number, "rest"))]
+        return torch.cat([(~is_rest).nonzero().flatten(), rest[:keep]]).sort().values
+
+
+def _drawn(count: int, keep: int, seed: int) -> Tensor:
+    """`keep` of `count` positions, ascending."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    return order[:keep].sort().values
+
+
+def single(labels: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """A class for each label."""
+    return tuple((label,) for label in labels)
+
+
+_ALL = single(tuple(range(_LABELS)))
+_ODD, _EVEN = (1, 3, 5, 7, 9), (0, 2, 4, 6, 8)
+
+TASKS: dict[str, tuple[PaperTask, ...]] = {
+    # The text says nothing of how many images of "or not" there are: all of them. "Anything else" of Task 6 is cut to
+    # the size of the other classes; `task_6_unbalanced` is the other reading.
+    "paper": (
+        PaperTask(0, "digit 0 or not", MNIST, ((0,),)),
+        PaperTask(1, "digit 6 or not", MNIST, ((6,),)),
+        PaperTask(2, "odd or even", MNIST, (_ODD, _EVEN)),
+        PaperTask(3, "ten digits", MNIST, _ALL),
+        PaperTask(4, "automobile, cat, ship or not", CIFAR10, ((1, 3, 8),)),
+        PaperTask(5, "cat, ship, truck or not", CIFAR10, ((3, 8, 9),)),
+        PaperTask(6, "bird, frog, horse, anything else", CIFAR10, single((2, 6, 7)), cut="drawn"),
+        PaperTask(7, "ten classes", CIFAR10, _ALL),
+    ),
+    # Its loader of MNIST indicators takes 1 for 6 and 6 for 1, so that its "digit 6" is the digit 1.
+    "released_code": (
+        PaperTask(0, "digit 0 or not", MNIST, ((0,),), cut="first", swapped=(1, 6)),
+        PaperTask(1, "digit 1 (called 6) or not", MNIST, ((6,),), cut="first", swapped=(1, 6)),
+        PaperTask(2, "0, 1, 2, 3, anything else", MNIST, single((0, 1, 2, 3)), cut="first"),
+        PaperTask(3, "ten digits", MNIST, _ALL),
+        PaperTask(4, "automobile, cat, ship or not", CIFAR10, ((1, 3, 8),), cut="first"),
+        PaperTask(5, "cat, ship, truck or not", CIFAR10, ((3, 8, 9),), cut="first"),
+        PaperTask(6, "bird, frog, horse, anything else", CIFAR10, single((2, 6, 7)), cut="first"),
+        PaperTask(7, "ten classes", CIFAR10, _ALL),
+    ),
+}
+
+TASK_6_UNBALANCED = PaperTask(6, "bird, frog, horse, anything else (unbalanced)", CIFAR10, single((2, 6, 7)))
+"""Task 6 with all of "anything else", 70 % of the images."""
