@@ -53,9 +53,12 @@ class Block:
 
 
 def pages() -> tuple[Path, ...]:
-    """Every document for people, in the order in which they are run: what closes the service comes last."""
+    """Every document for people, in the order in which they are run.
+
+    The tutorial comes first, for others use the network that it finds, and last what closes the service.
+    """
     found = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-    return tuple(sorted(found, key=lambda path: (path.name == "keys.md", path.name == "operations.md")))
+    return tuple(sorted(found, key=lambda path: (path.name != "tutorial.md", path.name == "keys.md")))
 
 
 def name_of(page: Path) -> str:

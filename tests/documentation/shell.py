@@ -17,8 +17,9 @@ PAGE_SECONDS = 900.0
 # What a newcomer's machine may lack; a block that calls one is left out there. CI has them all.
 PROGRAMS = ("curl", "sqlite3", "openssl", "jq")
 
-# Pages that go on with what a recommendation found. Elsewhere it is enough that the service takes the request.
-WAITING = ("README.md", "docs/tutorial.md", "docs/how-to/promote.md", "docs/how-to/train-again.md")
+# Pages that go on with what their jobs found. Elsewhere it is enough that the service takes the request; networks that a
+# page uses are then those of the page that came first.
+WAITING = ("docs/tutorial.md", "docs/how-to/distances.md", "docs/how-to/promote.md")
 
 # `ldnas up` runs already. Jobs are as short as a page lets them be: what it says itself comes later and holds.
 _FUNCTIONS = r"""
@@ -30,7 +31,8 @@ ldnas() {
             local short="--repetitions 1 --candidates 2 --rounds 1 --image-size 8 $WAIT"
             [[ " $* " == *" --seconds "* ]] || short="$short --iterations 1"
             python -m service.cli recommend $short "$@" ;;
-        "task add") shift 2; python -m service.cli task add --repetitions 1 --image-size 8 "$@" ;;
+        "task add") shift 2; python -m service.cli task add --repetitions 1 --image-size 8 $WAIT "$@" ;;
+        "architecture train") shift 2; python -m service.cli architecture train $WAIT "$@" ;;
         "distances measure") shift 2; python -m service.cli distances measure --repetitions 1 "$@" ;;
         *) python -m service.cli "$@" ;;
     esac

@@ -24,7 +24,7 @@ def test_nothing_waits_to_be_filled_in() -> None:
 @pytest.mark.parametrize("page", pages(), ids=name_of)
 def test_every_link_leads_to_a_file_and_to_a_heading_in_it(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
-    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+    for link in (*re.findall(r"\]\(([^)\s]+)\)", text), *re.findall(r'(?:src|href)="([^"]+)"', text)):
         if link.startswith("http"):
             continue
         place, _, anchor = link.partition("#")
