@@ -17,8 +17,8 @@ PAGE_SECONDS = 900.0
 # What a newcomer's machine may lack; a block that calls one is left out there. CI has them all.
 PROGRAMS = ("curl", "sqlite3", "openssl", "jq")
 
-# Pages that go on with what their jobs found. Elsewhere it is enough that the service takes the request; networks that a
-# page uses are then those of the page that came first.
+# Pages that go on with what their jobs found. Elsewhere it is enough that the service takes the request; a network that
+# such a page uses is then that of the page which came first.
 WAITING = ("docs/tutorial.md", "docs/how-to/distances.md", "docs/how-to/promote.md")
 
 # `ldnas up` runs already. Jobs are as short as a page lets them be: what it says itself comes later and holds.
