@@ -12,6 +12,11 @@ from typing import Any
 import onnxruntime
 import psutil
 import pytest
+import torch
+
+from ldnas.data.decoding import decode_image
+from ldnas.data.preprocessing import Preprocessing, normalise, to_tensor_images
+from service.client import Client
 
 pytestmark = pytest.mark.system
 
@@ -58,6 +63,30 @@ def test_a_target_becomes_a_network_to_take_home(up, stripes: dict[str, Any], tm
     assert zipfile.is_zipfile(io.BytesIO(program))
     told = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"]).get_modelmeta().custom_metadata_map
     assert json.loads(told["class_names"]) == ["across", "rest"]
+
+    with Client(str(up.http.base_url)) as client:
+        found = client.get_recommendation(answer["id"])
+        assert (found.verdict, found.json) == (answer["verdict"], answer)
+        network = found.load_network()
+        predicted = predicted_by_command(found.architecture.id, picture, client.base_url, tmp_path)
+    images = normalise(to_tensor_images([decode_image(picture, "")], Preprocessing(found.target.image_size)))
+    with torch.no_grad():
+        by_torch = network(images).double().softmax(dim=1)[0].tolist()
+    assert predicted == pytest.approx(dict(zip(found.target.classes, by_torch, strict=True)), abs=1e-4)
+
+
+def predicted_by_command(architecture_id: str, picture: Path, url: str, cache: Path) -> dict[str, float]:
+    """What `ldnas predict` says of a picture, class by class."""
+    done = subprocess.run(
+        [sys.executable, "-m", "service.cli", "predict", architecture_id, str(picture), "--json", "--url", url],
+        env={**os.environ, "XDG_CACHE_HOME": str(cache / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    (image,) = json.loads(done.stdout)["images"]
+    return {entry["class"]: entry["probability"] for entry in image["predictions"]}
 
 
 def test_one_home_has_one_service_which_ends_in_time_and_leaves_nothing(up) -> None:
