@@ -7,7 +7,7 @@ import torch
 
 from ldnas.data.dataset import ImageDataset, Split
 from ldnas.data.load import load_dataset
-from ldnas.data.preprocessing import PROXY, to_tensor_images
+from ldnas.data.preprocessing import PROXY, Preprocessing, to_tensor_images
 from ldnas.data.reference import DatasetReference
 from ldnas.data.task_data import ImageSet
 
@@ -35,9 +35,9 @@ class PaperData:
         uri = place.as_uri() if place.exists() else _TORCHVISION[dataset]
         return load_dataset(DatasetReference.from_json({"uri": uri}), roots=[place], cache=self._folder)
 
-    def _images(self, dataset: str, split: str) -> ImageSet:
-        """The images of one split in the file's order, 28 pixels padded to 32 as the paper does, with their labels."""
+    def _images(self, dataset: str, split: str, image_size: int = PROXY.image_size) -> ImageSet:
+        """The images of one split in the file's order, with their labels; at 32, MNIST is padded as in the paper."""
         whole = self._dataset(dataset)
         positions = whole.indices(Split(split))
-        images = to_tensor_images([whole.images[position] for position in positions], PROXY)
+        images = to_tensor_images([whole.images[position] for position in positions], Preprocessing(image_size))
         return ImageSet(images, torch.from_numpy(whole.labels[positions]))

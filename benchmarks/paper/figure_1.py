@@ -28,7 +28,7 @@ MEASURE_OF = {"default": "log_det_layerwise", "paper": "log_det", "released_code
 Matrix = list[list[float]]
 
 
-def run(values: Mapping[str, Any], data: PaperData, device: torch.device) -> Row:
+def run(values: Mapping[str, Any], data: PaperData, device: torch.device, needed: Sequence[Row]) -> Row:
     """Trains the network of one task and repetition, and observes every target with it by every recipe of the unit."""
     tasks = TASKS[values["reading"]]
     task = tasks[values["task"]]
@@ -100,6 +100,11 @@ def distances(rows: Sequence[Row], mode: str) -> list[Matrix]:
         for _, networks in sorted(seen.items())
         if len(networks) == COUNT
     ]
+
+
+def mean_distances(rows: Sequence[Row], mode: str) -> np.ndarray:
+    """The 8×8 matrix of a mode's mean distances over the repetitions that are whole."""
+    return np.array(distances(rows, mode)).mean(axis=0)
 
 
 def summarise(rows: Sequence[Row], mode: str, published: Mapping[str, Any]) -> dict[str, Any] | None:

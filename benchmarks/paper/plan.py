@@ -1,9 +1,11 @@
 """The plan of a scale: its units in the order of their worth."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.paper.figure_1 import COUNT
 from benchmarks.paper.scales import Scale
+from benchmarks.paper.searching import METHODS
 from benchmarks.paper.units import Unit
 
 SUBSET_SEED = 0
@@ -15,7 +17,50 @@ MODES_OF = {"paper": ("default", "paper"), "released_code": ("released_code",)}
 
 def plan(scale: Scale) -> list[Unit]:
     """All units of a scale, the most telling first."""
-    return figure_1_units(scale, "paper") + figure_1_units(scale, "released_code")
+    own, released = figure_1_units(scale, "paper"), figure_1_units(scale, "released_code")
+    genotypes = genotype_units(scale)
+    return [*own, *genotypes, *row_units(scale, "LD-NAS", own + genotypes), *released, *_other_rows(scale)]
+
+
+def genotype_units(scale: Scale) -> list[Unit]:
+    """A unit for each task: the genotype that it hands to those which it is the closest source of."""
+    return [
+        Unit("genotype", _search_values(scale, task) | {"seed": 0, "group": "genotype"}, scale.genotype_seconds)
+        for task in range(COUNT)
+    ]
+
+
+def row_units(scale: Scale, method: str, needed: Sequence[Unit] = ()) -> list[Unit]:
+    """A row of both tables, seed by seed. LD-NAS needs Figure 1 and the genotypes."""
+    own = {"method": method, "plain_width": scale.plain_width, "final_epochs": scale.final_epochs}
+    return [
+        Unit(
+            "row",
+            own | _search_values(scale, task) | {"balanced": balanced, "seed": seed, "group": f"{method} {task}"},
+            scale.row_seconds,
+            needs=tuple(unit.id for unit in needed),
+        )
+        for seed in range(scale.seeds)
+        for task, balanced in ((3, True), *((6, balanced) for balanced in scale.balanced))
+    ]
+
+
+def _other_rows(scale: Scale) -> list[Unit]:
+    return [unit for method in METHODS if method != "LD-NAS" for unit in row_units(scale, method)]
+
+
+def _search_values(scale: Scale, task: int) -> dict[str, Any]:
+    train, validation, test = scale.search_images
+    return {
+        "task": task,
+        "skeleton": scale.skeleton,
+        "max_parameters": scale.max_parameters.get(task),
+        "search_seconds": scale.search_seconds,
+        "train_images": train,
+        "validation_images": validation,
+        "test_images": test,
+        "subset_seed": SUBSET_SEED,
+    }
 
 
 def figure_1_units(scale: Scale, reading: str) -> list[Unit]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.paper.figure_1 import summarise
 from benchmarks.paper.scales import SCALES
+from benchmarks.paper.tables import tables_of
 from benchmarks.paper.units import Row, Rows, Unit
 from ldnas.recipe import MODES
 
@@ -30,6 +31,7 @@ def result_of(units: Sequence[Unit], rows: Rows, scale: str) -> dict[str, Any]:
         "units": len(units),
         "finished": len(finished),
         **{name: figure for name, figure in figures.items() if figure is not None},
+        **tables_of([row for row in finished if row["unit"]["kind"] == "row"], PUBLISHED),
         "seconds": sum(row["seconds"] for row in finished),
         "note": RE_ENCODING,
         **provenance(finished),

@@ -6,15 +6,16 @@ from typing import Any
 
 import torch
 
-from benchmarks.paper import figure_1
+from benchmarks.paper import figure_1, searching
 from benchmarks.paper.data import PaperData
 from benchmarks.paper.machine import environment
 from benchmarks.paper.tasks import CIFAR10, MNIST
 from benchmarks.paper.units import Row, Rows, Unit, forecasts, ready
 
-Runner = Callable[[Mapping[str, Any], PaperData, torch.device], Row]
+Runner = Callable[[Mapping[str, Any], PaperData, torch.device, Sequence[Row]], Row]
+"""From a unit's values, the data, the device and the rows that the unit needs to its outcome."""
 
-RUNNERS: dict[str, Runner] = {"network": figure_1.run}
+RUNNERS: dict[str, Runner] = {"network": figure_1.run, "genotype": searching.run_genotype, "row": searching.run}
 
 
 def run_plan(
@@ -42,20 +43,21 @@ def run_plan(
             continue
         with rows.claimed(unit) as mine:
             if mine:
-                row = _row(unit, data, device, runners[unit.kind])
+                needed = [row for key in unit.needs if (row := rows.get(key)) is not None]
+                row = _row(unit, data, device, runners[unit.kind], needed)
                 rows.keep(unit, row)
                 ran += 1
                 on_row(unit, row)
     return ran
 
 
-def _row(unit: Unit, data: PaperData, device: torch.device, runner: Runner) -> Row:
+def _row(unit: Unit, data: PaperData, device: torch.device, runner: Runner, needed: Sequence[Row]) -> Row:
     # Read before the clock starts: the first unit of a process would pay for all others.
     digests = {dataset: data.digest(dataset) for dataset in (MNIST, CIFAR10)}
     for dataset in digests:
         data.images(dataset, "train")
     wall, processor = time.perf_counter(), time.process_time()
-    outcome = runner(unit.values, data, device)
+    outcome = runner(unit.values, data, device, needed)
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return {

@@ -1,7 +1,7 @@
 """Units, their rows, and going through a plan."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ class NoData(PaperData):
     """What a runner that looks at no image needs."""
 
     def __init__(self) -> None:
-        self.images = lambda dataset, split: None  # type: ignore[assignment]
+        self.images = lambda *which: None  # type: ignore[assignment]
 
     def digest(self, dataset: str) -> str:
         return dataset
@@ -30,7 +30,7 @@ def units(count: int = 3) -> list[Unit]:
     return [Unit("sum", {"number": number, "group": "all"}, estimate_seconds=10.0) for number in range(count)]
 
 
-def doubled(values: Mapping[str, Any], data: PaperData, device: torch.device) -> Row:
+def doubled(values: Mapping[str, Any], data: PaperData, device: torch.device, needed: Sequence[Row]) -> Row:
     return {"doubled": 2 * values["number"]}
 
 
@@ -56,11 +56,11 @@ def test_a_plan_leaves_a_row_for_each_unit_with_all_that_it_is_and_where_it_ran(
 def test_a_run_that_was_broken_off_goes_on_with_the_unit_that_was_under_way(tmp_path: Path) -> None:
     rows, seen = Rows(tmp_path / "rows"), []
 
-    def breaking(values: Mapping[str, Any], data: PaperData, device: torch.device) -> Row:
+    def breaking(values: Mapping[str, Any], data: PaperData, device: torch.device, needed: Sequence[Row]) -> Row:
         seen.append(values["number"])
         if seen == [0, 1]:
             raise KeyboardInterrupt
-        return doubled(values, data, device)
+        return doubled(values, data, device, needed)
 
     with pytest.raises(KeyboardInterrupt):
         run_plan(units(), rows, NoData(), CPU, runners={"sum": breaking})
@@ -79,7 +79,7 @@ def test_half_a_row_is_no_row(tmp_path: Path) -> None:
 def test_no_unit_is_started_that_would_end_after_the_time_given(tmp_path: Path) -> None:
     now = [0.0]
 
-    def slow(values: Mapping[str, Any], data: PaperData, device: torch.device) -> Row:
+    def slow(values: Mapping[str, Any], data: PaperData, device: torch.device, needed: Sequence[Row]) -> Row:
         now[0] += 10.0
         return {}
 

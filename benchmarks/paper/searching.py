@@ -1,0 +1,215 @@
+"""Tables 1 and 2, anytime curves: a unit is one search with its final training, or the training of a plain network."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmarks.paper.data import PaperData
+from benchmarks.paper.figure_1 import closest, mean_distances
+from benchmarks.paper.plain import PLAIN, plain_network
+from benchmarks.paper.tasks import TASK_6_UNBALANCED, TASKS, PaperTask
+from benchmarks.paper.units import Row
+from ldnas.data.task_data import ImageSet
+from ldnas.evaluation import evaluate
+from ldnas.final import data_facts, final_config
+from ldnas.search.base import SearchBudget, SearchEvent, SearchOutcome, SearchProblem, Strategy
+from ldnas.search.darts import Darts, DartsConfig
+from ldnas.search.enas import Enas, EnasConfig
+from ldnas.search.pc_darts import PcDarts, PcDartsConfig
+from ldnas.search.strategies import build_strategy, without_patience
+from ldnas.seeding import derive_seed
+from ldnas.space.constraints import Constraints
+from ldnas.space.genotype import Genotype
+from ldnas.space.network import build_cell_network
+from ldnas.space.skeleton import Skeleton
+from ldnas.space.space import FULL_SPACE, SearchSpace, space_of
+from ldnas.train import fit
+
+Clock = Callable[[], float]
+
+FREE_LENGTH = {
+    "LD-NAS": "fuse",
+    "FUSE, full space": "fuse",
+    "Random Search": "random",
+    "Evolution": "evolution",
+}
+"""Rows whose search goes on until its seconds are spent. `FUSE, full space` is LD-NAS without the closest task."""
+
+SCHEDULED: dict[str, Callable[[int, Clock], Strategy]] = {
+    "DARTS": lambda iterations, clock: Darts(DartsConfig(iterations=iterations), clock),
+    "PC-DARTS": lambda iterations, clock: PcDarts(
+        PcDartsConfig(iterations=iterations, warm_up=round(0.3 * iterations)), clock
+    ),
+    "ENAS": lambda iterations, clock: Enas(EnasConfig(iterations=iterations), clock),
+}
+"""Rows whose schedule has a length, fitted to the seconds; PC-DARTS lets α rest for 3 tenths of it, as in its paper."""
+
+METHODS = ("LD-NAS", "Random Search", "DARTS", "FUSE, full space", *PLAIN, "ENAS", "PC-DARTS", "Evolution")
+"""All rows, in the order of their worth."""
+
+
+@dataclass
+class Curve:
+    """The best validation accuracy so far against the seconds spent, as the events of a search tell it."""
+
+    clock: Clock
+    begun: float = field(init=False)
+    points: list[list[float]] = field(default_factory=list)
+    iteration_ends: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.begun = self.clock()
+
+    def listen(self, event: SearchEvent) -> None:
+        now = self.clock() - self.begun
+        if event.kind == "iteration":
+            self.iteration_ends.append(now)
+        if event.validation_accuracies:
+            self.add(now, max(event.validation_accuracies))
+
+    def add(self, seconds: float, accuracy: float) -> None:
+        best = max(accuracy, self.points[-1][1] if self.points else 0.0)
+        self.points.append([seconds, best])
+
+
+def run(values: Mapping[str, Any], data: PaperData, device: torch.device, needed: Sequence[Row]) -> Row:
+    """One row of a table, for one seed. The test images are read once, by the finished network."""
+    task, clock = task_of(values), clock_of(device)
+    train, validation = (_images(task, data, split, values).to(device) for split in ("train", "validation"))
+    begun = clock()
+    network, found = _network(values, task, train, validation, needed, clock)
+    searched = clock()
+    own_seed = derive_seed(values["seed"], "paper", "final")
+    facts = data_facts(train, validation, classes=task.classes, seed=own_seed)
+    fit(network.to(device), train, config=final_config(facts, epochs=values["final_epochs"]), seed=own_seed)
+    ended = clock()
+    on_validation = evaluate(network, validation)
+    on_test = evaluate(network, _images(task, data, "test", values))
+    return {
+        **found,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "search_seconds": searched - begun,
+        "training_seconds": ended - searched,
+        "validation_accuracy": on_validation.accuracy,
+        "test_accuracy": on_test.accuracy,
+        "test_balanced_accuracy": on_test.balanced_accuracy,
+        "images": {"train": len(train), "validation": len(validation), "test": len(on_test.predictions)},
+    }
+
+
+def run_genotype(values: Mapping[str, Any], data: PaperData, device: torch.device, needed: Sequence[Row]) -> Row:
+    """The genotype of a baseline: random search with early stopping (Li & Talwalkar, arXiv:1902.07638)."""
+    task, clock = task_of(values), clock_of(device)
+    train, validation = (_images(task, data, split, values).to(device) for split in ("train", "validation"))
+    problem = problem_of(values, task, train, validation, FULL_SPACE)
+    strategy = without_patience(build_strategy("random", clock=clock))
+    outcome = _search(strategy, problem, values["seed"], _budget(values), lambda event: None)
+    return {
+        "genotype": outcome.best.to_json(),
+        "scored": [[one.genotype.to_json(), one.validation_accuracy, one.epochs] for one in outcome.scored],
+    }
+
+
+def task_of(values: Mapping[str, Any]) -> PaperTask:
+    """The task of a unit; `balanced` false is Task 6 with all of "anything else"."""
+    return TASKS["paper"][values["task"]] if values.get("balanced", True) else TASK_6_UNBALANCED
+
+
+def clock_of(device: torch.device) -> Clock:
+    """Device seconds: of the accelerator's work as it ends, or of the processor, whatever else it does."""
+    if device.type != "cuda":
+        return time.process_time
+
+    def synchronised() -> float:
+        torch.cuda.synchronize(device)
+        return time.monotonic()
+
+    return synchronised
+
+
+def problem_of(
+    values: Mapping[str, Any], task: PaperTask, train: ImageSet, validation: ImageSet, space: SearchSpace
+) -> SearchProblem:
+    """The problem of a unit in a space, with the same skeleton and limit for every row of a table."""
+    skeleton = Skeleton.from_json(values["skeleton"] | {"classes": task.classes})
+    return SearchProblem(train, validation, space, skeleton, Constraints(max_parameters=values["max_parameters"]))
+
+
+def source_space(target: int, needed: Sequence[Row]) -> tuple[int, SearchSpace]:
+    """The closest source of Figure 1 in the default recipe, and the space of its genotype."""
+    source = closest(mean_distances(_of_kind(needed, "network"), "default"))[target]
+    genotypes = {row["unit"]["values"]["task"]: row["outcome"]["genotype"] for row in _of_kind(needed, "genotype")}
+    return source, space_of([Genotype.from_json(genotypes[source])])
+
+
+def _of_kind(rows: Sequence[Row], kind: str) -> list[Row]:
+    return [row for row in rows if row["unit"]["kind"] == kind]
+
+
+def _network(
+    values: Mapping[str, Any],
+    task: PaperTask,
+    train: ImageSet,
+    validation: ImageSet,
+    needed: Sequence[Row],
+    clock: Clock,
+) -> tuple[nn.Module, dict[str, Any]]:
+    """The row's network, untrained, and how it was found."""
+    method, own_seed = values["method"], derive_seed(values["seed"], "paper", "final")
+    if method in PLAIN:
+        network = plain_network(method, classes=task.classes, width=values["plain_width"], seed=own_seed)
+        return network, {"curve": [], "iterations": 0}
+    found: dict[str, Any] = {}
+    space = FULL_SPACE
+    if method == "LD-NAS":
+        source, space = source_space(values["task"], needed)
+        found = {"source": source, "space": space.to_json()}
+    problem = problem_of(values, task, train, validation, space)
+    curve, strategy = Curve(clock), _strategy(values, problem, clock)
+    outcome = _search(strategy, problem, values["seed"], _budget(values), curve.listen)
+    found |= {"genotype": outcome.best.to_json(), "curve": curve.points, "iterations": outcome.iterations}
+    found["iterations_to_the_last_incumbent"] = 1 + max(
+        (record.iteration for record in outcome.history if record.new_incumbent), default=-1
+    )
+    return build_cell_network(outcome.best, problem.skeleton, seed=own_seed), found
+
+
+def _strategy(values: Mapping[str, Any], problem: SearchProblem, clock: Clock) -> Strategy:
+    """The row's strategy; a schedule is as long as the seconds allow by its second iteration, which costs extra."""
+    method = values["method"]
+    if method in FREE_LENGTH:
+        return without_patience(build_strategy(FREE_LENGTH[method], clock=clock))
+    trial = Curve(clock)
+    _search(SCHEDULED[method](2, clock), problem, values["seed"], SearchBudget(iterations=2), trial.listen)
+    second = trial.iteration_ends[1] - trial.iteration_ends[0]
+    return SCHEDULED[method](max(2, round(values["search_seconds"] / max(second, 1e-3))), clock)
+
+
+def _budget(values: Mapping[str, Any]) -> SearchBudget:
+    return SearchBudget(seconds=values["search_seconds"])
+
+
+def _search(
+    strategy: Strategy,
+    problem: SearchProblem,
+    seed: int,
+    budget: SearchBudget,
+    on_event: Callable[[SearchEvent], None],
+) -> SearchOutcome:
+    return strategy.search(
+        problem,
+        budget=budget,
+        seed=derive_seed(seed, "paper", "search"),
+        on_event=on_event,
+        state=None,
+        on_state=lambda state: None,
+    )
+
+
+def _images(task: PaperTask, data: PaperData, split: str, values: Mapping[str, Any]) -> ImageSet:
+    original = data.images(task.dataset, split, values["skeleton"]["image_size"])
+    return task.images(original, limit=values[f"{split}_images"], seed=values["subset_seed"])
