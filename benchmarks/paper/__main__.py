@@ -17,7 +17,8 @@ import torch
 from benchmarks.paper.data import PaperData
 from benchmarks.paper.machine import device_of
 from benchmarks.paper.plan import plan
-from benchmarks.paper.result import result_of, write
+from benchmarks.paper.report import write_reports
+from benchmarks.paper.result import PUBLISHED, result_of, write
 from benchmarks.paper.running import run_plan
 from benchmarks.paper.scales import SCALES
 from benchmarks.paper.units import Row, Rows, Unit, forecasts
@@ -43,7 +44,9 @@ def main() -> None:
         if failed:
             raise SystemExit("a second process failed; what it said stands above")
     if not arguments.part:
-        print(write(arguments.work / arguments.scale, result_of(units, rows, arguments.scale)))
+        result = result_of(units, rows, arguments.scale)
+        print(write(arguments.work / arguments.scale, result))
+        write_reports(arguments.work / arguments.scale, result, PUBLISHED)
 
 
 def _arguments() -> argparse.Namespace:
