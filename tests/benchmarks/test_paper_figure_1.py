@@ -54,12 +54,13 @@ def row(task: int, repetition: int, values: list[tuple[float, float]], mode: str
 
 
 def test_a_distance_compares_a_source_with_the_target_of_its_own_repetition() -> None:
-    rows = [row(task, 0, [(float(task), -float(task))] * 8) for task in range(8)]
-    rows += [row(task, 1, [(3.0 * task, 0.0)] * 8) for task in range(8)]
+    # On target t the network of task b shows b·(t + 1), so that no other target would do.
+    rows = [row(task, 0, [(task * (t + 1.0), -task * (t + 1.0)) for t in range(8)]) for task in range(8)]
+    rows += [row(task, 1, [(3.0 * task * (t + 1), 0.0) for t in range(8)]) for task in range(8)]
     first, second = distances(rows, "default")
-    # The mean over layers of |·|: (|b - t| + |t - b|) / 2 = |b - t|, then 3·|b - t| / 2.
-    assert first == [[abs(b - t) for t in range(8)] for b in range(8)]
-    assert second == [[1.5 * abs(b - t) for t in range(8)] for b in range(8)]
+    # The mean over two layers of |·|, where the second layer's difference is the first's with the other sign, or 0.
+    assert first == [[(t + 1) * abs(b - t) for t in range(8)] for b in range(8)]
+    assert second == [[1.5 * (t + 1) * abs(b - t) for t in range(8)] for b in range(8)]
 
 
 def test_a_repetition_counts_once_all_its_networks_are_there() -> None:
