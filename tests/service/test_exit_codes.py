@@ -70,10 +70,13 @@ def ldnas(service: Service, tmp_path: Path) -> Callable[..., subprocess.Popen[st
 
     def start(*words: str, name: str = "", **environment: str) -> subprocess.Popen[str]:
         # By this name the shell knows it; a module's own name is longer.
-        code = f"import sys; sys.argv[0] = {name!r}; from service.cli import main; main()"
-        command = ["-c", code] if name else ["-m", "service.cli"]
+        # Tests that were started in the background ignore interruptions, and would leave that to their children.
+        code = (
+            "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+            f"sys.argv[0] = {name or 'ldnas'!r}; from service.cli import main; main()"
+        )
         return subprocess.Popen(
-            [sys.executable, *command, *words],
+            [sys.executable, "-c", code, *words],
             env={**os.environ, "LDNAS_URL": service.url, "LDNAS_HOME": str(tmp_path / "home"), **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

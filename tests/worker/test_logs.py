@@ -18,6 +18,7 @@ log = logging.getLogger("tests.logs")
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], io.StringIO]]:
     """Configures logging as a process would, into a text that the test can read; undone afterwards."""
+    kept = logs._bound.set(None)  # what tests of this process bound before, as only a process of its own may
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
 
@@ -29,6 +30,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], io.Stri
         return text
 
     yield configure
+    logs._bound.reset(kept)
     logging.captureWarnings(False)
     root.handlers[:] = before
     root.setLevel(level)
