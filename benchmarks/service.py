@@ -58,7 +58,9 @@ def main() -> None:
     result: dict[str, Any] = {"load_average": os.getloadavg()[0]}
     for database in arguments.databases:
         began = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="service-", dir=arguments.work or _roomy()) as folder:
+        if arguments.work is not None:
+        Path(arguments.work).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="service-", dir=arguments.work or _roomy()) as folder:
             result[database] = measure(database, Path(folder), arguments)
         result[database]["seconds"] = round(time.monotonic() - began)
     settings = {name: value for name, value in vars(arguments).items() if name not in ("work", "no_save")}
