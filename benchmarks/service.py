@@ -59,8 +59,8 @@ def main() -> None:
     for database in arguments.databases:
         began = time.monotonic()
         if arguments.work is not None:
-        Path(arguments.work).mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="service-", dir=arguments.work or _roomy()) as folder:
+            arguments.work.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="service-", dir=arguments.work or _roomy()) as folder:
             result[database] = measure(database, Path(folder), arguments)
         result[database]["seconds"] = round(time.monotonic() - began)
     settings = {name: value for name, value in vars(arguments).items() if name not in ("work", "no_save")}

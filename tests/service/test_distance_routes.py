@@ -22,48 +22,16 @@ from service.http.negotiation import negotiated
 from service.rendered import ENTRY_BYTES, Rendered, RenderedAnswers
 from service.routes import distances
 from service.schemas.distances import DistanceMatrix, Measure, StandingMeasure
+from tests.service.measured import keep_distance
 from worker.registry.revisions import RevisionWatch
 from worker.registry.session import Engine, unit_of_work
 from worker.registry.tasks import Tasks
 
 
 @pytest.fixture
-def tasks(http: httpx.Client, task_body: dict, engine: Engine) -> dict[str, str]:
+def tasks(measured_tasks: dict[str, str]) -> dict[str, str]:
     """Two baselines and a target: "a" to "b" measured twice, "a" to the target once, and nothing else."""
-    ids = {name: http.post("/v1/tasks", json=task_body | {"name": name}).json()["id"] for name in ("a", "b")}
-    ids["t"] = http.post("/v1/recommendations", json=task_body | {"name": "t"}).json()["target"]["task_id"]
-    with unit_of_work(engine) as registry:
-        for name, id in ids.items():
-            for repetition in range(2):
-                registry.results.keep_network(
-                    key=f"{name}{repetition}",
-                    architecture="small_cnn",
-                    seed=repetition,
-                    classes=2,
-                    weights="w",
-                    parameters=7,
-                    validation_accuracy=0.9,
-                    validation_balanced_accuracy=0.9,
-                    seconds=1.0,
-                )
-                registry.tasks.link_network(id, repetition, f"{name}{repetition}")
-    for source, target, value in (("a0", "b0", 1.0), ("a1", "b1", 2.0), ("a0", "t0", 0.5)):
-        keep_distance(engine, source, target, value)
-    return ids
-
-
-def keep_distance(engine: Engine, source: str, target: str, value: float, **columns: Any) -> None:
-    row = {
-        "source_network": source,
-        "target_network": target,
-        "data_key": "d",
-        "measure": "log_det_layerwise",
-        "recipe_digest": default_recipe("small_cnn").digest,
-        "value": value,
-        "signed": -value,
-    }
-    with unit_of_work(engine) as registry:
-        registry.results.keep_distances([row | columns])
+    return measured_tasks
 
 
 def matrix_of(http: httpx.Client, **query: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Shown = Literal["mean", "std"]
 Order = Literal["clustered", "name", "age"]
 _WORDS = {"mean": "distance, mean over repetitions", "std": "standard deviation over repetitions"}
-_WRITTEN_CELLS = 15
+WRITTEN_CELLS = 15
 """Up to so many rows and columns the figures stand in the cells."""
 _LONGEST_NAME = 24
 _MOST_NAMES = 40
@@ -71,7 +71,7 @@ def heat_map(
         "colorscale": "Viridis",
         "colorbar": {"title": {"text": _WORDS[shown], "side": "right"}, "thickness": 14},
     }
-    if max(len(rows.ids), len(columns.ids)) <= _WRITTEN_CELLS:
+    if max(len(rows.ids), len(columns.ids)) <= WRITTEN_CELLS:
         trace["texttemplate"] = "%{z:.2g}"
     return Figure(
         title=f"Distances by {measure}",

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from numpy import argwhere, array, float64, isnan, nan
 
-_WRITTEN_CELLS = 15
-"""Up to so many rows and columns the figures stand in the cells."""
+from service.web.figures.heat_map import WRITTEN_CELLS
 
 
 def draw_heat_map(
@@ -37,7 +36,7 @@ def draw_heat_map(
     axes.set_yticks(range(len(rows)), rows)
     if not isnan(table).all():
         axes.figure.colorbar(image, ax=axes, shrink=0.8, label=unit)
-    if max(table.shape) > _WRITTEN_CELLS:
+    if max(table.shape) > WRITTEN_CELLS:
         return
     for row, column in argwhere(~isnan(table)).tolist():
         red, green, blue, _ = image.cmap(image.norm(table[row, column]))
