@@ -17,7 +17,7 @@ class ForgetfulQoS(redis.QoS):
     def ack(self, delivery_tag: Any) -> None:
         try:
             super().ack(delivery_tag)  # type: ignore[no-untyped-call]
-        except BaseException:
+        except BaseException:  # whatever it was, it goes on to the caller
             virtual.QoS.ack(self, delivery_tag)  # type: ignore[no-untyped-call]
             raise
 

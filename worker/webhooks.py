@@ -117,7 +117,7 @@ def send_one(engine: Engine, guard: OutboundGuard, *, lease_seconds: float = LEA
         return False
     try:
         outcome = send(delivery, guard)
-    except Exception:
+    except Exception:  # a bug must not end the thread that sends for everyone; the log has it, the message stays due
         log.exception("webhook of job %s: an error of ours", delivery.job_id)
         outcome = Outcome(None, "the sender met an error of its own")
     _record(engine, delivery, outcome)

@@ -49,7 +49,7 @@ def inspect(path: Path, name: str, columns: Mapping[str, str], on_image: Callabl
                     report = Report.from_json(told["report"])
                 else:
                     on_image(told["seen"], None)
-        except BaseException:
+        except BaseException:  # an interruption too leaves no process behind
             child.kill()
             raise
         status = child.wait()
