@@ -31,23 +31,30 @@ def run_plan(
 ) -> int:
     """Runs the units that have no row; how many it ran.
 
-    It starts none that should end later than `until_seconds` from now, and none that another process is at. One
-    whose needs another process is at is left to the next start.
+    It starts none that should end later than `until_seconds` from now, and none that another process is at. After
+    each unit it looks from the top again: a worthier one may have got what it needs. One whose needs another process
+    is at when nothing else is left is left to that process.
     """
     begun, ran = clock(), 0
-    for unit in units:
-        if rows.get(unit.id) is not None or not ready(unit, rows):
-            continue
-        seconds = forecasts(units, rows)[unit.id]
-        if until_seconds is not None and clock() - begun + seconds > until_seconds:
-            continue
-        with rows.claimed(unit) as mine:
-            if mine:
-                needed = [row for key in unit.needs if (row := rows.get(key)) is not None]
-                row = _row(unit, data, device, runners[unit.kind], needed)
-                rows.keep(unit, row)
-                ran += 1
-                on_row(unit, row)
+
+    def in_time(unit: Unit) -> bool:
+        return until_seconds is None or clock() - begun + forecasts(units, rows)[unit.id] <= until_seconds
+
+    def ran_one() -> bool:
+        for unit in units:
+            if rows.get(unit.id) is not None or not ready(unit, rows) or not in_time(unit):
+                continue
+            with rows.claimed(unit) as mine:
+                if mine:
+                    needed = [row for key in unit.needs if (row := rows.get(key)) is not None]
+                    row = _row(unit, data, device, runners[unit.kind], needed)
+                    rows.keep(unit, row)
+                    on_row(unit, row)
+                    return True
+        return False
+
+    while ran_one():
+        ran += 1
     return ran
 
 

@@ -72,7 +72,7 @@ SCALES = {
         train_images=4000,
         validation_images=2000,
         epochs=8,
-        released_epochs=8,
+        released_epochs=20,
         samples=1024,
         probe_images=2000,
         network_seconds={"paper": 45.0, "released_code": 60.0},
@@ -89,7 +89,8 @@ SCALES = {
         cuts=(
             "a network of four convolutions (163,672 parameters without its head) in place of VGG-16",
             "4,000 training images a task, drawn once, in place of all",
-            "8 epochs in place of the released program's 50 (MNIST) and 100 (CIFAR-10)",
+            "`released_code`: 20 epochs in place of the released program's 50 (MNIST) and 100 (CIFAR-10)",
+            "`default` and `paper`: 8 epochs of the product's training",
             "3 repetitions in place of 10",
             "ε = 0.5 for all eight tasks",
             "`default` and `paper` look with the same networks",

@@ -113,4 +113,4 @@ def test_a_unit_waits_for_the_rows_that_it_reads(tmp_path: Path) -> None:
     second = Unit("sum", {"number": 7}, needs=(first.id,))
     rows = Rows(tmp_path / "rows")
     assert run_plan([second], rows, NoData(), CPU, runners={"sum": doubled}) == 0
-    assert run_plan([first, second], rows, NoData(), CPU, runners={"sum": doubled}) == 2
+    assert run_plan([second, first], rows, NoData(), CPU, runners={"sum": doubled}) == 2
