@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-ranking bench-fuse bench-screen bench-strategies \
 	bench-warm_start bench-forecast bench-little bench-service
+PAPER_BENCHMARKS := bench-transfer
 
-.PHONY: install demo test test-long e2e screenshots chaos fuzz check reference lint-deployment bench $(BENCHMARKS) paper format clean
+.PHONY: install demo test test-long e2e screenshots chaos fuzz check reference lint-deployment bench $(BENCHMARKS) $(PAPER_BENCHMARKS) paper format clean
 
 install: $(VENV)/.installed
 
@@ -87,6 +88,10 @@ OPTIONS ?=
 
 $(BENCHMARKS): $(VENV)/.bench
 	$(BIN)/python benchmarks/$(@:bench-%=%).py $(if $(DATA),--data $(DATA) --work $(WORK)/$(@:bench-%=%)) $(OPTIONS)
+
+# On the units of benchmarks/paper: OPTIONS='--processes 2' runs two at a time.
+$(PAPER_BENCHMARKS): install
+	$(BIN)/python -m benchmarks.$(@:bench-%=%) --data $(DATA) --work $(WORK)/$(@:bench-%=%) $(OPTIONS)
 
 $(VENV)/.bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'

@@ -6,8 +6,6 @@ Finished units leave rows in the work folder; a run that was stopped goes on fro
 """
 
 import argparse
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +17,7 @@ from benchmarks.paper.machine import device_of
 from benchmarks.paper.plan import plan
 from benchmarks.paper.report import write_reports
 from benchmarks.paper.result import PUBLISHED, result_of, write
-from benchmarks.paper.running import run_plan
+from benchmarks.paper.running import companions, run_plan
 from benchmarks.paper.scales import SCALES
 from benchmarks.paper.units import Row, Rows, Unit, forecasts
 
@@ -34,15 +32,8 @@ def main() -> None:
     if not arguments.report:
         device = device_of(arguments.device)
         torch.set_num_threads(arguments.threads)
-        others = [_another(arguments) for _ in range(arguments.processes - 1)]
-        try:
+        with companions("benchmarks.paper", 0 if arguments.part else arguments.processes - 1):
             run_plan(units, rows, PaperData(arguments.data), device, until_seconds=arguments.until, on_row=_tell)
-            failed = [process for process in others if process.wait()]
-        finally:
-            for process in others:
-                process.terminate()
-        if failed:
-            raise SystemExit("a second process failed; what it said stands above")
     if not arguments.part:
         result = result_of(units, rows, arguments.scale)
         print(write(arguments.work / arguments.scale, result))
@@ -62,15 +53,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--report", action="store_true", help="only write the result of the rows that are there")
     parser.add_argument("--part", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
-
-
-def _another(arguments: argparse.Namespace) -> subprocess.Popen[bytes]:
-    """One more process on the same rows; it writes no result."""
-    command = [sys.executable, "-m", "benchmarks.paper", "--part"]
-    for name in ("data", "scale", "work", "threads", "until", "device"):
-        value = getattr(arguments, name)
-        command += [] if value is None else [f"--{name}", str(value)]
-    return subprocess.Popen(command)
 
 
 def _tell(unit: Unit, row: Row) -> None:

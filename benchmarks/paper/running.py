@@ -1,7 +1,10 @@
 """Going through a plan: whatever has no row yet is run, in order, as long as there is time."""
 
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -56,6 +59,26 @@ def run_plan(
     while ran_one():
         ran += 1
     return ran
+
+
+@contextmanager
+def companions(module: str, count: int) -> Iterator[None]:
+    """`count` more processes of this command on the same rows, with `--part`: they write no result.
+
+    Waits for them at the end; when this process breaks off, they are ended too.
+
+    Raises:
+        SystemExit: one of them failed.
+    """
+    processes = [subprocess.Popen([sys.executable, "-m", module, *sys.argv[1:], "--part"]) for _ in range(count)]
+    try:
+        yield
+        failed = [process for process in processes if process.wait()]
+    finally:
+        for process in processes:
+            process.terminate()
+    if failed:
+        raise SystemExit("a second process failed; what it said stands above")
 
 
 def _row(unit: Unit, data: PaperData, device: torch.device, runner: Runner, needed: Sequence[Row]) -> Row:

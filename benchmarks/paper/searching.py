@@ -79,16 +79,14 @@ class Curve:
 def run(values: Mapping[str, Any], data: PaperData, device: torch.device, needed: Sequence[Row]) -> Row:
     """One row of a table, for one seed. The test images are read once, by the finished network."""
     task, clock = task_of(values), clock_of(device)
-    train, validation = (_images(task, data, split, values).to(device) for split in ("train", "validation"))
+    train, validation = (images_of(task, data, split, values).to(device) for split in ("train", "validation"))
     begun = clock()
     network, found = _network(values, task, train, validation, needed, clock)
     searched = clock()
-    own_seed = derive_seed(values["seed"], "paper", "final")
-    facts = data_facts(train, validation, classes=task.classes, seed=own_seed)
-    fit(network.to(device), train, config=final_config(facts, epochs=values["final_epochs"]), seed=own_seed)
+    train_finally(network.to(device), task, train, validation, values)
     ended = clock()
     on_validation = evaluate(network, validation)
-    on_test = evaluate(network, _images(task, data, "test", values))
+    on_test = evaluate(network, images_of(task, data, "test", values))
     return {
         **found,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
@@ -104,14 +102,28 @@ def run(values: Mapping[str, Any], data: PaperData, device: torch.device, needed
 def run_genotype(values: Mapping[str, Any], data: PaperData, device: torch.device, needed: Sequence[Row]) -> Row:
     """The genotype of a baseline: random search with early stopping (Li & Talwalkar, arXiv:1902.07638)."""
     task, clock = task_of(values), clock_of(device)
-    train, validation = (_images(task, data, split, values).to(device) for split in ("train", "validation"))
+    train, validation = (images_of(task, data, split, values).to(device) for split in ("train", "validation"))
     problem = problem_of(values, task, train, validation, FULL_SPACE)
     strategy = without_patience(build_strategy("random", clock=clock))
-    outcome = _search(strategy, problem, values["seed"], _budget(values), lambda event: None)
+    outcome = search(strategy, problem, values["seed"], budget_of(values), lambda event: None)
     return {
         "genotype": outcome.best.to_json(),
         "scored": [[one.genotype.to_json(), one.validation_accuracy, one.epochs] for one in outcome.scored],
     }
+
+
+def train_finally(
+    network: nn.Module, task: PaperTask, train: ImageSet, validation: ImageSet, values: Mapping[str, Any]
+) -> None:
+    """Fits a network by the product's recipe for final trainings, which all rows share."""
+    own_seed = final_seed(values)
+    facts = data_facts(train, validation, classes=task.classes, seed=own_seed)
+    fit(network, train, config=final_config(facts, epochs=values["final_epochs"]), seed=own_seed)
+
+
+def final_seed(values: Mapping[str, Any]) -> int:
+    """Of the first weights and the final training; the same for all rows of a seed."""
+    return derive_seed(values["seed"], "paper", "final")
 
 
 def task_of(values: Mapping[str, Any]) -> PaperTask:
@@ -159,7 +171,7 @@ def _network(
     clock: Clock,
 ) -> tuple[nn.Module, dict[str, Any]]:
     """The row's network, untrained, and how it was found."""
-    method, own_seed = values["method"], derive_seed(values["seed"], "paper", "final")
+    method, own_seed = values["method"], final_seed(values)
     if method in PLAIN:
         network = plain_network(method, classes=task.classes, width=values["plain_width"], seed=own_seed)
         return network, {"curve": [], "iterations": 0}
@@ -170,7 +182,7 @@ def _network(
         found = {"source": source, "space": space.to_json()}
     problem = problem_of(values, task, train, validation, space)
     curve, strategy = Curve(clock), _strategy(values, problem, clock)
-    outcome = _search(strategy, problem, values["seed"], _budget(values), curve.listen)
+    outcome = search(strategy, problem, values["seed"], budget_of(values), curve.listen)
     found |= {"genotype": outcome.best.to_json(), "curve": curve.points, "iterations": outcome.iterations}
     found["iterations_to_the_last_incumbent"] = 1 + max(
         (record.iteration for record in outcome.history if record.new_incumbent), default=-1
@@ -184,22 +196,24 @@ def _strategy(values: Mapping[str, Any], problem: SearchProblem, clock: Clock) -
     if method in FREE_LENGTH:
         return without_patience(build_strategy(FREE_LENGTH[method], clock=clock))
     trial = Curve(clock)
-    _search(SCHEDULED[method](2, clock), problem, values["seed"], SearchBudget(iterations=2), trial.listen)
+    search(SCHEDULED[method](2, clock), problem, values["seed"], SearchBudget(iterations=2), trial.listen)
     second = trial.iteration_ends[1] - trial.iteration_ends[0]
     return SCHEDULED[method](max(2, round(values["search_seconds"] / max(second, 1e-3))), clock)
 
 
-def _budget(values: Mapping[str, Any]) -> SearchBudget:
+def budget_of(values: Mapping[str, Any]) -> SearchBudget:
+    """The device seconds of a unit's search."""
     return SearchBudget(seconds=values["search_seconds"])
 
 
-def _search(
+def search(
     strategy: Strategy,
     problem: SearchProblem,
     seed: int,
     budget: SearchBudget,
     on_event: Callable[[SearchEvent], None],
 ) -> SearchOutcome:
+    """Runs a strategy from its beginning; what it could go on from is not kept, since a unit is short."""
     return strategy.search(
         problem,
         budget=budget,
@@ -210,6 +224,7 @@ def _search(
     )
 
 
-def _images(task: PaperTask, data: PaperData, split: str, values: Mapping[str, Any]) -> ImageSet:
+def images_of(task: PaperTask, data: PaperData, split: str, values: Mapping[str, Any]) -> ImageSet:
+    """A split's images of a task at the size of the unit's skeleton, as many as the unit says."""
     original = data.images(task.dataset, split, values["skeleton"]["image_size"])
     return task.images(original, limit=values[f"{split}_images"], seed=values["subset_seed"])
