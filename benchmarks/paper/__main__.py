@@ -16,7 +16,7 @@ from benchmarks.paper.data import PaperData
 from benchmarks.paper.machine import device_of
 from benchmarks.paper.plan import plan
 from benchmarks.paper.report import write_reports
-from benchmarks.paper.result import PUBLISHED, result_of, write
+from benchmarks.paper.result import PUBLISHED, environment_of, result_of, write
 from benchmarks.paper.running import companions, run_plan
 from benchmarks.paper.scales import SCALES
 from benchmarks.paper.units import Row, Rows, Unit, forecasts
@@ -36,7 +36,7 @@ def main() -> None:
             run_plan(units, rows, PaperData(arguments.data), device, until_seconds=arguments.until, on_row=_tell)
     if not arguments.part:
         result = result_of(units, rows, arguments.scale)
-        print(write(arguments.work / arguments.scale, result))
+        print(write(arguments.work / arguments.scale, result, environment_of(rows.of(units))))
         write_reports(arguments.work / arguments.scale, result, PUBLISHED)
 
 

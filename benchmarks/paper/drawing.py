@@ -1,70 +1,87 @@
 """Drawings as SVG text, so that a report needs no plotting package."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 
-Points = Sequence[Sequence[float]]
+Matrix = Sequence[Sequence[float]]
 
+INK, PALE = "#1a1a1a", "#d0d0d0"
 _CELL = 62
-_COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#7f7f7f")
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _LEGEND = 640, 320, 60, 40, 170
+_EDGE = 58
 
 
-def heat_map(mean: Points, std: Points) -> str:
-    """A matrix, source by row and target by column: its means with the spread below, dark where far."""
+def heat_map(mean: Matrix, std: Matrix, *, names: Sequence[str], framed: Sequence[int], dotted: Sequence[int]) -> str:
+    """A matrix, source by row and target by column: its means with the spread below, dark where far.
+
+    Args:
+        names: the data set of each row, which are the columns' too; a line parts one data set from the next.
+        framed, dotted: for each column the row that has a frame around it, and one that has a dotted one.
+    """
     greatest = max(max(row) for row in mean) or 1.0
-    side = _CELL * (len(mean) + 1)
-    parts = [_text(_CELL * 0.5, _CELL * 0.5, "from ↓ to →", size=11)]
-    for number in range(len(mean)):
-        parts.append(_text(_CELL * (number + 1.5), _CELL * 0.5, str(number)))
-        parts.append(_text(_CELL * 0.5, _CELL * (number + 1.5), str(number)))
+    count = len(mean)
+    side = _EDGE + _CELL * count
+    parts = []
     for source, row in enumerate(mean):
         for target, value in enumerate(row):
-            x, y = _CELL * (target + 1), _CELL * (source + 1)
-            light = round(97 - 55 * value / greatest)
-            parts.append(f'<rect x="{x}" y="{y}" width="{_CELL}" height="{_CELL}" fill="hsl(215,60%,{light}%)"/>')
-            ink = "#fff" if light < 60 else "#000"
-            parts.append(_text(x + _CELL / 2, y + _CELL / 2 - 6, f"{value:.2f}", ink=ink))
-            parts.append(_text(x + _CELL / 2, y + _CELL / 2 + 12, f"± {std[source][target]:.2f}", size=10, ink=ink))
-    return _svg(side, side, parts)
+            parts += _cell(_EDGE + _CELL * target, _EDGE + _CELL * source, value, std[source][target], greatest)
+    for number in range(count):
+        middle = _EDGE + _CELL * (number + 0.5)
+        parts += [text(middle, _EDGE - 8, str(number)), text(_EDGE - 14, middle + 5, str(number))]
+    for first, last, name in _runs(names):
+        middle = _EDGE + _CELL * (first + last + 1) / 2
+        parts.append(text(middle, 18, f"to {name}", size=12))
+        parts.append(text(18, middle, f"from {name}", size=12, turned=True))
+        if first:
+            at = _EDGE + _CELL * first
+            parts += [line(at, _EDGE, at, side, width=3, ink="#fff"), line(_EDGE, at, side, at, width=3, ink="#fff")]
+    for target, (nearest, other) in enumerate(zip(framed, dotted, strict=True)):
+        parts.append(_around(target, nearest, "#d55e00", ""))
+        parts += [_around(target, other, INK, "3 3")] if other != nearest else []
+    return svg(side + 8, side + 8, parts)
 
 
-def curves(lines: Mapping[str, Sequence[Points]]) -> str:
-    """Steps of [seconds, accuracy] for each name and seed: seconds to the right, accuracy upwards."""
-    points = [point for seeds in lines.values() for seed in seeds for point in seed]
-    last = max(point[0] for point in points) or 1.0
-    low, high = min(point[1] for point in points), max(point[1] for point in points)
-    span = (high - low) or 1.0
-
-    def place(seconds: float, accuracy: float) -> tuple[float, float]:
-        across = _LEFT + (_WIDTH - _LEFT) * seconds / last
-        return across, 10 + (_HEIGHT - _BOTTOM - 10) * (1 - (accuracy - low) / span)
-
-    parts = [_text(_LEFT / 2, place(0, value)[1] + 4, f"{value:.2f}", size=11) for value in (low, high)]
-    parts += [_text(place(last, low)[0] - 20, _HEIGHT - 12, f"{last:.0f} s", size=11), _text(_LEFT, _HEIGHT - 12, "0")]
-    for number, (name, seeds) in enumerate(lines.items()):
-        colour = _COLOURS[number % len(_COLOURS)]
-        for seed in seeds:
-            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in _steps([place(*point) for point in seed]))
-            parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-opacity="0.7"/>')
-        parts.append(_text(_WIDTH + _LEGEND / 2, 24 + 18 * number, name, size=12, ink=colour))
-    return _svg(_WIDTH + _LEGEND, _HEIGHT, parts)
+def _cell(x: float, y: float, value: float, spread: float, greatest: float) -> list[str]:
+    light = round(97 - 55 * value / greatest)
+    ink = "#fff" if light < 52 else "#000"
+    return [
+        f'<rect x="{x}" y="{y}" width="{_CELL}" height="{_CELL}" fill="hsl(215,60%,{light}%)"/>',
+        text(x + _CELL / 2, y + _CELL / 2, f"{value:.2f}", ink=ink),
+        text(x + _CELL / 2, y + _CELL / 2 + 17, f"± {spread:.2f}", size=11, ink=ink),
+    ]
 
 
-def _steps(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """A height holds until the next point."""
-    stepped: list[tuple[float, float]] = []
-    for x, y in points:
-        if stepped:
-            stepped.append((x, stepped[-1][1]))
-        stepped.append((x, y))
-    return stepped
+def _around(column: int, row: int, ink: str, dashes: str) -> str:
+    x, y = _EDGE + _CELL * column + 2, _EDGE + _CELL * row + 2
+    dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
+    box = f'x="{x}" y="{y}" width="{_CELL - 4}" height="{_CELL - 4}"'
+    return f'<rect {box} fill="none" stroke="{ink}" stroke-width="3"{dashed}/>'
 
 
-def _text(x: float, y: float, text: str, *, size: int = 14, ink: str = "#000") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{ink}" text-anchor="middle">{escape(text)}</text>'
+def _runs(names: Sequence[str]) -> list[tuple[int, int, str]]:
+    """[first, last, name] of equal names in a row."""
+    starts = [index for index, name in enumerate(names) if index == 0 or names[index - 1] != name]
+    ends = [*(start - 1 for start in starts[1:]), len(names) - 1]
+    return [(start, end, names[start]) for start, end in zip(starts, ends, strict=True)]
 
 
-def _svg(width: float, height: float, parts: Sequence[str]) -> str:
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif">'
-    return "\n".join([head, f'<rect width="{width}" height="{height}" fill="#fff"/>', *parts, "</svg>", ""])
+def text(
+    x: float, y: float, content: str, *, size: int = 14, ink: str = INK, anchor: str = "middle", turned: bool = False
+) -> str:
+    """A line of text whose anchor is at a point; `turned` reads upwards."""
+    turn = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if turned else ""
+    place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{ink}" text-anchor="{anchor}"{turn}'
+    return f"<text {place}>{escape(content)}</text>"
+
+
+def line(x1: float, y1: float, x2: float, y2: float, *, width: float = 1, ink: str = INK, dashes: str = "") -> str:
+    """A straight line."""
+    dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
+    ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
+    return f'<line {ends} stroke="{ink}" stroke-width="{width}"{dashed}/>'
+
+
+def svg(width: float, height: float, parts: Sequence[str]) -> str:
+    """The drawing of these parts on a white ground of its own, so that it reads on a dark page too."""
+    size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif">'
+    return "\n".join([head, '<rect width="100%" height="100%" fill="#fff"/>', *parts, "</svg>", ""])

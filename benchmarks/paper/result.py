@@ -1,10 +1,12 @@
-"""`result.json` out of the rows, in the shape of the paper's own figures."""
+"""`result.json` out of the rows, in the shape of the paper's own figures, and `environment.json` beside it."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.paper.differences import beside_published
 from benchmarks.paper.figure_1 import summarise
 from benchmarks.paper.scales import SCALES
 from benchmarks.paper.tables import tables_of
@@ -24,13 +26,14 @@ def result_of(units: Sequence[Unit], rows: Rows, scale: str) -> dict[str, Any]:
     """All that the finished rows say; parts of which nothing is there yet are absent."""
     finished = rows.of(units)
     networks = [row for row in finished if row["unit"]["kind"] == "network"]
-    figures = {f"figure_1_{mode}": summarise(networks, mode, PUBLISHED["figure_1"]) for mode in MODES}
+    theirs = PUBLISHED["figure_1"]
+    figures = {f"figure_1_{mode}": summarise(networks, mode, theirs) for mode in MODES}
     return {
         "scale": scale,
         "cuts": list(SCALES[scale].cuts),
         "units": len(units),
         "finished": len(finished),
-        **{name: figure for name, figure in figures.items() if figure is not None},
+        **{name: one | beside_published(one, theirs) for name, one in figures.items() if one is not None},
         **tables_of([row for row in finished if row["unit"]["kind"] == "row"], PUBLISHED),
         "seconds": sum(row["seconds"] for row in finished),
         "note": RE_ENCODING,
@@ -52,8 +55,30 @@ def _lasting(environment: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in environment.items() if name != "load_average"}
 
 
-def write(folder: Path, result: dict[str, Any]) -> Path:
-    """Writes `result.json`; gives its path."""
-    file = folder / "result.json"
-    file.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+def environment_of(rows: Sequence[Row]) -> dict[str, Any]:
+    """Where the rows were made: what they all share, what differs (with how many rows have it), loads and data.
+
+    A load average was read as a row's unit ended; the rows, which may be of several machines, tell no order in time.
+    """
+    every = [_lasting(row["environment"]) for row in rows]
+    by_name = {name: Counter(json.dumps(one.get(name)) for one in every) for name in sorted(set().union(*every))}
+    loads = [row["environment"]["load_average"] for row in rows if "load_average" in row["environment"]]
+    return {
+        **{name: json.loads(next(iter(found))) for name, found in by_name.items() if len(found) == 1},
+        "differing": {
+            name: [{"value": json.loads(value), "rows": count} for value, count in found.items()]
+            for name, found in by_name.items()
+            if len(found) > 1
+        },
+        "rows": len(rows),
+        "load_average": {"least": min(loads), "greatest": max(loads)} if loads else None,
+        "data": provenance(rows)["data"],
+    }
+
+
+def write(folder: Path, result: dict[str, Any], environment: dict[str, Any]) -> Path:
+    """Writes `result.json` and `environment.json`; gives the path of the first."""
+    for name, value in (("environment", environment), ("result", result)):
+        file = folder / f"{name}.json"
+        file.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return file

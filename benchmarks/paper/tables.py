@@ -76,6 +76,7 @@ def _details(rows: Sequence[Row]) -> dict[str, Any]:
         "iterations": [one["iterations"] for one in outcomes],
         "iterations_to_the_last_incumbent": [one.get("iterations_to_the_last_incumbent") for one in outcomes],
         "sources": [one["source"] for one in outcomes if "source" in one],
+        "space_sizes": [one["space"]["size"] for one in outcomes if "space" in one],
         "curves": [curve(one) for one in outcomes],
     }
 
