@@ -45,10 +45,13 @@ def _section(name: str, title: str, table: Mapping[str, Any]) -> Section:
 def _rows(table: Mapping[str, Any], details: Mapping[str, Mapping[str, Any]]) -> Table:
     head = ["row", "seeds", "test accuracy %", "90 % interval", "balanced %", "parameters, M", "search s", "training s"]
     head += ["rank", "90 % of ranks", "published %", "published M"]
-    return Table("All rows, the best mean first", head, [_row(table, method, one) for method, one in details.items()])
+    # A single seed cannot be drawn otherwise: the range of its rank, and of those beside it, would look certain.
+    drawn = all(len(one["seeds"]) > 1 for one in details.values())
+    rows = [_row(table, method, one, drawn=drawn) for method, one in details.items()]
+    return Table("All rows, the best mean first", head, rows)
 
 
-def _row(table: Mapping[str, Any], method: str, details: Mapping[str, Any]) -> list[str]:
+def _row(table: Mapping[str, Any], method: str, details: Mapping[str, Any], *, drawn: bool) -> list[str]:
     _, millions, search, training = table[method]
     between, theirs = details["test_accuracy_interval"], table["published"].get(method)
     low, high = details["rank_interval"]
@@ -62,8 +65,7 @@ def _row(table: Mapping[str, Any], method: str, details: Mapping[str, Any]) -> l
         f"{search:.0f}",
         f"{training:.0f}",
         f"{details['rank']:g}",
-        # A single seed cannot be drawn otherwise: its range would look certain.
-        "–" if between is None else f"{low:g} to {high:g}",
+        f"{low:g} to {high:g}" if drawn else "–",
         "–" if theirs is None else f"{theirs[0]:.2f}",
         "–" if theirs is None else f"{theirs[1]:.2f}",
     ]
@@ -83,7 +85,11 @@ def _searches(details: Mapping[str, Mapping[str, Any]]) -> Table:
         ]
         for method, one in details.items()
     ]
-    return Table("The searches, seed by seed; what an iteration is differs between rows", head, rows)
+    caption = (
+        "The searches, seed by seed: what an iteration is differs between rows; where the last one has a new "
+        "incumbent, the search had not settled"
+    )
+    return Table(caption, head, rows)
 
 
 def _drawing(name: str, title: str, details: Mapping[str, Mapping[str, Any]]) -> Drawing:

@@ -3,8 +3,6 @@
 import io
 import json
 import math
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from benchmarks.paper.result import PUBLISHED, result_of
 from benchmarks.paper.running import run_plan
 from benchmarks.paper.scales import SCALES
 from benchmarks.paper.units import Rows
+from tests.benchmarks.alone import run_alone
 
 TINY = replace(
     SCALES["small"],
@@ -201,13 +200,6 @@ def test_what_the_plans_fix_is_the_recipes_of_the_modes() -> None:
 
 
 def test_it_runs_where_only_torch_torchvision_and_pyarrow_are_installed(images: Path, tmp_path: Path) -> None:
-    absent = ["scipy", "sklearn", "safetensors", "matplotlib", "pydantic", "sqlalchemy", "celery", "httpx", "typer"]
-    program = (
-        "import sys, runpy\n"
-        f"sys.modules.update(dict.fromkeys({absent!r}))\n"
-        "sys.argv[0] = 'paper'\n"
-        "runpy.run_module('benchmarks.paper', run_name='__main__')\n"
-    )
     options = ["--data", str(images), "--scale", "small", "--work", str(tmp_path)]
-    subprocess.run([sys.executable, "-c", program, *options, "--until", "1"], check=True, timeout=240)
+    run_alone([*options, "--until", "1"])
     assert json.loads((tmp_path / "small" / "result.json").read_text())["finished"] == 0

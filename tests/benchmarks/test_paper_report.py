@@ -1,5 +1,6 @@
 """The report: all that the result says, in Markdown, in HTML and in drawings that are well-formed."""
 
+import json
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -8,12 +9,15 @@ import numpy as np
 
 from benchmarks.paper.differences import beside_published
 from benchmarks.paper.drawing import heat_map
+from benchmarks.paper.plan import plan
 from benchmarks.paper.report import write_reports
 from benchmarks.paper.report_page import Drawing, Section, Table, html, markdown
 from benchmarks.paper.report_tables import listed, percent
 from benchmarks.paper.result import PUBLISHED, environment_of, result_of
+from benchmarks.paper.scales import SCALES
 from benchmarks.paper.tables import tables_of
 from benchmarks.paper.units import Rows
+from tests.benchmarks.alone import run_alone
 from tests.benchmarks.test_paper_tables import row as table_row
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -86,6 +90,18 @@ def test_a_report_shows_tables_with_spreads_searches_and_the_published_figures(t
         assert ElementTree.parse(tmp_path / name).getroot().tag == f"{SVG}svg"
 
 
+def test_no_rank_has_a_range_while_one_row_has_a_single_seed(tmp_path: Path) -> None:
+    rows = [table_row("DARTS", 0, 0.8), table_row("ENAS", 0, 0.7), table_row("ENAS", 1, 0.9)]
+    write_reports(tmp_path, result_of([], Rows(tmp_path / "rows"), "small") | tables_of(rows, PUBLISHED), PUBLISHED)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "| DARTS | 1 | 80.00 | – | 80.00 | 2.000 | 10 | 5 | 1.5 | – | 99.51 | 2.37 |" in text
+    # t of one degree of freedom gives 80 ± 63.14 %; no accuracy is above 100 %.
+    assert (
+        "| ENAS | 2 | 80.00 ± 14.14 | 16.86 to 100.00 | 80.00 ± 14.14 | 2.000 | 10 | 5 | 1.5 | – | 97.77 | 4.60 |"
+        in text
+    )
+
+
 def test_a_report_of_nothing_yet_can_be_written(tmp_path: Path) -> None:
     write_reports(tmp_path, result_of([], Rows(tmp_path / "rows"), "small"), PUBLISHED)
     assert "0 of 0 units" in (tmp_path / "report.md").read_text(encoding="utf-8")
@@ -146,3 +162,26 @@ def test_the_environment_is_what_all_rows_share_and_what_differs_with_its_rows()
         "data": [{"mnist": "1", "cifar10": "2"}],
     }
     assert environment_of([])["load_average"] is None
+
+
+def test_a_plan_and_a_report_of_all_kinds_of_rows_need_no_other_package(tmp_path: Path) -> None:
+    units, rows = plan(SCALES["small"]), Rows(tmp_path / "small" / "rows")
+    place = {"seconds": 1.0, "environment": {"commit": "a", "device": "b"}, "data": {"mnist": "1", "cifar10": "2"}}
+    for unit in units:
+        values = unit.values
+        outcome = {"genotype": None}
+        if unit.kind == "network":
+            sums = [[[[t + 0.5 * values["task"]]] * 2] for t in range(8)]
+            seen = [{"logme": 0.0, "log_det": {"layers": [["a", 1]], "sums": one}} for one in sums]
+            outcome = {"observations": dict.fromkeys(values["recipes"], seen), "is_approximation": True}
+            outcome["validation_balanced_accuracy"] = 0.9
+        if unit.kind == "row":
+            outcome = table_row(values["method"], values["seed"], 0.8)["outcome"]
+        rows.keep(unit, place | {"unit": {"kind": unit.kind, "values": dict(values)}, "outcome": outcome})
+    options = ["--data", str(tmp_path), "--scale", "small", "--work", str(tmp_path)]
+    printed = run_alone([*options, "--plan"], [*options, "--report"])
+    assert "left: 0 minutes" in printed
+    text = (tmp_path / "small" / "report.md").read_text(encoding="utf-8")
+    assert f"{len(units)} of {len(units)} units are finished" in text
+    assert text.count("\n## ") == 1 + 3 + 2
+    assert json.loads((tmp_path / "small" / "environment.json").read_text())["rows"] == len(units)

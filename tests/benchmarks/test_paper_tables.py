@@ -120,6 +120,15 @@ def test_a_table_has_means_in_the_papers_columns_and_the_papers_figures_beside_t
     assert first["published"]["DARTS"] == [99.51, 2.37, 2]
     assert first["details"]["DARTS"]["rank"] == 1.0
     assert first["details"]["ENAS"]["test_accuracy_std"] is None
+    assert first["details"]["DARTS"]["space_sizes"] == []
+
+
+def test_a_row_that_narrows_its_space_tells_from_which_source_and_to_how_many_cells() -> None:
+    rows = [row("LD-NAS", seed, 0.8) for seed in range(2)]
+    for one, size in zip(rows, (729, 64), strict=True):
+        one["outcome"] |= {"source": 2, "space": {"size": size}}
+    details = tables_of(rows, {"table_1_mnist_task_3": {}})["table_1_mnist_task_3"]["details"]["LD-NAS"]
+    assert (details["sources"], details["space_sizes"]) == ([2, 2], [729, 64])
 
 
 def test_the_two_readings_of_task_6_are_two_tables() -> None:
