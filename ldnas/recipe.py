@@ -31,12 +31,14 @@ class Recipe:
         probe_images: at most so many target images fit the probe, and give LogME.
         probe_l2: λ of the probe's penalty λ/2·‖W‖².
         samples: M; at most so many target images, the same ones for every network.
-        batch_size: images in one pass; of consequence for `batch_mean` alone.
+        batch_size: images in one pass; of consequence for `batch_mean` alone, which takes images in the order of the
+            data set.
         damping: σ² in log(F + σ²).
         split: which images of the target are used. The product uses `train`; `test` marks its results `test_seen`.
         scaling: `sum`: the layerwise measure divides a diagonal by its sum; `log_det` takes it as it is.
         grouping: what the layerwise measure averages over: a `layer` (a convolution with its norm) or every `tensor`.
-        first_axis: `mean`: squares are averaged over each tensor's first axis, as the authors' program does.
+        first_axis: `mean`: every entry is the mean of the squares over its tensor's first axis, as in the authors'
+            program; the number of entries stays.
 
     Raises:
         ValueError: a value that no computation knows.
@@ -99,6 +101,7 @@ def recipe_of(mode: str, network: str) -> Recipe:
             variant="batch_mean",
             parameters="all",
             head="zero_padded",
+            batch_size=100,
             damping=1e-10,
             split="test",
             grouping="tensor",

@@ -1,14 +1,14 @@
 """Figure 1: a unit trains one network and looks with it at all eight targets; the rows make the 8×8 matrices."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks.paper.data import PaperData
-from benchmarks.paper.networks import fit_as_released, released_network
+from benchmarks.paper.networks import fit_as_released, look_at, released_network
 from benchmarks.paper.tasks import TASKS, PaperTask
 from benchmarks.paper.units import Row
 from ldnas.data.task_data import ImageSet
@@ -17,13 +17,14 @@ from ldnas.distance.observation import Observation, observe
 from ldnas.evaluation import evaluate
 from ldnas.networks.build import build_network
 from ldnas.networks.classifier import Classifier
-from ldnas.recipe import Recipe
+from ldnas.recipe import Recipe, recipe_of
 from ldnas.seeding import derive_seed
 from ldnas.train import TrainConfig, fit
 
 COUNT = 8
-MEASURE_OF = {"default": "log_det_layerwise", "paper": "log_det", "released_code": "log_det_layerwise"}
-"""What each mode's matrix shows. With one group for each tensor, `log_det_layerwise` takes |·| tensor by tensor."""
+RELEASED = "released_code"
+MEASURE_OF = {"default": "log_det_layerwise", "paper": "log_det", RELEASED: "the released program's"}
+"""What each mode's matrix shows: a measure of the product, or `released_distance`."""
 
 Matrix = list[list[float]]
 
@@ -56,13 +57,14 @@ def trained(values: Mapping[str, Any], task: PaperTask, train: ImageSet, device:
 
     In the paper's reading it has ten outputs whatever the task, so that its own head knows every target's labels.
     """
-    # Not the unit's reading: what the readings share should not differ by chance.
-    seed = derive_seed(values["repetition"], "paper", "network", task.number)
     fitting = values["fitting"]
-    if values["reading"] == "released_code":
+    if values["reading"] == RELEASED:  # the program seeds by the repetition alone
+        seed = derive_seed(values["repetition"], "paper", "released")
         network = released_network(values["network"], dataset=task.dataset, classes=task.classes, seed=seed).to(device)
-        fit_as_released(network, train, dataset=task.dataset, seed=seed, **fitting)
+        order = derive_seed(seed, "order", task.classes)
+        fit_as_released(network, train, dataset=task.dataset, seed=order, **fitting)
         return network
+    seed = derive_seed(values["repetition"], "paper", "network", task.number)
     network = build_network(values["network"], classes=10, seed=seed).to(device)
     fit(network, train, config=TrainConfig(**fitting), seed=seed)
     return network
@@ -78,6 +80,8 @@ def _observed(
     """An observation without its replicates: repetitions give the spread here."""
     # The images are the same whichever network looks at them: neither its task nor its repetition draws them.
     images = _images(target, data, recipe.split, max(recipe.samples, recipe.probe_images), values)
+    if values["reading"] == RELEASED:
+        look_at(network, target.dataset)
     seen = observe(network, images, classes=target.classes, recipe=recipe).to_json()
     seen["log_det"]["sums"] = seen["log_det"]["sums"][:1]
     return seen
@@ -94,12 +98,39 @@ def distances(rows: Sequence[Row], mode: str) -> list[Matrix]:
         if mode in outcome["observations"]:
             of_network = [Observation.from_json(value) for value in outcome["observations"][mode]]
             seen.setdefault(values["repetition"], {})[values["task"]] = of_network
-    how = measure(MEASURE_OF[mode])
+    distance = _distance_of(mode)
     return [
-        [[how.distance(networks[b][t], networks[t][t]).value for t in range(COUNT)] for b in range(COUNT)]
+        [[distance(networks[b][t], networks[t][t]) for t in range(COUNT)] for b in range(COUNT)]
         for _, networks in sorted(seen.items())
         if len(networks) == COUNT
     ]
+
+
+def _distance_of(mode: str) -> Callable[[Observation, Observation], float]:
+    if mode == RELEASED:
+        return released_distance
+    how = measure(MEASURE_OF[mode])
+    return lambda source, target: how.distance(source, target).value
+
+
+def released_distance(source: Observation, target: Observation) -> float:
+    """Σ_p |Σ_j log((F_{b,t}^j + σ²)/(F_{t,t}^j + σ²))| / n over the tensors p of n parameters, F divided by its sum.
+
+    As in the authors' program: tensors count by their size, and n is the target network's. Where the two heads differ
+    in their number of classes, the smaller one's entries that are missing are zeros.
+
+    Raises:
+        ValueError: the two networks do not have the same tensors.
+    """
+    ours, theirs = source.log_det, target.log_det
+    nothing = math.log(recipe_of(RELEASED, "small_cnn").damping)  # of an entry that is zero
+    total = 0.0
+    layers = zip(ours.layers, theirs.layers, ours.sums.scaled, theirs.sums.scaled, strict=True)
+    for mine, other, mine_sum, other_sum in layers:
+        if mine.name != other.name:
+            raise ValueError(f"tensors differ: {mine.name} in the source and {other.name} in the target")
+        total += abs(mine_sum - other_sum + (other.parameters - mine.parameters) * nothing)
+    return total / theirs.parameters
 
 
 def mean_distances(rows: Sequence[Row], mode: str) -> np.ndarray:

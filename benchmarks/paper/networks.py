@@ -35,11 +35,20 @@ class ReleasedInputs(nn.Module):
 
 
 def released_network(architecture: str, *, dataset: str, classes: int, seed: int) -> Classifier:
-    """A network with ten outputs, and a linear layer from those to the classes, as the released program has it."""
+    """A network with ten outputs, and a linear layer from those to the classes, as the released program has it.
+
+    Networks of a seed begin alike, whatever their task; so do the linear layers of as many classes.
+    """
     inner = build_network(architecture, classes=10, seed=derive_seed(seed, "inner"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "head"))
         return Classifier(nn.Sequential(ReleasedInputs(dataset), inner), 10, classes)
+
+
+def look_at(network: Classifier, dataset: str) -> None:
+    """From now on a released network's inputs are standardised as this data set's, whatever it was trained on."""
+    inputs = ReleasedInputs(dataset).to(next(network.parameters()).device)
+    network.backbone = nn.Sequential(inputs, *list(network.backbone.children())[1:])
 
 
 def fit_as_released(

@@ -17,7 +17,7 @@ class Scale:
         train_images, validation_images: of a network of Figure 1, drawn once; None: all.
         epochs: of the product's training for `default` and `paper`, which share their networks.
         released_epochs: of the released program's training.
-        samples: M, and images that fit a probe.
+        samples, probe_images: M of `default` and `paper`, and images that fit a probe.
         seeds: of a table's rows.
         skeleton: of every search, without its classes.
         max_parameters: of a searched network, by task: the size of the paper's own LD-NAS row. None: no limit.
@@ -55,7 +55,12 @@ class Scale:
 
     def recipe(self, mode: str) -> Recipe:
         """A mode's recipe; all but the number of images is the mode's own."""
-        return replace(recipe_of(mode, self.network), samples=self.samples, probe_images=self.probe_images)
+        samples = RELEASED_SAMPLES if mode == "released_code" else self.samples
+        return replace(recipe_of(mode, self.network), samples=samples, probe_images=self.probe_images)
+
+
+RELEASED_SAMPLES = 10_000
+"""All test images, as in the released program."""
 
 
 def _skeleton(image_size: int, *stages: tuple[int, int]) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def observe(
         observed.head = fit_probe(features, for_probe.labels, classes=classes, l2=recipe.probe_l2)
     else:
         observed.head = _own_head(observed.head, classes, padded=recipe.head == "zero_padded")
-    for_fisher = draw(images, recipe.samples, "fisher").to(device)
+    for_fisher = draw(images, recipe.samples, "fisher", in_order=recipe.variant == "batch_mean").to(device)
     groups = _diagonals(observed, for_fisher, classes, recipe, micro_batches)
     return Observation(
         log_det=LogDetSummary.of_groups(groups, damping=recipe.damping, scaling=recipe.scaling),
@@ -102,10 +102,14 @@ def observe(
     )
 
 
-def draw(images: ImageSet, count: int, purpose: str) -> ImageSet:
-    """At most `count` of the images, in an order that depends on their number and on `purpose` alone."""
+def draw(images: ImageSet, count: int, purpose: str, *, in_order: bool = False) -> ImageSet:
+    """At most `count` of the images; which, and their order, depends on their number and on `purpose` alone.
+
+    With `in_order` they keep the order of the data set, for a variant to which it matters what shares a batch.
+    """
     generator = torch.Generator().manual_seed(derive_seed(0, "distance", purpose))
-    return images.subset(torch.randperm(len(images), generator=generator)[:count])
+    chosen = torch.randperm(len(images), generator=generator)[:count]
+    return images.subset(chosen.sort().values if in_order else chosen)
 
 
 def batches(images: ImageSet, size: int) -> Batches:
@@ -170,7 +174,8 @@ def _sample_variant(
 
 def _regrouped(diagonal: FisherDiagonal, recipe: Recipe) -> FisherDiagonal:
     if recipe.first_axis == "mean":
-        diagonal = replace(diagonal, blocks={name: block.mean(dim=0) for name, block in diagonal.blocks.items()})
+        averaged = {name: block.mean(dim=0).expand_as(block) for name, block in diagonal.blocks.items()}
+        diagonal = replace(diagonal, blocks=averaged)
     if recipe.grouping == "tensor":
         diagonal = replace(diagonal, layers=tuple((name,) for name in diagonal.blocks))
     return diagonal

@@ -24,11 +24,9 @@ def task2vec_embedding(fisher: FisherDiagonal) -> Tensor:
     the backbone alone.
 
     Raises:
-        ValueError: no parameter is a weight, or the recipe averaged the filters away (`first_axis` is `mean`).
+        ValueError: no parameter is a weight.
     """
     weights = [fisher.blocks[name] for name in sorted(fisher.blocks) if name.rpartition(".")[2] == "weight"]
-    if any(block.dim() == 0 for block in weights):
-        raise ValueError("Task2Vec embeds filters, and this diagonal was averaged over them; take first_axis 'keep'")
     if not weights:
         raise ValueError(f"no parameter is called weight; Task2Vec embeds weights alone, of {', '.join(fisher.blocks)}")
     return torch.cat([block.double().reshape(len(block), -1).mean(dim=1) for block in weights])

@@ -15,13 +15,14 @@ import torch
 from PIL import Image
 
 from benchmarks.paper.data import PaperData
-from benchmarks.paper.figure_1 import agreement, blocks, closest, distances, ranks, spearman
-from benchmarks.paper.networks import ReleasedInputs, cropped_and_mirrored, released_network
+from benchmarks.paper.figure_1 import agreement, blocks, closest, distances, ranks, released_distance, spearman
+from benchmarks.paper.networks import ReleasedInputs, cropped_and_mirrored, look_at, released_network
 from benchmarks.paper.plan import plan
 from benchmarks.paper.result import PUBLISHED, result_of
 from benchmarks.paper.running import run_plan
 from benchmarks.paper.scales import SCALES
 from benchmarks.paper.units import Rows
+from ldnas.distance.observation import Observation
 from tests.benchmarks.alone import run_alone
 
 TINY = replace(
@@ -110,6 +111,35 @@ def test_the_released_network_sees_the_inputs_of_the_released_program() -> None:
     network = released_network("small_cnn", dataset="mnist", classes=2, seed=0)
     assert (network.head.in_features, network.head.out_features) == (10, 2)
     assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 2)
+
+
+def test_released_networks_of_a_seed_begin_alike_and_look_at_a_data_set_as_the_program_does() -> None:
+    digits, animals = (
+        released_network("small_cnn", dataset=dataset, classes=classes, seed=0).eval()
+        for dataset, classes in (("mnist", 2), ("cifar10", 4))
+    )
+    inputs = torch.rand(2, 3, 32, 32) * 2 - 1
+    assert not torch.equal(digits.features(inputs), animals.features(inputs))
+    look_at(digits, "cifar10")
+    assert torch.equal(digits.features(inputs), animals.features(inputs))
+
+
+def seen(*tensors: tuple[str, int, float]) -> Observation:
+    """What shows tensors of so many parameters and such sums of logarithms."""
+    layers = [[name, count] for name, count, _ in tensors]
+    sums = [total for _, _, total in tensors]
+    return Observation.from_json({"logme": 0.0, "log_det": {"layers": layers, "sums": [[sums, sums]]}})
+
+
+def test_the_released_programs_distance_counts_tensors_by_their_size_and_pads_the_smaller_head_with_zeros() -> None:
+    two, four = seen(("a", 6, -9.0), ("head", 2, -1.0)), seen(("a", 6, -6.0), ("head", 4, -3.0))
+    nothing = math.log(1e-10)
+    # The head of two classes has two entries more, zeros: −1 + 2·log(1e-10) beside −3.
+    assert released_distance(two, four) == pytest.approx((3 + abs(2 + 2 * nothing)) / 10)
+    assert released_distance(four, two) == pytest.approx((3 + abs(2 + 2 * nothing)) / 8)
+    assert released_distance(four, four) == 0.0
+    with pytest.raises(ValueError, match="b in the source"):
+        released_distance(seen(("b", 1, 0.0)), seen(("a", 1, 0.0)))
 
 
 def test_a_crop_is_a_window_of_the_padded_image_or_of_its_mirror() -> None:
