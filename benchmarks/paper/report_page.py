@@ -8,7 +8,7 @@ from html import escape
 _STYLE = (
     ":root{color-scheme:light dark}"
     "body{font:16px/1.45 sans-serif;max-width:76em;margin:2em auto;padding:0 1em}"
-    "p,ul{max-width:52em}h2{margin-top:2em;border-bottom:1px solid #8886}"
+    "code{overflow-wrap:anywhere}p,ul{max-width:52em}h2{margin-top:2em;border-bottom:1px solid #8886}"
     ".wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
     "caption{text-align:left;padding:1.4em 0 .5em;font-weight:bold}"
     "th{text-align:left;vertical-align:bottom;border-bottom:2px solid #888a}"

@@ -49,6 +49,7 @@ def table(rows: Sequence[Row], published: Mapping[str, Any]) -> dict[str, Any]:
             method: _details(own) | {"rank": placed[method][0], "rank_interval": placed[method][1:]}
             for method, own in by_method.items()
         },
+        "search_seconds_allowed": rows[0]["unit"]["values"].get("search_seconds"),
         "published": dict(published),
     }
 

@@ -39,6 +39,11 @@ def test_a_target_that_differs_tells_both_sources_and_the_gap_in_units_of_the_sp
     }
 
 
+def test_two_sources_of_one_data_set_are_told_whatever_the_targets_is() -> None:
+    ours = figure() | {"closest_source_of_each_target": [1, 0, 3, 6, 5, 4, 7, 6]}
+    assert [one["sources_share_a_data_set"] for one in beside_published(ours, THEIRS)["differences"]] == [True]
+
+
 def test_nothing_differs_from_itself() -> None:
     found = beside_published(THEIRS, THEIRS)
     assert found["differences"] == []

@@ -102,6 +102,16 @@ def test_no_rank_has_a_range_while_one_row_has_a_single_seed(tmp_path: Path) -> 
     )
 
 
+def test_a_table_tells_which_searches_took_longer_than_allowed(tmp_path: Path) -> None:
+    rows = [table_row(method, 0, 0.8) for method in ("DARTS", "ENAS")]
+    for one, seconds in zip(rows, (44.1, 43.9), strict=True):
+        one["unit"]["values"]["search_seconds"] = 40.0
+        one["outcome"]["search_seconds"] = seconds
+    write_reports(tmp_path, result_of([], Rows(tmp_path / "rows"), "small") | tables_of(rows, PUBLISHED), PUBLISHED)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "A search was allowed 40 device seconds; more than a tenth above it took DARTS (44 s)." in text
+
+
 def test_a_report_of_nothing_yet_can_be_written(tmp_path: Path) -> None:
     write_reports(tmp_path, result_of([], Rows(tmp_path / "rows"), "small"), PUBLISHED)
     assert "0 of 0 units" in (tmp_path / "report.md").read_text(encoding="utf-8")
