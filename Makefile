@@ -105,6 +105,7 @@ PAPER_OPTIONS ?=
 PAPER_PYTHON ?= $(BIN)/python
 
 paper: $(if $(filter $(BIN)/python,$(PAPER_PYTHON)),install)
+	$(if $(DATA),,$(error name the folder with mnist/ and cifar10/ as Parquet: make paper DATA=../data))
 	$(PAPER_PYTHON) -m benchmarks.paper --data $(DATA) --scale $(SCALE) $(PAPER_OPTIONS)
 
 format: install

@@ -14,6 +14,7 @@ from benchmarks.paper.data import PaperData
 from benchmarks.paper.machine import environment
 from benchmarks.paper.tasks import CIFAR10, MNIST
 from benchmarks.paper.units import Row, Rows, Unit, forecasts, ready
+from ldnas.errors import RefusedError
 
 Runner = Callable[[Mapping[str, Any], PaperData, torch.device, Sequence[Row]], Row]
 """From a unit's values, the data, the device and the rows that the unit needs to its outcome."""
@@ -68,12 +69,14 @@ def companions(module: str, count: int) -> Iterator[None]:
     Waits for them at the end; when this process breaks off, they are ended too.
 
     Raises:
-        SystemExit: one of them failed.
+        SystemExit: one of them failed, or the data was refused: with the reason.
     """
     processes = [subprocess.Popen([sys.executable, "-m", module, *sys.argv[1:], "--part"]) for _ in range(count)]
     try:
         yield
         failed = [process for process in processes if process.wait()]
+    except RefusedError as error:
+        raise SystemExit(f"{error}\nDATA should name a folder with mnist/ and cifar10/ as Parquet") from error
     finally:
         for process in processes:
             process.terminate()

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from benchmarks.paper.data import PaperData
-from benchmarks.paper.running import run_plan
+from benchmarks.paper.running import companions, run_plan
 from benchmarks.paper.units import Row, Rows, Unit, forecasts
+from ldnas.errors import DatasetNotFoundError
 
 
 class NoData(PaperData):
@@ -106,6 +107,14 @@ def test_two_processes_never_run_one_unit_at_the_same_time(tmp_path: Path) -> No
     rows.keep(unit, {"seconds": 1.0})
     with rows.claimed(unit) as finished:
         assert not finished
+
+
+def test_data_that_is_refused_ends_the_program_with_the_reason_and_what_is_expected() -> None:
+    with (
+        pytest.raises(SystemExit, match=r"no such set\nDATA should name a folder with mnist/ and cifar10/"),
+        companions("", 0),
+    ):
+        raise DatasetNotFoundError("no such set", field="uri")
 
 
 def test_a_unit_waits_for_the_rows_that_it_reads(tmp_path: Path) -> None:
