@@ -10,8 +10,10 @@ _CELL = 62
 _EDGE = 58
 
 
-def heat_map(mean: Matrix, std: Matrix, *, names: Sequence[str], framed: Sequence[int], dotted: Sequence[int]) -> str:
-    """A matrix, source by row and target by column: its means with the spread below, dark where far.
+def heat_map(
+    mean: Matrix, std: Matrix | None, *, names: Sequence[str], framed: Sequence[int], dotted: Sequence[int]
+) -> str:
+    """A matrix, source by row and target by column: its means, dark where far, with the spread below if there is one.
 
     Args:
         names: the data set of each row, which are the columns' too; a line parts one data set from the next.
@@ -23,7 +25,8 @@ def heat_map(mean: Matrix, std: Matrix, *, names: Sequence[str], framed: Sequenc
     parts = []
     for source, row in enumerate(mean):
         for target, value in enumerate(row):
-            parts += _cell(_EDGE + _CELL * target, _EDGE + _CELL * source, value, std[source][target], greatest)
+            spread = None if std is None else std[source][target]
+            parts += _cell(_EDGE + _CELL * target, _EDGE + _CELL * source, value, spread, greatest)
     for number in range(count):
         middle = _EDGE + _CELL * (number + 0.5)
         parts += [text(middle, _EDGE - 8, str(number)), text(_EDGE - 14, middle + 5, str(number))]
@@ -40,13 +43,14 @@ def heat_map(mean: Matrix, std: Matrix, *, names: Sequence[str], framed: Sequenc
     return svg(side + 8, side + 8, parts)
 
 
-def _cell(x: float, y: float, value: float, spread: float, greatest: float) -> list[str]:
+def _cell(x: float, y: float, value: float, spread: float | None, greatest: float) -> list[str]:
     light = round(97 - 55 * value / greatest)
     ink = "#fff" if light < 52 else "#000"
+    below = [] if spread is None else [text(x + _CELL / 2, y + _CELL / 2 + 17, f"± {spread:.2f}", size=11, ink=ink)]
     return [
         f'<rect x="{x}" y="{y}" width="{_CELL}" height="{_CELL}" fill="hsl(215,60%,{light}%)"/>',
         text(x + _CELL / 2, y + _CELL / 2, f"{value:.2f}", ink=ink),
-        text(x + _CELL / 2, y + _CELL / 2 + 17, f"± {spread:.2f}", size=11, ink=ink),
+        *below,
     ]
 
 

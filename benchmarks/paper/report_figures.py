@@ -50,7 +50,7 @@ def _agreement(figures: Mapping[str, Mapping[str, Any]]) -> Table:
             f"`{mode}`",
             str(one["repetitions"]),
             f"{one['agreements']} of 8",
-            f"{one['agreements_within_spread']} of 8",
+            f"{one['agreements_within_spread']} of 8" if _has_spread(one) else "–",
             number(one["spearman_of_all_pairs"]),
             f"{one['closest_in_own_data_set']} of 8 ({one['published']['closest_in_own_data_set']})",
             f"{one['networks_that_miss_epsilon']} of {one['networks']}",
@@ -79,7 +79,7 @@ def _of_mode(mode: str, figure: Mapping[str, Any], published: Mapping[str, Any])
     names = [task.name for task in TASKS["released_code" if mode == "released_code" else "paper"]]
     tables = [_targets(figure, published, names)]
     if figure["differences"]:
-        tables.append(_difference_table(figure["differences"], names))
+        tables.append(_difference_table(figure, names))
     drawing = _matrix(f"figure_1_{mode}.svg", f"Figure 1 in the mode `{mode}`", figure, published)
     return Section(f"Figure 1, `{mode}`", text, (), tables, (drawing,))
 
@@ -91,7 +91,7 @@ def _targets(figure: Mapping[str, Any], published: Mapping[str, Any], names: Seq
             str(source),
             str(published["closest_source_of_each_target"][target]),
             "yes" if figure["agrees"][target] else "no",
-            "yes" if figure["agrees_within_spread"][target] else "no",
+            ("yes" if figure["agrees_within_spread"][target] else "no") if _has_spread(figure) else "–",
             number(figure["spearman_of_each_target"][target]),
         ]
         for target, source in enumerate(figure["closest_source_of_each_target"])
@@ -100,7 +100,7 @@ def _targets(figure: Mapping[str, Any], published: Mapping[str, Any], names: Seq
     return Table("The closest source of each target", head, rows)
 
 
-def _difference_table(differences: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Table:
+def _difference_table(figure: Mapping[str, Any], names: Sequence[str]) -> Table:
     """The gap is that between the two sources; the published one of the same two is positive as well."""
     head = ["target", "our closest", "its distance", "published closest", "its distance here", "its rank of 7"]
     head += ["gap / spread", "gap / spread as published", "sources of one data set"]
@@ -108,15 +108,15 @@ def _difference_table(differences: Sequence[Mapping[str, Any]], names: Sequence[
         [
             f"{one['target']}: {names[one['target']]}",
             str(one["source"]),
-            f"{one['distance']:.3f} ± {one['std']:.3f}",
+            _distance(one["distance"], one["std"], figure),
             str(one["published_source"]),
-            f"{one['distance_of_the_published_source']:.3f} ± {one['std_of_the_published_source']:.3f}",
+            _distance(one["distance_of_the_published_source"], one["std_of_the_published_source"], figure),
             str(one["rank_of_the_published_source"]),
             number(one["gap_in_spreads"]),
             number(one["published_gap_in_spreads"]),
             "yes" if one["sources_share_a_data_set"] else "no",
         ]
-        for one in differences
+        for one in figure["differences"]
     ]
     return Table("Where the closest source is another than the published one", head, rows)
 
@@ -129,8 +129,18 @@ def _matrix(file: str, title: str, figure: Mapping[str, Any], published: Mapping
     )
     caption += "." if nearest == theirs else ", a dotted one around the published closest where it is another."
     names = [_SET_NAMES[dataset] for dataset in DATASETS]
-    drawn = heat_map(figure["mean"], figure["std"], names=names, framed=nearest, dotted=theirs)
+    std = figure["std"] if _has_spread(figure) else None
+    drawn = heat_map(figure["mean"], std, names=names, framed=nearest, dotted=theirs)
     return Drawing(file, caption, drawn)
+
+
+def _distance(mean: float, std: float, figure: Mapping[str, Any]) -> str:
+    return f"{mean:.3f} ± {std:.3f}" if _has_spread(figure) else f"{mean:.3f}"
+
+
+def _has_spread(figure: Mapping[str, Any]) -> bool:
+    """Whether there are repetitions to have one; the published figure does not count its own, which are ten."""
+    return bool(figure.get("repetitions") != 1)
 
 
 def number(value: float | None) -> str:

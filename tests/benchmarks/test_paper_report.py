@@ -76,6 +76,17 @@ def test_a_report_shows_figure_1_with_the_published_one_beside_it(tmp_path: Path
     assert "3 repetitions in place of 10" in text
 
 
+def test_a_single_repetition_has_no_spread(tmp_path: Path) -> None:
+    result = result_of([], Rows(tmp_path / "rows"), "small") | {"figure_1_paper": figure() | {"repetitions": 1}}
+    write_reports(tmp_path, result, PUBLISHED)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "| `paper` | 1 | 7 of 8 | – |" in text
+    assert "| 3: ten digits | 7 | 7 | yes | – | 1.00 |" in text
+    assert "| 0: digit 0 or not | 2 | 0.360 | 1 | 0.860 | 2 |" in text
+    assert "± 0" not in (tmp_path / "figure_1_paper.svg").read_text(encoding="utf-8")
+    assert "± 0.05" in (tmp_path / "figure_1_published.svg").read_text(encoding="utf-8")
+
+
 def test_a_report_shows_tables_with_spreads_searches_and_the_published_figures(tmp_path: Path) -> None:
     text, page = written(tmp_path)
     assert "## Table 2: CIFAR-10, bird, frog, horse or anything else (Task 6)" in text
