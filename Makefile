@@ -6,7 +6,7 @@ BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-ranking bench-fu
 	bench-warm_start bench-forecast bench-little bench-service
 PAPER_BENCHMARKS := bench-transfer
 
-.PHONY: install demo test test-long e2e screenshots chaos fuzz check reference lint-deployment bench $(BENCHMARKS) $(PAPER_BENCHMARKS) paper format clean
+.PHONY: install demo test test-long e2e screenshots chaos fuzz check reference lint-deployment bench $(BENCHMARKS) $(PAPER_BENCHMARKS) paper paper-registry format clean
 
 install: $(VENV)/.installed
 
@@ -107,6 +107,11 @@ PAPER_PYTHON ?= $(BIN)/python
 paper: $(if $(filter $(BIN)/python,$(PAPER_PYTHON)),install)
 	$(if $(DATA),,$(error name the folder with mnist/ and cifar10/ as Parquet: make paper DATA=../data))
 	$(PAPER_PYTHON) -m benchmarks.paper --data $(DATA) --scale $(SCALE) $(PAPER_OPTIONS)
+
+# The paper's eight tasks as a file that `ldnas registry import` takes: make paper-registry DATA=../data SCALE=small. What it
+# finished is kept in var/paper/registry, and it goes on from there. PAPER_OPTIONS are the program's: --network, --out, --work.
+paper-registry: install
+	$(BIN)/python -m benchmarks.paper.registry --data $(DATA) --scale $(SCALE) $(PAPER_OPTIONS)
 
 format: install
 	$(BIN)/ruff format .

@@ -34,3 +34,5 @@ class DemoFailedError(ProcessError):
 
     def __init__(self, reason: str, logs: Path) -> None:
         super().__init__(f"the demo came to no answer: {reason}\nThe logs lie in {logs}")
+        self.reason = reason
+        self.logs = logs
