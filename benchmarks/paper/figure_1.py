@@ -17,14 +17,18 @@ from ldnas.distance.observation import Observation, observe
 from ldnas.evaluation import evaluate
 from ldnas.networks.build import build_network
 from ldnas.networks.classifier import Classifier
-from ldnas.recipe import Recipe, recipe_of
+from ldnas.recipe import MODES, Recipe, recipe_of
 from ldnas.seeding import derive_seed
 from ldnas.train import TrainConfig, fit
 
 COUNT = 8
 RELEASED = "released_code"
-MEASURE_OF = {"default": "log_det_layerwise", "paper": "log_det", RELEASED: "the released program's"}
-"""What each mode's matrix shows: a measure of the product, or `released_distance`."""
+DEEP = "released_code_deep"
+"""The released program's way with a network as deep as the paper's, where the scale's own is not."""
+
+FIGURES = (*MODES, DEEP)
+MEASURE_OF = dict(zip(FIGURES, ("log_det_layerwise", "log_det", *["the released program's"] * 2), strict=True))
+"""What each figure's matrix shows: a measure of the product, or `released_distance`."""
 
 Matrix = list[list[float]]
 
@@ -107,7 +111,7 @@ def distances(rows: Sequence[Row], mode: str) -> list[Matrix]:
 
 
 def _distance_of(mode: str) -> Callable[[Observation, Observation], float]:
-    if mode == RELEASED:
+    if mode in (RELEASED, DEEP):
         return released_distance
     how = measure(MEASURE_OF[mode])
     return lambda source, target: how.distance(source, target).value

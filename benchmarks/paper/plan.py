@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.paper.figure_1 import COUNT
+from benchmarks.paper.figure_1 import COUNT, DEEP, RELEASED
 from benchmarks.paper.scales import Scale
 from benchmarks.paper.searching import METHODS
 from benchmarks.paper.units import Unit
@@ -11,15 +11,15 @@ from benchmarks.paper.units import Unit
 SUBSET_SEED = 0
 """Draws the subsets of all units; a repetition's networks differ in their first weights and the order of images."""
 
-MODES_OF = {"paper": ("default", "paper"), "released_code": ("released_code",)}
-"""Which modes look with the networks of a reading of the tasks."""
+FIGURES_OF = {"paper": ("default", "paper"), RELEASED: (RELEASED,)}
+"""Which figures' modes look with the networks of a reading of the tasks."""
 
 
 def plan(scale: Scale) -> list[Unit]:
     """All units of a scale, the most telling first."""
-    own, released = figure_1_units(scale, "paper"), figure_1_units(scale, "released_code")
-    genotypes = genotype_units(scale)
-    return [*own, *genotypes, *row_units(scale, "LD-NAS", own + genotypes), *released, *_other_rows(scale)]
+    own, released = figure_1_units(scale, "paper"), figure_1_units(scale, RELEASED)
+    genotypes, deep = genotype_units(scale), deep_units(scale)
+    return [*own, *genotypes, *row_units(scale, "LD-NAS", own + genotypes), *released, *_other_rows(scale), *deep]
 
 
 def genotype_units(scale: Scale) -> list[Unit]:
@@ -72,6 +72,19 @@ def figure_1_units(scale: Scale, reading: str) -> list[Unit]:
     ]
 
 
+def deep_units(scale: Scale) -> list[Unit]:
+    """The released program's figure with a deeper network, for a scale that has one."""
+    if scale.deep is None:
+        return []
+    recipe = scale.recipe(RELEASED).to_json() | {"network": scale.deep.network}
+    own = {"group": DEEP, "network": scale.deep.network, "recipes": {DEEP: recipe}}
+    return [
+        Unit("network", _network_values(scale, RELEASED, task, repetition) | own, scale.deep.seconds)
+        for repetition in range(scale.deep.repetitions)
+        for task in range(COUNT)
+    ]
+
+
 def _network_values(scale: Scale, reading: str, task: int, repetition: int) -> dict[str, Any]:
     released = {"epochs": scale.released_epochs, "learning_rate": 1e-3, "batch_size": 64}
     return {
@@ -84,6 +97,6 @@ def _network_values(scale: Scale, reading: str, task: int, repetition: int) -> d
         "train_images": scale.train_images,
         "validation_images": scale.validation_images,
         "subset_seed": SUBSET_SEED,
-        "fitting": released if reading == "released_code" else {"epochs": scale.epochs},
-        "recipes": {mode: scale.recipe(mode).to_json() for mode in MODES_OF[reading]},
+        "fitting": released if reading == RELEASED else {"epochs": scale.epochs},
+        "recipes": {mode: scale.recipe(mode).to_json() for mode in FIGURES_OF[reading]},
     }

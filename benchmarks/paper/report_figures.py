@@ -5,9 +5,9 @@ from typing import Any
 
 from benchmarks.paper.differences import DATASETS
 from benchmarks.paper.drawing import heat_map
+from benchmarks.paper.figure_1 import FIGURES
 from benchmarks.paper.report_page import Drawing, Section, Table
 from benchmarks.paper.tasks import TASKS
-from ldnas.recipe import MODES
 
 _SET_NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10"}
 _BLOCKS = ("mnist_to_mnist", "cifar10_to_cifar10", "mnist_to_cifar10", "cifar10_to_mnist")
@@ -15,7 +15,7 @@ _BLOCKS = ("mnist_to_mnist", "cifar10_to_cifar10", "mnist_to_cifar10", "cifar10_
 
 def figure_sections(result: Mapping[str, Any], published: Mapping[str, Any]) -> list[Section]:
     """An overview of all modes, then each mode; nothing before a mode has a whole repetition."""
-    figures = {mode: result[f"figure_1_{mode}"] for mode in MODES if f"figure_1_{mode}" in result}
+    figures = {mode: result[f"figure_1_{mode}"] for mode in FIGURES if f"figure_1_{mode}" in result}
     theirs = published["figure_1"]
     if not figures:
         return []
@@ -24,8 +24,8 @@ def figure_sections(result: Mapping[str, Any], published: Mapping[str, Any]) -> 
 
 def _overview(figures: Mapping[str, Mapping[str, Any]], published: Mapping[str, Any]) -> Section:
     text = (
-        "Agreement with the published closest sources says nothing of how useful a distance is; all modes are as they "
-        "were fixed before looking. If every source were as likely as any other, 8/7 = 1.1 of 8 targets would agree.",
+        "Agreement with the published closest sources says nothing of how useful a distance is. If every source were "
+        "as likely as any other, 8/7 = 1.1 of 8 targets would agree.",
         "A source is within the spread of the closest one where it is no farther behind than √(s² + s'²), the standard "
         "deviation of the difference of two single repetitions. ρ is Spearman's, with the published distances.",
     )
@@ -76,7 +76,7 @@ def _of_mode(mode: str, figure: Mapping[str, Any], published: Mapping[str, Any])
     text = [f"`{figure['measure']}`; {figure['repetitions']} repetitions; ε = {figure['epsilon']}. Recipe: {recipe}."]
     if figure["recipe"]["split"] == "test":
         text.append("These networks looked at test images (`test_seen`), as the released program does.")
-    names = [task.name for task in TASKS["released_code" if mode == "released_code" else "paper"]]
+    names = [task.name for task in TASKS["released_code" if mode.startswith("released_code") else "paper"]]
     tables = [_targets(figure, published, names)]
     if figure["differences"]:
         tables.append(_difference_table(figure, names))

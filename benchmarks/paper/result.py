@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.paper.differences import beside_published
-from benchmarks.paper.figure_1 import summarise
+from benchmarks.paper.figure_1 import FIGURES, summarise
 from benchmarks.paper.scales import SCALES
 from benchmarks.paper.tables import tables_of
 from benchmarks.paper.units import Row, Rows, Unit
-from ldnas.recipe import MODES
 
 PUBLISHED = json.loads((Path(__file__).parent / "published.json").read_text(encoding="utf-8"))
 """The paper's figures; those of Figure 1 read off the authors' published images."""
@@ -27,7 +26,7 @@ def result_of(units: Sequence[Unit], rows: Rows, scale: str) -> dict[str, Any]:
     finished = rows.of(units)
     networks = [row for row in finished if row["unit"]["kind"] == "network"]
     theirs = PUBLISHED["figure_1"]
-    figures = {f"figure_1_{mode}": summarise(networks, mode, theirs) for mode in MODES}
+    figures = {f"figure_1_{mode}": summarise(networks, mode, theirs) for mode in FIGURES}
     return {
         "scale": scale,
         "cuts": list(SCALES[scale].cuts),

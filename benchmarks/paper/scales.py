@@ -7,6 +7,15 @@ from ldnas.recipe import Recipe, recipe_of
 
 
 @dataclass(frozen=True)
+class Deep:
+    """Another network for the released program's figure, at a scale whose own is less deep than the paper's."""
+
+    network: str
+    repetitions: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Scale:
     """The sizes of one scale.
 
@@ -29,6 +38,7 @@ class Scale:
         row_seconds, genotype_seconds: what a unit of these takes.
         network_seconds: what a unit of Figure 1 takes, for each reading: measured at small scale, guessed at full.
         cuts: what the scale leaves out, for the report.
+        deep: the network of `figure_1_released_code_deep`; None: no such figure.
     """
 
     network: str
@@ -52,6 +62,7 @@ class Scale:
     row_seconds: float
     genotype_seconds: float
     cuts: tuple[str, ...]
+    deep: Deep | None = None
 
     def recipe(self, mode: str) -> Recipe:
         """A mode's recipe; all but the number of images is the mode's own."""
@@ -104,7 +115,9 @@ SCALES = {
             "tables: no limit on parameters, since none of these cells comes near the paper's",
             'tables: Task 6 with "anything else" cut to the size of the other classes only',
             "tables: 3 seeds",
+            "`released_code_deep`: VGG-16 at a quarter of its width, 2 repetitions; added after the others were seen",
         ),
+        deep=Deep("vgg16_narrow", repetitions=2, seconds=200.0),
     ),
     "full": Scale(
         network="vgg16",

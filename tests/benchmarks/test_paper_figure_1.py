@@ -20,7 +20,7 @@ from benchmarks.paper.networks import ReleasedInputs, cropped_and_mirrored, look
 from benchmarks.paper.plan import plan
 from benchmarks.paper.result import PUBLISHED, result_of
 from benchmarks.paper.running import run_plan
-from benchmarks.paper.scales import SCALES
+from benchmarks.paper.scales import SCALES, Deep
 from benchmarks.paper.units import Rows
 from ldnas.distance.observation import Observation
 from tests.benchmarks.alone import run_alone
@@ -38,6 +38,7 @@ TINY = replace(
     probe_images=16,
     network_seconds={"paper": 1.0, "released_code": 1.0},
     cuts=(),
+    deep=None,
 )
 
 
@@ -215,16 +216,27 @@ def test_no_mode_but_the_released_programs_reads_test_images(images: Path, tmp_p
     assert "test" in asked
 
 
+def test_the_deep_figure_is_the_released_programs_with_another_network(images: Path, tmp_path: Path) -> None:
+    units = plan(replace(TINY, deep=Deep("vgg16_narrow", repetitions=1, seconds=1.0)))
+    deep = next(unit for unit in units if unit.values["group"] == "released_code_deep")
+    rows = Rows(tmp_path / "rows")
+    run_plan([deep], rows, PaperData(images), torch.device("cpu"))
+    outcome = rows.of([deep])[0]["outcome"]
+    assert list(outcome["observations"]) == ["released_code_deep"]
+    assert len(outcome["observations"]["released_code_deep"][0]["log_det"]["layers"]) == 13 * 4 + 2 + 2
+    released = next(unit for unit in units if unit.values["group"] == "released_code")
+    same = {name for name, value in deep.values.items() if released.values[name] == value}
+    assert set(deep.values) - same == {"group", "network", "recipes"}
+
+
 def test_what_the_plans_fix_is_the_recipes_of_the_modes() -> None:
     for scale in SCALES.values():
         units = [unit for unit in plan(scale) if unit.kind == "network"]
         recipes = {mode: value for unit in units for mode, value in unit.values["recipes"].items()}
-        assert {mode: recipe["damping"] for mode, recipe in recipes.items()} == {
-            "default": 1e-8,
-            "paper": 1e-8,
-            "released_code": 1e-10,
-        }
-        assert len(units) == 2 * 8 * scale.repetitions
+        damping = {"default": 1e-8, "paper": 1e-8, "released_code": 1e-10}
+        damping |= {"released_code_deep": 1e-10} if scale.deep else {}
+        assert {mode: recipe["damping"] for mode, recipe in recipes.items()} == damping
+        assert len(units) == 8 * (2 * scale.repetitions + (scale.deep.repetitions if scale.deep else 0))
         assert len({unit.id for unit in plan(scale)}) == len(plan(scale))
         assert {unit.values["epsilon"] for unit in units} == {scale.epsilon}
 
