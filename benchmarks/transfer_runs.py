@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,11 +13,11 @@ from benchmarks.paper.data import PaperData
 from benchmarks.paper.tasks import TASKS, PaperTask
 from benchmarks.paper.units import Row
 from ldnas.data.task_data import ImageSet
-from ldnas.distance.measures import measure
 from ldnas.distance.observation import Observation, observe
 from ldnas.evaluation import evaluate
 from ldnas.networks.build import build_network
 from ldnas.networks.classifier import Classifier
+from ldnas.recipe import MEASURES as NAMES
 from ldnas.recipe import Recipe
 from ldnas.search.strategies import build_strategy, without_patience
 from ldnas.seeding import derive_seed
@@ -29,19 +29,10 @@ from ldnas.train import TrainConfig, fit
 CONTROL = "control"
 """In place of a source: fresh weights, or the full space."""
 
-MEASURES = {
-    "log_det_layerwise": ("default", "log_det_layerwise"),
-    "log_det": ("default", "log_det"),
-    "paper": ("paper", "log_det"),
-    "released_code": ("released_code", "log_det_layerwise"),
-    "frechet": ("default", "frechet"),
-    "task2vec": ("default", "task2vec"),
-    "task2vec_asymmetric": ("default", "task2vec_asymmetric"),
-    "logme": ("default", "logme"),
-}
-"""Each measure that looks at networks: the recipe by which it is observed, and its name among the product's.
+MODES_OF = {"paper": "paper", figure_1.RELEASED: figure_1.RELEASED} | dict.fromkeys(NAMES, "default")
+"""Each measure that looks at networks, with the mode by whose recipe it is observed.
 
-`paper` and `released_code` are the modes whose Figures 1 are reproduced, here all on training images of the target.
+`paper` and `released_code` are those whose Figures 1 are reproduced, here on training images of the target.
 """
 
 
@@ -53,7 +44,7 @@ def run_networks(values: Mapping[str, Any], data: PaperData, device: torch.devic
     """
     tasks = [TASKS["paper"][number] for number in values["tasks"]]
     networks = {task: _source_network(values, task, data, device) for task in tasks}
-    distances: dict[str, dict[str, dict[str, float]]] = {name: {str(b.number): {} for b in tasks} for name in MEASURES}
+    distances: dict[str, dict[str, dict[str, float]]] = {name: {str(b.number): {} for b in tasks} for name in MODES_OF}
     accuracy: dict[str, dict[str, float]] = {CONTROL: {}} | {str(task.number): {} for task in tasks}
     for target in tasks:
         for name, column in _column(values, networks, target, data).items():
@@ -109,9 +100,14 @@ def _column(
     )
     seen = {mode: _seen(networks, images, target, Recipe(**recipe)) for mode, recipe in values["recipes"].items()}
     return {
-        name: {source: measure(how).distance(seen[mode][source], seen[mode][target]).value for source in networks}
-        for name, (mode, how) in MEASURES.items()
+        name: {source: distance_of(name)(seen[mode][source], seen[mode][target]) for source in networks}
+        for name, mode in MODES_OF.items()
     }
+
+
+def distance_of(name: str) -> Callable[[Observation, Observation], float]:
+    """The distance of a network from the target's own by a measure of the product, or of the modes of Figure 1."""
+    return figure_1.distance_of(name) if name in figure_1.FIGURES else figure_1.by_measure(name)
 
 
 def _seen(

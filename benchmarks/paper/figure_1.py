@@ -102,7 +102,7 @@ def distances(rows: Sequence[Row], mode: str) -> list[Matrix]:
         if mode in outcome["observations"]:
             of_network = [Observation.from_json(value) for value in outcome["observations"][mode]]
             seen.setdefault(values["repetition"], {})[values["task"]] = of_network
-    distance = _distance_of(mode)
+    distance = distance_of(mode)
     return [
         [[distance(networks[b][t], networks[t][t]) for t in range(COUNT)] for b in range(COUNT)]
         for _, networks in sorted(seen.items())
@@ -110,10 +110,14 @@ def distances(rows: Sequence[Row], mode: str) -> list[Matrix]:
     ]
 
 
-def _distance_of(mode: str) -> Callable[[Observation, Observation], float]:
-    if mode in (RELEASED, DEEP):
-        return released_distance
-    how = measure(MEASURE_OF[mode])
+def distance_of(mode: str) -> Callable[[Observation, Observation], float]:
+    """What a mode's matrix shows, from two observations by its recipe."""
+    return released_distance if mode in (RELEASED, DEEP) else by_measure(MEASURE_OF[mode])
+
+
+def by_measure(name: str) -> Callable[[Observation, Observation], float]:
+    """The value of one of the product's measures."""
+    how = measure(name)
     return lambda source, target: how.distance(source, target).value
 
 

@@ -9,9 +9,10 @@ import torch
 
 from benchmarks.paper.data import PaperData
 from benchmarks.transfer import NUMBERS, SET_ASIDE, plan
-from benchmarks.transfer_runs import CONTROL, MEASURES, run_networks, run_spaces, started_from
+from benchmarks.transfer_runs import CONTROL, MODES_OF, distance_of, run_networks, run_spaces, started_from
 from benchmarks.transfer_summary import SAME_DATA_SET, better, judge, score, summarise
 from ldnas.data.task_data import ImageSet
+from ldnas.distance.observation import Observation
 from ldnas.networks.build import build_network
 from ldnas.recipe import recipe_of
 from ldnas.space.genotype import Genotype
@@ -104,13 +105,25 @@ def network_values() -> dict[str, Any]:
 
 def test_networks_have_every_distance_and_an_accuracy_from_every_other_source_and_from_fresh_weights() -> None:
     outcome = run_networks(network_values(), Bright(), CPU, [])
-    assert set(outcome["distances"]) == set(MEASURES)
+    assert set(outcome["distances"]) == set(MODES_OF)
     for table in outcome["distances"].values():
         assert [table["0"]["0"], table["4"]["4"]] == [0.0, 0.0]
         assert math.isfinite(table["0"]["4"])
         assert table["4"]["0"] != 0.0
     accuracy = outcome["accuracy"]
     assert {source: set(row) for source, row in accuracy.items()} == {CONTROL: {"0", "4"}, "0": {"4"}, "4": {"0"}}
+
+
+def test_each_measure_is_the_products_or_that_of_the_figure_of_its_name() -> None:
+    def seen(raw: list[float], scaled: list[float]) -> Observation:
+        sums = {"layers": [["a", 1], ["b", 3]], "sums": [[raw, scaled]]}
+        return Observation.from_json({"logme": sum(raw), "log_det": sums})
+
+    source, target = seen([1.0, 2.0], [4.0, 0.0]), seen([0.0, 0.0], [0.0, 6.0])
+    found = {name: distance_of(name)(source, target) for name in ("log_det", "paper", "released_code", "logme")}
+    # Eq. 3: (1 + 2)/4 of the raw sums; tensor by tensor: (4 + 6)/4 of the scaled ones.
+    assert found == {"log_det": 0.75, "paper": 0.75, "released_code": 2.5, "logme": -3.0}
+    assert distance_of("log_det_layerwise")(source, target) == pytest.approx((4 / 1 + 6 / 3) / 2)
 
 
 def test_a_network_begun_at_a_source_has_its_backbone_and_a_fresh_head_and_changes_neither() -> None:
