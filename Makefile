@@ -91,6 +91,7 @@ $(BENCHMARKS): $(VENV)/.bench
 
 # On the units of benchmarks/paper: OPTIONS='--processes 2' runs two at a time.
 $(PAPER_BENCHMARKS): install
+	$(if $(DATA),,$(error name the folder with mnist/ and cifar10/ as Parquet: make $@ DATA=../data))
 	$(BIN)/python -m benchmarks.$(@:bench-%=%) --data $(DATA) --work $(WORK)/$(@:bench-%=%) $(OPTIONS)
 
 $(VENV)/.bench: $(VENV)/.installed
@@ -111,6 +112,7 @@ paper: $(if $(filter $(BIN)/python,$(PAPER_PYTHON)),install)
 # The paper's eight tasks as a file that `ldnas registry import` takes: make paper-registry DATA=../data SCALE=small. What it
 # finished is kept in var/paper/registry, and it goes on from there. PAPER_OPTIONS are the program's: --network, --out, --work.
 paper-registry: install
+	$(if $(DATA),,$(error name the folder with mnist/ and cifar10/ as Parquet: make paper-registry DATA=../data))
 	$(BIN)/python -m benchmarks.paper.registry --data $(DATA) --scale $(SCALE) $(PAPER_OPTIONS)
 
 format: install

@@ -32,7 +32,8 @@ CONTROL = "control"
 MODES_OF = {"paper": "paper", figure_1.RELEASED: figure_1.RELEASED} | dict.fromkeys(NAMES, "default")
 """Each measure that looks at networks, with the mode by whose recipe it is observed.
 
-`paper` and `released_code` are those whose Figures 1 are reproduced, here on training images of the target.
+`paper` and `released_code` are those whose Figures 1 are reproduced, here with the product's networks of the text's
+tasks and on at most 2,000 training images of the target.
 """
 
 

@@ -28,18 +28,20 @@ def summarise(rows: Sequence[Row], *, numbers: Sequence[int], set_aside: Sequenc
     targets they are coarse. `random` and `random of the same data set` are the regrets of choosing without a measure.
     """
     networks = _outcomes(rows, "networks")
-    measured = {name: _matrices(networks, numbers, "distances", name) for name in _names(networks, "distances")}
-    if measured:
-        measured[SAME_DATA_SET] = np.broadcast_to(_same_data_set(numbers), next(iter(measured.values())).shape)
-    gains = {"weights": _weight_gains(networks, numbers), "spaces": _space_gains(_outcomes(rows, "spaces"), numbers)}
+    if not networks:
+        return {}
+    names = networks[0]["outcome"]["distances"]
+    measured = {name: _matrices(networks, numbers, "distances", name) for name in names}
+    measured[SAME_DATA_SET] = np.broadcast_to(_same_data_set(numbers), next(iter(measured.values())).shape)
+    gains = {"weights": (_seeds(networks), _weight_gains(networks, numbers)), "spaces": _space_gains(rows, numbers)}
     held = [numbers.index(number) for number in set_aside]
     groups = {"open": [place for place in range(len(numbers)) if place not in held], "set_aside": held}
     result: dict[str, Any] = {
         "tasks": {str(number): TASKS["paper"][number].name for number in numbers},
         "distances": {name: _told(of_seeds) for name, of_seeds in measured.items()},
     }
-    for kind, gain in gains.items():
-        if measured and len(gain) == len(networks):  # not before all seeds are there
+    for kind, (seeds, gain) in gains.items():
+        if seeds == _seeds(networks):  # the same seeds, so that a draw of seeds is one of both
             judged = {
                 group: judge(measured, gain, targets, _same_data_set(numbers)) for group, targets in groups.items()
             }
@@ -138,10 +140,6 @@ def _outcomes(rows: Sequence[Row], kind: str) -> list[Row]:
     return sorted((row for row in rows if row["unit"]["kind"] == kind), key=lambda row: row["unit"]["values"]["seed"])
 
 
-def _names(rows: Sequence[Row], what: str) -> list[str]:
-    return list(rows[0]["outcome"][what]) if rows else []
-
-
 def _matrices(rows: Sequence[Row], numbers: Sequence[int], *path: str) -> Array:
     """`[seeds, sources, targets]` of what lies under a path of the outcomes by source and target."""
     found = []
@@ -158,15 +156,19 @@ def _weight_gains(rows: Sequence[Row], numbers: Sequence[int]) -> Array:
     return _matrices(rows, numbers, "accuracy") - np.array(control, dtype=np.float64).reshape(-1, 1, len(numbers))
 
 
-def _space_gains(rows: Sequence[Row], numbers: Sequence[int]) -> Array:
-    """Of the seeds of which every target is there."""
+def _seeds(rows: Sequence[Row]) -> list[int]:
+    return [row["unit"]["values"]["seed"] for row in rows]
+
+
+def _space_gains(rows: Sequence[Row], numbers: Sequence[int]) -> tuple[list[int], Array]:
+    """The seeds of which every target is there, and their gains."""
     by_seed: dict[int, dict[int, Mapping[str, float]]] = {}
-    for row in rows:
+    for row in _outcomes(rows, "spaces"):
         values = row["unit"]["values"]
         by_seed.setdefault(values["seed"], {})[values["task"]] = row["outcome"]["accuracy"]
-    whole = [found for _, found in sorted(by_seed.items()) if len(found) == len(numbers)]
-    gains = [[[_gain(found[t], b) for t in numbers] for b in numbers] for found in whole]
-    return np.array(gains, dtype=np.float64).reshape(-1, len(numbers), len(numbers))
+    whole = {seed: found for seed, found in sorted(by_seed.items()) if len(found) == len(numbers)}
+    gains = [[[_gain(found[t], b) for t in numbers] for b in numbers] for found in whole.values()]
+    return list(whole), np.array(gains, dtype=np.float64).reshape(-1, len(numbers), len(numbers))
 
 
 def _gain(accuracy: Mapping[str, float], source: int) -> float:

@@ -48,7 +48,7 @@ STYLES = (
 
 
 @dataclass(frozen=True)
-class Scale:
+class Axis:
     """From values to places along one side of a panel."""
 
     low: float
@@ -74,8 +74,8 @@ def anytime(rows: Mapping[str, Sequence[Points]], styles: Mapping[str, Style]) -
 def _searches(bands: Mapping[str, Band], styles: Mapping[str, Style]) -> list[str]:
     """Seconds from 0 to the right, scores upwards."""
     last = max(one.seconds[-1] for one in bands.values())
-    across = Scale(0.0, last * (1 + _ROOM), _LEFT, _RIGHT)
-    up = Scale(*_range(bands), _BOTTOM, _TOP)
+    across = Axis(0.0, last * (1 + _ROOM), _LEFT, _RIGHT)
+    up = Axis(*_range(bands), _BOTTOM, _TOP)
     middle = (_LEFT + _RIGHT) / 2
     parts = [text(middle, 18, "best score so far of each search", size=13)]
     parts.append(text(16, (_TOP + _BOTTOM) / 2, "validation accuracy, %", size=13, turned=True))
@@ -90,7 +90,7 @@ def _searches(bands: Mapping[str, Band], styles: Mapping[str, Style]) -> list[st
 
 def _trained(ends: Mapping[str, Band], styles: Mapping[str, Style]) -> list[str]:
     """A row each: its accuracy to the right, and the seconds at which its network was ready."""
-    across = Scale(*_range(ends), _FROM, _TO)
+    across = Axis(*_range(ends), _FROM, _TO)
     parts = [
         text((_FROM + _TO) / 2, 18, "trained networks", size=13),
         text(_WIDTH - 8, 18, "ready at", size=13, anchor="end"),
@@ -116,7 +116,7 @@ def _range(bands: Mapping[str, Band]) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _ticks_below(across: Scale, title: str, *, factor: float) -> list[str]:
+def _ticks_below(across: Axis, title: str, *, factor: float) -> list[str]:
     parts = [line(across.start, _BOTTOM, across.end, _BOTTOM)]
     for value in ticks(factor * across.low, factor * across.high):
         x = across(value / factor)
@@ -133,7 +133,7 @@ def ticks(low: float, high: float) -> list[float]:
     return [round(number * step, 9) for number in numbers]
 
 
-def _steps(seconds: Sequence[float], heights: Sequence[float], across: Scale, up: Scale) -> list[tuple[float, float]]:
+def _steps(seconds: Sequence[float], heights: Sequence[float], across: Axis, up: Axis) -> list[tuple[float, float]]:
     """The corners of a line that holds each height until the next second."""
     corners: list[tuple[float, float]] = []
     for second, height in zip(seconds, heights, strict=True):
@@ -142,18 +142,18 @@ def _steps(seconds: Sequence[float], heights: Sequence[float], across: Scale, up
     return corners
 
 
-def _area(one: Band, across: Scale, up: Scale, style: Style) -> str:
+def _area(one: Band, across: Axis, up: Axis, style: Style) -> str:
     upper, lower = (_steps(one.seconds, heights, across, up) for heights in (one.greatest, one.least))
     return f'<polygon points="{_joined([*upper, *reversed(lower)])}" fill="{style.ink}" fill-opacity="0.16"/>'
 
 
-def _line(one: Band, across: Scale, up: Scale, style: Style) -> str:
+def _line(one: Band, across: Axis, up: Axis, style: Style) -> str:
     dashed = f' stroke-dasharray="{style.dashes}"' if style.dashes else ""
     look = f'fill="none" stroke="{style.ink}" stroke-width="2"{dashed}'
     return f'<polyline points="{_joined(_steps(one.seconds, one.mean, across, up))}" {look}/>'
 
 
-def _whisker(one: Band, across: Scale, y: float, style: Style) -> list[str]:
+def _whisker(one: Band, across: Axis, y: float, style: Style) -> list[str]:
     low, middle, high = (across(values[0]) for values in (one.least, one.mean, one.greatest))
     caps = [line(x, y - 4, x, y + 4, ink=style.ink, width=1.5) for x in (low, high)]
     return [line(low, y, high, y, ink=style.ink, width=1.5), *caps, _marker(middle, y, style)]

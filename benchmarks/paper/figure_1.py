@@ -27,8 +27,13 @@ DEEP = "released_code_deep"
 """The released program's way with a network as deep as the paper's, where the scale's own is not."""
 
 FIGURES = (*MODES, DEEP)
-MEASURE_OF = dict(zip(FIGURES, ("log_det_layerwise", "log_det", *["the released program's"] * 2), strict=True))
-"""What each figure's matrix shows: a measure of the product, or `released_distance`."""
+MEASURE_OF = {
+    "default": "log_det_layerwise",
+    "paper": "log_det",
+    RELEASED: "released_distance",
+    DEEP: "released_distance",
+}
+"""What each figure's matrix shows: a measure of the product, or `released_distance` of this module."""
 
 Matrix = list[list[float]]
 

@@ -40,7 +40,7 @@ LAYOUT = (
 
 
 @dataclass(frozen=True)
-class Scale:
+class Cut:
     """What a registry is made from.
 
     Attributes:
@@ -53,11 +53,11 @@ class Scale:
 
 
 SCALES = {
-    "small": Scale(
+    "small": Cut(
         {"train": 5000, "test": 1000},
         f"5,000 training and 1,000 test images of each set, drawn by the seed {SEED}; every class keeps its share",
     ),
-    "full": Scale(None, "every image"),
+    "full": Cut(None, "every image"),
 }
 
 

@@ -45,7 +45,7 @@ def _section(name: str, title: str, table: Mapping[str, Any]) -> Section:
 
 
 def _overruns(table: Mapping[str, Any]) -> list[str]:
-    """Which searches took much more than allowed, as a schedule does whose shortest, two iterations, is too long."""
+    """Which searches took much more than allowed, as a schedule does by the trial that fits it to the seconds."""
     allowed = table["search_seconds_allowed"]
     if allowed is None:
         return []

@@ -69,14 +69,12 @@ def companions(module: str, count: int) -> Iterator[None]:
     Waits for them at the end; when this process breaks off, they are ended too.
 
     Raises:
-        SystemExit: one of them failed, or the data was refused: with the reason.
+        SystemExit: one of them failed.
     """
     processes = [subprocess.Popen([sys.executable, "-m", module, *sys.argv[1:], "--part"]) for _ in range(count)]
     try:
         yield
         failed = [process for process in processes if process.wait()]
-    except RefusedError as error:
-        raise SystemExit(f"{error}\nDATA should name a folder with mnist/ and cifar10/ as Parquet") from error
     finally:
         for process in processes:
             process.terminate()
@@ -85,10 +83,7 @@ def companions(module: str, count: int) -> Iterator[None]:
 
 
 def _row(unit: Unit, data: PaperData, device: torch.device, runner: Runner, needed: Sequence[Row]) -> Row:
-    # Read before the clock starts: the first unit of a process would pay for all others.
-    digests = {dataset: data.digest(dataset) for dataset in (MNIST, CIFAR10)}
-    for dataset in digests:
-        data.images(dataset, "train")
+    digests = _read(data)  # before the clock starts: the first unit of a process would pay for all others
     wall, processor = time.perf_counter(), time.process_time()
     outcome = runner(unit.values, data, device, needed)
     if device.type == "cuda":
@@ -101,3 +96,18 @@ def _row(unit: Unit, data: PaperData, device: torch.device, runner: Runner, need
         "environment": environment(device),
         "data": digests,
     }
+
+
+def _read(data: PaperData) -> dict[str, str]:
+    """Reads both data sets; their digests.
+
+    Raises:
+        SystemExit: one is not there or cannot be read, with what is expected.
+    """
+    try:
+        digests = {dataset: data.digest(dataset) for dataset in (MNIST, CIFAR10)}
+        for dataset in digests:
+            data.images(dataset, "train")
+    except RefusedError as error:
+        raise SystemExit(f"{error}\nDATA should name a folder with mnist/ and cifar10/ as Parquet") from error
+    return digests

@@ -13,7 +13,6 @@ from ldnas.data.task_data import ImageSet
 from ldnas.seeding import derive_seed
 
 MNIST, CIFAR10 = "mnist", "cifar10"
-READINGS = ("paper", "released_code")
 _LABELS = 10
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.paper.differences import beside_published
 from benchmarks.paper.drawing import heat_map
+from benchmarks.paper.figure_1 import FIGURES
 from benchmarks.paper.plan import plan
 from benchmarks.paper.report import write_reports
 from benchmarks.paper.report_page import Drawing, Section, Table, html, markdown
@@ -204,5 +205,5 @@ def test_a_plan_and_a_report_of_all_kinds_of_rows_need_no_other_package(tmp_path
     assert "left: 0 minutes" in printed
     text = (tmp_path / "small" / "report.md").read_text(encoding="utf-8")
     assert f"{len(units)} of {len(units)} units are finished" in text
-    assert text.count("\n## ") == 1 + 3 + 2
+    assert text.count("\n## ") == 1 + len(FIGURES) + 2
     assert json.loads((tmp_path / "small" / "environment.json").read_text())["rows"] == len(units)

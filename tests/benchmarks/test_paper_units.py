@@ -109,12 +109,26 @@ def test_two_processes_never_run_one_unit_at_the_same_time(tmp_path: Path) -> No
         assert not finished
 
 
-def test_data_that_is_refused_ends_the_program_with_the_reason_and_what_is_expected() -> None:
-    with (
-        pytest.raises(SystemExit, match=r"no such set\nDATA should name a folder with mnist/ and cifar10/"),
-        companions("", 0),
-    ):
-        raise DatasetNotFoundError("no such set", field="uri")
+def test_data_that_is_refused_ends_the_program_with_the_reason_and_what_is_expected(tmp_path: Path) -> None:
+    class Absent(NoData):
+        def digest(self, dataset: str) -> str:
+            raise DatasetNotFoundError(f"no such set: {dataset}", field="uri")
+
+    with pytest.raises(SystemExit, match=r"no such set: mnist\nDATA should name a folder with mnist/ and cifar10/"):
+        run_plan(units(), Rows(tmp_path / "rows"), Absent(), CPU, runners={"sum": doubled})
+
+
+def test_a_companion_runs_the_same_command_as_a_part_and_its_failure_ends_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = tmp_path / "said"
+    program = f"import sys; open({str(said)!r}, 'w').write(' '.join(sys.argv[1:])); sys.exit(3)"
+    (tmp_path / "its_command.py").write_text(program)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["first", "--scale", "small"])
+    with pytest.raises(SystemExit, match="second process failed"), companions("its_command", 1):
+        pass
+    assert said.read_text() == "--scale small --part"
 
 
 def test_a_unit_waits_for_the_rows_that_it_reads(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from benchmarks.paper.data import PaperData
+from benchmarks.paper.tasks import TASKS
 from benchmarks.transfer import NUMBERS, SET_ASIDE, plan
 from benchmarks.transfer_runs import CONTROL, MODES_OF, distance_of, run_networks, run_spaces, started_from
 from benchmarks.transfer_summary import SAME_DATA_SET, better, judge, score, summarise
@@ -177,10 +178,26 @@ def test_gains_are_those_beside_the_control_of_the_same_target_and_seed() -> Non
     assert result["spaces"]["gain"]["mean"] == [[None, pytest.approx(-0.1)], [pytest.approx(0.05), None]]
     assert result["distances"][SAME_DATA_SET]["mean"] == [[0.0, 0.0], [0.0, 0.0]]
     assert "spaces" not in summarise(rows[:2], numbers=(2, 3), set_aside=(3,))
+    assert "spaces" not in summarise([rows[0], *(of_seed(1, one) for one in rows[1:])], numbers=(2, 3), set_aside=(3,))
+    assert summarise([], numbers=(2, 3), set_aside=(3,)) == {}
+
+
+def of_seed(seed: int, row: dict[str, Any]) -> dict[str, Any]:
+    unit = row["unit"]
+    return row | {"unit": unit | {"values": unit["values"] | {"seed": seed}}}
+
+
+def test_an_interval_reaches_from_the_worst_seed_to_the_best() -> None:
+    gain = np.concatenate([by_hand([math.nan, 0.4, 0.0]), by_hand([math.nan, 0.0, 0.2])])  # of two seeds
+    near = np.repeat(by_hand([0.0, 1.0, 2.0]), 2, axis=0)
+    regret = judge({"log_det_layerwise": near}, gain, [0], np.zeros((3, 1)))["log_det_layerwise"]["regret"]
+    # Source 1 is taken: in the mean it gains 0.2 beside 0.1, by the second seed alone 0.0 beside 0.2.
+    assert regret == {"mean": 0.0, "interval": [0.0, pytest.approx(0.2)]}
 
 
 def test_the_targets_set_aside_are_of_both_data_sets_and_every_search_waits_for_all_genotypes() -> None:
     assert set(SET_ASIDE) < set(NUMBERS)
+    assert {TASKS["paper"][number].dataset for number in SET_ASIDE} == {"mnist", "cifar10"}
     units = plan()
     genotypes = {unit.id for unit in units if unit.kind == "genotype"}
     assert len(genotypes) == len(NUMBERS)

@@ -12,7 +12,7 @@ from ldnas.distance.batch_norm import gather_batch_norm_statistics
 from ldnas.distance.log_det import LogDetSummary
 from ldnas.distance.observation import GROUPS, draw, observe
 from ldnas.errors import DivergedNetworkError
-from ldnas.fisher import empirical_fisher_diagonal
+from ldnas.fisher import batch_mean_squares, empirical_fisher_diagonal
 from ldnas.networks.build import build_network
 from ldnas.recipe import Recipe
 from ldnas.train import TrainConfig, fit
@@ -76,6 +76,15 @@ def test_the_images_of_a_smaller_pass_are_among_those_of_a_larger_one() -> None:
     few, many = (draw(TRAIN, count, "fisher") for count in (10, 50))
     assert torch.equal(many.images[:10], few.images)
     assert len({image.numpy().tobytes() for image in many.images}) == 50
+
+
+def test_squares_of_batches_are_of_images_in_the_order_of_the_data_set(networks) -> None:
+    recipe = Recipe(samples=len(TRAIN), variant="batch_mean", batch_size=16, head="own")
+    seen = observe(networks[0], TRAIN, classes=3, recipe=recipe, keep_diagonal=True).diagonal.blocks
+    in_order = zip((TRAIN.images.float() / 127.5 - 1).split(16), TRAIN.labels.split(16), strict=True)
+    slow = batch_mean_squares(networks[0], in_order, parameters=networks[0].backbone_parameters()).blocks
+    for name, block in slow.items():
+        torch.testing.assert_close(seen[name], block, rtol=1e-4, atol=1e-8)
 
 
 def test_groups_of_images_add_up_to_the_diagonal_of_all(networks) -> None:
