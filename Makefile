@@ -4,9 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-ranking bench-fuse bench-screen bench-strategies \
 	bench-warm_start bench-forecast bench-little bench-service
-PAPER_BENCHMARKS := bench-transfer
 
-.PHONY: install demo test test-long e2e screenshots chaos fuzz check reference lint-deployment bench $(BENCHMARKS) $(PAPER_BENCHMARKS) paper paper-registry format clean
+.PHONY: install demo test test-long e2e screenshots chaos fuzz check reference lint-deployment bench $(BENCHMARKS) bench-transfer paper paper-registry format clean
 
 install: $(VENV)/.installed
 
@@ -90,9 +89,9 @@ $(BENCHMARKS): $(VENV)/.bench
 	$(BIN)/python benchmarks/$(@:bench-%=%).py $(if $(DATA),--data $(DATA) --work $(WORK)/$(@:bench-%=%)) $(OPTIONS)
 
 # On the units of benchmarks/paper: OPTIONS='--processes 2' runs two at a time.
-$(PAPER_BENCHMARKS): install
-	$(if $(DATA),,$(error name the folder with mnist/ and cifar10/ as Parquet: make $@ DATA=../data))
-	$(BIN)/python -m benchmarks.$(@:bench-%=%) --data $(DATA) --work $(WORK)/$(@:bench-%=%) $(OPTIONS)
+bench-transfer: install
+	$(if $(DATA),,$(error name the folder with mnist/ and cifar10/ as Parquet: make bench-transfer DATA=../data))
+	$(BIN)/python -m benchmarks.transfer --data $(DATA) --work $(WORK)/transfer $(OPTIONS)
 
 $(VENV)/.bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
