@@ -15,8 +15,10 @@ from benchmarks.transfer_summary import SAME_DATA_SET, better, judge, score, sum
 from ldnas.data.task_data import ImageSet
 from ldnas.distance.observation import Observation
 from ldnas.networks.build import build_network
+from ldnas.networks.classifier import Classifier
 from ldnas.recipe import recipe_of
 from ldnas.space.genotype import Genotype
+from ldnas.train import fit
 
 CPU = torch.device("cpu")
 CELL = Genotype(("identity", "sep_conv_3x3", "identity", "identity", "max_pool_3x3", "identity"))
@@ -113,6 +115,19 @@ def test_networks_have_every_distance_and_an_accuracy_from_every_other_source_an
         assert table["4"]["0"] != 0.0
     accuracy = outcome["accuracy"]
     assert {source: set(row) for source, row in accuracy.items()} == {CONTROL: {"0", "4"}, "0": {"4"}, "4": {"0"}}
+
+
+def test_every_source_begins_with_the_head_that_the_control_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    heads: dict[int, list[torch.Tensor]] = {}
+
+    def fit_seen(network: Classifier, train: ImageSet, **how: Any) -> None:
+        heads.setdefault(how["seed"], []).append(network.head.weight.detach().clone())
+        fit(network, train, **how)
+
+    monkeypatch.setattr("benchmarks.transfer_runs.fit", fit_seen)
+    run_networks(network_values(), Bright(), CPU, [])
+    assert [len(of_target) for of_target in heads.values()] == [2, 2]
+    assert all(torch.equal(control, source) for control, source in heads.values())
 
 
 def test_each_measure_is_the_products_or_that_of_the_figure_of_its_name() -> None:
