@@ -1,5 +1,6 @@
 """What becomes of an uploaded file: looked through, then one transaction that gives it a name and a place."""
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -100,12 +101,10 @@ def _look_through(
 
 
 def _output_of(process: subprocess.Popen[bytes], stopping: threading.Event) -> tuple[bytes, bytes]:
-    while True:
-        try:
+    while not stopping.is_set():
+        with contextlib.suppress(subprocess.TimeoutExpired):
             return process.communicate(timeout=_PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            if stopping.is_set():
-                raise NotReadyError("the service is about to end; send the file again") from None
+    raise NotReadyError("the service is about to end; send the file again")
 
 
 def _query_parameter(field: str | None) -> str | None:
