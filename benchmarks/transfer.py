@@ -23,10 +23,10 @@ from benchmarks.environment import save
 from benchmarks.paper.data import PaperData
 from benchmarks.paper.machine import device_of
 from benchmarks.paper.result import RE_ENCODING, provenance
-from benchmarks.paper.running import companions, run_plan
+from benchmarks.paper.running import companions, run_plan, tell
 from benchmarks.paper.scales import SCALES
 from benchmarks.paper.searching import run_genotype
-from benchmarks.paper.units import Row, Rows, Unit
+from benchmarks.paper.units import Rows, Unit
 from benchmarks.transfer_runs import run_networks, run_spaces
 from benchmarks.transfer_summary import summarise
 
@@ -94,7 +94,7 @@ def main() -> None:
     device = device_of(arguments.device)
     torch.set_num_threads(1)
     with companions("benchmarks.transfer", 0 if arguments.part else arguments.processes - 1):
-        run_plan(units, rows, PaperData(arguments.data), device, runners=RUNNERS, on_row=_tell)
+        run_plan(units, rows, PaperData(arguments.data), device, runners=RUNNERS, on_row=tell)
     if arguments.part:
         return
     finished = rows.of(units)
@@ -109,10 +109,6 @@ def main() -> None:
         "rows": [{name: row[name] for name in ("unit", "outcome", "seconds", "cpu_seconds")} for row in finished],
     }
     print(save("transfer", result))
-
-
-def _tell(unit: Unit, row: Row) -> None:
-    print(f"{unit.id} {unit.name}: {row['seconds']:.0f} s", flush=True)
 
 
 def _arguments() -> argparse.Namespace:

@@ -17,9 +17,9 @@ from benchmarks.paper.machine import device_of
 from benchmarks.paper.plan import plan
 from benchmarks.paper.report import write_reports
 from benchmarks.paper.result import PUBLISHED, environment_of, result_of, write
-from benchmarks.paper.running import companions, run_plan
+from benchmarks.paper.running import companions, run_plan, tell
 from benchmarks.paper.scales import SCALES
-from benchmarks.paper.units import Row, Rows, Unit, forecasts
+from benchmarks.paper.units import Rows, Unit, forecasts
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
         device = device_of(arguments.device)
         torch.set_num_threads(arguments.threads)
         with companions("benchmarks.paper", 0 if arguments.part else arguments.processes - 1):
-            run_plan(units, rows, PaperData(arguments.data), device, until_seconds=arguments.until, on_row=_tell)
+            run_plan(units, rows, PaperData(arguments.data), device, until_seconds=arguments.until, on_row=tell)
     if not arguments.part:
         result = result_of(units, rows, arguments.scale)
         print(write(arguments.work / arguments.scale, result, environment_of(rows.of(units))))
@@ -53,10 +53,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--report", action="store_true", help="only write the result of the rows that are there")
     parser.add_argument("--part", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
-
-
-def _tell(unit: Unit, row: Row) -> None:
-    print(f"{unit.id} {unit.name}: {row['seconds']:.0f} s", flush=True)
 
 
 def forecast(units: Sequence[Unit], rows: Rows, *, processes: int) -> str:

@@ -7,10 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.paper.figure_1 import COUNT, blocks, spearman
-from benchmarks.paper.tasks import TASKS
-
-DATASETS = tuple(task.dataset for task in TASKS["paper"])
-"""The data set of each task, the same in both readings."""
+from benchmarks.paper.tasks import DATASETS
 
 
 def beside_published(figure: Mapping[str, Any], published: Mapping[str, Any]) -> dict[str, Any]:

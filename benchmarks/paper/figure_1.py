@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.paper.data import PaperData
 from benchmarks.paper.networks import fit_as_released, look_at, released_network
-from benchmarks.paper.tasks import TASKS, PaperTask
+from benchmarks.paper.tasks import DATASETS, TASKS, PaperTask
 from benchmarks.paper.units import Row
 from ldnas.data.task_data import ImageSet
 from ldnas.distance.measures import measure
@@ -235,12 +235,11 @@ def ranks(values: Sequence[float]) -> np.ndarray:
 
 def blocks(mean: np.ndarray) -> dict[str, float]:
     """The mean distance from one data set's tasks to another's, without the diagonal, and within over between."""
-    sets = [task.dataset for task in TASKS["paper"]]
     found: dict[str, list[float]] = {}
     for source in range(COUNT):
         for target in range(COUNT):
             if source != target:
-                found.setdefault(f"{sets[source]}_to_{sets[target]}", []).append(float(mean[source, target]))
+                found.setdefault(f"{DATASETS[source]}_to_{DATASETS[target]}", []).append(float(mean[source, target]))
     result = {name: float(np.mean(values)) for name, values in found.items()}
     within = [value for name, values in found.items() if len(set(name.split("_to_"))) == 1 for value in values]
     between = [value for name, values in found.items() if len(set(name.split("_to_"))) == 2 for value in values]

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.paper.differences import DATASETS
 from benchmarks.paper.drawing import heat_map
 from benchmarks.paper.figure_1 import FIGURES
 from benchmarks.paper.report_page import Drawing, Section, Table
-from benchmarks.paper.tasks import TASKS
+from benchmarks.paper.tasks import DATASETS, TASKS
 
 _SET_NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10"}
 _BLOCKS = ("mnist_to_mnist", "cifar10_to_cifar10", "mnist_to_cifar10", "cifar10_to_mnist")

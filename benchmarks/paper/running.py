@@ -62,6 +62,11 @@ def run_plan(
     return ran
 
 
+def tell(unit: Unit, row: Row) -> None:
+    """Prints a line about a unit that is finished."""
+    print(f"{unit.id} {unit.name}: {row['seconds']:.0f} s", flush=True)
+
+
 @contextmanager
 def companions(module: str, count: int) -> Iterator[None]:
     """`count` more processes of this command on the same rows, with `--part`: they write no result.

@@ -124,5 +124,8 @@ TASKS: dict[str, tuple[PaperTask, ...]] = {
     ),
 }
 
+DATASETS = tuple(task.dataset for task in TASKS["paper"])
+"""The data set of each task, the same in both readings."""
+
 TASK_6_UNBALANCED = PaperTask(6, "bird, frog, horse, anything else (unbalanced)", CIFAR10, single((2, 6, 7)))
 """Task 6 with all of "anything else", 70 % of the images."""
