@@ -1,12 +1,11 @@
 """Where our Figure 1 stands beside the published one: the targets that differ, all pairs at once, and the blocks."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from benchmarks.paper.figure_1 import COUNT, blocks, spearman
+from benchmarks.paper.figure_1 import COUNT, blocks, spearman, spread
 from benchmarks.paper.tasks import DATASETS
 
 
@@ -58,13 +57,9 @@ def place(mean: list[list[float]], target: int, source: int) -> int:
 
 
 def gap_in_spreads(figure: Mapping[str, Any], target: int, *, nearer: int, farther: int) -> float | None:
-    """(d' - d) / √(s² + s'²), dimensionless: how much farther one source is than the other, by their repetitions.
-
-    The root is the standard deviation of the difference of two single repetitions; None where it is zero.
-    """
-    mean, std = figure["mean"], figure["std"]
-    spread = math.hypot(std[nearer][target], std[farther][target])
-    return (mean[farther][target] - mean[nearer][target]) / spread if spread else None
+    """(d' - d) / √(s² + s'²), dimensionless: how much farther one source is than the other; None for a root of zero."""
+    mean, apart = figure["mean"], spread(np.array(figure["std"]), target, nearer, farther)
+    return (mean[farther][target] - mean[nearer][target]) / apart if apart else None
 
 
 def pairs_spearman(ours: np.ndarray, theirs: np.ndarray) -> float | None:

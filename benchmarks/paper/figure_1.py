@@ -194,14 +194,12 @@ def closest(mean: np.ndarray) -> list[int]:
 def agreement(mean: np.ndarray, std: np.ndarray, published: Mapping[str, Any]) -> dict[str, Any]:
     """For each target whether our closest source is the published one, and whether it could be within the spread.
 
-    It could where the published source's distance exceeds the smallest by no more than √(s² + s'²), the standard
-    deviation of the difference of two single repetitions.
+    It could where the published source's distance exceeds the smallest by no more than `spread`.
     """
     ours, theirs = closest(mean), published["closest_source_of_each_target"]
     agrees = [a == b for a, b in zip(ours, theirs, strict=True)]
     within = [
-        bool(mean[b, t] - mean[a, t] <= math.hypot(std[a, t], std[b, t]))
-        for t, (a, b) in enumerate(zip(ours, theirs, strict=True))
+        bool(mean[b, t] - mean[a, t] <= spread(std, t, a, b)) for t, (a, b) in enumerate(zip(ours, theirs, strict=True))
     ]
     return {
         "agrees": agrees,
@@ -209,6 +207,11 @@ def agreement(mean: np.ndarray, std: np.ndarray, published: Mapping[str, Any]) -
         "agreements": sum(agrees),
         "agreements_within_spread": sum(within),
     }
+
+
+def spread(std: np.ndarray, target: int, source: int, other: int) -> float:
+    """√(s² + s'²), the standard deviation of the difference of two sources' distances in a single repetition."""
+    return math.hypot(std[source, target], std[other, target])
 
 
 def column_spearman(ours: np.ndarray, theirs: np.ndarray, target: int) -> float | None:
@@ -233,14 +236,17 @@ def ranks(values: Sequence[float]) -> np.ndarray:
     return below + (equal + 1) / 2
 
 
-def blocks(mean: np.ndarray) -> dict[str, float]:
-    """The mean distance from one data set's tasks to another's, without the diagonal, and within over between."""
+def blocks(mean: np.ndarray) -> dict[str, float | None]:
+    """The mean distance from one data set's tasks to another's, without the diagonal, and within over between.
+
+    The ratio is None where all between are zero.
+    """
     found: dict[str, list[float]] = {}
     for source in range(COUNT):
         for target in range(COUNT):
             if source != target:
                 found.setdefault(f"{DATASETS[source]}_to_{DATASETS[target]}", []).append(float(mean[source, target]))
-    result = {name: float(np.mean(values)) for name, values in found.items()}
+    result: dict[str, float | None] = {name: float(np.mean(values)) for name, values in found.items()}
     within = [value for name, values in found.items() if len(set(name.split("_to_"))) == 1 for value in values]
     between = [value for name, values in found.items() if len(set(name.split("_to_"))) == 2 for value in values]
-    return result | {"within_over_between": float(np.mean(within) / np.mean(between))}
+    return result | {"within_over_between": float(np.mean(within) / np.mean(between)) if any(between) else None}

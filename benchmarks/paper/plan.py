@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.paper.figure_1 import COUNT, DEEP, RELEASED
 from benchmarks.paper.scales import Scale
-from benchmarks.paper.searching import METHODS
+from benchmarks.paper.searching import METHODS, TRIAL_PARTS
 from benchmarks.paper.units import Unit
 
 SUBSET_SEED = 0
@@ -32,7 +32,8 @@ def genotype_units(scale: Scale) -> list[Unit]:
 
 def row_units(scale: Scale, method: str, needed: Sequence[Unit] = ()) -> list[Unit]:
     """A row of both tables, seed by seed. LD-NAS needs Figure 1 and the genotypes."""
-    own = {"method": method, "plain_width": scale.plain_width, "final_epochs": scale.final_epochs}
+    own: dict[str, Any] = {"method": method, "plain_width": scale.plain_width, "final_epochs": scale.final_epochs}
+    own |= {"trial_parts": TRIAL_PARTS[method]} if method in TRIAL_PARTS else {}
     return [
         Unit(
             "row",

@@ -102,6 +102,7 @@ def test_blocks_are_means_without_the_diagonal() -> None:
     found = blocks(mean)
     assert (found["mnist_to_mnist"], found["cifar10_to_cifar10"], found["mnist_to_cifar10"]) == (1.0, 3.0, 4.0)
     assert found["within_over_between"] == pytest.approx(0.5)
+    assert blocks(np.zeros((8, 8)))["within_over_between"] is None
 
 
 def test_the_released_network_sees_the_inputs_of_the_released_program() -> None:

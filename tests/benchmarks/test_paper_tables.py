@@ -7,11 +7,14 @@ import torch
 
 from benchmarks.paper.data import PaperData
 from benchmarks.paper.plain import plain_network
-from benchmarks.paper.searching import METHODS, run, source_space
+from benchmarks.paper.searching import METHODS, TRIAL_PARTS, iteration_seconds, problem_of, run, source_space
 from benchmarks.paper.tables import curve, interval, rank_intervals, tables_of
+from benchmarks.paper.tasks import TASKS
 from ldnas.data.task_data import ImageSet
+from ldnas.search.base import SearchBudget, SearchProblem
+from ldnas.search.results import SearchEvent
 from ldnas.space.genotype import Genotype
-from ldnas.space.space import space_of
+from ldnas.space.space import FULL_SPACE, space_of
 
 CELL = Genotype(("identity", "sep_conv_3x3", "identity", "identity", "max_pool_3x3", "identity"))
 SKELETON = {"image_size": 8, "stem_channels": 4, "stages": [{"channels": 4, "cells": 1}]}
@@ -59,6 +62,7 @@ def values(method: str) -> dict[str, Any]:
         "subset_seed": 0,
         "plain_width": 4,
         "final_epochs": 1,
+        "trial_parts": TRIAL_PARTS.get(method),
     }
 
 
@@ -83,6 +87,26 @@ def test_a_row_tells_accuracies_size_and_seconds_and_reads_test_images_once(meth
     if method == "LD-NAS":
         assert outcome["source"] == 2
         assert space_of([CELL]).contains(Genotype.from_json(outcome["genotype"]))
+
+
+def test_an_iteration_is_timed_by_its_second_and_on_a_part_of_the_images() -> None:
+    seconds = 0.0
+
+    class Steady:
+        """A hundredth of a second for each image, and ten seconds more for the first iteration."""
+
+        def search(self, problem: SearchProblem, *, budget: SearchBudget, on_event: Any, **others: Any) -> None:
+            nonlocal seconds
+            for iteration in range(budget.iterations or 0):
+                seconds += 0.01 * (len(problem.train) + len(problem.validation)) + (10.0 if iteration == 0 else 0.0)
+                on_event(SearchEvent("iteration", iteration, None, (), (), (), None))
+
+    own, data = values("DARTS"), Noise()
+    train, validation = data.images("mnist", "train", 8), data.images("mnist", "validation", 8).subset(torch.arange(32))
+    problem = problem_of(own, TASKS["paper"][3], train.subset(torch.arange(56)), validation, FULL_SPACE)
+    found = iteration_seconds(Steady(), problem, own, lambda: seconds)  # type: ignore[arg-type]
+    assert found == pytest.approx(0.01 * (56 + 32))
+    assert seconds == pytest.approx(10.0 + 2 * 0.01 * (56 + 32) / 8)
 
 
 @pytest.mark.parametrize(("name", "millions"), [("VGG-16", 14.72), ("ResNet-18", 11.17), ("DenseNet-121", 6.95)])
