@@ -6,6 +6,7 @@ from typing import Any
 from benchmarks.paper.figure_1 import COUNT, DEEP, RELEASED
 from benchmarks.paper.scales import Scale
 from benchmarks.paper.searching import METHODS, TRIAL_PARTS
+from benchmarks.paper.tasks import DATASETS
 from benchmarks.paper.units import Unit
 
 SUBSET_SEED = 0
@@ -17,7 +18,10 @@ FIGURES_OF = {"paper": ("default", "paper"), RELEASED: (RELEASED,)}
 
 def plan(scale: Scale) -> list[Unit]:
     """All units of a scale, the most telling first."""
-    own, released = figure_1_units(scale, "paper"), figure_1_units(scale, RELEASED)
+    released = figure_1_units(scale, RELEASED)
+    if scale.released_only:
+        return released
+    own = figure_1_units(scale, "paper")
     genotypes, deep = genotype_units(scale), deep_units(scale)
     return [*own, *genotypes, *row_units(scale, "LD-NAS", own + genotypes), *released, *_other_rows(scale), *deep]
 
@@ -87,7 +91,7 @@ def deep_units(scale: Scale) -> list[Unit]:
 
 
 def _network_values(scale: Scale, reading: str, task: int, repetition: int) -> dict[str, Any]:
-    released = {"epochs": scale.released_epochs, "learning_rate": 1e-3, "batch_size": 64}
+    released = {"epochs": scale.released_epochs[DATASETS[task]], "learning_rate": 1e-3, "batch_size": 64}
     return {
         "reading": reading,
         "task": task,

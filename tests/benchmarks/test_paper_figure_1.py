@@ -17,7 +17,7 @@ from PIL import Image
 from benchmarks.paper.data import PaperData
 from benchmarks.paper.figure_1 import agreement, blocks, closest, distances, ranks, released_distance, spearman
 from benchmarks.paper.networks import ReleasedInputs, cropped_and_mirrored, look_at, released_network
-from benchmarks.paper.plan import plan
+from benchmarks.paper.plan import figure_1_units, plan
 from benchmarks.paper.result import PUBLISHED, result_of
 from benchmarks.paper.running import run_plan
 from benchmarks.paper.scales import SCALES, Deep
@@ -33,7 +33,7 @@ TINY = replace(
     train_images=30,
     validation_images=20,
     epochs=1,
-    released_epochs=1,
+    released_epochs={"mnist": 1, "cifar10": 1},
     samples=16,
     probe_images=16,
     network_seconds={"paper": 1.0, "released_code": 1.0},
@@ -234,12 +234,22 @@ def test_what_the_plans_fix_is_the_recipes_of_the_modes() -> None:
     for scale in SCALES.values():
         units = [unit for unit in plan(scale) if unit.kind == "network"]
         recipes = {mode: value for unit in units for mode, value in unit.values["recipes"].items()}
-        damping = {"default": 1e-8, "paper": 1e-8, "released_code": 1e-10}
+        damping = {"released_code": 1e-10}
+        damping |= {} if scale.released_only else {"default": 1e-8, "paper": 1e-8}
         damping |= {"released_code_deep": 1e-10} if scale.deep else {}
         assert {mode: recipe["damping"] for mode, recipe in recipes.items()} == damping
-        assert len(units) == 8 * (2 * scale.repetitions + (scale.deep.repetitions if scale.deep else 0))
+        own, deep = 1 if scale.released_only else 2, scale.deep.repetitions if scale.deep else 0
+        assert len(units) == 8 * (own * scale.repetitions + deep)
         assert len({unit.id for unit in plan(scale)}) == len(plan(scale))
         assert {unit.values["epsilon"] for unit in units} == {scale.epsilon}
+
+
+def test_a_scale_of_the_released_figure_alone_trains_each_data_set_as_long_as_it_says() -> None:
+    epochs = {"mnist": 3, "cifar10": 7}
+    units = plan(replace(TINY, released_only=True, released_epochs=epochs))
+    assert {unit.values["reading"] for unit in units} == {"released_code"}
+    assert [unit.values["fitting"]["epochs"] for unit in units] == [3] * 4 + [7] * 4
+    assert {unit.values["fitting"]["epochs"] for unit in figure_1_units(SCALES["full"], "released_code")} == {50, 100}
 
 
 def test_it_runs_where_only_torch_torchvision_and_pyarrow_are_installed(images: Path, tmp_path: Path) -> None:
