@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.service.test_datasets import files_of, npz
+from tests.service.dataset_files import files_of, npz
 from worker.artifacts import ArtifactStore, open_store
 from worker.cleaner import DAY_SECONDS, GRACE_SECONDS, clean, unowned_files
 from worker.incoming import IncomingFile
