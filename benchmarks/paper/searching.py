@@ -187,8 +187,9 @@ def _network(
         source, space = source_space(values["task"], needed)
         found = {"source": source, "space": space.to_json()}
     problem = problem_of(values, task, train, validation, space)
-    curve, strategy = Curve(clock), _strategy(values, problem, clock)
-    outcome = search(strategy, problem, values["seed"], budget_of(values), curve.listen)
+    curve = Curve(clock)
+    strategy, budget = _strategy(values, problem, clock)
+    outcome = search(strategy, problem, values["seed"], budget, curve.listen)
     found |= {"genotype": outcome.best.to_json(), "curve": curve.points, "iterations": outcome.iterations}
     found["iterations_to_the_last_incumbent"] = 1 + max(
         (record.iteration for record in outcome.history if record.new_incumbent), default=-1
@@ -196,15 +197,19 @@ def _network(
     return build_cell_network(outcome.best, problem.skeleton, seed=own_seed), found
 
 
-def _strategy(values: Mapping[str, Any], problem: SearchProblem, clock: Clock) -> Strategy:
-    """The row's strategy; a schedule has as many iterations as fit, to the nearest, in what its trial leaves."""
+def _strategy(values: Mapping[str, Any], problem: SearchProblem, clock: Clock) -> tuple[Strategy, SearchBudget]:
+    """The row's strategy and where it ends.
+
+    A schedule has as many iterations as fit, to the nearest, in what its trial leaves, and is gone through to its end.
+    """
     method = values["method"]
     if method in FREE_LENGTH:
-        return without_patience(build_strategy(FREE_LENGTH[method], clock=clock))
+        return without_patience(build_strategy(FREE_LENGTH[method], clock=clock)), budget_of(values)
     begun = clock()
-    iteration = iteration_seconds(SCHEDULED[method](2, clock), problem, values, clock)
+    seconds = iteration_seconds(SCHEDULED[method](2, clock), problem, values, clock)
     left = values["search_seconds"] - (clock() - begun)
-    return SCHEDULED[method](max(2, round(left / max(iteration, 1e-3))), clock)
+    iterations = max(2, round(left / max(seconds, 1e-3)))
+    return SCHEDULED[method](iterations, clock), SearchBudget(iterations=iterations)
 
 
 def iteration_seconds(strategy: Strategy, problem: SearchProblem, values: Mapping[str, Any], clock: Clock) -> float:
