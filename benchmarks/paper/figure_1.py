@@ -88,7 +88,8 @@ def _observed(
 ) -> dict[str, Any]:
     """An observation without its replicates: repetitions give the spread here."""
     # The images are the same whichever network looks at them: neither its task nor its repetition draws them.
-    images = _images(target, data, recipe.split, max(recipe.samples, recipe.probe_images), values)
+    original, limit = data.images(target.dataset, recipe.split), max(recipe.samples, recipe.probe_images)
+    images = target.images_as_target(original, limit=limit, seed=values["subset_seed"])
     if values["reading"] == RELEASED:
         look_at(network, target.dataset)
     seen = observe(network, images, classes=target.classes, recipe=recipe).to_json()

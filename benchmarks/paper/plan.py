@@ -1,13 +1,15 @@
 """The plan of a scale: its units in the order of their worth."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from benchmarks.paper.figure_1 import COUNT, DEEP, RELEASED
 from benchmarks.paper.scales import Scale
 from benchmarks.paper.searching import METHODS, TRIAL_PARTS
-from benchmarks.paper.tasks import DATASETS
+from benchmarks.paper.tasks import DATASETS, TASKS
 from benchmarks.paper.units import Unit
+from ldnas.digests import json_digest
 
 SUBSET_SEED = 0
 """Draws the subsets of all units; a repetition's networks differ in their first weights and the order of images."""
@@ -91,8 +93,7 @@ def deep_units(scale: Scale) -> list[Unit]:
 
 
 def _network_values(scale: Scale, reading: str, task: int, repetition: int) -> dict[str, Any]:
-    released = {"epochs": scale.released_epochs[DATASETS[task]], "learning_rate": 1e-3, "batch_size": 64}
-    return {
+    values = {
         "reading": reading,
         "task": task,
         "repetition": repetition,
@@ -102,6 +103,10 @@ def _network_values(scale: Scale, reading: str, task: int, repetition: int) -> d
         "train_images": scale.train_images,
         "validation_images": scale.validation_images,
         "subset_seed": SUBSET_SEED,
-        "fitting": released if reading == RELEASED else {"epochs": scale.epochs},
+        "fitting": {"epochs": scale.epochs},
         "recipes": {mode: scale.recipe(mode).to_json() for mode in FIGURES_OF[reading]},
     }
+    if reading == RELEASED:
+        values["fitting"] = {"epochs": scale.released_epochs[DATASETS[task]], "learning_rate": 1e-3, "batch_size": 64}
+        values["tasks"] = json_digest([asdict(one) for one in TASKS[RELEASED]])  # the program can be read anew
+    return values
