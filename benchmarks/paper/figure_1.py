@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,12 @@ def run(values: Mapping[str, Any], data: PaperData, device: torch.device, needed
         "validation_balanced_accuracy": found.balanced_accuracy,
         "is_approximation": found.balanced_accuracy >= 1 - values["epsilon"],
         "observations": observations,
+        "classes": task.classes,
+        "padded": {
+            mode: _padded(network, tasks, task, Recipe(**recipe), data, values)
+            for mode, recipe in values["recipes"].items()
+            if values["reading"] == RELEASED
+        },
     }
 
 
@@ -83,8 +90,30 @@ def _images(task: PaperTask, data: PaperData, split: str, limit: int | None, val
     return task.images(data.images(task.dataset, split), limit=limit, seed=values["subset_seed"])
 
 
+def _padded(
+    network: Classifier,
+    tasks: Sequence[PaperTask],
+    task: PaperTask,
+    recipe: Recipe,
+    data: PaperData,
+    values: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What a network shows on its own task with zeros up to the outputs of each source that has more, by their number.
+
+    The released program so widens whichever of two networks has the fewer outputs.
+    """
+    outputs = sorted({one.classes for one in tasks if one.classes > task.classes})
+    return {str(count): _observed(network, task, recipe, data, values, classes=count) for count in outputs}
+
+
 def _observed(
-    network: Classifier, target: PaperTask, recipe: Recipe, data: PaperData, values: Mapping[str, Any]
+    network: Classifier,
+    target: PaperTask,
+    recipe: Recipe,
+    data: PaperData,
+    values: Mapping[str, Any],
+    *,
+    classes: int | None = None,
 ) -> dict[str, Any]:
     """An observation without its replicates: repetitions give the spread here."""
     # The images are the same whichever network looks at them: neither its task nor its repetition draws them.
@@ -92,9 +121,38 @@ def _observed(
     images = target.images_as_target(original, limit=limit, seed=values["subset_seed"])
     if values["reading"] == RELEASED:
         look_at(network, target.dataset)
-    seen = observe(network, images, classes=target.classes, recipe=recipe).to_json()
+    seen = observe(network, images, classes=classes or target.classes, recipe=recipe).to_json()
     seen["log_det"]["sums"] = seen["log_det"]["sums"][:1]
     return seen
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What the network of one task showed.
+
+    Attributes:
+        on: every target.
+        outputs: its own, where they differ between tasks.
+        padded: its own task with zeros up to so many outputs.
+    """
+
+    on: Sequence[Observation]
+    outputs: int | None
+    padded: Mapping[int, Observation]
+
+    @classmethod
+    def of(cls, outcome: Row, mode: str) -> "Looks":
+        padded = outcome.get("padded", {}).get(mode, {})
+        return cls(
+            [Observation.from_json(value) for value in outcome["observations"][mode]],
+            outcome.get("classes"),
+            {int(outputs): Observation.from_json(value) for outputs, value in padded.items()},
+        )
+
+    def as_target(self, task: int, source: "Looks") -> Observation:
+        """What it showed on its own task, to be compared with a source."""
+        wider = None if source.outputs is None else self.padded.get(source.outputs)
+        return wider or self.on[task]
 
 
 def distances(rows: Sequence[Row], mode: str) -> list[Matrix]:
@@ -102,17 +160,16 @@ def distances(rows: Sequence[Row], mode: str) -> list[Matrix]:
 
     Repetition r of the source is seen beside repetition r of the target, both on the target's images.
     """
-    seen: dict[int, dict[int, list[Observation]]] = {}
+    seen: dict[int, dict[int, Looks]] = {}
     for row in rows:
         values, outcome = row["unit"]["values"], row["outcome"]
         if mode in outcome["observations"]:
-            of_network = [Observation.from_json(value) for value in outcome["observations"][mode]]
-            seen.setdefault(values["repetition"], {})[values["task"]] = of_network
+            seen.setdefault(values["repetition"], {})[values["task"]] = Looks.of(outcome, mode)
     distance = distance_of(mode)
     return [
-        [[distance(networks[b][t], networks[t][t]) for t in range(COUNT)] for b in range(COUNT)]
-        for _, networks in sorted(seen.items())
-        if len(networks) == COUNT
+        [[distance(looks[b].on[t], looks[t].as_target(t, looks[b])) for t in range(COUNT)] for b in range(COUNT)]
+        for _, looks in sorted(seen.items())
+        if len(looks) == COUNT
     ]
 
 

@@ -64,6 +64,17 @@ def test_a_distance_compares_a_source_with_the_target_of_its_own_repetition() ->
     assert second == [[1.5 * (t + 1) * abs(b - t) for t in range(8)] for b in range(8)]
 
 
+def test_a_target_of_fewer_outputs_is_seen_with_as_many_as_the_source_has() -> None:
+    rows = [row(task, 0, [(0.0, 0.0)] * 8) for task in range(8)]
+    for one, outputs in zip(rows, (2, 2, 2, 10, 2, 2, 4, 10), strict=True):
+        one["outcome"]["classes"] = outputs
+    widened = {"logme": 0.0, "log_det": {"layers": [["a", 1], ["b", 1]], "sums": [[[0.0, 0.0], [4.0, 4.0]]]}}
+    rows[0]["outcome"]["padded"] = {"default": {"10": widened}}
+    (found,) = distances(rows, "default")
+    assert [found[b][0] for b in range(8)] == [0.0, 0.0, 0.0, 4.0, 0.0, 0.0, 0.0, 4.0]
+    assert [found[b][1] for b in range(8)] == [0.0] * 8
+
+
 def test_a_repetition_counts_once_all_its_networks_are_there() -> None:
     rows = [row(task, 0, [(1.0, 1.0)] * 8) for task in range(7)]
     assert distances(rows, "default") == []
@@ -194,6 +205,13 @@ def test_a_tiny_plan_gives_all_three_figures_and_a_second_run_changes_nothing(im
         others = [figure["mean"][b][t] for b in range(8) for t in range(8) if b != t]
         assert all(math.isfinite(value) and value > 0 for value in others)
         assert figure["networks"] == 8
+    released = [row["outcome"] for row in rows.of(units) if row["unit"]["values"]["reading"] == "released_code"]
+    assert [one["classes"] for one in released] == [2, 2, 2, 10, 2, 2, 4, 10]
+    widened = [sorted(map(int, one["padded"]["released_code"])) for one in released]
+    assert widened == [[4, 10], [4, 10], [4, 10], [], [4, 10], [4, 10], [10], []]
+    own, wide = released[0]["observations"]["released_code"][0], released[0]["padded"]["released_code"]["10"]
+    assert own["log_det"]["layers"] == wide["log_det"]["layers"]
+    assert own["log_det"]["sums"] != wide["log_det"]["sums"]
     assert result["figure_1_released_code"]["recipe"]["split"] == "test"
     assert result["figure_1_default"]["recipe"]["split"] == "train"
     assert [row["mnist"] for row in result["data"]] == [data.digest("mnist")]
