@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.paper.figure_1 import spearman
+from benchmarks.paper.agreement import spearman
 from benchmarks.paper.tasks import TASKS
 from benchmarks.paper.units import Row
 from benchmarks.transfer_runs import CONTROL

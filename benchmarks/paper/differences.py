@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.paper.figure_1 import COUNT, blocks, spearman, spread
+from benchmarks.paper.agreement import COUNT, blocks, spearman, spread
 from benchmarks.paper.tasks import DATASETS
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.paper.agreement import COUNT, agreement, blocks, closest, column_spearman
 from benchmarks.paper.data import PaperData
 from benchmarks.paper.networks import fit_as_released, look_at, released_network
-from benchmarks.paper.tasks import DATASETS, TASKS, PaperTask
+from benchmarks.paper.tasks import TASKS, PaperTask
 from benchmarks.paper.units import Row
 from ldnas.data.task_data import ImageSet
 from ldnas.distance.measures import measure
@@ -22,7 +23,6 @@ from ldnas.recipe import MODES, Recipe, recipe_of
 from ldnas.seeding import derive_seed
 from ldnas.train import TrainConfig, fit
 
-COUNT = 8
 RELEASED = "released_code"
 DEEP = "released_code_deep"
 """The released program's way with a network as deep as the paper's, where the scale's own is not."""
@@ -241,70 +241,3 @@ def _by_task(rows: Sequence[Row]) -> list[float]:
     for row in rows:
         found[row["unit"]["values"]["task"]].append(row["outcome"]["validation_balanced_accuracy"])
     return [float(np.mean(values)) for values in found]
-
-
-def closest(mean: np.ndarray) -> list[int]:
-    """The source of the smallest distance to each target, but itself."""
-    others = mean + np.where(np.eye(COUNT, dtype=bool), math.inf, 0.0)
-    return [int(source) for source in others.argmin(axis=0)]
-
-
-def agreement(mean: np.ndarray, std: np.ndarray, published: Mapping[str, Any]) -> dict[str, Any]:
-    """For each target whether our closest source is the published one, and whether it could be within the spread.
-
-    It could where the published source's distance exceeds the smallest by no more than `spread`.
-    """
-    ours, theirs = closest(mean), published["closest_source_of_each_target"]
-    agrees = [a == b for a, b in zip(ours, theirs, strict=True)]
-    within = [
-        bool(mean[b, t] - mean[a, t] <= spread(std, t, a, b)) for t, (a, b) in enumerate(zip(ours, theirs, strict=True))
-    ]
-    return {
-        "agrees": agrees,
-        "agrees_within_spread": within,
-        "agreements": sum(agrees),
-        "agreements_within_spread": sum(within),
-    }
-
-
-def spread(std: np.ndarray, target: int, source: int, other: int) -> float:
-    """√(s² + s'²), the standard deviation of the difference of two sources' distances in a single repetition."""
-    return math.hypot(std[source, target], std[other, target])
-
-
-def column_spearman(ours: np.ndarray, theirs: np.ndarray, target: int) -> float | None:
-    """Rank correlation of a target's seven distances with the published ones; None where one side is constant."""
-    sources = [source for source in range(COUNT) if source != target]
-    return spearman(ours[sources, target].tolist(), theirs[sources, target].tolist())
-
-
-def spearman(left: Sequence[float], right: Sequence[float]) -> float | None:
-    """Spearman's ρ, equal values sharing their mean rank, in [-1, 1]; None where one side is constant."""
-    a, b = ranks(left), ranks(right)
-    a, b = a - a.mean(), b - b.mean()
-    scale = math.sqrt(float((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / scale if scale else None
-
-
-def ranks(values: Sequence[float]) -> np.ndarray:
-    """Ranks from 1; equal values share the mean of theirs."""
-    array = np.array(values, dtype=np.float64)
-    below = (array[None, :] < array[:, None]).sum(axis=1)
-    equal = (array[None, :] == array[:, None]).sum(axis=1)
-    return below + (equal + 1) / 2
-
-
-def blocks(mean: np.ndarray) -> dict[str, float | None]:
-    """The mean distance from one data set's tasks to another's, without the diagonal, and within over between.
-
-    The ratio is None where all between are zero.
-    """
-    found: dict[str, list[float]] = {}
-    for source in range(COUNT):
-        for target in range(COUNT):
-            if source != target:
-                found.setdefault(f"{DATASETS[source]}_to_{DATASETS[target]}", []).append(float(mean[source, target]))
-    result: dict[str, float | None] = {name: float(np.mean(values)) for name, values in found.items()}
-    within = [value for name, values in found.items() if len(set(name.split("_to_"))) == 1 for value in values]
-    between = [value for name, values in found.items() if len(set(name.split("_to_"))) == 2 for value in values]
-    return result | {"within_over_between": float(np.mean(within) / np.mean(between)) if any(between) else None}

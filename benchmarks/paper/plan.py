@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from benchmarks.paper.figure_1 import COUNT, DEEP, RELEASED
+from benchmarks.paper.agreement import COUNT
+from benchmarks.paper.figure_1 import DEEP, RELEASED
 from benchmarks.paper.scales import Scale
 from benchmarks.paper.searching import METHODS, TRIAL_PARTS
 from benchmarks.paper.tasks import DATASETS, TASKS

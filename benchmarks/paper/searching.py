@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from benchmarks.paper.agreement import closest
 from benchmarks.paper.data import PaperData
-from benchmarks.paper.figure_1 import closest, mean_distances
+from benchmarks.paper.figure_1 import mean_distances
 from benchmarks.paper.plain import PLAIN, plain_network
 from benchmarks.paper.tasks import TASK_6_UNBALANCED, TASKS, PaperTask
 from benchmarks.paper.units import Row

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.paper.figure_1 import ranks
+from benchmarks.paper.agreement import ranks
 from benchmarks.paper.units import Row
 
 COLUMNS = ("test accuracy %", "parameters, millions", "search, device seconds", "training, device seconds")

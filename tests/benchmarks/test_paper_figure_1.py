@@ -14,8 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.paper.agreement import agreement, blocks, closest, ranks, spearman
 from benchmarks.paper.data import PaperData
-from benchmarks.paper.figure_1 import agreement, blocks, closest, distances, ranks, released_distance, spearman
+from benchmarks.paper.figure_1 import distances, released_distance
 from benchmarks.paper.networks import ReleasedInputs, cropped_and_mirrored, look_at, released_network
 from benchmarks.paper.plan import figure_1_units, plan
 from benchmarks.paper.result import PUBLISHED, result_of
