@@ -152,8 +152,7 @@ SCALES: dict[str, Scale] = {
     ),
 }
 
-# How much of the small scale's difference from the published figure comes from the network's width? Added after the small
-# scale's figures had been seen.
+# How much of the small scale's difference from the published figure is its network's? Added after it had been seen.
 SCALES["wide"] = replace(
     SCALES["small"],
     deep=None,
