@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.paper.agreement import COUNT, agreement, blocks, closest, column_spearman
 from benchmarks.paper.data import PaperData
-from benchmarks.paper.networks import fit_as_released, look_at, released_network
+from benchmarks.paper.networks import fit_as_released, look_at, released_network, settle_batch_norm
 from benchmarks.paper.tasks import TASKS, PaperTask
 from benchmarks.paper.units import Row
 from ldnas.data.task_data import ImageSet
@@ -47,10 +47,10 @@ def run(values: Mapping[str, Any], data: PaperData, device: torch.device, needed
     validation = _images(task, data, "validation", values["validation_images"], values)
     network = trained(values, task, train, device)
     found = evaluate(network, validation)
-    observations = {
-        mode: [_observed(network, target, Recipe(**recipe), data, values) for target in tasks]
-        for mode, recipe in values["recipes"].items()
-    }
+    released = {}
+    if values["reading"] == RELEASED:
+        settle_batch_norm(network, task.images_as_target(data.images(task.dataset, "test"), limit=None, seed=0))
+        released = {"classes": task.classes, "padded": _padded(network, task, data, values)}
     return {
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "train_images": len(train),
@@ -58,13 +58,11 @@ def run(values: Mapping[str, Any], data: PaperData, device: torch.device, needed
         "validation_accuracy": found.accuracy,
         "validation_balanced_accuracy": found.balanced_accuracy,
         "is_approximation": found.balanced_accuracy >= 1 - values["epsilon"],
-        "observations": observations,
-        "classes": task.classes,
-        "padded": {
-            mode: _padded(network, tasks, task, Recipe(**recipe), data, values)
+        "observations": {
+            mode: [_observed(network, target, Recipe(**recipe), data, values) for target in tasks]
             for mode, recipe in values["recipes"].items()
-            if values["reading"] == RELEASED
         },
+        **released,
     }
 
 
@@ -90,20 +88,16 @@ def _images(task: PaperTask, data: PaperData, split: str, limit: int | None, val
     return task.images(data.images(task.dataset, split), limit=limit, seed=values["subset_seed"])
 
 
-def _padded(
-    network: Classifier,
-    tasks: Sequence[PaperTask],
-    task: PaperTask,
-    recipe: Recipe,
-    data: PaperData,
-    values: Mapping[str, Any],
-) -> dict[str, Any]:
-    """What a network shows on its own task with zeros up to the outputs of each source that has more, by their number.
+def _padded(network: Classifier, task: PaperTask, data: PaperData, values: Mapping[str, Any]) -> dict[str, Any]:
+    """By mode, what a network shows on its own task with zeros up to the outputs of each source that has more.
 
     The released program so widens whichever of two networks has the fewer outputs.
     """
-    outputs = sorted({one.classes for one in tasks if one.classes > task.classes})
-    return {str(count): _observed(network, task, recipe, data, values, classes=count) for count in outputs}
+    outputs = sorted({one.classes for one in TASKS[RELEASED] if one.classes > task.classes})
+    return {
+        mode: {str(n): _observed(network, task, Recipe(**recipe), data, values, classes=n) for n in outputs}
+        for mode, recipe in values["recipes"].items()
+    }
 
 
 def _observed(
@@ -151,8 +145,9 @@ class Looks:
 
     def as_target(self, task: int, source: "Looks") -> Observation:
         """What it showed on its own task, to be compared with a source."""
-        wider = None if source.outputs is None else self.padded.get(source.outputs)
-        return wider or self.on[task]
+        if self.outputs is None or source.outputs is None or source.outputs <= self.outputs:
+            return self.on[task]
+        return self.padded[source.outputs]
 
 
 def distances(rows: Sequence[Row], mode: str) -> list[Matrix]:

@@ -10,6 +10,7 @@ from benchmarks.paper.plain import plain_network
 from benchmarks.paper.tasks import CIFAR10
 from ldnas.data.preprocessing import normalise
 from ldnas.data.task_data import ImageSet
+from ldnas.distance.observation import batches
 from ldnas.networks.build import build_network
 from ldnas.networks.classifier import Classifier
 from ldnas.seeding import derive_seed
@@ -21,6 +22,7 @@ NARROW_VGG16 = "vgg16_narrow"
 NARROW = 16
 _CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 _CIFAR10_DEVIATION = (0.2023, 0.1994, 0.2010)
+_ACCURACY_BATCH = 50
 _CROP_PIXELS = 4
 _BLACK = -1.0  # of an image as `normalise` gives it
 
@@ -75,6 +77,19 @@ def fit_as_released(
             optimizer.zero_grad()
             F.cross_entropy(network(inputs), labels).backward()
             optimizer.step()
+    network.eval()
+
+
+def settle_batch_norm(network: nn.Module, images: ImageSet) -> None:
+    """Lets batch norm take the means and variances of images that are in the file's order, the last weighing most.
+
+    The released program reads a finished network's test accuracy in training mode, in batches of 50, and keeps the
+    network as that leaves it. Leaves it in eval mode.
+    """
+    network.train()
+    with torch.no_grad():
+        for inputs, _ in batches(images.to(next(network.parameters()).device), _ACCURACY_BATCH):
+            network(inputs)
     network.eval()
 
 

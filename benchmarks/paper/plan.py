@@ -1,19 +1,20 @@
 """The plan of a scale: its units in the order of their worth."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from benchmarks.paper.agreement import COUNT
 from benchmarks.paper.figure_1 import DEEP, RELEASED
 from benchmarks.paper.scales import Scale
 from benchmarks.paper.searching import METHODS, TRIAL_PARTS
-from benchmarks.paper.tasks import DATASETS, TASKS
+from benchmarks.paper.tasks import DATASETS
 from benchmarks.paper.units import Unit
-from ldnas.digests import json_digest
 
 SUBSET_SEED = 0
 """Draws the subsets of all units; a repetition's networks differ in their first weights and the order of images."""
+
+PROGRAM_READING = 4
+"""How often the released program was read until now: rows of another reading are made anew."""
 
 FIGURES_OF = {"paper": ("default", "paper"), RELEASED: (RELEASED,)}
 """Which figures' modes look with the networks of a reading of the tasks."""
@@ -109,6 +110,5 @@ def _network_values(scale: Scale, reading: str, task: int, repetition: int) -> d
     }
     if reading == RELEASED:
         values["fitting"] = {"epochs": scale.released_epochs[DATASETS[task]], "learning_rate": 1e-3, "batch_size": 64}
-        # Its tasks are named by their content: the program has been read anew before.
-        values |= {"tasks": json_digest([asdict(one) for one in TASKS[RELEASED]]), "smaller_head": "zero_padded"}
+        values["program_reading"] = PROGRAM_READING
     return values

@@ -13,16 +13,18 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from benchmarks.paper.agreement import agreement, blocks, closest, ranks, spearman
 from benchmarks.paper.data import PaperData
 from benchmarks.paper.figure_1 import distances, released_distance
-from benchmarks.paper.networks import ReleasedInputs, cropped_and_mirrored, look_at, released_network
+from benchmarks.paper.networks import ReleasedInputs, cropped_and_mirrored, look_at, released_network, settle_batch_norm
 from benchmarks.paper.plan import figure_1_units, plan
 from benchmarks.paper.result import PUBLISHED, result_of
 from benchmarks.paper.running import run_plan
 from benchmarks.paper.scales import SCALES, Deep
 from benchmarks.paper.units import Rows
+from ldnas.data.task_data import ImageSet
 from ldnas.distance.observation import Observation
 from tests.benchmarks.alone import run_alone
 
@@ -41,6 +43,9 @@ TINY = replace(
     cuts=(),
     deep=None,
 )
+
+
+SAME: dict[str, Any] = {"logme": 0.0, "log_det": {"layers": [["a", 1], ["b", 1]], "sums": [[[0.0, 0.0], [0.0, 0.0]]]}}
 
 
 def row(task: int, repetition: int, values: list[tuple[float, float]], mode: str = "default") -> dict[str, Any]:
@@ -69,11 +74,16 @@ def test_a_target_of_fewer_outputs_is_seen_with_as_many_as_the_source_has() -> N
     rows = [row(task, 0, [(0.0, 0.0)] * 8) for task in range(8)]
     for one, outputs in zip(rows, (2, 2, 2, 10, 2, 2, 4, 10), strict=True):
         one["outcome"]["classes"] = outputs
-    widened = {"logme": 0.0, "log_det": {"layers": [["a", 1], ["b", 1]], "sums": [[[0.0, 0.0], [4.0, 4.0]]]}}
-    rows[0]["outcome"]["padded"] = {"default": {"10": widened}}
+    widened = SAME | {"log_det": SAME["log_det"] | {"sums": [[[0.0, 0.0], [4.0, 4.0]]]}}
+    for one in rows:
+        one["outcome"]["padded"] = {"default": dict.fromkeys(("4", "10"), SAME)}
+    rows[0]["outcome"]["padded"]["default"]["10"] = widened
     (found,) = distances(rows, "default")
     assert [found[b][0] for b in range(8)] == [0.0, 0.0, 0.0, 4.0, 0.0, 0.0, 0.0, 4.0]
     assert [found[b][1] for b in range(8)] == [0.0] * 8
+    del rows[0]["outcome"]["padded"]["default"]["10"]
+    with pytest.raises(KeyError):
+        distances(rows, "default")
 
 
 def test_a_repetition_counts_once_all_its_networks_are_there() -> None:
@@ -136,6 +146,15 @@ def test_released_networks_of_a_seed_begin_alike_and_look_at_a_data_set_as_the_p
     assert not torch.equal(digits.features(inputs), animals.features(inputs))
     look_at(digits, "cifar10")
     assert torch.equal(digits.features(inputs), animals.features(inputs))
+
+
+def test_batch_norm_ends_with_the_statistics_of_the_last_images() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(3))
+    pixels = torch.cat([torch.zeros(50, 3, 2, 2), torch.full((20, 3, 2, 2), 255)]).to(torch.uint8)
+    settle_batch_norm(network, ImageSet(pixels, torch.zeros(70, dtype=torch.long)))
+    # Batches of 50 images at -1 and 20 at 1, from a mean of 0 by a tenth each: -0.1, and then 0.9 of that and a tenth.
+    assert network[0].running_mean.tolist() == pytest.approx([0.9 * -0.1 + 0.1] * 3)
+    assert not network.training
 
 
 def seen(*tensors: tuple[str, int, float]) -> Observation:
