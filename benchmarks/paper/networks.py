@@ -16,10 +16,12 @@ from ldnas.networks.classifier import Classifier
 from ldnas.seeding import derive_seed
 from ldnas.train import shuffled_batches
 
-NARROW_VGG16 = "vgg16_narrow"
-"""VGG-16 with batch norm at a quarter of its width: as deep as the paper's, for a machine without an accelerator."""
+WIDTHS = {"vgg16_narrow": 16, "vgg16_half": 32}
+"""VGG-16 with batch norm at a quarter and a half of its width, by the channels of its first stage.
 
-NARROW = 16
+As deep as the paper's, for a machine without an accelerator.
+"""
+
 _CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 _CIFAR10_DEVIATION = (0.2023, 0.1994, 0.2010)
 _ACCURACY_BATCH = 50
@@ -48,8 +50,8 @@ def released_network(architecture: str, *, dataset: str, classes: int, seed: int
     """
     inner_seed = derive_seed(seed, "inner")
     inner = (
-        plain_network("VGG-16", classes=10, width=NARROW, seed=inner_seed)
-        if architecture == NARROW_VGG16
+        plain_network("VGG-16", classes=10, width=WIDTHS[architecture], seed=inner_seed)
+        if architecture in WIDTHS
         else build_network(architecture, classes=10, seed=inner_seed)
     )
     with torch.random.fork_rng(devices=[]):
