@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from benchmarks.paper import figure_1
 from benchmarks.paper.agreement import agreement, blocks, closest, ranks, spearman
 from benchmarks.paper.data import PaperData
 from benchmarks.paper.figure_1 import distances, released_distance
@@ -253,6 +254,17 @@ def test_no_mode_but_the_released_programs_reads_test_images(images: Path, tmp_p
     assert asked == {"train", "validation"}
     run_plan([released], Rows(tmp_path / "rows"), Watched(images), torch.device("cpu"))
     assert "test" in asked
+
+
+def test_only_networks_of_the_released_program_take_the_statistics_of_their_tasks_test_images(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled: list[int] = []
+    monkeypatch.setattr(figure_1, "settle_batch_norm", lambda network, found: settled.append(len(found)))
+    ten_digits = [unit for unit in plan(TINY) if unit.kind == "network" and unit.values["task"] == 3]
+    run_plan(ten_digits, Rows(tmp_path / "rows"), PaperData(images), torch.device("cpu"))
+    assert [unit.values["reading"] for unit in ten_digits] == ["paper", "released_code"]
+    assert settled == [50]
 
 
 def test_the_deep_figure_is_the_released_programs_with_another_network(images: Path, tmp_path: Path) -> None:
