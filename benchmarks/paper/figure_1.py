@@ -49,7 +49,8 @@ def run(values: Mapping[str, Any], data: PaperData, device: torch.device, needed
     found = evaluate(network, validation)
     released = {}
     if values["reading"] == RELEASED:
-        settle_batch_norm(network, task.images_as_target(data.images(task.dataset, "test"), limit=None, seed=0))
+        own_test = task.images_as_target(data.images(task.dataset, "test"), limit=None, seed=values["subset_seed"])
+        settle_batch_norm(network, own_test)
         released = {"classes": task.classes, "padded": _padded(network, task, data, values)}
     return {
         "parameters": sum(parameter.numel() for parameter in network.parameters()),

@@ -1,7 +1,6 @@
 """Files that tests upload as datasets, and what of them a store holds."""
 
 import io
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,6 @@ from worker.settings import Settings
 
 def files_of(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return content.getvalue()
 
 
 def npz(**changes: Any) -> bytes:

@@ -14,7 +14,8 @@ from safetensors.numpy import save as save_safetensors
 
 from ldnas.data.load import load_dataset
 from ldnas.data.reference import DatasetReference
-from tests.service.dataset_files import npz, parquet, stored_files, zipped
+from tests.fuzz.seeds import zipped
+from tests.service.dataset_files import npz, parquet, stored_files
 from worker.artifacts import open_store
 from worker.settings import Settings
 
