@@ -108,10 +108,20 @@ def build_scaled_resnet18(
         return ScaledResNet18(classes, width)
 
 
+class _Projection(nn.Conv2d):
+    """A 1×1 convolution of every second pixel: the shortcut past a block of stride 2.
+
+    Equal to a 1×1 convolution of stride 2, which oneDNN must not be given: with fewer than 8 input channels in
+    channels-last order (16 on AVX-512) it writes past its memory in the backward pass (oneDNN issue 6035).
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input[:, :, ::2, ::2])
+
+
 def _block(channels_in: int, channels_out: int, *, stride: int) -> BasicBlock:
     shortcut = None
     if stride != 1 or channels_in != channels_out:
-        shortcut = nn.Sequential(
-            nn.Conv2d(channels_in, channels_out, 1, stride=stride, bias=False), nn.BatchNorm2d(channels_out)
-        )
+        kind = _Projection if stride == 2 else nn.Conv2d
+        shortcut = nn.Sequential(kind(channels_in, channels_out, 1, bias=False), nn.BatchNorm2d(channels_out))
     return BasicBlock(channels_in, channels_out, stride, shortcut)

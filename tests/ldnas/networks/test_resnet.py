@@ -1,8 +1,12 @@
 """ResNet-18 at any width: its size without building it, and the limits that it keeps."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from ldnas.errors import ImpossibleConstraintError
 from ldnas.networks.resnet import FULL_WIDTH, build_scaled_resnet18, resnet18_size, widest_resnet18
@@ -67,3 +71,30 @@ def test_the_seed_decides_the_weights_and_leaves_the_global_one_alone() -> None:
     assert not torch.equal(one, other)
     assert torch.equal(torch.get_rng_state(), state)
     assert build_scaled_resnet18(3, seed=0, image_size=16, max_parameters=resnet18_size(3, 2, 16)[0]).width == 2
+
+
+@pytest.mark.parametrize("image_size", [8, 9])
+def test_a_shortcut_past_a_smaller_stage_is_a_1x1_convolution_of_stride_2(image_size: int) -> None:
+    network = build_scaled_resnet18(2, seed=0, width=3)
+    shortcuts = [module.downsample[0] for module in network.stages if module.downsample is not None]
+    assert [(shortcut.in_channels, shortcut.out_channels) for shortcut in shortcuts] == [(3, 6), (6, 12), (12, 24)]
+    for shortcut in shortcuts:
+        inputs = torch.randn(2, shortcut.in_channels, image_size, image_size)
+        expected = functional.conv2d(inputs, shortcut.weight, stride=2)
+        torch.testing.assert_close(shortcut(inputs), expected)
+
+
+TRAINS_NARROW = """
+import torch
+from ldnas.networks.resnet import build_scaled_resnet18
+network = build_scaled_resnet18(2, seed=0, width=3).to(memory_format=torch.channels_last)
+inputs = torch.randn(24, 3, 16, 16).contiguous(memory_format=torch.channels_last)
+for _ in range(30):
+    network(inputs).square().sum().backward()
+"""
+
+
+def test_the_narrowest_networks_train_in_channels_last_order() -> None:
+    # In a process of its own: what this guards against corrupts memory (on processors without AVX-512, at once).
+    trained = subprocess.run([sys.executable, "-c", TRAINS_NARROW], capture_output=True, text=True, check=False)
+    assert trained.returncode == 0, trained.stderr
