@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from worker.artifacts import ArtifactStore
 from worker.registry.errors import DatabaseUnavailableError
+from worker.registry.folding import Folding
 from worker.registry.removable import BATCH, Removable
 from worker.registry.session import Engine, reading, unit_of_work
 
@@ -18,8 +19,8 @@ DAY_SECONDS = 86400.0
 GRACE_SECONDS = DAY_SECONDS
 """How old a file or an artifact must be before it counts as forgotten: far more than lies between file and row."""
 
-EVERY_SECONDS = 3600.0
-FIRST_SECONDS = 60.0
+CLEAN_SECONDS = 3600.0
+FOLD_SECONDS = 60.0
 
 BREATH_SECONDS = 0.1
 """Between two batches. Whoever waits to write on SQLite looks again as seldom as that, and else would get no turn."""
@@ -74,6 +75,25 @@ def clean(
     return removed
 
 
+def fold(engine: Engine) -> int:
+    """Fold counters and revisions into their sums, a batch a transaction; the number of rows fewer.
+
+    Raises:
+        DatabaseUnavailableError: the database refused, timed out or broke off; every sum is as it was.
+    """
+    folded = 0
+    steps: tuple[Callable[[Folding], int], ...] = (Folding.fold_tallies, Folding.fold_marks)
+    for step in steps:
+        while True:
+            with unit_of_work(engine) as registry:
+                number = step(registry.folding)
+            if not number:
+                break
+            folded += number
+            time.sleep(BREATH_SECONDS)
+    return folded
+
+
 def unowned_files(
     engine: Engine, store: ArtifactStore, grace_seconds: float, *, remove: bool = True
 ) -> Iterator[list[str]]:
@@ -98,15 +118,19 @@ def _in_one(engine: Engine, step: Callable[[Removable], int]) -> int:
 
 
 def clean_until(stop: threading.Event, engine: Engine, store: ArtifactStore, retention_seconds: float) -> None:
-    """Clean now and then until `stop` is set; trouble is told, and tried again the next time."""
-    pause = FIRST_SECONDS
-    while not stop.wait(pause):
-        pause = EVERY_SECONDS
+    """Fold every minute and clean every hour until `stop` is set; what fails is logged and tried again next time."""
+    next_clean = time.monotonic()
+    while not stop.wait(FOLD_SECONDS):
         try:
-            removed = {
-                name: number for name, number in asdict(clean(engine, store, retention_seconds)).items() if number
-            }
-            if removed:
-                log.info("removed what is old and unused", extra={"removed": removed})
+            fold(engine)
+            if time.monotonic() >= next_clean:
+                next_clean = time.monotonic() + CLEAN_SECONDS
+                _log(clean(engine, store, retention_seconds))
         except (DatabaseUnavailableError, OSError) as error:
             log.warning("cleaning is put off: %s", error)
+
+
+def _log(removed: Removed) -> None:
+    numbers = {name: number for name, number in asdict(removed).items() if number}
+    if numbers:
+        log.info("removed what is old and unused", extra={"removed": numbers})

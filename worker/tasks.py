@@ -11,11 +11,11 @@ from enum import Enum, auto
 from ldnas.errors import UnreadableDatasetError
 from worker.endings import MAX_RETRY_DELAY_SECONDS, Ending
 from worker.failures import failure_of
+from worker.lease_keeper import LeaseKeeper
 from worker.logs import bind, log_fields
 from worker.registry.errors import DatabaseUnavailableError, FenceLostError
 from worker.registry.job_models import Job
-from worker.registry.leases import LeaseStatus
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry.session import Engine, unit_of_work
 from worker.runner_process import RunnerProcess, describe_exit
 from worker.settings import Settings
 from worker.tracing import PARENT, span, traceparent
@@ -36,6 +36,7 @@ class _Stop(Enum):
 
     CANCELLED = auto()
     FENCE_LOST = auto()
+    NOT_RENEWED = auto()
     STALLED = auto()
     SHUTDOWN = auto()
 
@@ -56,6 +57,7 @@ def run_job(
     """
     if stopping.is_set():
         return
+    claimed_at = time.monotonic()
     with unit_of_work(engine) as registry:
         job = registry.jobs.claim(job_id, worker=worker, lease_seconds=settings.lease_seconds)
     if job is None:
@@ -64,34 +66,65 @@ def run_job(
     about = span(f"attempt {job.kind}", job.traceparent, attempt=job.attempt, **told)
     with log_fields(**told, stage=job.stage), about:
         log.info("job %s: attempt %d of a %s job begins", job.id, job.attempt, job.kind)
-        _run_claimed(settings, engine, job, stopping, runner_command)
+        keeper = LeaseKeeper(settings, engine, job, claimed_at=claimed_at)
+        _run_claimed(settings, engine, job, keeper, stopping, runner_command)
         log.info("job %s: attempt %d is over", job.id, job.attempt)
 
 
 def _run_claimed(
-    settings: Settings, engine: Engine, job: Job, stopping: threading.Event, runner_command: Sequence[str]
+    settings: Settings,
+    engine: Engine,
+    job: Job,
+    keeper: LeaseKeeper,
+    stopping: threading.Event,
+    runner_command: Sequence[str],
 ) -> None:
-    watch = _Watch(settings, engine, job.id, job.attempt, job.failures)
+    attempt = _Attempt(settings, engine, job.id, job.attempt, job.failures)
     environment = {**settings.as_environment(), PARENT: traceparent() or ""}
     try:
         runner = RunnerProcess([*runner_command, job.id, str(job.attempt)], environment)
     except OSError as error:  # no memory, no process, no program
-        watch.conclude(error)
+        attempt.conclude(error)
         return
     try:
-        outcome = watch.until_over(runner, stopping)
-        left = outcome is _Stop.FENCE_LOST and runner.wait(LEAVING_SECONDS) is not None
-        if isinstance(outcome, _Stop) and not left:
-            log.info("job %s: ending its runner (%s)", job.id, outcome.name.lower())
-            # Only for a shutdown is there anything to save.
-            runner.end(settings.shutdown_seconds if outcome is _Stop.SHUTDOWN else 0.0)
+        with keeper:
+            outcome = _until_over(settings, runner, keeper, stopping)
+            if outcome is _Stop.SHUTDOWN:  # only then is there anything to save
+                runner.ask_to_end(settings.shutdown_seconds)
+            elif outcome is _Stop.FENCE_LOST:
+                runner.wait(LEAVING_SECONDS)
+        if isinstance(outcome, _Stop) and runner.wait(0) is None:
+            log.info("job %s: killing its runner (%s)", job.id, outcome.name.lower())
     finally:
         runner.close()
-    watch.conclude(outcome)
+    attempt.conclude(outcome)
 
 
-class _Watch:
-    """The worker's side of one claimed job: its lease while the runner works, its row when the runner is gone."""
+def _until_over(
+    settings: Settings, runner: RunnerProcess, keeper: LeaseKeeper, stopping: threading.Event
+) -> int | _Stop:
+    """The runner's exit status, or why it has to be ended; decided by this process's clock, never waiting for SQL."""
+    while True:
+        status = runner.wait(settings.poll_seconds)
+        if status is not None:
+            return status
+        if stopping.is_set():
+            return _Stop.SHUTDOWN
+        lease = keeper.view()
+        bind(stage=lease.stage)
+        if lease.fence_lost:
+            return _Stop.FENCE_LOST
+        if lease.cancel_requested:
+            return _Stop.CANCELLED
+        # One poll before the lease ends: from then on another worker may hold the job.
+        if lease.unrenewed_seconds > settings.lease_seconds - settings.poll_seconds:
+            return _Stop.NOT_RENEWED
+        if lease.unprogressed_seconds > settings.stall_seconds:
+            return _Stop.STALLED
+
+
+class _Attempt:
+    """The end of one claimed job as its row records it, once the runner is gone."""
 
     def __init__(self, settings: Settings, engine: Engine, job_id: str, fence: int, failures: int) -> None:
         self._settings = settings
@@ -99,46 +132,6 @@ class _Watch:
         self._job_id = job_id
         self._fence = fence
         self._failures = failures
-        self._renewed_at = time.monotonic()
-
-    def until_over(self, runner: RunnerProcess, stopping: threading.Event) -> int | _Stop:
-        """The runner's exit status, or why it has to be ended."""
-        while True:
-            status = runner.wait(self._settings.poll_seconds)
-            if status is not None:
-                return status
-            if stopping.is_set():
-                return _Stop.SHUTDOWN
-            reason = self._reason_to_stop()
-            if reason is not None:
-                return reason
-
-    def _reason_to_stop(self) -> _Stop | None:
-        try:
-            lease = self._look()
-        except FenceLostError:
-            return _Stop.FENCE_LOST
-        except DatabaseUnavailableError as error:
-            log.warning("job %s: the database is unavailable: %s", self._job_id, error)
-            # Unseen for a whole lease: someone else may hold the job by now.
-            return _Stop.FENCE_LOST if self._renewed_ago() > self._settings.lease_seconds else None
-        bind(stage=lease.stage)
-        if lease.cancel_requested:
-            return _Stop.CANCELLED
-        return _Stop.STALLED if lease.stalled_seconds > self._settings.stall_seconds else None
-
-    def _look(self) -> LeaseStatus:
-        if self._renewed_ago() < self._settings.heartbeat_seconds:
-            with reading(self._engine) as registry:
-                return registry.jobs.watch(self._job_id, self._fence)
-        began = time.monotonic()
-        with unit_of_work(self._engine) as registry:
-            lease = registry.jobs.renew(self._job_id, self._fence, lease_seconds=self._settings.lease_seconds)
-        self._renewed_at = began
-        return lease
-
-    def _renewed_ago(self) -> float:
-        return time.monotonic() - self._renewed_at
 
     def conclude(self, outcome: int | _Stop | OSError) -> None:
         """Close the job's row as far as the runner has not; what cannot be written now, the sweep will decide."""
@@ -155,6 +148,8 @@ class _Watch:
                 registry.jobs.confirm_cancel(self._job_id, self._fence)
         elif outcome is _Stop.SHUTDOWN:
             self._release("the worker was shut down", counts_as_failure=False)
+        elif outcome is _Stop.NOT_RENEWED:
+            self._release(f"its lease could not be renewed within {self._settings.lease_seconds:g} s")
         elif outcome is _Stop.STALLED:
             self._release(f"no progress for {self._settings.stall_seconds:g} s")
         elif outcome == Ending.INFRASTRUCTURE:

@@ -60,10 +60,11 @@ def import_registry(
 def _home() -> "Iterator[tuple[Engine, ArtifactStore]]":
     from service.security.setup import require_current
     from worker.artifacts import open_store
+    from worker.registry.postgresql import LONG_LIMITS
     from worker.registry.session import open_engine
 
     settings = Settings.from_environment(os.environ)
-    engine = open_engine(settings.database_url)
+    engine = open_engine(settings.database_url, LONG_LIMITS)
     try:
         require_current(engine)
         yield engine, open_store(settings.artifact_url)

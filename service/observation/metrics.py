@@ -11,10 +11,10 @@ from prometheus_client.registry import Collector
 
 from service.observation.requests import SeenRequest
 from worker.registry.errors import DatabaseUnavailableError
-from worker.registry.figures import QueueFigures, TallyFigure
+from worker.registry.figures import QueueFigures
 from worker.registry.session import Engine, reading
 from worker.registry.states import JobKind, JobState
-from worker.registry.tallies import Happening
+from worker.registry.tallies import Happening, TallyFigure
 from worker.registry.workers import SeenWorker
 
 KEPT_SECONDS = 5.0

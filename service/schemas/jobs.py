@@ -28,7 +28,7 @@ class Job(Resource):
     progress: Progress
     priority: int
     attempt: int = Field(description="how often the job was started")
-    failures: int = Field(description="starts lost to infrastructure, counted against `max_attempts`")
+    failures: int = Field(description="attempts that were lost and got no further than those before, counted against `max_attempts`")
     max_attempts: int
     cancel_requested: bool
     params: dict[str, Any] = Field(description="what the job works on; a listing leaves long lists out")

@@ -155,10 +155,37 @@ def test_renewing_keeps_a_lease_from_the_sweep(engine: Engine) -> None:
     job_id = queue_job(engine)
     fence = claim(engine, job_id, lease_seconds=-1.0)
     with unit_of_work(engine) as registry:
+        claimed = registry.jobs.get(job_id).progressed_at
         status = registry.jobs.renew(job_id, fence, lease_seconds=60)
         assert registry.jobs.sweep_expired() == []
     assert not status.cancel_requested
-    assert 0 <= status.stalled_seconds < 30
+    assert status.progressed_at == claimed, "a renewal is no progress"
+
+
+def test_an_attempt_counts_only_if_it_got_no_further_than_those_before(engine: Engine) -> None:
+    job_id = queue_job(engine)
+    failures = []
+    # Of the whole job: 0.3 is new, then nothing is, then 0.5 is new; the last attempt finds stored what led to 0.5.
+    for reached in (0.3, 0.3, None, 0.5, 0.5):
+        fence = claim(engine, job_id)
+        if reached is not None:
+            with unit_of_work(engine) as registry:
+                registry.jobs.progress(job_id, fence, stage="fit", fraction=0.1, message="")
+                registry.jobs.progress(job_id, fence, stage="fit", fraction=reached, message="")
+        release(engine, job_id, fence)
+        failures.append(get(engine, job_id).failures)
+    assert failures == [0, 1, 2, 2, 3]
+    assert get(engine, job_id).state == "failed"
+
+
+def test_progress_that_was_saved_before_a_shutdown_counts_once(engine: Engine) -> None:
+    job_id = queue_job(engine)
+    for counts in (False, True):
+        fence = claim(engine, job_id)
+        with unit_of_work(engine) as registry:
+            registry.jobs.progress(job_id, fence, stage="fit", fraction=0.5, message="")
+            registry.jobs.release(job_id, fence, reason="r", counts_as_failure=counts)
+    assert get(engine, job_id).failures == 1
 
 
 def test_a_release_may_not_count_and_may_wait(engine: Engine) -> None:

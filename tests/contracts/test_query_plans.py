@@ -21,7 +21,12 @@ from worker.settings import Settings
 
 Asked = dict[str, tuple[str, Any]]
 
-FEW_ROWS = frozenset({"workers", "api_keys", "browser_sessions", "tallies", "revisions", "alembic_version"})
+FEW_ROWS = frozenset(
+    {
+        *("workers", "api_keys", "browser_sessions", "tallies", "revisions", "alembic_version"),
+        *("tally_deltas", "counted"),  # folded every minute; both tables of tallies together
+    }
+)
 """Tables that stay small however long the service runs: processes, people, kinds of things that happen."""
 
 STREAMS = re.compile("/events$")

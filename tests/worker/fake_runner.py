@@ -43,11 +43,22 @@ def act(engine: Engine, job_id: str, fence: int) -> int:
             with unit_of_work(engine) as registry:
                 registry.jobs.progress(job_id, fence, stage="train", fraction=None, message="")
             os.kill(os.getpid(), signal.SIGKILL)
+        case "freeze inside":
+            freeze_inside(engine, job_id, fence, params["reached"])
         case "hang" | "stubborn" as kind:
             if kind == "stubborn":
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
             hang_with_a_child(params.get("pids"))
     return 1
+
+
+def freeze_inside(engine: Engine, job_id: str, fence: int, reached: float) -> None:
+    """Report how far the job is, then stop between the first statement of a transaction and its commit."""
+    with unit_of_work(engine) as registry:
+        registry.jobs.progress(job_id, fence, stage="train", fraction=reached, message="")
+    with unit_of_work(engine) as registry:
+        registry.jobs.touch(job_id, fence)
+        os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def hang_with_a_child(pids: str | None) -> None:

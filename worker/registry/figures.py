@@ -9,19 +9,8 @@ from sqlalchemy.orm import Session
 from worker.registry.base import DatabaseNow
 from worker.registry.job_models import Job
 from worker.registry.states import DeliveryState, JobState
-from worker.registry.tally_models import Tally
+from worker.registry.tallies import TallyFigure, tallies
 from worker.registry.webhook_models import WebhookDelivery
-
-
-@dataclass(frozen=True)
-class TallyFigure:
-    """One row of the tallies; see `tallies.Happening` for what the label says."""
-
-    name: str
-    kind: str
-    label: str
-    occurrences: int
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -58,18 +47,13 @@ class Figures:
             .where(Job.state == JobState.QUEUED, Job.run_after <= now)
             .group_by(Job.kind)
         )
-        tallies = self._session.execute(
-            select(Tally.name, Tally.kind, Tally.label, Tally.occurrences, Tally.seconds).order_by(
-                Tally.name, Tally.kind, Tally.label
-            )
-        )
         pending, due_since = self._session.execute(
             select(func.count(), func.min(WebhookDelivery.due_at)).where(WebhookDelivery.state == DeliveryState.PENDING)
         ).one()
         return QueueFigures(
             jobs={(kind, state): number for kind, state, number in counted},
             oldest_due_seconds={kind: max(0.0, now - since) for kind, since in due},
-            tallies=[TallyFigure(*row) for row in tallies],
+            tallies=tallies(self._session),
             webhooks_pending=pending,
             oldest_due_webhook_seconds=0.0 if due_since is None else max(0.0, now - due_since),
         )

@@ -20,13 +20,16 @@ from worker.registry.base import JSON_OR_NULL, Base, DatabaseNow, new_id
 from worker.registry.states import JobState
 
 MAX_ATTEMPTS = 3
-"""How many lost leases and infrastructure errors a job survives before it fails."""
+"""After so many attempts that got no further than the ones before, a job fails."""
 
 _STATE = Enum(JobState, native_enum=False, length=16, values_callable=lambda states: [state.value for state in states])
 
 
 class Job(Base):
-    """One piece of work. `attempt` is the fence: it only grows, and every write of a runner names it."""
+    """One piece of work. `attempt` is the fence: it only grows, and every write of a runner names it.
+
+    `furthest` is the largest fraction of the job, in [0, 1], that an attempt given up so far had reached.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -63,6 +66,7 @@ class Job(Base):
     progress: Mapped[dict[str, Any] | None] = mapped_column(JSON_OR_NULL)
     progress_seq: Mapped[int] = mapped_column(Integer, default=0)
     progressed_at: Mapped[float | None] = mapped_column(Double)
+    furthest: Mapped[float | None] = mapped_column(Double)
     checkpoint: Mapped[dict[str, Any] | None] = mapped_column(JSON_OR_NULL)
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON_OR_NULL)
     error: Mapped[dict[str, Any] | None] = mapped_column(JSON_OR_NULL)

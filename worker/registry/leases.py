@@ -19,17 +19,11 @@ from worker.registry.tallies import Happening, count
 
 @dataclass(frozen=True)
 class LeaseStatus:
-    """What a worker learns about the job it holds; times are seconds since the epoch on the database's clock."""
+    """The job that a worker holds; `progressed_at` is in seconds since the epoch on the database's clock."""
 
     cancel_requested: bool
     progressed_at: float
     stage: str | None
-    now: float
-
-    @property
-    def stalled_seconds(self) -> float:
-        """How long the runner has reported nothing."""
-        return self.now - self.progressed_at
 
 
 class LeasedJobs(JobMoves):
@@ -63,7 +57,7 @@ class LeasedJobs(JobMoves):
         Raises:
             FenceLostError: the job is no longer held under this fence.
         """
-        columns = (Job.cancel_requested_at, Job.progressed_at, Job.stage, DatabaseNow())
+        columns = (Job.cancel_requested_at, Job.progressed_at, Job.stage)
         return _status(job_id, self._session.execute(select(*columns).where(*held(job_id, fence))).one_or_none())
 
     def renew(self, job_id: str, fence: int, *, lease_seconds: float) -> LeaseStatus:
@@ -76,7 +70,7 @@ class LeasedJobs(JobMoves):
             update(Job)
             .where(*held(job_id, fence))
             .values(lease_until=DatabaseNow() + lease_seconds)
-            .returning(Job.cancel_requested_at, Job.progressed_at, Job.stage, DatabaseNow())
+            .returning(Job.cancel_requested_at, Job.progressed_at, Job.stage)
         ).one_or_none()
         return _status(job_id, row)
 
@@ -233,5 +227,5 @@ class LeasedJobs(JobMoves):
 def _status(job_id: str, row: Any) -> LeaseStatus:
     if row is None:
         raise FenceLostError(job_id)
-    cancel_requested_at, progressed_at, stage, now = row
-    return LeaseStatus(cancel_requested_at is not None, progressed_at, stage, now)
+    cancel_requested_at, progressed_at, stage = row
+    return LeaseStatus(cancel_requested_at is not None, progressed_at, stage)

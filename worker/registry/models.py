@@ -13,7 +13,7 @@ from worker.registry.base import JSON_OR_NULL, Base, DatabaseNow, new_id
 from worker.registry.job_models import Job, JobEvent
 from worker.registry.key_models import ApiKey, BrowserSession
 from worker.registry.states import JobKind, JobState, TaskRole
-from worker.registry.tally_models import Tally
+from worker.registry.tally_models import Tally, TallyDelta
 from worker.registry.webhook_models import Webhook, WebhookDelivery
 from worker.registry.worker_models import WorkerRow
 
@@ -34,7 +34,9 @@ __all__ = [
     "Network",
     "Recommendation",
     "Revision",
+    "RevisionMark",
     "Tally",
+    "TallyDelta",
     "Task",
     "TaskGenotype",
     "TaskNetwork",
@@ -218,12 +220,24 @@ class Distance(Base):
 
 
 class Revision(Base):
-    """Which revision a part of the registry is at; every transaction that changes the part draws a new token."""
+    """The token of a part of the registry as programs before migration 0012 drew it; see `RevisionMark`."""
 
     __tablename__ = "revisions"
 
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
     token: Mapped[str] = mapped_column(String(32))
+
+
+class RevisionMark(Base):
+    """One change of a part of the registry: a random number that adds to the part's token (`revisions`)."""
+
+    __tablename__ = "revision_marks"
+    __table_args__ = (Index("ix_revision_marks_sum", "name", "number"),)
+
+    # SQLite numbers rows by itself only in a column of type INTEGER.
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String(32))
+    number: Mapped[int] = mapped_column(BigInteger)
 
 
 class Recommendation(Base):

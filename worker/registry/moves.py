@@ -20,6 +20,12 @@ class JobMoves:
         self._session = session
 
     def _give_up(self, job: Job, *, reason: str, counts_as_failure: bool, delay_seconds: float = 0.0) -> JobState:
+        """Queue the job again, or end it: cancelled where that was asked, failed after too many attempts.
+
+        A failure counts only if the attempt got no further than those before it.
+        """
+        got_further, job.furthest = _compare_progress(job)
+        counts_as_failure = counts_as_failure and not got_further
         if counts_as_failure:
             job.failures += 1
             count(self._session, Happening.FAILED_ATTEMPT, job.kind)
@@ -84,6 +90,16 @@ class JobMoves:
         if job is None:
             raise FenceLostError(job_id)
         return job
+
+
+def _compare_progress(job: Job) -> tuple[bool, float]:
+    """Whether the attempt that ends got further than every one before it, and how far the job has come at the most.
+
+    The fraction of the whole job is compared: what an earlier attempt stored is found again, and counts once.
+    """
+    reached: float = (job.progress or {}).get("fraction") or 0.0
+    furthest = job.furthest or 0.0
+    return reached > furthest, max(reached, furthest)
 
 
 def held(job_id: str, fence: int) -> tuple[Any, ...]:

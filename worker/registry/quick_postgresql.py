@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
 PATIENCE_SECONDS = 1.0
-"""How long an answer may take, the wait for its turn included."""
+"""How long an answer may take, a connection, and the wait for a turn."""
 
 REST_SECONDS = 1.0
 """After trouble: for how long whoever asks is sent to a transaction at once."""
@@ -32,24 +32,28 @@ class QuickPostgresql:
 
     async def rows(self, text: str, parameters: Mapping[str, Any]) -> Sequence[tuple[Any, ...]] | None:
         """The rows as they are committed now; None where anything was in the way."""
-        # Not at the top: where the database is SQLite there may be no psycopg, and it takes a while to import.
-        import psycopg
+        # Not at the top: it loads psycopg, which takes a while and which SQLite does not need.
+        from worker.registry.limited_connection import DATABASE_ERRORS, open_quick
 
-        if time.monotonic() < self._resting_until:
-            return None
         self._belong_to(asyncio.get_running_loop())
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS), self._turn:
-                if self._connection is None:
-                    self._connection = await psycopg.AsyncConnection.connect(
-                        **connect_arguments(self._engine), autocommit=True
-                    )
-                cursor = await self._connection.execute(text, parameters)
-                return await cursor.fetchall()
-        except (psycopg.Error, OSError, TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._turn.acquire()
+        except TimeoutError:
+            return None
+        try:
+            if time.monotonic() < self._resting_until:
+                return None
+            if self._connection is None:
+                self._connection = await open_quick(connect_arguments(self._engine), PATIENCE_SECONDS)
+            cursor = await self._connection.execute(text, parameters)
+            return await cursor.fetchall()
+        except DATABASE_ERRORS:
             self.close()
             self._resting_until = time.monotonic() + REST_SECONDS
             return None
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         """Close the connection; it is opened anew when needed."""

@@ -6,6 +6,7 @@ from worker.registry.architectures import Architectures
 from worker.registry.bundles import Bundles
 from worker.registry.datasets import Datasets
 from worker.registry.figures import Figures
+from worker.registry.folding import Folding
 from worker.registry.jobs import Jobs
 from worker.registry.keys import Keys
 from worker.registry.recommendations import Recommendations
@@ -34,3 +35,4 @@ class Registry:
         self.workers = Workers(session)
         self.webhooks = Webhooks(session)
         self.removable = Removable(session)
+        self.folding = Folding(session)

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from worker.registry.base import DatabaseNow, new_id
-from worker.registry.first_wins import keep_first, keep_fresh
+from worker.registry.first_wins import hold_fresh, keep_first, keep_fresh
 from worker.registry.matrix import (
     MatrixEntry,
     MeasuredRepetition,
@@ -34,8 +34,9 @@ class Results:
 
     def use_network(self, key: str) -> Network | None:
         """The same for whoever goes on to use it: it counts as stored now, so that no cleaner removes it."""
-        renewed = update(Network).where(Network.key == key).values(created_at=DatabaseNow()).returning(Network)
-        return self._session.scalar(renewed)
+        if not hold_fresh(self._session, Network.key, [key]):
+            self._session.execute(update(Network).where(Network.key == key).values(created_at=DatabaseNow()))
+        return self._session.get(Network, key, populate_existing=True)
 
     def keep_network(self, **columns: Any) -> Network:
         """Store a network, unless its key is there; the row that is stored."""
@@ -131,8 +132,9 @@ class Results:
 
     def use_search(self, search_key: str) -> Sequence[GenotypeRow]:
         """The same for whoever goes on to use them: they count as stored now, so that no cleaner removes them."""
-        renewed = update(GenotypeRow).where(GenotypeRow.search_key == search_key).values(created_at=DatabaseNow())
-        self._session.execute(renewed)
+        if not hold_fresh(self._session, GenotypeRow.search_key, [search_key]):
+            renewed = update(GenotypeRow).where(GenotypeRow.search_key == search_key)
+            self._session.execute(renewed.values(created_at=DatabaseNow()))
         return self.search(search_key)
 
     def keep_search(self, search_key: str, origin: str, scored: Sequence[dict[str, Any]]) -> Sequence[GenotypeRow]:

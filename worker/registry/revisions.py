@@ -1,31 +1,40 @@
-"""A token that tells whether the matrix of distances may have changed, so that whoever rendered it can keep it.
+"""A token that changes with the matrix of distances, so that whoever rendered the matrix can cache it.
 
-Whatever transaction changes a table behind the matrix gives it a new token as its last act, and in the same commit.
-So whoever reads the token and then the tables can never hold rows older than the token says. The token is drawn, not
-counted: a database that is restored has the token that its rows had, and none that others had meanwhile.
+Every transaction that changes a table behind the matrix inserts a mark with a random number, in the same commit. The
+token is the sum of all marks: it grows with every such commit. So a reader of the token and then of the tables can
+never hold rows older than the token says. The numbers are drawn, not counted: a database that is restored has the token
+that its rows had, and none that other rows had meanwhile. The cleaner folds marks into one with their sum (`folding`).
 
-Only what goes through a `WatchedSession` is noticed: `unit_of_work`, the one way to write. Raw SQL past it (by hand, in
-a migration) has to draw a token itself or to delete the row, or kept answers outlive what they tell of.
+Marks are inserted, because a row that every transaction updates would be locked from there to each commit, and one
+frozen process would stop all the others. A sequence would not do: it moves before the commit, and a reader between the
+two would keep old rows under the new token.
+
+Only changes through a `WatchedSession` are noticed: `unit_of_work`, the one way to write. Raw SQL past it (by hand, in
+a migration) has to insert a mark itself, or cached answers outlive the rows.
 On SQLite the token costs a few microseconds (`RevisionWatch`), on PostgreSQL a round trip with every request.
 """
 
+import secrets
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Engine, Result, bindparam, event, inspect, select
+from sqlalchemy import BigInteger, Engine, Result, bindparam, cast, event, func, insert, inspect, select
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 
-from worker.registry.base import new_id
-from worker.registry.first_wins import insert_into
-from worker.registry.models import Distance, Revision, Task, TaskNetwork
+from worker.registry.models import Distance, Revision, RevisionMark, Task, TaskNetwork
 from worker.registry.quick_reader import Question, QuickReader
 
 MATRIX = "matrix"
 _WATCHED = (Task, TaskNetwork, Distance)
 _TABLES = frozenset(entity.__table__ for entity in _WATCHED)
 _CHANGED = "the matrix has changed"
-_REVISIONS = Revision.__table__.c
-_TOKEN = select(_REVISIONS.token).where(_REVISIONS.name == bindparam("name"))
+_REVISIONS, _MARKS = Revision.__table__.c, RevisionMark.__table__.c
+# The first is what programs of the version before 0012 drew; they may run beside this one.
+_TOKEN = select(
+    select(_REVISIONS.token).where(_REVISIONS.name == bindparam("name")).scalar_subquery(),
+    select(cast(func.sum(_MARKS.number), BigInteger)).where(_MARKS.name == bindparam("name")).scalar_subquery(),
+)
 _PEEK = Question(_TOKEN)
 
 
@@ -58,22 +67,21 @@ def _is_changed(row: object) -> bool:
 
 
 def revise(session: Session) -> None:
-    """Give the matrix a new token if this transaction changed what it is made of. To be called last in a transaction.
-
-    Last, because the row is locked from here to the commit: a transaction that waits for nothing more cannot take
-    part in a deadlock.
-    """
+    """Mark that the matrix changed, if this transaction changed its tables. To be called last in a transaction."""
     session.flush()
     if session.info.pop(_CHANGED, False):
-        row = {"name": MATRIX, "token": new_id()}
-        insert = insert_into(session, Revision)
-        session.execute(insert.values(row).on_conflict_do_update(index_elements=["name"], set_={"token": row["token"]}))
+        # From 1: every mark makes the sum grow. 31 bits: 4 billion of them stay within a column of 63.
+        session.execute(insert(RevisionMark).values(name=MATRIX, number=1 + secrets.randbelow(2**31 - 1)))
 
 
 def matrix_revision(session: Session) -> str | None:
     """The token of what is committed, None before the first write."""
-    token: str | None = session.connection().execute(_TOKEN, {"name": MATRIX}).scalar()
-    return token
+    return _token(session.connection().execute(_TOKEN, {"name": MATRIX}).one())
+
+
+def _token(row: Sequence[Any]) -> str | None:
+    drawn, marks = row
+    return None if drawn is None and marks is None else f"{drawn or ''}{marks or 0:x}"
 
 
 class RevisionWatch:
@@ -85,12 +93,12 @@ class RevisionWatch:
     def peek(self) -> str | None:
         """The same without waiting; on PostgreSQL only a transaction can tell so."""
         rows = self._reader.rows(_PEEK, name=MATRIX)
-        return rows[0][0] if rows else None
+        return _token(rows[0]) if rows else None
 
     async def look(self) -> str | None:
         """The token of what is committed now; None where only a transaction can tell, and before the first write."""
         rows = await self._reader.ask(_PEEK, name=MATRIX)
-        return rows[0][0] if rows else None
+        return _token(rows[0]) if rows else None
 
     def close(self) -> None:
         """Close the connection; it is opened anew when needed."""

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
 import migrations
+from worker.registry.postgresql import LONG_LIMITS
 from worker.registry.session import Engine, open_engine, read_only, translated
 
 _ADVISORY_LOCK = 0x1D9A5  # any number, the same in every process
@@ -21,20 +22,31 @@ _ADVISORY_LOCK = 0x1D9A5  # any number, the same in every process
 def migrate(database_url: str) -> None:
     """Bring the database to this program's schema; any number of processes may call it at once.
 
+    On PostgreSQL under `LONG_LIMITS`: a table is rewritten for as long as it takes, and waited for shortly.
+
     Raises:
         DatabaseUnavailableError: the database refused, timed out or broke off.
     """
-    engine = open_engine(database_url)
+    engine = open_engine(database_url, LONG_LIMITS)
     try:
         with translated(), _locked_file(database_url), engine.connect() as connection:
             if engine.dialect.name == "sqlite":
                 _keep_write_ahead_log(connection)
             with connection.begin():
                 if engine.dialect.name == "postgresql":
-                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+                    _wait_for_other_migrations(connection)
                 command.upgrade(alembic_config(connection), "head")
     finally:
         engine.dispose()
+
+
+def _wait_for_other_migrations(connection: Connection) -> None:
+    """Take the lock of migrations; another one may take as long as a statement may."""
+    lock_timeout = connection.scalar(text("SELECT current_setting('lock_timeout')"))
+    set_lock_timeout = text("SELECT set_config('lock_timeout', :value, true)")
+    connection.execute(set_lock_timeout, {"value": "0"})
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+    connection.execute(set_lock_timeout, {"value": lock_timeout})
 
 
 def is_current(engine: Engine) -> bool:

@@ -3,15 +3,16 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from worker.registry.errors import DatabaseUnavailableError
-from worker.registry.postgresql import defaults_beside
+from worker.registry.postgresql import LIMITS, POOL_SECONDS, Limits, defaults_beside
 from worker.registry.registry import Registry
 from worker.registry.revisions import WatchedSession, revise
 from worker.registry.tallies import write_counts
@@ -19,23 +20,42 @@ from worker.registry.tallies import write_counts
 __all__ = ["Engine", "open_engine", "read_only", "reading", "translated", "unit_of_work"]
 
 BUSY_SECONDS = 20.0
-"""How long a writer waits for the other one (SQLite) and anyone for a connection."""
+"""On SQLite: how long a writer waits for the other one, and any transaction for a connection."""
+
+_CLIENT_TOO_SLOW = frozenset({"25P03", "25P04"})
+"""PostgreSQL's codes for a transaction that it ended because it stood still or took too long."""
 
 
-def open_engine(database_url: str) -> Engine:
-    """The engine for a `sqlite:///` or `postgresql://` URL; it connects at the first use."""
+def open_engine(database_url: str, limits: Limits = LIMITS) -> Engine:
+    """The engine for a `sqlite:///` or `postgresql://` URL; it connects at the first use.
+
+    `limits` are those of PostgreSQL's transactions. On SQLite a writer waits `BUSY_SECONDS` for the other one.
+    """
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_timeout=BUSY_SECONDS)
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(
+    return _open_postgresql(url, limits)
+
+
+def _open_postgresql(url: URL, limits: Limits) -> Engine:
+    # Not at the top: it loads psycopg, which takes a while and which SQLite does not need.
+    from worker.registry.limited_connection import LimitedConnection
+
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args=defaults_beside(url),
         pool_pre_ping=True,  # a restarted server must not cost one error per pooled connection
-        pool_timeout=BUSY_SECONDS,
+        pool_timeout=POOL_SECONDS,
     )
+
+    def connect(dialect: Any, record: Any, arguments: list[Any], parameters: dict[str, Any]) -> LimitedConnection:
+        return LimitedConnection.within(limits, *arguments, **parameters)
+
+    event.listen(engine, "do_connect", connect)
+    return engine
 
 
 @contextmanager
@@ -94,9 +114,13 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Tell failures of the database itself by the registry's own error."""
+    """Report failures of the database itself as the registry's own error."""
     try:
         yield
+    except InternalError as error:
+        if getattr(error.orig, "sqlstate", None) not in _CLIENT_TOO_SLOW:
+            raise
+        raise DatabaseUnavailableError(str(error.orig).strip()) from error
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:
         reason = getattr(error, "orig", None) or error
         raise DatabaseUnavailableError(str(reason).strip()) from error

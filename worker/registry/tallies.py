@@ -1,13 +1,18 @@
-"""Counting what happens to jobs, in the transaction in which it happens."""
+"""Counting what happens to jobs, in the transaction in which it happens.
 
+A transaction inserts what it adds. It never updates a counter that others update too: from there to its commit they
+would wait for it, and where its process is frozen, all of them. Sums are made when they are asked for, and the cleaner
+folds the deltas (`folding`).
+"""
+
+from dataclasses import dataclass
 from enum import StrEnum
 
+from sqlalchemy import BigInteger, cast, func, insert, select, union_all
 from sqlalchemy.orm import Session
 
-from worker.registry.first_wins import insert_into
-from worker.registry.tally_models import Tally
+from worker.registry.tally_models import Tally, TallyDelta
 
-_TABLE = Tally.__table__
 LONGEST_LABEL = 64
 _COUNTED = "what the transaction counted"
 
@@ -38,13 +43,32 @@ def count(session: Session, happening: Happening, kind: str, label: str = "", *,
 
 
 def write_counts(session: Session) -> None:
-    """Store what this transaction counted. To be called at the end of a transaction, before the revision.
+    """Store what this transaction counted. To be called at the end of a transaction."""
+    counted: dict[tuple[str, str, str], tuple[int, float]] = session.info.pop(_COUNTED, {})
+    rows = [
+        {"name": name, "kind": kind, "label": label, "occurrences": occurrences, "seconds": seconds}
+        for (name, kind, label), (occurrences, seconds) in counted.items()
+    ]
+    if rows:
+        session.execute(insert(TallyDelta), rows)
 
-    At the end and in the order of their keys: transactions that count the same things wait for each other shortly, and
-    never in a circle.
-    """
-    for (name, kind, label), (occurrences, seconds) in sorted(session.info.pop(_COUNTED, {}).items()):
-        row = {"name": name, "kind": kind, "label": label, "occurrences": occurrences, "seconds": seconds}
-        more = {"occurrences": _TABLE.c.occurrences + occurrences, "seconds": _TABLE.c.seconds + seconds}
-        insert = insert_into(session, Tally).values(row)
-        session.execute(insert.on_conflict_do_update(index_elements=["name", "kind", "label"], set_=more))
+
+@dataclass(frozen=True)
+class TallyFigure:
+    """One tally; see `Happening` for what the label says."""
+
+    name: str
+    kind: str
+    label: str
+    occurrences: int
+    seconds: float
+
+
+def tallies(session: Session) -> list[TallyFigure]:
+    """Every tally, in the order of names, kinds and labels."""
+    parts = union_all(
+        *(select(of.name, of.kind, of.label, of.occurrences, of.seconds) for of in (Tally, TallyDelta))
+    ).subquery("counted")
+    key = (parts.c.name, parts.c.kind, parts.c.label)
+    sums = select(*key, cast(func.sum(parts.c.occurrences), BigInteger), func.sum(parts.c.seconds))
+    return [TallyFigure(*row) for row in session.execute(sums.group_by(*key).order_by(*key)).all()]

@@ -53,7 +53,7 @@ class Job(Part):
 
     Attributes:
         attempt: how often the job was started.
-        failures: starts lost to infrastructure, counted against `max_attempts`.
+        failures: attempts that were lost and got no further than those before, counted against `max_attempts`.
         params: what the job works on; a listing leaves long lists out.
         result: what the job made, by its kind; of `train_architecture`: `architecture_id`, `task_id`, `test` and
             `warnings`, which say in words what a reader of the scores has to know of the data.

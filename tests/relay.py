@@ -1,0 +1,93 @@
+"""A TCP relay in front of a server, which can stop forwarding: a network path that swallows packets."""
+
+import contextlib
+import socket
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+CHUNK_BYTES = 2**16
+
+
+class Relay:
+    """Listens on a port of 127.0.0.1 and forwards every connection to `target`, in both directions.
+
+    While it is paused it accepts connections and forwards nothing: to each end the other one falls silent, and neither
+    gets an error. What was sent meanwhile arrives after `resume`.
+
+    Args:
+        target: host and port of the server, or the path of its Unix socket.
+    """
+
+    def __init__(self, target: tuple[str, int] | Path) -> None:
+        self._target = target
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        self._forwarding = threading.Event()
+        self._forwarding.set()
+        self._lock = threading.Lock()
+        self._ends: set[socket.socket] = set()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, name="relay", daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self.resume()
+        with self._lock:
+            ends = [*self._ends]
+        for end in ends:
+            _shut(end)
+        self._listening.close()
+
+    def pause(self) -> None:
+        """Stop forwarding."""
+        self._forwarding.clear()
+
+    def resume(self) -> None:
+        """Forward again, beginning with what was sent meanwhile."""
+        self._forwarding.set()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listening.accept()
+            except OSError:  # closed
+                return
+            try:
+                far = self._open_target()
+            except OSError:
+                near.close()
+                continue
+            with self._lock:
+                self._ends |= {near, far}
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._forward, args=(source, sink), name="relay", daemon=True).start()
+
+    def _open_target(self) -> socket.socket:
+        if not isinstance(self._target, Path):
+            return socket.create_connection(self._target)
+        far = socket.socket(socket.AF_UNIX)
+        try:
+            far.connect(str(self._target))
+        except OSError:
+            far.close()
+            raise
+        return far
+
+    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
+        with source, contextlib.suppress(OSError):
+            while content := source.recv(CHUNK_BYTES):
+                self._forwarding.wait()
+                sink.sendall(content)
+        self._forwarding.wait()
+        _shut(sink)  # its own thread closes it
+        with self._lock:
+            self._ends.discard(source)
+
+
+def _shut(end: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)

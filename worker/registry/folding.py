@@ -1,0 +1,58 @@
+"""Folds rows that are only inserted (`tally_deltas`, `revision_marks`) into their sums, a batch at a time.
+
+A sum is the same before and after: a reader sees the rows or what they were folded into. Rows that another process
+folds at the moment are skipped. Only folding locks a tally, so no job ever waits for it.
+"""
+
+from collections import defaultdict
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session
+
+from worker.registry.first_wins import insert_into
+from worker.registry.models import RevisionMark, Tally, TallyDelta
+
+BATCH = 1000
+
+
+class Folding:
+    """The rows of `tally_deltas` and `revision_marks`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def fold_tallies(self) -> int:
+        """Add a batch of deltas to their tallies; the number of deltas."""
+        sums: dict[tuple[str, str, str], tuple[int, float]] = defaultdict(lambda: (0, 0.0))
+        deltas = self._taken(TallyDelta)
+        for delta in deltas:
+            key = (delta.name, delta.kind, delta.label)
+            occurrences, seconds = sums[key]
+            sums[key] = (occurrences + delta.occurrences, seconds + delta.seconds)
+        # In the order of their keys: two that fold at once wait for each other shortly, never in a circle.
+        for (name, kind, label), (occurrences, seconds) in sorted(sums.items()):
+            row = {"name": name, "kind": kind, "label": label, "occurrences": occurrences, "seconds": seconds}
+            added = {"occurrences": Tally.occurrences + occurrences, "seconds": Tally.seconds + seconds}
+            upsert = insert_into(self._session, Tally).values(row)
+            self._session.execute(upsert.on_conflict_do_update(index_elements=["name", "kind", "label"], set_=added))
+        return len(deltas)
+
+    def fold_marks(self) -> int:
+        """Replace a batch of marks by one with their sum for each name; the number of rows fewer."""
+        sums: dict[str, int] = defaultdict(int)
+        marks = self._taken(RevisionMark)
+        for mark in marks:
+            sums[mark.name] += mark.number
+        if sums:
+            self._session.execute(
+                insert(RevisionMark), [{"name": name, "number": number} for name, number in sorted(sums.items())]
+            )
+        return len(marks) - len(sums)
+
+    def _taken(self, table: Any) -> list[Any]:
+        """The oldest rows, removed."""
+        oldest = select(table.id).order_by(table.id).limit(BATCH).with_for_update(skip_locked=True)
+        ids = self._session.scalars(oldest).all()
+        removed = delete(table).where(table.id.in_(ids)).returning(table)
+        return [*self._session.scalars(removed, execution_options={"synchronize_session": False})]
