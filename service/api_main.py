@@ -9,6 +9,7 @@ from types import FrameType
 import uvicorn
 
 from service.app import create_app
+from service.http.stalled_reader import STALL_SECONDS, limiting_stalls_to
 from service.security.errors import KeySetupError
 from service.security.setup import require_key_for
 from worker.errors import SettingsError
@@ -16,6 +17,7 @@ from worker.logs import configure_logging
 from worker.parent_watch import exit_with_parent
 from worker.registry.session import open_engine
 from worker.settings import Settings
+from worker.sign_of_life import give_signs_of_life
 from worker.tracing import configure_tracing
 
 # What is still open then is cut off: a supervisor gives the process 8 s.
@@ -35,13 +37,14 @@ class ApiServer(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def api_server(settings: Settings) -> ApiServer:
-    """The server for these settings, not yet started."""
+def api_server(settings: Settings, *, stall_seconds: float = STALL_SECONDS) -> ApiServer:
+    """The server for these settings, not yet started; it ends a client that takes nothing for `stall_seconds`."""
     stopping = threading.Event()
     config = uvicorn.Config(
         create_app(settings, stopping),
         host=settings.host,
         port=settings.port,
+        http=limiting_stalls_to(stall_seconds),
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
         access_log=False,  # `observation.requests` tells of them
@@ -58,6 +61,7 @@ def main() -> None:
         KeyRequiredError: others could reach the service, and there is no key.
     """
     exit_with_parent(os.environ)
+    give_signs_of_life(os.environ)
     settings = Settings.from_environment(os.environ)
     configure_logging(settings.log_format)
     configure_tracing("api")

@@ -1,5 +1,6 @@
 """The Celery application: one task, no results, no remote control. The broker is a doorbell, SQL is the truth."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,22 @@ _SETTINGS: dict[str, Any] = {
 }
 
 # A refused Redis must cost a publisher little, and a frozen one must not hold it.
-_REDIS = {"visibility_timeout": 43200, "socket_timeout": 5, "socket_connect_timeout": 3, "health_check_interval": 10}
+REDIS_OPTIONS: Mapping[str, Any] = {
+    "visibility_timeout": 43200,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 3,
+    "health_check_interval": 10,
+}
 
 _POLL_SECONDS = 0.1
 
 
-def make_celery(settings: Settings) -> Celery:
-    """The Celery application over the broker of these settings."""
+def make_celery(settings: Settings, *, redis_options: Mapping[str, Any] = REDIS_OPTIONS) -> Celery:
+    """The Celery application over the broker of these settings.
+
+    Args:
+        redis_options: kombu's transport options, in seconds; for a broker that is a folder they mean nothing.
+    """
     app = Celery("ldnas", broker=settings.broker_url, set_as_current=False)
     app.conf.update(_SETTINGS)
     if settings.broker_url.startswith("filesystem://"):
@@ -45,7 +55,7 @@ def make_celery(settings: Settings) -> Celery:
         app.conf.broker_transport_options = _mailbox_options(settings.home / "broker")
     else:
         use_redis_channel()
-        app.conf.broker_transport_options = dict(_REDIS)
+        app.conf.broker_transport_options = dict(redis_options)
     return app
 
 

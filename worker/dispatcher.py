@@ -18,6 +18,7 @@ from worker.parent_watch import exit_with_parent
 from worker.registry.errors import DatabaseUnavailableError
 from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
+from worker.sign_of_life import give_signs_of_life
 from worker.webhooks import senders
 
 log = logging.getLogger("worker.dispatcher")
@@ -106,6 +107,7 @@ def main() -> None:
     for wish in (signal.SIGTERM, signal.SIGINT):
         signal.signal(wish, lambda number, frame: stop.set())
     exit_with_parent(os.environ)
+    give_signs_of_life(os.environ)
     settings = Settings.from_environment(os.environ)
     configure_logging(settings.log_format)
     run_dispatcher(settings, stop)

@@ -1,17 +1,36 @@
 """A runner as a process of its own: started in its own group, ended with everything that it started."""
 
+import logging
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from worker import parent_death
+
+log = logging.getLogger(__name__)
+
+KILL_SECONDS = 10.0
+"""How long a killed process may take to be gone."""
 
 
 class RunnerProcess:
-    """One runner and its process group. Its standard input is a pipe: it ends itself when this process is gone."""
+    """One runner and its process group. Its standard input is a pipe: it ends itself when this process is gone.
+
+    On Linux the kernel kills it then, also where it is frozen and would read nothing.
+
+    Raises:
+        OSError: no memory, no process, no program.
+    """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, env={**os.environ, **environment}, start_new_session=True
+            _ending_with_this_process(command),
+            stdin=subprocess.PIPE,
+            env={**os.environ, **environment},
+            start_new_session=True,
         )
 
     def wait(self, seconds: float) -> int | None:
@@ -21,17 +40,20 @@ class RunnerProcess:
         except subprocess.TimeoutExpired:
             return None
 
-    def end(self, grace_seconds: float) -> None:
-        """SIGTERM, and after the grace SIGKILL, to the whole group; it is gone when this returns."""
-        if self.wait(0) is None and grace_seconds > 0:
+    def ask_to_end(self, grace_seconds: float) -> None:
+        """Send SIGTERM to the whole group, and wait for the runner as long as the grace."""
+        if self.wait(0) is None:
             self._signal(signal.SIGTERM)
             self.wait(grace_seconds)
-        self.close()
 
     def close(self) -> None:
-        """Kill what is left of the group, also children whose leader has exited, and collect the runner."""
+        """Kill what is left of the group, also children whose leader has exited, and collect the runner.
+
+        A process that waits inside the kernel, for a file system that does not answer, dies only when that answers.
+        """
         self._signal(signal.SIGKILL)
-        self._process.wait()
+        if self.wait(KILL_SECONDS) is None:
+            log.error("the runner with the process id %d cannot be killed; it is left behind", self._process.pid)
         if self._process.stdin is not None:
             self._process.stdin.close()
 
@@ -40,6 +62,14 @@ class RunnerProcess:
             os.killpg(self._process.pid, number)
         except ProcessLookupError:
             return  # the group is empty
+
+
+def _ending_with_this_process(command: Sequence[str]) -> Sequence[str]:
+    if sys.platform != "linux":
+        return command
+    Path(command[0]).stat()  # a program that is missing is refused here and not by the one that starts it
+    # Isolated and without site packages it starts within 20 ms.
+    return [sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid()), *command]
 
 
 def describe_exit(status: int) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_shutting_down
 
-from worker.app import make_celery
+from worker.app import REDIS_OPTIONS, make_celery
 from worker.consumer_heartbeat import ConsumerHeartbeat
 from worker.errors import InvalidMessageError
 from worker.incoming import sweep
@@ -26,6 +26,7 @@ from worker.presence import Presence
 from worker.registry.errors import DatabaseUnavailableError
 from worker.registry.session import Engine, open_engine
 from worker.settings import Settings
+from worker.sign_of_life import give_signs_of_life
 from worker.tasks import RUNNER_COMMAND, run_job
 from worker.tracing import configure_tracing
 
@@ -80,7 +81,13 @@ def register_task(
     app.task(name=RUN_JOB)(run)
 
 
-def serve(settings: Settings, devices: Sequence[str], *, runner_command: Sequence[str] = RUNNER_COMMAND) -> int:
+def serve(
+    settings: Settings,
+    devices: Sequence[str],
+    *,
+    runner_command: Sequence[str] = RUNNER_COMMAND,
+    redis_options: Mapping[str, Any] = REDIS_OPTIONS,
+) -> int:
     """Work until SIGTERM or SIGINT, then give the jobs back to the queue; the exit status of the process."""
     stopping = threading.Event()
 
@@ -89,7 +96,7 @@ def serve(settings: Settings, devices: Sequence[str], *, runner_command: Sequenc
 
     worker_shutting_down.connect(release_jobs)
     sweep(settings.downloads)
-    app = make_celery(settings)
+    app = make_celery(settings, redis_options=redis_options)
     engine = open_engine(settings.database_url)
     presence = Presence(engine, devices, settings.heartbeat_seconds)
     register_task(app, settings, engine, stopping, devices=devices, name=presence.name, runner_command=runner_command)
@@ -113,10 +120,11 @@ def serve(settings: Settings, devices: Sequence[str], *, runner_command: Sequenc
 
 def main() -> None:
     """Run one worker with the environment's settings."""
+    exit_with_parent(os.environ)
+    give_signs_of_life(os.environ)
     settings = Settings.from_environment(os.environ)
     configure_logging(settings.log_format)
     configure_tracing("worker")
-    exit_with_parent(os.environ)
     sys.exit(serve(settings, slots(settings, os.environ)))
 
 

@@ -4,26 +4,36 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
-from service.processes import supervisor
+from service.processes import child, supervisor
 from service.processes.errors import HomeInUseError, PortTakenError
 from service.processes.home_lock import home_locked, running_service
-from service.processes.supervisor import Program, supervise, with_port_claimed
+from service.processes.silence import Silence
+from service.processes.supervisor import PROGRAMS, Program, supervise, with_port_claimed
+from worker.registry.schema import migrate
 from worker.settings import Settings
 
 PATIENCE_SECONDS = 60.0
 SLEEPS = "import time; time.sleep(600)"
+GIVES_SIGNS = f"""
+import os
+from worker.sign_of_life import give_signs_of_life
+give_signs_of_life(os.environ)
+print(os.getpid(), flush=True)
+{SLEEPS}
+"""
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -48,13 +58,18 @@ def home(tmp_path: Path) -> Settings:
 
 
 @contextmanager
-def supervised(settings: Settings, *programs: Program) -> Iterator[list[str]]:
+def supervised(settings: Settings, *programs: Program, frozen_seconds: float = 20.0) -> Iterator[list[str]]:
     """A supervisor in a thread; yields what it says, and stops it at the end."""
     stop, said = threading.Event(), []
     thread = threading.Thread(
         target=supervise,
         args=(settings, stop),
-        kwargs={"migrate": lambda settings: None, "say": said.append, "programs": programs},
+        kwargs={
+            "migrate": lambda settings: None,
+            "say": said.append,
+            "programs": programs,
+            "frozen_seconds": frozen_seconds,
+        },
     )
     thread.start()
     try:
@@ -92,7 +107,7 @@ def test_children_get_the_settings_and_end_with_the_supervisor(home: Settings) -
 def test_a_child_that_dies_is_started_again_after_a_growing_pause(
     home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "FIRST_BACKOFF_SECONDS", 0.125)
+    monkeypatch.setattr(child, "FIRST_BACKOFF_SECONDS", 0.125)
     with supervised(home, program("worker", "raise SystemExit(3)")) as said:
         until(lambda: sum("worker ended (exit code 3)" in line for line in said) >= 3)
     pauses = [line.partition(" in ")[2].partition(" s,")[0] for line in said if "worker ended" in line]
@@ -117,6 +132,100 @@ def test_a_child_that_does_not_stop_is_killed(home: Settings, monkeypatch: pytes
         until(lambda: len(pids_in(log)) == 1)
     assert not alive(pids_in(log)[0])
     assert "worker did not stop in time and was killed" in said
+
+
+def test_a_frozen_child_is_killed_and_started_again_with_its_whole_session(home: Settings) -> None:
+    log = home.home / "logs" / "dispatcher.log"
+    with_a_child = f"import subprocess, sys; print(subprocess.Popen(['sleep', '600']).pid, flush=True)\n{GIVES_SIGNS}"
+    with supervised(home, program("dispatcher", with_a_child), frozen_seconds=2.0) as said:
+        until(lambda: len(pids_in(log)) == 2)
+        first = pids_in(log)
+        time.sleep(3)
+        assert said[1:] == [], "a child that gives signs is left alone"
+        for pid in first:
+            os.kill(pid, signal.SIGSTOP)
+        until(lambda: len(pids_in(log)) == 4)
+        assert not any(map(alive, first))
+        assert said[1:] == [
+            f"dispatcher gave no sign of life for 2 s; ending it, its log: {log}",
+            f"dispatcher ended (SIGKILL); starting it again in 0.5 s, its log: {log}",
+        ]
+    assert not any(map(alive, pids_in(log)))
+
+
+def test_a_frozen_child_gives_the_write_lock_of_the_database_back(home: Settings) -> None:
+    log, database = home.home / "logs" / "dispatcher.log", home.home / "locked.sqlite3"
+    locks_once = f"""
+import sqlite3
+database = sqlite3.connect({str(database)!r}, isolation_level=None)
+if database.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+    database.execute("CREATE TABLE seen (pid)")
+    database.execute("BEGIN IMMEDIATE")
+{GIVES_SIGNS}"""
+    with supervised(home, program("dispatcher", locks_once), frozen_seconds=2.0):
+        until(lambda: len(pids_in(log)) == 1)
+        os.kill(pids_in(log)[0], signal.SIGSTOP)
+        with closing(sqlite3.connect(database, isolation_level=None)) as other:
+            other.execute("PRAGMA busy_timeout = 0")
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("BEGIN IMMEDIATE")
+            other.execute("PRAGMA busy_timeout = 30000")
+            other.execute("INSERT INTO seen VALUES (1)")
+
+
+def test_a_child_that_never_gave_a_sign_has_all_the_time_it_needs(home: Settings) -> None:
+    log = home.home / "logs" / "worker.log"
+    silent = f"import os; print(os.getpid(), flush=True); {SLEEPS}"
+    with supervised(home, program("worker", silent), frozen_seconds=0.5) as said:
+        until(lambda: len(pids_in(log)) == 1)
+        time.sleep(2)
+        assert alive(pids_in(log)[0])
+        assert said[1:] == []
+
+
+def test_silence_is_counted_from_the_last_sign_and_a_pause_of_the_machine_counts_one_second() -> None:
+    reading, writing = os.pipe()
+    silence = Silence(reading, now=0.0)
+    assert [silence.seconds(now) for now in (1.0, 2.0, 500.0)] == [0.0, 0.0, 0.0], "it still starts"
+    os.write(writing, b"..")
+    assert silence.seconds(500.5) == 0.0
+    assert [silence.seconds(now) for now in (500.75, 501.5, 9000.0, 9000.5)] == [0.25, 1.0, 2.0, 2.5]
+    os.write(writing, b".")
+    assert [silence.seconds(now) for now in (9001.0, 9001.5)] == [0.0, 0.5]
+    os.close(writing)
+    silence.close()
+
+
+@pytest.mark.system
+def test_a_pause_of_supervisor_and_child_together_ends_neither(home: Settings) -> None:
+    log = home.home / "logs" / "worker.log"
+    code = f"""
+import sys, threading
+from service.processes.supervisor import Program, supervise
+from worker.settings import Settings
+programs = [Program("worker", (sys.executable, "-c", {GIVES_SIGNS!r}))]
+settings = Settings.from_environment({home.as_environment()!r})
+supervise(settings, threading.Event(), migrate=lambda settings: None, say=print, programs=programs, frozen_seconds=2.0)
+"""
+    with subprocess.Popen([sys.executable, "-u", "-c", code], stdout=subprocess.PIPE, text=True) as machine:
+        until(lambda: len(pids_in(log)) == 1)
+        together = (machine.pid, pids_in(log)[0])
+        for number, pause in ((signal.SIGSTOP, 4.0), (signal.SIGCONT, 3.0)):
+            for pid in together:
+                os.kill(pid, number)
+            time.sleep(pause)
+        assert all(map(alive, together))
+        os.kill(together[1], signal.SIGSTOP)  # to see that it is watched
+        until(lambda: not alive(together[1]))
+        until(lambda: len(pids_in(log)) == 2)
+        machine.kill()
+        assert machine.stdout is not None
+        assert [line for line in machine.stdout if "no sign" in line] == [
+            f"worker gave no sign of life for 2 s; ending it, its log: {log}\n"
+        ]
+    for pid in pids_in(log):
+        if alive(pid):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_a_home_has_one_supervisor(home: Settings) -> None:
@@ -167,6 +276,14 @@ def descendants_of(pid: int) -> list[int]:
     return found + [deeper for child in found for deeper in descendants_of(child)]
 
 
+def processes_running(*modules: str) -> list[int]:
+    """The children of this process that run one of these modules."""
+    threads = Path("/proc/self/task").glob("*/children")
+    children = [int(child) for thread in threads for child in thread.read_text().split()]
+    arguments = {child: Path(f"/proc/{child}/cmdline").read_text().split("\0") for child in children}
+    return [child for child in children if set(modules) & set(arguments[child])]
+
+
 @pytest.fixture
 def real_service(home: Settings) -> Iterator["subprocess.Popen[str]"]:
     """`ldnas up` as a person would start it, ready."""
@@ -179,6 +296,24 @@ def real_service(home: Settings) -> Iterator["subprocess.Popen[str]"]:
                 break
         yield process
         process.kill()
+
+
+@pytest.mark.system
+def test_api_dispatcher_and_worker_are_started_again_when_they_are_frozen(home: Settings) -> None:
+    migrate(home.database_url)
+    with supervised(home, *PROGRAMS, frozen_seconds=3.0) as said:
+        until(lambda: any(line.startswith("ready: ") for line in said))
+        running = running_service(home.home)
+        assert running is not None
+        until(lambda: httpx.get(f"{running.url}/v1/workers").json()["items"] != [])
+        frozen = processes_running("service.api_main", "worker.dispatcher", "worker.worker_main")
+        assert len(frozen) == len(PROGRAMS)
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        for name in ("api", "dispatcher", "worker"):
+            until(lambda name=name: any(line.startswith(f"{name} gave no sign of life for 3 s") for line in said))
+        until(lambda: not any(map(alive, frozen)))
+        until(lambda: supervisor.is_ready(running.url))
 
 
 @pytest.mark.system

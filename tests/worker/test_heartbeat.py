@@ -100,7 +100,7 @@ def test_a_worker_gives_its_consumer_the_file(
 
     app = worker_main.make_celery(settings)
     monkeypatch.setattr(app, "Worker", Worker)
-    monkeypatch.setattr(worker_main, "make_celery", lambda settings: app)
+    monkeypatch.setattr(worker_main, "make_celery", lambda settings, **options: app)
     worker_main.serve(replace(settings, heartbeat_file=tmp_path / "heartbeat"), ["cpu"])
     assert given["heartbeat_file"] == tmp_path / "heartbeat"
     assert worker_main.ConsumerHeartbeat in app.steps["consumer"]

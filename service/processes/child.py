@@ -1,0 +1,159 @@
+"""A program that the supervisor keeps running: started, listened to, started again, ended."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.processes.silence import Silence
+from worker.sign_of_life import VARIABLE as SIGN_OF_LIFE
+
+FIRST_BACKOFF_SECONDS = 0.5
+LONGEST_BACKOFF_SECONDS = 30.0
+# A child that held out this long is not in a crash loop.
+SETTLED_SECONDS = 30.0
+LOG_BYTES = 10_000_000
+
+
+@dataclass(frozen=True)
+class Program:
+    """What one child runs; its name is also its log's."""
+
+    name: str
+    argv: tuple[str, ...]
+
+
+class Child:
+    """One program, started again whenever it ends on its own, and killed for that when it is frozen."""
+
+    def __init__(
+        self,
+        program: Program,
+        log: Path,
+        environment: Mapping[str, str],
+        say: Callable[[str], None],
+        frozen_seconds: float,
+    ) -> None:
+        self.name = program.name
+        self.log = log
+        self._argv = program.argv
+        self._environment = dict(environment)
+        self._say = say
+        self._frozen_seconds = frozen_seconds
+        self._process: subprocess.Popen[bytes] | None = None
+        self._silence: Silence | None = None
+        self._started = 0.0
+        self._backoff = FIRST_BACKOFF_SECONDS
+        self._start_at = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """The process that runs it now, or None."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start the program; what it writes is added to its log."""
+        self._bound_log()
+        reading, writing = os.pipe()
+        try:
+            with self.log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    self._argv,
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env={**self._environment, SIGN_OF_LIFE: str(writing)},
+                    pass_fds=(writing,),
+                    start_new_session=True,
+                )
+        except OSError:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        self._started = time.monotonic()
+        self._silence = Silence(reading, self._started)
+
+    def keep_alive(self) -> None:
+        """Notice an end, and start again when the pause after it is over; kill the program where it is frozen."""
+        now = time.monotonic()
+        if self._process is None:
+            if now >= self._start_at:
+                self.start()
+            return
+        code = self._process.poll()
+        if code is None:
+            self._bound_log()
+            self._kill_if_frozen(now)
+            return
+        if now - self._started >= SETTLED_SECONDS:
+            self._backoff = FIRST_BACKOFF_SECONDS
+        self._say(f"{self.name} ended ({_how(code)}); starting it again in {self._backoff:g} s, its log: {self.log}")
+        self._forget()
+        self._start_at = now + self._backoff
+        self._backoff = min(2 * self._backoff, LONGEST_BACKOFF_SECONDS)
+
+    def _kill_if_frozen(self, now: float) -> None:
+        if self._silence is None or self._silence.seconds(now) < self._frozen_seconds:
+            return
+        self._say(f"{self.name} gave no sign of life for {self._frozen_seconds:g} s; ending it, its log: {self.log}")
+        self._signal(signal.SIGKILL)
+        # Once is enough: a process that waits for a disk which does not answer ends when the disk does.
+        self._stop_listening()
+
+    def _bound_log(self) -> None:
+        """Copy a log that became long, and begin it anew: the child has it open, and adds to wherever its end is."""
+        with suppress(OSError):
+            if self.log.stat().st_size > LOG_BYTES:
+                shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
+                os.truncate(self.log, 0)
+
+    def ask_to_end(self) -> None:
+        """Send SIGTERM."""
+        self._signal(signal.SIGTERM)
+
+    def end_by(self, deadline: float) -> None:
+        """Wait until the deadline (of the monotonic clock), then kill the whole session."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self._say(f"{self.name} did not stop in time and was killed")
+            self._signal(signal.SIGKILL)
+            self._process.wait()
+        self._forget()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def _stop_listening(self) -> None:
+        if self._silence is not None:
+            self._silence.close()
+        self._silence = None
+
+    def _forget(self) -> None:
+        self._stop_listening()
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process = None
+
+
+def end_all(children: Sequence[Child], grace_seconds: float) -> None:
+    """Ask all to stop at once, then wait for them together."""
+    for child in children:
+        child.ask_to_end()
+    deadline = time.monotonic() + grace_seconds
+    for child in children:
+        child.end_by(deadline)
+
+
+def _how(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name

@@ -1,0 +1,27 @@
+"""Runs a program that the kernel kills as soon as its parent is gone: `python parent_death.py PARENT PROGRAM …`.
+
+A program that reads its standard input learns there that its parent is gone, unless it is frozen: then it would stay,
+and keep what it holds, such as the one write lock of SQLite. SIGKILL ends a frozen process too. The kernel sends it
+when the thread that started the program ends, so that thread has to stay until the program has ended. Linux only.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def main() -> None:
+    """Ask the kernel for the signal, then become the program."""
+    parent, command = int(sys.argv[1]), sys.argv[2:]
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        raise OSError(ctypes.get_errno(), "the kernel refused to watch the parent process")
+    if os.getppid() != parent:
+        sys.exit(1)  # the parent ended before the kernel watched it
+    os.execv(command[0], command)
+
+
+if __name__ == "__main__":
+    main()
