@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-ranking bench-fuse bench-screen bench-strategies \
-	bench-warm_start bench-forecast bench-little bench-service
+	bench-warm_start bench-forecast bench-little bench-service bench-stage_ends
 
-.PHONY: install demo test test-long e2e screenshots chaos fuzz check reference lint-deployment bench $(BENCHMARKS) bench-transfer paper paper-registry format clean
+.PHONY: install demo test test-long e2e screenshots chaos chaos-freezes fuzz check reference lint-deployment bench $(BENCHMARKS) bench-transfer paper paper-registry format clean
 
 install: $(VENV)/.installed
 
@@ -50,6 +50,10 @@ RUNNERS ?= short
 
 chaos: install
 	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --runners $(RUNNERS) --save
+
+# The same with faults that end no process: something is frozen or falls silent, in half of the rounds inside a transaction.
+chaos-freezes: install
+	$(BIN)/python -m tests.chaos --freezes --rounds $(ROUNDS) --seed $(SEED) --runners $(RUNNERS) --save
 
 # Looks for answers outside the OpenAPI document, and for inputs that no reader names a refusal for: SECONDS each.
 SECONDS ?= 600

@@ -10,6 +10,8 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.chaos.faults import FAULTS, faults_of
+from tests.chaos.fleet import INSIDE_SHARE
 from tests.chaos.rounds import Round, chaos_on, order_of_faults
 from tests.chaos.servers import PAIRS, workplace
 from tests.chaos.table import save, table
@@ -22,7 +24,10 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=math.inf, help="of each pair; then no further round begins")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pairs", nargs="+", choices=PAIRS, default=PAIRS)
-    parser.add_argument("--faults", nargs="+", help="instead of all of them in turn")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--faults", nargs="+", choices=FAULTS, metavar="FAULT", help="instead of all of them in turn")
+    which.add_argument("--freezes", action="store_true", help="only the faults that freeze or silence something")
+    parser.add_argument("--inside", type=float, default=INSIDE_SHARE, help="share of strikes inside a transaction")
     parser.add_argument("--runners", choices=("short", "full", "real"), default="short", help="what a job computes")
     parser.add_argument("--work", type=Path, help="keep homes and logs here")
     parser.add_argument("--save", action="store_true", help="write the benchmark's result")
@@ -38,29 +43,41 @@ def main() -> int:
         played = {pair: future.result() for pair, future in playing.items()}
     print(table(played))
     if options.save:
-        print(save(played, seed=options.seed, runners=options.runners))
+        print(save(played, seed=options.seed, runners=options.runners, freezes_only=options.freezes))
     complete = not enough.is_set()
     return 0 if complete and all(item.sound for rounds in played.values() for item in rounds) else 1
 
 
 def _play(pair: str, work: Path, options: argparse.Namespace, enough: threading.Event) -> list[Round]:
     """The rounds of one pair, up to the first that could not be played."""
-    faults = (options.faults or order_of_faults(options.rounds, options.seed)) * options.rounds
+    drawn = order_of_faults(options.rounds, options.seed, pair, freezes_only=options.freezes)
+    named = [name for name in options.faults or () if name in faults_of(pair)]
+    faults = (named if options.faults else drawn) * options.rounds
     played: list[Round] = []
     deadline = time.monotonic() + 60 * options.minutes
     try:
-        with chaos_on(pair, work / pair.replace("+", "-"), seed=options.seed, runners=options.runners) as chaos:
+        home, how = work / pair.replace("+", "-"), {"runners": options.runners, "inside_share": options.inside}
+        with chaos_on(pair, home, seed=options.seed, **how) as chaos:
             for number, fault in enumerate(faults[: options.rounds], start=1):
                 if enough.is_set() or time.monotonic() > deadline:
                     break
                 item = chaos.play(fault)
                 played.append(item)
-                line = f"{pair} {number:3} {fault:18} {item.seconds:5.1f} s {item.ends} in {item.attempts} attempts"
-                print(line, "; ".join(item.broken_rules), flush=True)
+                print(f"{pair} {number:3} {_line(item)}", flush=True)
     except Exception:  # noqa: BLE001 (the rounds before it count, and the exit status tells)
         traceback.print_exc()
         enough.set()
     return played
+
+
+def _line(item: Round) -> str:
+    """What became of the round, and last the rules that it broke."""
+    facts = [f"{item.ends} in {item.attempts} attempts", f"longest call {item.longest_call_seconds:.1f} s"]
+    if item.inside is not None:
+        facts.append(f"inside {item.inside}")
+    if item.lock_held:
+        facts.append("locks held")
+    return f"{item.fault:18} {item.seconds:5.1f} s {', '.join(facts)} {'; '.join(item.broken_rules)}"
 
 
 if __name__ == "__main__":

@@ -10,38 +10,40 @@ from random import Random
 
 import psutil
 
-from tests.chaos.fleet import WORKERS, Fleet, Runner, send, until
+from tests.chaos import freezes
+from tests.chaos.fleet import Fleet, until
+from tests.chaos.servers import Servers
+from tests.chaos.strikes import Strike, busy_worker, strike_part, strike_runner
 from worker.doorbell import Doorbell
 from worker.errors import BrokerUnavailableError
 from worker.messages import JobMessage
-from worker.registry.models import Job, JobState
 from worker.registry.session import reading
 
-Fault = Callable[[Fleet, Random, list[str]], None]
-"""Takes the fleet, the dice and the ids of the jobs in flight."""
+Fault = Callable[[Fleet, Random, list[str]], Strike | None]
+"""Takes the fleet, the dice and the ids of the jobs in flight; gives what it struck where it strikes a process."""
 
 FILE_SIZES = (0, 2_000, 40_000, 150_000)
 """Bytes that a file may have on a full disk: none, less than a message, less than weights, less than a database."""
 
 
-def kill_runner(fleet: Fleet, random: Random, jobs: list[str]) -> None:
-    """SIGKILL to the runners."""
-    send(signal.SIGKILL, *(runner.computing for runner in some_runner(fleet)))
+def kill_runner(fleet: Fleet, random: Random, jobs: list[str]) -> Strike:
+    """SIGKILL to the runners, or to one inside its transaction."""
+    return strike_runner(fleet, random, signal.SIGKILL)
 
 
-def kill_worker(fleet: Fleet, random: Random, jobs: list[str]) -> None:
+def kill_worker(fleet: Fleet, random: Random, jobs: list[str]) -> Strike:
     """SIGKILL to a worker, one that works if there is any."""
-    fleet.kill(busy_worker(fleet, random))
+    return _kill(fleet, random, busy_worker(fleet, random))
 
 
-def kill_api(fleet: Fleet, random: Random, jobs: list[str]) -> None:
+def kill_api(fleet: Fleet, random: Random, jobs: list[str]) -> Strike:
     """SIGKILL to the API, while a client still asks for work."""
-    fleet.kill("api")
+    return _kill(fleet, random, "api")
 
 
-def kill_dispatcher(fleet: Fleet, random: Random, jobs: list[str]) -> None:
+def kill_dispatcher(fleet: Fleet, random: Random, jobs: list[str]) -> Strike:
     """SIGKILL to the dispatcher."""
-    fleet.kill("dispatcher")
+    return _kill(fleet, random, "dispatcher")
 
 
 def restart_broker(fleet: Fleet, random: Random, jobs: list[str]) -> None:
@@ -57,29 +59,6 @@ def lose_messages(fleet: Fleet, random: Random, jobs: list[str]) -> None:
 def take_database_away(fleet: Fleet, random: Random, jobs: list[str]) -> None:
     """PostgreSQL is stopped and started; SQLite is locked by somebody else for as long."""
     fleet.pair.take_database_away()
-
-
-def freeze_worker(fleet: Fleet, random: Random, jobs: list[str]) -> None:
-    """SIGSTOP to a worker and its runner until another attempt has begun, then SIGCONT: a zombie."""
-    worker = busy_worker(fleet, random)
-    pids = [fleet.pid(worker), *(pid for runner in fleet.runners(worker) for pid in _pids(runner))]
-    held = _held(fleet, fleet.pid(worker))
-    send(signal.SIGSTOP, *pids)
-    try:
-        with suppress(TimeoutError):
-            until(
-                lambda: all(_attempt(fleet, job) != fence for job, fence in held), "others go on", 4 * fleet.pace.lease
-            )
-    finally:
-        send(signal.SIGCONT, *pids)
-
-
-def freeze_runner(fleet: Fleet, random: Random, jobs: list[str]) -> None:
-    """SIGSTOP to a runner alone: its worker's heart beats on, and nothing gets done."""
-    runners = some_runner(fleet)
-    send(signal.SIGSTOP, *(runner.computing for runner in runners))
-    with suppress(TimeoutError):
-        until(lambda: not set(runners) & set(fleet.runners()), "the runners are ended", 3 * fleet.pace.stall)
 
 
 def ring_twice(fleet: Fleet, random: Random, jobs: list[str]) -> None:
@@ -122,46 +101,39 @@ FAULTS: dict[str, Fault] = {
         restart_broker,
         lose_messages,
         take_database_away,
-        freeze_worker,
-        freeze_runner,
+        freezes.freeze_worker,
+        freezes.freeze_runner,
         ring_twice,
         refuse_artifacts,
         fill_disk,
         end_all,
+        freezes.freeze_dispatcher,
+        freezes.freeze_api,
+        freezes.freeze_cleaner,
+        freezes.stop_reading,
+        freezes.freeze_backend,
+        freezes.freeze_broker,
+        freezes.swallow_packets,
     )
 }
 
+FREEZES = tuple(name for name, fault in FAULTS.items() if fault.__module__ == freezes.__name__)
+"""The faults that stop something and end nothing."""
 
-def some_runner(fleet: Fleet) -> list[Runner]:
-    """The runners at work, as soon as there is one; none if none comes."""
-    try:
-        return until(fleet.runners, "a runner", 2.0)
-    except TimeoutError:
-        return []
+_OF_SERVERS = ("freeze_backend", "freeze_broker", "swallow_packets")
+"""Faults of processes and of a network that only the pair of servers has."""
 
 
-def busy_worker(fleet: Fleet, random: Random) -> str:
-    """A worker that has a runner, or any if none has."""
-    return random.choice([runner.worker for runner in some_runner(fleet)] or list(WORKERS))
+def faults_of(pair: str, *, freezes_only: bool = False) -> list[str]:
+    """The names of the faults that this pair can have."""
+    names = FREEZES if freezes_only else tuple(FAULTS)
+    return [name for name in names if pair == Servers.name or name not in _OF_SERVERS]
 
 
-def _pids(runner: Runner) -> set[int]:
-    return {runner.started, runner.computing}
-
-
-def _jobs(fleet: Fleet) -> list[Job]:
-    with reading(fleet.engine) as registry:
-        return registry.jobs.list(state=JobState.RUNNING)
-
-
-def _held(fleet: Fleet, pid: int) -> list[tuple[str, int]]:
-    """The jobs that this worker holds, with their fences."""
-    return [(job.id, job.attempt) for job in _jobs(fleet) if f":{pid}:" in (job.lease_owner or "")]
-
-
-def _attempt(fleet: Fleet, job_id: str) -> int:
-    with reading(fleet.engine) as registry:
-        return registry.jobs.get(job_id).attempt
+def _kill(fleet: Fleet, random: Random, name: str) -> Strike:
+    struck = strike_part(fleet, random, name, signal.SIGKILL)
+    fleet.kill(name)  # it is dead already, and no crash
+    return struck
 
 
 def _unended(fleet: Fleet, jobs: list[str]) -> list[str]:

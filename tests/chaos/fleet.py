@@ -16,9 +16,13 @@ from typing import TypeVar
 import httpx
 import psutil
 
-from tests.chaos import forked_runner
+from tests.chaos import cleaning, forked_runner, forking_worker, trapped
+from tests.chaos.calls import CALL_LIMIT_SECONDS
+from tests.chaos.locks import with_own_name
+from tests.chaos.network import Network
 from tests.chaos.pace import pace_of
 from tests.chaos.servers import Pair
+from tests.chaos.traps import RUNNER, Traps
 from worker.registry.schema import migrate
 from worker.registry.session import Engine, open_engine
 from worker.settings import Settings
@@ -31,8 +35,12 @@ WORKERS = ("worker 1", "worker 2")
 _MODULES = {
     "api": "service.api_main",
     "dispatcher": "worker.dispatcher",
-    **dict.fromkeys(WORKERS, "tests.chaos.forking_worker"),
+    **dict.fromkeys(WORKERS, forking_worker.__name__),
 }
+CLEANER = "cleaner"
+
+INSIDE_SHARE = 0.5
+"""How often a fault that strikes a process does so inside a transaction."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +66,27 @@ class Fleet:
     """An API, a dispatcher and two workers on a home and a pair of their own.
 
     `runners` are `real` ones, or those of `forked_runner` whose trainings are `short` or `full`.
+
+    Attributes:
+        traps: they strike inside the transactions of the fleet's processes.
+        network: the fleet reaches its servers through it; `settings` and `engine` lead past it.
     """
 
-    def __init__(self, home: Path, pair: Pair, *, datasets: Path, runners: str = "short") -> None:
+    def __init__(
+        self, home: Path, pair: Pair, *, datasets: Path, runners: str = "short", inside_share: float = INSIDE_SHARE
+    ) -> None:
         self.home = home
         self.pair = pair
         self.pace = pace_of(runners)
         self._runners = runners
         self._parts: dict[str, subprocess.Popen[bytes]] = {}
+        self.inside_share = inside_share
+        self.traps = Traps(home)
+        direct = pair.start()
+        self.network = Network(direct)
         self._environment = {
             **os.environ,
-            **pair.start(),
+            **self.network.settings,
             "LDNAS_HOME": str(home),
             "LDNAS_PORT": str(_free_port()),
             "LDNAS_DATASET_ROOTS": str(datasets),
@@ -79,11 +97,11 @@ class Fleet:
             "LDNAS_EXIT_WITH_PARENT": "1",
             "OMP_NUM_THREADS": "1",
         }
-        self.settings = Settings.from_environment(self._environment)
-        self.engine: Engine = open_engine(self.settings.database_url)
+        self.settings = Settings.from_environment({**self._environment, **direct})
+        self.engine: Engine = open_engine(with_own_name(self.settings.database_url))
         self._pids = home / "runners"
         self._address = str(home / "nursery")
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.settings.port}", timeout=15)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.settings.port}", timeout=CALL_LIMIT_SECONDS)
 
     def start(self) -> None:
         """Bring the database up to date and start all."""
@@ -108,11 +126,17 @@ class Fleet:
             if name in self._parts and self._parts[name].poll() is not None:
                 _collect(self._parts.pop(name))
             if name not in self._parts:
-                self._launch(name, [sys.executable, "-m", module, *self._runner_command(name)])
+                self._launch(name, [*trapped.command(name, module), *self._runner_command(name)])
+
+    def start_cleaner(self) -> None:
+        """Start a process that cleans the database again and again."""
+        self._launch(CLEANER, trapped.command(CLEANER, cleaning.__name__))
 
     def _runner_command(self, name: str) -> list[str]:
-        if name not in WORKERS or self._runners == "real":
+        if name not in WORKERS:
             return []
+        if self._runners == "real":
+            return trapped.command(RUNNER, "worker.runner")
         return [sys.executable, "-I", "-S", forked_runner.__file__, "run", self._address]
 
     def is_ready(self) -> bool:
@@ -179,11 +203,14 @@ class Fleet:
         return [*found, *(child for process in found for child in process.children(recursive=True))]
 
     def stop(self) -> None:
-        """End everything."""
+        """End everything, also a runner that is frozen and does not notice that its worker is gone."""
+        runners = self.runners()
         self.terminate(*(name for name in self._parts if name != "nursery"))
+        send(signal.SIGKILL, *(pid for runner in runners for pid in (runner.started, runner.computing)))
         self.terminate(*self._parts)
         self.http.close()
         self.engine.dispose()
+        self.network.close()
         self.pair.stop()
 
     def _launch(self, name: str, command: Sequence[str]) -> None:

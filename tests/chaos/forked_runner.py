@@ -47,6 +47,7 @@ def nursery(length: str, address: str, pids: Path) -> NoReturn:
     # Whoever is forked has these loaded; a driver that is not holds the first stage up until after most faults.
     for module in ("worker.runner", "sqlalchemy.dialects.sqlite", "psycopg"):
         importlib.import_module(module)
+    set_traps()
     leave_exporters_out()
     {"short": make_trainings_short, "full": save_often}[length]()
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
@@ -111,6 +112,13 @@ def become_runner(request: dict[str, Any], files: list[int]) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(int(status or 0))
+
+
+def set_traps() -> None:
+    """Let the traps of the home strike in the runners that are forked from here."""
+    from tests.chaos.traps import RUNNER, Trigger
+
+    Trigger(Path(os.environ["LDNAS_HOME"]), RUNNER).listen()
 
 
 def leave_exporters_out() -> None:

@@ -1,9 +1,12 @@
 """The jobs of a round, asked for through HTTP with patience: whatever was accepted must come to an end."""
 
+import itertools
+import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,6 +15,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
+from tests.chaos.calls import Calls
 from tests.chaos.fleet import Fleet, until
 from worker.registry.models import JobState
 from worker.registry.registry import Registry
@@ -19,6 +23,7 @@ from worker.registry.session import reading
 
 ACROSS = {"groups": [["across"]], "rest": True}
 MOST_RETRIES = 4
+POLL_SECONDS = 0.3
 SMALLEST_SEARCH = {"search": {"candidates": 2, "rounds": 1}, "budget": {"iterations": 1}}
 
 
@@ -55,10 +60,15 @@ class Wish:
 
 
 class Customer:
-    """Asks for work as a client does that repeats what was not answered, under the same key."""
+    """Asks for work as a client does that repeats what was not answered, under the same key.
+
+    Attributes:
+        calls: all its calls.
+    """
 
     def __init__(self, fleet: Fleet, dataset: Path, random: Random) -> None:
         self._fleet = fleet
+        self.calls = Calls(fleet.http)
         self._dataset = {"uri": dataset.as_uri()}
         self._random = random
         self._architecture = ""
@@ -70,6 +80,7 @@ class Customer:
         self._succeed(first)
         first.append(self.ask(self._recommend()))
         self._succeed(first)
+        self._ended = first[-1]
         (item,) = self._fleet.http.get("/v1/architectures").raise_for_status().json()["items"]
         self._architecture = item["id"]
         return first
@@ -82,7 +93,7 @@ class Customer:
                 states = registry.jobs.states([asked.job_id for asked in jobs])
             failed = [job_id for job_id, state in states.items() if state is not JobState.SUCCEEDED]
             for job_id in failed:
-                self._insist(lambda job_id=job_id: self._fleet.http.post(f"/v1/jobs/{job_id}/retry"))
+                self._insist(f"/v1/jobs/{job_id}/retry")
             if not failed:
                 return
         raise AssertionError(f"jobs {failed} failed {MOST_RETRIES} times without a fault")
@@ -95,8 +106,7 @@ class Customer:
     def ask(self, wish: Wish) -> Asked:
         """Send the request until it is accepted."""
         key = {"Idempotency-Key": wish.key}
-        told = self._insist(lambda: self._fleet.http.post(wish.path, json=wish.body, headers=key)).json()
-        return Asked(wish.kind, wish.key, told["jobs"][0]["job_id"] if wish.kind == "distances" else told["job_id"])
+        return Asked(wish.kind, wish.key, _job_id(wish, self._insist(wish.path, json=wish.body, headers=key)))
 
     def _register(self, name: str | None = None, labels: dict[str, Any] | None = ACROSS) -> Wish:
         """A baseline of its own, from a seed of its own."""
@@ -128,7 +138,33 @@ class Customer:
 
     def cancel(self, asked: Asked) -> None:
         """Ask that a job be cancelled; who gets no answer asks again."""
-        self._insist(lambda: self._fleet.http.post(f"/v1/jobs/{asked.job_id}/cancel"))
+        self._insist(f"/v1/jobs/{asked.job_id}/cancel")
+
+    def poll(self, wishes: Sequence[Wish], jobs: Sequence[Asked], enough: threading.Event) -> None:
+        """Look at the jobs and at the list of all jobs, and repeat requests, until it is enough."""
+        looks = [partial(self.calls.look, path) for path in (*(f"/v1/jobs/{job.job_id}" for job in jobs), "/v1/jobs")]
+        repeats = [partial(self._repeat, wish, asked) for wish, asked in zip(wishes, jobs, strict=True)]
+        for call in itertools.cycle([*looks, *repeats, self._cancel_ended]):
+            if enough.wait(POLL_SECONDS):
+                return
+            call()
+
+    def _cancel_ended(self) -> None:
+        """Cancel a job that has ended: it locks the job's row and changes nothing."""
+        path = f"/v1/jobs/{self._ended.job_id}/cancel"
+        answer = self.calls.send("POST", path)
+        if answer is not None and answer.status_code not in (202, 503):
+            self.calls.wrong_answers.append(f"POST {path} was answered with {answer.status_code}: {answer.text}")
+
+    def _repeat(self, wish: Wish, asked: Asked) -> None:
+        """Send a request again that was accepted: it is accepted again, and makes no other job."""
+        answer = self.calls.send("POST", wish.path, json=wish.body, headers={"Idempotency-Key": wish.key})
+        if answer is None or answer.status_code == 503:
+            return
+        if answer.status_code != 202 or _job_id(wish, answer) != asked.job_id:
+            self.calls.wrong_answers.append(
+                f"the repeated request of job {asked.job_id} was answered with {answer.status_code}: {answer.text}"
+            )
 
     def wait(self, jobs: list[Asked]) -> None:
         """Until all have ended.
@@ -144,19 +180,28 @@ class Customer:
 
         until(ended, f"jobs {ids} end", self._fleet.pace.patience)
 
-    def _insist(self, send: Callable[[], httpx.Response]) -> httpx.Response:
+    def _insist(self, path: str, **content: Any) -> httpx.Response:
+        """Post until it is accepted.
+
+        Raises:
+            TimeoutError: it was not, for all of the patience.
+        """
         deadline = time.monotonic() + self._fleet.pace.patience
         while True:
-            try:
-                answer = send()
-            except httpx.TransportError:
-                answer = None
+            answer = self.calls.send("POST", path, **content)
             if answer is not None and answer.status_code != 503:
                 assert answer.status_code == 202, f"{answer.status_code}: {answer.text}"
                 return answer
             if time.monotonic() > deadline:
-                raise TimeoutError(f"no answer within {self._fleet.pace.patience:.0f} s")
+                raise TimeoutError(f"POST {path} was not accepted within {self._fleet.pace.patience:.0f} s")
             time.sleep(0.1)
+
+
+def _job_id(wish: Wish, answer: httpx.Response) -> str:
+    """The first job that an accepted request made."""
+    document = answer.json()
+    job_id: str = document["jobs"][0]["job_id"] if wish.kind == "distances" else document["job_id"]
+    return job_id
 
 
 def all_ended(registry: Registry, ids: list[str]) -> bool:

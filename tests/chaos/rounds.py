@@ -1,10 +1,11 @@
 """One round: jobs in flight, one fault at a random moment, everything started again, and then the books are read."""
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,16 +13,23 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from tests.chaos import invariants
-from tests.chaos.faults import FAULTS
-from tests.chaos.fleet import Fleet, until
-from tests.chaos.jobs import Asked, Customer, draw_stripes
+from tests.chaos.faults import FAULTS, faults_of
+from tests.chaos.fleet import INSIDE_SHARE, Fleet, until
+from tests.chaos.jobs import Asked, Customer, Wish, draw_stripes
 from tests.chaos.servers import pair_named
+from tests.chaos.strikes import Strike
 from worker.artifacts import open_store
 from worker.cleaner import DAY_SECONDS, clean
 from worker.registry.models import Job, JobState
 from worker.registry.session import reading
 
 CANCELLED_SHARE = 0.1
+
+LATE_SECONDS = 0.3
+"""After the fault has begun the last job is asked for: its request finds the traps armed."""
+
+LATEST_CANCEL_SECONDS = 6.0
+"""A cancelled job is cancelled while the fault is on, or soon after it."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,11 @@ class Round:
 
     Attributes:
         struck: the stage of each job that ran when the fault began; `begin` before its first.
+        inside: the first words of the statement in whose transaction the fault struck, None where it struck in none.
+        lock_held: whether a transaction held its locks while the fault was on.
+        longest_call_seconds: of the customer's calls.
+        lost: also a sentence for each call that had no answer within its limit.
+        wrong_answers: what the API should not have answered.
         unowned: files that no row owned, all of which the cleaner removed unless `broken_artifacts` tells otherwise.
     """
 
@@ -39,18 +52,23 @@ class Round:
     ends: dict[str, int]
     attempts: int
     struck: list[str] = field(default_factory=list)
+    inside: str | None = None
+    lock_held: bool = False
+    longest_call_seconds: float = 0.0
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     contradictions: list[str] = field(default_factory=list)
     broken_artifacts: list[str] = field(default_factory=list)
     crashed: list[str] = field(default_factory=list)
+    wrong_answers: list[str] = field(default_factory=list)
     unowned: int = 0
 
     @property
     def broken_rules(self) -> list[str]:
         """Everything that should not have been, in sentences."""
         crashed = [f"the {name} ended by itself" for name in self.crashed]
-        return [*self.lost, *self.doubled, *self.contradictions, *self.broken_artifacts, *crashed]
+        rows = [*self.lost, *self.doubled, *self.contradictions, *self.broken_artifacts]
+        return [*rows, *crashed, *self.wrong_answers]
 
     @property
     def sound(self) -> bool:
@@ -74,25 +92,64 @@ class Chaos:
     def play(self, fault: str, *, jobs: int = 2) -> Round:
         """One round of this fault; the last of the jobs is asked for while it strikes."""
         began = time.monotonic()
+        self.customer.calls.begin_round()
         *wishes, late = self.customer.draw(jobs)
         asked = [self.customer.ask(wish) for wish in wishes]
         time.sleep(self._random.uniform(0.0, self.fleet.pace.longest_delay))
         crashed = self.fleet.crashed()
         struck = self._stages_at_work()
-        with ThreadPoolExecutor(1) as meanwhile:
-            coming = meanwhile.submit(self.customer.ask, late)
-            FAULTS[fault](self.fleet, self._random, [item.job_id for item in asked])
-            crashed += [name for name in self.fleet.crashed() if name not in crashed]
-            self.fleet.start_missing()
-            asked.append(coming.result())
-        if self._random.random() < CANCELLED_SHARE:
-            self.customer.cancel(self._random.choice(asked))
-        with suppress(TimeoutError):  # what has not ended is lost, and the books tell so
-            self.customer.wait(asked)
+        with self._polling(wishes, asked):
+            with ThreadPoolExecutor(2) as meanwhile:
+                coming = meanwhile.submit(self._ask_late, late)
+                going = meanwhile.submit(self._cancel_late, *self._cancellation(asked))
+                strike = FAULTS[fault](self.fleet, self._random, [item.job_id for item in asked]) or Strike()
+                crashed += [name for name in self.fleet.crashed() if name not in crashed]
+                self.fleet.start_missing()
+                refused = [*_refusals(lambda: asked.append(coming.result())), *_refusals(going.result)]
+            with suppress(TimeoutError):  # what has not ended is lost, and the books tell so
+                self.customer.wait(asked)
         seconds = time.monotonic() - began
         with suppress(TimeoutError):  # an attempt that lost its job may still be writing
             until(lambda: not self.fleet.runners(), "no runner is left", self.fleet.pace.stall)
-        return self._read_books(fault, asked, struck=struck, crashed=crashed, seconds=seconds)
+        item = self._read_books(fault, asked, struck=struck, crashed=crashed, seconds=seconds)
+        return self._with_calls(item, strike, refused)
+
+    def _ask_late(self, wish: Wish) -> Asked:
+        time.sleep(LATE_SECONDS)
+        return self.customer.ask(wish)
+
+    def _cancellation(self, asked: list[Asked]) -> tuple[list[Asked], float]:
+        """Which jobs the customer cancels, one or none, and how long after the fault has begun."""
+        chosen = [self._random.choice(asked)] if self._random.random() < CANCELLED_SHARE else []
+        return chosen, self._random.uniform(0.0, LATEST_CANCEL_SECONDS)
+
+    def _cancel_late(self, chosen: list[Asked], seconds: float) -> None:
+        if chosen:
+            time.sleep(seconds)
+            self.customer.cancel(chosen[0])
+
+    @contextmanager
+    def _polling(self, wishes: list[Wish], asked: list[Asked]) -> Iterator[None]:
+        """Have the customer look at its jobs, and repeat its requests, all the while."""
+        enough = threading.Event()
+        with ThreadPoolExecutor(1) as poller:
+            polling = poller.submit(self.customer.poll, wishes, [*asked], enough)
+            try:
+                yield
+            finally:
+                enough.set()
+            polling.result()
+
+    def _with_calls(self, item: Round, strike: Strike, refused: list[str]) -> Round:
+        calls = self.customer.calls
+        return replace(
+            item,
+            inside=strike.inside,
+            lock_held=strike.lock_held,
+            longest_call_seconds=round(calls.longest_seconds, 2),
+            lost=[*item.lost, *calls.unanswered, *refused],
+            wrong_answers=calls.wrong_answers,
+        )
 
     def _stages_at_work(self) -> list[str]:
         with reading(self.fleet.engine) as registry:
@@ -135,10 +192,13 @@ class Chaos:
 
 
 @contextmanager
-def chaos_on(pair: str, home: Path, *, seed: int, runners: str = "short") -> Iterator[Chaos]:
+def chaos_on(
+    pair: str, home: Path, *, seed: int, runners: str = "short", inside_share: float = INSIDE_SHARE
+) -> Iterator[Chaos]:
     """Chaos on a fleet of its own on this pair, with all its files below `home`."""
     dataset = draw_stripes(home / "datasets" / "stripes")
-    fleet = Fleet(home, pair_named(pair, home), datasets=dataset.parent, runners=runners)
+    servers = pair_named(pair, home)
+    fleet = Fleet(home, servers, datasets=dataset.parent, runners=runners, inside_share=inside_share)
     try:
         fleet.start()
         chaos = Chaos(fleet, dataset, seed)
@@ -148,9 +208,18 @@ def chaos_on(pair: str, home: Path, *, seed: int, runners: str = "short") -> Ite
         fleet.stop()
 
 
-def order_of_faults(rounds: int, seed: int) -> list[str]:
-    """Each fault as often as every other, as far as the number allows, in an order by chance."""
-    names = list(FAULTS) * (rounds // len(FAULTS) + 1)
-    names = names[:rounds]
-    Random(seed).shuffle(names)
-    return names
+def order_of_faults(rounds: int, seed: int, pair: str, *, freezes_only: bool = False) -> list[str]:
+    """Each fault of the pair as often as every other, as far as the number allows, in an order by chance."""
+    names = faults_of(pair, freezes_only=freezes_only)
+    order = (names * (rounds // len(names) + 1))[:rounds]
+    Random(seed).shuffle(order)
+    return order
+
+
+def _refusals(act: Callable[[], object]) -> list[str]:
+    """A sentence where a request was not accepted for all of the customer's patience."""
+    try:
+        act()
+    except TimeoutError as error:
+        return [str(error)]
+    return []

@@ -117,6 +117,12 @@ class Servers:
         time.sleep(DATABASE_AWAY_SECONDS)
         self._postgresql.ensure_postgres_running()
 
+    @property
+    def broker_pid(self) -> int:
+        """The process of Valkey."""
+        pid: int = self._valkey._process.pid
+        return pid
+
     def _make_database(self) -> str:
         url = make_url(self._postgresql.get_uri()).set(drivername="postgresql+psycopg")
         server = create_engine(url, isolation_level="AUTOCOMMIT")

@@ -1,0 +1,33 @@
+"""A process that cleans the fleet's database again and again, so that a fault can freeze it in a transaction."""
+
+import os
+import time
+
+from worker.artifacts import open_store
+from worker.cleaner import DAY_SECONDS, clean
+from worker.logs import configure_logging
+from worker.parent_watch import exit_with_parent
+from worker.registry.errors import DatabaseUnavailableError
+from worker.registry.session import open_engine
+from worker.settings import Settings
+
+RETENTION_SECONDS = 90 * DAY_SECONDS
+PAUSE_SECONDS = 0.2
+
+
+def main() -> None:
+    """Cleans until it is ended; no round lasts so long that anything of it would be old enough to go."""
+    exit_with_parent(os.environ)
+    settings = Settings.from_environment(os.environ)
+    configure_logging(settings.log_format)
+    engine, store = open_engine(settings.database_url), open_store(settings.artifact_url)
+    while True:
+        try:
+            clean(engine, store, RETENTION_SECONDS)
+        except DatabaseUnavailableError as error:
+            print(f"cleaning is put off: {error}", flush=True)
+        time.sleep(PAUSE_SECONDS)
+
+
+if __name__ == "__main__":
+    main()
