@@ -1,11 +1,13 @@
 """What is done to the fleet while jobs are in flight. Each fault mends what it broke; processes start again later."""
 
+import os
 import resource
 import signal
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from random import Random
 
 import psutil
@@ -72,12 +74,16 @@ def ring_twice(fleet: Fleet, random: Random, jobs: list[str]) -> None:
 
 def refuse_artifacts(fleet: Fleet, random: Random, jobs: list[str]) -> None:
     """The folders of the artifact store may not be written to."""
-    folders = [fleet.store, *(path for path in fleet.store.rglob("*") if path.is_dir())]
-    for folder in folders:
-        folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    folders = [Path(folder) for folder, _, _ in os.walk(fleet.store)]
+    _set_mode(folders, stat.S_IRUSR | stat.S_IXUSR)
     time.sleep(fleet.pace.store_away)
+    _set_mode(folders, stat.S_IRWXU)
+
+
+def _set_mode(folders: Iterable[Path], mode: int) -> None:
     for folder in folders:
-        folder.chmod(stat.S_IRWXU)
+        with suppress(FileNotFoundError):  # the checkpoints of a job that has just ended
+            folder.chmod(mode)
 
 
 def fill_disk(fleet: Fleet, random: Random, jobs: list[str]) -> None:
