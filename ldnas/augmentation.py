@@ -1,6 +1,6 @@
-"""Random changes to training images that leave their class as it is.
+"""Random changes to training images that do not change their class.
 
-All draw from the `torch.Generator` they are given, on the CPU, so that a seed decides them on every device.
+All draw from a given `torch.Generator` on the CPU, so that a seed has the same effect on every device.
 """
 
 import math
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What happens to a training image; all zero, nothing does.
+    """The changes made to a training image; with all values zero the image stays the same.
 
     Attributes:
         shift_pixels: largest translation along each axis, in pixels; its border is continued.
@@ -53,7 +53,7 @@ def _flipped(inputs: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _turned(inputs: Tensor, radians: float, zoom: float, generator: torch.Generator) -> Tensor:
-    """Rotated and scaled about the centre, bilinearly; what comes in from outside is the border."""
+    """Rotate and scale about the centre, bilinearly; pixels from outside the image repeat its border."""
     draws = 2 * torch.rand(2, len(inputs), generator=generator) - 1
     angle, scale = radians * draws[0], 1 / (1 + zoom * draws[1])
     cosine, sine, zero = scale * angle.cos(), scale * angle.sin(), torch.zeros(len(inputs))
@@ -64,7 +64,7 @@ def _turned(inputs: Tensor, radians: float, zoom: float, generator: torch.Genera
 
 
 def _shifted(inputs: Tensor, pixels: int, generator: torch.Generator) -> Tensor:
-    """Each image moved by up to `pixels` along both axes; what comes in from outside is its border."""
+    """Move each image by up to `pixels` along both axes; pixels from outside the image repeat its border."""
     count, _, height, width = inputs.shape
     padded = F.pad(inputs, (pixels,) * 4, mode="replicate")
     top, left = torch.randint(0, 2 * pixels + 1, (2, count), generator=generator).to(inputs.device)

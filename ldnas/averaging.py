@@ -17,8 +17,8 @@ _BATCH = 256
 class WeightAverage:
     """w̄ ← decay·w̄ + (1 - decay)·w after each step, for every trainable parameter (Polyak & Juditsky 1992).
 
-    Late in a one-cycle training it is a better network than the last step's; an average that reaches over `steps` steps
-    has a decay of 1 - 1/steps.
+    Late in a one-cycle training the average is a better network than the last step's. An average over about `steps`
+    steps has a decay of 1 - 1/steps.
     """
 
     def __init__(self, weights: Mapping[str, Tensor], *, steps: float) -> None:
@@ -27,7 +27,7 @@ class WeightAverage:
 
     @classmethod
     def of(cls, network: nn.Module, *, steps: float, kept: Mapping[str, Tensor] | None) -> Self:
-        """Begun at the network's weights, or gone on with from what `state` gave."""
+        """Start from the network's weights, or resume from a saved `state`."""
         own = dict(network.named_parameters())
         if kept is None:
             return cls(own, steps=steps)
@@ -39,7 +39,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
-        """Takes the network's weights after a step into account."""
+        """Add the network's weights after a step to the average."""
         new = [parameter.detach() for _, parameter in network.named_parameters()]
         torch._foreach_lerp_(list(self._weights.values()), new, self._share)
 
@@ -47,10 +47,10 @@ class WeightAverage:
     def put_into(
         self, network: nn.Module, images: ImageSet, generator: torch.Generator, *, micro_batches: MicroBatches
     ) -> None:
-        """Makes the average the network's weights, and its batch norms those of these weights on `images`.
+        """Copy the average into the network, and recompute the statistics of its batch norms on `images`.
 
-        The averages of the steps' own statistics belong to no network; they are taken anew, each batch weighing alike,
-        on training images as they are: so inputs look when the network is used.
+        The running statistics of the steps belong to other weights, so they are computed again, every batch with the
+        same weight. The training images are not augmented here, like the inputs of the finished network.
         """
         network.load_state_dict(self._weights, strict=False)
         norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]

@@ -1,4 +1,4 @@
-"""Did the memory of tasks help? What was found with it, beside what the same seconds find without it."""
+"""Compares the network found with the memory of tasks with networks found without it in the same seconds."""
 
 import math
 import statistics
@@ -19,7 +19,7 @@ RESAMPLES = 500
 
 
 class Verdict(StrEnum):
-    """What a control says of the network that was found."""
+    """The verdict of a control on the found network."""
 
     HELPED = "helped"
     UNDECIDED = "undecided"
@@ -28,7 +28,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was found, beside one other way to spend the seconds.
+    """The found network compared with one other way to spend the seconds.
 
     Attributes:
         difference: mean over the seeds of the score found minus the score of the other way, in [-1, 1].
@@ -48,15 +48,15 @@ def compare(
 
     The interval is mean ± t·√(s²/n + v): s² the variance of the n paired differences (what another seed would
     change), v the variance of their mean over `RESAMPLES` bootstrap draws of the images within each class (what other
-    images would change), t the Student quantile of n - 1 degrees of freedom. What seeds and images do together is
-    counted in both terms, so that the interval is rather too wide.
+    images would change), t the Student quantile of n - 1 degrees of freedom. The joint effect of seeds and images is
+    counted in both terms, so the interval is too wide rather than too narrow.
 
     Raises:
-        ValueError: not as many of the one as of the other, or none.
+        ValueError: the numbers of predictions differ, or are zero.
         UnknownObjectiveError: no objective of that name.
     """
     if len(found) != len(other) or not found:
-        raise ValueError(f"a comparison takes pairs of predictions, not {len(found)} beside {len(other)}")
+        raise ValueError(f"a comparison takes pairs of predictions, not {len(found)} and {len(other)}")
     differences = _differences(found, other, labels, classes, objective)
     mean, count = statistics.fmean(differences), len(differences)
     if count == 1:
@@ -69,7 +69,7 @@ def compare(
 
 
 def judge(verdicts: Sequence[Verdict]) -> Verdict:
-    """Hurt if any other way is shown to be better than what was found, helped if each is shown to be worse."""
+    """Hurt if any other way is shown to be better than the found network, helped if every one is shown to be worse."""
     if Verdict.HURT in verdicts:
         return Verdict.HURT
     return Verdict.HELPED if verdicts and set(verdicts) == {Verdict.HELPED} else Verdict.UNDECIDED

@@ -1,13 +1,13 @@
-"""Everything that the science refuses, in one tree.
+"""Every error that `ldnas` raises on purpose, in one tree.
 
 LdnasError
-└── RefusedError                  the input cannot be worked on; the message says what would be accepted
-    ├── InvalidReferenceError     a dataset reference is malformed or names what is not supported
+└── RefusedError                  the input cannot be processed; the message says which input is accepted
+    ├── InvalidReferenceError     a dataset reference is malformed or names an unsupported location
     ├── ForbiddenLocationError    a reference points outside the allowed dataset roots
-    ├── DatasetNotFoundError      nothing lies where a reference points
-    ├── UnreadableDatasetError    a file is there, but its layout is not one of those that can be read
+    ├── DatasetNotFoundError      a reference points to nothing
+    ├── UnreadableDatasetError    a file exists, but no reader can read its layout
     ├── BrokenImageError          one image cannot be decoded; named by its row or path
-    ├── ImageSizeError            one image is too small or too large to be one
+    ├── ImageSizeError            one image is too small or too large
     ├── ReferenceChangedError     the content behind a reference changed while a job was using it
     ├── InvalidMappingError       a label mapping is impossible on its own
     ├── UnknownLabelError         a label mapping names labels that the dataset does not have
@@ -15,16 +15,16 @@ LdnasError
     ├── TooFewImagesError         a class has too few images to be split in three
     ├── EmptySplitError           train, validation or test has no image
     ├── UnknownNetworkError       no network architecture of that name
-    ├── UnfitWeightsError         weights do not belong to the network that they are given for
+    ├── UnfitWeightsError         weights do not fit the network
     ├── UnknownMeasureError       no distance measure of that name
     ├── UnknownStrategyError      no search strategy of that name
     ├── UnknownObjectiveError     no objective of that name
     ├── InvalidGenotypeError      a genotype is malformed or lies outside its search space
     ├── InvalidSearchError        a search setting cannot be met
-    ├── ImpossibleConstraintError no cell of the search space keeps a limit on size, work or latency
-    ├── DivergedNetworkError      a trained network gives numbers that are not finite
+    ├── ImpossibleConstraintError no cell of the search space satisfies a limit on size, work or latency
+    ├── DivergedNetworkError      the outputs of a trained network are not finite
     ├── OutOfMemoryError          memory does not suffice for a network and one image
-    └── UnsupportedLayerError     a Fisher diagonal was asked of a layer that it cannot treat exactly
+    └── UnsupportedLayerError     the Fisher diagonal of a layer cannot be computed exactly
 """
 
 
@@ -33,28 +33,28 @@ class LdnasError(Exception):
 
 
 class RefusedError(LdnasError):
-    """The input cannot be worked on.
+    """The input cannot be processed.
 
     Attributes:
-        message: what was refused and what would be accepted, in one or two sentences.
+        message: the refused input and the accepted alternatives, in one or two sentences.
         field: the request field at fault, dotted (`dataset.uri`), or None.
         origin: the file, row or path at fault, or None.
     """
 
     def __init__(self, message: str, *, field: str | None = None, origin: str | None = None) -> None:
-        self.message = _tellable(message)
+        self.message = _encodable(message)
         super().__init__(self.message)
-        self.field = None if field is None else _tellable(field)
-        self.origin = None if origin is None else _tellable(origin)
+        self.field = None if field is None else _encodable(field)
+        self.origin = None if origin is None else _encodable(origin)
 
 
-def _tellable(text: str) -> str:
-    r"""Half of a surrogate pair, which JSON can name and UTF-8 cannot hold, as `\ud800`."""
+def _encodable(text: str) -> str:
+    r"""Escape halves of surrogate pairs as `\ud800`: JSON can contain them, UTF-8 cannot."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 class InvalidReferenceError(RefusedError):
-    """A dataset reference is malformed or names what is not supported."""
+    """A dataset reference is malformed or names an unsupported location."""
 
 
 class ForbiddenLocationError(RefusedError):
@@ -62,11 +62,11 @@ class ForbiddenLocationError(RefusedError):
 
 
 class DatasetNotFoundError(RefusedError):
-    """Nothing lies where a reference points."""
+    """A reference points to nothing."""
 
 
 class UnreadableDatasetError(RefusedError):
-    """A file is there, but its layout is not one of those that can be read."""
+    """A file exists, but no reader can read its layout."""
 
 
 class BrokenImageError(RefusedError):
@@ -106,7 +106,7 @@ class UnknownNetworkError(RefusedError):
 
 
 class UnfitWeightsError(RefusedError):
-    """Weights do not belong to the network that they are given for; `origin` names the first tensor at fault."""
+    """Weights do not fit the network; `origin` names the first tensor at fault."""
 
 
 class UnknownMeasureError(RefusedError):
@@ -130,10 +130,11 @@ class InvalidSearchError(RefusedError):
 
 
 class ImpossibleConstraintError(RefusedError):
-    """No cell of the search space keeps a limit on size, work or latency; `field` names it (`constraints.max_macs`).
+    """No cell of the search space satisfies a limit on size, work or latency; `field` names it
+    (`constraints.max_macs`).
 
     Attributes:
-        nearest_possible: the least value of the limit that some cell keeps, or None where it is not known.
+        nearest_possible: the least value of the limit that some cell satisfies, or None if it is unknown.
     """
 
     def __init__(
@@ -149,12 +150,12 @@ class ImpossibleConstraintError(RefusedError):
 
 
 class DivergedNetworkError(RefusedError):
-    """A trained network gives numbers that are not finite."""
+    """The outputs of a trained network are not finite."""
 
 
 class OutOfMemoryError(RefusedError):
-    """Memory does not suffice for a network and one image, or the fewest that it can train on; says how much it was."""
+    """Memory does not suffice for a network and one image, or the fewest it can train on; the message has the bytes."""
 
 
 class UnsupportedLayerError(RefusedError):
-    """A Fisher diagonal was asked of a layer that it cannot treat exactly."""
+    """The Fisher diagonal of a layer cannot be computed exactly."""

@@ -1,4 +1,4 @@
-"""Measuring a classifier on a set of images."""
+"""Evaluates a classifier on a set of images."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,15 @@ from ldnas.memory import MicroBatches
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What a network does on a set of images. Fractions in [0, 1]; `loss` in nats per image.
+    """The scores of a network on a set of images. Fractions in [0, 1]; `loss` in nats per image.
 
     Attributes:
-        accuracy: the fraction of the images that are recognised.
+        accuracy: the fraction of the images that are classified correctly.
         balanced_accuracy: the mean of `recall` over the classes that occur.
         macro_f1: the mean over the same classes of F1 = 2·hits / (images of the class + predictions of it).
         loss: mean cross-entropy.
-        recall: for each class the fraction of its images that are recognised, None where it has none.
+        recall: for each class the fraction of its images that are classified correctly, None for a class without
+            images.
         predictions: the most probable class of each image, int64 [N].
         probabilities: the softmax probability of that class, float64 [N].
     """
@@ -57,13 +58,13 @@ def predict_logits(
 
 
 def evaluate(network: nn.Module, images: ImageSet, *, micro_batches: MicroBatches | None = None) -> Evaluation:
-    """What a network does on `images`; see `predict_logits`."""
+    """Evaluate a network on `images`; see `predict_logits`."""
     logits = predict_logits(network, images, micro_batches=micro_batches)
     return evaluate_logits(logits.cpu(), images.labels.cpu())
 
 
 def evaluate_logits(logits: Tensor, labels: Tensor) -> Evaluation:
-    """The same from logits `[N, C]` and labels `[N]`."""
+    """Compute the same scores from logits `[N, C]` and labels `[N]`."""
     probabilities, predictions = logits.double().softmax(dim=1).max(dim=1)
     scores = scores_of(confusion_matrix(labels, predictions, classes=logits.shape[1]))
     return Evaluation(

@@ -1,4 +1,4 @@
-"""The recipe of every final training, chosen from what is known of the data: the same for every strategy."""
+"""Chooses the recipe of the final training from facts about the data; it is the same for every strategy."""
 
 from dataclasses import dataclass, replace
 
@@ -14,15 +14,15 @@ from ldnas.objectives import require_objective
 from ldnas.train import TrainConfig
 
 FEW_OF_A_CLASS = 100
-"""Training images per class, in the mean, below which a task is little data."""
+"""A task with fewer training images per class than this, on average, has little data."""
 
-LOPSIDED = 3.0
-"""The largest class over the smallest from which data is lopsided."""
+IMBALANCED = 3.0
+"""Data is imbalanced if the largest class has at least this many times the images of the smallest."""
 
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What the recipe depends on.
+    """The facts that the recipe depends on.
 
     Attributes:
         class_images: training images of each class.
@@ -48,7 +48,7 @@ class DataFacts:
         return self.images < FEW_OF_A_CLASS * len(self.class_images)
 
     @property
-    def lopsidedness(self) -> float:
+    def imbalance(self) -> float:
         """Images of the largest class over those of the smallest, from 1."""
         return max(self.class_images) / max(1, min(self.class_images))
 
@@ -58,8 +58,8 @@ def data_facts(
 ) -> DataFacts:
     """The facts of a task's training and validation images.
 
-    Colour images cost a short training of a small network, which tells whether they may be mirrored
-    (`mirroring_keeps_class`); grey ones are mostly digits, letters and scans, and are not mirrored.
+    For colour images a small network is trained briefly to check whether they may be mirrored
+    (`mirroring_keeps_class`). Grey images are mostly digits, letters and scans, and are not mirrored.
     """
     colour = is_colour(train)
     return DataFacts(
@@ -74,8 +74,8 @@ def data_facts(
 def final_config(facts: DataFacts, *, objective: str = "accuracy", epochs: int | None = None) -> TrainConfig:
     """One-cycle AdamW with label smoothing, an averaged network and augmentation that fits the data.
 
-    Little data (`DataFacts.few`) is turned, scaled and painted over too, and gets smaller batches and at least 600
-    steps instead of 200. Under an objective by which every class counts alike, every class weighs alike in the loss.
+    Little data (`DataFacts.few`) is rotated, scaled and partly erased too, and gets smaller batches and at least 600
+    steps instead of 200. Under an objective that counts every class alike, every class has the same weight in the loss.
     `epochs` is an upper limit on the epochs, for a budget.
 
     Raises:
@@ -100,7 +100,7 @@ def final_config(facts: DataFacts, *, objective: str = "accuracy", epochs: int |
 
 
 def warnings_of(facts: DataFacts, *, objective: str) -> tuple[str, ...]:
-    """What a reader of the scores has to know of the data, in words; empty where there is nothing to warn of."""
+    """Warnings about the data for readers of the scores; empty if there are none."""
     warnings = []
     smallest = min(facts.class_images)
     if facts.few:
@@ -113,9 +113,9 @@ def warnings_of(facts: DataFacts, *, objective: str) -> tuple[str, ...]:
         warnings.append(f"few validation images: {_uncertainty(facts.validation_images)}")
     if not facts.few and smallest < FEW_OF_A_CLASS:
         warnings.append(f"the smallest class has only {smallest} training images; read its recall with its interval")
-    if facts.lopsidedness >= LOPSIDED and objective == "accuracy":
+    if facts.imbalance >= IMBALANCED and objective == "accuracy":
         warnings.append(
-            f"lopsided data: the largest class has {facts.lopsidedness:.1f} times as many images as the smallest, and "
+            f"imbalanced data: the largest class has {facts.imbalance:.1f} times as many images as the smallest, and "
             "accuracy counts mostly the large classes; with the objective balanced_accuracy or macro_f1 every class "
             "counts alike"
         )
@@ -123,7 +123,7 @@ def warnings_of(facts: DataFacts, *, objective: str) -> tuple[str, ...]:
 
 
 def _uncertainty(images: int) -> str:
-    """How little a score on so many images says: half of the widest 95 % interval, in points."""
+    """The uncertainty of a score on this many images: half of the widest 95 % interval, in points."""
     low, high = wilson_interval(0.5, images)
     return f"a score on {images} validation images is uncertain by up to {50 * (high - low):.0f} points (95 %)"
 

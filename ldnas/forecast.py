@@ -1,4 +1,4 @@
-"""How long a search or a training will take, foretold from a little of it that is run and timed."""
+"""Forecasts the seconds of a search or a training by running and timing a small part of it."""
 
 import copy
 import random
@@ -28,7 +28,7 @@ _LEFT_BY_DROPPING = 0.65
 """The share of FUSE's seconds that dropping lost candidates leaves (`benchmarks/results/2026-11-25_fuse`, the mean)."""
 
 
-def foretell_search(
+def forecast_search(
     strategy: Strategy,
     problem: SearchProblem,
     *,
@@ -37,11 +37,11 @@ def foretell_search(
     seed: int,
     clock: Clock = time.monotonic,
 ) -> tuple[float, ...]:
-    """Seconds of each of a strategy's first `iterations`; see `foretell_iteration`.
+    """Seconds of each of a strategy's first `iterations`; see `forecast_iteration`.
 
-    They are all alike, but where a strategy only warms up at first (PC-DARTS): such iterations are timed by themselves.
-    Whether an iteration of FUSE ends after its first round, because all but one candidate have lost, is chance: it is
-    timed to its last round, and takes what dropping leaves of that in the mean.
+    All iterations take equally long, except the warm-up iterations of PC-DARTS, which are timed separately. An
+    iteration of FUSE may happen to end early, because all but one candidate have lost: it is timed to its last round,
+    and the result is scaled by the mean share that dropping leaves.
     """
     share = 1.0
     if getattr(strategy.config, "drop_lost", False):
@@ -49,7 +49,7 @@ def foretell_search(
         strategy = replace(strategy, config=replace(strategy.config, drop_lost=False))  # type: ignore[type-var]
 
     def seconds(strategy: Strategy) -> float:
-        return share * foretell_iteration(strategy, problem, batch_size=batch_size, seed=seed, clock=clock)
+        return share * forecast_iteration(strategy, problem, batch_size=batch_size, seed=seed, clock=clock)
 
     warm_up = min(iterations, getattr(strategy.config, "warm_up", 0))
     first = seconds(strategy)
@@ -59,15 +59,15 @@ def foretell_search(
     return (first,) * warm_up + (seconds(warm),) * (iterations - warm_up)
 
 
-def foretell_iteration(
+def forecast_iteration(
     strategy: Strategy, problem: SearchProblem, *, batch_size: int, seed: int, clock: Clock = time.monotonic
 ) -> float:
-    """Seconds of a strategy's first iteration, from some that it runs on small parts of the images.
+    """Seconds of a strategy's first iteration, estimated from iterations on small parts of the images.
 
     An iteration takes a constant and a term that grows with the images. Both come from an iteration on 2 and one on 12
     batches (on a quarter and a half of few images), with the same share of the validation images, after one that warms
-    up caches and allocators. Two such times are noisy on a busy machine: that the constant is more than half of the
-    longer one is not believed. Nothing that is found there is kept.
+    up caches and allocators. Two such times are noisy on a busy machine, so the constant is limited to half of the
+    longer one. The results of these iterations are discarded.
     """
     images = len(problem.train)
     shares = [
@@ -88,7 +88,7 @@ def seconds_of_epoch(
     clock: Clock = time.monotonic,
     micro_batches: MicroBatches | None = None,
 ) -> float:
-    """Seconds of one pass of `fit` over the training images, from some batches; the network stays as it is."""
+    """Seconds of one pass of `fit` over the training images, from some batches; the network does not change."""
     part = train.subset(torch.arange(min(len(train), _BATCHES * config.batch_size), device=train.labels.device))
     ends: list[float] = []
     # The first pass warms up caches and allocators, the second is timed.
@@ -104,8 +104,8 @@ def seconds_of_epoch(
     return (ends[1] - ends[0]) * len(train) / len(part)
 
 
-def foretell_epoch(problem: SearchProblem, config: TrainConfig, *, seed: int, clock: Clock = time.monotonic) -> float:
-    """Seconds of an epoch of a network that is yet to be found: the mean over three cells drawn from the space."""
+def forecast_epoch(problem: SearchProblem, config: TrainConfig, *, seed: int, clock: Clock = time.monotonic) -> float:
+    """Seconds of an epoch of a network that is not found yet: the mean over three cells drawn from the space."""
     times = []
     for number in range(_SAMPLED_CELLS):
         cell = problem.sample(random.Random(derive_seed(seed, "forecast", number)))
@@ -115,10 +115,10 @@ def foretell_epoch(problem: SearchProblem, config: TrainConfig, *, seed: int, cl
     return sum(times) / len(times)
 
 
-def foretell_mirroring(
+def forecast_mirroring(
     train: ImageSet, *, clock: Clock = time.monotonic, micro_batches: MicroBatches | None = None
 ) -> float:
-    """Seconds that it takes to find out whether the training images may be mirrored; none where they are grey."""
+    """Seconds of the check whether the training images may be mirrored; 0 for grey images."""
     if not is_colour(train):
         return 0.0
     part = examined(train, seed=0)

@@ -1,4 +1,4 @@
-"""How many images go through a network at once where memory does not suffice for a whole batch."""
+"""Limits the number of images that go through a network at once when memory does not suffice for a whole batch."""
 
 import ctypes
 import gc
@@ -23,7 +23,7 @@ _COMPLAINTS = (
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
 )
-# oneDNN gives no reason; this is how a convolution on a processor ends that gets no memory to work in.
+# oneDNN gives no reason: a convolution on a processor fails with these words when it cannot allocate its workspace.
 _ONEDNN = ("could not create a primitive", "could not execute a primitive", "could not create a memory object")
 _BYTES = re.compile(r"allocate ([\d.]+) (bytes|[KMGTP]iB)")
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50}
@@ -32,15 +32,15 @@ _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "P
 class MicroBatches:
     """The most images that go through a network at a time: as many as there are until memory runs out, then half.
 
-    Whoever runs a network hands its work to `run` or `backward`; one object goes with a whole job, so that what one
-    stage found out holds for those after it. Without an out-of-memory it changes no number.
+    A caller that runs a network passes its work to `run` or `backward`. One object serves a whole job, so that a limit
+    found in one stage holds for the stages after it. While memory suffices, it changes no result.
 
     A batch norm that takes its statistics from the images needs two of them: parts are then never smaller, and an odd
     last image joins its neighbours.
 
     Args:
         largest: images at a time from the start; None for no limit.
-        on_halved: told the new number each time that memory ran out. What it raises ends the work.
+        on_halved: called with the new number each time that memory ran out. An exception from it ends the work.
     """
 
     def __init__(self, largest: int | None = None, on_halved: Callable[[int], None] | None = None) -> None:
@@ -53,12 +53,13 @@ class MicroBatches:
         return self._largest
 
     def run(self, most: int, attempt: Callable[[int], T], *, network: nn.Module, image_size: int) -> T:
-        """What `attempt` gives, told how many images to take at a time; told half as many whenever memory runs out.
+        """Call `attempt` with the number of images to take at a time, halved whenever memory runs out; return its
+        result.
 
         Args:
             most: images at a time if memory suffices, at least one.
-            attempt: is begun again from the start, so it must undo what an earlier call of it left half done.
-            network: what the images go through; several of them side by side are a `ModuleList`.
+            attempt: may be called again from the start, so it must undo the unfinished work of an earlier call.
+            network: the network that the images go through; several networks side by side are a `ModuleList`.
             image_size: S of the images, in pixels.
 
         Raises:
@@ -74,7 +75,7 @@ class MicroBatches:
                 if not is_out_of_memory(error):
                     raise
                 complaint = str(error)
-            # Not before the error is gone are the tensors that its traceback holds.
+            # The error's traceback holds tensors, which are freed only after the error is gone.
             _free()
             if size <= _fewest(network):
                 raise too_large(complaint, f"{_images(size, image_size)} and {_networks(network)}")
@@ -86,14 +87,14 @@ class MicroBatches:
     def backward(
         self, network: nn.Module, batch: Sequence[Tensor], mean_loss: Callable[..., Tensor], *, image_size: int
     ) -> None:
-        """Sets the gradients of the network's parameters to those of the mean loss over a batch.
+        """Set the gradients of the network's parameters to those of the mean loss over a batch.
 
         Where the batch is taken in parts, the parts' gradients add up, each weighted by its share of the images: for a
         network without batch norm they are those of the whole batch.
 
         Args:
             batch: tensors [B, …] whose rows belong together, such as inputs and labels, or the images' numbers.
-            mean_loss: from such tensors of B or fewer rows to the mean of the rows' losses, with its graph.
+            mean_loss: computes the mean loss of such tensors with B or fewer rows, with its graph.
 
         Raises:
             OutOfMemoryError: memory does not suffice for the fewest images possible.
@@ -112,7 +113,7 @@ class MicroBatches:
 def even_parts(batch: Tensor, size: int) -> tuple[Tensor, ...]:
     """A batch [B, …] in as few parts of at most `size` rows as possible, all equal give or take a row.
 
-    One part may have a row more where otherwise another had a single one, unless `size` is 1.
+    One part may have an extra row, so that no part has a single row, unless `size` is 1.
     """
     if len(batch) <= size:
         return (batch,)
@@ -131,7 +132,7 @@ def gradient_in_parts(
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocator could not give what was asked for: of a processor, an accelerator, Python or NumPy."""
+    """Whether an allocation failed: on a processor, on an accelerator, in Python or in NumPy."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     text = str(error)
@@ -139,12 +140,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def too_large(complaint: str, what: str) -> OutOfMemoryError:
-    """The refusal for an allocator's complaint about `what`; says how much was asked for, as far as it tells."""
+    """The error for an allocator's complaint about `what`; its message has the requested bytes, if they are known."""
     wanted = _BYTES.search(complaint)
     asked = "an unknown number of" if wanted is None else f"{float(wanted[1]) * _UNITS[wanted[2]]:.0f}"
     return OutOfMemoryError(
-        f"memory does not suffice for {what}: {asked} bytes were asked for beside the {_held()} bytes that the process "
-        "held at most; smaller images, a smaller network or more memory would do"
+        f"memory does not suffice for {what}: {asked} bytes were requested in addition to the {_held()} bytes that the "
+        "process held at most; use smaller images, a smaller network or more memory"
     )
 
 
@@ -156,7 +157,7 @@ def _parts(batch: Sequence[Tensor], size: int) -> list[tuple[float, tuple[Tensor
 
 @contextmanager
 def _averages_over_whole_batches(network: nn.Module, parts: int) -> Iterator[None]:
-    """Running averages of batch norms reach over as many images as if all `parts` of a batch went through at once."""
+    """Make running averages of batch norms span as many images as if all `parts` of a batch went through at once."""
     before = {} if parts == 1 else {norm: norm.momentum for norm in _batch_norms(network)}
     for norm, momentum in before.items():
         if momentum is not None:
@@ -182,7 +183,7 @@ def _free() -> None:
     gc.collect()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
-    # glibc keeps what lies free among small blocks; tensors of another size cannot have it before it is given back.
+    # glibc retains free memory among small blocks; tensors of another size cannot use it until it is returned.
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

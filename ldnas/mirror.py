@@ -1,6 +1,6 @@
-"""Whether images may be mirrored: measured, because nobody says so of their data.
+"""Measures whether images may be mirrored, because data sets do not say so.
 
-A photograph of a cat is one from either side; a digit, a letter or a traffic sign is not.
+A mirrored photograph of a cat still shows a cat; a mirrored digit, letter or traffic sign may show something else.
 """
 
 import torch
@@ -17,7 +17,7 @@ LARGEST_LOSS = 0.1
 """The share of recognised images that mirroring may lose."""
 
 EXAMINATION = TrainConfig(epochs=2, minimum_steps=100)
-"""How the network that is asked is fitted, to the `examined` images."""
+"""The training of the small network on the `examined` images."""
 
 _TRAIN_IMAGES = 2000
 _SIDE = 32
@@ -34,9 +34,9 @@ def mirroring_keeps_class(
     """Whether a network that has never seen a mirrored image recognises the mirror images too.
 
     A small network learns up to 2000 training images as they are, at 32 pixels at most. Of the validation images that
-    it recognises, at least 1 - `LARGEST_LOSS` have to be recognised mirrored, within the 95 % interval that their
-    number leaves; so a few images stop the flip only where they speak clearly against it. A network that recognises
-    nothing says nothing: then no.
+    it recognises, at least 1 - `LARGEST_LOSS` must be recognised mirrored, within the 95 % interval for their number;
+    so a few images prevent the flip only if they are clearly against it. If the network recognises nothing, the answer
+    is no.
 
     Raises:
         OutOfMemoryError: memory does not suffice for the fewest images that the network can train on.
@@ -54,7 +54,7 @@ def mirroring_keeps_class(
     recognised = int(right.sum())
     if recognised == 0:
         return False
-    # Both ways, so that an image at the edge of two classes counts for neither side.
+    # Both ways, so that an image at the boundary of two classes favours neither side.
     kept = min(1.0, int(right_mirrored.sum()) / recognised)
     return wilson_interval(kept, recognised)[1] >= 1 - LARGEST_LOSS
 

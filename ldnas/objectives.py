@@ -1,4 +1,4 @@
-"""What a finished network is judged by. Knows no torch.
+"""The objectives that score a finished network. Needs no torch.
 
 Under `accuracy` every image counts alike; under `balanced_accuracy` and `macro_f1` every class does, however few images
 it has.
@@ -13,7 +13,7 @@ OBJECTIVES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 class Scores(Protocol):
-    """What an evaluation knows of a network; fractions in [0, 1]."""
+    """The scores of an evaluation; fractions in [0, 1]."""
 
     @property
     def accuracy(self) -> float: ...
@@ -27,7 +27,7 @@ def require_objective(name: str, *, field: str = "objective") -> str:
     """The name itself, if it is known.
 
     Raises:
-        UnknownObjectiveError: no objective has that name; the message lists those that there are.
+        UnknownObjectiveError: no objective has that name; the message lists the known ones.
     """
     if name not in OBJECTIVES:
         raise UnknownObjectiveError(f"no objective is called {name!r}; known: {', '.join(OBJECTIVES)}", field=field)

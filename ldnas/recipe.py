@@ -1,4 +1,4 @@
-"""Everything that a distance depends on beside networks and data, as one value (without torch)."""
+"""Everything that a distance depends on apart from networks and data, as one value (without torch)."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -28,20 +28,20 @@ class Recipe:
         parameters: which are counted, the `backbone` or `all` of them.
         head: `probe`: replaced by a convex logistic probe fitted on target data; `own`: as trained, target label i
             being output i; `zero_padded`: the same, missing outputs filled with zero logits.
-        probe_images: at most so many target images fit the probe, and give LogME.
+        probe_images: the most target images that fit the probe and give LogME.
         probe_l2: λ of the probe's penalty λ/2·‖W‖².
-        samples: M; at most so many target images, the same ones for every network.
-        batch_size: images in one pass; of consequence for `batch_mean` alone, which takes images in the order of the
-            data set.
+        samples: M, the most target images, the same ones for every network.
+        batch_size: images in one pass; it affects `batch_mean` alone, which takes images in the order of the data set.
         damping: σ² in log(F + σ²).
         split: which images of the target are used. The product uses `train`; `test` marks its results `test_seen`.
         scaling: `sum`: the layerwise measure divides a diagonal by its sum; `log_det` takes it as it is.
-        grouping: what the layerwise measure averages over: a `layer` (a convolution with its norm) or every `tensor`.
+        grouping: the parts that the layerwise measure averages over: a `layer` (a convolution with its norm) or every
+            `tensor`.
         first_axis: `mean`: every entry is the mean of the squares over its tensor's first axis, as in the authors'
             program; the number of entries stays.
 
     Raises:
-        ValueError: a value that no computation knows.
+        ValueError: a value is unknown or out of range.
     """
 
     network: str = "small_cnn"
@@ -77,12 +77,12 @@ class Recipe:
 
     @property
     def test_seen(self) -> bool:
-        """Whether test images go into the distance, so that no test score beside it is a measurement."""
+        """Whether test images go into the distance, so that a test score next to it is not a valid measurement."""
         return self.split == "test"
 
 
 MODES = ("default", "paper", "released_code")
-"""`default`: what was found best; `paper`: the text to the letter; `released_code`: what the authors' program does."""
+"""`default`: the best settings found; `paper`: exactly the text; `released_code`: the authors' program."""
 
 
 def recipe_of(mode: str, network: str) -> Recipe:
@@ -119,4 +119,4 @@ MEASURES = ("log_det_layerwise", "log_det", "logme", "frechet", "task2vec", "tas
 """Every measure by its name; the first is the default for ranking."""
 
 STANDING_MEASURES = MEASURES[:3]
-"""Those that stand beside every distance; the others need whole diagonals and are measured on request."""
+"""The measures reported with every distance; the others need whole diagonals and are measured on request."""

@@ -1,7 +1,7 @@
 """Algorithm 1 of LD-NAS between its long computations: from a ranking to the space that is searched.
 
-Le, Soltani, Ravier, Tarokh, arXiv:2103.00241: the closest baseline's space is handed to FUSE. What the text leaves open
-(several closest tasks, none at all) follows the verdict: without a close task the full space is searched.
+Le, Soltani, Ravier, Tarokh, arXiv:2103.00241: the closest baseline's space is handed to FUSE. The text leaves open
+several closest tasks and none at all: there the verdict decides, and without a close task the full space is searched.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Fitting a classifier to images."""
+"""Fits a classifier to images."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -40,10 +40,10 @@ class TrainConfig:
         learning_rate: the peak of the schedule.
         weight_decay: of AdamW, on all parameters.
         label_smoothing: a fraction in [0, 1).
-        minimum_steps: few images get more epochs until there are as many steps.
-        augmentation: what happens to each training image.
-        averaged: the share of all steps that the exponential average of the weights reaches back over, in [0, 1]; the
-            average is the result. 0: the weights after the last step are.
+        minimum_steps: with few images, epochs are added until there are this many steps.
+        augmentation: the random changes to each training image.
+        averaged: the share of all steps that the exponential average of the weights spans, in [0, 1]; the average is
+            the result. 0: the result is the weights after the last step.
         class_weighting: exponent in [0, 1] of the classes' weights in the loss; see `class_weights`.
         mixed_precision: bfloat16 in the network's passes, on an accelerator only.
     """
@@ -67,7 +67,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class FitState:
-    """All that is needed to go on after `epoch` finished epochs as if nothing had happened."""
+    """Everything needed to resume after `epoch` finished epochs as if nothing had happened."""
 
     epoch: int
     network: dict[str, Tensor]
@@ -114,11 +114,11 @@ def fit(
     on_epoch: Callable[[FitState], None] | None = None,
     micro_batches: MicroBatches | None = None,
 ) -> None:
-    """Fits `network` in place on `train` (training images only), and leaves it in eval mode.
+    """Fit `network` in place on `train` (training images only), and leave it in eval mode.
 
-    Every epoch draws from seeds of its own, so going on from the `state` that `on_epoch` was given
-    repeats an unbroken run exactly (same host, build and number of threads). What `on_epoch` raises ends the fit.
-    Where memory does not suffice for a batch, its gradients come from parts of it; see `MicroBatches`.
+    Every epoch has its own seeds, so a fit that resumes from the `state` passed to `on_epoch` repeats an uninterrupted
+    run exactly (same host, build and number of threads). An exception from `on_epoch` ends the fit. If memory does not
+    suffice for a batch, its gradients come from parts of it; see `MicroBatches`.
 
     Raises:
         OutOfMemoryError: memory does not suffice for the smallest parts.
@@ -167,7 +167,7 @@ def _begin_average(
 def _mean_loss(
     network: nn.Module, train: ImageSet, config: TrainConfig, generator: torch.Generator
 ) -> Callable[[Tensor], Tensor]:
-    """From the numbers [B] of some training images to their mean loss, each image changed as the generator draws."""
+    """Return the function from the indices [B] of training images to their mean loss, with random augmentation."""
     weights = class_weights(train.labels, config.class_weighting) if config.class_weighting else None
     device = train.labels.device
     mixed = config.mixed_precision and device.type == "cuda"

@@ -1,4 +1,4 @@
-"""Runs migrations: over the connection that `worker.registry.schema` hands in, or for the `alembic` command."""
+"""Runs migrations: over the connection that `worker.registry.schema` passes, or for the `alembic` command."""
 
 import os
 
@@ -15,7 +15,7 @@ def run(connection: Connection) -> None:
         connection=connection,
         target_metadata=Base.metadata,
         render_as_batch=connection.dialect.name == "sqlite",
-        transactional_ddl=True,  # SQLite has it too, with the driver's own transactions switched off
+        transactional_ddl=True,  # works on SQLite too, because the driver's own transactions are switched off
     )
     with context.begin_transaction():
         context.run_migrations()

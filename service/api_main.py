@@ -20,25 +20,25 @@ from worker.settings import Settings
 from worker.sign_of_life import give_signs_of_life
 from worker.tracing import configure_tracing
 
-# What is still open then is cut off: a supervisor gives the process 8 s.
+# Connections that are still open then are closed: a supervisor gives the process 8 s.
 GRACE_SECONDS = 4
 
 
 class ApiServer(uvicorn.Server):
-    """A server whose open event streams end before it waits for its connections to close."""
+    """A server that ends open event streams before it waits for its connections to close."""
 
     def __init__(self, config: uvicorn.Config, stopping: threading.Event) -> None:
         super().__init__(config)
         self._stopping = stopping
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM and SIGINT."""
+        """Handles SIGTERM and SIGINT."""
         self._stopping.set()
         super().handle_exit(sig, frame)
 
 
 def api_server(settings: Settings, *, stall_seconds: float = STALL_SECONDS) -> ApiServer:
-    """The server for these settings, not yet started; it ends a client that takes nothing for `stall_seconds`."""
+    """The server for these settings, not yet started; it disconnects clients that read nothing for `stall_seconds`."""
     stopping = threading.Event()
     config = uvicorn.Config(
         create_app(settings, stopping),
@@ -47,7 +47,7 @@ def api_server(settings: Settings, *, stall_seconds: float = STALL_SECONDS) -> A
         http=limiting_stalls_to(stall_seconds),
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
-        access_log=False,  # `observation.requests` tells of them
+        access_log=False,  # `observation.requests` logs requests
         log_config=None,
     )
     return ApiServer(config, stopping)
@@ -57,8 +57,8 @@ def main() -> None:
     """Serves with the environment's settings until SIGTERM or SIGINT.
 
     Raises:
-        SettingsError: a variable holds a value that is not accepted.
-        KeyRequiredError: others could reach the service, and there is no key.
+        SettingsError: an environment variable has an invalid value.
+        KeyRequiredError: other hosts can reach the service, and no key exists.
     """
     exit_with_parent(os.environ)
     give_signs_of_life(os.environ)
@@ -69,7 +69,7 @@ def main() -> None:
     require_key_for(engine, settings.host)
     engine.dispose()
     server = api_server(settings)
-    # What there is now stays. To walk through it time and again would hold every request up for a tenth of a second.
+    # These objects live as long as the process. Scanning them at every collection would delay requests by 0.1 s.
     gc.collect()
     gc.freeze()
     server.run()

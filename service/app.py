@@ -1,4 +1,4 @@
-"""The web application: its routes, its limits, and how it answers what goes wrong."""
+"""The web application: routes, limits, middleware and error handlers."""
 
 import threading
 from collections.abc import AsyncIterator
@@ -45,23 +45,23 @@ from worker.registry.session import open_engine
 from worker.settings import Settings
 
 BODY_LIMIT_BYTES = 2**20
-# Uploads that are looked through at the same time; the others wait for their turn.
+# Uploads that are checked at the same time; the others wait.
 CHECKS_AT_ONCE = 2
 
 _SUMMARY = "Recommends a neural architecture for a new image-classification task from the tasks it already knows"
 
 
 class Application(FastAPI):
-    """The framework's, whose OpenAPI document also says which key each operation needs."""
+    """A FastAPI application whose OpenAPI document also states the scope that each operation requires."""
 
     def openapi(self) -> dict[str, Any]:
-        """The document; made once."""
+        """The OpenAPI document; generated once."""
         if self.openapi_schema is None:
             describe_keys(super().openapi())
         return super().openapi()
 
 
-# The router looks through them in this order: first what is asked most.
+# The router matches them in this order, so the most frequent requests come first.
 _PARTS = (
     recommendations,
     jobs,
@@ -80,11 +80,11 @@ _PARTS = (
 
 
 def create_app(settings: Settings, stopping: threading.Event | None = None) -> FastAPI:
-    """The application for these settings; connects to nothing before the first request.
+    """Creates the application for these settings; it opens no connection before the first request.
 
     Args:
-        settings: as read at the entry point of the process.
-        stopping: set it to end the open event streams, before the server waits for its connections to close.
+        settings: read at the entry point of the process.
+        stopping: an event that ends the open event streams, set before the server waits for its connections to close.
     """
     resources = _resources(settings, stopping or threading.Event())
     app = Application(
@@ -92,12 +92,12 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> F
         summary=_SUMMARY,
         version=version("ldnas"),
         lifespan=_lifespan,
-        docs_url=None,  # `routes.reference` has a page that loads nothing from elsewhere
+        docs_url=None,  # `routes.reference` serves a page that loads nothing from other hosts
         redoc_url=None,
         webhooks=webhooks.router,
     )
     app.state.resources = resources
-    _stand_in_front(app, resources)
+    _add_middleware(app, resources)
     install_handlers(app)
     for part in _PARTS:
         app.include_router(part.router)
@@ -131,8 +131,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     resources.engine.dispose()
 
 
-def _stand_in_front(app: FastAPI, resources: Resources) -> None:
-    """What a request meets before its route. The last one added is the first: whoever may not come in sends no body."""
+def _add_middleware(app: FastAPI, resources: Resources) -> None:
+    """Adds the middleware. The one added last runs first, so a refused client never sends its body."""
 
     def limit_bytes(scope: Scope) -> int:
         return resources.settings.max_upload_bytes if datasets.is_upload(scope) else BODY_LIMIT_BYTES
@@ -141,4 +141,4 @@ def _stand_in_front(app: FastAPI, resources: Resources) -> None:
     app.add_middleware(BodyLimit, limit_bytes=limit_bytes)
     app.add_middleware(Gate, callers=resources.callers)
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(SeenRequests, tell=(resources.metrics.count, log_request))
+    app.add_middleware(SeenRequests, observers=(resources.metrics.count, log_request))

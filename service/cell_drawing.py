@@ -1,4 +1,4 @@
-"""The cell of an architecture as a drawing for people; the API and the client draw the same one."""
+"""Draws the cell of an architecture as SVG, for the API and the client."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,24 +10,24 @@ _MARGIN = 60
 _RADIUS = 22
 _MIDDLE = 210
 _BELOW = 130
-# How far an edge swings out for each node that it passes.
+# Height of an edge's arc for each node that it passes.
 _SWING = 75
 
 
 def cell_drawing(genotype: Mapping[str, Any]) -> str:
     """The cell as SVG: nodes from left to right, each edge with its primitive.
 
-    In the colour of the text around it, which is black where the drawing stands alone.
+    It uses the colour of the surrounding text, which is black in a standalone file.
     """
     last = last_node(genotype)
     width, height = 2 * _MARGIN + last * _STEP, _MIDDLE + _BELOW
     edges = "".join(_edge(*edge) for edge in genotype["edges"])
     nodes = "".join(_node(id, last) for id in range(last + 1))
-    told = "; ".join(f"{start} to {end}: {primitive}" for start, end, primitive in genotype["edges"])
+    description = "; ".join(f"{start} to {end}: {primitive}" for start, end, primitive in genotype["edges"])
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         'role="img" font-family="sans-serif" font-size="14" text-anchor="middle" fill="currentColor">'
-        f"<title>Cell: {escape(told)}</title>"
+        f"<title>Cell: {escape(description)}</title>"
         '<defs><marker id="tip" viewBox="0 0 10 10" refX="10" refY="5" markerWidth="8" markerHeight="8" '
         'orient="auto"><path d="M0 0L10 5L0 10z" fill="currentColor"/></marker></defs>'
         f'<g fill="none" stroke="currentColor" stroke-width="1.5">{nodes}</g>{edges}</svg>\n'
@@ -40,7 +40,7 @@ def last_node(genotype: Mapping[str, Any]) -> int:
 
 
 def role_of(id: int, last: int) -> Any:
-    """What a node of a cell is: `input`, `inner` or `output`."""
+    """The role of a node of a cell: `input`, `inner` or `output`."""
     return "input" if id == 0 else "output" if id == last else "inner"
 
 
@@ -53,7 +53,7 @@ def _node(id: int, last: int) -> str:
 
 
 def _edge(start: int, end: int, primitive: str) -> str:
-    """A straight line to the next node, an arc to one further on: above from an even node, below from an odd one."""
+    """A straight line to the next node, an arc to a later one: above from an even node, below from an odd one."""
     from_x, to_x = _MARGIN + start * _STEP, _MARGIN + end * _STEP
     middle_x = (from_x + to_x) // 2
     passed = end - start - 1
@@ -62,7 +62,7 @@ def _edge(start: int, end: int, primitive: str) -> str:
     else:
         side = 1 if start % 2 else -1
         rim, swing = _MIDDLE + side * _RADIUS, side * _SWING * passed
-        # A quadratic curve comes half as near as its control point.
+        # A quadratic curve reaches half the height of its control point.
         path, label_y = (
             f"M{from_x} {rim}Q{middle_x} {rim + 2 * swing} {to_x} {rim}",
             rim + swing + (18 if side > 0 else -8),

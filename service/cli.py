@@ -1,7 +1,7 @@
 """The `ldnas` command.
 
-The client's verbs need httpx, Rich and Typer; those that start processes import what they need when they run, so that
-`ldnas --help` is quick and an installation without torch or a database can still talk to a service elsewhere.
+The client commands need httpx, Rich and Typer. The commands that start processes import their dependencies when they
+run, so that `ldnas --help` is fast and an installation without torch or a database can use a remote service.
 """
 
 import sys
@@ -57,7 +57,7 @@ app.command(rich_help_panel="One process at a time", epilog="Example: LDNAS_DATA
     processes.worker
 )
 
-# Which extra brings the packages that a floor needs.
+# The extra that installs each optional package.
 EXTRA_OF_PACKAGE = {
     "alembic": "service",
     "fastapi": "service",
@@ -75,7 +75,7 @@ EXTRA_OF_PACKAGE = {
 
 
 def main() -> None:
-    """Run the command; an expected error is one message on standard error and the exit code of its kind."""
+    """Runs the command; an expected error becomes one message on standard error and the exit code of its kind."""
     try:
         app()
     except (ClientError, ProcessError, KeySetupError, WorkerError, RegistryError) as error:
@@ -85,7 +85,7 @@ def main() -> None:
         extra = EXTRA_OF_PACKAGE.get((error.name or "").partition(".")[0])
         if extra is None:
             raise
-        sys.exit(f"ldnas: this needs {error.name}, which is not installed; pip install 'ldnas[{extra}]' brings it")
+        sys.exit(f"ldnas: {error.name} is not installed; run pip install 'ldnas[{extra}]'")
 
 
 if __name__ == "__main__":

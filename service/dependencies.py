@@ -1,4 +1,4 @@
-"""What a route is given: the process's resources, and the parameters that many routes share."""
+"""Dependencies of routes: the process's resources, and the parameters that many routes share."""
 
 import threading
 from concurrent.futures import Executor
@@ -20,20 +20,20 @@ from worker.settings import Settings
 
 @dataclass(frozen=True, eq=False)
 class Resources:
-    """What one API process holds for as long as it runs.
+    """The resources of one API process.
 
     Attributes:
-        settings: as read at the entry point.
-        engine: the registry's connections; opened when first needed.
-        store: where weights and code lie.
-        rendered: answers that are large and seldom change.
-        matrix_revision: tells whether they have changed.
+        settings: read at the entry point.
+        engine: the registry's connections; opened at the first use.
+        store: the artifact store, with weights and code.
+        rendered: a cache of answers that are large and seldom change.
+        matrix_revision: reports whether the matrix has changed.
         tables: the matrix as the dashboard draws it.
-        polls: answers to polls, as they were sent last.
-        checks: the threads that look through uploads, apart from those that answer requests.
-        callers: finds out who sends a request.
-        metrics: counts this process's requests, and reads what all processes do.
-        stopping: set when the process shall end, so that open streams end too.
+        polls: answers polls, from a cache where nothing has changed.
+        checks: the threads that check uploads, separate from those that answer requests.
+        callers: authenticates requests.
+        metrics: counts this process's requests, and reads the figures of the whole installation.
+        stopping: set when the process is to end, so that open streams end too.
     """
 
     settings: Settings
@@ -50,7 +50,7 @@ class Resources:
 
 
 async def _resources(request: Request) -> Resources:
-    # `async`, though it waits for nothing: the framework would hand any other to a thread, on every request.
+    # `async`, though it awaits nothing: FastAPI would run a plain function in a thread, at every request.
     resources: Resources = request.app.state.resources
     return resources
 
@@ -64,7 +64,7 @@ async def _caller(request: Request) -> Caller:
 
 
 CallerDependency = Annotated[Caller, Depends(_caller)]
-"""Who sends the request, as the gate found; there is none on the paths that are open to everyone."""
+"""The caller that the gate authenticated; paths that are open to everyone have none."""
 
 ResourceId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="32 hexadecimal digits")]
 
@@ -75,11 +75,11 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
-        description="asking twice with one key and one body is asking once; another body under the key is 422",
+        description="a repeated request with the same key and body returns the first result; another body is 422",
     ),
 ]
 
-Limit = Annotated[int, Query(ge=1, le=200, description="items on a page")]
+Limit = Annotated[int, Query(ge=1, le=200, description="items per page")]
 After = Annotated[
-    str | None, Query(pattern=r"^[0-9a-f]{32}$", description="`next` of the page before; absent: the first page")
+    str | None, Query(pattern=r"^[0-9a-f]{32}$", description="`next` of the previous page; absent: the first page")
 ]

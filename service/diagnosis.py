@@ -1,4 +1,4 @@
-"""Looks at an installation from inside: settings, database, broker, files, device, workers, jobs."""
+"""Diagnoses an installation: settings, database, broker, files, device, workers, jobs."""
 
 import hashlib
 import shutil
@@ -30,7 +30,7 @@ _LOOK_AT_DEVICE = "import torch; print(torch.cuda.is_available(), torch.cuda.dev
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARN = "warn"
@@ -39,16 +39,16 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the diagnosis; `advice` says what to do, and is empty where all is well."""
+    """One line of the diagnosis; `advice` states the remedy, and is empty at level `ok`."""
 
     check: str
     level: Level
-    told: str
+    message: str
     advice: str = ""
 
 
 def diagnose(settings: Settings, *, deep: bool = False) -> Iterator[Finding]:
-    """Every finding, as it is made. `deep` reads each artifact and compares its SHA-256."""
+    """Yields each finding as soon as its check ends. `deep` reads each artifact and compares its SHA-256."""
     engine = open_engine(settings.database_url)
     store = open_store(settings.artifact_url)
     try:
@@ -77,20 +77,20 @@ def _from_sql(settings: Settings, engine: Engine, store: ArtifactStore, deep: bo
         try:
             yield check()
         except DatabaseUnavailableError as error:
-            yield Finding("database", Level.FAIL, f"went away: {error}", "look at the database's own log")
+            yield Finding("database", Level.FAIL, f"connection lost: {error}", "read the database's log")
             return
 
 
 def _database(engine: Engine) -> Finding:
     if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():
-        return Finding("database", Level.FAIL, "the SQLite file is not there", "run `ldnas migrate`")
+        return Finding("database", Level.FAIL, "the SQLite file does not exist", "run `ldnas migrate`")
     try:
         current = is_current(engine)
     except DatabaseUnavailableError as error:
         return Finding("database", Level.FAIL, str(error), "start the database, or correct LDNAS_DATABASE_URL")
     if not current:
-        return Finding("database", Level.FAIL, "it has another schema than this version needs", "run `ldnas migrate`")
-    return Finding("database", Level.OK, f"{engine.dialect.name}, of this version's schema")
+        return Finding("database", Level.FAIL, "its schema is not this version's", "run `ldnas migrate`")
+    return Finding("database", Level.OK, f"{engine.dialect.name}, with this version's schema")
 
 
 def _broker(settings: Settings) -> Finding:
@@ -98,12 +98,12 @@ def _broker(settings: Settings) -> Finding:
         from worker.doorbell import Doorbell
         from worker.errors import BrokerUnavailableError
     except ModuleNotFoundError:
-        return Finding("broker", Level.WARN, "not asked: Celery is not installed here", "run this where a worker runs")
+        return Finding("broker", Level.WARN, "not checked: Celery is not installed here", "run this on a worker's host")
     try:
         with Doorbell(settings) as doorbell:
-            return Finding("broker", Level.OK, f"answers; {doorbell.waiting()} messages wait")
+            return Finding("broker", Level.OK, f"reachable; {doorbell.waiting()} messages are waiting")
     except BrokerUnavailableError as error:
-        advice = "start it, or correct LDNAS_BROKER_URL; jobs wait in the database meanwhile"
+        advice = "start it, or correct LDNAS_BROKER_URL; until then jobs wait in the database"
         return Finding("broker", Level.FAIL, str(error), advice)
 
 
@@ -115,33 +115,33 @@ def _writable(settings: Settings) -> Finding:
         probe.write_bytes(b"probe")
         probe.unlink()
     except OSError as error:
-        told = f"{folder} cannot be written to: {error.strerror}"
-        return Finding("artifact folder", Level.FAIL, told, "correct its owner and mode, or LDNAS_ARTIFACT_URL")
-    return Finding("artifact folder", Level.OK, f"{folder} can be written to")
+        message = f"{folder} is not writable: {error.strerror}"
+        return Finding("artifact folder", Level.FAIL, message, "correct its owner and mode, or LDNAS_ARTIFACT_URL")
+    return Finding("artifact folder", Level.OK, f"{folder} is writable")
 
 
 def _disk(settings: Settings) -> Finding:
     folder = Path(settings.artifact_url)
     free = shutil.disk_usage(folder if folder.exists() else folder.anchor).free
     level = Level.FAIL if free < NO_BYTES else Level.WARN if free < LITTLE_BYTES else Level.OK
-    advice = "" if level is Level.OK else "make room, or lower LDNAS_RETENTION_DAYS"
+    advice = "" if level is Level.OK else "free some space, or lower LDNAS_RETENTION_DAYS"
     return Finding("disk", level, f"{free / 1e9:.1f} GB are free for artifacts", advice)
 
 
 def _device(settings: Settings) -> Finding:
-    """Asked of a process of its own: this floor never imports torch."""
+    """Queries torch in a separate process: the service never imports it."""
     try:
         torch = version("torch")
     except PackageNotFoundError:
         return Finding("device", Level.WARN, "torch is not installed here", "a worker needs `ldnas[worker]`")
-    asked = subprocess.run([sys.executable, "-c", _LOOK_AT_DEVICE], capture_output=True, text=True, timeout=120)
-    if asked.returncode:
-        return Finding("device", Level.FAIL, f"torch {torch} cannot be imported", "install `ldnas[worker]` anew")
-    available, count, cuda = asked.stdout.split()
-    told = f"torch {torch}, " + (f"CUDA {cuda} with {count} GPUs" if available == "True" else "no GPU that it can use")
+    probe = subprocess.run([sys.executable, "-c", _LOOK_AT_DEVICE], capture_output=True, text=True, timeout=120)
+    if probe.returncode:
+        return Finding("device", Level.FAIL, f"torch {torch} cannot be imported", "reinstall `ldnas[worker]`")
+    available, count, cuda = probe.stdout.split()
+    message = f"torch {torch}, " + (f"CUDA {cuda} with {count} GPUs" if available == "True" else "no usable GPU")
     if available != "True" and settings.device.startswith("cuda"):
-        return Finding("device", Level.FAIL, told, f"LDNAS_DEVICE is {settings.device}; correct it or the driver")
-    return Finding("device", Level.OK, told)
+        return Finding("device", Level.FAIL, message, f"LDNAS_DEVICE is {settings.device}; correct it or the driver")
+    return Finding("device", Level.OK, message)
 
 
 def _artifacts(engine: Engine, store: ArtifactStore, deep: bool) -> Finding:
@@ -189,8 +189,8 @@ def _removable(settings: Settings, engine: Engine, store: ArtifactStore) -> Find
     files = sum(len(batch) for batch in unowned_files(engine, store, GRACE_SECONDS, remove=False))
     if files:
         counts["files without an owner"] = files
-    told = ", ".join(f"{number} {name}" for name, number in counts.items()) or "nothing"
-    return Finding("retention", Level.OK, f"a dispatcher would remove: {told}")
+    listed = ", ".join(f"{number} {name}" for name, number in counts.items()) or "nothing"
+    return Finding("retention", Level.OK, f"a dispatcher would remove: {listed}")
 
 
 def _clock(engine: Engine) -> Finding:
@@ -198,10 +198,11 @@ def _clock(engine: Engine) -> Finding:
     with reading(engine) as registry:
         there = registry.jobs.now()
     skew = there - (began + time.time()) / 2
-    told = f"this host's clock and the database's differ by {abs(skew):.1f} s"
+    message = f"this host's clock and the database's differ by {abs(skew):.1f} s"
     if abs(skew) > SKEW_SECONDS:
-        return Finding("clock", Level.WARN, told, "leases do not suffer, but logs and ages mislead: let NTP set both")
-    return Finding("clock", Level.OK, told)
+        advice = "leases are not affected, but ages and times in logs are wrong: synchronise both with NTP"
+        return Finding("clock", Level.WARN, message, advice)
+    return Finding("clock", Level.OK, message)
 
 
 def _workers(engine: Engine) -> Finding:
@@ -212,8 +213,8 @@ def _workers(engine: Engine) -> Finding:
         return Finding("workers", Level.WARN, "none is alive", "start one: `ldnas worker`, or `ldnas up`")
     lost = [seen.row.name for seen in workers if not seen.alive]
     if lost:
-        told = f"{alive} alive; {len(lost)} were lost within a day ({', '.join(lost[:LISTED])})"
-        return Finding("workers", Level.WARN, told, "look at their logs, and at their hosts' memory")
+        message = f"{alive} alive; {len(lost)} were lost within the last day ({', '.join(lost[:LISTED])})"
+        return Finding("workers", Level.WARN, message, "check their logs, and their hosts' memory")
     return Finding("workers", Level.OK, f"{alive} alive")
 
 
@@ -222,9 +223,9 @@ def _waiting(engine: Engine) -> Finding:
         waits = registry.figures.queue().oldest_due_seconds
     longest = max(waits.values(), default=0.0)
     if longest > LONG_WAIT_SECONDS:
-        advice = "add workers; where some are idle, look at the dispatcher and the broker"
-        return Finding("queue", Level.WARN, f"a job has waited for {longest:.0f} s for a worker", advice)
-    return Finding("queue", Level.OK, f"no job has waited for more than {longest:.0f} s for a worker")
+        advice = "add workers; where some are idle, check the dispatcher and the broker"
+        return Finding("queue", Level.WARN, f"a job has waited {longest:.0f} s for a worker", advice)
+    return Finding("queue", Level.OK, f"no job has waited more than {longest:.0f} s for a worker")
 
 
 def _running(settings: Settings, engine: Engine) -> Finding:
@@ -232,10 +233,10 @@ def _running(settings: Settings, engine: Engine) -> Finding:
         now, jobs = registry.jobs.now(), registry.jobs.list(state=JobState.RUNNING, limit=10_000)
     unswept = [job.id for job in jobs if (job.lease_until or now) < now - settings.lease_seconds]
     if unswept:
-        told = f"nobody took back {len(unswept)} jobs whose worker was lost ({', '.join(unswept[:LISTED])})"
-        return Finding("jobs", Level.FAIL, told, "start a dispatcher: `ldnas dispatcher`, or `ldnas up`")
+        message = f"no dispatcher took back {len(unswept)} jobs of lost workers ({', '.join(unswept[:LISTED])})"
+        return Finding("jobs", Level.FAIL, message, "start a dispatcher: `ldnas dispatcher`, or `ldnas up`")
     silent = [job.id for job in jobs if now - (job.progressed_at or now) > settings.stall_seconds]
     if silent:
-        told = f"{len(silent)} made no progress for LDNAS_STALL_SECONDS ({', '.join(silent[:LISTED])})"
-        return Finding("jobs", Level.WARN, told, "their worker is about to end them; its log says why they stall")
-    return Finding("jobs", Level.OK, f"{len(jobs)} run, each with a worker and with progress")
+        message = f"{len(silent)} made no progress for LDNAS_STALL_SECONDS ({', '.join(silent[:LISTED])})"
+        return Finding("jobs", Level.WARN, message, "their worker will end them soon; its log says why they stall")
+    return Finding("jobs", Level.OK, f"{len(jobs)} running, each with a worker and with progress")

@@ -1,4 +1,4 @@
-"""Rows in, response documents out."""
+"""Converts rows of the registry to response documents."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from worker.registry.workers import SeenWorker
 
 
 def job_document(job: rows.Job) -> Job:
-    """A job, without what only the workers need of it (lease, checkpoint)."""
+    """A job without the fields that only workers need (lease, checkpoint)."""
     return Job(
         id=job.id,
         kind=job.kind,
@@ -41,7 +41,7 @@ def job_document(job: rows.Job) -> Job:
 
 
 def job_summary(job: rows.Job) -> Job:
-    """A job in a listing: without the long lists of what was asked for."""
+    """A job in a listing, without the long lists in `params`."""
     document = job_document(job)
     short = {key: value for key, value in document.params.items() if not isinstance(value, list) or len(value) <= 20}
     return document.model_copy(update={"params": short})
@@ -71,7 +71,7 @@ def task_document(
 def recommendation_document(
     recommendation: rows.Recommendation, job: rows.Job, webhook: Webhook | None = None
 ) -> Recommendation:
-    """The answer as far as it is known: what was asked, over it what the stages found, over that the job."""
+    """The answer so far: the request, overlaid by the results of the stages, overlaid by the job's fields."""
     known = {part: value for part, value in recommendation.document.items() if value is not None}
     asked = {name: recommendation.request.get(name) for name in ("dataset", "labels", "image_size")}
     target = {"task_id": recommendation.task_id, **asked, **known.get("target", {})}
@@ -109,7 +109,7 @@ def recommendation_summary(recommendation: rows.Recommendation, job: rows.Job) -
 
 
 def summary_of_line(line: RecommendationLine) -> RecommendationSummary:
-    """The same from what is read without the answer."""
+    """The same from a row that was read without the answer."""
     return RecommendationSummary(
         id=line.id,
         name=line.name,

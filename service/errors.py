@@ -1,29 +1,29 @@
-"""What the service itself refuses, and the HTTP status and title of every refusal of every floor.
+"""The service's own errors, and the HTTP status and title of every error of every layer.
 
 ServiceError
-├── UnknownBaselineError       a request names a baseline that there is not
-├── UnknownTaskError           a request names a task that there is not
-├── AmbiguousTaskError         a request names a task by a name that several have
+├── UnknownBaselineError       a request names a baseline that does not exist
+├── UnknownTaskError           a request names a task that does not exist
+├── AmbiguousTaskError         a request names a task by a name that several tasks have
 ├── UnusableTaskError          a request names a task whose own job failed or was cancelled
-├── RepeatedTaskError          a request names one task twice
+├── RepeatedTaskError          a request names the same task twice
 ├── MatrixTooLargeError        the matrix of all tasks has too many cells for one answer
-├── ForbiddenWebhookError      a webhook would go where the service does not reach out to
+├── ForbiddenWebhookError      a webhook's host is not one that the service may contact
 ├── NotMeasuredError           the distance between two tasks was not measured
-├── NotEvaluatedError          a recommendation's network has not seen the test images
-├── NoErrorSheetError          no picture of a network's errors was kept
-├── DeletedResourceError       an idempotency key belongs to a resource that was deleted since
+├── NotEvaluatedError          a recommendation's network was not evaluated on the test images yet
+├── NoErrorSheetError          no picture of a network's errors is stored
+├── DeletedResourceError       an idempotency key belongs to a resource that was deleted later
 ├── MissingArtifactError       a row owns a file that is no longer in the store
-├── InvalidNameError           a dataset cannot be called so
+├── InvalidNameError           a dataset's name is not valid
 ├── NoSamplesError             a dataset or a task has no images to show
-├── StorageFullError           the artifact store has no room for what is sent
-├── NotAcceptableError         none of the accepted media types is offered
-├── NoKeyError                 a key is asked for, and none is shown, or the browser's session is over
-├── WrongKeyError              the key that is shown opens nothing
-├── ScopeMissingError          the key may not do what the request asks
-├── ForeignOriginError         another site's page sent the request, as far as a browser tells
+├── StorageFullError           the artifact store has no space for the uploaded file
+├── NotAcceptableError         none of the accepted media types is available
+├── NoKeyError                 a key is required, and the request has none, or its session has expired
+├── WrongKeyError              the request's key is not valid
+├── ScopeMissingError          the request's key does not have the required scope
+├── ForeignOriginError         a page of another site sent the request, according to its headers
 └── NotReadyError              the database does not answer, or is not migrated
 
-This is the only file that knows both a domain error and an HTTP status.
+This is the only module that knows both a domain error and an HTTP status.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class ServiceError(Exception):
     """Base of every deliberate error of the service.
 
     Attributes:
-        message: what was refused, and what would be accepted.
+        message: the refused value, and the accepted ones.
         field: the request field at fault, dotted, or None.
     """
 
@@ -53,15 +53,15 @@ class ServiceError(Exception):
 
 
 class UnknownBaselineError(ServiceError):
-    """A request names a baseline that there is not."""
+    """A request names a baseline that does not exist."""
 
 
 class UnknownTaskError(ServiceError):
-    """A request names a task that there is not."""
+    """A request names a task that does not exist."""
 
 
 class AmbiguousTaskError(ServiceError):
-    """A request names a task by a name that several have."""
+    """A request names a task by a name that several tasks have."""
 
 
 class UnusableTaskError(ServiceError):
@@ -69,7 +69,7 @@ class UnusableTaskError(ServiceError):
 
 
 class RepeatedTaskError(ServiceError):
-    """A request names one task twice."""
+    """A request names the same task twice."""
 
 
 class MatrixTooLargeError(ServiceError):
@@ -77,7 +77,7 @@ class MatrixTooLargeError(ServiceError):
 
 
 class ForbiddenWebhookError(ServiceError):
-    """A webhook would go where the service does not reach out to."""
+    """A webhook's host is not one that the service may contact."""
 
 
 class NotMeasuredError(ServiceError):
@@ -85,15 +85,15 @@ class NotMeasuredError(ServiceError):
 
 
 class NotEvaluatedError(ServiceError):
-    """A recommendation's network has not seen the test images."""
+    """A recommendation's network was not evaluated on the test images yet."""
 
 
 class NoErrorSheetError(ServiceError):
-    """No picture of a network's errors was kept."""
+    """No picture of a network's errors is stored."""
 
 
 class DeletedResourceError(ServiceError):
-    """An idempotency key belongs to a resource that was deleted since."""
+    """An idempotency key belongs to a resource that was deleted later."""
 
 
 class MissingArtifactError(ServiceError):
@@ -101,7 +101,7 @@ class MissingArtifactError(ServiceError):
 
 
 class InvalidNameError(ServiceError):
-    """A dataset cannot be called so."""
+    """A dataset's name is not valid."""
 
 
 class NoSamplesError(ServiceError):
@@ -109,43 +109,43 @@ class NoSamplesError(ServiceError):
 
 
 class StorageFullError(ServiceError):
-    """The artifact store has no room for what is sent."""
+    """The artifact store has no space for the uploaded file."""
 
 
 class NotAcceptableError(ServiceError):
-    """None of the accepted media types is offered."""
+    """None of the accepted media types is available."""
 
 
 class NoKeyError(ServiceError):
-    """A key is asked for, and none is shown, or the browser's session is over."""
+    """A key is required, and the request has none, or its session has expired."""
 
     def __init__(self) -> None:
         super().__init__(
-            "this service asks for a key: `Authorization: Bearer …`, or a session from POST /login; it may be over"
+            "this service requires a key: `Authorization: Bearer …`, or a session from POST /login that has not expired"
         )
 
 
 class WrongKeyError(ServiceError):
-    """The key that is shown opens nothing; whether it never existed or was revoked is not told."""
+    """The request's key is not valid; the message does not reveal whether it never existed or was revoked."""
 
     def __init__(self) -> None:
-        super().__init__("the key opens nothing; `ldnas key list` shows those that do, by their first characters")
+        super().__init__("the key is not valid; `ldnas key list` lists the valid keys by their first characters")
 
 
 class ScopeMissingError(ServiceError):
-    """The key may not do what the request asks.
+    """The request's key does not have the required scope.
 
     Attributes:
         needed: the scope that would be accepted.
     """
 
     def __init__(self, needed: Scope, held: Scope) -> None:
-        super().__init__(f"this needs a key of scope {needed}; the one that is shown has {held}")
+        super().__init__(f"this operation needs a key with scope {needed}; the request's key has {held}")
         self.needed = needed
 
 
 class ForeignOriginError(ServiceError):
-    """Another site's page sent the request, as far as a browser tells."""
+    """A page of another site sent the request, according to its headers."""
 
 
 class NotReadyError(ServiceError):
@@ -154,11 +154,11 @@ class NotReadyError(ServiceError):
 
 @dataclass(frozen=True)
 class Kind:
-    """How one sort of error is answered.
+    """The response to one kind of error.
 
     Attributes:
-        field: the request field at fault, where the error itself knows none.
-        detail: stands in for the error's message, where that was not written for a client.
+        field: the request field at fault, where the error does not name one.
+        detail: replaces the error's message, where that was not written for clients.
     """
 
     status: int
@@ -167,21 +167,21 @@ class Kind:
     detail: str | None = None
 
 
-INTERNAL = Kind(500, "The service met an error of its own", detail="The service's log has the details.")
+INTERNAL = Kind(500, "Internal error", detail="The service's log has the details.")
 
 KINDS: dict[type[Exception], Kind] = {
     science.LdnasError: INTERNAL,
-    science.RefusedError: Kind(422, "The input cannot be worked on"),
+    science.RefusedError: Kind(422, "The input cannot be processed"),
     science.InvalidReferenceError: Kind(422, "The dataset reference is malformed or not supported"),
     science.ForbiddenLocationError: Kind(422, "The dataset lies outside the allowed roots"),
-    science.DatasetNotFoundError: Kind(422, "No dataset lies there"),
+    science.DatasetNotFoundError: Kind(422, "No dataset exists at this location"),
     science.UnreadableDatasetError: Kind(422, "The dataset has a layout that cannot be read"),
     science.BrokenImageError: Kind(422, "An image cannot be decoded"),
     science.ImageSizeError: Kind(422, "An image is too small or too large"),
     science.ReferenceChangedError: Kind(409, "The dataset changed while it was being used"),
     science.InvalidMappingError: Kind(422, "The label mapping is impossible"),
     science.UnknownLabelError: Kind(422, "The dataset has no such label"),
-    science.SingleClassError: Kind(422, "Fewer than two classes are left"),
+    science.SingleClassError: Kind(422, "Fewer than two classes remain"),
     science.TooFewImagesError: Kind(422, "A class has too few images"),
     science.EmptySplitError: Kind(422, "A split has no image"),
     science.UnknownNetworkError: Kind(422, "No network architecture of that name"),
@@ -190,63 +190,63 @@ KINDS: dict[type[Exception], Kind] = {
     science.UnknownStrategyError: Kind(422, "No search strategy of that name"),
     science.UnknownObjectiveError: Kind(422, "No objective of that name"),
     science.InvalidGenotypeError: Kind(422, "The genotype is malformed or outside its space"),
-    science.InvalidSearchError: Kind(422, "The search setting cannot be met"),
-    science.ImpossibleConstraintError: Kind(422, "No network of the search space keeps the constraint"),
+    science.InvalidSearchError: Kind(422, "The search settings cannot be satisfied"),
+    science.ImpossibleConstraintError: Kind(422, "No network in the search space satisfies the constraint"),
     science.DivergedNetworkError: Kind(422, "The training of a network diverged"),
-    science.OutOfMemoryError: Kind(422, "Memory does not suffice for a network and one image"),
-    science.UnsupportedLayerError: Kind(422, "A layer of the network cannot be treated exactly"),
+    science.OutOfMemoryError: Kind(422, "Not enough memory for a network and one image"),
+    science.UnsupportedLayerError: Kind(422, "The network has a layer without an exact method"),
     registry.RegistryError: INTERNAL,
     registry.NotFoundError: Kind(404, "Not found"),
-    registry.FenceLostError: Kind(409, "The job has another owner by now"),
-    registry.ConflictError: Kind(409, "What is there already stands against it"),
-    registry.NameTakenError: Kind(409, "Another baseline holds the name", field="name"),
-    registry.DatasetNameTakenError: Kind(409, "Another dataset lies under the name", field="name"),
+    registry.FenceLostError: Kind(409, "The job belongs to another owner"),
+    registry.ConflictError: Kind(409, "The request conflicts with the stored state"),
+    registry.NameTakenError: Kind(409, "Another baseline has this name", field="name"),
+    registry.DatasetNameTakenError: Kind(409, "Another dataset has this name", field="name"),
     registry.DatasetInUseError: Kind(409, "A task refers to the dataset"),
-    registry.KeyNameTakenError: Kind(409, "Another key holds the name", field="name"),
-    registry.TaskBusyError: Kind(409, "The task is still being worked on"),
-    registry.RecommendationBusyError: Kind(409, "The recommendation is still being worked on"),
+    registry.KeyNameTakenError: Kind(409, "Another key has this name", field="name"),
+    registry.TaskBusyError: Kind(409, "A job is still working on the task"),
+    registry.RecommendationBusyError: Kind(409, "A job is still working on the recommendation"),
     registry.NotPromotableError: Kind(409, "The target cannot become a baseline"),
-    registry.JobNotRetriableError: Kind(409, "The job cannot be tried again"),
+    registry.JobNotRetriableError: Kind(409, "The job cannot be retried"),
     registry.IdempotencyKeyReusedError: Kind(422, "The key was used for another request", field="Idempotency-Key"),
-    registry.DuplicateRequestError: Kind(409, "An equal request was made at the same moment"),
-    registry.QuotaExceededError: Kind(429, "The key's quota is used up"),
+    registry.DuplicateRequestError: Kind(409, "An identical request was made at the same time"),
+    registry.QuotaExceededError: Kind(429, "The key's quota is exhausted"),
     registry.DatabaseUnavailableError: Kind(
         503, "The database does not answer", detail="Nothing was written; the same request may succeed later."
     ),
     ServiceError: INTERNAL,
-    UnknownBaselineError: Kind(422, "There is no such baseline"),
-    UnknownTaskError: Kind(422, "There is no such task"),
+    UnknownBaselineError: Kind(422, "Unknown baseline"),
+    UnknownTaskError: Kind(422, "Unknown task"),
     AmbiguousTaskError: Kind(422, "Several tasks have that name"),
-    UnusableTaskError: Kind(422, "The task cannot be worked on"),
-    RepeatedTaskError: Kind(422, "One task is named twice"),
+    UnusableTaskError: Kind(422, "The task cannot be used"),
+    RepeatedTaskError: Kind(422, "The same task is named twice"),
     MatrixTooLargeError: Kind(422, "The matrix is too large for one answer"),
     ForbiddenWebhookError: Kind(422, "The webhook's URL is not allowed"),
     NotMeasuredError: Kind(404, "The distance was not measured"),
     NotEvaluatedError: Kind(404, "The network was not evaluated"),
-    NoErrorSheetError: Kind(404, "There is no picture of errors"),
-    DeletedResourceError: Kind(409, "What this idempotency key made was deleted"),
-    MissingArtifactError: Kind(404, "The file is gone"),
-    InvalidNameError: Kind(422, "A dataset cannot be called so", field="name"),
-    NoSamplesError: Kind(404, "There are no images to show"),
-    StorageFullError: Kind(507, "There is no room for the file"),
-    NotAcceptableError: Kind(406, "None of the accepted media types is offered"),
-    NoKeyError: Kind(401, "A key is needed"),
-    WrongKeyError: Kind(401, "The key opens nothing"),
-    ScopeMissingError: Kind(403, "The key may not do that"),
+    NoErrorSheetError: Kind(404, "No picture of errors is stored"),
+    DeletedResourceError: Kind(409, "The resource of this idempotency key was deleted"),
+    MissingArtifactError: Kind(404, "The file is missing from the artifact store"),
+    InvalidNameError: Kind(422, "Invalid dataset name", field="name"),
+    NoSamplesError: Kind(404, "No images to show"),
+    StorageFullError: Kind(507, "Not enough space for the file"),
+    NotAcceptableError: Kind(406, "None of the accepted media types is available"),
+    NoKeyError: Kind(401, "A key is required"),
+    WrongKeyError: Kind(401, "The key is not valid"),
+    ScopeMissingError: Kind(403, "The key does not have the required scope"),
     ForeignOriginError: Kind(403, "The request comes from another site"),
     NotReadyError: Kind(503, "The service is not ready"),
 }
 
-# Ends of a job that no error class stands for.
+# Failures of jobs without an error class.
 JOB_KINDS = {
-    "attempts_exhausted": Kind(500, "The job was started as often as is allowed, and never came to an end"),
+    "attempts_exhausted": Kind(500, "The job used all its attempts without finishing"),
     "internal": INTERNAL,
 }
 _KINDS_BY_CODE = {error_code(error_class): kind for error_class, kind in KINDS.items()} | JOB_KINDS
 
 
 def problem_of(error: Exception, *, instance: str | None = None) -> Problem:
-    """The document for a deliberate error of any floor."""
+    """The problem document for a deliberate error of any layer."""
     kind = next(KINDS[base] for base in type(error).__mro__ if base in KINDS)
     failure = {
         "detail": kind.detail or getattr(error, "message", None) or str(error),
@@ -257,16 +257,16 @@ def problem_of(error: Exception, *, instance: str | None = None) -> Problem:
 
 
 def problem_of_job(error: dict[str, Any]) -> Problem:
-    """The same document for what a job's row keeps of its failure: `code`, `detail`, `field`, `origin`.
+    """The problem document for the failure stored with a job: `code`, `detail`, `field`, `origin`.
 
-    A code that this version does not know (a newer worker wrote it) is shown as a failure of the job.
+    A code that this version does not know, written by a newer worker, is reported as a failure of the job.
     """
     code = error.get("code", "internal")
     return _document(_KINDS_BY_CODE.get(code, Kind(500, "The job failed")), code, error, instance=None)
 
 
 def internal_problem(*, instance: str | None = None) -> Problem:
-    """The document for a bug: it tells nothing of the inside."""
+    """The problem document for a bug; it reveals no internals."""
     return _document(INTERNAL, "internal", {"detail": INTERNAL.detail}, instance)
 
 

@@ -1,10 +1,10 @@
-"""The evaluation of a recommendation: what its network makes of each test image, counted by class."""
+"""The test evaluation of a recommendation: its network's predictions on the test images, counted by class."""
 
 import json
 from collections.abc import Sequence
 
 from ldnas.intervals import wilson_interval
-from ldnas.wrong_images import surest_errors
+from ldnas.wrong_images import most_confident_errors
 from service.errors import MissingArtifactError, NoErrorSheetError, NotEvaluatedError
 from service.schemas.evaluation import ClassRecall, ErrorSheet, Evaluation, WrongImage
 from worker.artifacts import ArtifactStore
@@ -14,27 +14,27 @@ MAX_ERRORS = 1000
 
 
 def evaluation_document(recommendation: Recommendation, store: ArtifactStore) -> Evaluation:
-    """The evaluation, from the predictions that the worker kept.
+    """The evaluation, from the predictions that the worker stored.
 
     Raises:
-        NotEvaluatedError: the network is not finished.
+        NotEvaluatedError: the network is not trained yet.
         MissingArtifactError: the predictions are no longer in the store.
     """
     digest = (recommendation.document.get("test") or {}).get("predictions")
     if digest is None:
         raise _not_evaluated(recommendation)
     try:
-        kept = json.loads(store.read(digest))
+        stored = json.loads(store.read(digest))
     except FileNotFoundError as error:
         raise MissingArtifactError(f"the predictions {digest} are no longer in the artifact store") from error
     classes = recommendation.document["target"]["classes"]
-    labels, predictions = kept["labels"], kept["predictions"]
+    labels, predictions = stored["labels"], stored["predictions"]
     confusion = [[0] * len(classes) for _ in classes]
     for label, prediction in zip(labels, predictions, strict=True):
         confusion[label][prediction] += 1
-    # Predictions that an older worker kept are without probabilities.
-    probabilities = kept.get("probabilities") or [None] * len(labels)
-    wrong = surest_errors(labels, predictions, kept.get("probabilities"))
+    # Predictions that an older worker stored have no probabilities.
+    probabilities = stored.get("probabilities") or [None] * len(labels)
+    wrong = most_confident_errors(labels, predictions, stored.get("probabilities"))
     sheet = recommendation.document["test"].get("error_sheet") or {"artifact": None, "positions": []}
     places = {position: place for place, position in enumerate(sheet["positions"])}
     return Evaluation(
@@ -65,11 +65,11 @@ def evaluation_document(recommendation: Recommendation, store: ArtifactStore) ->
 
 
 def error_sheet_digest(recommendation: Recommendation) -> str:
-    """The artifact with the picture of the surest errors.
+    """The artifact with the picture of the most confident errors.
 
     Raises:
-        NotEvaluatedError: the network is not finished.
-        NoErrorSheetError: it made no error, or was finished by a worker that kept no picture.
+        NotEvaluatedError: the network is not trained yet.
+        NoErrorSheetError: it made no error, or its worker stored no picture.
     """
     test = recommendation.document.get("test") or {}
     if test.get("predictions") is None:
@@ -77,15 +77,15 @@ def error_sheet_digest(recommendation: Recommendation) -> str:
     digest: str | None = (test.get("error_sheet") or {}).get("artifact")
     if digest is None:
         raise NoErrorSheetError(
-            f"there is no picture of errors of recommendation {recommendation.id}: its network made none, or a worker "
-            "of an earlier version kept none, and test images are looked at only once"
+            f"recommendation {recommendation.id} has no picture of errors: its network made no error, or a worker of "
+            "an earlier version stored no picture, and networks are evaluated on test images only once"
         )
     return digest
 
 
 def _not_evaluated(recommendation: Recommendation) -> NotEvaluatedError:
     return NotEvaluatedError(
-        f"the network of recommendation {recommendation.id} has not seen the test images; it does once it is trained"
+        f"the network of recommendation {recommendation.id} is not evaluated yet; it is once it is trained"
     )
 
 

@@ -1,4 +1,4 @@
-"""A job's events as a stream (server-sent events): those that are there, then those that come."""
+"""Streams a job's events (server-sent events): the stored ones, then new ones as they occur."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -19,19 +19,19 @@ POLL_SECONDS = 0.5
 BATCH = 500
 
 NOTHING_LEFT: dict[int | str, dict[str, Any]] = {
-    204: {"description": "The job has ended, and `Last-Event-ID` is its last event: do not reconnect"}
+    204: {"description": "The job has ended and has no event after `Last-Event-ID`: do not reconnect"}
 }
-"""The `responses` of a route that answers with `feed`."""
+"""The `responses` of a route that returns `feed`."""
 
-# SQLite and PostgreSQL both number events with 63 bits; a client's made-up number must not overflow that.
+# SQLite and PostgreSQL both number events with 63 bits; an invented number must not overflow that.
 LastEventId = Annotated[
     int,
-    Header(alias="Last-Event-ID", ge=0, le=2**63 - 1, description="the stream goes on after this event"),
+    Header(alias="Last-Event-ID", ge=0, le=2**63 - 1, description="the stream resumes after this event"),
 ]
 
 
 def _next_events(resources: Resources, job_id: str, after: int) -> tuple[Sequence[JobEvent], bool]:
-    """The events after `after`, and whether the job has ended and they are its last."""
+    """The events after `after`, and whether they are the last ones of a job that has ended."""
     with reading(resources.engine) as registry:
         ended = registry.jobs.get(job_id).state.ended
         events = registry.jobs.events_after(job_id, after_id=after, limit=BATCH)
@@ -39,10 +39,10 @@ def _next_events(resources: Resources, job_id: str, after: int) -> tuple[Sequenc
 
 
 def refuse_finished_stream(resources: Resources, job_id: str, after: int) -> None:
-    """Answers 204 where nothing is left to tell: it makes a browser's `EventSource` stop reconnecting.
+    """Answers 204 where no events remain: the status makes a browser's `EventSource` stop reconnecting.
 
     Raises:
-        NotFoundError: there is no such job.
+        NotFoundError: the job does not exist.
     """
     events, last = _next_events(resources, job_id, after)
     if last and not events:
@@ -50,11 +50,11 @@ def refuse_finished_stream(resources: Resources, job_id: str, after: int) -> Non
 
 
 async def feed(resources: Resources, caller: Caller, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
-    """Every event of the job after the one numbered `after`, until the job has ended or the process stops.
+    """Yields every event of the job after the one numbered `after`, until the job has ended or the process stops.
 
-    It also ends where the caller would not be let in any more: who comes back is told so by a status.
+    It also ends once the caller's key is no longer valid: a client that reconnects receives the status.
 
-    Each look is a short read of its own: a stream that stays open for hours holds no connection and no thread.
+    Each poll is a separate short read: a stream that stays open for hours holds no connection and no thread.
     """
     while not resources.stopping.is_set():
         try:
@@ -62,7 +62,7 @@ async def feed(resources: Resources, caller: Caller, job_id: str, after: int) ->
                 return
             events, last = await run_in_threadpool(_next_events, resources, job_id, after)
         except (NotFoundError, DatabaseUnavailableError):
-            # Deleted meanwhile, or out of reach: the client comes back with the last id and is told by a status.
+            # The job was deleted, or the database is unreachable: the client reconnects and receives the status.
             return
         for event in events:
             yield ServerSentEvent(id=str(event.id), event=event.kind, data=event.data)

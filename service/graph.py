@@ -1,4 +1,4 @@
-"""The cell of an architecture as a graph for programs: nodes and edges."""
+"""The cell of an architecture as nodes and edges, for programs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from service.schemas.architectures import CellGraph, GraphEdge, GraphNode
 
 
 def cell_graph(genotype: Mapping[str, Any], skeleton: Mapping[str, Any]) -> CellGraph:
-    """The genotype `{"edges": [[0, 1, "sep_conv_3x3"], …]}` as nodes and edges."""
+    """Converts the genotype `{"edges": [[0, 1, "sep_conv_3x3"], …]}` to nodes and edges."""
     edges = [GraphEdge(source=start, target=end, primitive=primitive) for start, end, primitive in genotype["edges"]]
     last = last_node(genotype)
     nodes = [GraphNode(id=id, role=role_of(id, last)) for id in range(last + 1)]

@@ -1,4 +1,4 @@
-"""A POST that is sent twice under one `Idempotency-Key` makes one thing (IETF draft-ietf-httpapi-idempotency-key)."""
+"""A POST sent twice with one `Idempotency-Key` creates one resource (IETF draft-ietf-httpapi-idempotency-key)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from worker.registry.session import Engine, reading
 
 @dataclass(frozen=True)
 class RequestIdentity:
-    """What makes two requests the same: who asks, their key for it (None: no two are), and the digest of what is asked.
+    """Identifies a request: its owner, its idempotency key (None: it equals no other), and the digest of its body.
 
-    Two owners may use one idempotency key, and know nothing of each other's requests.
+    Two owners may use the same idempotency key; their requests are separate.
     """
 
     owner: str
@@ -27,9 +27,9 @@ class RequestIdentity:
     def of(
         cls, kind: JobKind, body: BaseModel, key: str | None, *, owner: str, subject: str | None = None
     ) -> "RequestIdentity":
-        """The digest is over what the client wrote, so that a default which changes later does not alter it.
+        """The digest covers only the fields that the client sent, so that a later change of a default cannot alter it.
 
-        `subject` is the id in the path, where the request is about one.
+        `subject` is the id in the path, where it has one.
         """
         about = {} if subject is None else {"subject": subject}
         body_sent = body.model_dump(mode="json", exclude_unset=True)
@@ -37,15 +37,15 @@ class RequestIdentity:
 
 
 def once(engine: Engine, identity: RequestIdentity, submit: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The params of the job that this request made, now or when it came before.
+    """The params of the job that this request created, now or earlier.
 
     Args:
         engine: the registry's connections.
-        identity: tells whether it came before.
-        submit: checks and stores the request; gives its job's params.
+        identity: identifies earlier requests of the same kind.
+        submit: checks and stores the request; returns its job's params.
 
     Raises:
-        IdempotencyKeyReusedError: another request came under the key.
+        IdempotencyKeyReusedError: another request used the key.
     """
     earlier = _earlier(engine, identity)
     if earlier is not None:
@@ -53,7 +53,7 @@ def once(engine: Engine, identity: RequestIdentity, submit: Callable[[], dict[st
     try:
         return submit()
     except (DuplicateRequestError, QuotaExceededError):
-        # An equal request won the race to the unique index, or to the last place: its job is committed by now.
+        # An identical request won the race for the unique index, or the last place in the quota: its job is committed.
         earlier = _earlier(engine, identity)
         if earlier is None:
             raise

@@ -10,21 +10,21 @@ from service.schemas.distances import Contribution, DistanceDetail, DistanceRepe
 from worker.registry.matrix import MatrixEntry, MeasuredRepetition, spread
 from worker.registry.registry import Registry
 
-# Some 5 MB of JSON that take some seconds to make; `KEPT_BYTES` leaves room for that.
+# About 5 MB of JSON, which take some seconds to make; `KEPT_BYTES` is large enough for them.
 MAX_CELLS = 100_000
 
 RECIPES = {default_recipe(network).digest: default_recipe(network) for network in ARCHITECTURES}
 
 
 def distance_matrix(registry: Registry, measure: Measure, *, source: str | None, target: str | None) -> dict[str, Any]:
-    """The fields of a `DistanceMatrix`; not the model, whose validation costs more than a large matrix itself.
+    """The fields of a `DistanceMatrix`; not the model, whose validation takes longer than the matrix itself.
 
-    Without a filter every task has a row and a column: the baselines, and the targets to which one was measured. With
-    one, its axis has that task alone, and the other axis those with which it was measured.
+    Without a filter, every task has a row and a column: the baselines, and the targets with a measured distance. With
+    a filter, one axis has only that task, and the other axis the tasks with a distance to or from it.
 
     Raises:
-        NotFoundError: `source` or `target` is no task's id or name.
-        MatrixTooLargeError: there is no filter, and there are too many tasks.
+        NotFoundError: no task has the id or name `source` or `target`.
+        MatrixTooLargeError: no filter is given, and the registry has too many tasks.
     """
     row, column = (None if name is None else registry.tasks.find(name).id for name in (source, target))
     if row is None and column is None:
@@ -49,16 +49,16 @@ def distance_matrix(registry: Registry, measure: Measure, *, source: str | None,
 
 
 def whole_matrix_tasks(registry: Registry, measure: Measure) -> dict[str, str]:
-    """The name, by its id, of every task that has a row and a column: the baselines, and the targets measured to."""
+    """The name, by id, of every task in the matrix: the baselines, and the targets with a measured distance."""
     return registry.tasks.baseline_names() | registry.results.measured_targets(measure, RECIPES)
 
 
 def distance_detail(registry: Registry, source: str, target: str, measure: Measure) -> DistanceDetail:
-    """The distance from one task to another, as closely as it is known.
+    """The distance from one task to another in detail.
 
     Raises:
-        NotFoundError: one of them is no task's id or name.
-        NotMeasuredError: there are both, and no distance between them.
+        NotFoundError: no task has the id or name `source` or `target`.
+        NotMeasuredError: both tasks exist, but the distance between them was not measured.
     """
     row, column = (registry.tasks.find(name) for name in (source, target))
     repetitions = registry.results.pair(row.id, column.id, measure, RECIPES)
@@ -98,8 +98,8 @@ def distance_detail(registry: Registry, source: str, target: str, measure: Measu
 def _require_few(tasks: int) -> None:
     if tasks**2 > MAX_CELLS:
         raise MatrixTooLargeError(
-            f"{tasks:,} by {tasks:,} tasks are more than the {MAX_CELLS:,} cells of one answer as JSON or SVG; "
-            "name a `source` or a `target` to narrow it down, or ask for CSV, which has no such limit"
+            f"{tasks:,} by {tasks:,} tasks exceed the limit of {MAX_CELLS:,} cells of one answer as JSON or SVG; "
+            "filter by `source` or `target`, or request CSV, which has no such limit"
         )
 
 
@@ -110,7 +110,7 @@ def _tables(entries: Iterable[MatrixEntry], sources: list[str], targets: list[st
     for entry in entries:
         row, column = rows.get(entry.source_task_id), columns.get(entry.target_task_id)
         if row is None or column is None:
-            continue  # of a target that no other task was measured to
+            continue  # the target has no distance from another task
         tables["mean"][row][column] = entry.mean
         tables["std"][row][column] = entry.std
         tables["repetitions"][row][column] = entry.repetitions
@@ -118,7 +118,7 @@ def _tables(entries: Iterable[MatrixEntry], sources: list[str], targets: list[st
 
 
 def _shared_recipe() -> dict[str, Any]:
-    """What the recipes of all architectures have in common: they differ in the architecture alone."""
+    """The settings that the recipes of all architectures share: they differ only in the architecture."""
     shared = {name: value for name, value in next(iter(RECIPES.values())).to_json().items() if name != "network"}
     return {**shared, "digests": {recipe.network: digest for digest, recipe in RECIPES.items()}}
 

@@ -1,4 +1,4 @@
-"""The matrix as CSV: one line for each measured pair. The whole of it is sent as it is read, however large it is."""
+"""The matrix as CSV: one line for each measured pair. The whole matrix is streamed while it is read."""
 
 import csv
 import io
@@ -13,15 +13,15 @@ from service.schemas.distances import Measure
 from worker.registry.matrix import MatrixEntry
 from worker.registry.session import reading
 
-# Some 0.5 MB of lines, made within a few hundredths of a second: other requests want the processor too.
+# About 0.5 MB of lines, made within a few hundredths of a second, so that other requests get processor time.
 LINES_AT_ONCE = 4000
 
 HEADER = "source_id,source,target_id,target,mean,std,repetitions\r\n"
 
 
 def csv_lines(entries: Iterable[MatrixEntry], names: Mapping[str, str]) -> str:
-    """A line for each of the entries, in their order (RFC 4180)."""
-    # Not by the module csv, which would take most of the time of a large matrix: only names may need quotes.
+    """One line for each entry, in their order (RFC 4180)."""
+    # Without the csv module, which would take most of the time of a large matrix: only names may need quotes.
     labels = {id: f"{id},{_quoted(name)}" for id, name in names.items()}
     return "".join(
         f"{labels[source]},{labels[target]},{mean},{'' if std is None else std},{repetitions}\r\n"
@@ -31,12 +31,12 @@ def csv_lines(entries: Iterable[MatrixEntry], names: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class WholeMatrix:
-    """The matrix of all tasks, of which nothing is read yet but their names.
+    """The matrix of all tasks, of which only the names are read yet.
 
     Attributes:
-        names: of the tasks by their ids, in the order of rows and columns.
-        tag: says which revision of the registry the names are of; weak, for nobody has made the bytes yet. None where
-            the registry has no revision.
+        names: the names of the tasks by id, in the order of rows and columns.
+        tag: identifies the revision of the registry that the names belong to; weak, because the bytes are not made
+            yet. None where the registry has no revision.
     """
 
     measure: Measure
@@ -50,10 +50,10 @@ def whole_matrix_tag(revision: str | None) -> str | None:
 
 
 def begin_whole_matrix(resources: Resources, measure: Measure) -> WholeMatrix:
-    """The matrix as it begins.
+    """Reads the names of the matrix and its revision.
 
     Raises:
-        DatabaseUnavailableError: the database refused, timed out or broke off.
+        DatabaseUnavailableError: the database refused, timed out or closed the connection.
     """
     with reading(resources.engine) as registry:
         tag = whole_matrix_tag(registry.results.matrix_revision())
@@ -61,14 +61,14 @@ def begin_whole_matrix(resources: Resources, measure: Measure) -> WholeMatrix:
 
 
 async def whole_matrix_lines(resources: Resources, matrix: WholeMatrix) -> AsyncIterator[bytes]:
-    """The whole matrix in parts: the lines of some targets at a time, those of one target by the age of the sources.
+    """Yields the whole matrix in parts: the lines of some targets at a time, those of one target by the sources' age.
 
-    Each part is a short transaction of its own, begun when the part before it was taken off our hands: whoever reads
-    slowly holds no connection, and however large the matrix is, one part of it is in memory. The tasks are those of
-    the beginning; a distance that is stored meanwhile is in the lines of its target, unless they were sent before.
+    Each part is a separate short transaction, which begins once the previous part was sent: a slow client holds no
+    connection, and only one part is in memory. The tasks are those at the start; a distance that is stored meanwhile
+    appears in the lines of its target, unless they were sent before.
 
     Raises:
-        DatabaseUnavailableError: the database broke off; the answer then breaks off too, before its end.
+        DatabaseUnavailableError: the database closed the connection; the answer is then truncated.
     """
     yield HEADER.encode()
     targets, at_once = [*matrix.names], max(1, LINES_AT_ONCE // max(1, len(matrix.names)))

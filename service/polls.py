@@ -1,4 +1,4 @@
-"""Polls: an answer is made when what it is made of has changed, and sent as it was otherwise."""
+"""Answers polls: renders an answer again only when its row has changed."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ from worker.registry.registry import Registry
 from worker.registry.session import Engine, reading
 
 LARGE = 32_000
-"""Characters of a row whose answer takes so long to make (over a millisecond) that other requests should not wait."""
+"""Characters of a row from which rendering takes over a millisecond and runs in a thread."""
 
 Row = Sequence[Any]
 
@@ -34,12 +34,12 @@ class Polled:
     """A kind of resource that is polled.
 
     Attributes:
-        kind: its name, for who asks for one that is not there.
-        question: reads the row that an answer is made of, by the resource's `id`.
-        mark: on PostgreSQL reads a short row that changes with that one.
-        is_complete: whether such a row holds all that the answer is made of.
-        make: the answer of a complete row.
-        read: the answer otherwise, by the resource's id.
+        kind: its name in "not found" errors.
+        question: reads the row that the answer is rendered from, by the resource's `id`.
+        mark: on PostgreSQL, reads a short row that changes whenever that row does.
+        is_complete: whether the row holds all data of the answer.
+        make: renders a complete row.
+        read: reads and renders the answer otherwise, by the resource's id.
     """
 
     kind: str
@@ -67,16 +67,16 @@ A_RECOMMENDATION = Polled(
     kind="recommendation",
     question=RECOMMENDATION,
     mark=RECOMMENDATION_MARK,
-    is_complete=lambda row: not row[-1],  # it has no webhook
+    is_complete=lambda row: not row[-1],  # no webhook
     make=lambda row: recommendation_document(*recommendation_of(row)),
     read=_read_recommendation,
 )
 
 
 class Polls:
-    """Answers to polls, those sent last kept with a digest of the very row that they were made of, or of its mark.
+    """Answers polls, and caches recent answers with a digest of their row or of its mark.
 
-    One of the two is read at every poll, so nothing that is written anywhere is missed, in whatever way it is written.
+    Every poll reads one of the two, so it notices every write, from any process and by any means.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -85,13 +85,13 @@ class Polls:
         self._answers = RenderedAnswers()
 
     async def answer(self, request: Request, polled: Polled, id: str) -> Response:
-        """The resource as it is now, or 304.
+        """The current document of the resource, or 304.
 
         Raises:
-            NotFoundError: there is none of this id.
-            DatabaseUnavailableError: nobody can tell.
+            NotFoundError: the resource does not exist.
+            DatabaseUnavailableError: the database does not answer.
         """
-        # Where a row is read within microseconds, its mark would only be one question more.
+        # Where a row is read within microseconds, reading its mark first saves nothing.
         has_mark = not self._questions.cost_nothing
         seen = await self._row(polled, polled.mark if has_mark else polled.question, id)
         asked, revision = (polled.kind, id), hashlib.blake2b(repr(tuple(seen)).encode(), digest_size=16).hexdigest()
@@ -100,7 +100,7 @@ class Polls:
             row = await self._row(polled, polled.question, id) if has_mark else seen
             rendered = await self._made(polled, id, row)
             if polled.is_complete(row):
-                # Where the row is newer than its mark, the mark is never seen again.
+                # A row newer than its mark does no harm: the next poll reads another mark.
                 self._answers.keep(asked, revision, rendered)
         return conditional_body(request, rendered.body or b"", rendered.tag, "application/json", rendered.headers)
 

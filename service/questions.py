@@ -1,4 +1,4 @@
-"""Questions to the registry that nearly every request asks: past threads and transactions wherever that can be."""
+"""Queries that nearly every request makes: without threads and transactions where possible."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,19 +10,19 @@ from worker.registry.session import Engine, reading
 
 
 class Questions:
-    """Asks within microseconds (SQLite) or one round trip (PostgreSQL), else by one short transaction in a thread."""
+    """Queries within microseconds (SQLite) or one round trip (PostgreSQL), else by a short transaction in a thread."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reader = QuickReader(engine)
         self.cost_nothing = engine.dialect.name == "sqlite"
-        """Whether asking is as quick as remembering."""
+        """Whether a query is as fast as a lookup in a cache."""
 
     async def ask(self, question: Question, **parameters: Any) -> Sequence[Sequence[Any]]:
-        """The rows as they are committed now.
+        """The currently committed rows.
 
         Raises:
-            DatabaseUnavailableError: nobody can tell.
+            DatabaseUnavailableError: the database does not answer.
         """
         rows = await self._reader.ask(question, **parameters)
         return await run_in_threadpool(self._ask_thoroughly, question, parameters) if rows is None else rows

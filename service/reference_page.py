@@ -1,7 +1,7 @@
 """`/docs`: the OpenAPI document as one page, which fetches nothing and runs no script.
 
-The framework's own page loads its program from another host. That needs a network, and whoever holds that host could
-act here with the session of every browser that looks at the page.
+FastAPI's own page loads its script from another host. That needs a network, and the owner of that host could act here
+with the session of every browser that opens the page.
 """
 
 import base64
@@ -29,7 +29,7 @@ POLICY = (
     f"default-src 'none'; style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The page's Content-Security-Policy: its one style sheet, known by its hash, and nothing else."""
+"""The page's Content-Security-Policy: it allows its one style sheet, identified by its hash, and nothing else."""
 
 Json = Mapping[str, Any]
 
@@ -40,7 +40,7 @@ def reference_page(document: Json) -> str:
     schemas: Json = document["components"]["schemas"]
     parts = [
         f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{_text(info.get('summary', ''))}.</p>",
-        "<p>Bodies are JSON; refusals are problem documents (RFC 9457). The same for programs: "
+        "<p>Bodies are JSON; errors are problem documents (RFC 9457). The same document for programs: "
         '<a href="/openapi.json">/openapi.json</a>.</p>',
         *(_scheme(name, scheme) for name, scheme in document["components"].get("securitySchemes", {}).items()),
         *(_group(tag, operations) for tag, operations in _by_tag(document["paths"]).items()),
@@ -140,7 +140,7 @@ def _described(schema: Json, description: str) -> str:
 
 
 def _type(schema: Json) -> str:
-    """What a JSON schema admits, in words; a named one as a link to it."""
+    """Describes the values that a JSON schema allows; a named schema becomes a link to it."""
     if "$ref" in schema:
         name = escape(schema["$ref"].rpartition("/")[2])
         return f'<a href="#{name}">{name}</a>'
@@ -158,5 +158,5 @@ def _type(schema: Json) -> str:
 
 
 def _text(text: str) -> str:
-    """Escaped, with what stands in backticks as code."""
+    """Escapes the text and renders its backticks as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))

@@ -1,4 +1,4 @@
-"""What a request says about its data: checked without reading an image, and held until its task is stored."""
+"""Checks the data that a request refers to, without reading an image, and locks it until the task is stored."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,12 +17,12 @@ from worker.registry.models import Dataset
 from worker.registry.registry import Registry
 from worker.settings import Settings
 
-# Of what is there, a refusal names so much.
+# Names of datasets that an error message lists at most.
 NAMED_AT_MOST = 20
 
 
 def checked_data(request: TaskRequest | RecommendationRequest | TrainingRequest, settings: Settings) -> dict[str, Any]:
-    """The columns `dataset` and `labels` of a task, after all checks which cost no more than a few stat calls.
+    """The columns `dataset` and `labels` of a task, after all checks that cost only a few stat calls.
 
     Raises:
         InvalidReferenceError, ForbiddenLocationError, DatasetNotFoundError: see `check_location`.
@@ -36,11 +36,11 @@ def checked_data(request: TaskRequest | RecommendationRequest | TrainingRequest,
 
 
 def checked_network(request: TaskRequest | RecommendationRequest) -> dict[str, Any]:
-    """The columns `architecture` and `weights` of a task, and how many networks it has.
+    """The columns `architecture`, `weights` and `repetitions` of a task.
 
     Raises:
         UnknownNetworkError: no task network has that name.
-        InvalidReferenceError: the weights are no `dataset://NAME`.
+        InvalidReferenceError: the weights are not a `dataset://NAME`.
     """
     network = request.network
     if not isinstance(network, OwnNetwork):
@@ -49,7 +49,7 @@ def checked_network(request: TaskRequest | RecommendationRequest) -> dict[str, A
     name = network.weights.removeprefix(SCHEME)
     if not network.weights.startswith(SCHEME) or not is_uploaded_name(name):
         raise InvalidReferenceError(
-            f"{network.weights!r} names no weights; dataset://NAME of an uploaded .safetensors file would",
+            f"{network.weights!r} does not refer to weights; expected dataset://NAME of an uploaded .safetensors file",
             field="network.weights",
         )
     architecture = require_architecture(network.architecture, field="network.architecture")
@@ -57,17 +57,17 @@ def checked_network(request: TaskRequest | RecommendationRequest) -> dict[str, A
 
 
 def hold_uploaded(registry: Registry, columns: Mapping[str, Any]) -> None:
-    """Where a task names uploaded files: they are there, and cannot be deleted before that task is stored.
+    """Locks the uploaded files that a task names: they exist, and cannot be deleted before the task is stored.
 
     Raises:
         DatasetNotFoundError: no dataset has the name.
-        UnreadableDatasetError: weights are named as images, or images as weights.
-        InvalidReferenceError: columns are named of a file that has none.
+        UnreadableDatasetError: the request uses weights as images, or images as weights.
+        InvalidReferenceError: the request names columns of a file without columns.
     """
     weights = columns.get("weights")
     if weights is not None and (row := _held(registry, weights, "network.weights")).kind != "safetensors":
         raise UnreadableDatasetError(
-            f"{SCHEME}{weights} is a {row.kind} file of images; weights are a .safetensors file",
+            f"{SCHEME}{weights} is a {row.kind} file with images; weights are a .safetensors file",
             field="network.weights",
             origin=f"{SCHEME}{weights}",
         )
@@ -80,7 +80,7 @@ def _hold_images(registry: Registry, reference: DatasetReference) -> None:
     row = _held(registry, reference.name, "dataset.uri")
     if row.digest is None:
         raise UnreadableDatasetError(
-            f"{reference.uri} holds the weights of a network and no images", field="dataset.uri", origin=reference.uri
+            f"{reference.uri} contains the weights of a network, not images", field="dataset.uri", origin=reference.uri
         )
     for key in COLUMN_KEYS:
         if row.kind != "parquet" and getattr(reference, key) is not None:
@@ -95,5 +95,5 @@ def _held(registry: Registry, name: str, field: str) -> Dataset:
         there = registry.datasets.names(NAMED_AT_MOST + 1)
         known = ", ".join(there[:NAMED_AT_MOST]) or "none yet"
         known += ", …" if len(there) > NAMED_AT_MOST else ""
-        raise DatasetNotFoundError(f"no dataset has the name {name!r}; uploaded are {known}", field=field)
+        raise DatasetNotFoundError(f"no dataset has the name {name!r}; uploaded datasets: {known}", field=field)
     return row

@@ -1,4 +1,4 @@
-"""Answers that are kept as they were sent, for as long as nothing behind them has changed."""
+"""A cache of rendered answers, valid until the data behind them change."""
 
 import threading
 from collections import OrderedDict
@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 KEPT_BYTES = 20 * 2**20
-# What an entry takes beside its body; it bounds how many there are.
+# Memory of an entry in addition to its body; it bounds the number of entries.
 ENTRY_BYTES = 1024
 _LOCKS = 64
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A body, and the tag that says which bytes it has; None where the body was too large to be kept."""
+    """A body and its entity tag; the body is None where it was too large for the cache."""
 
     body: bytes | None
     tag: str
@@ -22,11 +22,11 @@ class Rendered:
 
 
 class RenderedAnswers:
-    """Bodies by what was asked, each with the revision of the registry that it was made from.
+    """Bodies by request, each with the revision of the registry that it was made from.
 
-    Every process has its own, and asks the database at every request which revision it is at, so what another process
-    wrote is never missed. The longest unused go when all together are larger than `kept_bytes`; of a body larger than a
-    quarter of that only the tag is kept, which answers whoever has the body already.
+    Every process has its own cache, and reads the revision from the database at every request, so it notices the
+    writes of other processes. The least recently used entries are removed once all bodies together exceed `kept_bytes`.
+    Of a body larger than a quarter of that, only the tag is stored, which answers clients that have the body already.
     """
 
     def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
@@ -38,12 +38,12 @@ class RenderedAnswers:
 
     @contextmanager
     def one_at_a_time(self, asked: Hashable) -> Iterator[None]:
-        """Within, no other thread makes this answer: whoever waited for that finds it kept."""
+        """Within, no other thread makes this answer; threads that waited find it in the cache."""
         with self._being_made[hash(asked) % _LOCKS]:
             yield
 
     def get(self, asked: Hashable, revision: str | None) -> Rendered | None:
-        """The answer, if it was made from this revision."""
+        """The cached answer, if it was made from this revision."""
         with self._lock:
             made_from, rendered = self._answers.get(asked, (None, None))
             if made_from is None or made_from != revision:
@@ -52,7 +52,7 @@ class RenderedAnswers:
             return rendered
 
     def keep(self, asked: Hashable, revision: str | None, rendered: Rendered) -> None:
-        """Keep an answer; nothing is kept for a registry that has no revision yet."""
+        """Stores an answer; nothing is stored while the registry has no revision."""
         if len(rendered.body or b"") > self._kept_bytes / 4:
             rendered = Rendered(None, rendered.tag, rendered.headers)
         with self._lock:

@@ -1,9 +1,9 @@
-"""Looks through an uploaded file in a process of its own: `python -m service.upload_check PATH NAME COLUMNS`.
+"""Checks an uploaded file in a separate process: `python -m service.upload_check PATH NAME COLUMNS`.
 
-The libraries that decode images and Parquet are written in C++, and a file made for it can end the process that reads
-it (PyArrow aborts on some broken footers) or take all of its memory. It shall not be the one that serves everybody.
+The libraries that decode images and Parquet are written in C++. A malicious file can crash the process that reads it
+(PyArrow aborts on some broken footers) or use all of its memory, so the API process does not read uploads itself.
 
-Prints what it found as JSON: `{"found": {columns of the row}, "samples": text or null}`, or `{"refusal": …}`.
+Prints its result as JSON: `{"found": {columns of the row}, "samples": text or null}`, or `{"refusal": …}`.
 """
 
 import base64
@@ -23,15 +23,15 @@ from ldnas.networks.weights_file import read_weights_header
 from service.schemas.datasets import ClassSamples, DatasetSamples, Sample
 from worker.failures import failure_of
 
-# The largest image takes 120 MB and a batch of encoded ones 512 MB; addresses are reserved far beyond what is used.
+# The largest image takes 120 MB and a batch of encoded ones 512 MB; far more address space is reserved than used.
 MEMORY_BYTES = 8 * 2**30
 
 
-def look_through(path: Path, name: str, columns: Mapping[str, str]) -> dict[str, Any]:
-    """The columns that the content fills, and the document with samples where it has images.
+def check_file(path: Path, name: str, columns: Mapping[str, str]) -> dict[str, Any]:
+    """The columns that the content determines, and the document with samples where it has images.
 
     Raises:
-        RefusedError: it is no dataset and no weights.
+        RefusedError: the file is neither a dataset nor weights.
     """
     kind = kind_of(path, name)
     if kind is Kind.SAFETENSORS:
@@ -61,7 +61,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     path, name, columns = sys.argv[1:]
     try:
-        result = look_through(Path(path), name, json.loads(columns))
+        result = check_file(Path(path), name, json.loads(columns))
     except RefusedError as refusal:
         result = {"refusal": failure_of(refusal)}
     json.dump(result, sys.stdout)

@@ -1,4 +1,4 @@
-"""What becomes of an uploaded file: looked through, then one transaction that gives it a name and a place."""
+"""Checks an uploaded file, then stores it under its name in one transaction."""
 
 import contextlib
 import hashlib
@@ -35,16 +35,16 @@ _REFUSALS = {error_code(refused): refused for refused in _REFUSED}
 def accept_upload(
     resources: Resources, name: str, incoming: IncomingFile, columns: Mapping[str, str]
 ) -> tuple[Dataset, bool]:
-    """Keeps a file that was received; its row, and whether it is new. What is refused leaves nothing.
+    """Stores a received file; returns its row, and whether it is new. A refused file leaves nothing behind.
 
     Args:
         columns: the Parquet columns by their key in a dataset reference.
 
     Raises:
-        RefusedError: the file is no dataset and no weights; `field` is the query parameter at fault, `origin` the
+        RefusedError: the file is neither a dataset nor weights; `field` is the query parameter at fault, `origin` the
             file, row or path.
-        DatasetNameTakenError: another content lies under the name.
-        NotReadyError: the service is about to end.
+        DatasetNameTakenError: the name belongs to another file.
+        NotReadyError: the service is shutting down.
     """
     incoming.flush()
     with reading(resources.engine) as registry:
@@ -54,8 +54,8 @@ def accept_upload(
             raise DatasetNameTakenError(name)
         return stored, False
     if not incoming.size:
-        raise UnreadableDatasetError("the body is empty; the bytes of a file are read", origin=name)
-    found, samples = _look_through(resources, name, incoming, columns)
+        raise UnreadableDatasetError("the body is empty; send the bytes of the file", origin=name)
+    found, samples = _check(resources, name, incoming, columns)
     return _keep(resources, incoming, samples, name=name, reference=dict(columns), **found)
 
 
@@ -74,12 +74,12 @@ def _keep(resources: Resources, incoming: IncomingFile, samples: bytes | None, *
     return row, row.id == columns["id"]
 
 
-def _look_through(
+def _check(
     resources: Resources, name: str, incoming: IncomingFile, columns: Mapping[str, str]
 ) -> tuple[dict[str, Any], bytes | None]:
-    """The columns that the content fills, and the samples where it has images; see `service.upload_check`."""
+    """The columns that the content determines, and the samples where it has images; see `service.upload_check`."""
     command = [sys.executable, "-m", "service.upload_check", str(incoming.path), name, json.dumps(dict(columns))]
-    # None of the service's secrets: the process reads a file of anyone.
+    # Without the service's secrets: the process reads an untrusted file.
     environment = {key: os.environ[key] for key in _ENVIRONMENT if key in os.environ} | {"OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
         try:
@@ -87,9 +87,9 @@ def _look_through(
         finally:
             process.kill()
     if process.returncode != 0:
-        log.warning("looking through %s ended with %d: %s", name, process.returncode, complaint.decode()[-2000:])
+        log.warning("the check of %s ended with status %d: %s", name, process.returncode, complaint.decode()[-2000:])
         raise UnreadableDatasetError(
-            f"{name} cannot be read: it ends the program that reads it, or needs too much memory", origin=name
+            f"{name} cannot be read: it crashes the reader, or needs too much memory", origin=name
         )
     result = json.loads(output)
     if "refusal" in result:
@@ -104,10 +104,10 @@ def _output_of(process: subprocess.Popen[bytes], stopping: threading.Event) -> t
     while not stopping.is_set():
         with contextlib.suppress(subprocess.TimeoutExpired):
             return process.communicate(timeout=_PATIENCE_SECONDS)
-    raise NotReadyError("the service is about to end; send the file again")
+    raise NotReadyError("the service is shutting down; send the file again")
 
 
 def _query_parameter(field: str | None) -> str | None:
-    """The readers name the fields of a task's request; an upload has its columns in the query, and no URI."""
+    """The query parameter for a field of a task's request; readers report those fields, and an upload has no URI."""
     name = (field or "").removeprefix("dataset.")
     return name if name.endswith("_column") else None

@@ -1,4 +1,4 @@
-"""A webhook from the request to the answer: whether its host is allowed, and what is told of it."""
+"""Checks a requested webhook, and reports its state in the answer."""
 
 from service.errors import ForbiddenWebhookError
 from service.schemas.webhooks import Webhook, WebhookRequest
@@ -10,10 +10,10 @@ from worker.settings import Settings
 
 
 def check_webhook(webhook: WebhookRequest | None, settings: Settings) -> None:
-    """Refuse a URL that will not be reached; nothing is resolved or sent.
+    """Refuses a URL that the service may not contact; nothing is resolved or sent.
 
     Raises:
-        ForbiddenWebhookError: it is not https, or its host is not one of `LDNAS_REMOTE_HOSTS`.
+        ForbiddenWebhookError: the URL is not https, or its host is not one of `LDNAS_REMOTE_HOSTS`.
     """
     if webhook is None:
         return
@@ -21,13 +21,13 @@ def check_webhook(webhook: WebhookRequest | None, settings: Settings) -> None:
         OutboundGuard(settings.remote_hosts).check(webhook.url)
     except ForbiddenDestinationError as error:
         raise ForbiddenWebhookError(
-            f"the webhook is not reached: {error}; LDNAS_REMOTE_HOSTS of the service says which hosts are",
+            f"the webhook's URL is not allowed: {error}; LDNAS_REMOTE_HOSTS of the service lists the allowed hosts",
             field="webhook.url",
         ) from error
 
 
 def webhook_document(registry: Registry, job_id: str) -> Webhook | None:
-    """What became of the job's webhook; None if it has none."""
+    """The state of the job's webhook; None if it has none."""
     found = registry.webhooks.status(job_id)
     if found is None:
         return None

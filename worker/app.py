@@ -1,4 +1,4 @@
-"""The Celery application: one task, no results, no remote control. The broker is a doorbell, SQL is the truth."""
+"""The Celery application: one task, no results, no remote control. SQL holds all state; messages only carry job ids."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from worker.settings import Settings
 
 QUEUE = "ldnas"
 
-# A job must never depend on a broker's redelivery; the dispatcher rings again. See docs/decisions.
+# A job must never depend on a broker's redelivery; the dispatcher publishes again. See docs/decisions.
 _SETTINGS: dict[str, Any] = {
     "task_default_queue": QUEUE,
     "task_serializer": "json",
@@ -31,7 +31,7 @@ _SETTINGS: dict[str, Any] = {
     "broker_connection_max_retries": None,
 }
 
-# A refused Redis must cost a publisher little, and a frozen one must not hold it.
+# A Redis that refuses must cost a publisher little time, and a frozen one must not block it.
 REDIS_OPTIONS: Mapping[str, Any] = {
     "visibility_timeout": 43200,
     "socket_timeout": 5,
@@ -46,7 +46,7 @@ def make_celery(settings: Settings, *, redis_options: Mapping[str, Any] = REDIS_
     """The Celery application over the broker of these settings.
 
     Args:
-        redis_options: kombu's transport options, in seconds; for a broker that is a folder they mean nothing.
+        redis_options: kombu's transport options, in seconds; a broker that is a folder ignores them.
     """
     app = Celery("ldnas", broker=settings.broker_url, set_as_current=False)
     app.conf.update(_SETTINGS)
@@ -61,7 +61,7 @@ def make_celery(settings: Settings, *, redis_options: Mapping[str, Any] = REDIS_
 
 def _mailbox_options(home: Path) -> dict[str, Any]:
     return {
-        # What one process puts in, another takes out: it is one folder.
+        # The same folder for both: one process writes messages there, and another reads them.
         "data_folder_in": str(home / "messages"),
         "data_folder_out": str(home / "messages"),
         "processed_folder": str(home / "taken"),

@@ -1,8 +1,8 @@
-"""Files by content: weights, code and checkpoints.
+"""Stores files by content: weights, code and checkpoints.
 
 An artifact lies at `sha256/ab/abcdef…` below the store's root and is never changed; SQL rows own it. A checkpoint
-belongs to one job and is named by the attempt that wrote it, so that an attempt which lost its lease can only ever
-leave a file behind that nobody points to.
+belongs to one job, and its name has the attempt that wrote it, so that an attempt which lost its lease can at most
+leave behind a file that no row points to.
 """
 
 import fcntl
@@ -23,38 +23,38 @@ class ArtifactStore:
         self._root = root
 
     def put(self, content: bytes) -> str:
-        """Stores bytes and gives their SHA-256 digest in hexadecimal; equal content is stored once."""
+        """Store bytes and return their SHA-256 digest in hexadecimal; equal content is stored once."""
         digest = hashlib.sha256(content).hexdigest()
         path = self.path(digest)
         with self._writing():
             if path.exists():
-                os.utime(path)  # wanted again: a cleaner that took it for forgotten must not
+                os.utime(path)  # in use again: the cleaner must not remove it
             else:
                 _write_atomically(path, content)
         return digest
 
     def receive(self) -> IncomingFile:
-        """A file to write piece by piece, for `keep`; a context that leaves nothing behind where it was not kept."""
+        """A file to write piece by piece, for `keep`; the context removes it at its end, unless it was stored."""
         return IncomingFile(self._root / "incoming")
 
     def keep(self, incoming: IncomingFile) -> str:
-        """Makes what was received an artifact and gives its digest; equal content is stored once."""
+        """Store a received file as an artifact and return its digest; equal content is stored once."""
         with self._writing():
             os.utime(incoming.path)
             incoming.move_to(self.path(incoming.digest))
         return incoming.digest
 
     def drop(self, digest: str) -> None:
-        """Removes an artifact that no row owns any more."""
+        """Remove an artifact that no row owns any more."""
         self.path(digest).unlink(missing_ok=True)
 
     def old_digests(self, before: float, limit: int) -> Iterator[list[str]]:
-        """The artifacts whose files nobody stored since `before` (of the store's clock), `limit` at a time."""
+        """The artifacts whose files were last stored before `before` (on the store's clock), `limit` at a time."""
         old: list[str] = []
         for path in (self._root / "sha256").glob("??/*"):
             if _is_old(path, before):
                 if path.name.startswith("."):
-                    path.unlink(missing_ok=True)  # half a file, whose writer has died
+                    path.unlink(missing_ok=True)  # an incomplete file, whose writer has died
                     continue
                 old.append(path.name)
             if len(old) == limit:
@@ -63,11 +63,11 @@ class ArtifactStore:
         yield old
 
     def drop_old(self, digest: str, before: float) -> bool:
-        """Removes the file of an artifact unless somebody stored it again since `before`; whether it was removed."""
+        """Remove the file of an artifact unless it was stored again since `before`; return whether it was removed."""
         with self._lock_file().open("ab") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:  # somebody stores something: it can wait for the next time
+            except BlockingIOError:  # another process is storing a file: try again next time
                 return False
             if not _is_old(self.path(digest), before):
                 return False
@@ -80,18 +80,18 @@ class ArtifactStore:
         yield from (jobs[start : start + limit] for start in range(0, len(jobs), limit))
 
     def drop_old_checkpoints(self, job_id: str, before: float) -> list[str]:
-        """Removes the checkpoints of a job that were written before; their names."""
+        """Remove the checkpoints of a job that were written before; return their names."""
         folder = self._root / "checkpoints" / job_id
         old = [path for path in folder.glob("*") if _is_old(path, before)]
         for path in old:
             path.unlink(missing_ok=True)
-        with suppress(OSError):  # newer ones are there
+        with suppress(OSError):  # the folder has newer ones
             folder.rmdir()
         return [path.name for path in old]
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """While somebody is in here, nobody removes a file; any number may be."""
+        """A shared lock against removal: any number of writers may hold it at once."""
         with self._lock_file().open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH)
             yield
@@ -101,11 +101,11 @@ class ArtifactStore:
         return self._root / "sha256.lock"
 
     def sweep(self) -> int:
-        """Removes what processes that have died were receiving; how many files that were."""
+        """Remove the unfinished files of processes that have died; return their number."""
         return sweep(self._root / "incoming")
 
     def path(self, digest: str) -> Path:
-        """Where an artifact lies."""
+        """The path of an artifact."""
         return self._root / "sha256" / digest[:2] / digest
 
     def read(self, digest: str) -> bytes:
@@ -117,34 +117,34 @@ class ArtifactStore:
         return self.path(digest).read_bytes()
 
     def put_checkpoint(self, job_id: str, attempt: int, sequence: int, content: bytes) -> str:
-        """Writes one checkpoint of a job and gives its name below the store's root."""
+        """Write one checkpoint of a job and return its name below the store's root."""
         name = f"checkpoints/{job_id}/{attempt}-{sequence}"
         _write_atomically(self._root / name, content)
         return name
 
     def read_checkpoint(self, name: str) -> bytes | None:
-        """The bytes of a checkpoint, or None where it is gone."""
+        """The bytes of a checkpoint, or None if it was removed."""
         try:
             return (self._root / name).read_bytes()
         except FileNotFoundError:
             return None
 
     def drop_checkpoint(self, name: str) -> None:
-        """Removes a checkpoint that nothing points to any more."""
+        """Remove a checkpoint that no row points to any more."""
         (self._root / name).unlink(missing_ok=True)
 
     def drop_checkpoints(self, job_id: str, *, attempt: int) -> None:
-        """Removes the checkpoints that a job left up to this attempt; those of a later one stay."""
+        """Remove the checkpoints of a job up to this attempt; those of a later attempt stay."""
         folder = self._root / "checkpoints" / job_id
         for path in folder.glob("*-*"):
             if int(path.name.partition("-")[0]) <= attempt:
                 path.unlink(missing_ok=True)
-        with suppress(OSError):  # another attempt writes there
+        with suppress(OSError):  # another attempt is writing there
             folder.rmdir()
 
 
 def open_store(artifact_url: str) -> ArtifactStore:
-    """The store at `Settings.artifact_url`, which is the path of a folder so far."""
+    """The store at `Settings.artifact_url`, which is currently always the path of a folder."""
     return ArtifactStore(Path(artifact_url))
 
 
@@ -156,9 +156,9 @@ def _is_old(path: Path, before: float) -> bool:
 
 
 def _write_atomically(path: Path, content: bytes) -> None:
-    """Either the whole file is at `path` afterwards, safe from a power cut, or nothing is."""
+    """Write the whole file to `path`, safe from a power cut, or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not the process id: two containers on one volume can have the same.
+    # Not the process id: two containers on one volume can have the same one.
     partial = path.with_name(f".{uuid.uuid4().hex}.partial")
     try:
         with partial.open("wb") as file:

@@ -1,9 +1,9 @@
-"""A registry as one file: a ZIP of `manifest.json`, a JSON line for each row, and the artifacts that rows name.
+"""Reads and writes a bundle: a ZIP of `manifest.json`, a JSON line for each row, and the artifacts that rows name.
 
     tables/tasks.jsonl …       one file for each table of `worker.registry.bundles.TABLES`
-    artifacts/<SHA-256>        weights as safetensors, lists of the images that were seen
+    artifacts/<SHA-256>        weights as safetensors, lists of the images that networks have seen
 
-Nothing in it is code, and nothing is unpickled: a file that comes from elsewhere is read, checked and then stored.
+A bundle contains no code, and nothing is unpickled: a file from elsewhere is read, checked and then stored.
 """
 
 import json
@@ -25,20 +25,20 @@ VERSION = 1
 _CHUNK = 1 << 20
 _DAMAGE = (
     *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError),
-    *(NotImplementedError, RuntimeError, ValueError),  # no such method, a password, names that are no UTF-8
+    *(NotImplementedError, RuntimeError, ValueError),  # an unknown method, a password, names that are not UTF-8
 )
 
 
 def write_bundle(engine: Engine, store: ArtifactStore, path: Path) -> dict[str, int]:
-    """Writes all that is known of finished baselines to a new file at `path`; the number of rows by table.
+    """Write all rows of finished baselines to a new file at `path`; return the number of rows by table.
 
     The file appears whole or not at all.
 
     Raises:
-        BundleError: something lies at `path`, nothing can be written there, or an artifact is missing in the store.
+        BundleError: `path` exists or cannot be written, or an artifact is missing in the store.
     """
     if path.exists():
-        raise BundleError(str(path), "is there already")
+        raise BundleError(str(path), "exists already")
     with reading(engine) as registry:
         rows = registry.bundles.export_rows()
     counts = {name: len(table) for name, table in rows.items()}
@@ -61,14 +61,14 @@ def write_bundle(engine: Engine, store: ArtifactStore, path: Path) -> dict[str, 
 
 
 def read_bundle(engine: Engine, store: ArtifactStore, path: Path, *, prefix: str = "") -> Imported:
-    """Takes the baselines of a bundle into this registry: all of them, or none where anything is refused.
+    """Import the baselines of a bundle into this registry: all of them, or none if anything is refused.
 
     Args:
-        prefix: put before the names of baselines that are new here.
+        prefix: put before the names of new baselines.
 
     Raises:
         BundleError: the file is not a bundle of this version, or a row or an artifact in it is damaged.
-        NameTakenError: another baseline holds a name.
+        NameTakenError: another baseline has the name of a new one.
     """
     try:
         with zipfile.ZipFile(path) as bundle:
@@ -104,7 +104,7 @@ def _rows(bundle: zipfile.ZipFile, name: str) -> Iterator[dict[str, Any]]:
 
 
 def _require_whole(rows: Rows) -> None:
-    """Every row that names another one finds it in the bundle."""
+    """Require every row that a row refers to."""
     tasks, networks, genotypes, artifacts = (
         {row[key] for row in rows[name]}
         for name, key in (("tasks", "id"), ("networks", "key"), ("genotypes", "id"), ("artifacts", "digest"))

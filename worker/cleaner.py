@@ -1,4 +1,4 @@
-"""Removes what is old and unused: rows, files that no row names, what dead processes left."""
+"""Removes old and unused data: rows, files that no row names, and unfinished files of dead processes."""
 
 import logging
 import threading
@@ -17,18 +17,18 @@ log = logging.getLogger(__name__)
 DAY_SECONDS = 86400.0
 
 GRACE_SECONDS = DAY_SECONDS
-"""How old a file or an artifact must be before it counts as forgotten: far more than lies between file and row."""
+"""The age at which a file without a row counts as abandoned: far more than the time between file and row."""
 
 CLEAN_SECONDS = 3600.0
 FOLD_SECONDS = 60.0
 
 BREATH_SECONDS = 0.1
-"""Between two batches. Whoever waits to write on SQLite looks again as seldom as that, and else would get no turn."""
+"""The pause between two batches: a waiting SQLite writer retries only this often, and needs a chance to write."""
 
 
 @dataclass
 class Removed:
-    """How much of each kind was removed."""
+    """The number of removed rows and files of each kind."""
 
     events: int = 0
     webhooks: int = 0
@@ -45,11 +45,12 @@ class Removed:
 def clean(
     engine: Engine, store: ArtifactStore, retention_seconds: float, *, grace_seconds: float = GRACE_SECONDS
 ) -> Removed:
-    """Remove what is older than the retention and unused, in many short transactions; any number may do so at once.
+    """Remove data that is older than the retention and unused, in many short transactions; processes may run it at
+    once.
 
     Raises:
-        DatabaseUnavailableError: the database refused, timed out or broke off; what was removed is removed.
-        OSError: the artifact store is in trouble.
+        DatabaseUnavailableError: the database refused, timed out or broke off; earlier batches stay removed.
+        OSError: the artifact store failed.
     """
     removed = Removed()
     with reading(engine) as registry:
@@ -76,10 +77,11 @@ def clean(
 
 
 def fold(engine: Engine) -> int:
-    """Fold counters and revisions into their sums, a batch a transaction; the number of rows fewer.
+    """Fold counters and revisions into their sums, one batch per transaction; return by how many rows the tables
+    shrank.
 
     Raises:
-        DatabaseUnavailableError: the database refused, timed out or broke off; every sum is as it was.
+        DatabaseUnavailableError: the database refused, timed out or broke off; no sum has changed.
     """
     folded = 0
     steps: tuple[Callable[[Folding], int], ...] = (Folding.fold_tallies, Folding.fold_marks)
@@ -97,7 +99,7 @@ def fold(engine: Engine) -> int:
 def unowned_files(
     engine: Engine, store: ArtifactStore, grace_seconds: float, *, remove: bool = True
 ) -> Iterator[list[str]]:
-    """The artifacts' files that no row names, and checkpoints of jobs that cannot go on; they are removed meanwhile."""
+    """Yield artifact files that no row names and checkpoints of jobs that cannot resume, removed if `remove` is set."""
     before = time.time() - grace_seconds
     for digests in store.old_digests(before, BATCH):
         with reading(engine) as registry:
@@ -118,7 +120,7 @@ def _in_one(engine: Engine, step: Callable[[Removable], int]) -> int:
 
 
 def clean_until(stop: threading.Event, engine: Engine, store: ArtifactStore, retention_seconds: float) -> None:
-    """Fold every minute and clean every hour until `stop` is set; what fails is logged and tried again next time."""
+    """Fold every minute and clean every hour until `stop` is set; log failures and try again next time."""
     next_clean = time.monotonic()
     while not stop.wait(FOLD_SECONDS):
         try:
@@ -127,10 +129,10 @@ def clean_until(stop: threading.Event, engine: Engine, store: ArtifactStore, ret
                 next_clean = time.monotonic() + CLEAN_SECONDS
                 _log(clean(engine, store, retention_seconds))
         except (DatabaseUnavailableError, OSError) as error:
-            log.warning("cleaning is put off: %s", error)
+            log.warning("cleaning is postponed: %s", error)
 
 
 def _log(removed: Removed) -> None:
     numbers = {name: number for name, number in asdict(removed).items() if number}
     if numbers:
-        log.info("removed what is old and unused", extra={"removed": numbers})
+        log.info("removed old and unused data", extra={"removed": numbers})

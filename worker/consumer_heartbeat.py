@@ -9,7 +9,7 @@ from worker.heartbeat import BEAT_SECONDS, beat
 
 
 class ConsumerHeartbeat(StartStopStep):  # type: ignore[misc]  # Celery has no types
-    """Started with each connection to the broker and stopped when it is lost; the loop that takes messages beats.
+    """Started with each connection to the broker and stopped when it is lost; the message loop renews the file.
 
     Its option `heartbeat_file` is the worker's: `app.Worker(heartbeat_file=…)`.
     """
@@ -22,7 +22,7 @@ class ConsumerHeartbeat(StartStopStep):  # type: ignore[misc]  # Celery has no t
         self._entry: Any = None
 
     def start(self, consumer: Any) -> None:
-        """The connection stands."""
+        """The connection to the broker is up."""
         beat(self._file)
         self._entry = consumer.timer.call_repeatedly(BEAT_SECONDS, beat, (self._file,))
 

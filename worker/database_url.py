@@ -1,4 +1,4 @@
-"""The password in a database's URL: put in from a file, taken out for an environment."""
+"""Inserts the password from a file into a database URL, and removes it for an environment."""
 
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -17,12 +17,14 @@ def with_password_from(file: Path, url: str) -> str:
     parts = urlsplit(url)
     user, at, place = parts.netloc.rpartition("@")
     if not parts.scheme.startswith("postgresql") or not at or ":" in user:
-        raise SettingsError(VARIABLE, str(file), "a file, beside a PostgreSQL URL with a user and without a password")
+        raise SettingsError(
+            VARIABLE, str(file), "a file, together with a PostgreSQL URL that has a user and no password"
+        )
     return urlunsplit(parts._replace(netloc=f"{user}:{quote(_only_line(file), safe='')}@{place}"))
 
 
 def without_password(url: str) -> str:
-    """The same URL with the user's name alone."""
+    """The same URL without the password; the user's name stays."""
     parts = urlsplit(url)
     user, at, place = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}{at}{place}"))

@@ -1,4 +1,4 @@
-"""A moment at which an exchange over the network is cut off, however busily the other side keeps it going."""
+"""Cuts off a network exchange after a fixed time, even while the other side still sends data."""
 
 import contextlib
 import socket
@@ -9,10 +9,10 @@ _CONNECTED = "connection.connect_tcp.complete"
 
 
 class Deadline:
-    """Shuts a connection down after so many seconds, so that whatever waits for it there gets an error at once.
+    """Shuts a connection down after a number of seconds, so that every wait on it ends with an error at once.
 
-    Timeouts of reads do not do that: one byte now and then renews them. `trace` is what httpx's extension of that name
-    calls; None as seconds is no deadline.
+    Read timeouts are not enough: one byte now and then renews them. httpx's extension `trace` calls the method of that
+    name. With None as seconds no deadline applies.
     """
 
     def __init__(self, seconds: float | None) -> None:
@@ -35,17 +35,17 @@ class Deadline:
                 self._line.close()
             self._line = None
 
-    def trace(self, event: str, told: dict[str, Any]) -> None:
-        """Hold on to the connection once it is there: a second handle on it, for TLS takes the first one over."""
+    def trace(self, event: str, info: dict[str, Any]) -> None:
+        """Duplicate the connection's socket once it is open, because TLS takes over the original."""
         if self._timer is None or event != _CONNECTED:
             return
         with self._lock:
-            self._line = told["return_value"].get_extra_info("socket").dup()
+            self._line = info["return_value"].get_extra_info("socket").dup()
         if self._over:
             self._cut()
 
     def _cut(self) -> None:
-        with self._lock, contextlib.suppress(OSError):  # the other side may have ended it
+        with self._lock, contextlib.suppress(OSError):  # the other side may have closed it
             self._over = True
             if self._line is not None:
                 self._line.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""The dispatcher: publishes what is queued, takes back what lost its lease, tells webhooks. Any number may run."""
+"""The dispatcher: publishes queued jobs, takes back jobs with lost leases, sends webhooks. Any number may run."""
 
 import logging
 import os
@@ -24,14 +24,14 @@ from worker.webhooks import senders
 log = logging.getLogger("worker.dispatcher")
 
 BROKER_PAUSE_SECONDS = 2.0
-"""How long a broker that failed is left alone."""
+"""The pause after a failure of the broker."""
 
 MOST_WAITING = 16
-"""Messages that may wait in the broker: a later job that is more urgent overtakes all but these."""
+"""The most messages that wait in the broker: a later, more urgent job overtakes all jobs except these."""
 
 
 def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
-    """Sweep and publish until `stop` is set. A database or broker that is down is waited for."""
+    """Sweep and publish until `stop` is set. While the database or broker is down, wait and try again."""
     engine = open_engine(settings.database_url)
     retention_seconds = settings.retention_days * DAY_SECONDS
     cleaning = (stop, engine, open_store(settings.artifact_url), retention_seconds)
@@ -58,7 +58,7 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
 
 
 def sweep(engine: Engine) -> None:
-    """Take back every job whose lease ran out.
+    """Take back every job whose lease expired.
 
     Raises:
         DatabaseUnavailableError: the database refused, timed out or broke off.
@@ -72,12 +72,12 @@ def sweep(engine: Engine) -> None:
 
 
 def publish_due(engine: Engine, doorbell: Doorbell, republish_seconds: float) -> int:
-    """Ring for the most urgent jobs that are due, while few messages wait in the broker; for how many.
+    """Publish the most urgent due jobs, while few messages wait in the broker; return their number.
 
-    A crash half-way only rings twice, which is harmless.
+    After a crash half-way a job may be published twice, which is harmless.
 
     Raises:
-        BrokerUnavailableError: the broker failed; what it took until then is marked.
+        BrokerUnavailableError: the broker failed; the jobs that it accepted before are marked.
         DatabaseUnavailableError: the database refused, timed out or broke off.
     """
     with reading(engine) as registry:

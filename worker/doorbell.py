@@ -1,4 +1,4 @@
-"""Publishing: tells the broker that a job waits, and forgets about it."""
+"""Publishes the messages of queued jobs to the broker, without waiting for their delivery."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +12,12 @@ from worker.errors import BrokerUnavailableError
 from worker.messages import RUN_JOB, JobMessage
 from worker.settings import Settings
 
-# kombu's own patience is 6 s for a broker that refuses; the dispatcher comes again anyway.
+# kombu itself would retry a refusing broker for 6 s; the dispatcher tries again anyway.
 _IMPATIENT = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
 
 
 class Doorbell:
-    """One connection to the broker, opened at the first ring and again after a failure."""
+    """One connection to the broker, opened at the first message and again after a failure."""
 
     def __init__(self, settings: Settings) -> None:
         self._app = make_celery(settings)
@@ -34,7 +34,7 @@ class Doorbell:
             self._app.send_task(RUN_JOB, kwargs=message.to_kwargs(), queue=QUEUE, producer=producer)
 
     def waiting(self) -> int:
-        """How many messages no worker has taken yet.
+        """The number of messages that no worker has taken yet.
 
         Raises:
             BrokerUnavailableError: the broker refused, timed out or broke off.

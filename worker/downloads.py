@@ -12,10 +12,10 @@ from worker.incoming import IncomingFile
 from worker.outbound import OutboundGuard
 
 LIMIT_SECONDS = 3600.0
-TELL_SECONDS = 5.0
+REPORT_SECONDS = 5.0
 
 _FIELD = "dataset.uri"
-# The host says that it may be otherwise later.
+# Statuses after which a later request may succeed.
 _PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 
 
@@ -30,28 +30,29 @@ def download(
     on_progress: Callable[[], None] = lambda: None,
     limit_seconds: float = LIMIT_SECONDS,
 ) -> None:
-    """Writes what lies at `url` to `incoming`.
+    """Download the file at `url` into `incoming`.
 
     Args:
-        uri: what messages call it.
+        uri: the file's name in messages.
         headers: for the host that the URL names.
-        on_progress: called every few seconds while bytes come.
+        on_progress: called every few seconds while bytes arrive.
 
     Raises:
         ForbiddenLocationError: the URL, or one that it redirects to, may not be reached.
-        DatasetNotFoundError: the host does not exist or does not give it.
-        UnreadableDatasetError: it is larger than `limit_bytes`, takes longer than `limit_seconds`, or comes packed.
-        OSError: the host does not answer, or says that it may do so later.
+        DatasetNotFoundError: the host does not exist or does not have the file.
+        UnreadableDatasetError: it is larger than `limit_bytes`, takes longer than `limit_seconds`, or is sent
+            compressed.
+        OSError: the host does not answer, or answers that a later request may succeed.
     """
     try:
         with guard.stream("GET", url, headers=headers) as response:
             _require_file(response, uri, limit_bytes)
             _copy(response, incoming, uri, limit_bytes, limit_seconds, on_progress)
     except ForbiddenDestinationError as error:
-        raise ForbiddenLocationError(f"{uri} is not reached: {error}", field=_FIELD, origin=uri) from error
+        raise ForbiddenLocationError(f"{uri} may not be reached: {error}", field=_FIELD, origin=uri) from error
     except OutboundFailedError as error:
         if not error.may_pass:
-            raise DatasetNotFoundError(f"{uri} is not there: {error}", field=_FIELD, origin=uri) from error
+            raise DatasetNotFoundError(f"{uri} was not found: {error}", field=_FIELD, origin=uri) from error
         raise OSError(f"{uri} cannot be fetched now: {error}") from error
 
 
@@ -60,9 +61,9 @@ def _require_file(response: httpx.Response, uri: str, limit_bytes: int) -> None:
     if status in _PASSING or status >= 500:
         raise OSError(f"{uri} cannot be fetched now: its host answers {status}")
     if status != HTTPStatus.OK:
-        raise DatasetNotFoundError(f"{uri} is not there: its host answers {status}", field=_FIELD, origin=uri)
+        raise DatasetNotFoundError(f"{uri} was not found: its host answers {status}", field=_FIELD, origin=uri)
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise _refused(f"{uri} comes packed, though it was asked for as it is", uri)
+        raise _refused(f"{uri} was sent compressed, although the request asked for the plain file", uri)
     length = response.headers.get("content-length", "")
     if length.isascii() and length.isdigit() and int(length) > limit_bytes:
         raise _refused(f"{uri} has {length} bytes; at most {limit_bytes} are fetched", uri)
@@ -76,7 +77,7 @@ def _copy(
     limit_seconds: float,
     on_progress: Callable[[], None],
 ) -> None:
-    began = told = time.monotonic()
+    began = reported = time.monotonic()
     for chunk in response.iter_raw():
         incoming.write(chunk)
         if incoming.size > limit_bytes:
@@ -84,8 +85,8 @@ def _copy(
         now = time.monotonic()
         if now - began > limit_seconds:
             raise _refused(f"{uri} takes longer than {limit_seconds:g} s, after {incoming.size} bytes", uri)
-        if now - told > TELL_SECONDS:
-            told = now
+        if now - reported > REPORT_SECONDS:
+            reported = now
             on_progress()
 
 

@@ -1,9 +1,9 @@
-"""How a runner tells its worker what became of the job: by the status it exits with."""
+"""The exit statuses with which a runner reports the end of its job to its worker."""
 
 from enum import IntEnum
 
 MAX_RETRY_DELAY_SECONDS = 60.0
-"""How long a job waits at most after a failure around it; the delay doubles with each one."""
+"""The longest delay of a job after an infrastructure failure; the delay doubles with each failure."""
 
 
 class Ending(IntEnum):
@@ -12,5 +12,5 @@ class Ending(IntEnum):
     RECORDED = 0  # the job's end is in the database
     INFRASTRUCTURE = 75  # database, broker or store failed (EX_TEMPFAIL of sysexits.h)
     RELEASED = 76  # the job waits for others and is queued again
-    FENCE_LOST = 77  # the job is somebody else's by now
-    SAVED = 78  # asked to end, it saved where it is; its worker gives the job back
+    FENCE_LOST = 77  # another process holds the job by now
+    SAVED = 78  # asked to end, it saved its state; its worker releases the job

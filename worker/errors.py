@@ -1,12 +1,12 @@
-"""What the worker processes refuse, in one tree (the registry has its own: `worker.registry.errors`).
+"""Every error that the worker processes raise on purpose, in one tree (for the registry: `worker.registry.errors`).
 
 WorkerError
 ├── SettingsError               an environment variable holds a value that is not accepted
-├── InvalidMessageError         a message from the broker is not one of ours
-├── BundleError                 a registry cannot be written to a file, or a file is none that `ldnas registry` wrote
-├── ForbiddenDestinationError   a URL names what must not be reached
-├── OutboundFailedError         a host that may be reached does not answer
-└── BrokerUnavailableError      the broker refused, timed out or broke off; ring again later
+├── InvalidMessageError         a message from the broker is not a job message
+├── BundleError                 a registry cannot be written to a file, or a file was not written by `ldnas registry`
+├── ForbiddenDestinationError   a URL names a host that must not be reached
+├── OutboundFailedError         an allowed host does not answer
+└── BrokerUnavailableError      the broker refused, timed out or broke off; publish again later
 """
 
 
@@ -19,7 +19,7 @@ class SettingsError(WorkerError):
 
     Attributes:
         variable: the name of the environment variable.
-        accepted: what would be accepted, in words.
+        accepted: the accepted values, in words.
     """
 
     def __init__(self, variable: str, value: str, accepted: str) -> None:
@@ -29,11 +29,11 @@ class SettingsError(WorkerError):
 
 
 class InvalidMessageError(WorkerError):
-    """A message from the broker is not one of ours."""
+    """A message from the broker is not a job message."""
 
 
 class BundleError(WorkerError):
-    """A registry cannot be written to a file, or a file is none that `ldnas registry export` wrote, whole.
+    """A registry cannot be written to a file, or a file is not a complete bundle by `ldnas registry export`.
 
     Attributes:
         place: the file, or the member of it and the line, at fault.
@@ -45,11 +45,11 @@ class BundleError(WorkerError):
 
 
 class ForbiddenDestinationError(WorkerError):
-    """A URL names what must not be reached: by its scheme, its host, or an address of its host."""
+    """A URL must not be reached, because of its scheme, its host, or an address of its host."""
 
 
 class OutboundFailedError(WorkerError):
-    """A host that may be reached has no address, does not answer, breaks off or redirects without end.
+    """An allowed host has no address, does not answer, breaks off or redirects endlessly.
 
     Attributes:
         may_pass: whether the same request may succeed later.
@@ -61,4 +61,4 @@ class OutboundFailedError(WorkerError):
 
 
 class BrokerUnavailableError(WorkerError):
-    """The broker refused, timed out or broke off; nothing is lost, the dispatcher rings again."""
+    """The broker refused, timed out or broke off; nothing is lost, the dispatcher publishes again."""

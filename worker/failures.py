@@ -1,4 +1,4 @@
-"""How a failed job says why: the error document that a job's row keeps."""
+"""The error document of a failed job, stored in the job's row."""
 
 import re
 from typing import Any
@@ -12,15 +12,15 @@ def error_code(error_class: type[Exception]) -> str:
 
 
 def failure_of(error: RefusedError) -> dict[str, Any]:
-    """What the row of a job keeps of a refusal: code, detail, and the field and origin at fault."""
+    """The error document of a refusal: code, detail, and the field and origin at fault."""
     return {"code": error_code(type(error)), "detail": error.message, "field": error.field, "origin": error.origin}
 
 
 def internal_failure(job_id: str) -> dict[str, Any]:
-    """What the row keeps of a bug: nothing of the inside, but where to look."""
+    """The error document of a bug: no internal details, only where to look."""
     return {
         "code": "internal",
-        "detail": f"the job met an error of ours; the worker's log names it under job {job_id}",
+        "detail": f"an internal error occurred; the worker's log has it under job {job_id}",
         "field": None,
         "origin": None,
     }

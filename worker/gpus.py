@@ -1,4 +1,4 @@
-"""The GPUs of this host and how full they are, asked of NVIDIA's driver: no context is opened, no memory taken."""
+"""The GPUs of this host and their memory use, from NVIDIA's driver: opens no context and takes no GPU memory."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pynvml
 
 
 def gpus() -> list[dict[str, Any]]:
-    """Each GPU's `index`, `name`, `memory_used_bytes` and `memory_total_bytes`; none where there is no driver."""
+    """Each GPU's `index`, `name`, `memory_used_bytes` and `memory_total_bytes`; empty without a driver."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:

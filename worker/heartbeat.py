@@ -1,4 +1,4 @@
-"""A sign of life that a container's health check can read: a file whose time a process renews while it works.
+"""A heartbeat for a container's health check: a file whose time a process renews while it works.
 
 `python -m worker.heartbeat` ends with 0 where `LDNAS_HEARTBEAT_FILE` was renewed within the last 30 seconds, and
 with 1 where it was not. A dispatcher renews it after a round in which database and broker answered; a worker does
@@ -13,20 +13,20 @@ from pathlib import Path
 VARIABLE = "LDNAS_HEARTBEAT_FILE"
 
 BEAT_SECONDS = 5.0
-"""How often a process that works renews its file."""
+"""How often a working process renews its file."""
 
 FRESH_SECONDS = 30.0
-"""How old the file of a process that works may be."""
+"""The greatest age of a working process's file."""
 
 
 def beat(file: Path | None) -> None:
-    """Renew the file; nothing is done where none is set."""
+    """Renew the file; do nothing if none is set."""
     if file is not None:
         file.touch()
 
 
 def is_fresh(file: Path) -> bool:
-    """Whether the file was renewed a short while ago."""
+    """Whether the file was renewed recently."""
     try:
         return time.time() - file.stat().st_mtime <= FRESH_SECONDS
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A file that is being received: hashed while it is written, locked while its writer lives, gone unless it is kept."""
+"""A file being received: hashed while it is written, locked while its writer lives, removed unless it is stored."""
 
 import fcntl
 import hashlib
@@ -12,13 +12,13 @@ _SUFFIX = ".partial"
 
 
 class IncomingFile:
-    """A file in a folder of such; a context that removes it at its end, unless it was moved away.
+    """A file in a folder of such files; as a context it removes the file at its end, unless it was moved away.
 
-    Whoever writes it holds a lock on it, which the system lets go of when the process dies, however it dies. So
-    `sweep` tells what is still being received from what nobody will ever finish, on every host of a shared volume.
+    Its writer holds a lock on it, which the system releases when the process dies, however it dies. So `sweep` can
+    distinguish files still being received from abandoned ones, on every host of a shared volume.
 
     Attributes:
-        path: where it lies while it is received.
+        path: its path while it is being received.
         size: bytes written so far.
     """
 
@@ -36,34 +36,34 @@ class IncomingFile:
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hexadecimal, of what was written so far."""
+        """SHA-256, in hexadecimal, of the bytes written so far."""
         return self._hash.hexdigest()
 
     def write(self, chunk: bytes) -> None:
-        """Appends bytes."""
+        """Append bytes."""
         self._file.write(chunk)
         self._hash.update(chunk)
         self.size += len(chunk)
 
     def flush(self) -> None:
-        """Makes what was written readable at `path`, and safe from a power cut."""
+        """Make the written bytes readable at `path`, and safe from a power cut."""
         self._file.flush()
         os.fsync(self._file.fileno())
 
     def move_to(self, target: Path) -> None:
-        """Puts the flushed file at its place, whole or not at all; what lay there is replaced."""
+        """Move the flushed file to `target`, whole or not at all; an existing file there is replaced."""
         target.parent.mkdir(parents=True, exist_ok=True)
         self.path.rename(target)
         sync_folder(target.parent)
 
     def close(self) -> None:
-        """Removes it, unless it was moved away."""
+        """Remove the file, unless it was moved away."""
         self.path.unlink(missing_ok=True)
         self._file.close()
 
 
 def sweep(folder: Path) -> int:
-    """Removes what was being received by processes that have died; how many files that were."""
+    """Remove the unfinished files of processes that have died; return their number."""
     swept = 0
     for path in folder.glob(f"*{_SUFFIX}"):
         try:
@@ -71,13 +71,13 @@ def sweep(folder: Path) -> int:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink(missing_ok=True)
                 swept += 1
-        except (BlockingIOError, FileNotFoundError):  # still being received, or moved away meanwhile
+        except (BlockingIOError, FileNotFoundError):  # still being received, or just moved away
             continue
     return swept
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes names in a folder safe from a power cut."""
+    """Make names in a folder safe from a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -90,7 +90,7 @@ def _create_locked(folder: Path) -> tuple[Path, BinaryIO]:
         path = folder / f"{uuid.uuid4().hex}{_SUFFIX}"
         file = path.open("xb")
         fcntl.flock(file, fcntl.LOCK_EX)
-        # Somebody who swept between the two lines above has taken it for abandoned.
+        # A sweep between the two lines above took the file for abandoned.
         if path.exists():
             return path, file
         file.close()

@@ -1,4 +1,4 @@
-"""Renews the lease of one job in a thread of its own, which may wait for the database; its readers never do."""
+"""Renews the lease of one job in its own thread, which may wait for the database; its readers never wait."""
 
 import logging
 import threading
@@ -19,11 +19,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LeaseView:
-    """The job as it was last seen; ages are seconds on this process's own clock, whatever the database does.
+    """The job as last read; ages are seconds on this process's own clock, whatever the database does.
 
     Attributes:
-        unrenewed_seconds: since the last renewal that succeeded was begun, or the claim.
-        unprogressed_seconds: since the job's progress was last seen to change.
+        unrenewed_seconds: since the start of the last successful renewal, or since the claim.
+        unprogressed_seconds: since the last observed change of the job's progress.
     """
 
     fence_lost: bool
@@ -34,7 +34,7 @@ class LeaseView:
 
 
 class LeaseKeeper:
-    """Looks at the job at every poll and renews its lease at every heartbeat, from entry to exit."""
+    """Reads the job at every poll and renews its lease at every heartbeat, from entry to exit."""
 
     def __init__(self, settings: Settings, engine: Engine, job: Job, *, claimed_at: float) -> None:
         """`claimed_at` is the time of this process's monotonic clock before the claim."""
@@ -56,11 +56,11 @@ class LeaseKeeper:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        # Not joined: the thread may be waiting for the database, and what it writes there is fenced.
+        # Not joined: the thread may be waiting for the database, and its writes there are fenced.
         self._closing.set()
 
     def view(self) -> LeaseView:
-        """The job as it was last seen, without waiting for anything."""
+        """The job as last read, without waiting."""
         now = time.monotonic()
         return LeaseView(
             fence_lost=self._fence_lost,

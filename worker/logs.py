@@ -1,6 +1,6 @@
-"""Log lines that tell which request and which job they belong to, as JSON or as text.
+"""Log lines with the request and the job that they belong to, as JSON or as text.
 
-What is bound with `log_fields` is in every line that is written inside, by whatever module, in that thread or task.
+Fields bound with `log_fields` are in every line logged inside, by any module, in that thread or task.
 """
 
 import json
@@ -21,7 +21,7 @@ _STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "
 
 @contextmanager
 def log_fields(**fields: Any) -> Iterator[None]:
-    """Every line inside has these fields, beside those that are bound already; None unbinds one."""
+    """Add these fields to every line logged inside; None unbinds a field."""
     token = _bound.set({**bound_fields(), **fields})
     try:
         yield
@@ -30,17 +30,17 @@ def log_fields(**fields: Any) -> Iterator[None]:
 
 
 def bind(**fields: Any) -> None:
-    """From here on lines have these fields too, until the `log_fields` around ends, however it ends."""
+    """Add these fields to later lines too, until the enclosing `log_fields` ends, however it ends."""
     _bound.set({**bound_fields(), **fields})
 
 
 def bound_fields() -> dict[str, Any]:
-    """What is bound here and now."""
+    """The fields bound at present."""
     return _bound.get() or {}
 
 
 def configure_logging(log_format: str) -> None:
-    """Have this process write its lines to standard error in this format; warnings of Python too."""
+    """Make this process log to standard error in this format, including Python's warnings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
@@ -50,7 +50,7 @@ def configure_logging(log_format: str) -> None:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object on one line: `time` (RFC 3339, UTC), `level`, `logger`, `message`, and what is bound or given."""
+    """One JSON object per line: `time` (RFC 3339, UTC), `level`, `logger`, `message`, and bound and given fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
@@ -70,7 +70,7 @@ class TextFormatter(logging.Formatter):
     """For a person: time, level, logger, message, then the fields as `name=value`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line of a record; a traceback adds lines of its own."""
+        """The line of a record, followed by the lines of a traceback."""
         fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
         # A line break in a message could forge a line.
         message = record.getMessage().replace("\r", "\\r").replace("\n", "\n    ")

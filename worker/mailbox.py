@@ -1,8 +1,8 @@
-"""A broker that is a folder: kombu's `filesystem://`, made safe for readers that look while someone writes.
+"""A broker that is a folder: kombu's `filesystem://`, made safe for concurrent readers and writers.
 
-Two things of the original end a process: a message file that is empty or half-written, because its writer was
-killed or has not got further yet (celery/kombu#1551), and a table of queues that two processes write at once.
-Here every file appears complete, by renaming, and a message that cannot be read is put aside.
+The original crashes on a message file that is empty or incomplete, because its writer was killed or has not finished
+yet (celery/kombu#1551), and on a table of queues that two processes write at once. Here every file appears complete, by
+renaming, and an unreadable message is set aside.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class MailboxChannel(filesystem.Channel):
-    """Reads and writes messages as files, one at a time and each of them whole. It makes the folders that it needs."""
+    """Reads and writes messages as files, one at a time and each one whole. Creates the folders that it needs."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)  # type: ignore[no-untyped-call]
@@ -48,8 +48,8 @@ class MailboxChannel(filesystem.Channel):
             try:
                 message = json.loads(content)
             except ValueError:
-                # The dispatcher rings again for a job that nobody has taken.
-                log.warning("put aside an unreadable message of %d bytes: %s", len(content), taken)
+                # The dispatcher publishes a job again that no worker has claimed.
+                log.warning("set aside an unreadable message of %d bytes: %s", len(content), taken)
                 continue
             taken.unlink()
             return message
@@ -77,8 +77,8 @@ class MailboxChannel(filesystem.Channel):
 class Mailbox(filesystem.Transport):
     """The transport for `LDNAS_BROKER_URL=filesystem://`.
 
-    A folder that is full, gone or not to be written to is to it what a server that hung up is to others: whoever uses
-    the connection closes it and tries again later.
+    It treats a folder that is full, missing or not writable like a lost connection to a server: the user of the
+    connection closes it and tries again later.
     """
 
     Channel = MailboxChannel

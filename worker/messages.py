@@ -13,7 +13,7 @@ RUN_JOB = "ldnas.run_job"
 
 @dataclass(frozen=True)
 class JobMessage:
-    """Rings for one job. It carries no state: whoever receives it asks the database what to do."""
+    """The message for one job. It carries no state: its receiver reads the database."""
 
     job_id: str
 
@@ -23,7 +23,7 @@ class JobMessage:
 
     @classmethod
     def from_kwargs(cls, kwargs: Mapping[str, Any]) -> "JobMessage":
-        """The message out of the keyword arguments that a broker delivered.
+        """Read the message from the keyword arguments that a broker delivered.
 
         Raises:
             InvalidMessageError: anything but one `job_id` of 32 hexadecimal digits.

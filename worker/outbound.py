@@ -1,8 +1,8 @@
-"""Requests to hosts that somebody else named: none of them reaches a private network, whatever the name resolves to.
+"""Sends requests to hosts that clients name, and never to a private network, whatever the name resolves to.
 
-A name is resolved once, every address that it has is judged, and the connection goes to the address that was judged.
-So nothing changes between the check and its use, and every redirect is a new request that is judged anew. TLS is still
-checked against the name. Proxies of the environment are not used: they would resolve by themselves.
+A name is resolved once, all its addresses are checked, and the connection goes to a checked address. So nothing changes
+between the check and its use, and every redirect is a new request that is checked again. TLS still verifies the name.
+Proxies of the environment are not used: they would resolve names by themselves.
 """
 
 import ipaddress
@@ -24,9 +24,9 @@ SILENCE_SECONDS = 30.0
 MAX_REDIRECTS = 5
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
-# The last 32 bits of these are an IPv4 address that a gateway delivers to (RFC 6052; mapped ones are known to Python).
+# The last 32 bits of these are an IPv4 address that a gateway delivers to (RFC 6052; Python knows mapped addresses).
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
-# Special by the registries of IANA, though some version of `ipaddress` takes them for global: protocol assignments,
+# Special in the registries of IANA, although some versions of `ipaddress` call them global: protocol assignments,
 # relays and tunnels (6to4, Teredo) that lead to an IPv4 address, local translation, segment routing, documentation.
 _SPECIAL = tuple(
     map(
@@ -48,7 +48,7 @@ _SPECIAL = tuple(
 def is_public(address: Address) -> bool:
     """Whether an address belongs to the public internet: not private, loopback, link-local, multicast or reserved.
 
-    An IPv6 address that stands for an IPv4 one (mapped, NAT64) is as public as that.
+    An IPv6 address that embeds an IPv4 address (mapped, NAT64) is public if that one is.
     """
     if isinstance(address, ipaddress.IPv6Address):
         embedded = _embedded(address)
@@ -65,7 +65,7 @@ def system_addresses(host: str, port: int) -> Sequence[str]:
     """Every address of a name, as the system resolves it.
 
     Raises:
-        OSError: it resolves to nothing.
+        OSError: the name has no address.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(entry[4][0]) for entry in found]
@@ -73,7 +73,7 @@ def system_addresses(host: str, port: int) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class Destination:
-    """Where one request goes: the URL as it was given, and the address that its host was found to have."""
+    """The destination of one request: the URL as given, and the resolved address of its host."""
 
     url: httpx.URL
     address: Address
@@ -81,13 +81,13 @@ class Destination:
 
 @dataclass(frozen=True)
 class OutboundGuard:
-    """What may be reached.
+    """The rules for reachable hosts.
 
     Attributes:
         hosts: names that are allowed, each with the default port of its scheme or a port of its own (`host:8443`);
             `*.example.org` allows every name below it. None allows any public host.
-        schemes: `https` alone, but for tests.
-        resolve: the addresses of a name.
+        schemes: `https` alone, except in tests.
+        resolve: returns the addresses of a name.
         allows: whether an address may be connected to.
     """
 
@@ -97,30 +97,30 @@ class OutboundGuard:
     allows: Callable[[Address], bool] = is_public
 
     def check(self, url: str) -> httpx.URL:
-        """Judge a URL by what it says; no name is resolved.
+        """Check a URL by its text; no name is resolved.
 
         Raises:
-            ForbiddenDestinationError: another scheme, a user or a password in it, no host, or one that is not allowed.
+            ForbiddenDestinationError: another scheme, a user or a password, no host, or a host that is not allowed.
         """
         try:
             parsed = httpx.URL(url)
         except (httpx.InvalidURL, ValueError) as error:
-            raise ForbiddenDestinationError(f"{url!r} is no URL: {error}") from error
+            raise ForbiddenDestinationError(f"{url!r} is not a URL: {error}") from error
         if parsed.scheme not in self.schemes:
             accepted = " or ".join(f"{scheme}://" for scheme in self.schemes)
-            raise ForbiddenDestinationError(f"{parsed.scheme}:// is not reached; {accepted} is")
+            raise ForbiddenDestinationError(f"{parsed.scheme}:// is not accepted; {accepted} is")
         if parsed.userinfo:
-            raise ForbiddenDestinationError("a URL with a user or a password in it is not reached, and not repeated")
+            raise ForbiddenDestinationError("a URL with a user or a password is not accepted, and not repeated here")
         host, port = _host(parsed).rstrip("."), parsed.port or _DEFAULT_PORTS[parsed.scheme]
         if not host:
-            raise ForbiddenDestinationError(f"{url!r} names no host")
+            raise ForbiddenDestinationError(f"{url!r} does not name a host")
         if self.hosts is not None and not any(_covers(entry, host, port, parsed.scheme) for entry in self.hosts):
             named = ", ".join(self.hosts) or "none"
             raise ForbiddenDestinationError(f"the host {host} (port {port}) is not among those allowed: {named}")
         return parsed
 
     def destination(self, url: str) -> Destination:
-        """Judge a URL by what it says and by what its host resolves to, all of it.
+        """Check a URL by its text and by every address of its host.
 
         Raises:
             ForbiddenDestinationError: see `check`; or the host has an address that is not public.
@@ -129,7 +129,7 @@ class OutboundGuard:
         parsed = self.check(url)
         host, port = _host(parsed), parsed.port or _DEFAULT_PORTS[parsed.scheme]
         try:
-            # A zone (fe80::1%eth0) says by which interface; what it qualifies is not public anyway.
+            # A zone (fe80::1%eth0) names an interface; addresses with a zone are never public.
             addresses = [ipaddress.ip_address(found.partition("%")[0]) for found in self.resolve(host, port)]
         except (OSError, UnicodeError) as error:
             may_pass = not isinstance(error, UnicodeError) and error.errno != socket.EAI_NONAME
@@ -152,16 +152,16 @@ class OutboundGuard:
         max_redirects: int = MAX_REDIRECTS,
         seconds: float | None = None,
     ) -> Iterator[httpx.Response]:
-        """One request, its redirects followed within the same bounds; the response's body is still to be read.
+        """Send one request and follow redirects under the same rules; the caller reads the response's body.
 
         Args:
             headers: sent to the host that the URL names, and not to another one that it redirects to.
-            seconds: how long one exchange may take from its connection to the end of reading; None: for as long as
-                something comes within every `SILENCE_SECONDS`.
+            seconds: the limit on one exchange, from the connection to the end of reading. None: no limit as long as
+                data arrives within every `SILENCE_SECONDS`.
 
         Raises:
             ForbiddenDestinationError: the URL, or one that it redirects to, may not be reached.
-            OutboundFailedError: nothing answers, or it redirects too often.
+            OutboundFailedError: the host does not answer, or redirects too often.
         """
         sent = dict(headers or {})
         for _ in range(max_redirects + 1):
@@ -181,7 +181,7 @@ class OutboundGuard:
 def _exchange(
     method: str, destination: Destination, headers: Mapping[str, str], content: bytes | None, seconds: float | None
 ) -> Iterator[httpx.Response]:
-    """A request over a connection of its own: one to an address must not be used again for another name of it."""
+    """Send a request over a new connection: it must not be reused for another name with the same address."""
     url = destination.url
     timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
     try:
@@ -191,7 +191,7 @@ def _exchange(
             client.stream(
                 method,
                 url.copy_with(host=str(destination.address)),
-                # Unpacking what somebody else packed would be a way around the limit on its size.
+                # Decompressing untrusted data would be a way around the limit on its size.
                 headers={**headers, "Host": url.netloc.decode("ascii"), "Accept-Encoding": "identity"},
                 content=content,
                 extensions={"sni_hostname": _host(url), "trace": deadline.trace},
@@ -203,7 +203,7 @@ def _exchange(
 
 
 def _host(url: httpx.URL) -> str:
-    """As it is asked for and as certificates name it: other scripts in their ASCII form."""
+    """The host as sent and as in certificates: names in other scripts in their ASCII form."""
     return url.raw_host.decode("ascii")
 
 
@@ -211,11 +211,11 @@ def _target(url: httpx.URL, location: str) -> httpx.URL:
     try:
         return url.join(location)
     except (httpx.InvalidURL, ValueError) as error:
-        raise OutboundFailedError(f"{url.host} redirects to what is no URL: {error}", may_pass=False) from error
+        raise OutboundFailedError(f"{url.host} redirects to an invalid URL: {error}", may_pass=False) from error
 
 
 def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that an IPv6 address stands for."""
+    """The IPv4 address that an IPv6 address embeds."""
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
     if address in _TRANSLATED:

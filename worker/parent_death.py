@@ -1,7 +1,7 @@
 """Runs a program that the kernel kills as soon as its parent is gone: `python parent_death.py PARENT PROGRAM …`.
 
-A program that reads its standard input learns there that its parent is gone, unless it is frozen: then it would stay,
-and keep what it holds, such as the one write lock of SQLite. SIGKILL ends a frozen process too. The kernel sends it
+A program that reads its standard input notices there that its parent is gone, unless it is frozen: then it would keep
+running and hold its locks, such as the one write lock of SQLite. SIGKILL ends a frozen process too. The kernel sends it
 when the thread that started the program ends, so that thread has to stay until the program has ended. Linux only.
 """
 
@@ -19,7 +19,7 @@ def main() -> None:
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
         raise OSError(ctypes.get_errno(), "the kernel refused to watch the parent process")
     if os.getppid() != parent:
-        sys.exit(1)  # the parent ended before the kernel watched it
+        sys.exit(1)  # the parent ended before the request reached the kernel
     os.execv(command[0], command)
 
 

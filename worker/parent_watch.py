@@ -14,11 +14,11 @@ from collections.abc import Mapping
 VARIABLE = "LDNAS_EXIT_WITH_PARENT"
 
 GRACE_SECONDS = 7.0
-"""How long the process may take to end in order before it is ended."""
+"""How long the process may take to shut down cleanly before it is killed."""
 
 
 def exit_with_parent(environ: Mapping[str, str], *, grace_seconds: float = GRACE_SECONDS) -> None:
-    """Where `LDNAS_EXIT_WITH_PARENT=1`, end this process when its standard input closes: SIGTERM, then for good."""
+    """With `LDNAS_EXIT_WITH_PARENT=1`, end this process when its standard input closes: SIGTERM, then by force."""
     if environ.get(VARIABLE) == "1":
         threading.Thread(target=_watch, args=(grace_seconds,), name="parent-watch", daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""A worker tells the registry that it is there, from its start to its end."""
+"""Registers a worker in the registry, from its start to its end."""
 
 import logging
 import os
@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 
 class Presence:
-    """A row of `workers`, renewed by a thread of its own and gone after the context; it fails with nothing.
+    """A row of `workers`, renewed by its own thread and deleted after the context; failures are only logged.
 
     Attributes:
-        name: host, process and a part that no other run has: process ids are alike in many containers.
+        name: host, process and a unique part, because process ids repeat between containers.
     """
 
     def __init__(
@@ -67,6 +67,6 @@ class Presence:
                 with unit_of_work(self._engine) as registry:
                     registry.workers.beat(**self._facts, gpus=self._look_at_gpus())
             except DatabaseUnavailableError as reason:
-                log.warning("the worker cannot tell that it is there: %s", reason)
+                log.warning("the worker cannot send its heartbeat: %s", reason)
             if self._leaving.wait(self._heartbeat_seconds):
                 return

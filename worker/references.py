@@ -1,4 +1,4 @@
-"""Where a reference to another host leads, and whether it may: asked when a request comes and again when a job runs."""
+"""Resolves references to other hosts and checks them, when a request arrives and again when a job runs."""
 
 from ldnas.data.reference import DatasetReference
 from ldnas.errors import ForbiddenLocationError, InvalidReferenceError
@@ -13,7 +13,7 @@ def remote_url(reference: DatasetReference, settings: Settings) -> str:
     """The URL that an `https://` or `s3://` reference is fetched from.
 
     Raises:
-        InvalidReferenceError: an `s3://` reference names no object.
+        InvalidReferenceError: an `s3://` reference does not name an object.
     """
     if reference.scheme == "https":
         return reference.uri
@@ -37,6 +37,6 @@ def check_remote(reference: DatasetReference, settings: Settings) -> None:
         OutboundGuard(settings.remote_hosts).check(remote_url(reference, settings))
     except ForbiddenDestinationError as error:
         raise ForbiddenLocationError(
-            f"the dataset is not reached: {error}; LDNAS_REMOTE_HOSTS of the service says which hosts are",
+            f"the dataset may not be reached: {error}; LDNAS_REMOTE_HOSTS of the service lists the allowed hosts",
             field="dataset.uri",
         ) from error

@@ -1,8 +1,8 @@
 """One process for one attempt at one job: `python -m worker.runner JOB_ID FENCE`.
 
-Exits with an `Ending`, which says what became of the job. It ends at once when its standard input closes, so that
-it never outlives the worker that started it, and its end frees the GPU. SIGTERM asks it to save where it is, which it
-does after the epoch or iteration that is under way, and to end then.
+Exits with an `Ending`, which reports the end of the job. It ends at once when its standard input closes, so that it
+never outlives the worker that started it, and its end frees the GPU. On SIGTERM it saves its state after the current
+epoch or iteration, and then ends.
 """
 
 import logging
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def run(settings: Settings, engine: Engine, job_id: str, fence: int, stopping: threading.Event | None = None) -> Ending:
-    """Computes the job and records its end, all under `fence`; or saves where it is, once `stopping` is set."""
+    """Compute the job and record its end, all under `fence`; or save its state, once `stopping` is set."""
     with log_fields(job_id=job_id), span("runner", os.environ.get(PARENT), job_id=job_id):
         return _run_to_an_ending(settings, engine, job_id, fence, stopping or threading.Event())
 
@@ -64,7 +64,7 @@ def _run_to_an_ending(settings: Settings, engine: Engine, job_id: str, fence: in
     try:
         return _run(settings, engine, job_id, fence, stopping)
     except FenceLostError:
-        logger.warning("job %s is held by somebody else now; this attempt writes nothing more", job_id)
+        logger.warning("job %s is held by another process now; this attempt writes nothing more", job_id)
         return Ending.FENCE_LOST
     except DatabaseUnavailableError as error:
         logger.error("job %s: the database is unavailable: %s", job_id, error)
@@ -87,23 +87,23 @@ def _run(settings: Settings, engine: Engine, job_id: str, fence: int, stopping: 
             )
         return Ending.RELEASED
     except ShutdownError:
-        logger.info("job %s: asked to end; where it is, is saved", job_id)
+        logger.info("job %s: asked to end; its state is saved", job_id)
         return Ending.SAVED
     except RefusedError as refusal:
         return _fail(engine, store, job_id, fence, failure_of(refusal))
-    except OSError as error:  # a full disk, a volume that is gone: it may pass, and who reads the job should know
-        logger.error("job %s met a failure around it: %s", job_id, error)
+    except OSError as error:  # a full disk, a missing volume: it may pass, and the job's history must have the reason
+        logger.error("job %s: an infrastructure failure: %s", job_id, error)
         delay = min(MAX_RETRY_DELAY_SECONDS, 2.0**job.failures)
         with unit_of_work(engine) as registry:
             registry.jobs.release(job_id, fence, reason=str(error), counts_as_failure=True, delay_seconds=delay)
         return Ending.RELEASED
     except (FenceLostError, DatabaseUnavailableError):
         raise
-    except Exception as error:  # the one handler of bugs: whatever it is, the job's row must be closed
-        if is_out_of_memory(error):  # not in a network's passes, so smaller batches would not help
+    except Exception as error:  # the only handler of bugs: the job's row must be closed in any case
+        if is_out_of_memory(error):  # outside of a network's passes, so smaller batches would not help
             logger.exception("job %s does not fit in memory", job_id)
             return _fail(engine, store, job_id, fence, failure_of(too_large(str(error), "this job")))
-        logger.exception("job %s met a bug", job_id)
+        logger.exception("job %s: an internal error", job_id)
         return _fail(engine, store, job_id, fence, internal_failure(job_id))
     with unit_of_work(engine) as registry:
         registry.jobs.finish(job_id, fence, result)
@@ -119,7 +119,7 @@ def _fail(engine: Engine, store: ArtifactStore, job_id: str, fence: int, error: 
 
 
 def _tidy_up(store: ArtifactStore, job_id: str, fence: int) -> None:
-    """Removes the job's checkpoints; its end is recorded, so that a store in trouble does not matter to it any more."""
+    """Remove the job's checkpoints; its end is recorded, so a failure of the store no longer affects it."""
     try:
         store.drop_checkpoints(job_id, attempt=fence)
     except OSError as error:

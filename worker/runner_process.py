@@ -1,4 +1,4 @@
-"""A runner as a process of its own: started in its own group, ended with everything that it started."""
+"""A runner as a separate process: started in its own group, ended together with its children."""
 
 import logging
 import os
@@ -13,16 +13,16 @@ from worker import parent_death
 log = logging.getLogger(__name__)
 
 KILL_SECONDS = 10.0
-"""How long a killed process may take to be gone."""
+"""How long a killed process may take to end."""
 
 
 class RunnerProcess:
-    """One runner and its process group. Its standard input is a pipe: it ends itself when this process is gone.
+    """One runner and its process group. Its standard input is a pipe: the runner ends itself when this process is gone.
 
-    On Linux the kernel kills it then, also where it is frozen and would read nothing.
+    On Linux the kernel kills it then, even if it is frozen and reads nothing.
 
     Raises:
-        OSError: no memory, no process, no program.
+        OSError: memory or processes ran out, or the program does not exist.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -34,7 +34,7 @@ class RunnerProcess:
         )
 
     def wait(self, seconds: float) -> int | None:
-        """The exit status (minus the signal's number where one ended it), or None if it still runs after `seconds`."""
+        """The exit status (minus the number of a signal that ended it), or None if it still runs after `seconds`."""
         try:
             return self._process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -47,9 +47,9 @@ class RunnerProcess:
             self.wait(grace_seconds)
 
     def close(self) -> None:
-        """Kill what is left of the group, also children whose leader has exited, and collect the runner.
+        """Kill the rest of the group, including children whose leader has exited, and reap the runner.
 
-        A process that waits inside the kernel, for a file system that does not answer, dies only when that answers.
+        A process that waits in the kernel for a file system that does not answer dies only when it answers.
         """
         self._signal(signal.SIGKILL)
         if self.wait(KILL_SECONDS) is None:
@@ -67,7 +67,7 @@ class RunnerProcess:
 def _ending_with_this_process(command: Sequence[str]) -> Sequence[str]:
     if sys.platform != "linux":
         return command
-    Path(command[0]).stat()  # a program that is missing is refused here and not by the one that starts it
+    Path(command[0]).stat()  # a missing program must fail here and not in the process that starts it
     # Isolated and without site packages it starts within 20 ms.
     return [sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid()), *command]
 

@@ -1,8 +1,8 @@
-"""`s3://BUCKET/KEY` as a request over HTTPS, signed where the environment has credentials (AWS Signature Version 4).
+"""Turns `s3://BUCKET/KEY` into an HTTPS request, signed if the environment has credentials (AWS Signature Version 4).
 
 The variables are those that every S3 client reads: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`,
 `AWS_REGION` or `AWS_DEFAULT_REGION`, `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`. Without a key the object has to be
-public. A client library of S3 would resolve and connect by itself, past the guard in `worker.outbound`.
+public. An S3 client library would resolve and connect by itself, bypassing the guard in `worker.outbound`.
 """
 
 import hashlib
@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
-# A body of no bytes, which a GET has.
+# The digest of the empty body of a GET.
 _EMPTY = hashlib.sha256(b"").hexdigest()
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 
 
 @dataclass(frozen=True)
 class S3Access:
-    """Where objects lie, and who asks for them.
+    """The location of objects, and the credentials of the requests.
 
     Attributes:
-        endpoint: another service that speaks S3, as `https://minio.example.org`; None for Amazon's.
+        endpoint: another service with the S3 API, such as `https://minio.example.org`; None for Amazon's.
     """
 
     region: str = "us-east-1"
@@ -34,7 +34,7 @@ class S3Access:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "S3Access":
-        """What the usual variables say."""
+        """Read the usual variables."""
         return cls(
             region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or cls.region,
             endpoint=environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL"),
@@ -44,20 +44,20 @@ class S3Access:
         )
 
     def url(self, bucket: str, key: str) -> str:
-        """Where an object lies: below its bucket's own host at Amazon, below a path of the endpoint elsewhere.
+        """The URL of an object: below its bucket's own host at Amazon, below a path of the endpoint elsewhere.
 
         Raises:
-            ValueError: no bucket is called so, or there is no key.
+            ValueError: the bucket's name is invalid, or the key is missing.
         """
         if not _BUCKET.fullmatch(bucket) or not key:
-            raise ValueError(f"s3://{bucket}/{key} names no object; s3://bucket/path/to/object would")
+            raise ValueError(f"s3://{bucket}/{key} does not name an object; write s3://bucket/path/to/object")
         path = quote(key, safe="/-_.~")
         if self.endpoint is not None:
             return f"{self.endpoint.rstrip('/')}/{bucket}/{path}"
         return f"https://{bucket}.s3.{self.region}.amazonaws.com/{path}"
 
     def headers(self, url: str, at: datetime | None = None, **more: str) -> dict[str, str]:
-        """The headers that sign a GET of `url`; none without credentials.
+        """The headers that sign a GET of `url`; empty without credentials.
 
         Args:
             at: the moment of the request; None for now.

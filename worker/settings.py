@@ -22,7 +22,7 @@ _BROKERS = ("filesystem://", "redis://", "rediss://")
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that an operator can set; `worker/variables.py` says what each means."""
+    """Everything that an operator can set; `worker/variables.py` documents each variable."""
 
     home: Path
     database_url: str = field(repr=False)  # the two URLs may hold passwords, and a repr ends in logs
@@ -87,7 +87,7 @@ class Settings:
 
         Those of S3 are not among them: a child has them from this process's own environment.
         """
-        # What a file holds stays out of the environment, which is read more easily.
+        # A password from a file stays out of the environment, which is easier to read.
         database_url = without_password(self.database_url) if self.database_password_file else self.database_url
         return {
             "LDNAS_HOME": str(self.home),
@@ -114,7 +114,7 @@ class Settings:
 
     @property
     def downloads(self) -> Path:
-        """Where this host's jobs keep what they fetch, for as long as they read it."""
+        """The folder of this host's downloads, which jobs store there while they read them."""
         return self.home / "downloads"
 
     @property
@@ -129,17 +129,17 @@ class Settings:
 
     @property
     def poll_seconds(self) -> float:
-        """How often the dispatcher looks for jobs to publish, and a worker for a wish to cancel."""
+        """How often the dispatcher looks for jobs to publish, and a worker for a request to cancel."""
         return min(0.5, self.lease_seconds / 6)
 
     @property
     def republish_seconds(self) -> float:
-        """How long a published job may stay queued before the dispatcher rings again."""
+        """How long a published job may stay queued before the dispatcher publishes it again."""
         return self.lease_seconds
 
     @property
     def wait_seconds(self) -> float:
-        """How long a job that waits for others stays in the queue before it looks again."""
+        """How long a job that waits for others stays in the queue before it checks again."""
         return 2.0
 
 
@@ -148,13 +148,13 @@ def _url(environ: Mapping[str, str], variable: str, default: str, schemes: tuple
     if not value.startswith(schemes):
         raise SettingsError(variable, _without_password(value), "a URL that begins with " + ", ".join(schemes))
     if value.count("@") > 1 and not value.startswith(_FILES):
-        # Whatever takes it for the host would name a part of the password in its errors.
+        # A parser that takes the rest for the host would show a part of the password in its errors.
         raise SettingsError(variable, _without_password(value), "a URL with %40 for an @ in its password")
     return value
 
 
 def _without_password(url: str) -> str:
-    """The URL for a person to recognise, `***` for all that may be its user's name and password."""
+    """The URL in a recognisable form, with `***` for everything that may be user name and password."""
     before, at, place = url.partition("?")[0].rpartition("@")
     scheme, divider, _ = before.partition("://") if "://" in before else ("", "", before)
     return f"{scheme}{divider}***@{place}" if at else url

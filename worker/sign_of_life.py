@@ -1,7 +1,7 @@
-"""A sign of life that a supervised process gives while it runs at all: one byte a second into an inherited pipe.
+"""Signs of life of a supervised process: one byte a second into an inherited pipe, as long as it runs.
 
-A thread of its own writes it, and needs no database, broker or disk for that. So only a process that is frozen or gets
-no processor falls silent, and a process that waits for a server does not.
+A separate thread writes them and needs no database, broker or disk. So only a frozen process, or one without processor
+time, falls silent; a process that waits for a server does not.
 """
 
 import os
@@ -12,13 +12,13 @@ from collections.abc import MutableMapping
 VARIABLE = "LDNAS_SIGN_OF_LIFE_FD"
 
 SIGN_SECONDS = 1.0
-"""How often the process gives a sign."""
+"""The interval between two signs."""
 
 
 def give_signs_of_life(environ: MutableMapping[str, str]) -> None:
-    """Where `LDNAS_SIGN_OF_LIFE_FD` names the writing end of a pipe, give signs through it until this process ends.
+    """If `LDNAS_SIGN_OF_LIFE_FD` is the writing end of a pipe, write signs to it until this process ends.
 
-    The variable is taken out of `environ`: the number means nothing to the programs that this process starts.
+    The variable is removed from `environ`: the number has no meaning in the programs that this process starts.
     """
     number = environ.pop(VARIABLE, "")
     if number:
@@ -33,7 +33,7 @@ def _give_signs(pipe: int) -> None:
         try:
             os.write(pipe, b".")
         except BlockingIOError:
-            pass  # the supervisor itself stands still, and will find enough signs
+            pass  # the supervisor itself is frozen, and will find enough signs later
         except BrokenPipeError:
             return  # the supervisor is gone
         time.sleep(SIGN_SECONDS)

@@ -1,4 +1,4 @@
-"""What one message does: take the job it names, watch over a runner for it, and see that the job is not left behind."""
+"""Handles one message: claims its job, supervises a runner for it, and makes sure that the job's row is closed."""
 
 import logging
 import signal
@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 RUNNER_COMMAND = (sys.executable, "-m", "worker.runner")
 
 _CRASHES = frozenset({signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP})
-"""Signals by which native code ends its own process."""
+"""Signals with which native code crashes its own process."""
 
 LEAVING_SECONDS = 2.0
-"""How long a runner without a fence may take to leave by itself: mostly it has recorded the end and is tidying up."""
+"""How long a runner without a fence may take to end by itself: usually it has recorded the end and is cleaning up."""
 
 
 class _Stop(Enum):
@@ -50,10 +50,10 @@ def run_job(
     worker: str = "worker",
     runner_command: Sequence[str] = RUNNER_COMMAND,
 ) -> None:
-    """Claim the job and run it to an end, a wait or a release; return at once if there is nothing to claim.
+    """Claim the job and run it to an end, a wait or a release; return at once if it cannot be claimed.
 
     Raises:
-        DatabaseUnavailableError: at the claim; the dispatcher will ring again.
+        DatabaseUnavailableError: at the claim; the dispatcher will publish again.
     """
     if stopping.is_set():
         return
@@ -62,9 +62,9 @@ def run_job(
         job = registry.jobs.claim(job_id, worker=worker, lease_seconds=settings.lease_seconds)
     if job is None:
         return
-    told = {"job_id": job.id, "request_id": job.request_id}
-    about = span(f"attempt {job.kind}", job.traceparent, attempt=job.attempt, **told)
-    with log_fields(**told, stage=job.stage), about:
+    ids = {"job_id": job.id, "request_id": job.request_id}
+    about = span(f"attempt {job.kind}", job.traceparent, attempt=job.attempt, **ids)
+    with log_fields(**ids, stage=job.stage), about:
         log.info("job %s: attempt %d of a %s job begins", job.id, job.attempt, job.kind)
         keeper = LeaseKeeper(settings, engine, job, claimed_at=claimed_at)
         _run_claimed(settings, engine, job, keeper, stopping, runner_command)
@@ -83,13 +83,13 @@ def _run_claimed(
     environment = {**settings.as_environment(), PARENT: traceparent() or ""}
     try:
         runner = RunnerProcess([*runner_command, job.id, str(job.attempt)], environment)
-    except OSError as error:  # no memory, no process, no program
+    except OSError as error:  # memory or processes ran out, or the program does not exist
         attempt.conclude(error)
         return
     try:
         with keeper:
             outcome = _until_over(settings, runner, keeper, stopping)
-            if outcome is _Stop.SHUTDOWN:  # only then is there anything to save
+            if outcome is _Stop.SHUTDOWN:  # only then does the runner save its state
                 runner.ask_to_end(settings.shutdown_seconds)
             elif outcome is _Stop.FENCE_LOST:
                 runner.wait(LEAVING_SECONDS)
@@ -103,7 +103,7 @@ def _run_claimed(
 def _until_over(
     settings: Settings, runner: RunnerProcess, keeper: LeaseKeeper, stopping: threading.Event
 ) -> int | _Stop:
-    """The runner's exit status, or why it has to be ended; decided by this process's clock, never waiting for SQL."""
+    """The runner's exit status, or the reason to end it; decided by this process's clock, never waiting for SQL."""
     while True:
         status = runner.wait(settings.poll_seconds)
         if status is not None:
@@ -124,7 +124,7 @@ def _until_over(
 
 
 class _Attempt:
-    """The end of one claimed job as its row records it, once the runner is gone."""
+    """Records the end of one claimed job in its row, after its runner has ended."""
 
     def __init__(self, settings: Settings, engine: Engine, job_id: str, fence: int, failures: int) -> None:
         self._settings = settings
@@ -134,11 +134,11 @@ class _Attempt:
         self._failures = failures
 
     def conclude(self, outcome: int | _Stop | OSError) -> None:
-        """Close the job's row as far as the runner has not; what cannot be written now, the sweep will decide."""
+        """Close the job's row unless the runner has done so; if the write fails now, the sweep closes it later."""
         try:
             self._close_row(outcome)
         except FenceLostError:
-            return  # the runner recorded the end itself, or the job is someone else's by now
+            return  # the runner recorded the end itself, or another process holds the job by now
         except DatabaseUnavailableError as error:
             log.warning("job %s: left to the sweep: %s", self._job_id, error)
 
@@ -174,7 +174,7 @@ class _Attempt:
             params = registry.jobs.get(self._job_id).params
             uri = registry.tasks.get(params.get("task_id") or params["target_task_id"]).dataset["uri"]
             unreadable = UnreadableDatasetError(
-                f"{uri} could not be read: it ended the process that reads it, twice ({how})",
+                f"{uri} could not be read: it crashed the process that reads it, twice ({how})",
                 field="dataset.uri",
                 origin=uri,
             )

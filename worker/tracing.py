@@ -1,8 +1,8 @@
-"""OpenTelemetry traces: a request, the attempts of the job that it made, the stages of each, under one trace id.
+"""OpenTelemetry traces: a request, the attempts of its job, the stages of each attempt, under one trace id.
 
-Nothing is traced, and nothing of OpenTelemetry imported, unless `OTEL_EXPORTER_OTLP_ENDPOINT` is set; the extra
-`ldnas[tracing]` brings what is needed then. A span's place travels as W3C `traceparent`: in the job's row from the
-request to the worker, and in the runner's environment from there.
+Nothing is traced, and OpenTelemetry is not imported, unless `OTEL_EXPORTER_OTLP_ENDPOINT` is set; this needs the extra
+`ldnas[tracing]`. The parent span is passed on as W3C `traceparent`: in the job's row from the request to the worker,
+and from there in the runner's environment.
 """
 
 import os
@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 PARENT = "TRACEPARENT"
-"""The variable by which a runner is told where its worker is."""
+"""The environment variable with the worker's span for its runner."""
 
 
 class Span(Protocol):
-    """What is done with a span here."""
+    """The methods of a span that this program uses."""
 
     def set_attribute(self, key: str, value: Any) -> None: ...
     def update_name(self, name: str) -> None: ...
@@ -34,12 +34,12 @@ _tracer: Any = None
 
 
 def configure_tracing(process: str, environ: Mapping[str, str] = os.environ, exporter: Any = None) -> Any:
-    """Have this process send its spans where `OTEL_EXPORTER_OTLP_ENDPOINT` says; its provider, None without one.
+    """Make this process send its spans to `OTEL_EXPORTER_OTLP_ENDPOINT`; return the provider, None without an endpoint.
 
     Args:
-        process: the last part of the service's name, as `api`.
+        process: the last part of the service's name, such as `api`.
         environ: the variables of the process; OpenTelemetry's own are read by its library.
-        exporter: takes the spans in place of the endpoint.
+        exporter: receives the spans in place of the endpoint.
     """
     global _tracer
     if exporter is None and not environ.get(ENDPOINT, "").strip():
@@ -53,20 +53,20 @@ def configure_tracing(process: str, environ: Mapping[str, str] = os.environ, exp
 
         exporter = OTLPSpanExporter()
     provider = TracerProvider(resource=Resource.create({"service.name": f"ldnas-{process}"}))
-    provider.add_span_processor(BatchSpanProcessor(exporter))  # flushed when the process ends in order
+    provider.add_span_processor(BatchSpanProcessor(exporter))  # flushed when the process shuts down cleanly
     _tracer = provider.get_tracer("ldnas")
     return provider
 
 
 def stop_tracing() -> None:
-    """No more spans from this process."""
+    """Stop sending spans from this process."""
     global _tracer
     _tracer = None
 
 
 @contextmanager
 def span(name: str, parent: str | None = None, **attributes: Any) -> Iterator[Span]:
-    """A span around the block: below `parent` (a traceparent) where one is given, else below the one around it.
+    """Open a span around the block: below `parent` (a traceparent) if given, else below the enclosing span.
 
     An exception that leaves the block is recorded, and marks the span as failed.
     """
@@ -76,13 +76,13 @@ def span(name: str, parent: str | None = None, **attributes: Any) -> Iterator[Sp
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     context = TraceContextTextMapPropagator().extract({"traceparent": parent}) if parent else None
-    told = {f"ldnas.{key}": value for key, value in attributes.items() if value is not None}
-    with _tracer.start_as_current_span(name, context=context, attributes=told) as current:
+    named = {f"ldnas.{key}": value for key, value in attributes.items() if value is not None}
+    with _tracer.start_as_current_span(name, context=context, attributes=named) as current:
         yield current
 
 
 def traceparent() -> str | None:
-    """Where we are, for another process to go on from; None where nothing is traced."""
+    """The current span as a `traceparent` for another process; None without tracing."""
     if _tracer is None:
         return None
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator

@@ -1,11 +1,11 @@
-"""Every environment variable that the programs read, in words; `docs/reference/settings.md` is made of it."""
+"""Documents every environment variable that the programs read; `docs/reference/settings.md` is generated from it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Variable:
-    """One variable: what holds where it is absent, and what it says; both as Markdown."""
+    """One variable: its default and its description, both as Markdown."""
 
     name: str
     default: str
@@ -13,7 +13,7 @@ class Variable:
 
 
 VARIABLES = (
-    Variable("LDNAS_HOME", "`./var`", "where everything is kept"),
+    Variable("LDNAS_HOME", "`./var`", "the folder of all data"),
     Variable("LDNAS_DATABASE_URL", "SQLite in the home", "`sqlite:///PATH` or `postgresql+psycopg://…`"),
     Variable("LDNAS_DATABASE_PASSWORD_FILE", "none", "a file with the password for that URL's user"),
     Variable("LDNAS_BROKER_URL", "`filesystem://`", "a folder of the home, or `redis://…`, `rediss://…`"),
@@ -34,12 +34,11 @@ VARIABLES = (
     Variable(
         "LDNAS_NETWORK",
         "`small_cnn`; `vgg16` with a GPU",
-        "the network that stands for a task which names none: `small_cnn`, `vgg16`, `vgg16_plain`, `resnet18`, "
-        "`densenet121`",
+        "the network of a task that does not name one: `small_cnn`, `vgg16`, `vgg16_plain`, `resnet18`, `densenet121`",
     ),
     Variable("LDNAS_HOST", "`127.0.0.1`", "where the API listens; on any other address it needs a key"),
-    Variable("LDNAS_PORT", "`8000`", "its port; 0 takes one that is free"),
-    Variable("LDNAS_LEASE_SECONDS", "`60`", "how long a job is a worker's without a sign of life"),
+    Variable("LDNAS_PORT", "`8000`", "its port; 0 picks a free one"),
+    Variable("LDNAS_LEASE_SECONDS", "`60`", "how long a worker holds a job without renewing its lease"),
     Variable(
         "LDNAS_STALL_SECONDS",
         "`900`",
@@ -49,17 +48,17 @@ VARIABLES = (
     Variable(
         "LDNAS_ADMIN_KEY_FILE",
         "none",
-        "a file with the first admin key (32 characters or more); `ldnas migrate` and `ldnas up` make it",
+        "a file with the first admin key (32 characters or more); `ldnas migrate` and `ldnas up` create it",
     ),
     Variable(
         "LDNAS_QUOTA",
         "`100`",
-        "how many unfinished recommendations a key may have, unless it was made with a `--quota` of its own",
+        "how many unfinished recommendations a key may have, unless it was created with its own `--quota`",
     ),
     Variable(
         "LDNAS_RETENTION_DAYS",
         "`90`",
-        "how long events of ended jobs are kept, and what nothing refers to any more",
+        "how long events of ended jobs are stored, and rows and files that nothing refers to any more",
     ),
     Variable(
         "LDNAS_LOG_FORMAT",
@@ -74,20 +73,20 @@ VARIABLES = (
     Variable(
         "LDNAS_SHUTDOWN_SECONDS",
         "`3`",
-        "how long a worker that is told to end gives its job to save where it is; `ldnas up` waits 8 s in all",
+        "how long a worker that is asked to end gives its job to save its state; `ldnas up` waits 8 s in all",
     ),
     Variable("LDNAS_URL", "`http://127.0.0.1:8000`", "the service that the command line talks to"),
-    Variable("LDNAS_WEBHOOK_SECRET", "none", "for `ldnas recommend --webhook`: what signs the message"),
+    Variable("LDNAS_WEBHOOK_SECRET", "none", "for `ldnas recommend --webhook`: the secret that signs the message"),
     Variable("LDNAS_API_KEY", "none", "the key that the command line sends"),
 )
 
 ELSEWHERE = {
     "AWS_ACCESS_KEY_ID": "with `AWS_SECRET_ACCESS_KEY`: workers sign their requests to `s3://…` by them",
-    "AWS_SESSION_TOKEN": "goes with temporary ones",
-    "AWS_REGION": "or `AWS_DEFAULT_REGION`: of the buckets; `us-east-1` where absent",
-    "AWS_ENDPOINT_URL": "another host than Amazon's that speaks S3",
+    "AWS_SESSION_TOKEN": "for temporary credentials",
+    "AWS_REGION": "or `AWS_DEFAULT_REGION`: of the buckets; `us-east-1` by default",
+    "AWS_ENDPOINT_URL": "a host other than Amazon's with the S3 API",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "where traces are sent; see [Traces](../operations.md#traces)",
-    "FORWARDED_ALLOW_IPS": "uvicorn's: proxies whose `X-Forwarded-…` headers are believed",
-    "XDG_CACHE_HOME": "below it `ldnas predict` keeps the networks that it fetched; `~/.cache` where absent",
+    "FORWARDED_ALLOW_IPS": "uvicorn's: proxies whose `X-Forwarded-…` headers are trusted",
+    "XDG_CACHE_HOME": "below it `ldnas predict` caches the networks that it fetched; `~/.cache` by default",
 }
-"""Variables that are not ours but count: name → what for."""
+"""Variables of other programs that also apply: name → purpose."""

@@ -1,8 +1,8 @@
-"""Tells receivers of the ends of jobs: signed, again and again until they have it, and never for longer than a while.
+"""Sends the ends of jobs to their receivers: signed, and repeated until accepted or until the attempts run out.
 
-Messages, headers and signatures are those of Standard Webhooks (https://www.standardwebhooks.com). SQL knows what is to
-be told; whoever sends may be killed at any moment, and then another one sends it again. So a receiver may get a message
-twice, and knows that by its `webhook-id`.
+Messages, headers and signatures are those of Standard Webhooks (https://www.standardwebhooks.com). The messages are
+stored in SQL; a sender may be killed at any moment, and then another one sends the message again. So a receiver may get
+a message twice, and recognises it by its `webhook-id`.
 """
 
 import base64
@@ -28,14 +28,14 @@ log = logging.getLogger(__name__)
 SECRET_PREFIX = "whsec_"
 
 SENDERS = 4
-"""Threads of one dispatcher that send: so many receivers may be slow before others wait for them."""
+"""The number of sending threads of one dispatcher; if more receivers are slow, the others have to wait."""
 
 POLL_SECONDS = 1.0
 SEND_SECONDS = 15.0
-"""How long a receiver may take to answer, from the connection on."""
+"""How long a receiver may take to answer, counted from the connection."""
 
 LEASE_SECONDS = 120.0
-"""When a message is sent again whose sender was killed: far more than the resolution of a name and a sending take."""
+"""When a killed sender's message is sent again: far more than resolving a name and sending take together."""
 
 LEAVING_SECONDS = 2.0
 MAX_ATTEMPTS = 12
@@ -48,8 +48,8 @@ def pause_after(attempt: int, chance: float) -> float:
     """Seconds to the next attempt: 5, 20, 80, … up to 12 hours, a quarter more or less; all twelve take 2.3 days.
 
     Args:
-        attempt: how many there were, from 1.
-        chance: in [0, 1], so that the messages which met one outage do not all come back at one moment.
+        attempt: the number of attempts so far, from 1.
+        chance: in [0, 1], so that messages that failed in the same outage are not all sent again at the same moment.
     """
     pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 4.0 ** (attempt - 1))
     return pause * (1 - JITTER + 2 * JITTER * chance)
@@ -64,7 +64,7 @@ def signature(secret: str, message_id: str, timestamp: int, body: str) -> str:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt ended: the receiver's status, or what kept it from answering."""
+    """The outcome of an attempt: the receiver's status, or the reason why it did not answer."""
 
     status: int | None
     error: str | None
@@ -75,12 +75,12 @@ class Outcome:
 
     @property
     def is_final(self) -> bool:
-        """Whether the receiver says that it wants no more."""
+        """Whether the receiver refuses all further messages."""
         return self.status == HTTPStatus.GONE
 
 
 def send(delivery: ClaimedDelivery, guard: OutboundGuard) -> Outcome:
-    """One attempt. Redirects are not followed, and of the answer the status alone is read."""
+    """Make one attempt. Redirects are not followed, and only the status of the response is read."""
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "ldnas",
@@ -94,7 +94,7 @@ def send(delivery: ClaimedDelivery, guard: OutboundGuard) -> Outcome:
             "POST", delivery.url, headers=headers, content=content, max_redirects=0, seconds=SEND_SECONDS
         ) as response:
             status = response.status_code
-    except ForbiddenDestinationError:  # its words may tell an address that only the service's host knows
+    except ForbiddenDestinationError:  # its message may contain an address that only the service's host knows
         return Outcome(None, "the host is not one of LDNAS_REMOTE_HOSTS any more, or has an address that is not public")
     except OutboundFailedError as error:
         return Outcome(None, str(error))
@@ -103,12 +103,12 @@ def send(delivery: ClaimedDelivery, guard: OutboundGuard) -> Outcome:
 
 
 def send_one(engine: Engine, guard: OutboundGuard, *, lease_seconds: float = LEASE_SECONDS) -> bool:
-    """Send the message that has been due for longest; False if there is none.
+    """Send the message that has been due longest; False if none is due.
 
     Raises:
-        DatabaseUnavailableError: the database refused, timed out or broke off; what was sent may be sent again.
+        DatabaseUnavailableError: the database refused, timed out or broke off; a sent message may be sent again.
     """
-    with reading(engine) as registry:  # on SQLite a look must not take the lock of writers
+    with reading(engine) as registry:  # on SQLite a check must not take the write lock
         if not registry.webhooks.is_due():
             return False
     with unit_of_work(engine) as registry:
@@ -117,31 +117,31 @@ def send_one(engine: Engine, guard: OutboundGuard, *, lease_seconds: float = LEA
         return False
     try:
         outcome = send(delivery, guard)
-    except Exception:  # a bug must not end the thread that sends for everyone; the log has it, the message stays due
-        log.exception("webhook of job %s: an error of ours", delivery.job_id)
-        outcome = Outcome(None, "the sender met an error of its own")
+    except Exception:  # a bug must not end the thread, which sends all messages: log it, and leave the message due
+        log.exception("webhook of job %s: an internal error", delivery.job_id)
+        outcome = Outcome(None, "the sender had an internal error")
     _record(engine, delivery, outcome)
     return True
 
 
 def _record(engine: Engine, delivery: ClaimedDelivery, outcome: Outcome) -> None:
-    told = f"webhook of job {delivery.job_id} to {delivery.host}: attempt {delivery.attempt}"
+    attempt = f"webhook of job {delivery.job_id} to {delivery.host}: attempt {delivery.attempt}"
     error = outcome.error or ""
     with unit_of_work(engine) as registry:
         if outcome.delivered and outcome.status is not None:
             registry.webhooks.delivered(delivery, outcome.status)
-            log.info("%s: delivered", told)
+            log.info("%s: delivered", attempt)
         elif outcome.is_final or delivery.attempt >= MAX_ATTEMPTS:
             registry.webhooks.give_up(delivery, status=outcome.status, error=error)
-            log.warning("%s: %s; given up", told, error)
+            log.warning("%s: %s; given up", attempt, error)
         else:
             seconds = pause_after(delivery.attempt, random.random())
             registry.webhooks.put_off(delivery, status=outcome.status, error=error, seconds=seconds)
-            log.warning("%s: %s; the next in %.0f s", told, error, seconds)
+            log.warning("%s: %s; the next in %.0f s", attempt, error, seconds)
 
 
 def send_until(stop: threading.Event, engine: Engine, guard: OutboundGuard) -> None:
-    """Send whatever is due until `stop` is set; a database that is down is waited for."""
+    """Send due messages until `stop` is set; while the database is down, wait and try again."""
     while not stop.is_set():
         try:
             if send_one(engine, guard):
@@ -153,9 +153,9 @@ def send_until(stop: threading.Event, engine: Engine, guard: OutboundGuard) -> N
 
 @contextmanager
 def senders(stop: threading.Event, engine: Engine, guard: OutboundGuard) -> Iterator[None]:
-    """Threads that send until `stop` is set, apart from whoever has other work: no receiver holds that up.
+    """Run threads that send until `stop` is set, so that slow receivers do not delay the caller.
 
-    At the end they are waited for a little; what is under way then is sent again by the next ones.
+    At the end, wait for them briefly; a message still being sent then is sent again by another sender.
     """
     threads = [
         threading.Thread(target=send_until, args=(stop, engine, guard), name=f"webhooks-{number}", daemon=True)

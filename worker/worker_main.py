@@ -1,4 +1,4 @@
-"""The worker process: a Celery worker on threads, one slot per device, each slot one runner process at a time."""
+"""The worker process: a Celery worker on threads, one slot per device, one runner process at a time per slot."""
 
 import logging
 import os
@@ -34,9 +34,9 @@ log = logging.getLogger("worker.worker_main")
 
 
 def slots(settings: Settings, environ: Mapping[str, str], device_files: Path = Path("/dev")) -> tuple[str, ...]:
-    """The device of each slot: the one that is set, else every GPU that is visible, else `auto` once.
+    """The device of each slot: the configured one, else every visible GPU, else `auto` once.
 
-    One GPU, too, is `auto`: the runner then falls back to the CPU where torch cannot use it.
+    A single GPU is also `auto`: the runner then falls back to the CPU if torch cannot use it.
     """
     if settings.device != "auto":
         return (settings.device,)
@@ -44,7 +44,7 @@ def slots(settings: Settings, environ: Mapping[str, str], device_files: Path = P
     if visible is not None:
         count = len([device for device in visible.split(",") if device.strip()])
     else:
-        # torch would open the GPUs here and keep memory on each of them.
+        # torch would open the GPUs here and hold memory on each of them.
         count = len([path for path in device_files.glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)])
     return tuple(f"cuda:{index}" for index in range(count)) if count > 1 else ("auto",)
 
@@ -61,7 +61,7 @@ def register_task(
 ) -> None:
     """Give the application its one task; it runs at most one job per device at a time.
 
-    `name` is the worker's, and with the device that of a slot.
+    `name` is the worker's name; with the device it names a slot.
     """
     free: queue.SimpleQueue[str] = queue.SimpleQueue()
     for device in devices:
@@ -88,7 +88,7 @@ def serve(
     runner_command: Sequence[str] = RUNNER_COMMAND,
     redis_options: Mapping[str, Any] = REDIS_OPTIONS,
 ) -> int:
-    """Work until SIGTERM or SIGINT, then give the jobs back to the queue; the exit status of the process."""
+    """Work until SIGTERM or SIGINT, then release the jobs; return the exit status of the process."""
     stopping = threading.Event()
 
     def release_jobs(**details: Any) -> None:

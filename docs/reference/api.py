@@ -1,4 +1,4 @@
-"""The page of the HTTP API, made from its OpenAPI document."""
+"""The page of the HTTP API, generated from its OpenAPI document."""
 
 import json
 import re
@@ -16,16 +16,16 @@ _BOUNDS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exc
 
 
 def api_page() -> str:
-    """Every operation, and every body that is sent."""
+    """Lists every operation and every body."""
     with tempfile.TemporaryDirectory() as home:
         document = create_app(Settings.from_environment({"LDNAS_HOME": home})).openapi()
     schemas: Json = document["components"]["schemas"]
     return NOTE + joined(
         [
             "# HTTP API",
-            "What the running service tells at `/docs`, with every answer's fields, and for programs at "
-            "`/openapi.json`. Bodies are JSON unless another type is named; refusals are problem documents (RFC 9457). "
-            "In brackets: the scope that a [key](../how-to/keys.md) needs.",
+            "The running service has this reference at `/docs`, with the fields of every answer, and for programs at "
+            "`/openapi.json`. Bodies are JSON unless another type is given; refusals are problem documents (RFC 9457). "
+            "Brackets contain the required scope of the [key](../how-to/keys.md).",
             *(part for tag, operations in _by_tag(document["paths"]).items() for part in _group(tag, operations)),
             "## Bodies",
             *(part for name in sorted(schemas) for part in _schema(name, schemas[name])),
@@ -67,8 +67,8 @@ def _group(tag: str, operations: list[tuple[str, str, Json]]) -> Iterator[str]:
 
 def _answer(status: str, response: Json) -> str:
     types = [_type(content["schema"]) for content in response.get("content", {}).values() if content.get("schema")]
-    told = sorted({kind for kind in types if kind.startswith("[") and not kind.startswith("[Problem]")})
-    return f"{status} {' or '.join(told)}".strip()
+    bodies = sorted({kind for kind in types if kind.startswith("[") and not kind.startswith("[Problem]")})
+    return f"{status} {' or '.join(bodies)}".strip()
 
 
 def _schema(name: str, schema: Json) -> Iterator[str]:
@@ -90,7 +90,7 @@ def _described(schema: Json, description: str) -> str:
 
 
 def _type(schema: Json) -> str:
-    """What a JSON schema admits, in words; a named one as a link to it."""
+    """Describes the values of a JSON schema in words; a named schema becomes a link to it."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{re.sub(r'[^a-z0-9_-]', '', name.lower())})"

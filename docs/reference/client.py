@@ -18,7 +18,7 @@ _SECTION = re.compile(r"(Args|Attributes|Raises|Returns):")
 
 
 def client_page() -> str:
-    """The client's methods, and what its requests return."""
+    """Lists the client's methods, and the documents that they return."""
     introduction, _, example = inspect.cleandoc(service.client.__doc__ or "").partition("\n\n")
     errors, _, _ = (service.client.errors.__doc__ or "").partition("\n\n\n")
     opening, _, tree = errors.partition("\n\n")
@@ -30,12 +30,12 @@ def client_page() -> str:
             f"```python\nfrom service.client import Client\n\n{inspect.cleandoc(example)}\n```",
             *(part for described in (Client, Submission, SubmissionGroup) for part in _class(described)),
             "## Documents",
-            "What the methods give: frozen dataclasses with the fields of the [API's bodies](api.md#bodies). "
+            "The methods return frozen dataclasses with the fields of the [API's bodies](api.md#bodies). "
             '`document.json` is exactly what the service sent, and `document["field"]` a part of it; a field that the '
             "service did not send is None.",
             *(part for document in _documents() for part in _document(document)),
             "## Errors",
-            f"Of `service.client.errors`. {opening}\n\n```text\n{tree.strip()}\n```",
+            f"From `service.client.errors`. {opening}\n\n```text\n{tree.strip()}\n```",
         ]
     )
 
@@ -48,7 +48,7 @@ def _documents() -> Iterator[type]:
 
 
 def _document(described: type) -> list[str]:
-    """What a document is, its fields with their types, and what can be asked of it."""
+    """Describes a document: its docstring, its fields with their types, and its methods."""
     fields = [
         f"{field.name}: {_type_name(field.type)}"
         for field in dataclasses.fields(described)  # type: ignore[arg-type]
@@ -92,7 +92,7 @@ def _method(name: str, method: Callable[..., Any]) -> tuple[str, str, str]:
 
 
 def _signature(name: str, called: Callable[..., Any]) -> str:
-    """Its call as it would be written, one argument a line where it is long; types without the names of modules."""
+    """Formats the call of a method, one argument per line if it is long, and types without the names of modules."""
     signature = inspect.signature(called)
     kept = [parameter for parameter in signature.parameters.values() if parameter.name != "self"]
     returned = inspect.Signature.empty if isinstance(called, type) else signature.return_annotation
@@ -108,19 +108,19 @@ def _signature(name: str, called: Callable[..., Any]) -> str:
 
 
 def _unqualified(text: str) -> str:
-    """Types without the names of their modules, those that are named ahead without their quotes."""
+    """Removes the names of modules from types, and the quotes of forward references."""
     text = re.sub(r"(-> |: |\[)'([\w\[\], |]+)'", r"\1\2", text)
     return re.sub(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z])", "", text).replace("~", "")
 
 
 def _place(method: Callable[..., Any]) -> tuple[bool, str, int]:
-    """Where it stands: what the class itself has comes first."""
+    """The sort key of a method: methods of the class itself come first."""
     file = method.__code__.co_filename.rpartition("/")[2]
     return file not in ("client.py", "submission.py"), file, method.__code__.co_firstlineno
 
 
 def _prose(docstring: str) -> str:
-    """A docstring with its sections as lists."""
+    """Converts a docstring to Markdown, with its sections as lists."""
     lines: list[str] = []
     in_section = False
     for line in docstring.splitlines():

@@ -11,15 +11,15 @@ from service.commands.exit_codes import MEANINGS
 
 
 def command_line_page() -> str:
-    """Every command with its arguments and options."""
+    """Lists every command with its arguments and options."""
     root: Any = typer.main.get_command(app)
     return NOTE + joined(
         [
             "# Command line",
-            "`ldnas COMMAND --help` says the same. `--json` prints on standard output exactly what the API returned, "
-            "and nothing where it returns nothing; progress and messages go to standard error.",
-            "`ldnas --install-completion` has the shell complete commands, and the names of tasks, datasets and "
-            "networks where the service answers at once.",
+            "`ldnas COMMAND --help` has the same text. `--json` prints exactly the API's answer on standard output; "
+            "an empty answer prints nothing. Progress and messages go to standard error.",
+            "`ldnas --install-completion` makes the shell complete commands. It completes the names of tasks, datasets "
+            "and networks if the service answers at once.",
             table(("exit code", ""), [(f"`{code.value}`", meaning) for code, meaning in MEANINGS.items()]),
             *(part for path, command in _leaves(root, ()) for part in _command(path, command)),
         ]

@@ -1,4 +1,4 @@
-"""The pages that are made from the code, and what they share."""
+"""The generated pages of the reference, and their common parts."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ FOLDER = Path(__file__).parent
 
 
 def pages() -> dict[str, str]:
-    """Each page's file name and text."""
+    """Returns each page's file name and text."""
     return {
         "settings.md": settings_page(),
         "command-line.md": command_line_page(),

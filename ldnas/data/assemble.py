@@ -1,4 +1,4 @@
-"""From what a reader gives to a dataset with its split."""
+"""Turns the output of a reader into a dataset with its split."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ from ldnas.data.split import draw_split
 
 
 def with_split(raw: RawDataset, fractions: Fractions | None, contents: Sequence[bytes] | None = None) -> ImageDataset:
-    """The dataset that a reader's images make; those that its split leaves out are gone.
+    """Build the dataset from a reader's images; images that the split leaves out are dropped.
 
     Args:
-        raw: what the reader gave.
+        raw: the reader's output.
         fractions: the shares to draw missing splits with.
         contents: the images' content digests, where `raw` holds no pixels; None to take them from the images.
 

@@ -6,7 +6,7 @@ from ldnas.contact_sheet import contact_sheet
 from ldnas.data.task_data import TaskData
 
 SHOWN_CLASSES = 30
-"""Of a task with more classes, the first so many have a row."""
+"""The number of rows at most; of a task with more classes, only the first ones are shown."""
 
 IMAGES_OF_A_CLASS = 8
 LARGEST_CELL_PIXELS = 64

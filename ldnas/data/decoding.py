@@ -1,4 +1,4 @@
-"""One image file in, one uint8 array out: the stated handling of every kind of pixel."""
+"""Decodes an image file into a uint8 array, with a defined result for every pixel format."""
 
 import io
 import struct
@@ -20,7 +20,7 @@ _ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa")
 _GREY_MODES = ("1", "L")
 _COLOUR_MODES = ("P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 _SIXTEEN_BIT_STEP = 257  # 65535 / 255: the 16-bit range onto the 8-bit one
-# Pillow reckons with what a file says before it knows that it makes sense: any of these can come of it.
+# Pillow computes with values from a damaged file before it validates them, which can raise any of these.
 _DECODE_ERRORS = (
     *(OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, ArithmeticError, AttributeError),
     *(RuntimeError, struct.error),
@@ -39,7 +39,7 @@ def decode_image(source: bytes | Path, origin: str) -> Image:
     below `MIN_SIDE_PIXELS` (2).
 
     Raises:
-        BrokenImageError: the file is no such image, is cut short, or has floating-point or 32-bit pixels.
+        BrokenImageError: the file is not such an image, is truncated, or has floating-point or 32-bit pixels.
         ImageSizeError: it is too large or too small.
     """
     try:

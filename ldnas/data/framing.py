@@ -1,4 +1,4 @@
-"""From one decoded image of any size to the square that networks take; needs numpy and Pillow, and no torch."""
+"""Fits a decoded image of any size into the square that networks take; needs numpy and Pillow, but not torch."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -21,7 +21,7 @@ class LabelMapping:
 
     Attributes:
         groups: the labels of each class.
-        rest: whether all labels of no group form one more, last class; otherwise their images are dropped.
+        rest: whether the labels outside all groups form one more, last class; otherwise their images are dropped.
         balance: whether the rest class is cut, within each split, to the mean size of the other classes.
 
     Raises:
@@ -64,7 +64,8 @@ class LabelMapping:
         unknown = sorted(set(map(str, value)) - {"groups", "rest", "balance"})
         if unknown:
             raise InvalidMappingError(
-                f"{unknown[0]!r} is no key of labels; groups, rest, balance are", field=f"labels.{unknown[0]}"
+                f"{unknown[0]!r} is not a key of labels; the keys are groups, rest, balance",
+                field=f"labels.{unknown[0]}",
             )
         groups = value.get("groups")
         if not isinstance(groups, list | tuple):
@@ -80,7 +81,7 @@ class LabelMapping:
 
     @property
     def rest_class(self) -> int:
-        """The class index of the rest, where there is one: the last."""
+        """The class index of the rest class, if the mapping has one: the last index."""
         return len(self.groups)
 
     def to_json(self) -> dict[str, Any]:
@@ -121,7 +122,7 @@ def assign(mapping: LabelMapping | None, class_names: Sequence[str]) -> dict[int
 
 
 def mapping_digest(mapping: LabelMapping | None, class_names: Sequence[str]) -> str:
-    """SHA-256 of what a mapping does: which class each of the dataset's becomes, and which one is cut.
+    """SHA-256 of a mapping's effect: the class that each of the dataset's classes becomes, and the class that is cut.
 
     It is taken over class indices, so mappings that mean the same are equal however they are written; no mapping
     equals one group for each class.
@@ -178,5 +179,7 @@ def _read_group(value: Any, field: str) -> tuple[Label, ...]:
         raise InvalidMappingError("a group is a list of labels", field=field)
     for label in value:
         if isinstance(label, bool) or not isinstance(label, int | str):
-            raise InvalidMappingError(f"{label!r} is no label; a class index or a class name is", field=field)
+            raise InvalidMappingError(
+                f"{label!r} is not a label; a label is a class index or a class name", field=field
+            )
     return tuple(value)

@@ -1,4 +1,4 @@
-"""From a reference to a dataset in memory."""
+"""Loads the dataset that a reference names into memory."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,11 +20,11 @@ def load_dataset(
         reference: where it is and how to read it.
         roots: the folders that `file://` may point into, links followed.
         cache: the folder that `torchvision://` downloads into.
-        file: what a reference stands for that is no place on this machine (`dataset://`, `https://`, `s3://`).
+        file: the local copy of a dataset whose reference is not a local path (`dataset://`, `https://`, `s3://`).
 
     Raises:
         InvalidReferenceError, ForbiddenLocationError, DatasetNotFoundError: see `check_location`.
-        UnreadableDatasetError: no layout that can be read; see the readers.
+        UnreadableDatasetError: no reader can read the layout; see the readers.
         BrokenImageError, ImageSizeError: one image; `origin` names it.
         EmptySplitError: see `draw_split`.
     """

@@ -1,4 +1,4 @@
-"""Whether one dataset's test images were used to train on another: the same pixels under another split or name."""
+"""Detects test images of one dataset among the training images of another, by their pixels."""
 
 from ldnas.data.dataset import ImageDataset, Split, content_digest
 
@@ -6,7 +6,7 @@ _BYTES = 8
 
 
 def fingerprints(dataset: ImageDataset, *splits: Split) -> bytes:
-    """What the images of these splits are, 8 bytes of digest for each distinct one, in ascending order.
+    """The fingerprints of these splits' images: 8 bytes of digest for each distinct image, in ascending order.
 
     Two different images share a fingerprint with a probability of 1 in 2**64.
     """

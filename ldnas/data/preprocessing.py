@@ -1,4 +1,4 @@
-"""From decoded images of any size to the one tensor shape that networks take."""
+"""Converts decoded images of any size into the one tensor shape that networks take."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ def normalise(images: Tensor) -> Tensor:
 
 
 def default_image_size(dataset: ImageDataset) -> int:
-    """The image size for search and final training, in pixels, where a request names none.
+    """The image size for search and final training, in pixels, if the request does not set it.
 
     It is the rung of 16, 32, 48, 64, 96, 128, 192, 256 that is nearest to the median longer side (of two equally near,
     the larger).

@@ -1,4 +1,4 @@
-"""Where a dataset is: the reference that a request carries, and the checks that cost nothing but a few stat calls."""
+"""The dataset reference of a request, and its cheap checks: a few stat calls at most."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ class Fractions:
         for name, share in shares.items():
             if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
                 raise InvalidReferenceError(
-                    f"{share!r} is no share; a number between 0 and 1, both excluded, would be",
+                    f"{share!r} is not a share; a share is a number between 0 and 1, both excluded",
                     field=f"dataset.fractions.{name}",
                 )
         if abs(sum(shares.values()) - 1) > _SUM_TOLERANCE:
@@ -70,13 +70,13 @@ class DatasetReference:
     Attributes:
         uri: `builtin://digits`, `torchvision://MNIST`, `file:///folder/or/file`, `dataset://uploaded`,
             `https://host/file.zip`, `s3://bucket/file.parquet`.
-        format: one of `FORMATS`, or None to tell it from the files.
+        format: one of `FORMATS`, or None to detect it from the files.
         image_column, label_column, split_column, group_column: columns of a Parquet file, None for the usual names
             (the last two: none). Images of one group (a patient, a camera) never span two splits.
         fractions: the shares to draw the missing splits with, None for the default ones.
 
     Raises:
-        InvalidReferenceError: the URI, its scheme or the format is not one that is known.
+        InvalidReferenceError: the URI, its scheme or the format is unknown.
     """
 
     uri: str
@@ -90,10 +90,10 @@ class DatasetReference:
     def __post_init__(self) -> None:
         if self.scheme not in _SCHEMES:
             accepted = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
-            raise InvalidReferenceError(f"{self.uri!r} is no dataset URI; {accepted} are", field="dataset.uri")
+            raise InvalidReferenceError(f"{self.uri!r} is not a dataset URI; accepted: {accepted}", field="dataset.uri")
         if self.format is not None and self.format not in FORMATS:
             raise InvalidReferenceError(
-                f"format {self.format!r} is not known; {', '.join(FORMATS)} are", field="dataset.format"
+                f"format {self.format!r} is unknown; known: {', '.join(FORMATS)}", field="dataset.format"
             )
 
     @property
@@ -111,7 +111,7 @@ class DatasetReference:
         """Read a reference from its JSON form.
 
         Raises:
-            InvalidReferenceError: it is no object with a `uri`, or has an unknown key or a value that is no text.
+            InvalidReferenceError: it is not an object with a `uri`, or has an unknown key or a value that is not text.
         """
         if not isinstance(value, Mapping) or not isinstance(value.get("uri"), str):
             raise InvalidReferenceError("a dataset is an object with at least a text `uri`", field="dataset.uri")
@@ -119,7 +119,7 @@ class DatasetReference:
         unknown = sorted(set(map(str, value)) - {*text_keys, "fractions"})
         if unknown:
             raise InvalidReferenceError(
-                f"{unknown[0]!r} is no key of a dataset; {', '.join((*text_keys, 'fractions'))} are",
+                f"{unknown[0]!r} is not a key of a dataset; the keys are {', '.join((*text_keys, 'fractions'))}",
                 field=f"dataset.{unknown[0]}",
             )
         for key in text_keys:
@@ -142,17 +142,17 @@ class DatasetReference:
 
 
 def check_location(reference: DatasetReference, roots: Sequence[Path]) -> None:
-    """Refuse a reference that cannot be loaded, as far as names and a few stat calls tell; nothing is decoded.
+    """Refuse a reference that cannot be loaded, based on names and a few stat calls; nothing is decoded.
 
     Args:
         reference: the dataset asked for.
         roots: the folders that `file://` may point into, after every symbolic link is followed.
 
     Raises:
-        InvalidReferenceError: no dataset of that name is known (of uploaded ones: none can be called so), or a remote
-            one is no file of a host. Whether the host may be reached is for the caller to judge.
+        InvalidReferenceError: no dataset of that name is known (an uploaded dataset: the name is invalid), or a remote
+            reference does not name a file of a host. The caller decides whether the host may be reached.
         ForbiddenLocationError: a file lies outside `roots`.
-        DatasetNotFoundError: nothing lies there.
+        DatasetNotFoundError: the path does not exist.
     """
     if reference.scheme == "file":
         resolve_file(reference, roots)
@@ -175,15 +175,15 @@ def resolve_file(reference: DatasetReference, roots: Sequence[Path]) -> Path:
     """The existing path, links followed, that a `file://` reference points to.
 
     Raises:
-        InvalidReferenceError: the URI names a host, or no absolute path.
+        InvalidReferenceError: the URI names a host, or its path is not absolute.
         ForbiddenLocationError: the path lies outside `roots`.
-        DatasetNotFoundError: nothing lies there, or it cannot be reached.
+        DatasetNotFoundError: the path does not exist or cannot be accessed.
     """
     parts = _parts(reference.uri)
     path = unquote(parts.path)
     if parts.netloc not in ("", "localhost") or not path.startswith("/") or "\0" in path:
         raise InvalidReferenceError(
-            f"{reference.uri!r} is no local file; file:///an/absolute/path would be", field="dataset.uri"
+            f"{reference.uri!r} is not a local file; write file:///an/absolute/path", field="dataset.uri"
         )
     resolved = resolve_inside(Path(path), roots)
     try:
@@ -191,16 +191,16 @@ def resolve_file(reference: DatasetReference, roots: Sequence[Path]) -> Path:
     except OSError:
         exists = False
     if not exists:
-        raise DatasetNotFoundError(f"nothing that can be read lies at {path}", field="dataset.uri", origin=path)
+        raise DatasetNotFoundError(f"{path} does not exist or cannot be read", field="dataset.uri", origin=path)
     return resolved
 
 
 def resolve_inside(path: Path, roots: Sequence[Path]) -> Path:
-    """`path` with its links followed, which must lie in one of `roots`; whether it exists is not asked.
+    """Follow the links of `path`, which must lie in one of `roots`; it need not exist.
 
     Raises:
         ForbiddenLocationError: it lies elsewhere.
-        DatasetNotFoundError: its links go round in a circle, or it is too long to be a path.
+        DatasetNotFoundError: its links form a loop, or it is too long for a path.
     """
     try:
         resolved = path.resolve()
@@ -215,17 +215,19 @@ def resolve_inside(path: Path, roots: Sequence[Path]) -> Path:
 
 
 def is_uploaded_name(name: str) -> bool:
-    """Whether an uploaded dataset can be called so: 1 to 64 letters, digits and `. _ -`, a letter or digit first."""
+    """Whether an uploaded dataset may have this name: 1 to 64 letters, digits and `. _ -`, a letter or digit first."""
     return _UPLOADED_NAME.fullmatch(name) is not None
 
 
 def _check_uploaded(reference: DatasetReference) -> None:
-    # As it is written: one dataset has one URI, by which the tasks that use it are found.
+    # The URI as written: one dataset has one URI, by which its tasks are found.
     if not is_uploaded_name(reference.uri.removeprefix("dataset://")):
-        raise InvalidReferenceError(f"{reference.uri!r} names no dataset; dataset://NAME would", field="dataset.uri")
+        raise InvalidReferenceError(
+            f"{reference.uri!r} does not name a dataset; write dataset://NAME", field="dataset.uri"
+        )
     if reference.format is not None:
         raise InvalidReferenceError(
-            "format is for files elsewhere; what was uploaded is known already", field="dataset.format"
+            "format is for files elsewhere; the format of an uploaded file is already known", field="dataset.format"
         )
 
 
@@ -233,7 +235,7 @@ def _check_remote(reference: DatasetReference) -> None:
     parts = _parts(reference.uri)
     if not parts.netloc or parts.path in ("", "/"):
         raise InvalidReferenceError(
-            f"{reference.uri!r} names no file; https://host/path/to/file or s3://bucket/path/to/file would",
+            f"{reference.uri!r} does not name a file; write https://host/path/to/file or s3://bucket/path/to/file",
             field="dataset.uri",
         )
     if reference.format == "image_folder":
@@ -243,7 +245,7 @@ def _check_remote(reference: DatasetReference) -> None:
 
 
 def _refuse_file_options(reference: DatasetReference) -> None:
-    """A built-in dataset has one layout: an option that would silently do nothing is refused."""
+    """Refuse options that would silently do nothing: a built-in dataset has one layout."""
     for key in ("format", *COLUMN_KEYS):
         if getattr(reference, key) is not None:
             raise InvalidReferenceError(
@@ -256,8 +258,8 @@ def _parts(uri: str) -> SplitResult:
     try:
         parts = urlsplit(uri)
     except ValueError as error:
-        raise InvalidReferenceError(f"{uri!r} is no URI: {error}", field="dataset.uri") from error
-    # Only a web server has use for a query.
+        raise InvalidReferenceError(f"{uri!r} is not a URI: {error}", field="dataset.uri") from error
+    # Only a web server uses a query.
     if (parts.query and parts.scheme != "https") or parts.fragment:
         raise InvalidReferenceError(
             f"{uri!r} has a query or a fragment; write ? as %3F and # as %23 in a path", field="dataset.uri"

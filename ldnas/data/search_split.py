@@ -1,7 +1,7 @@
 """Validation images for a search, where a task's own are too few to choose by.
 
 A choice among many candidates by 20 images fits those 20 images. Search and final training may share training and
-validation images as they like; the test images are no part of this.
+validation images as they like; they never see the test images.
 """
 
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ def search_splits(train: ImageSet, validation: ImageSet, *, seed: int, repetitio
     """The splits that a search repeats itself over.
 
     One, the task's own, where `is_enough(validation)`. Otherwise `repetitions` of them: training and validation images
-    together, each time parted anew at random, 40 % of every class (rounded, one at least) for validation. An image
-    that is equal to another one may come to lie in both parts, which the task's own split rules out.
+    together, each time split again at random, 40 % of every class (rounded, one at least) for validation. Two equal
+    images may end up in different parts, which the task's own split rules out.
 
     Args:
         train, validation: of the task, on the same device; every class has an image in each.

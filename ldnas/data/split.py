@@ -9,7 +9,7 @@ from ldnas.data.dataset import Split
 from ldnas.data.reference import Fractions
 from ldnas.errors import EmptySplitError
 
-# A change of this constant changes every test set; it is no setting.
+# A change of this constant changes every test set; it is not a setting.
 _SPLIT_KEY = b"ldnas/split/1\n"
 
 _Unit = list[int]
@@ -32,18 +32,19 @@ def draw_split(
 ) -> DrawnSplit:
     """Put each of N images into train, validation or test; the same images always get the same split.
 
-    A *unit* is what must not be torn apart: images with equal pixels, images of one group, and what these two
-    connect. A given test or validation split is kept; an image elsewhere whose unit reaches into it is left out (for
-    a unit in both, test wins), and counted. The other units are put, the largest first and then by a keyed SHA-256 of
-    their content, into the split among those not given where their classes are furthest below their share (of equal
-    ones: the split that is, over all classes); that stratifies every class, and a unit that holds several. There is
-    no seed: nothing that a request says, except `fractions`, moves an image.
+    A *unit* is a set of images that must stay in one split: images with equal pixels, images of one group, and
+    everything that these two relations connect. A given test or validation split is preserved; an image elsewhere whose
+    unit reaches into it is left out (for a unit in both, test wins), and counted. The other units are placed one by
+    one, the largest first and then by a keyed SHA-256 of their content. Each goes to the split, among those not given,
+    where its classes are furthest below their share; of equal splits, to the one that is furthest below its share over
+    all classes. This stratifies every class, also where a unit holds several. The draw has no seed: of a request only
+    `fractions` moves an image.
 
     Args:
         contents: the images' content digests (`content_digest`), `[N]`.
         labels: class indices, `[N]`.
-        given: the split that the dataset itself names for each image, or None, `[N]`. Given `train` images are what
-            a split that is missing is drawn from.
+        given: the split that the dataset itself names for each image, or None, `[N]`. A missing split is drawn from the
+            given `train` images.
         groups: the group of each image, or None, `[N]`.
         fractions: shares in (0, 1), default 0.7, 0.15, 0.15; the shares of given splits are dropped and the others
             keep their proportion.

@@ -1,4 +1,4 @@
-"""What a file holds, found by looking at every image once and keeping none: the check of what somebody uploads."""
+"""Checks an uploaded file: decodes every image once, stores none, and reports the contents."""
 
 import io
 from collections import Counter
@@ -16,7 +16,7 @@ from ldnas.data.readers.raw import RawDataset
 from ldnas.data.reference import DatasetReference
 from ldnas.errors import UnreadableDatasetError
 
-# What a dataset takes in memory when a job reads it; an image that is small as a file can be large as pixels.
+# The memory of a dataset when a job reads it; an image that is small as a file can be large as pixels.
 MAX_DECODED_BYTES = 64 * 2**30
 
 SAMPLES_OF_A_CLASS = 6
@@ -49,7 +49,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Survey:
-    """What `load_dataset` will find in the file.
+    """The contents of a file, as `load_dataset` will read them.
 
     Attributes:
         digest: `ImageDataset.digest`.
@@ -74,12 +74,12 @@ def survey(path: Path, reference: DatasetReference, name: str) -> Survey:
 
     Args:
         path: an existing file.
-        reference: names the columns, where it is Parquet.
-        name: what messages call the file.
+        reference: names the columns of a Parquet file.
+        name: the file's name in messages.
 
     Raises:
-        UnreadableDatasetError, InvalidReferenceError: no layout that can be read; see the readers. Or the images take
-            more than `MAX_DECODED_BYTES`.
+        UnreadableDatasetError, InvalidReferenceError: no reader can read the layout; see the readers. Or the images
+            take more than `MAX_DECODED_BYTES`.
         BrokenImageError, ImageSizeError: one image; `origin` names it.
         EmptySplitError: see `draw_split`.
     """
@@ -119,7 +119,7 @@ def _chosen(dataset: ImageDataset) -> dict[str, str]:
     """The origins of the images to show, with the name of their class, in the order of the classes."""
     each = max(1, min(SAMPLES_OF_A_CLASS, SAMPLES_IN_ALL // len(dataset.class_names)))
     by_class: dict[int, list[str]] = {label: [] for label in range(len(dataset.class_names))}
-    # Training images alone: nobody should get to know the test images.
+    # Training images alone: the test images must stay unseen.
     for place in dataset.indices(Split.TRAIN):
         shown = by_class[int(dataset.labels[place])]
         if len(shown) < each:
@@ -131,7 +131,7 @@ def _chosen(dataset: ImageDataset) -> dict[str, str]:
 def _samples(
     path: Path, reference: DatasetReference, name: str, raw: RawDataset, chosen: dict[str, str]
 ) -> tuple[Sample, ...]:
-    """Reads the file again, and decodes the chosen images alone."""
+    """Read the file again, and decode only the chosen images."""
     found: dict[str, Sample] = {}
     origins = iter(raw.origins)
 

@@ -35,7 +35,7 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class TaskDigests:
-    """What a task's data is, in three independent SHA-256.
+    """The identity of a task's data, in three independent SHA-256.
 
     Attributes:
         dataset: `ImageDataset.digest`.
@@ -59,7 +59,7 @@ class SplitCounts:
 
 @dataclass(frozen=True, eq=False)
 class TaskData:
-    """What training and search may see of a task. The test images are not here: see `test_images`."""
+    """The images of a task that training and search may see. For the test images see `test_images`."""
 
     train: ImageSet
     validation: ImageSet
@@ -102,8 +102,7 @@ def task_data(dataset: ImageDataset, mapping: LabelMapping | None, preprocessing
 def test_images(dataset: ImageDataset, mapping: LabelMapping | None, preprocessing: Preprocessing) -> ImageSet:
     """The test images of a task, for the one evaluation of a finished network.
 
-    To be called once, at the end of a job: whatever was chosen after a look at these images is no longer measured
-    by them.
+    Call it once, at the end of a job: these images no longer measure a choice that was made after seeing them.
 
     Raises:
         As `task_data`.
@@ -111,7 +110,7 @@ def test_images(dataset: ImageDataset, mapping: LabelMapping | None, preprocessi
     return _select(dataset, mapping).image_set(Split.TEST, dataset, preprocessing)
 
 
-# pytest collects what is called test_…, also where a test module only imports it.
+# pytest collects every function named test_…, even where a test module only imports it.
 test_images.__test__ = False  # type: ignore[attr-defined]
 
 

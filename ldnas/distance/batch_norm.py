@@ -1,4 +1,4 @@
-"""An untrained network that has met the target's images: the yardstick of the verdict `no_close_task`."""
+"""Batch norm statistics for an untrained network on the target's images: the reference of `no_close_task`."""
 
 import torch
 from torch import nn
@@ -14,7 +14,7 @@ _BATCH = 64
 def gather_batch_norm_statistics(
     network: nn.Module, images: ImageSet, *, samples: int = 1024, micro_batches: MicroBatches | None = None
 ) -> None:
-    """Sets the running statistics of every batch norm to the averages over target images, and puts it in eval mode.
+    """Set the running statistics of every batch norm to the averages over target images, and switch to eval mode.
 
     At most `samples` images, drawn from a fixed constant, in batches of one size, since every batch weighs the same.
 

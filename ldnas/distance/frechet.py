@@ -1,4 +1,4 @@
-"""The Fréchet distance of two Fisher diagonals, and what each layer adds to it."""
+"""The Fréchet distance of two Fisher diagonals, and the contribution of each layer."""
 
 import math
 
@@ -14,7 +14,7 @@ def frechet_distance(source: FisherDiagonal, target: FisherDiagonal) -> float:
 
     The Fisher task distance of Le, Soltani, Dong & Tarokh, arXiv:2103.12827, in its form for diagonal matrices:
     F_b and F_t are the Fisher information of the source's and the target's network on the target's images. It is 0
-    for diagonals that are proportional, to the bit where they are equal, and 1 where no parameter counts in both. For
+    for diagonals that are proportional, bit for bit if they are equal, and 1 if no parameter is nonzero in both. For
     diagonals of unit trace it is the Hellinger distance of two distributions over parameters.
 
     Deviations: the authors' program averages each tensor to one number first, scales by the Euclidean norm instead of
@@ -37,7 +37,7 @@ def frechet_shares(source: FisherDiagonal, target: FisherDiagonal) -> tuple[tupl
     """
     _require_alike(source, target)
     traces = _trace(source), _trace(target)
-    # A diagonal of zeros stays zeros; what is left, Σ_j F^j, is 1 and not the 2 that two scaled diagonals can reach.
+    # A diagonal of zeros stays zeros; the remaining Σ_j F^j is 1 and not the 2 that two scaled diagonals can reach.
     half = 0.5 if min(traces) > 0 else 1.0
     squares = [
         half * math.fsum(_squared_difference(source.blocks[name], target.blocks[name], traces) for name in names)

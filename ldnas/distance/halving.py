@@ -1,8 +1,8 @@
-"""Ranking many sources without measuring all of them in full: successive halving with bounds.
+"""Ranks many sources without measuring all of them in full: successive halving with bounds.
 
 Few images and one repetition for all, more for those that can still be the closest (successive halving: Jamieson &
-Talwalkar, arXiv:1502.07943). A rung is the same recipe with fewer images, so what a rung computes is kept and
-found again like any other observation.
+Talwalkar, arXiv:1502.07943). A rung is the same recipe with fewer images, so its observations are stored and reused
+like any others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,16 +14,16 @@ from ldnas.distance.uncertainty import estimate_column
 from ldnas.recipe import Recipe
 
 FINALISTS = 24
-"""So many sources, at most, are measured in full; a registry of no more is never halved."""
+"""The most sources that are measured in full; a registry with no more sources is never halved."""
 
 _FEWEST_IMAGES = 16
-"""A round with fewer images than this tells too little to leave anyone behind."""
+"""A round with fewer images than this is too imprecise to eliminate a source."""
 
 _FEWEST_PROBE_IMAGES = 128
-"""A probe fitted to fewer images than this would decide the round by its own noise; they cost no gradients."""
+"""A probe fitted to fewer images than this would decide the round by its own noise; probe images cost no gradients."""
 
 _OVERHEAD_IMAGES = 75
-"""What an observation costs beside its Fisher pass (weights, probe, logarithms), in images of `small_cnn`: measured."""
+"""The measured cost of an observation without its Fisher pass (weights, probe, logarithms), in `small_cnn` images."""
 
 NEGLIGIBLE = 0.002
 """A source that is this much less probable than the best one can no longer be the closest."""
@@ -31,7 +31,7 @@ NEGLIGIBLE = 0.002
 
 @dataclass(frozen=True)
 class Rung:
-    """One round before the last: how its sources are measured, and how many of them may go on."""
+    """One round before the last: how its sources are measured, and how many of them may reach the next round."""
 
     recipe: Recipe
     repetitions: int
@@ -39,18 +39,19 @@ class Rung:
 
 
 def plan_rungs(sources: int, repetitions: int, recipe: Recipe, *, images: int) -> tuple[Rung, ...]:
-    """The rounds before the full measurement, as few or as many as make the whole the cheapest.
+    """Plan the rounds before the full measurement so that the total cost is lowest.
 
-    All sources are met with a sixteenth of the images and one repetition, those that are left with a quarter and two.
+    All sources are measured with a sixteenth of the images and one repetition, the remaining ones with a quarter and
+    two.
 
     Args:
-        sources: K, how many there are.
+        sources: K, the number of sources.
         repetitions: R, of the full measurement.
         recipe: of the full measurement.
-        images: how many images the target has to be observed on; M is at most that.
+        images: the number of images that the target can be observed on; M is at most that.
     """
     samples = min(recipe.samples, images)
-    # With one repetition in all, the second round weighs as much as the first for each source that it keeps.
+    # With one repetition in all, the second round costs as much as the first for each remaining source.
     share = 4 if repetitions > 1 else 8
     kept_of_all = max(16 * FINALISTS // share, sources // share)
     first = Rung(_smaller(recipe, images, 16), 1, kept_of_all)
@@ -60,9 +61,9 @@ def plan_rungs(sources: int, repetitions: int, recipe: Recipe, *, images: int) -
 
 
 def work(plan: Sequence[Rung], sources: int, repetitions: int, samples: int, *, overhead: int = 0) -> int:
-    """Images through Fisher passes, the full measurement of those that are left included.
+    """The number of images through Fisher passes, including the full measurement of the remaining sources.
 
-    `overhead` is what every observation costs beside, in images.
+    `overhead` is the additional cost of every observation, in images.
     """
     images, left = 0, sources
     for rung in plan:
@@ -72,9 +73,9 @@ def work(plan: Sequence[Rung], sources: int, repetitions: int, samples: int, *, 
 
 
 def survivors(distances: Mapping[str, Sequence[Distance]], measure: Measure, *, keep: int) -> tuple[str, ...]:
-    """The sources that go on, nearest first: those that can still be the closest, at most `keep`.
+    """The sources that reach the next round, nearest first: those that can still be the closest, at most `keep`.
 
-    With one repetition nothing is known of the spread over seeds, and `keep` alone decides.
+    With one repetition the spread over seeds is unknown, and `keep` alone decides.
     """
     means = {key: Spread.of(measured).mean for key, measured in distances.items()}
     chances = {key: certainty.probability_closest for key, certainty in estimate_column(distances, measure).items()}

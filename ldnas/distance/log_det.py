@@ -33,13 +33,13 @@ class LogDetSums:
 
 @dataclass(frozen=True)
 class LogDetSummary:
-    """All that the log-determinant measures need of one Fisher diagonal, at one damping.
+    """Everything that the log-determinant measures need from one Fisher diagonal, at one damping.
 
     Attributes:
         layers: in the diagonal's own order.
         sums: over all images.
         without: where the images came in groups, without[k] are the sums of the diagonal over all images but those
-            of group k: the replicates of a grouped jackknife. Empty where there is no more than one group.
+            of group k: the replicates of a grouped jackknife. Empty with fewer than two groups.
     """
 
     layers: tuple[Layer, ...]
@@ -55,7 +55,7 @@ class LogDetSummary:
     def of_groups(cls, groups: Sequence[FisherDiagonal], *, damping: float, scaling: str = "sum") -> "LogDetSummary":
         """The sums of the diagonal over the images of all groups, and of those without each group; in float64.
 
-        Layer by layer, so that no more than one layer of every group is there in float64 at a time.
+        Layer by layer, so that only one layer of every group is in memory in float64 at a time.
         """
         leave_out = [None, *range(len(groups))] if len(groups) > 1 else [None]
         counts = [_all_but(left_out, [group.samples for group in groups]) for left_out in leave_out]
@@ -79,7 +79,7 @@ class LogDetSummary:
             scaled.append(
                 [float(torch.log(d / scale + damping).sum()) for d, scale in zip(diagonals, scales, strict=True)]
             )
-            del squares, diagonals  # before the next layer's come to be
+            del squares, diagonals  # free them before the next layer's are allocated
         first, *without = (
             LogDetSums(of_raw, of_scaled)
             for of_raw, of_scaled in zip(zip(*raw, strict=True), zip(*scaled, strict=True), strict=True)

@@ -1,4 +1,4 @@
-"""LogME: how well a linear model explains the labels by the features, with its overfitting priced in."""
+"""LogME: how well a linear model explains the labels by the features, with a penalty on overfitting."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 ITERATIONS = 1000
-"""Of the fixed point, at most; tens are the rule."""
+"""The most iterations of the fixed point; usually tens are enough."""
 
 _TOLERANCE = 1e-9
 _DECADES = 12
@@ -34,18 +34,18 @@ def log_me(features: Tensor, labels: Tensor) -> float:
 
     Deviations from the authors' program: it starts at α/β = 1 and stops after 11 steps; the evidence can have several
     peaks, and here the best of a grid of half decades is the start. It adds 1e-5 to both denominators; here α/β is
-    kept within 1e-12 and 1e12 times the greatest s_i instead, so that features without a word on a class (all zero,
-    say) have the evidence of no features, and labels that are exactly linear in fewer features than images, whose
+    kept within 1e-12 and 1e12 times the greatest s_i instead, so that features without information on a class (all
+    zero, say) have the evidence of no features, and labels that are exactly linear in fewer features than images, whose
     evidence has no bound, a great but finite one. For D > N its D/2·log α lacks the counterpart in log|A|, which is
-    complete here. There is no intercept, as in the paper: a constant feature is one. A class without an image is not
-    counted.
+    complete here. The model has no intercept, as in the paper: a constant feature acts as one. A class without an image
+    is not counted.
 
     Args:
         features: `[N, D]`, any real dtype.
         labels: `[N]`, integers.
 
     Raises:
-        ValueError: there is no image, or not one label for each.
+        ValueError: the features have no row, or the labels are not one per row.
     """
     if len(features) == 0 or len(features) != len(labels):
         raise ValueError(f"{len(features)} rows of features and {len(labels)} labels: LogME needs one label for each")
@@ -61,7 +61,7 @@ def log_me(features: Tensor, labels: Tensor) -> float:
 
 
 def _left_svd(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Left singular vectors `[N, r]` and singular values `[r]`; by way of QR, several times as fast as at once."""
+    """Left singular vectors `[N, r]` and singular values `[r]`, through QR: several times faster than directly."""
     images, dimensions = features.shape
     if images < dimensions:
         _, triangle = torch.linalg.qr(features.T, mode="r")
@@ -79,7 +79,7 @@ class _Evidence:
     Attributes:
         s: `[r, 1]`, squared singular values of the features; the greatest is above 0.
         squares: `[r, K]`, (u_iᵀy)² for each left singular vector u_i.
-        outside: `[K]`, ‖y − UUᵀy‖², what no linear model reaches.
+        outside: `[K]`, ‖y − UUᵀy‖², the part that no linear model explains.
         images: N.
     """
 

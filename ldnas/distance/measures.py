@@ -1,4 +1,4 @@
-"""Every measure behind one contract: from two observations on one target's images to a distance.
+"""All measures under one contract: each computes a distance from two observations on one target's images.
 
 Symbols: b a source (baseline) task, t the target; F_{b,t} the Fisher diagonal of the source's network on target images.
 """
@@ -25,7 +25,8 @@ class Distance:
 
     Attributes:
         value: the distance.
-        signed: the difference source minus target without any absolute value; equal to `value` where there is none.
+        signed: the difference source minus target without any absolute value; equal to `value` for a measure that takes
+            none.
         contributions: of each layer, in the network's order; they add up to `value`. Empty where the measure has none.
         without: the unfolded distance without each group of images, for the jackknife. Only the log-determinant
             measures have it; empty for the others.
@@ -38,18 +39,18 @@ class Distance:
 
 
 class Measure(Protocol):
-    """What every measure promises; one contract suite runs over all of them.
+    """The contract of every measure; one contract suite runs over all of them.
 
-    A network has distance 0 from itself, to the bit. Renumbering classes changes nothing in the default recipe, nor
+    A network has distance exactly 0 from itself. Renumbering classes changes nothing in the default recipe, nor
     does the batch size. Smaller is closer.
 
     Attributes:
         unit: of `Distance.value`.
         folded: whether `value` is |`signed`|.
         relative_noise: whether the distance is never negative and its spread over training seeds grows with its mean.
-        greatest: the largest value there can be.
-        symmetric: whether the two observations may change places, to the bit. Of task distances that says nothing: the
-            way back is measured on the other task's images.
+        greatest: the largest possible value.
+        symmetric: whether swapping the two observations leaves the value the same, bit for bit. This does not make task
+            distances symmetric: the opposite direction is measured on the other task's images.
         needs_diagonal: whether both observations must carry their Fisher diagonals.
     """
 
@@ -64,7 +65,7 @@ class Measure(Protocol):
         """From the source's network to the target's, both observed on the target's images.
 
         Raises:
-            ValueError: the two networks do not have the same layers, or a diagonal that is needed is not there.
+            ValueError: the two networks do not have the same layers, or a needed diagonal is missing.
         """
         ...
 
@@ -132,7 +133,7 @@ class LogMe:
     """LogME[t,t] − LogME[b,t]: the evidence for the labels that the target's own features hold and the source's lack.
 
     You et al., arXiv:2102.11005. The score itself grows with a source's worth; the difference makes it a distance
-    that orders sources alike. Negative where the source's features tell more than the target's own.
+    that orders sources in the same way. Negative if the source's features are more informative than the target's own.
     """
 
     unit = "nats per image"
@@ -207,7 +208,7 @@ def measure(name: str) -> Measure:
     """The measure of that name.
 
     Raises:
-        UnknownMeasureError: there is none.
+        UnknownMeasureError: no measure has that name.
     """
     if name not in _MEASURES:
         raise UnknownMeasureError(f"no measure is called {name!r}; known are {', '.join(MEASURES)}", field="measure")
@@ -254,7 +255,7 @@ def _named(summary: LogDetSummary, values: Sequence[float]) -> Contributions:
 
 
 def _replicates(source: LogDetSummary, target: LogDetSummary) -> list[tuple[LogDetSums, LogDetSums]]:
-    """Both without the same group of images: what a hard image does to both cancels in their difference."""
+    """Both without the same group of images, so that the effect of a hard image on both cancels in their difference."""
     if len(source.without) != len(target.without):
         return []
     return [*zip(source.without, target.without, strict=True)]

@@ -1,4 +1,4 @@
-"""What one network shows on a target's images: a Fisher pass and a look at its features."""
+"""Observes one network on a target's images: its Fisher diagonal and its features."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,22 +28,22 @@ from ldnas.recipe import Recipe
 from ldnas.seeding import derive_seed
 
 GROUPS = 16
-"""Into so many groups of equal size (give or take one image) the images fall for the jackknife."""
+"""The number of groups of images for the jackknife; their sizes differ by one image at most."""
 
 _SMALLEST = 16
-"""Images in a group, at least: there are fewer groups where they would be smaller."""
+"""The fewest images in a group; few images make fewer groups."""
 
 Batches = Iterator[tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
 class Observation:
-    """One network on one target's images under one recipe: all that any measure asks of it.
+    """One network on one target's images under one recipe: everything that any measure needs.
 
     Attributes:
         log_det: the log-determinant sums of its Fisher diagonal.
         logme: the evidence of its features for the target's labels (`ldnas.distance.logme`), in nats per image.
-        diagonal: the Fisher diagonal itself, on the CPU, where it was to be kept.
+        diagonal: the Fisher diagonal itself, on the CPU, if the caller asked for it.
     """
 
     log_det: LogDetSummary
@@ -55,7 +55,7 @@ class Observation:
         return cls(LogDetSummary.from_json(value["log_det"]), float(value["logme"]))
 
     def to_json(self) -> dict[str, Any]:
-        """All but the diagonal; with the standard error of L over draws of the images, in nats per parameter."""
+        """All fields but the diagonal, with the standard error of L over draws of the images in nats per parameter."""
         return {
             "log_det": self.log_det.to_json(),
             "logme": self.logme,
@@ -72,10 +72,10 @@ def observe(
     keep_diagonal: bool = False,
     micro_batches: MicroBatches | None = None,
 ) -> Observation:
-    """What `network` shows on a target task's images of the recipe's split.
+    """Observe `network` on a target task's images of the recipe's split.
 
-    The images are drawn from a fixed constant, so every network of every task meets the same ones on a target, and
-    those of a smaller M are among those of a larger one. The network itself is left as it was.
+    The images are drawn from a fixed constant, so every network of every task sees the same ones on a target, and those
+    of a smaller M are among those of a larger one. The network itself does not change.
 
     Raises:
         DivergedNetworkError: the network's features on these images are not finite numbers.
@@ -105,7 +105,7 @@ def observe(
 def draw(images: ImageSet, count: int, purpose: str, *, in_order: bool = False) -> ImageSet:
     """At most `count` of the images; which, and their order, depends on their number and on `purpose` alone.
 
-    With `in_order` they keep the order of the data set, for a variant to which it matters what shares a batch.
+    With `in_order` they are in the order of the data set, for a variant that depends on which images share a batch.
     """
     generator = torch.Generator().manual_seed(derive_seed(0, "distance", purpose))
     chosen = torch.randperm(len(images), generator=generator)[:count]
@@ -143,7 +143,7 @@ def _diagonals(
 def _variant(
     recipe: Recipe, network: Classifier, classes: int, counted: Sequence[str] | None, micro_batches: MicroBatches
 ) -> Callable[[ImageSet], FisherDiagonal]:
-    if recipe.variant == "batch_mean":  # its batches are part of what it is, so it divides them itself
+    if recipe.variant == "batch_mean":  # its value depends on the batches, so it divides them itself
         return lambda images: batch_mean_squares(
             network, batches(images, recipe.batch_size), parameters=counted, micro_batches=micro_batches
         )
@@ -203,7 +203,7 @@ def _own_head(head: nn.Linear, classes: int, *, padded: bool) -> nn.Linear:
 
 
 class _ZeroPadded(nn.Linear):
-    """A head with zero logits for the classes that it does not know."""
+    """A head with zero logits for the classes that the network was not trained on."""
 
     def __init__(self, head: nn.Linear, classes: int) -> None:
         super().__init__(head.in_features, head.out_features)

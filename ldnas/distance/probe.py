@@ -9,8 +9,8 @@ def fit_probe(features: Tensor, labels: Tensor, *, classes: int, l2: float) -> n
     """A multinomial logistic head for raw features `[N, D]` and labels `[N]`, in float32.
 
     Minimises (1/N) Σ_i cross-entropy(W z_i + b, y_i) + l2/2 · ‖W‖² over standardised features z by L-BFGS from zero,
-    in float64, and folds the standardisation into the returned layer. The problem is convex and starts from a
-    point that treats classes alike, so renumbering the classes only permutes the rows of the result.
+    in float64, and folds the standardisation into the returned layer. The problem is convex and starts from a point
+    that treats all classes equally, so renumbering the classes only permutes the rows of the result.
     """
     features = features.double()
     mean = features.mean(dim=0)

@@ -1,4 +1,4 @@
-"""From distances per repetition to the answer: who is closest, how surely, and is it close at all."""
+"""Ranks sources by their distances: which is closest, how certain that is, and whether it is close at all."""
 
 import math
 import statistics
@@ -10,11 +10,11 @@ from ldnas.distance.measures import Contributions, Distance
 from ldnas.distance.uncertainty import Certainty
 
 SURE = 0.9
-"""From this probability on a source is called the closest; below it, sources are tied until they add up to it."""
+"""A source with at least this probability is the closest; otherwise the most probable ones that reach it are tied."""
 
 
 class Verdict(StrEnum):
-    """What the distances allow to be said, the first that holds in this order."""
+    """The conclusion from the distances: the first that holds, in this order."""
 
     NO_BASELINE = "no_baseline"
     NO_CLOSE_TASK = "no_close_task"
@@ -53,7 +53,7 @@ class Ranking:
     """The sources in order, nearest first, and the verdict over them.
 
     `closest` is the source whose space is searched: one where the verdict is `closest`, the tied ones (the fewest,
-    most probable first, whose probabilities add up to `SURE`) where it is `tie`, none otherwise.
+    most probable first, whose probabilities add up to `SURE`) for the verdict `tie`, none otherwise.
     """
 
     verdict: Verdict
@@ -62,10 +62,10 @@ class Ranking:
 
 
 def rank(sources: Mapping[str, Spread], certainties: Mapping[str, Certainty], *, untrained: Spread | None) -> Ranking:
-    """Ranks sources by mean distance, ties by key, and says what may be said of the best.
+    """Rank sources by mean distance, ties by key, and give the verdict on the best.
 
     `untrained` is the distance of untrained networks of the same architecture: `no_close_task` where no source's
-    interval lies below it. With a single repetition intervals and probabilities are not known, and means decide alone.
+    interval lies below it. With a single repetition intervals and probabilities are unknown, and means alone decide.
     """
     order = tuple(sorted(sources, key=lambda key: (sources[key].mean, key)))
     if not order:

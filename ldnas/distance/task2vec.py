@@ -2,8 +2,9 @@
 
 The paper embeds each *task*: one probe network, its head fitted to the task, on the task's own images. Here the two
 embeddings are those of two *networks*, the source's and the target's, on the target's images, with a head fitted to
-the target; so what is compared is what each network's filters do for one target. The embedded Fisher information is
-that of the recipe (empirical by default; the authors draw labels from the network or fit a variational bound).
+the target; so the distance compares how useful each network's filters are for one target. The embedded Fisher
+information is that of the recipe (empirical by default; the authors draw labels from the network or fit a variational
+bound).
 """
 
 import torch
@@ -20,8 +21,8 @@ def task2vec_embedding(fisher: FisherDiagonal) -> Tensor:
 
     Parameters come in the order of their names. A filter is one output channel of a convolution or linear weight.
     As in the authors' program (awslabs/aws-cv-task2vec), the weights of norms count with one entry per channel, and
-    biases are left out. Theirs leaves out the classifier too; here that is up to the recipe, which by default counts
-    the backbone alone.
+    biases are left out. Theirs leaves out the classifier too; here the recipe decides, and by default counts the
+    backbone alone.
 
     Raises:
         ValueError: no parameter is a weight.
@@ -36,12 +37,13 @@ def task2vec_symmetric(first: Tensor, second: Tensor) -> float:
     """d_sym(a, b) = d_cos(F_a/(F_a+F_b), F_b/(F_a+F_b)), division by entry; dimensionless, in [0, 1].
 
     The symmetric distance of Achille et al., arXiv:1902.03545. d_cos(x, y) = 1 − x·y/(‖x‖‖y‖), computed as
-    ½‖x/‖x‖ − y/‖y‖‖², which is 0 to the bit for equal embeddings and exactly symmetric. It does not see a common scale:
-    the distance from F to c·F is 0.
+    ½‖x/‖x‖ − y/‖y‖‖², which is exactly 0 for equal embeddings and exactly symmetric. It ignores a common scale: the
+    distance from F to c·F is 0.
 
-    Deviation: where the authors' program adds 1e-8 to each denominator, which is not small beside the Fisher
-    information of a large network, nothing is added; a filter that is zero in both embeddings counts for nothing, as
-    it does in the limit of theirs. An embedding of zeros has distance 0 from another one of zeros and 1 from any other.
+    Deviation: the authors' program adds 1e-8 to each denominator, which is not small compared with the Fisher
+        information of a large network; here nothing is added. A filter that is zero in both embeddings is ignored, as
+        in the limit of their formula. An embedding of zeros has distance 0 from another one of zeros and 1 from any
+        other.
 
     Args:
         first: `[filters]`, from `task2vec_embedding`.
@@ -63,15 +65,15 @@ def task2vec_symmetric(first: Tensor, second: Tensor) -> float:
 def task2vec_asymmetric(source: Tensor, target: Tensor) -> float:
     """d_asym(a→b) = d_sym(a, b) − α·d_sym(a, t0) with α = 0.15; dimensionless, in [−0.15, 1].
 
-    The asymmetric distance of Achille et al., arXiv:1902.03545: of two sources as far from the target, the one
+    The asymmetric distance of Achille et al., arXiv:1902.03545: of two sources equally far from the target, the one
     farther from the trivial embedding t0, the more complex one, is the nearer. From an embedding to itself it is
     −α·d_sym(a, t0), not 0; the measure of the service subtracts that.
 
     t0: in the authors' program the trivial embedding has the Fisher information of the prior over weights in every
     filter (`get_trivial_embedding_from`), and the prior's is 1 wherever it is not fitted (`scale` of the Monte-Carlo
-    estimate). So t0 is 1 everywhere here. Beside it F ≪ 1 as a rule, and d_sym(a, t0) is then
-    1 − mean(F_a)/√mean(F_a²): how unevenly the information is spread over the filters. An embedding of zeros is that
-    of a task with nothing to know, so its distance from t0 is 0.
+    estimate). So t0 is 1 everywhere here. Usually F ≪ 1 in comparison, and d_sym(a, t0) is then 1 −
+    mean(F_a)/√mean(F_a²): how unevenly the information is spread over the filters. An embedding of zeros belongs to a
+    task with nothing to learn, so its distance from t0 is 0.
 
     Args:
         source: `[filters]`, a, from `task2vec_embedding`.

@@ -1,8 +1,8 @@
-"""How sure the distances to one target are: intervals over training seeds, and who is the closest with what chance.
+"""The uncertainty of the distances to one target: intervals over training seeds, and probabilities of being closest.
 
 Two things vary. *Training seeds*: repetition r pairs source network r with target network r, so the spread over
-repetitions shows them; part of it (the target's network) moves all sources together. *Images*: all networks meet the
-same M images, so leaving out a group of them moves all distances together, and the grouped jackknife keeps that.
+repetitions shows them; part of it (the target's network) moves all sources together. *Images*: all networks see the
+same M images, so leaving out a group of them moves all distances together, and the grouped jackknife preserves this.
 
 Symbols: y[b,r] is the unfolded distance of source b in repetition r, its logarithm where the measure's noise is
 relative (the spread grows with the mean); K sources, R repetitions. The model is that of a two-way table,
@@ -22,7 +22,7 @@ from ldnas.distance.measures import Distance, Measure
 from ldnas.seeding import derive_seed
 
 LEVEL = 0.9
-"""Of the intervals, two-sided."""
+"""The confidence level of the intervals, two-sided."""
 
 DRAWS = 4000
 
@@ -31,12 +31,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Certainty:
-    """What is known about one source's distance beside its mean.
+    """The uncertainty of one source's mean distance.
 
     Attributes:
         interval: 90 % for the expected distance over training seeds, in the measure's unit; None with one repetition.
-        probability_closest: that this source's expected distance is the least of all, in [0, 1]; None with one
-            repetition.
+        probability_closest: the probability that this source's expected distance is the least of all, in [0, 1]; None
+            with one repetition.
         standard_error: of the mean distance over draws of the images, in the measure's unit; None where the measure
             gives no jackknife replicates.
     """
@@ -58,12 +58,12 @@ def estimate_column(
 
     Args:
         distances: of each source, in order of repetition; those of one repetition share the target's network.
-        measure: that the distances are by.
+        measure: the measure of the distances.
         seed: of the draws.
     """
     if not distances:
         return {}
-    # In a fixed order, so that the order of the sources does not choose among the draws.
+    # In a fixed order, so that the order of the sources does not change their draws.
     distances = {key: distances[key] for key in sorted(distances)}
     table = _Table.of(distances, measure)
     errors = [_sampling_error(measured) for measured in distances.values()]
@@ -82,16 +82,16 @@ def estimate_column(
 
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """The column on the scale on which noise adds.
+    """The column on the scale on which noise is additive.
 
     Attributes:
         values: y `[K, R]`, NaN where a source has fewer repetitions.
         repetitions: of each source `[K]`.
         means: of the distances over repetitions, on this scale `[K]`.
-        images: `[K, B]`: what each group of images does to the means, scaled so that the sum over groups of
-            (unit normal · column) has the jackknife's covariance. Zero columns where it is not known.
-        logarithmic: whether this scale is.
-        measure: that the distances are by.
+        images: `[K, B]`: the effect of each group of images on the means, scaled so that the sum over groups of (unit
+            normal · column) has the jackknife's covariance. Zero columns if it is unknown.
+        logarithmic: whether this scale is logarithmic.
+        measure: the measure of the distances.
     """
 
     values: Floats
@@ -112,12 +112,12 @@ class _Table:
         images = _image_effects([*distances.values()])
         means = np.nanmean(unfolded, axis=1)
         if logarithmic:
-            # The logarithm of the mean, not the mean of logarithms: the expected distance is what is asked for.
+            # The logarithm of the mean, not the mean of logarithms: the quantity of interest is the expected distance.
             images, unfolded, means = images / means[:, None], np.log(unfolded), np.log(means)
         return cls(unfolded, repetitions, means, images, logarithmic, measure)
 
     def interval(self, mean: float, half_width: float) -> tuple[float, float]:
-        """Back in the measure's unit, and within its range."""
+        """Convert an interval back to the measure's unit, within its range."""
         low, high = float(mean - half_width), float(mean + half_width)
         if self.logarithmic:
             low, high = math.exp(low), math.exp(high)
@@ -128,10 +128,10 @@ class _Table:
         return low, min(high, self.measure.greatest)
 
     def without_shared_noise(self) -> Floats:
-        """The means `[K]` as they would be had every source met all repetitions of the target.
+        """The means `[K]` as if every source had been measured in all repetitions of the target.
 
-        A source with fewer repetitions than others met only some of the target's networks, whose share u_r then does
-        not cancel; it is estimated from the sources that met them all.
+        A source with fewer repetitions was compared with only some of the target's networks, whose share u_r then does
+        not cancel; it is estimated from the sources with all repetitions.
         """
         complete = self.values[self.repetitions == self.repetitions.max()]
         shared = complete.mean(axis=0) - complete.mean()
@@ -182,7 +182,7 @@ class _TrainingNoise:
 
 
 def _half_widths(table: _Table, noise: _TrainingNoise) -> Floats:
-    """Of the intervals `[K]`: Student's t on both parts, with the degrees of freedom of their sum (Satterthwaite)."""
+    """Half widths of the intervals `[K]`: Student's t on both parts, with Satterthwaite's degrees of freedom."""
     training, images = noise.variance / table.repetitions, (table.images**2).sum(axis=1)
     spread = training**2 / noise.freedom + images**2 / max(1, table.images.shape[1] - 1)
     freedom = np.where(spread > 0, (training + images) ** 2 / np.where(spread > 0, spread, 1.0), noise.freedom)

@@ -1,6 +1,6 @@
-"""What leaves the service: a trained network as the files that a person takes home.
+"""Exports a trained network as files that a user can download.
 
 `weights` (safetensors), `code` (one Python file that needs torch and Pillow), `program` (`torch.export`), `onnx`, and
-`card` (Markdown, which says what the others are worth). All of them describe the network in the same words:
+`card` (Markdown, with the network's accuracy and limits). All of them describe the network in the same words:
 `description`.
 """

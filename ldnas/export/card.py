@@ -1,6 +1,6 @@
-"""The model card: what the network is, what it was measured to do, and what it should not be trusted with.
+"""The model card: the network, its measured accuracy, and its limits.
 
-After Mitchell et al., Model Cards for Model Reporting (arXiv 1810.03993). Knows no torch.
+After Mitchell et al., Model Cards for Model Reporting (arXiv 1810.03993). Needs no torch.
 """
 
 import re
@@ -10,16 +10,16 @@ from typing import Any
 
 from ldnas.export.description import INPUT_NAME, OUTPUT_NAME, NetworkDescription
 
-# Below so many training images of a class the card warns of it by name.
+# The card names every class with fewer training images than this.
 FEW_IMAGES = 50
 
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What is known of a network beside its description.
+    """The facts about a network that its description does not hold.
 
     Attributes:
-        name: what the network is called.
+        name: the network's name.
         data: `uri`, `labels` (the mapping, or None), `train`, `validation`, `test` (images), `digests`.
         class_counts: training images of each class, in the order of the class names.
         validation: `accuracy` and `balanced_accuracy`, fractions in [0, 1].
@@ -27,7 +27,7 @@ class CardFacts:
             class) and `macro_f1`; fractions in [0, 1].
         parameters: of the network.
         macs: multiply-adds for one image.
-        provenance: where it comes from, in the order in which it is told: what → value.
+        provenance: the network's origin as name → value, in the order of the card.
     """
 
     name: str
@@ -77,12 +77,12 @@ def _accuracy(facts: CardFacts) -> str:
         ("validation accuracy", _percent(validation["accuracy"])),
         ("validation balanced accuracy", _percent(validation["balanced_accuracy"])),
     ]
-    told = (
+    note = (
         f"Measured once, on {facts.data['test']:,} test images that neither the search nor the training had read. The "
-        "interval is over images (Wilson): it tells how far chance alone may have moved the figure, and holds for "
+        "interval is over images (Wilson): it shows how far chance alone may have moved the figure, and holds for "
         "images drawn like these. Validation images chose the network, so their figures flatter it."
     )
-    return _table(("measure", "value"), rows) + "\n\n" + told
+    return _table(("measure", "value"), rows) + "\n\n" + note
 
 
 def _limits(description: NetworkDescription, facts: CardFacts) -> list[str]:
@@ -190,14 +190,14 @@ def _percent(fraction: float) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A class name as it reads, whatever Markdown would make of its characters."""
+    """Escape a class name so that Markdown shows it as written."""
     return "".join(
         f"\\{character}" if character in r"\`*_{}[]<>#|~" else character for character in " ".join(text.splitlines())
     )
 
 
 def _code(text: str) -> str:
-    """Text between as many backticks as it takes (CommonMark, section 6.1)."""
+    """Put text between as many backticks as needed (CommonMark, section 6.1)."""
     runs = re.findall("`+", text)
     fence = "`" * (1 + max(map(len, runs), default=0))
     return f"{fence} {text} {fence}" if runs else f"{fence}{text}{fence}"

@@ -1,4 +1,4 @@
-"""What every exported file says of its network: the classes, the preprocessing, the cell. Knows no torch."""
+"""The description of the network in every exported file: classes, preprocessing, cell. Needs no torch."""
 
 import json
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ OUTPUT_NAME = "logits"
 
 @dataclass(frozen=True)
 class NetworkDescription:
-    """A network as its users need to know it.
+    """The facts about a network that its users need.
 
     Attributes:
         class_names: output i of the network stands for class i.
-        preprocessing: what `Preprocessing.to_json` gave for the images that the network was trained on.
+        preprocessing: the `Preprocessing.to_json` of the images that the network was trained on.
 
     Raises:
         ValueError: the class names or the preprocessing do not belong to the skeleton.
@@ -32,14 +32,14 @@ class NetworkDescription:
     def __post_init__(self) -> None:
         if len(self.class_names) != self.skeleton.classes:
             raise ValueError(f"{len(self.class_names)} class names for a head of {self.skeleton.classes} classes")
-        # The one recipe there is; `read_image` of the exported code follows it, so another must not pass unnoticed.
+        # `read_image` of the exported code implements this one recipe, so any other must be refused.
         expected = {"recipe": "square/bilinear/1", "image_size": self.skeleton.image_size}
         if dict(self.preprocessing) != expected:
             raise ValueError(f"the exported code does {expected}, not {dict(self.preprocessing)}")
 
     @property
     def preprocessing_steps(self) -> tuple[str, ...]:
-        """From an image file to the network's input, one sentence for each step."""
+        """The steps from an image file to the network's input, one sentence each."""
         size = self.skeleton.image_size
         padded = " (a longer side of 28 to 31 pixels is padded to 32 instead)" if size == 32 else ""
         return (
@@ -51,7 +51,7 @@ class NetworkDescription:
         )
 
     def metadata(self) -> dict[str, str]:
-        """What travels inside the files, each value a text: JSON, but for the sentences on preprocessing and output."""
+        """The metadata inside the files. Each value is text: JSON, except the sentences on preprocessing and output."""
         return {
             "class_names": _json(list(self.class_names)),
             "preprocessing": _json(dict(self.preprocessing)),

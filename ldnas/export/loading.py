@@ -1,4 +1,4 @@
-"""A found network back in torch, from its weights file: built by this package's own code, by none that came along."""
+"""Loads a found network from its weights file; builds it with this package's code and never runs code from a file."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ def load_cell_network(weights: bytes, genotype: Mapping[str, Any], skeleton: Map
         skeleton: as `Skeleton.to_json` writes it.
 
     Raises:
-        InvalidGenotypeError: no genotype of this release.
+        InvalidGenotypeError: the genotype is invalid in this release.
         ValueError: the weights do not belong to that network.
     """
     network = build_cell_network(Genotype.from_json(genotype), Skeleton.from_json(skeleton), seed=0)

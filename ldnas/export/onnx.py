@@ -8,7 +8,7 @@ from torch.export import ExportedProgram
 from ldnas.export.description import INPUT_NAME, OUTPUT_NAME
 
 OPSET = 20
-"""The version of the standard operators that the model asks of its runtime; ONNX Runtime has it since 1.17."""
+"""The operator set version that the model requires; ONNX Runtime supports it since 1.17."""
 
 
 def onnx_model(program: ExportedProgram, metadata: Mapping[str, str]) -> bytes:
@@ -26,12 +26,12 @@ def onnx_model(program: ExportedProgram, metadata: Mapping[str, str]) -> bytes:
         dynamic_shapes=({0: "batch"},),
         verbose=False,
     )
-    assert exported is not None  # with `dynamo` it is a program, whatever the signature says
+    assert exported is not None  # with `dynamo` it is always a program, although the signature allows None
     model = exported.model
     model.graph.name = "network"
     model.doc_string = metadata.get("preprocessing_steps")
     model.metadata_props.update(sorted(metadata.items()))
-    # The exporter notes the lines of our code that each node came from; they fill half of the file.
+    # The exporter adds the source lines of each node; they would fill half of the file.
     for node in model.graph.all_nodes():
         node.metadata_props.clear()
         for value in node.outputs:

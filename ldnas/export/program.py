@@ -10,14 +10,14 @@ from torch import nn
 from torch.export import Dim, ExportedProgram
 
 METADATA_FILE = "metadata.json"
-# Two images are traced: one would be taken for a constant, and the batch would no longer be free.
+# Trace with two images: torch would treat a batch of one as a constant and fix the batch size.
 _TRACED_BATCH = 2
 
 
 def export_program(network: nn.Module, image_size: int) -> ExportedProgram:
     """The network in eval mode, on the CPU, as a graph over images [N, 3, S, S], N ≥ 1 free.
 
-    `network` itself is left as it is.
+    `network` itself does not change.
     """
     alone = copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
     images = torch.zeros(_TRACED_BATCH, 3, image_size, image_size)
@@ -25,13 +25,13 @@ def export_program(network: nn.Module, image_size: int) -> ExportedProgram:
     program.example_inputs = None
     for module in program.graph_module.modules():
         for node in module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ():
-            # Names the files of this machine, and would give one network another content address elsewhere.
+            # It names files of this machine, so the same network would have another content address elsewhere.
             node.meta.pop("stack_trace", None)
     return program
 
 
 def save_program(program: ExportedProgram, metadata: Mapping[str, str]) -> bytes:
-    """The program as a `.pt2` file; `read_metadata` finds the metadata in it again.
+    """The program as a `.pt2` file; `read_metadata` reads the metadata back.
 
     Equal programs and metadata give equal bytes.
     """

@@ -13,10 +13,10 @@ _DTYPE_NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF1
 def save_weights(network: nn.Module, metadata: Mapping[str, str]) -> bytes:
     """The network's `state_dict` in the safetensors layout; equal weights and metadata give equal bytes.
 
-    (The safetensors library orders metadata by chance, which would give one network many content addresses.)
+    (The safetensors library orders metadata randomly, which would give one network many content addresses.)
 
     Raises:
-        ValueError: a tensor's type is none of float32, float16, bfloat16 and int64.
+        ValueError: a tensor's type is not float32, float16, bfloat16 or int64.
     """
     header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
     parts: list[bytes] = []

@@ -1,4 +1,4 @@
-"""The square of the batch-mean gradient, which some programs take for the Fisher diagonal."""
+"""The square of the batch-mean gradient, which some programs use as the Fisher diagonal."""
 
 from collections.abc import Iterable
 
@@ -22,18 +22,18 @@ def batch_mean_squares(
 ) -> FisherDiagonal:
     """The mean over batches of (∇_θ (1/|B|) Σ_{i∈B} log p(y_i|x_i,θ))², entry by entry.
 
-    What the authors' released program computes in place of Eq. 1 (Le, Soltani, Ravier, Tarokh, arXiv:2103.00241). It is
-    not a Fisher information: gradients of opposite signs cancel before they are squared, and it depends on how
-    the images fall into batches. It is here to answer for the published matrix, and for nothing else.
+    The authors' released program computes this in place of Eq. 1 (Le, Soltani, Ravier, Tarokh, arXiv:2103.00241). It is
+    not a Fisher information: gradients of opposite signs cancel before they are squared, and it depends on how the
+    images are divided into batches. Its only purpose is to reproduce the published matrix.
 
     Args:
         network: maps images [N, C, H, W] to logits [N, classes], float32 or float64; used in eval mode.
         batches: yields (inputs [N, C, H, W], labels int64 [N]).
         parameters: names of the parameters to count; all of them by default.
-        micro_batches: how many images go through the network at a time; the batches stay what they are.
+        micro_batches: how many images go through the network at a time; the batches do not change.
 
     Raises:
-        UnsupportedLayerError: a parameter is unknown or in half precision, or there is no image.
+        UnsupportedLayerError: a parameter is unknown or in half precision, or the batches hold no image.
         OutOfMemoryError: memory does not suffice for one image.
     """
     micro_batches = micro_batches or MicroBatches()

@@ -23,7 +23,7 @@ def empirical_fisher_diagonal(
 
     Exact in the network's own precision: in float32 a block is within 1e-5 of a float64 loop over samples, in the
     2-norm, save where rounding carries an activation across the kink of a ReLU or max-pool: there float32 itself has
-    another gradient, whichever way it is squared.
+    another gradient, whatever the method of squaring.
 
     Args:
         network: maps images [N, C, H, W] to logits [N, classes], float32 or float64.
@@ -33,7 +33,7 @@ def empirical_fisher_diagonal(
     Raises:
         UnsupportedLayerError: samples are not independent (a batch norm without running statistics), a layer's input
             is changed in place after use, a parameter is unknown or in half precision, the logits are not [N, classes],
-            or there is no image.
+            or the batches hold no image.
     """
     squares = SquaredGradients(network, parameters)
     for inputs, labels in batches:

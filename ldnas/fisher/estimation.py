@@ -22,8 +22,8 @@ LossOf = Callable[[Tensor, slice], Tensor]
 class SquaredGradients:
     """Σ_i (∇_θ loss_i)² of one network, for losses that are given batch by batch.
 
-    Layers are treated by the rules of `ldnas.fisher.rules`; a network of which some counted parameter is used in any
-    other way (twice in one forward pass, shared, in a layer without a rule) is treated by a loop over the samples.
+    Layers are treated by the rules of `ldnas.fisher.rules`; a network that uses a counted parameter in any other way
+    (twice in one forward pass, shared, in a layer without a rule) is treated by a loop over the samples.
     """
 
     def __init__(self, network: nn.Module, parameters: Iterable[str] | None = None) -> None:
@@ -41,7 +41,8 @@ class SquaredGradients:
         inputs = inputs.detach().to(next(self._network.parameters()).device)
         losses = tuple(losses)
         with evaluating(self._network):
-            # A larger batch would sum more squares in single precision than the sums allow between two flushes.
+            # A larger batch would exceed the number of squares that may be summed in single precision between two
+            # flushes.
             for start in range(0, len(inputs), SAMPLES_BETWEEN_FLUSHES):
                 part = inputs[start : start + SAMPLES_BETWEEN_FLUSHES]
                 for loss_of in losses:
@@ -82,8 +83,8 @@ class SquaredGradients:
             except RuntimeError as error:
                 if is_out_of_memory(error):
                     raise
-                # Channels-last is faster on a CPU, but a network may call .view() where only the default layout has
-                # one; an error of any other origin comes back from the second attempt.
+                # Channels-last is faster on a CPU, but a network may call .view() where only the default layout
+                # supports it; any other error occurs again in the second attempt.
                 logger.info("channels-last layout not accepted by the network: %s", error)
                 self._channels_last = False
         return self._record(inputs)

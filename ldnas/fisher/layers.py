@@ -12,7 +12,7 @@ def parameter_layers(network: nn.Module, counted: Collection[str]) -> tuple[tupl
     """Group the counted parameters of `network` into layers, in module order.
 
     A convolution or linear layer and the norm over its output channels that directly follows it in module order
-    are one layer: the scale of one undoes that of the other, so only together do they have a meaning of their own.
+    are one layer: the scale of one undoes that of the other, so only together do they have a meaning.
     """
     layers: list[tuple[str, ...]] = []
     seen: set[str] = set()

@@ -1,8 +1,8 @@
-"""Recording which layers a forward pass calls, and catching the output gradient of each.
+"""Records the layers that a forward pass calls, and catches the output gradient of each.
 
 Calls are recognised by the torch function that receives a parameter, not by module class: subclasses, functional
-calls, user hooks and reparametrisations then need no rule of their own. They either end in a function that has a
-rule, or the parameter is seen to go somewhere else and the caller is told.
+calls, user hooks and reparametrisations then need no rule of their own. Either they end in a function that has a rule,
+or the recorder sees the parameter used elsewhere and reports an obstacle.
 """
 
 from collections import Counter
@@ -22,8 +22,8 @@ from ldnas.fisher.rules.call import LayerCall
 class LayerRecorder(TorchFunctionMode):
     """While active, every call of a layer with counted parameters is tied to `sums`.
 
-    The backward pass that follows adds the layer's squares to the sums as soon as its output gradient is there. With
-    the parameters frozen, no ordinary weight gradient is computed, and autograd keeps nothing for one.
+    The backward pass that follows adds the layer's squares to the sums as soon as its output gradient is available.
+    With the parameters frozen, no ordinary weight gradient is computed, and autograd keeps nothing for one.
 
     Attributes:
         obstacles: why this forward pass cannot be treated by the rules, one sentence each; empty where it can.
@@ -91,9 +91,9 @@ class _SquareOnGradient:
 
 
 class _GraphStart(torch.autograd.Function):
-    """Begin the autograd graph at a tensor that depends on nothing differentiable.
+    """Start the autograd graph at a tensor that depends on nothing differentiable.
 
-    A leaf would do, but a leaf refuses to be changed in place, which is what an in-place activation does next.
+    A leaf would work too, but a leaf must not be changed in place, as an in-place activation does next.
     """
 
     @staticmethod

@@ -1,1 +1,1 @@
-"""The networks that stand for a task when its distance is measured."""
+"""The networks that represent a task when its distance is measured."""

@@ -1,4 +1,4 @@
-"""What every task network looks like: a backbone that gives features, and a linear head."""
+"""The structure of every task network: a backbone that computes features, and a linear head."""
 
 from torch import Tensor, nn
 

@@ -1,4 +1,4 @@
-"""A task network whose weights somebody brings."""
+"""Builds a task network from weights that a client uploaded."""
 
 from pathlib import Path
 
@@ -23,10 +23,10 @@ def given_network(architecture: str, *, classes: int, weights: Path, name: str) 
         architecture: one of `ldnas.networks.names.ARCHITECTURES`.
         classes: those of the task.
         weights: an existing file; its tensors are named as in the network's `state_dict()`.
-        name: what messages call it.
+        name: the file's name in messages.
 
     Raises:
-        UnreadableDatasetError: it is no safetensors file.
+        UnreadableDatasetError: it is not a safetensors file.
         UnfitWeightsError: the first tensor, in the network's order, that is missing or has another shape; else one that
             the network does not have; else one with numbers that are not finite.
     """
@@ -62,4 +62,6 @@ def _require_fit(
             )
     for key in given:
         if key not in wanted:
-            raise UnfitWeightsError(f"{name} has {key}, which {what} has not", field=FIELD, origin=f"{name}: {key}")
+            raise UnfitWeightsError(
+                f"{name} has {key}, which {what} does not have", field=FIELD, origin=f"{name}: {key}"
+            )

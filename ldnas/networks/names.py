@@ -9,7 +9,7 @@ def require_architecture(name: str, *, field: str = "network") -> str:
     """The name itself, if it is known.
 
     Raises:
-        UnknownNetworkError: no task network has that name; the message lists those that there are.
+        UnknownNetworkError: no task network has that name; the message lists the known ones.
     """
     if name not in ARCHITECTURES:
         raise UnknownNetworkError(f"no network is called {name!r}; known: {', '.join(ARCHITECTURES)}", field=field)

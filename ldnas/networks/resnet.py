@@ -1,4 +1,4 @@
-"""ResNet-18 at any width: the plain network that a found one is held against."""
+"""ResNet-18 at any width: the plain network that a found network is compared with."""
 
 from itertools import pairwise
 
@@ -64,7 +64,7 @@ def resnet18_size(classes: int, width: int, image_size: int) -> tuple[int, int]:
 def widest_resnet18(
     classes: int, *, image_size: int, max_parameters: int | None = None, max_macs: int | None = None
 ) -> int:
-    """The largest width, at most 64, whose network keeps both limits.
+    """The largest width, at most 64, whose network satisfies both limits.
 
     Raises:
         ImpossibleConstraintError: not even one channel does.
@@ -96,7 +96,7 @@ def build_scaled_resnet18(
     max_parameters: int | None = None,
     max_macs: int | None = None,
 ) -> ScaledResNet18:
-    """A freshly initialised ResNet-18 in training mode: of this `width`, or of the largest that keeps the limits.
+    """A freshly initialised ResNet-18 in training mode: of this `width`, or of the largest that satisfies the limits.
 
     Raises:
         ImpossibleConstraintError: see `widest_resnet18`.

@@ -1,4 +1,4 @@
-"""What a file of network weights holds, read from its header alone (without torch, so that it can be checked anywhere).
+"""Lists the tensors of a weights file from its header alone (without torch, so that any process can check a file).
 
 The layout is safetensors': the length of the header (8 bytes, little-endian), the header as JSON, the tensors' bytes.
 """
@@ -41,17 +41,17 @@ def read_weights_header(path: Path, name: str) -> dict[str, TensorEntry]:
 
     Args:
         path: an existing file.
-        name: what messages call it.
+        name: the file's name in messages.
 
     Raises:
-        UnreadableDatasetError: the header is no header, has no tensor, or does not say of every byte which tensor it
-            belongs to; `origin` names the tensor at fault.
+        UnreadableDatasetError: the header is invalid, has no tensor, or does not assign every byte to a tensor;
+            `origin` names the tensor at fault.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
         if not 2 <= length <= min(MAX_HEADER_BYTES, size - _LENGTH_BYTES):
-            raise _unreadable(name, f"a header of {length} bytes, in a file of {size}, cannot be")
+            raise _unreadable(name, f"its header claims {length} bytes in a file of {size} bytes")
         header = _parse(file.read(length), name)
     entries = {key: _entry(key, value, name) for key, value in header.items() if key != "__metadata__"}
     if not entries:
@@ -73,9 +73,9 @@ def _parse(content: bytes, name: str) -> Mapping[str, Any]:
     try:
         header = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise _unreadable(name, f"its header is no JSON: {error}") from error
+        raise _unreadable(name, f"its header is not JSON: {error}") from error
     if not isinstance(header, dict):
-        raise _unreadable(name, "its header is no JSON object")
+        raise _unreadable(name, "its header is not a JSON object")
     return header
 
 

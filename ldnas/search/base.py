@@ -34,21 +34,21 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class SearchProblem:
-    """What to search, and the data to search it with.
+    """The space to search, and the data to search it with.
 
     Attributes:
         train: images for weight steps, uint8 [N, 3, S, S], on the device that computes.
         validation: images that candidates are weighed and scored on, on the same device.
         space: the cells to choose from.
         skeleton: the network that each cell is placed in.
-        constraints: what the networks of the cells must keep; a strategy samples no other cells.
-        latency: foretells what `constraints.max_latency_ms` limits; needed with that limit only.
+        constraints: limits on the networks of the cells; a strategy samples no cells that exceed them.
+        latency: predicts the latency that `constraints.max_latency_ms` limits; needed with that limit only.
         micro_batches: how many images go through a network at a time once memory has run out.
 
     Raises:
         InvalidSearchError: a set of images is empty or does not fit the skeleton, or a limit on latency comes
             without a table for this skeleton and space.
-        ImpossibleConstraintError: no cell of the space keeps the constraints.
+        ImpossibleConstraintError: no cell of the space satisfies the constraints.
     """
 
     train: ImageSet
@@ -78,7 +78,7 @@ class SearchProblem:
 
     @cached_property
     def cells(self) -> AdmittedCells:
-        """The cells to choose from: those of the space that keep the constraints."""
+        """The cells to choose from: those of the space that satisfy the constraints."""
         return AdmittedCells(self.space, self.skeleton, self.constraints, self.latency)
 
     @property
@@ -87,7 +87,7 @@ class SearchProblem:
         return self.cells.size
 
     def admits(self, genotype: Genotype) -> bool:
-        """Whether the cell lies in the space and its network keeps the constraints."""
+        """Whether the cell lies in the space and its network satisfies the constraints."""
         return self.cells.contains(genotype)
 
     def sample(self, rng: random.Random) -> Genotype:
@@ -97,7 +97,7 @@ class SearchProblem:
     def sample_distinct(
         self, rng: random.Random, count: int, *, exclude: Collection[Genotype] = frozenset()
     ) -> tuple[Genotype, ...]:
-        """`count` different cells to choose from, none of them in `exclude`, uniformly; fewer if there are no more."""
+        """`count` different cells to choose from, none of them in `exclude`, uniformly; fewer if not so many exist."""
         return self.cells.sample_distinct(rng, count, exclude=exclude)
 
     def _require_latency_table(self) -> None:
@@ -117,8 +117,8 @@ class SearchBudget:
 
     Attributes:
         iterations: iterations of the strategy in all, those before a resumption included.
-        seconds: wall-clock seconds in all, likewise. What has begun is finished up to the next round, so that
-            the search returns a scored candidate however small the limit.
+        seconds: wall-clock seconds in all, likewise. A round that has begun is finished, so that the search returns a
+            scored candidate however small the limit.
 
     Raises:
         InvalidSearchError: a limit is not positive.
@@ -162,9 +162,9 @@ class Strategy(Protocol):
             problem: space and data.
             budget: where to end at the latest.
             seed: decides every draw.
-            on_event: called as the search proceeds; what it raises ends the search and reaches the caller.
-            state: a value that `on_state` got, through JSON or not, or None to begin. Searching on from it gives
-                the outcome that the unbroken search would have had.
+            on_event: called as the search proceeds; an exception from it ends the search and reaches the caller.
+            state: a value that `on_state` received, through JSON or not, or None to begin. A resumed search gives the
+                outcome that the uninterrupted search would have had.
             on_state: called at the end of each iteration with a JSON value to resume from.
 
         Raises:

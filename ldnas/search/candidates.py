@@ -37,7 +37,7 @@ class Candidate:
         return {"epochs": self.epochs, "tensors": tensors_to_json(tensors)}
 
     def load(self, value: Mapping[str, Any]) -> None:
-        """Go on, to the bit, from what `to_json` gave for a candidate of the same genotype and skeleton."""
+        """Resume, bit for bit, from the `to_json` of a candidate of the same genotype and skeleton."""
         tensors = tensors_from_json(value["tensors"])
         self.network.load_state_dict({name: tensors[name] for name in self.network.state_dict()})
         load_optimizer_tensors(self.optimizer, _OPTIMIZER, tensors)
@@ -77,7 +77,7 @@ def train_epoch(
     """One pass over the training images, each batch loaded once and shown to all candidates.
 
     Args:
-        loss_of: from their logits [C, B, K] and the labels [B] to the loss, a scalar: a mean over the images.
+        loss_of: computes the loss, a scalar mean over the images, from the logits [C, B, K] and the labels [B].
         seed: decides the order of the images.
     """
     generator = torch.Generator().manual_seed(seed)

@@ -22,7 +22,7 @@ class SampledPaths:
     Attributes:
         paths: index of the primitive on each edge, int64 [M, 6].
         log_probabilities: log π(path; θ) [M], in nats, with their gradient.
-        entropies: sum over the edges of the entropy of what was drawn from [M], in nats, with their gradient.
+        entropies: sum over the edges of the entropy of the distribution drawn from [M], in nats, with their gradient.
     """
 
     paths: Tensor
@@ -51,7 +51,7 @@ class Controller(nn.Module):
 
         With a mask, a step draws only from the primitives after which an admitted cell can still be completed:
         their logits' softmax among themselves. Log-probabilities and entropies are those of that distribution, so
-        REINFORCE stays exact, and no draw is ever thrown away, as it would be in rejection.
+        REINFORCE stays exact, and no draw is discarded, as in rejection sampling.
         """
         previous = torch.full((count,), self.head.out_features)
         hidden = torch.zeros(count, _HIDDEN)

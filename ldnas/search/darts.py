@@ -43,7 +43,7 @@ class DartsConfig(SharedWeightsConfig):
         order: 1 takes the weights as they are in a step of α (ξ = 0), 2 looks one weight step ahead, ξ being the
             weights' learning rate.
         alpha_learning_rate: of Adam on α (betas 0.5 and 0.999, weight decay 1e-3). The paper's 3e-4 is for 20,000
-            steps; over the few hundred of a small task this one lets α travel as far.
+            steps; over the few hundred steps of a small task the larger rate moves α equally far.
 
     Raises:
         InvalidSearchError: a setting is not positive, or `order` is neither 1 nor 2.
@@ -60,7 +60,7 @@ class DartsConfig(SharedWeightsConfig):
 
 @dataclass(frozen=True)
 class Darts:
-    """The strategy. `clock` tells the seconds that a budget in seconds is counted in."""
+    """The strategy. `clock` returns the current time in seconds, for budgets in seconds."""
 
     config: DartsConfig = DartsConfig()
     clock: Clock = time.monotonic
@@ -104,7 +104,7 @@ class DartsLearner:
 
     Args:
         partial: K, where only 1/K of the channels pass through the operations (PC-DARTS).
-        warm_up: iterations at the start in which α rests.
+        warm_up: iterations at the start in which α does not change.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class DartsLearner:
         return tuple(tuple(weights) for weights in self.alpha.detach().double().softmax(dim=1).tolist())
 
     def learn(self, iteration: int) -> None:
-        """For every batch of training images a step of α on validation images, then one of the weights."""
+        """For every batch of training images take a step of α on validation images, then one of the weights."""
         validation = self.shared.validation_batches(iteration)
         rate = self.shared.learning_rate(iteration)
         for train in self.shared.training_batches(iteration):
@@ -194,7 +194,7 @@ def unrolled_gradient(
 
     Args:
         train_gradient: of L_train, at the weights' values by then; `validation_gradient` likewise.
-        weights: w; their values change while this runs and are restored to the bit, also where it is broken off.
+        weights: w; their values change while this runs and are restored bit for bit, even after an exception.
         rate: ξ, more than 0.
     """
     kept = [weight.detach().clone() for weight in weights]

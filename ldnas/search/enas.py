@@ -34,9 +34,9 @@ class EnasConfig(SharedWeightsConfig):
         candidates: cells scored after every iteration, the incumbent among them.
         controller_steps: steps of the controller per iteration.
         policy_samples: M, cells drawn for one step, all rewarded on one batch of validation images.
-        controller_learning_rate: of Adam on the controller, as in the authors' program for cells. A faster one is
-            sure of itself before the shared weights know anything.
-        entropy_weight: what one nat of a drawn cell's entropy adds to its reward, a fraction of images.
+        controller_learning_rate: of Adam on the controller, as in the authors' program for cells. A faster one becomes
+            confident before the shared weights have learned anything.
+        entropy_weight: the reward for one nat of a drawn cell's entropy, a fraction of images.
         baseline_decay: of the moving average of the rewards, per step, in [0, 1).
 
     Raises:
@@ -62,7 +62,7 @@ class EnasConfig(SharedWeightsConfig):
 
 @dataclass(frozen=True)
 class Enas:
-    """The strategy. `clock` tells the seconds that a budget in seconds is counted in."""
+    """The strategy. `clock` returns the current time in seconds, for budgets in seconds."""
 
     config: EnasConfig = EnasConfig()
     clock: Clock = time.monotonic
@@ -80,7 +80,7 @@ class Enas:
         """Shared weights and controller in turns; see `Strategy.search`.
 
         Scores are by the supernet's weights on a cell's path. The incumbent is scored again in every iteration,
-        beside cells drawn from the controller, and the best of them follows it.
+        together with cells drawn from the controller; the best of all is the next incumbent.
 
         Raises:
             InvalidSearchError: `state` belongs to another search.
@@ -102,7 +102,7 @@ class Policy:
     """The controller with its optimizer and its baseline.
 
     Args:
-        cells: what it draws from; constraints mask the draw, see `Controller.sample`.
+        cells: the cells to draw from; constraints mask the draw, see `Controller.sample`.
         seed: of its first weights.
     """
 
@@ -123,8 +123,9 @@ class Policy:
         """One step of REINFORCE (Williams 1992): ∇_θ of the mean over M drawn cells m of log π(m; θ) · (R_m − b).
 
         R_m is the reward of m plus the weighted entropy of its draw, b the moving average of R, which begins at the
-        first step's mean. To it comes the gradient of the weighted entropy itself, which the authors' program leaves
-        out: without it the bonus hardly acts, since an edge's entropy does not depend on what is drawn there.
+        first step's mean. The step adds the gradient of the weighted entropy itself, which the authors' program leaves
+        out: without it the bonus has hardly any effect, since an edge's entropy does not depend on the primitive drawn
+        there.
         """
         sampled = self.controller.sample(self._config.policy_samples, generator, self._mask)
         genotypes = self._genotypes(sampled.paths)
@@ -141,12 +142,12 @@ class Policy:
         self._optimizer.step()
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that steps change, to go on from."""
+        """Everything that the steps change, as the state to resume from."""
         weights = {f"controller.{name}": tensor for name, tensor in self.controller.state_dict().items()}
         return {"baseline": self._baseline, **weights, **optimizer_tensors(self._optimizer, "controller_adam")}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from what `tensors` gave."""
+        """Resume from the state that `tensors` returned."""
         self._baseline = tensors["baseline"]
         self.controller.load_state_dict({name: tensors[f"controller.{name}"] for name in self.controller.state_dict()})
         load_optimizer_tensors(self._optimizer, "controller_adam", tensors)
@@ -177,7 +178,7 @@ class _EnasLearner:
             self._policy.step(lambda genotype: self.shared.accuracy(genotype, inputs, labels), draws)  # noqa: B023
 
     def candidates(self, iteration: int, incumbent: Genotype | None) -> tuple[Genotype, ...]:
-        # The incumbent comes first: among equal scores it stays. A sure controller draws few different cells.
+        # The incumbent comes first: among equal scores it stays. A confident controller draws few different cells.
         kept = () if incumbent is None else (incumbent,)
         drawn = self._policy.draw(max(1, self._config.candidates - len(kept)), self._generator(iteration, "candidates"))
         return tuple(dict.fromkeys((*kept, *drawn)))

@@ -22,7 +22,7 @@ from ldnas.space.genotype import EDGES, Genotype
 from ldnas.space.space import SearchSpace
 
 _MOST_BIRTHS = 64
-"""After so many births in one iteration, children that are still wanted are drawn at random instead of bred."""
+"""After this many births in one iteration, the children still missing are drawn at random instead of bred."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class EvolutionConfig:
 
 @dataclass(frozen=True)
 class Evolution:
-    """The strategy. `clock` tells the seconds that a budget in seconds is counted in."""
+    """The strategy. `clock` returns the current time in seconds, for budgets in seconds."""
 
     config: EvolutionConfig = EvolutionConfig()
     clock: Clock = time.monotonic
@@ -133,13 +133,13 @@ class Evolution:
 def breed(
     progress: SearchProgress, cells: SearchSpace | AdmittedCells, config: EvolutionConfig, rng: random.Random
 ) -> tuple[Genotype, ...]:
-    """Who joins the population in one iteration, in order: repeats at once, then the cells to be trained.
+    """Choose the cells that join the population in one iteration, in order: repeats at once, then those to be trained.
 
-    The population is the last P that joined, which is what Algorithm 1's queue holds. The first P are drawn at
-    random, each another cell; every later one is a mutant of the best of S individuals, drawn with replacement from
-    those alive. A mutant that was scored before joins with that score and costs no training, and breeding goes on
-    until there are `candidates` cells never seen (fewer where the space has no more). After `_MOST_BIRTHS` births (a
-    small space, nearly used up) those that still lack are drawn at random, so that every iteration ends.
+    The population is the last P that joined, as in Algorithm 1's queue. The first P are drawn at random, all different;
+    every later one is a mutant of the best of S individuals, drawn with replacement from those alive. A mutant that was
+    scored before joins with that score and costs no training. Breeding continues until it has produced `candidates`
+    cells never seen before (fewer if the space has no more). After `_MOST_BIRTHS` births (a small space, nearly
+    exhausted) the missing cells are drawn at random, so that every iteration ends.
     """
     scores = {score.genotype: score for score in progress.scored}
     joined = [genotype for record in progress.history for genotype in record.genotypes]
@@ -158,7 +158,7 @@ def breed(
         if child in scores:
             joined.append(child)
         else:
-            waiting[child] = None  # a twin of one that waits is that one
+            waiting[child] = None  # the same cell bred twice is trained once
     return (*joined[before:], *waiting)
 
 
@@ -191,8 +191,8 @@ def train_and_score(
     """Each genotype's score on the validation images, after training from fresh weights on its own loss.
 
     Args:
-        on_epoch: told the number of each epoch, from 0, with the scores after it.
-        expired: asked after each epoch whether to stop here.
+        on_epoch: called after each epoch with its number, from 0, and the scores after it.
+        expired: called after each epoch; True stops the training.
     """
     candidates = fresh_candidates(genotypes, problem, learning_rate=config.learning_rate, seed=seed)
     for epoch in range(config.epochs):

@@ -1,4 +1,4 @@
-"""Who wins among genotypes that lead the searches of several splits: each is judged on all of the splits."""
+"""Chooses the winner among the genotypes that led the searches of several splits: each is scored on all splits."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,15 +46,16 @@ def compare(
     on_score: Callable[[int, ScoredGenotype], None],
     expired: Callable[[], bool],
 ) -> tuple[tuple[Finalist, ...], tuple[ScoredGenotype, ...]]:
-    """The finalists with their means, as far as the time goes, and the scores that were new among them.
+    """Score the finalists as far as time allows; return them with their means, and the new scores.
 
     A finalist is trained from scratch by `training` on every split, all finalists from the same seeds, and scored on
     the split's validation images. One alone needs no comparison.
 
     Args:
         problems: one for each split.
-        on_score: is told how many scores came before, and the new one: its plain scores are means over the splits.
-        expired: whether the time is over; then the others stay as they are.
+        on_score: called with the number of earlier scores, and the new score: its plain scores are means over the
+            splits.
+        expired: returns whether the time is over; the remaining finalists are then not compared.
     """
     known, scores = list(finalists), list[ScoredGenotype]()
     for place, finalist in enumerate(finalists):

@@ -21,20 +21,20 @@ from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 
 STILL_MOVE = 0.01
-"""softmax(α) counts as still in a round that moves none of its weights by this much or more."""
+"""A round is still if it changes every weight of softmax(α) by less than this."""
 STILL_ROUNDS = 3
-"""So many still rounds in a row end an iteration."""
+"""The number of still rounds in a row that ends an iteration."""
 
 
 @dataclass(frozen=True)
 class FuseConfig:
     """Settings of FUSE.
 
-    The defaults are what chose best in `benchmarks/results/2026-11-25_fuse`, over 36 sets of three cells: what it
-    regrets is 0.51 of what choosing at random regrets (95 %: 0.24 to 0.81), under the paper's joint loss 0.94 (0.61 to
-    1.25). An incumbent that keeps its weights made the choice worse. Dropping kept the winner in 99 and 98 of 100 sets
-    and took about half the seconds. No screening: SynFlow, NASWOT and the gradient norm gained on one data set and lost
-    on the other (`benchmarks/results/2026-11-25_screen`). For Algorithm 1 as published see `as_in_paper`.
+    The defaults chose best in `benchmarks/results/2026-11-25_fuse`, over 36 sets of three cells: their regret is 0.51
+    of the regret of a random choice (95 %: 0.24 to 0.81), under the paper's joint loss 0.94 (0.61 to 1.25). An
+    incumbent that keeps its weights made the choice worse. Dropping kept the winner in 99 and 98 of 100 sets and took
+    about half the seconds. No screening: SynFlow, NASWOT and the gradient norm gained on one data set and lost on the
+    other (`benchmarks/results/2026-11-25_screen`). For Algorithm 1 as published see `as_in_paper`.
 
     Attributes:
         candidates: C, networks weighed against each other in one iteration.
@@ -47,11 +47,11 @@ class FuseConfig:
         patience: P, iterations without a new incumbent after which the search ends.
         variant: a name in `FuseVariant`; the paper's is "relaxed".
         keep_incumbent: whether the incumbent keeps its weights and their optimizer from one iteration to the next,
-            so that it has had more training than those it is weighed against; otherwise it starts fresh with them.
+            so that it has had more training than the new candidates; otherwise all start from fresh weights.
         drop_lost: whether candidates that have certainly lost (`ldnas.search.mixture.lost`) leave an iteration
             early, which ends once one is left.
         screen: a name in `ZeroCostScore`: the new candidates are those of the highest score among cells that were
-            sampled for that. None takes the cells as they are sampled.
+            sampled for this. None takes the cells as they are sampled.
         pool: cells sampled per new candidate for a screening.
 
     Raises:
@@ -83,7 +83,7 @@ class FuseConfig:
             _require_name("screen", self.screen, ZeroCostScore)
 
     def as_in_paper(self) -> Self:
-        """These numbers with Algorithm 1 as the paper has it: the joint loss, nothing kept, dropped or screened."""
+        """These settings with Algorithm 1 as published: the joint loss, no kept weights, no dropping, no screening."""
         return replace(self, variant="relaxed", keep_incumbent=False, drop_lost=False, screen=None)
 
 
@@ -96,7 +96,7 @@ def _require_name(setting: str, value: str, names: type[StrEnum]) -> None:
 
 @dataclass(frozen=True)
 class Fuse:
-    """The strategy. `clock` tells the seconds that a budget in seconds is counted in."""
+    """The strategy. `clock` returns the current time in seconds, for budgets in seconds."""
 
     config: FuseConfig = FuseConfig()
     clock: Clock = time.monotonic
@@ -200,7 +200,7 @@ class Fuse:
 def _round_event(
     iteration: int, number: int, scores: Sequence[ScoredGenotype], weights: Sequence[float], incumbent: Genotype | None
 ) -> SearchEvent:
-    """What is told after a round of those that raced in it."""
+    """The event that reports a round and the candidates that raced in it."""
     genotypes = tuple(score.genotype for score in scores)
     accuracies = tuple(score.validation_accuracy for score in scores)
     return SearchEvent("round", iteration, number, genotypes, tuple(weights), accuracies, incumbent)

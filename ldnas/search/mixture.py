@@ -87,8 +87,8 @@ def lost(losses: Tensor, leader: int) -> list[bool]:
     """Which candidates have certainly lost, from their losses on each validation image [C, N], in nats.
 
     Those whose loss exceeds that of the leader, the candidate of the largest α, by more than `LOST_ERRORS` standard
-    errors of the mean paired difference: the validation images at hand leave no doubt about the order as it is now.
-    That more training does not turn it round is experience (`benchmarks/results/2026-11-25_fuse`), not proof.
+    errors of the mean paired difference: on the available validation images the current order is beyond doubt. More
+    training did not reverse it in experiments (`benchmarks/results/2026-11-25_fuse`); this is not proven.
     """
     behind = (losses - losses[leader]).double()
     error = behind.std(dim=1, correction=0) / behind.shape[1] ** 0.5
@@ -136,13 +136,13 @@ class Mixture:
     def run_round(
         self, *, epochs: int, alpha_steps: int, batch_size: int, seed: int
     ) -> tuple[float, tuple[ScoredGenotype, ...]]:
-        """Epochs of weight steps, then steps of α; then those that lost leave the race, if they are to.
+        """Run epochs of weight steps, then steps of α; then drop the candidates that lost, if dropping is on.
 
         Args:
             seed: decides the order of the images in each epoch.
 
         Returns:
-            How far softmax(α) moved at most while α descended, and the scores of those that took part.
+            The largest change of softmax(α) while α descended, and the scores of the candidates that took part.
         """
         candidates = [self.candidates[place] for place in self.racing]
         loss = self._weight_loss()

@@ -14,8 +14,8 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "pc_darts": (),
     "evolution": ("candidates", "rounds"),
 }
-"""What each strategy takes. `candidates` are the networks of one iteration; `rounds` are FUSE's rounds, and the epochs
-that a network is trained for in `random` (those that survive) and in `evolution`."""
+"""The settings of each strategy. `candidates` are the networks of one iteration; `rounds` are FUSE's rounds, and the
+epochs that a network is trained for in `random` (if it survives) and in `evolution`."""
 
 STRATEGIES = tuple(SETTINGS)
 
@@ -24,7 +24,7 @@ def require_strategy(name: str, *, field: str = "search.strategy") -> str:
     """The name itself, if it is known.
 
     Raises:
-        UnknownStrategyError: no strategy has that name; the message lists those that there are.
+        UnknownStrategyError: no strategy has that name; the message lists the known ones.
     """
     if name not in SETTINGS:
         raise UnknownStrategyError(
@@ -34,11 +34,11 @@ def require_strategy(name: str, *, field: str = "search.strategy") -> str:
 
 
 def require_settings(name: str, *, field: str = "search", **settings: Any) -> dict[str, Any]:
-    """The settings that were given, those that are not None, if the strategy takes them.
+    """The given settings (those that are not None), if the strategy takes them.
 
     Raises:
         UnknownStrategyError: no strategy has that name.
-        InvalidSearchError: the strategy does not take one of them; names it and says what it takes.
+        InvalidSearchError: the strategy does not take one of them; the message names it and lists the accepted ones.
     """
     taken = SETTINGS[require_strategy(name, field=f"{field}.strategy")]
     given = {setting: value for setting, value in settings.items() if value is not None}

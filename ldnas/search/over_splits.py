@@ -1,4 +1,4 @@
-"""Any strategy over repeated splits of little data, so that no choice fits one handful of validation images."""
+"""Runs any strategy over repeated splits of little data, so that no choice overfits a few validation images."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -26,10 +26,10 @@ class OverSplitsConfig:
 
     Attributes:
         repetitions: splits.
-        objective: what winners are compared by; see `ldnas.objectives`.
+        objective: the score that compares winners; see `ldnas.objectives`.
         steps: weight steps of each training for the comparison, at least; it runs whole epochs.
-        batch_size: training images per step, at least; of more images, so many that an epoch has `steps` of them, up
-            to 64.
+        batch_size: training images per step, at least; with more images it grows, up to 64, so that an epoch has
+            `steps` steps.
 
     Raises:
         InvalidSearchError: fewer than two splits, or a number that is not positive.
@@ -60,7 +60,7 @@ class OverSplitsConfig:
 
 @dataclass(frozen=True)
 class _Carried:
-    """What one iteration goes on from: the state of each split's own search, and all finalists in their order."""
+    """The state between two iterations: the state of each split's own search, and all finalists in their order."""
 
     searches: tuple[dict[str, Any] | None, ...]
     finalists: tuple[Finalist, ...] = ()
@@ -78,7 +78,7 @@ class _Carried:
 
 @dataclass
 class _Listener:
-    """Hears one iteration of a split's search, and passes on what belongs to the whole one."""
+    """Receives the events and the state of one iteration of a split's search, for the search over all splits."""
 
     iteration: int
     incumbent: Genotype | None
@@ -113,14 +113,15 @@ class OverSplits:
     ) -> SearchOutcome:
         """Iteration i is the next one of the search on split i mod R; see `Strategy.search`.
 
-        Each split has a search of its own, which ends by its own criterion; the budget is that of all together. What
-        leads a split for the first time is a finalist. From the second one on, each finalist is trained from scratch
-        on every split for `OverSplitsConfig.steps` steps, all from the same seeds, and the incumbent is the one with
-        the best mean score over all splits, the first of equals. So a search may end after any iteration: where there
-        are fewer of them than splits, the splits left out propose nothing, but judge all the same.
+        Each split has its own search, which ends by its own criterion; all searches share the budget. A genotype that
+        leads a split for the first time becomes a finalist. From the second finalist on, each one is trained from
+        scratch on every split for `OverSplitsConfig.steps` steps, all from the same seeds. The incumbent is the
+        finalist with the best mean score over all splits, the first of equals. So a search may end after any iteration:
+        with fewer iterations than splits, the remaining splits propose no finalist, but still take part in the
+        comparison.
 
-        A finalist costs R short trainings within its iteration and so within the budget. Where the time ends before,
-        it is not compared and cannot win. Validation images that are enough (`is_enough`) are not split anew: then
+        A finalist costs R short trainings within its iteration and so within the budget. If the time ends earlier, it
+        is not compared and cannot win. If the validation images are enough (`is_enough`), they are not split again, and
         this is the strategy itself.
 
         Raises:
@@ -164,7 +165,7 @@ class OverSplits:
         left: Callable[[], float | None],
         expired: Callable[[], bool],
     ) -> Iteration | None:
-        """One iteration on the next split whose search is not over; None where all are."""
+        """Run one iteration on the next split whose search is not over; None if all are over."""
         number, carried = len(progress.history), _Carried.of(progress, len(problems))
         for turn in range(len(problems)):
             split = (number + turn) % len(problems)
@@ -187,7 +188,7 @@ class OverSplits:
             objective=self.config.objective,
             training=self.config.training(len(problems[0].train)),
             seed=derive_seed(seed, "comparison"),
-            on_score=lambda place, scored: listener.hear(_told(own.rounds + place, scored)),
+            on_score=lambda place, scored: listener.hear(_comparison_event(own.rounds + place, scored)),
             expired=expired,
         )
         record = _record(own, number, leader(finalists), progress.incumbent)
@@ -207,24 +208,24 @@ class OverSplits:
         listener: _Listener,
         seconds: float | None,
     ) -> SearchOutcome:
-        """One more iteration of one split's search, unless it is over: then the listener gets no state."""
+        """Run one more iteration of one split's search, unless it is over: then the listener gets no state."""
         done = len(begun["history"]) if begun is not None else 0
         return self.strategy.search(
             problem,
             budget=SearchBudget(done + 1, seconds),
             seed=seed,
             on_event=listener.hear,
-            # `seconds` are those of this iteration: whether it fits was asked of the whole search.
+            # `seconds` are those of this iteration: the whole search has already checked that it fits.
             state={**begun, "seconds": 0.0} if begun is not None else None,
             on_state=listener.keep,
         )
 
 
 def _record(record: IterationRecord, number: int, incumbent: Genotype, before: Genotype | None) -> IterationRecord:
-    """A split's own record as one of the whole search."""
+    """Turn a split's own record into a record of the whole search."""
     return replace(record, iteration=number, incumbent=incumbent, new_incumbent=incumbent != before)
 
 
-def _told(number: int, scored: ScoredGenotype) -> SearchEvent:
-    """A comparison as one more round of an iteration; the listener puts in which one."""
+def _comparison_event(number: int, scored: ScoredGenotype) -> SearchEvent:
+    """Report a comparison as one more round of an iteration; the listener fills in the iteration."""
     return SearchEvent("round", 0, number, (scored.genotype,), (), (scored.validation_accuracy,), None)

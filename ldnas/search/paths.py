@@ -1,7 +1,7 @@
 """Cells as paths, one primitive's index per edge, and which of them the constraints admit: for α and controllers.
 
-A path's code is Σ_edges 7^index. Six edges fill each digit up to 6 at most, so equal codes mean equal multisets of
-primitives, which is all that the constraints look at. The code is additive over the edges as every count is.
+A path's code is Σ_edges 7^index. With six edges no digit exceeds 6, so equal codes mean equal multisets of primitives,
+and the constraints depend on nothing else. The code is additive over the edges as every count is.
 """
 
 import itertools

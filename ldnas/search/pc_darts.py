@@ -1,12 +1,12 @@
 """PC-DARTS: Partial Channel Connections for Memory-Efficient Architecture Search, Xu et al., arXiv:1907.05737.
 
 DARTS of first order in which only 1/K of an edge's channels pass through its operations (section 3.2, Eq. 2), so that
-larger batches fit and α does not run towards operations without weights; α rests in the first iterations.
+larger batches fit and α does not run towards operations without weights; α does not change in the first iterations.
 
 The paper's edge normalisation (section 3.3, Eq. 3), a softmax over the edges that enter a node, is left out: there it
-steadies which two edges of a node are kept. Our cell keeps all of them and adds them up without weights, so such a
-weight would choose nothing (an edge's argmax over primitives is the same with and without it) and would train the
-supernet on sums that the found network does not have.
+stabilises the choice of the two edges that a node keeps. Our cell keeps all of them and adds them up without weights,
+so such a weight would choose nothing (an edge's argmax over primitives is the same with and without it) and would train
+the supernet on sums that the found network does not have.
 """
 
 import time
@@ -43,7 +43,7 @@ class PcDartsConfig(SharedWeightsConfig):
 
 @dataclass(frozen=True)
 class PcDarts:
-    """The strategy. `clock` tells the seconds that a budget in seconds is counted in."""
+    """The strategy. `clock` returns the current time in seconds, for budgets in seconds."""
 
     config: PcDartsConfig = PcDartsConfig()
     clock: Clock = time.monotonic

@@ -1,4 +1,4 @@
-"""The frame that strategies share: iterations, one after the other, each with a checkpoint to go on from."""
+"""The loop that strategies share: iterations, one after the other, each with a checkpoint to resume from."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -16,9 +16,10 @@ Clock = Callable[[], float]
 
 
 def search_key(strategy: str, config: Mapping[str, Any], problem: SearchProblem, seed: int) -> str:
-    """What a checkpoint belongs to: strategy, settings, space, skeleton, constraints and seed.
+    """The identity of the search that a checkpoint belongs to: strategy, settings, space, skeleton, constraints and
+    seed.
 
-    Not the budget, which may be raised, and not the data.
+    The budget, which may be raised, and the data are not part of it.
     """
     limited = problem.constraints.max_latency_ms is not None
     return json_digest(
@@ -36,14 +37,14 @@ def search_key(strategy: str, config: Mapping[str, Any], problem: SearchProblem,
 
 @dataclass(frozen=True)
 class SearchProgress:
-    """All that a search knows between two iterations.
+    """The state of a search between two iterations.
 
     Attributes:
         scored: every genotype sampled, in that order, with its latest score at the most epochs.
         history: the finished iterations.
         seconds: wall-clock time they took.
-        carried: what else the next iteration goes on from, as JSON: the weights of a supernet, its optimizers.
-            None where every iteration starts fresh.
+        carried: the rest of the state that the next iteration resumes from, as JSON: the weights of a supernet, its
+            optimizers. None where every iteration starts fresh.
     """
 
     scored: tuple[ScoredGenotype, ...] = ()
@@ -60,7 +61,7 @@ class SearchProgress:
         """
         if state.get("key") != key:
             raise InvalidSearchError(
-                "the state belongs to another search; go on with the settings, seed, space, skeleton and "
+                "the state belongs to another search; resume with the settings, seed, space, skeleton and "
                 "constraints it began with"
             )
         try:
@@ -112,9 +113,9 @@ class SearchProgress:
 
 @dataclass(frozen=True)
 class Iteration:
-    """What a strategy's iteration gives back: its record, its candidates' scores, what the next one goes on from.
+    """The result of an iteration: its record, its candidates' scores, and the state that the next one resumes from.
 
-    `compared` are further scores that it found, of genotypes sampled in it or before.
+    `compared` are further scores that it computed, of genotypes sampled in it or before.
     """
 
     record: IterationRecord
@@ -139,10 +140,10 @@ def run_iterations(
     """Iterate until the budget, `patience` iterations without a new incumbent, or the exhaustion of the space.
 
     Args:
-        iterate: runs one iteration, given the progress before it and a function that tells, between two rounds,
-            whether the time is over; None, never at first, where nothing is left to search.
-        patience: None where a genotype's score goes on changing after it was seen, as with shared weights: neither
-            an incumbent that stays nor a space that was seen then ends the search, unless it has one cell only.
+        iterate: runs one iteration, given the progress before it and a function that returns, between two rounds,
+            whether the time is over. Returns None if nothing is left to search, but never in the first iteration.
+        patience: None where a genotype's score continues to change after it was seen, as with shared weights. Then
+            neither an unchanged incumbent nor an exhausted space ends the search, unless the space has one cell only.
         schedule: iterations after which the search is done at the latest, however large the budget.
 
     Raises:

@@ -55,7 +55,7 @@ class RandomSearchConfig:
 
 @dataclass(frozen=True)
 class RandomSearch:
-    """The strategy. `clock` tells the seconds that a budget in seconds is counted in."""
+    """The strategy. `clock` returns the current time in seconds, for budgets in seconds."""
 
     config: RandomSearchConfig = RandomSearchConfig()
     clock: Clock = time.monotonic
@@ -72,7 +72,7 @@ class RandomSearch:
     ) -> SearchOutcome:
         """Brackets of candidates never seen before; see `Strategy.search`.
 
-        All that were sampled are in the outcome's `scored`, those cut early with the score they had then.
+        The outcome's `scored` has all sampled cells; those cut early have the score at that time.
 
         Raises:
             InvalidSearchError: `state` belongs to another search.

@@ -36,7 +36,7 @@ class RandomSharingConfig(SharedWeightsConfig):
 
 @dataclass(frozen=True)
 class RandomSharing:
-    """The strategy. `clock` tells the seconds that a budget in seconds is counted in."""
+    """The strategy. `clock` returns the current time in seconds, for budgets in seconds."""
 
     config: RandomSharingConfig = RandomSharingConfig()
     clock: Clock = time.monotonic
@@ -51,10 +51,10 @@ class RandomSharing:
         state: dict[str, Any] | None,
         on_state: Callable[[dict[str, Any]], None],
     ) -> SearchOutcome:
-        """Random paths to train, random cells to score; see `Strategy.search`.
+        """Train random paths, score random cells; see `Strategy.search`.
 
         Scores are by the supernet's weights on a cell's path. The incumbent is scored again in every iteration,
-        beside new draws, and the best of them follows it.
+        together with new draws; the best of all is the next incumbent.
 
         Raises:
             InvalidSearchError: `state` belongs to another search.

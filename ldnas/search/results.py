@@ -1,4 +1,4 @@
-"""What a search reports: scores, records of its iterations, its outcome and its events. Knows no torch."""
+"""The reports of a search: scores, records of its iterations, its outcome and its events. Needs no torch."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class ScoredGenotype:
 
 @dataclass(frozen=True)
 class IterationRecord:
-    """What one iteration did.
+    """The record of one iteration.
 
     Attributes:
         iteration: its number, from 0.
@@ -110,7 +110,7 @@ class SearchOutcome:
 
 @dataclass(frozen=True)
 class SearchEvent:
-    """Progress, told as it happens.
+    """A progress report, sent as the search proceeds.
 
     Attributes:
         kind: "candidates" when an iteration has drawn its candidates (before they train; after the supernet has

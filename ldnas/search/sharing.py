@@ -1,8 +1,8 @@
-"""The frame of the strategies whose candidates share the weights of one supernet.
+"""The base of the strategies whose candidates share the weights of one supernet.
 
-An iteration trains the supernet and what chooses from it, then scores candidates by the supernet's weights on their
-paths. Such scores rank cells by weights that none of them had to itself: they are lower, and closer to each other,
-than those of networks trained alone. In scoring as in training the supernet normalises each batch by itself.
+An iteration trains the supernet and the learner that chooses from it, then scores candidates by the supernet's weights
+on their paths. No cell has these weights to itself, so the scores are lower, and closer to each other, than those of
+networks trained alone. In scoring as in training the supernet normalises each batch by itself.
 """
 
 import math
@@ -78,7 +78,7 @@ class SharedWeights:
         self._optimizer = torch.optim.SGD(
             self.network.parameters(), config.weight_learning_rate, momentum=_MOMENTUM, weight_decay=_WEIGHT_DECAY
         )
-        # Batches without an order of the classes, since each is normalised by itself.
+        # Shuffled batches, not sorted by class, since each is normalised by itself.
         order = torch.randperm(
             len(problem.validation), generator=torch.Generator().manual_seed(derive_seed(seed, "validation"))
         )
@@ -97,14 +97,14 @@ class SharedWeights:
             yield from self._batches(self._problem.train, iteration, "train", epoch)
 
     def validation_batches(self, iteration: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of validation images and labels without end, every image once before one comes again."""
+        """Yield batches of validation images and labels endlessly, every image once before any image repeats."""
         epoch = 0
         while True:
             yield from self._batches(self._problem.validation, iteration, "validation", epoch)
             epoch += 1
 
     def step(self, inputs: Tensor, labels: Tensor, choice: Tensor | Genotype) -> None:
-        """One step of the weights down the training loss of the mixture or of the path."""
+        """Take one step of the weights down the training loss of the mixture or of the path."""
         self._problem.micro_batches.backward(
             self.network,
             (inputs, labels),
@@ -115,7 +115,7 @@ class SharedWeights:
         self._optimizer.step()
 
     def in_memory(self, most: int, attempt: Callable[[int], T]) -> T:
-        """What `attempt` gives, which takes `most` images at a time, or as many as memory suffices for."""
+        """Run `attempt` with `most` images at a time, or as many as fit in memory, and return its result."""
         size = self._problem.skeleton.image_size
         return self._problem.micro_batches.run(most, attempt, network=self.network, image_size=size)
 
@@ -143,12 +143,12 @@ class SharedWeights:
         return ScoredGenotype(genotype, evaluation.accuracy, evaluation.balanced_accuracy, epochs)
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that training changes, to go on from."""
+        """Everything that training changes, as the state to resume from."""
         weights = {f"weights.{name}": tensor for name, tensor in self.network.state_dict().items()}
         return weights | optimizer_tensors(self._optimizer, "sgd")
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from what `tensors` gave."""
+        """Resume from the state that `tensors` returned."""
         weights = {name: tensors[f"weights.{name}"] for name in self.network.state_dict()}
         self.network.load_state_dict(weights)
         load_optimizer_tensors(self._optimizer, "sgd", tensors)
@@ -160,17 +160,17 @@ class SharedWeights:
 
 
 class Learner(Protocol):
-    """What a strategy adds to the shared weights: what learns to choose, and how it chooses."""
+    """A strategy's addition to the shared weights: it learns which cells to choose, and chooses them."""
 
     shared: SharedWeights
 
     @property
     def edge_weights(self) -> tuple[tuple[float, ...], ...]:
-        """softmax(α) of every edge over the space's primitives; empty where there is no α."""
+        """softmax(α) of every edge over the space's primitives; empty for a learner without α."""
         ...
 
     def learn(self, iteration: int) -> None:
-        """Train the shared weights, and what chooses, for one iteration."""
+        """Train the shared weights and the parameters of the choice for one iteration."""
         ...
 
     def candidates(self, iteration: int, incumbent: Genotype | None) -> tuple[Genotype, ...]:
@@ -178,11 +178,11 @@ class Learner(Protocol):
         ...
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that the iterations change, to go on from."""
+        """Everything that the iterations change, as the state to resume from."""
         ...
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on from what `tensors` gave."""
+        """Resume from the state that `tensors` returned."""
         ...
 
 
@@ -202,7 +202,7 @@ def run_sharing(
 
     def iterate(progress: SearchProgress, expired: Callable[[], bool]) -> Iteration:
         iteration, incumbent = len(progress.history), progress.incumbent
-        # Every iteration goes on from the carried value, be it resumed or not: so both go on alike.
+        # Every iteration loads the carried value, resumed or not, so that both continue in the same way.
         learner = new_learner()
         if progress.carried is not None:
             learner.load(tensors_from_json(progress.carried))

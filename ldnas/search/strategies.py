@@ -27,13 +27,13 @@ def build_strategy(
     batch_size: int | None = None,
     clock: Clock = time.monotonic,
 ) -> Strategy:
-    """The strategy of that name; a setting that is None is the strategy's own default.
+    """Build the strategy of that name; a setting that is None is the strategy's own default.
 
     Args:
         candidates: networks of one iteration.
         rounds: FUSE's rounds; the epochs of a network in `random` and `evolution`.
         batch_size: training images per weight step; every strategy takes it.
-        clock: tells the seconds that a budget in seconds is counted in.
+        clock: returns the current time in seconds, for budgets in seconds.
 
     Raises:
         UnknownStrategyError: no strategy has that name.
@@ -46,7 +46,7 @@ def build_strategy(
 
 
 def without_patience(strategy: Strategy) -> Strategy:
-    """The strategy that goes on until its budget or the end of its schedule, however long the incumbent stands."""
+    """The strategy that runs until its budget or the end of its schedule, however long the incumbent stays the same."""
     match strategy:
         case Fuse():
             return replace(strategy, config=replace(strategy.config, patience=_FOR_EVER))
@@ -58,12 +58,12 @@ def without_patience(strategy: Strategy) -> Strategy:
 
 
 def _epochs(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with `rounds` under the name that it has where a network trains for so many epochs."""
+    """The settings with `rounds` renamed to `epochs`, for strategies that train each network for that many epochs."""
     return {"epochs" if setting == "rounds" else setting: value for setting, value in given.items()}
 
 
 def _evolution(given: Mapping[str, Any]) -> EvolutionConfig:
-    # Individuals that join together are at most the whole population, so a wider iteration widens that too.
+    # At most the whole population can join in one iteration, so more candidates enlarge the population too.
     population = max(EvolutionConfig.population, given.get("candidates", 0))
     return EvolutionConfig(population=population, **_epochs(given))
 

@@ -1,4 +1,4 @@
-"""Tensors inside a JSON value, to the bit, for the states that a search goes on from."""
+"""Stores tensors in a JSON value, bit for bit, for the states that a search resumes from."""
 
 import base64
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def tensors_from_json(value: Mapping[str, Any]) -> dict[str, Tensor]:
     tensors = {}
     for name, item in value.items():
         content = bytearray(base64.b64decode(item["data"]))
-        # An empty buffer is no buffer to torch.
+        # torch does not accept an empty buffer.
         flat = (
             torch.frombuffer(content, dtype=_DTYPES[item["dtype"]])
             if content
@@ -39,7 +39,7 @@ def tensors_from_json(value: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, name: str) -> dict[str, Tensor]:
-    """What an optimizer remembers of its parameters (momentum, moments, steps), by position and kind."""
+    """The state of an optimizer for its parameters (momentum, moments, steps), by position and kind."""
     return {
         f"{name}.{position}.{kind}": value
         for position, parameter in enumerate(_parameters(optimizer))
@@ -49,7 +49,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, name: str) -> dict[str, 
 
 
 def load_optimizer_tensors(optimizer: torch.optim.Optimizer, name: str, tensors: Mapping[str, Tensor]) -> None:
-    """Make the optimizer remember what `optimizer_tensors` gave, in place of what it remembered."""
+    """Replace the optimizer's state by one that `optimizer_tensors` returned."""
     for position, parameter in enumerate(_parameters(optimizer)):
         prefix = f"{name}.{position}."
         remembered = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

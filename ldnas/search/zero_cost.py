@@ -1,6 +1,6 @@
-"""Zero-cost scores: what one minibatch tells of a network before any training.
+"""Zero-cost scores: they rate a network by one minibatch before any training.
 
-All of them rank: more is better, only the order among networks of one skeleton means something. The networks of our
+A higher score is better, and only the order among networks of one skeleton is meaningful. The networks of our
 cells have one activation, ReLU: before every convolution of an operation or a reduction, and before the pooling.
 """
 
@@ -24,7 +24,7 @@ from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
 
 MINIBATCH = 64
-"""Images that a screening looks at, unless told another number."""
+"""The default number of images that a screening uses."""
 
 
 class ZeroCostScore(StrEnum):
@@ -96,7 +96,7 @@ def zero_cost_scores(
 
 
 def zero_cost_score(network: nn.Module, score: ZeroCostScore, inputs: Tensor, labels: Tensor) -> float:
-    """One score of a network on normalised images [N, 3, S, S] with labels [N]; the network is left as it was."""
+    """One score of a network on normalised images [N, 3, S, S] with labels [N]; the network does not change."""
     measures: dict[ZeroCostScore, Callable[[], float]] = {
         ZeroCostScore.SYNFLOW: lambda: synflow(network, tuple(inputs.shape[1:])),
         ZeroCostScore.NASWOT: lambda: naswot(network, inputs),
@@ -130,7 +130,7 @@ def synflow(network: nn.Module, image_shape: tuple[int, ...]) -> float:
 
 
 def naswot(network: nn.Module, inputs: Tensor) -> float:
-    """How well the ReLUs of an untrained network tell the images [N, 3, S, S] apart, in nats; -∞ if two are alike.
+    """How well the ReLUs of an untrained network distinguish the images [N, 3, S, S], in nats; -∞ if two are alike.
 
         score = log |det K|,    K_ij = N_A - d_H(c_i, c_j)
 
@@ -198,7 +198,7 @@ def _copied_buffers(network: nn.Module) -> dict[str, Tensor]:
 
 @contextmanager
 def _mode(network: nn.Module, *, training: bool) -> Iterator[None]:
-    """All modules in one mode, and afterwards each in its own again."""
+    """Put all modules into one mode, and restore each module's own mode afterwards."""
     before = {module: module.training for module in network.modules()}
     network.train(training)
     try:
@@ -210,7 +210,7 @@ def _mode(network: nn.Module, *, training: bool) -> Iterator[None]:
 
 @contextmanager
 def _without_batch_norm(network: nn.Module) -> Iterator[None]:
-    """Every batch norm gives back what it is given."""
+    """Every batch norm returns its input unchanged."""
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     hooks = [norm.register_forward_hook(lambda _module, given, _output: given[0]) for norm in norms]
     try:

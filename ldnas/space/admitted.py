@@ -1,6 +1,6 @@
-"""The cells of a space that keep the constraints: counted, listed and drawn uniformly. Knows no torch.
+"""The cells of a space that satisfy the constraints: counted, listed and drawn uniformly. Needs no torch.
 
-What a network has does not depend on which edge carries which primitive, only on how often each is used. So a space of
+A network's counts depend only on how often each primitive is used, not on which edge carries it. So a space of
 P primitives is judged by its C(P + 5, 6) multisets (1,716 of 262,144 cells), each standing for 6! / Π n_p! cells.
 """
 
@@ -21,7 +21,7 @@ from ldnas.space.space import LISTED_SIZE, SearchSpace
 
 @dataclass(frozen=True)
 class AdmittedCells:
-    """The cells of `space` whose networks keep `constraints`; it draws as a `SearchSpace` does."""
+    """The cells of `space` whose networks satisfy `constraints`; it draws as a `SearchSpace` does."""
 
     space: SearchSpace
     skeleton: Skeleton
@@ -45,7 +45,7 @@ class AdmittedCells:
         return self.space.size if self.constraints.unlimited else sum(self._arrangements)
 
     def contains(self, genotype: Genotype) -> bool:
-        """Whether the cell lies in the space and its network keeps every limit."""
+        """Whether the cell lies in the space and its network satisfies every limit."""
         return self.space.contains(genotype) and self._keeps_limits(genotype)
 
     def __iter__(self) -> Iterator[Genotype]:
@@ -64,11 +64,11 @@ class AdmittedCells:
     def sample_distinct(
         self, rng: random.Random, count: int, *, exclude: Collection[Genotype] = frozenset()
     ) -> tuple[Genotype, ...]:
-        """`count` different admitted cells, none of them in `exclude`, uniformly; fewer where there are no more."""
+        """`count` different admitted cells, none of them in `exclude`, uniformly; fewer if not so many exist."""
         if self.constraints.unlimited:
             return self.space.sample_distinct(rng, count, exclude=exclude)
         excluded = {genotype for genotype in exclude if self.contains(genotype)}
-        # Drawing again until a new cell comes up is quick only while new ones are the rule.
+        # Rejection sampling is fast only while most drawn cells are new.
         if self.size <= LISTED_SIZE or self.size - len(excluded) < self.size // 2 + count:
             remaining = [genotype for genotype in self if genotype not in excluded]
             return tuple(rng.sample(remaining, min(count, len(remaining))))

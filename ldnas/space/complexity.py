@@ -1,4 +1,4 @@
-"""The size and the work of a network, counted from its genotype and skeleton without building it."""
+"""Counts the parameters and multiply-adds of a network from its genotype and skeleton, without building it."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The skeleton that leaves a search something under its constraints. Knows no torch."""
+"""Chooses a skeleton in which some cell satisfies the constraints. Needs no torch."""
 
 from dataclasses import replace
 
@@ -8,17 +8,17 @@ from ldnas.space.skeleton import Skeleton, Stage, default_skeleton
 from ldnas.space.space import SearchSpace
 
 LEAST_CHANNELS = 4
-"""The first stage of the narrowest skeleton has as many channels."""
+"""The channels in the first stage of the narrowest skeleton."""
 
 
 def fitted_skeleton(image_size: int, classes: int, constraints: Constraints, space: SearchSpace) -> Skeleton:
-    """The default skeleton, or where no cell of the space keeps the constraints in it, the widest that has one.
+    """The default skeleton, or if no cell of the space satisfies the constraints in it, the widest that has one.
 
-    Its widths are halved all together, down to `LEAST_CHANNELS` in the first stage. A limit on latency is not looked
-    at here: it takes a table, which is measured for one skeleton.
+    Its widths are halved all together, down to `LEAST_CHANNELS` in the first stage. A limit on latency is not checked
+    here: it needs a table, which is measured for one skeleton.
 
     Raises:
-        ImpossibleConstraintError: not even the narrowest skeleton keeps them; carries the nearest possible value.
+        ImpossibleConstraintError: not even the narrowest skeleton satisfies them; has the nearest possible value.
         InvalidSearchError: the image size or the number of classes is out of range.
     """
     skeleton = default_skeleton(image_size, classes)

@@ -1,4 +1,4 @@
-"""The genotype: which primitive sits on each of a cell's six edges. Knows no torch."""
+"""The genotype: which primitive sits on each of a cell's six edges. Needs no torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Genotype:
             field: the request field it came from, for the error (`genotypes[0]`).
 
         Raises:
-            InvalidGenotypeError: anything but each of the six edges once, with a known primitive on it.
+            InvalidGenotypeError: the value does not have each of the six edges once, with a known primitive.
         """
         if not isinstance(value, Mapping) or set(value) != {"edges"} or not _is_list(value["edges"]):
             raise InvalidGenotypeError(

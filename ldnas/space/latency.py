@@ -34,8 +34,8 @@ def measure_latency_table(
 ) -> LatencyTable:
     """The table of every primitive of the space in every stage of the skeleton, each operation timed by itself.
 
-    A prediction adds up what was timed apart: it knows neither caches that the parts share nor overlap on the
-    device, so a network that must keep a limit is measured once it is built.
+    A prediction adds up separate timings: it ignores caches that the parts share and overlap on the device, so a
+    network that must satisfy a limit is measured once it is built.
     """
     plain = build_cell_network(Genotype(("identity",) * len(EDGES)), skeleton, seed=0).to(device).eval()
     image = (1, 3, skeleton.image_size, skeleton.image_size)
@@ -52,7 +52,7 @@ def measure_latency_table(
 
 
 def device_name(device: torch.device) -> str:
-    """The device in words: the card's name, or the processor's architecture with the number of threads."""
+    """The device's name: the name of the card, or the processor's architecture with the number of threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type} ({platform.machine()}, {torch.get_num_threads()} threads)"

@@ -1,4 +1,4 @@
-"""A network's latency, foretold from a table. Knows no torch; `ldnas.space.latency` measures the table."""
+"""Predicts a network's latency from a table. Needs no torch; `ldnas.space.latency` measures the table."""
 
 import math
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ class LatencyTable:
         latency(genotype) ≈ base_ms + Σ_edges Σ_stages cells · stage_ms[primitive][stage]
 
     Attributes:
-        device: what it was measured on, in words.
+        device: the name of the device that was measured.
         skeleton: the network that the cells are placed in.
         base_ms: the network whose edges all carry the identity: stem, reductions, sums, head.
         stage_ms: for every primitive the milliseconds of one operation in each stage; 0 for the identity, which the
-            base holds already, and in stages without cells.
+            base includes already, and in stages without cells.
     """
 
     device: str

@@ -45,7 +45,7 @@ def reduction(channels_in: int, channels_out: int) -> nn.Sequential:
 
 
 def pooled(maps: Tensor) -> Tensor:
-    """ReLU and global average pooling: [N, C, H, W] → [N, C], what the head reads."""
+    """ReLU and global average pooling: [N, C, H, W] → [N, C], the input of the head."""
     return torch.relu(maps).mean(dim=(2, 3))
 
 
@@ -67,7 +67,7 @@ class CellNetwork(nn.Module):
         self.head = nn.Linear(channels, skeleton.classes)
 
     def features(self, inputs: Tensor) -> Tensor:
-        """What the head reads: images [N, 3, S, S] → features [N, D], D the last stage's channels."""
+        """The input of the head: images [N, 3, S, S] → features [N, D], D the last stage's channels."""
         maps = self.stem(inputs)
         for stage in self.stages:
             maps = stage(maps)
@@ -82,16 +82,16 @@ class CellNetwork(nn.Module):
 def build_cell_network(genotype: Genotype, skeleton: Skeleton, *, seed: int) -> CellNetwork:
     """The network of a genotype with fresh weights, on the CPU; equal arguments give equal weights.
 
-    torch's own global generator is left as it was.
+    torch's own global generator does not change.
     """
     with weights_drawn_from(seed):
         return CellNetwork(genotype, skeleton)
 
 
 def start_from(network: CellNetwork, weights: Mapping[str, Tensor]) -> None:
-    """Puts the weights and buffers of a network of the same cell and widths into `network`, but for its linear head.
+    """Copy the weights and buffers of a network of the same cell and widths into `network`, except its linear head.
 
-    The other one may tell apart other classes, of any number: the head keeps the weights that it has.
+    The other network may have other classes, of any number, so the head keeps its weights.
     """
     own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith("head.")}
     network.load_state_dict({**weights, **own})

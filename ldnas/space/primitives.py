@@ -1,6 +1,6 @@
 """The operations that an edge may carry; each keeps the shape [N, C, H, W] of its input.
 
-Two of them are computed in another way than torch would, to the same result, because torch is slow there on a
+Two of them are computed in a different way than in torch, with the same result, because torch is slow there on a
 processor: dilated depthwise convolutions while they train (3 to 10 times), and the average pool (3 times).
 """
 
@@ -19,7 +19,7 @@ class DilatedDepthwiseConvolution(nn.Conv2d):
 
     def forward(self, inputs: Tensor) -> Tensor:
         height, width = inputs.shape[2:]
-        # In eval mode it is torch's own operation, so that exports and FLOP counters see what it is.
+        # In eval mode it is torch's own operation, so that exports and FLOP counters recognise it.
         if not self.training or inputs.device.type != "cpu" or height % 2 or width % 2:
             return super().forward(inputs)
         return self._by_parity(inputs)
@@ -33,7 +33,7 @@ class DilatedDepthwiseConvolution(nn.Conv2d):
         batch, channels, height, width = inputs.shape
         rows, columns = height // 2, width // 2
         centre = self.kernel_size[0] // 2
-        # A tap further from the centre than the image is large meets only padding.
+        # A tap whose distance from the centre exceeds the image size meets only padding.
         reach = min(centre, max(rows, columns) - 1)
         taps = self.weight[:, :, centre - reach : centre + reach + 1, centre - reach : centre + reach + 1]
         tiles = inputs.permute(0, 2, 3, 1).reshape(batch, rows, 2, columns, 2, channels).transpose(1, 2).transpose(3, 4)
@@ -45,10 +45,10 @@ class DilatedDepthwiseConvolution(nn.Conv2d):
 
 
 class AveragePool(nn.Module):
-    """The mean of each 3×3 neighbourhood; at the border of what lies inside the image, not of padding."""
+    """The mean of each 3×3 neighbourhood; at the border, of the pixels inside the image, without padding."""
 
     def forward(self, inputs: Tensor) -> Tensor:
-        if torch.compiler.is_exporting():  # one operation, which every runtime knows and is quick at
+        if torch.compiler.is_exporting():  # one operation, which every runtime supports and runs fast
             return F.avg_pool2d(inputs, 3, stride=1, padding=1, count_include_pad=False)
         height, width = inputs.shape[2:]
         padded = F.pad(inputs, (1, 1, 1, 1))

@@ -1,8 +1,8 @@
-"""The skeleton: the network that a cell is placed in. Knows no torch.
+"""The skeleton: the network that a cell is placed in. Needs no torch.
 
     image [3, S, S] → stem → stage → reduction → stage → … → global average pooling → linear head
 
-The paper does not state its skeleton and the released one cannot have the published size, so this one is ours.
+The paper does not state its skeleton and the released one cannot have the published size, so we chose our own.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from ldnas.errors import InvalidSearchError
 
 SMALLEST_IMAGE = 8
 LARGEST_IMAGE = 256
-# Cells work from this side length down; before that the image is only reduced, which costs little.
+# Cells work at this side length and below; larger maps are only reduced, which costs little.
 _LARGEST_CELL_SIDE = 32
 _SMALLEST_CELL_SIDE = 4
 _CELL_STAGES = 3

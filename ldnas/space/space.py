@@ -1,4 +1,4 @@
-"""The search space: all cells whose edges use a given set of primitives. Knows no torch."""
+"""The search space: all cells whose edges use a given set of primitives. Needs no torch."""
 
 import itertools
 import random
@@ -9,7 +9,7 @@ from typing import Any, Self
 from ldnas.errors import InvalidGenotypeError, InvalidSearchError
 from ldnas.space.genotype import EDGES, PRIMITIVES, Genotype
 
-# Up to this size the space is listed instead of drawn from until something new turns up.
+# Up to this size the space is listed; rejection sampling is used only above it.
 LISTED_SIZE = 4096
 
 
@@ -87,7 +87,7 @@ class SearchSpace:
         """`count` different cells, none of them in `exclude`, uniformly; fewer where the space has no more."""
         excluded = {genotype for genotype in exclude if self.contains(genotype)}
         left = self.size - len(excluded)
-        # Drawing again until a new cell comes up is quick only while new ones are the rule.
+        # Rejection sampling is fast only while most drawn cells are new.
         if self.size <= LISTED_SIZE or left < self.size // 2 + count:
             remaining = [genotype for genotype in self if genotype not in excluded]
             return tuple(rng.sample(remaining, min(count, len(remaining))))

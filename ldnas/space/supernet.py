@@ -23,9 +23,9 @@ _POOLS = ("max_pool_3x3", "avg_pool_3x3")
 class MixedEdge(nn.Module):
     """All primitives of a space side by side on one edge: [N, C, H, W] → [N, C, H, W].
 
-    With `partial` K > 1 only the first C/K channels pass through them and the others go by, after which the channels
-    are shuffled so that the next edge sees others (PC-DARTS: Xu et al., arXiv:1907.05737, section 3.2, Eq. 2). Where
-    K does not divide C, their greatest common divisor stands for K.
+    With `partial` K > 1 only the first C/K channels pass through them and the others bypass them, after which the
+    channels are shuffled so that the next edge processes others (PC-DARTS: Xu et al., arXiv:1907.05737, section 3.2,
+    Eq. 2). Where K does not divide C, their greatest common divisor stands for K.
     """
 
     def __init__(self, primitives: tuple[str, ...], channels: int, *, partial: int) -> None:
@@ -107,7 +107,7 @@ class Supernet(nn.Module):
 def build_supernet(space: SearchSpace, skeleton: Skeleton, *, partial: int = 1, seed: int) -> Supernet:
     """The supernet with fresh weights, on the CPU; equal arguments give equal weights.
 
-    torch's own global generator is left as it was.
+    torch's own global generator does not change.
     """
     with weights_drawn_from(seed):
         return Supernet(space, skeleton, partial=partial)

@@ -1,4 +1,4 @@
-"""The first tables: the queue, the tasks, what was computed, the answers."""
+"""The first tables: the queue, the tasks, the computed results, the answers."""
 
 import sqlalchemy as sa
 from alembic import op

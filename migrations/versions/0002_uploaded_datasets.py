@@ -1,4 +1,4 @@
-"""Uploaded datasets, and tasks that bring the weights of their network."""
+"""Uploaded datasets, and tasks with uploaded network weights."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # Nothing has ever written to the table of the first migration.
+    # No program has ever written to the table of the first migration.
     op.drop_index(op.f("ix_datasets_digest"), "datasets")
     op.drop_table("datasets")
     op.create_table(

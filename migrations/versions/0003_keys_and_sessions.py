@@ -1,4 +1,4 @@
-"""Keys can be recognised, have one scope and a quota; sessions of browsers."""
+"""Keys with a prefix, one scope and a quota; browser sessions."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ ACTIVE = sa.text("revoked_at IS NULL")
 
 
 def upgrade() -> None:
-    # Nothing could make a key before this revision, so no row has to be given a prefix or a scope.
+    # No program could create a key before this revision, so no row needs a prefix or a scope.
     with op.batch_alter_table("api_keys") as table:
         table.drop_constraint(op.f("uq_api_keys_name"), type_="unique")
         table.drop_column("scopes")
@@ -47,7 +47,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("browser_sessions")
-    # What a key may do is told otherwise there; none of them could be read.
+    # The older schema stores a key's permissions in another form and could not read these keys.
     op.execute("DELETE FROM api_keys")
     op.drop_index("uq_api_keys_active_name", "api_keys")
     with op.batch_alter_table("api_keys") as table:

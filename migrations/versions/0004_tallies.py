@@ -1,4 +1,4 @@
-"""Counters of what happened to jobs, and an index that counts jobs without reading them."""
+"""Counters of job events, and an index that counts jobs without reading them."""
 
 import sqlalchemy as sa
 from alembic import op

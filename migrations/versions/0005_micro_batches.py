@@ -1,4 +1,4 @@
-"""How many images went through a network at a time where memory ran out, and where a runner was killed."""
+"""The micro-batch size after memory ran out, and the stage in which a runner was killed."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # All may be null, so that programs of the schema before go on writing while the others are being replaced.
+    # All may be null, so that programs of the previous schema can still write during an upgrade.
     op.add_column("jobs", sa.Column("micro_batch", sa.Integer(), nullable=True))
     op.add_column("jobs", sa.Column("killed_in", sa.String(length=32), nullable=True))
     op.add_column("networks", sa.Column("micro_batch", sa.Integer(), nullable=True))

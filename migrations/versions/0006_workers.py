@@ -1,4 +1,4 @@
-"""Worker processes and when each was seen last."""
+"""Worker processes and the time of their last heartbeat."""
 
 import sqlalchemy as sa
 from alembic import op

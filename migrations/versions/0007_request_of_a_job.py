@@ -1,4 +1,4 @@
-"""Which request made a job."""
+"""The request that created a job."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # Null for jobs of before, and for those that programs of the schema before insert meanwhile.
+    # Null for older jobs, and for those that programs of the previous schema insert during an upgrade.
     op.add_column("jobs", sa.Column("request_id", sa.String(length=64), nullable=True))
 
 

@@ -1,4 +1,4 @@
-"""Which trace a job belongs to."""
+"""The trace that a job belongs to."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # Null for jobs of before, and where nothing is traced.
+    # Null for older jobs, and without tracing.
     op.add_column("jobs", sa.Column("traceparent", sa.String(length=64), nullable=True))
 
 

@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # Null for tasks that were read before, and for those that programs of the schema before read meanwhile.
+    # Null for tasks that were read earlier, and for those that programs of the previous schema read during an upgrade.
     op.add_column("tasks", sa.Column("samples", sa.String(length=64), nullable=True))
 
 

@@ -1,4 +1,4 @@
-"""Indexes for the filters of lists: a page costs what is on it, however many rows the filter leaves out."""
+"""Indexes for the filters of lists: the cost of a page depends on its own rows, not on the rows filtered out."""
 
 from alembic import op
 
@@ -13,7 +13,7 @@ def upgrade() -> None:
     op.create_index("ix_jobs_newest_by_state", "jobs", ["state", "created_at", "id"])
     op.create_index("ix_jobs_newest_by_kind_and_state", "jobs", ["kind", "state", "created_at", "id"])
     op.create_index("ix_tasks_newest_by_role", "tasks", ["role", "created_at", "id"])
-    # The first two columns of the one above answer the same.
+    # The first two columns of the index above serve the same queries.
     op.drop_index("ix_jobs_counted", "jobs")
 
 

@@ -1,8 +1,8 @@
 """Counters and the matrix's revision as rows that are only inserted, so that no two jobs wait for one row.
 
-`tallies` keeps what was folded so far, and `revisions` the token of before: programs of the version before still write
-both while an upgrade rolls, and what they write counts. An API process of the version before does not see the new
-marks: it may show a matrix that it has rendered already until it is replaced.
+`tallies` holds the folded sums, and `revisions` the earlier token. Programs of the previous version still write both
+during a rolling upgrade, and these writes count. An API process of the previous version does not see the new marks:
+until it is replaced it may show a matrix that it rendered earlier.
 """
 
 import sqlalchemy as sa
@@ -34,13 +34,13 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_revision_marks")),
     )
-    # All that the sum of one part's marks needs.
+    # A covering index for the sum of one part's marks.
     op.create_index("ix_revision_marks_sum", "revision_marks", ["name", "number"])
     op.add_column("jobs", sa.Column("furthest", sa.Double(), nullable=True))
 
 
 def downgrade() -> None:
-    # What was not folded yet must not be lost.
+    # The deltas that are not folded yet must not be lost.
     op.execute(
         "INSERT INTO tallies (name, kind, label, occurrences, seconds) "
         "SELECT name, kind, label, sum(occurrences), sum(seconds) FROM tally_deltas WHERE true "
@@ -48,7 +48,7 @@ def downgrade() -> None:
         "ON CONFLICT (name, kind, label) DO UPDATE SET "
         "occurrences = tallies.occurrences + excluded.occurrences, seconds = tallies.seconds + excluded.seconds"
     )
-    op.execute("DELETE FROM revisions")  # the next change draws a token that nobody has seen
+    op.execute("DELETE FROM revisions")  # the next change draws a token that no process has seen
     op.drop_column("jobs", "furthest")
     op.drop_table("revision_marks")
     op.drop_table("tally_deltas")

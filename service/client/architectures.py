@@ -1,4 +1,4 @@
-"""What the client can do with finished architectures."""
+"""The client's calls for finished architectures."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -23,18 +23,18 @@ FILES = {
     "onnx": "network.onnx",
     "card": "card.md",
 }
-"""The files of an architecture: the last part of the path in the API → what it is called on disk."""
+"""The files of an architecture: the last part of the path in the API → the file name on disk."""
 
 
 class ArchitectureCalls(FileCalls):
     """The calls under `/v1/architectures`."""
 
     def architectures(self) -> Iterator[Architecture]:
-        """Every finished architecture, newest first, page by page."""
+        """Yields every finished architecture, newest first, page by page."""
         return self._pages(Architecture, "/v1/architectures", {})
 
     def architecture(self, architecture_id: str) -> Architecture:
-        """One architecture: its cell, its skeleton, what it scored, and the paths of its files."""
+        """One architecture: its cell, its skeleton, its scores, and the paths of its files."""
         return self.read(Architecture, _path(architecture_id))
 
     def architecture_code(self, architecture_id: str) -> str:
@@ -42,14 +42,14 @@ class ArchitectureCalls(FileCalls):
         return self.fetch(_path(architecture_id, "code")).decode()
 
     def architecture_weights(self, architecture_id: str) -> bytes:
-        """The network's weights, in the safetensors layout."""
+        """The network's weights, as a safetensors file."""
         return self.fetch(_path(architecture_id, "weights"))
 
     def architecture_onnx(self, architecture_id: str, cache: FileCache, on_bytes: OnBytes | None = None) -> Path:
-        """Where the network lies as an ONNX file, downloaded into the cache where that does not have it yet.
+        """The path of the network as an ONNX file in the cache; downloads the file if the cache does not have it.
 
         Raises:
-            DamagedFileError: it did not arrive as the service has it.
+            DamagedFileError: the content does not match its digest.
             OSError: the cache cannot be written.
         """
         return self.fetch_cached(_path(architecture_id, "onnx"), cache, on_bytes)
@@ -57,22 +57,22 @@ class ArchitectureCalls(FileCalls):
     def download(
         self, architecture_id: str, folder: str | Path, on_bytes: Callable[[str, int, int | None], None] | None = None
     ) -> dict[str, Path]:
-        """Write all files of an architecture (`FILES`) to a folder, which is made where it is missing.
+        """Downloads all files of an architecture (`FILES`) to a folder, which is created if it does not exist.
 
-        Each appears whole or not at all, in place of one that has its name.
+        Each file is written completely or not at all, and replaces an existing file of its name.
 
         Args:
-            on_bytes: hears the name of the file that is coming, how many bytes are there, and of how many (or None).
+            on_bytes: called with the name of the file, the bytes received so far, and the total (or None).
 
         Returns:
-            Where each lies, by the last part of its path in the API.
+            The path of each file, by the last part of its path in the API.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         paths = {}
         for file, name in FILES.items():
-            told = None if on_bytes is None else partial(on_bytes, name)
-            content = self.fetch(_path(architecture_id, file), told)
+            on_bytes_of_file = None if on_bytes is None else partial(on_bytes, name)
+            content = self.fetch(_path(architecture_id, file), on_bytes_of_file)
             paths[file] = folder / name
             unfinished = folder / f".{name}.part"
             unfinished.write_bytes(content)
@@ -92,15 +92,15 @@ class ArchitectureCalls(FileCalls):
         priority: int | None = None,
         idempotency_key: str | None = None,
     ) -> Submission[Architecture]:
-        """Train an architecture again on other data. What is left out takes the service's default.
+        """Trains an architecture again on other data. Omitted arguments take the service's defaults.
 
-        `.wait()` gives the new architecture, which is not there before its training has ended.
+        `.wait()` returns the new architecture, which does not exist before its training has ended.
 
         Args:
             dataset: a URI, or a whole dataset reference.
             labels: `{"groups": [[2], [6, 7]], "rest": true}`; absent = the dataset's own classes.
-            name: of the new architecture.
-            image_size: side of the images in pixels; None = that of the architecture.
+            name: name of the new architecture.
+            image_size: side of the images in pixels; None = the image size of the architecture.
             objective: `accuracy`, `balanced_accuracy` or `macro_f1`.
         """
         fields: Json = {
@@ -119,12 +119,12 @@ class ArchitectureCalls(FileCalls):
     def load_network(self, architecture_id: str) -> "CellNetwork":
         """The network as a torch module, on the CPU and in eval mode: images `[N, 3, S, S]` in [-1, 1] → logits.
 
-        It is built by `ldnas` as it is installed here, from the genotype, the skeleton and the weights; no code of the
-        service is run. Needs torch.
+        The installed `ldnas` builds it from the genotype, the skeleton and the weights, without running code of the
+        service. Needs torch.
 
         Raises:
             MissingPackageError: torch is not installed.
-            UnusableNetworkError: it cannot be built by this release.
+            UnusableNetworkError: this release cannot build the network.
         """
         return network_of(self.architecture(architecture_id), self.architecture_weights(architecture_id))
 

@@ -1,4 +1,4 @@
-"""Files of the service that are kept on this machine, each under the SHA-256 of its content."""
+"""A cache of downloaded files on this machine, each under the SHA-256 of its content."""
 
 import hashlib
 import os
@@ -7,20 +7,20 @@ from pathlib import Path
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:
-    """Where the files are kept: `$XDG_CACHE_HOME/ldnas`, or `~/.cache/ldnas`."""
+    """The folder of the cache: `$XDG_CACHE_HOME/ldnas`, or `~/.cache/ldnas`."""
     base = environment.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "ldnas"
 
 
 class FileCache:
-    """Files by their content; any number of processes may use one folder."""
+    """Files by the digest of their content; several processes may use one folder."""
 
     def __init__(self, folder: Path, suffix: str) -> None:
         self._folder = folder
         self._suffix = suffix
 
     def find(self, sha256: str) -> Path | None:
-        """The file with this content, or None where there is none, or one that was changed."""
+        """The file with this content, or None if it does not exist or was modified."""
         path = self._path(sha256)
         try:
             return path if hashlib.sha256(path.read_bytes()).hexdigest() == sha256 else None
@@ -28,10 +28,10 @@ class FileCache:
             return None
 
     def keep(self, content: bytes) -> Path:
-        """Where the content lies from now on.
+        """Stores the content; returns the path of its file.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
         """
         path = self._path(hashlib.sha256(content).hexdigest())
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Everything that one service can be asked, as Python calls."""
+"""The client: the calls of the API as Python methods."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -18,20 +18,20 @@ from service.client.submission import Submission, SubmissionGroup
 
 
 class Client(ArchitectureCalls, DatasetCalls):
-    """One service, over HTTP.
+    """A client of one service, over HTTP.
 
     Args:
-        base_url: where it answers, as `http://127.0.0.1:8000`.
-        api_key: sent as a bearer token, where the service asks for one.
-        absence_seconds: how long what waits for a job survives that the service does not answer.
-        request_seconds: how long one request may be without an answer.
-        transport: for tests; the network otherwise.
+        base_url: address of the service, as `http://127.0.0.1:8000`.
+        api_key: sent as a bearer token, if the service requires a key.
+        absence_seconds: how long calls that wait for a job tolerate that the service does not answer.
+        request_seconds: timeout of one request.
+        transport: replaces the network in tests.
 
-    What the calls return are the API's documents: frozen dataclasses, which are mappings of exactly what the service
-    sent too (`document.json`, `document["field"]`).
+    The calls return the API's documents as frozen dataclasses, which are also mappings of the JSON that the service
+    sent (`document.json`, `document["field"]`).
 
-    Every method raises UnreachableError where nothing answers and RequestRefusedError with the problem document
-    where the service refuses.
+    Every method raises UnreachableError if no service answers, and RequestRefusedError with the problem document if
+    the service refuses the request.
     """
 
     def register_task(
@@ -48,13 +48,13 @@ class Client(ArchitectureCalls, DatasetCalls):
         genotypes: Sequence[Mapping[str, Any]] | None = None,
         idempotency_key: str | None = None,
     ) -> Submission[Task]:
-        """Register a baseline task. What is left out takes the service's default.
+        """Registers a baseline task. Omitted arguments take the service's defaults.
 
         Args:
             dataset: a URI, or a whole dataset reference.
             labels: `{"groups": [[2], [6, 7]], "rest": true}`; absent = the dataset's own classes.
             network: the name of an architecture, or `{"architecture": …, "weights": "dataset://…"}`.
-            idempotency_key: asking twice with one key registers once; a fresh key where None.
+            idempotency_key: two calls with the same key register one task; None = a new key.
         """
         fields: Json = {
             "name": name,
@@ -70,7 +70,7 @@ class Client(ArchitectureCalls, DatasetCalls):
         return self.submission_of(self._post("/v1/tasks", fields, idempotency_key))
 
     def submission_of(self, task: Mapping[str, Any]) -> Submission[Task]:
-        """The handle on a task that was registered before."""
+        """The submission of a task that was registered before."""
         return Submission(self, dict(task), f"/v1/tasks/{task['id']}", f"/v1/jobs/{task['job_id']}", Task)
 
     def recommend(
@@ -97,18 +97,18 @@ class Client(ArchitectureCalls, DatasetCalls):
         webhook: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> Submission[Recommendation]:
-        """Ask for an architecture for a new task. What is left out takes the service's default.
+        """Requests an architecture for a new task. Omitted arguments take the service's defaults.
 
         Args:
-            baselines: each by its name or its id, and waited for; None = all that are ready.
+            baselines: each by its name or its id; the job waits for them; None = all that are ready.
             objective: `accuracy`, `balanced_accuracy` or `macro_f1`.
             budget: `{"seconds": …}` of the whole job, or `{"iterations": …}` of the search.
             constraints: `{"max_parameters": …, "max_macs": …, "max_latency_ms": …}`, each at most.
             search: `{"strategy": "fuse", "candidates": …, "rounds": …, "k": …}`.
-            final: `{"seeds": …, "warm_start": …}`: networks trained in the end, 1 to 10; whether they begin at weights
-                that were trained on the closest baseline.
+            final: `{"seeds": …, "warm_start": …}`: number of networks in the final training, 1 to 10; whether they
+                start from weights that were trained on the closest baseline.
             control: whether the same seconds are also spent without the known tasks.
-            webhook: `{"url": "https://…", "secret": "whsec_…"}`, who is told of the end, and what signs that.
+            webhook: `{"url": "https://…", "secret": "whsec_…"}`: the receiver notified of the end, and the signing key.
         """
         fields: Json = {
             "dataset": reference(dataset),
@@ -136,12 +136,12 @@ class Client(ArchitectureCalls, DatasetCalls):
         return Submission(self, document, resource, resource, Recommendation)
 
     def promote(self, recommendation_id: str, name: str | None = None) -> TaskSummary:
-        """Make the target of a finished recommendation a baseline; the task, which keeps its own name without one."""
+        """Makes the target of a finished recommendation a baseline; without a name, the task retains its own."""
         document = self._post(f"/v1/recommendations/{recommendation_id}/promote", {"name": name}, None)
         return read(TaskSummary, document, self)
 
     def tasks(self, **filters: str) -> Iterator[TaskSummary]:
-        """Every task that fits the filters, page by page; `role="baseline"` leaves the targets out."""
+        """Yields every task that matches the filters, page by page; `role="baseline"` leaves out the targets."""
         return self._pages(TaskSummary, "/v1/tasks", filters)
 
     def get_task(self, task_id: str) -> Task:
@@ -149,19 +149,19 @@ class Client(ArchitectureCalls, DatasetCalls):
         return self.read(Task, f"/v1/tasks/{task_id}")
 
     def remove_task(self, task_id: str) -> None:
-        """Remove a task and what only it holds."""
+        """Removes a task, and the data that only it refers to."""
         self.request("DELETE", f"/v1/tasks/{task_id}")
 
     def recommendations(self) -> Iterator[RecommendationSummary]:
-        """Every recommendation, newest first, page by page."""
+        """Yields every recommendation, newest first, page by page."""
         return self._pages(RecommendationSummary, "/v1/recommendations", {})
 
     def get_recommendation(self, recommendation_id: str) -> Recommendation:
-        """One recommendation: every field is there from the first poll, None until known."""
+        """One recommendation: it has every field from the first poll, None until the value is known."""
         return self.read(Recommendation, f"/v1/recommendations/{recommendation_id}")
 
     def evaluation(self, recommendation_id: str) -> Evaluation:
-        """On the test images: confusion matrix, recall of each class, and the wrong images, the surest first."""
+        """On the test images: confusion matrix, recalls of the classes, misclassified images, most confident first."""
         return self.read(Evaluation, f"/v1/recommendations/{recommendation_id}/evaluation")
 
     def get_job(self, job_id: str) -> Job:
@@ -171,21 +171,21 @@ class Client(ArchitectureCalls, DatasetCalls):
     def distances(
         self, *, measure: str | None = None, source: str | None = None, target: str | None = None
     ) -> DistanceMatrix:
-        """The matrix of distances: rows are `sources`, columns `targets`, None where nothing was measured.
+        """The matrix of distances: rows are `sources`, columns are `targets`; None where not measured.
 
         Args:
-            source: a task: its id, or a baseline's name, or a target's (the newest of that name). None = all baselines.
-            target: the same. None = all baselines, and all targets to which one was measured.
+            source: a task: its id, a baseline's name, or a target's name (the newest). None = all baselines.
+            target: the same. None = all baselines, and all targets with a measured distance.
         """
         return self.read(
             DistanceMatrix, "/v1/distances", given({"measure": measure, "source": source, "target": target})
         )
 
     def distance(self, source: str, target: str, measure: str | None = None) -> DistanceDetail:
-        """The distance from one task to another: each repetition, its error, what each layer adds.
+        """The distance from one task to another: each repetition, its error, and the contribution of each layer.
 
         Args:
-            source: a task: its id, or a baseline's name, or a target's (the newest of that name).
+            source: a task: its id, a baseline's name, or a target's name (the newest of that name).
             target: the same.
         """
         path = f"/v1/distances/{quote(source, safe='')}/{quote(target, safe='')}"
@@ -200,15 +200,15 @@ class Client(ArchitectureCalls, DatasetCalls):
         repetitions: int | None = None,
         idempotency_key: str | None = None,
     ) -> SubmissionGroup[Job]:
-        """Have the distances to the targets measured, each a job of its own. What is left out takes the default.
+        """Measures the distances to the targets, one job for each. Omitted arguments take the service's defaults.
 
-        `.wait()` gives the jobs' documents; the `result` of each is the column with its verdict.
+        `.wait()` returns the jobs' documents; the `result` of each is the column with its verdict.
 
         Args:
-            targets: a task, or several: its id, or a baseline's name, or a target's (refused where several have that).
+            targets: one task or several: its id, a baseline's name, or a target's name (refused if not unique).
             sources: baselines, each by its name or its id; None = all of them.
-            measures: `log_det_layerwise`, `log_det` and `logme` where None.
-            repetitions: networks of each task that are compared; None = as many as the target has.
+            measures: None = `log_det_layerwise`, `log_det` and `logme`.
+            repetitions: number of networks of each task to compare; None = as many as the target has.
         """
         fields: Json = {
             "targets": [targets] if isinstance(targets, str) else targets,
@@ -224,5 +224,5 @@ class Client(ArchitectureCalls, DatasetCalls):
         )
 
     def events(self, recommendation_id: str, last_event_id: int = 0) -> Iterator[Event]:
-        """What happens to a recommendation, as it happens; ends with its job. See `follow`."""
+        """Yields the events of a recommendation as they occur, until its job has ended. See `follow`."""
         return self.follow(f"/v1/recommendations/{recommendation_id}", last_event_id)

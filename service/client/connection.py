@@ -1,4 +1,4 @@
-"""The connection to one service: requests, what is repeated and for how long, their refusals, pages of listings."""
+"""The connection to one service: requests and their retries, errors, event streams, pages of listings."""
 
 import time
 import uuid
@@ -29,22 +29,22 @@ P = TypeVar("P", bound=Part)
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 REQUEST_SECONDS = 30.0
-# A stream is silent between events; the service's keep-alive comes well within this.
+# A stream is silent between events; the service sends keep-alives more often than this.
 STREAM_SILENCE_SECONDS = 60.0
 RECONNECT_SECONDS = 0.5
-# A poll that is told to come back later does so, unless that is later than this.
+# A poll honours `Retry-After`, unless it is longer than this.
 PATIENCE_SECONDS = 60.0
-# How long any other call survives that a service is away which has answered before.
+# How long other calls tolerate that a service which has answered before is unreachable.
 REPEAT_SECONDS = 30.0
-# How long what waits for a job survives that the service is away: a restart, or an upgrade with its migrations.
+# How long calls that wait for a job tolerate that the service is unreachable: a restart, or an upgrade with migrations.
 ABSENCE_SECONDS = 300.0
 
 AWAY = frozenset({httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT})
-"""What a service answers that starts or has lost its database, or a proxy in front of one that is not there."""
+"""Statuses of a service that is starting or has lost its database, or of a proxy whose service is down."""
 
 
 class Connection(ABC):
-    """One service, over HTTP; what it can be asked is told in `Client`."""
+    """A connection to one service, over HTTP; see `Client`."""
 
     def __init__(
         self,
@@ -73,17 +73,17 @@ class Connection(ABC):
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         self._http.close()
 
     def follow(self, resource: str, last_event_id: int = 0) -> Iterator[Event]:
-        """The events of a resource that is a job or has one, as they happen, from after `last_event_id`.
+        """Yields the events of a job, or of a resource that has one, as they occur, after `last_event_id`.
 
-        A stream that breaks is taken up where it broke, so each event comes once and in order. Ends when the job has
-        ended and nothing is left to tell.
+        A broken stream is resumed at the last event, so each event is yielded once and in order. Ends after the last
+        event of the job.
 
         Raises:
-            UnreachableError: the service stays away for longer than `absence_seconds`.
+            UnreachableError: the service is unreachable for longer than `absence_seconds`.
         """
         heard = time.monotonic()
         while True:
@@ -94,7 +94,7 @@ class Connection(ABC):
                     yield event
                 heard = time.monotonic()
                 if received:
-                    # The end of a stream is no proof: the service may have stopped in the middle of the story.
+                    # The end of a stream is not the end of the job: the service may have stopped between events.
                     continue
                 if self.get(resource)["state"] in ENDED:
                     return
@@ -112,20 +112,19 @@ class Connection(ABC):
         return json_of(self.request("GET", path, params=query or {}))
 
     def read(self, kind: type[P], path: str, query: Mapping[str, str] | None = None) -> P:
-        """The document at a path of the API, typed."""
+        """The document at a path of the API, as a typed object."""
         return read(kind, self.get(path, query), self)
 
     def request(self, method: str, path: str, *, repeat_seconds: float | None = None, **options: Any) -> httpx.Response:
-        """One request, repeated where that is safe: a POST that creates carries an idempotency key.
+        """Sends one request and retries it where that is safe: a POST that creates has an idempotency key.
 
-        A connection that breaks is tried again at once, and then, of a service that has answered before, for
-        `repeat_seconds` (30 where None); so is what a service answers that is just starting. A GET that is answered by
-        429 is asked again when its `Retry-After` says, for up to a minute. A DELETE that finds nothing when it is
-        repeated has done its work the first time.
+        A broken connection is retried at once, and then, if the service has answered before, for `repeat_seconds` (30
+        where None); so are the answers of a service that is starting. A GET that gets 429 is retried after its
+        `Retry-After`, for up to a minute. A repeated DELETE that gets 404 counts as done: the first one succeeded.
 
         Raises:
-            UnreachableError: nothing answers.
-            KeyRefusedError, NotAllowedError, TooManyError, RequestRefusedError: the service refuses.
+            UnreachableError: no service answers.
+            KeyRefusedError, NotAllowedError, TooManyError, RequestRefusedError: the service refuses the request.
         """
         began = time.monotonic()
         repeat = REPEAT_SECONDS if repeat_seconds is None else repeat_seconds
@@ -141,10 +140,10 @@ class Connection(ABC):
 
     @abstractmethod
     def load_network(self, architecture_id: str) -> "CellNetwork":
-        """What `Client` does; documents ask it of the client that got them."""
+        """See `Client.load_network`; documents call it on the client that fetched them."""
 
     def _sent(self, method: str, path: str, options: Mapping[str, Any], give_up: float) -> tuple[httpx.Response, bool]:
-        """The response, and whether it is the answer to a repetition."""
+        """The response, and whether the request was repeated."""
         attempt = 0
         while True:
             attempt += 1
@@ -182,10 +181,10 @@ class Connection(ABC):
 
 
 def json_of(response: httpx.Response) -> Json:
-    """The JSON object that the service answered with.
+    """The JSON object of a response.
 
     Raises:
-        StrangeAnswerError: it is none, as a page of something else that answers there.
+        StrangeAnswerError: the response is not a JSON object, for example a page of another server.
     """
     try:
         document = response.json()
@@ -197,7 +196,7 @@ def json_of(response: httpx.Response) -> Json:
 
 
 def reference(dataset: str | Mapping[str, Any]) -> Mapping[str, Any]:
-    """A URI alone as a dataset reference."""
+    """The dataset reference; a URI becomes `{"uri": …}`."""
     return {"uri": dataset} if isinstance(dataset, str) else dataset
 
 
@@ -207,7 +206,7 @@ def given(fields: Mapping[str, Any]) -> Json:
 
 
 def refusal(response: httpx.Response) -> RequestRefusedError:
-    """The refusal of a response; what is no problem document (a proxy's page) becomes a small one."""
+    """The error for a response; a body other than a problem document (a proxy's page) is replaced by a short one."""
     status, problem = response.status_code, _problem(response)
     if status == httpx.codes.UNAUTHORIZED:
         return KeyRefusedError(problem, status)
@@ -219,13 +218,13 @@ def refusal(response: httpx.Response) -> RequestRefusedError:
 
 
 def retry_after(response: httpx.Response) -> float | None:
-    """The seconds after which the service wants to be asked again, where it says so."""
+    """The seconds of `Retry-After`, or None."""
     seconds = response.headers.get("retry-after", "")
     return float(seconds) if seconds.isdecimal() else None
 
 
 def _pause(method: str, response: httpx.Response) -> float | None:
-    """When to send a request again that was answered by an error; None: not at all."""
+    """Seconds until a request with this error response is repeated; None: not at all."""
     if response.status_code in AWAY:
         return retry_after(response) or RECONNECT_SECONDS
     if response.status_code == httpx.codes.TOO_MANY_REQUESTS and method == "GET":

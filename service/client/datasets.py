@@ -1,4 +1,4 @@
-"""What the client can do with uploaded datasets."""
+"""The client's calls for uploaded datasets."""
 
 import tempfile
 import zipfile
@@ -18,7 +18,7 @@ from service.client.files import OnBytes
 CHECK_SECONDS = 3600.0
 CHUNK_BYTES = 2**20
 
-# Every entry as old as a ZIP file can say: the same folder makes the same file, which the service then has already.
+# The earliest time of a ZIP file, for every entry: the same folder always makes the same file, and is stored once.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -36,14 +36,14 @@ class DatasetCalls(Connection):
         group_column: str | None = None,
         on_bytes: OnBytes | None = None,
     ) -> Dataset:
-        """Upload a file, or a folder of images (as a ZIP file), and wait until it is checked; what the service found.
+        """Uploads a file, or a folder of images (as a ZIP file), waits for its check and returns the new dataset.
 
-        Tasks name it as `dataset://NAME`. The same again under the name changes nothing; anything else is refused.
+        Tasks refer to it as `dataset://NAME`. The same file again under the name changes nothing; another is refused.
 
         Args:
             path: a .zip of an image folder, an .npz, one .parquet, weights as .safetensors, or an image folder.
-            image_column, label_column, split_column, group_column: of a Parquet file, where they are not the usual.
-            on_bytes: hears how many bytes have gone, and of how many; after the last the service looks through them.
+            image_column, label_column, split_column, group_column: columns of a Parquet file, if not the usual names.
+            on_bytes: called with the bytes sent so far and the total; after the last one the service checks the file.
 
         Raises:
             OSError: the file cannot be read.
@@ -69,20 +69,20 @@ class DatasetCalls(Connection):
         return read(Dataset, json_of(response), self)
 
     def datasets(self) -> Iterator[DatasetSummary]:
-        """Every uploaded dataset, newest first, page by page."""
+        """Yields every uploaded dataset, newest first, page by page."""
         return self._pages(DatasetSummary, "/v1/datasets", {})
 
     def dataset(self, name: str) -> Dataset:
-        """One dataset: its kind, its size, its digests, and how many images of each class every split has."""
+        """One dataset: its kind, its size, its digests, and the number of images of each class in each split."""
         return self.read(Dataset, _path(name))
 
     def remove_dataset(self, name: str) -> None:
-        """Remove a dataset, which no task may refer to any more."""
+        """Removes a dataset; refused while a task refers to it."""
         self.request("DELETE", _path(name))
 
 
 class _Content:
-    """The bytes of a file, from its beginning as often as they are asked for."""
+    """The bytes of a file; each iteration starts at the beginning, so that a request can be repeated."""
 
     def __init__(self, file: Path, on_bytes: OnBytes | None) -> None:
         self._file = file
@@ -100,17 +100,17 @@ class _Content:
 
 @contextmanager
 def packed(path: Path) -> Iterator[Path]:
-    """The file itself, or a folder as a ZIP file that is gone afterwards.
+    """Yields the file itself, or a folder as a temporary ZIP file.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file or folder cannot be read.
     """
     if not path.is_dir():
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / "folder.zip"
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # images are packed already
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # images are compressed already
             for file in sorted(file for file in path.rglob("*") if file.is_file()):
                 entry = zipfile.ZipInfo(file.relative_to(path).as_posix(), _EPOCH)
                 with file.open("rb") as content, archive.open(entry, "w", force_zip64=True) as member:

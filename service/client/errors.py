@@ -1,21 +1,21 @@
-"""Everything that the client raises, in one tree.
+"""The errors of the client, in one tree.
 
 ClientError
-├── UnreachableError          nothing answers at the address
-├── RequestRefusedError       the service refused the request; carries its problem document
-│   ├── KeyRefusedError       it asks for a key, or the one that was sent opens nothing (401)
-│   ├── NotAllowedError       the key may not do that (403)
-│   └── TooManyError          the key has as many unfinished recommendations as it may have (429)
-├── StrangeAnswerError        what answers is no ldnas, or something stands between
-├── MissingPackageError       this machine lacks a package that the call needs
-├── NoNetworkError            a recommendation has no network, or not yet
-├── NoClientError             a document is asked for more, and no client is behind it
-├── DamagedFileError          a file did not arrive as the service has it
-├── UnusableNetworkError      an ONNX file is no network that this release can classify with
-├── UnknownTaskError          no task has that id or name
-├── JobFailedError            the job ended in failure; carries its problem document
+├── UnreachableError          no service answers at the address
+├── RequestRefusedError       the service refused the request; has its problem document
+│   ├── KeyRefusedError       the service requires a key, or the request's key is not valid (401)
+│   ├── NotAllowedError       the key does not have the required scope (403)
+│   └── TooManyError          the key has as many unfinished recommendations as its quota allows (429)
+├── StrangeAnswerError        the answer does not come from an ldnas service
+├── MissingPackageError       a package that the call needs is not installed
+├── NoNetworkError            a recommendation has no network, or none yet
+├── NoClientError             a document without a client cannot fetch more data
+├── DamagedFileError          a downloaded file does not match its digest
+├── UnusableNetworkError      this release cannot build or run a network
+├── UnknownTaskError          no task has the id or name
+├── JobFailedError            the job failed; has its problem document
 ├── JobCancelledError         the job was cancelled before it had a result
-└── WaitTimeoutError          the job had not ended when the caller's patience ran out
+└── WaitTimeoutError          the job did not end within the timeout
 """
 
 from collections.abc import Mapping
@@ -23,14 +23,16 @@ from typing import Any
 
 
 class ClientError(Exception):
-    """Base of every error of the client; its text is meant to be shown to a person."""
+    """Base of every error of the client; its message is for people."""
 
 
 class UnreachableError(ClientError):
-    """Nothing answers at the address."""
+    """No service answers at the address."""
 
     def __init__(self, url: str, reason: str) -> None:
-        super().__init__(f"no service answers at {url} ({reason}); `ldnas up` starts one here, LDNAS_URL names another")
+        super().__init__(
+            f"no service answers at {url} ({reason}); start one with `ldnas up`, or set LDNAS_URL to another"
+        )
         self.url = url
 
 
@@ -49,22 +51,22 @@ class RequestRefusedError(ClientError):
 
 
 class KeyRefusedError(RequestRefusedError):
-    """The service asks for a key, or the one that was sent opens nothing."""
+    """The service requires a key, or the request's key is not valid."""
 
     def __init__(self, problem: Mapping[str, Any], status: int) -> None:
         super().__init__(problem, status)
-        self.args = (f"{self}; LDNAS_API_KEY (or --api-key) takes a key",)
+        self.args = (f"{self}; set a key with LDNAS_API_KEY (or --api-key)",)
 
 
 class NotAllowedError(RequestRefusedError):
-    """The key may not do that: its scope is too small."""
+    """The key does not have the required scope."""
 
 
 class TooManyError(RequestRefusedError):
-    """The key has as many unfinished recommendations as it may have, or something in between is asked too often.
+    """The key has as many unfinished recommendations as its quota allows, or a proxy limits the rate of requests.
 
     Attributes:
-        retry_after_seconds: when to ask again, where the answer says so.
+        retry_after_seconds: seconds until the next attempt, if the answer states them.
     """
 
     def __init__(self, problem: Mapping[str, Any], status: int, retry_after_seconds: float | None = None) -> None:
@@ -73,56 +75,62 @@ class TooManyError(RequestRefusedError):
 
 
 class StrangeAnswerError(ClientError):
-    """What answers is no ldnas, or something stands between."""
+    """The answer does not come from an ldnas service, but from another server or a proxy."""
 
     def __init__(self, url: str, media_type: str | None) -> None:
         super().__init__(
-            f"{url} answers with {media_type or 'something unnamed'} and not with what ldnas would; "
-            "look at LDNAS_URL (or --url)"
+            f"{url} answered with {media_type or 'no media type'}, which is not an answer of ldnas; "
+            "check LDNAS_URL (or --url)"
         )
 
 
 class MissingPackageError(ClientError):
-    """This machine lacks a package that the call needs; `extra` brings it."""
+    """A package that the call needs is not installed; `extra` installs it."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"this needs {package}, which is not installed; pip install 'ldnas[{extra}]' brings it")
+        super().__init__(f"{package} is not installed; run pip install 'ldnas[{extra}]'")
 
 
 class NoNetworkError(ClientError):
-    """A recommendation has no network, or not yet."""
+    """A recommendation has no network, or none yet."""
 
     def __init__(self, name: str, state: str) -> None:
-        super().__init__(f"{name} is {state} and has no network; .wait() on what recommend() returns waits for it")
+        super().__init__(
+            f"{name} is {state} and has no network; call .wait() on the result of recommend() to wait for it"
+        )
 
 
 class NoClientError(ClientError):
-    """A document is asked for more, and no client is behind it."""
+    """A document without a client cannot fetch more data."""
 
     def __init__(self, kind: str) -> None:
-        super().__init__(f"this {kind} is a copy without a client; Client.load_network takes the architecture's id")
+        super().__init__(f"this {kind} is a copy without a client; call Client.load_network with the architecture's id")
 
 
 class DamagedFileError(ClientError):
-    """A file did not arrive as the service has it: its SHA-256 is another than its `ETag` says."""
+    """A downloaded file does not match its digest: its SHA-256 is not the one in its `ETag`."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(f"{url} did not arrive as the service has it; ask again, and look at what lies between")
+        super().__init__(
+            f"the download of {url} does not match its digest; try again, and check the proxies in between"
+        )
 
 
 class UnusableNetworkError(ClientError):
-    """An ONNX file is no network that this release can classify with."""
+    """This release cannot build or run a network."""
 
 
 class UnknownTaskError(ClientError):
-    """No task has that id, and no baseline that name."""
+    """No task has the id, and no baseline has the name."""
 
     def __init__(self, id_or_name: str) -> None:
-        super().__init__(f"no task has the id, and no baseline the name, {id_or_name!r}; ldnas task list shows them")
+        super().__init__(
+            f"no task has the id {id_or_name!r}, and no baseline has that name; ldnas task list shows them"
+        )
 
 
 class JobFailedError(ClientError):
-    """The job ended in failure; `problem` is the document that says why."""
+    """The job failed; `problem` is its problem document."""
 
     def __init__(self, problem: Mapping[str, Any]) -> None:
         super().__init__(problem_text(problem))
@@ -137,14 +145,14 @@ class JobCancelledError(ClientError):
 
 
 class WaitTimeoutError(ClientError):
-    """The job had not ended when the caller's patience ran out; it goes on all the same."""
+    """The job did not end within the timeout; it continues in the service."""
 
     def __init__(self, job: str, seconds: float) -> None:
-        super().__init__(f"{job} has not ended after {seconds:g} s; it goes on in the service")
+        super().__init__(f"{job} has not ended after {seconds:g} s; it continues in the service")
 
 
 def problem_text(problem: Mapping[str, Any]) -> str:
-    """A problem document as text: what was refused, then one line for each field at fault."""
+    """A problem document as text: its detail, then one line for each field at fault."""
     summary = str(problem.get("detail") or problem.get("title") or "the service gave no reason")
     lines = []
     for error in problem.get("errors") or ():

@@ -1,4 +1,4 @@
-"""Server-sent events, read line by line (WHATWG HTML, section 9.2)."""
+"""Parses server-sent events line by line (WHATWG HTML, section 9.2)."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -13,9 +13,9 @@ class Event:
     """One event of a job.
 
     Attributes:
-        id: its number; grows within the service, and names the place to go on reading from.
+        id: its number, which increases within the service; a stream resumes after it.
         kind: "state", "stage", "network", "distance", "round", …
-        data: what happened; the keys depend on the kind.
+        data: details of the event; the keys depend on the kind.
     """
 
     id: int
@@ -24,11 +24,11 @@ class Event:
 
 
 def parse_events(lines: Iterable[str]) -> Iterator[Event]:
-    """The events of a stream of lines without their line ends.
+    """Yields the events of a stream of lines without line ends.
 
-    Comments (the server's keep-alive) are skipped, several data lines are joined, and an event that the end of the
-    stream cuts short is dropped, as the standard demands: it will come again after the reconnection. An event without
-    an id carries the last one that was seen.
+    Comments (the server's keep-alive) are skipped, several data lines are joined, and an incomplete event at the end
+    of the stream is dropped, as the standard requires: the server sends it again after the reconnection. An event
+    without an id has the last id before it.
     """
     number, kind = 0, ""
     data: list[str] = []

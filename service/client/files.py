@@ -1,4 +1,4 @@
-"""Downloads: whole or not at all, compared with the service's digest, and told of while they go on."""
+"""Downloads files completely or not at all, verifies their digests, and reports progress."""
 
 import hashlib
 import re
@@ -12,37 +12,37 @@ from service.client.connection import Connection, refusal
 from service.client.errors import DamagedFileError, UnreachableError
 
 OnBytes = Callable[[int, int | None], None]
-"""Hears how many bytes have come, and of how many, or None where the service does not say."""
+"""Called with the bytes received so far, and the total, or None if the service does not state it."""
 
 _ATTEMPTS = 3
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class FileCalls(Connection):
-    """Files of the service, whose `ETag` is the SHA-256 of their content."""
+    """Downloads of files whose `ETag` is the SHA-256 of their content."""
 
     def fetch(self, path: str, on_bytes: OnBytes | None = None) -> bytes:
         """The file at a path of the API.
 
         Raises:
-            DamagedFileError: its content is not what its digest says.
+            DamagedFileError: the content does not match its digest.
         """
         content = self._fetch(path, None, on_bytes)
         assert isinstance(content, bytes)
         return content
 
     def fetch_cached(self, path: str, cache: FileCache, on_bytes: OnBytes | None = None) -> Path:
-        """Where the file lies on this machine; it is downloaded only where the cache lacks this very content.
+        """The path of the file in the cache; it is downloaded only if the cache does not have this content.
 
         Raises:
-            DamagedFileError: its content is not what its digest says.
-            OSError: it cannot be kept.
+            DamagedFileError: the content does not match its digest.
+            OSError: the cache cannot be written.
         """
         found = self._fetch(path, cache, on_bytes)
         return found if isinstance(found, Path) else cache.keep(found)
 
     def _fetch(self, path: str, cache: FileCache | None, on_bytes: OnBytes | None) -> bytes | Path:
-        """A download that breaks begins anew: files are small beside what it takes to find them."""
+        """Downloads the file; a broken download starts again from the beginning, because the files are small."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return self._download(path, cache, on_bytes)
@@ -58,8 +58,8 @@ class FileCalls(Connection):
                 raise refusal(response)
             tag = response.headers.get("etag", "").strip('"')
             digest = tag if _SHA256.fullmatch(tag) else None
-            if cache is not None and digest is not None and (kept := cache.find(digest)) is not None:
-                return kept
+            if cache is not None and digest is not None and (cached := cache.find(digest)) is not None:
+                return cached
             length = response.headers.get("content-length", "")
             total = int(length) if length.isdecimal() else None
             content = bytearray()

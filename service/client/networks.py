@@ -1,7 +1,7 @@
-"""A found network in the caller's own torch.
+"""Builds a found network in the caller's torch.
 
-What the service sends is data: a genotype, a skeleton, tensors. The network is built from them by `ldnas` as it is
-installed here; the service's `network.py` and `network.pt2` are for people, and nothing here runs or unpickles them.
+The service sends data: a genotype, a skeleton, tensors. The installed `ldnas` builds the network from them. The
+service's `network.py` and `network.pt2` are for people; the client neither runs nor unpickles them.
 """
 
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from service.client.documents.architecture import Architecture
 from service.client.errors import MissingPackageError, UnusableNetworkError
 
 if TYPE_CHECKING:
-    # The one place of the client that names it: everything else has it from here.
+    # The client's other modules import it from here.
     from ldnas.export.loading import CellNetwork as CellNetwork
 
 
@@ -20,10 +20,10 @@ def network_of(architecture: Architecture, weights: bytes) -> "CellNetwork":
 
     Raises:
         MissingPackageError: torch is not installed.
-        UnusableNetworkError: the parts do not fit together, or are of a newer release.
+        UnusableNetworkError: the parts do not match, or come from a newer release.
     """
     try:
-        # Only here: the client itself works where torch is not installed.
+        # Imported here because the client also works without torch.
         from ldnas.export.loading import load_cell_network
     except ModuleNotFoundError as error:
         raise MissingPackageError(error.name or "torch", "worker") from error

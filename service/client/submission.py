@@ -1,4 +1,4 @@
-"""What the client's POSTs return: a handle on work that goes on in the service."""
+"""Submissions: handles on jobs in the service, which the client's POST calls return."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +20,7 @@ from service.client.errors import (
 from service.client.events import ENDED, Event
 
 POLL_SECONDS = 0.5
-# A bar that moves less often looks broken.
+# A progress bar that moves less often looks broken.
 SLOWEST_POLL_SECONDS = 2.0
 
 P = TypeVar("P", bound=Part)
@@ -28,7 +28,7 @@ Status = Mapping[str, Any]
 
 
 class Service(Protocol):
-    """What a submission needs of the client."""
+    """The methods of the client that a submission uses."""
 
     @property
     def absence_seconds(self) -> float: ...
@@ -41,14 +41,14 @@ class Service(Protocol):
 
 @dataclass(frozen=True)
 class Submission(Generic[P]):
-    """A task, a recommendation, a training or a column of distances that was asked for.
+    """A requested task, recommendation, training or column of distances.
 
     Attributes:
-        service: the client that asked.
-        document: what the service answered.
-        resource: where its document lies, as `/v1/tasks/ID`.
-        job: where its state and its events lie; a recommendation's own resource, or a task's job.
-        kind: what its document is read as.
+        service: the client that sent the request.
+        document: the service's answer.
+        resource: path of its document, as `/v1/tasks/ID`.
+        job: path of its state and its events: the recommendation itself, or the job of a task.
+        kind: type of its document.
     """
 
     service: Service
@@ -64,53 +64,53 @@ class Submission(Generic[P]):
 
     @property
     def label(self) -> str:
-        """How a person would call it."""
+        """Its name, or its path, for messages."""
         named = self.document.get("name") or (self.document.get("target") or {}).get("name")
         return named or self.resource.removeprefix("/v1/")
 
     def get(self) -> P:
-        """The document as it is now."""
+        """The current document."""
         return self.service.read(self.kind, self.resource)
 
     def status(self) -> Json:
-        """The document that carries `state`, `stage`, `progress` and `error` as they are now.
+        """The current document with `state`, `stage`, `progress` and `error`.
 
         Raises:
-            UnreachableError: the service stays away for longer than the client's `absence_seconds`.
+            UnreachableError: the service is unreachable for longer than the client's `absence_seconds`.
         """
         return _Poll(self.service, self.job).look()
 
     def events(self, last_event_id: int = 0) -> Iterator[Event]:
-        """What happens to it, as it happens; ends with its job."""
+        """Yields its events as they occur, until its job has ended."""
         return self.service.follow(self.job, last_event_id)
 
     def cancel(self) -> None:
-        """Ask the service to stop the work; what has ended stays as it is."""
+        """Asks the service to cancel the job; a job that has ended does not change."""
         self.service.request("POST", f"{self.job}/cancel")
 
     def wait(self, progress: bool = False, timeout_seconds: float | None = None) -> P:
-        """Wait for the end and return the final document. A connection that breaks and a service that restarts are
-        waited for too.
+        """Waits for the end and returns the final document, also across broken connections and restarts of the
+        service.
 
         Args:
-            progress: show the stage, the share done and the time: a bar in a notebook, and on standard error elsewhere.
+            progress: show the stage, the fraction done and the time: a bar in a notebook, else on standard error.
             timeout_seconds: how long to wait; None = for as long as it takes.
 
         Raises:
-            JobFailedError: it failed; carries the problem document.
-            JobCancelledError: it was cancelled.
-            WaitTimeoutError: it goes on, but the time is over.
-            UnreachableError: the service stays away for longer than the client's `absence_seconds`.
+            JobFailedError: the job failed; the error has the problem document.
+            JobCancelledError: the job was cancelled.
+            WaitTimeoutError: the job has not ended within `timeout_seconds`; it continues.
+            UnreachableError: the service is unreachable for longer than the client's `absence_seconds`.
         """
         return self.wait_until(_deadline(timeout_seconds), timeout_seconds, progress)
 
     def wait_until(self, deadline: float | None, timeout_seconds: float | None, progress: bool) -> P:
-        """`wait` up to a moment on the monotonic clock, which lies `timeout_seconds` after the waiting began."""
+        """`wait` until a deadline on the monotonic clock, `timeout_seconds` after the start of the wait."""
         poll = _Poll(self.service, self.job, deadline)
         with ExitStack() as stack:
             show: Callable[[Status], None] = _nothing
             if progress:
-                # Rich takes a tenth of a second to import; waiting without progress does without it.
+                # Rich takes a tenth of a second to import, and only progress needs it.
                 from service.terminal.progress import progress_shown
 
                 show = stack.enter_context(progress_shown(self.label))
@@ -125,7 +125,7 @@ class Submission(Generic[P]):
 
 
 class _Poll:
-    """One job looked at again and again: unchanged it costs no body, and an absence of the service is outlasted."""
+    """Polls one job: conditional requests avoid unchanged bodies, and the poll survives an absence of the service."""
 
     def __init__(self, service: Service, path: str, deadline: float | None = None) -> None:
         self.pause = POLL_SECONDS
@@ -136,7 +136,7 @@ class _Poll:
         self._status: Json = {"state": "queued"}
 
     def look(self, show: Callable[[Status], None] | None = None) -> Json:
-        """The job's document as it is now; while nobody answers, `show` gets the last one with a word about that."""
+        """The job's current document; while the service does not answer, `show` gets the last one with a note."""
         began = time.monotonic()
         while True:
             try:
@@ -148,13 +148,13 @@ class _Poll:
                 if now - began >= self._service.absence_seconds:
                     raise
                 if self._deadline is not None and now >= self._deadline:
-                    return self._status  # whoever waits sees that the time is over
+                    return self._status  # the caller checks the deadline
                 if show is not None:
                     show(self._status | {"progress": _without_answer(self._status)})
                 time.sleep(POLL_SECONDS)
 
     def _ask(self) -> Json:
-        # Not repeated there: whoever waits shall hear at once that nobody answers.
+        # Not repeated there, so that the caller learns at once that the service does not answer.
         response = self._service.request("GET", self._path, repeat_seconds=0.0, headers=self._headers)
         self.pause = min(max(POLL_SECONDS, retry_after(response) or 0.0), max(POLL_SECONDS, SLOWEST_POLL_SECONDS))
         if response.status_code != httpx.codes.NOT_MODIFIED:
@@ -166,11 +166,11 @@ class _Poll:
 
 @dataclass(frozen=True)
 class SubmissionGroup(Generic[P]):
-    """Several that were asked for at once, as the columns of distances to several targets.
+    """Several submissions of one request, as the columns of distances to several targets.
 
     Attributes:
-        document: what the service answered.
-        submissions: each by itself, in the order in which they were asked for.
+        document: the service's answer.
+        submissions: the submissions, in the order of the request.
     """
 
     document: Json
@@ -180,22 +180,22 @@ class SubmissionGroup(Generic[P]):
         return iter(self.submissions)
 
     def cancel(self) -> None:
-        """Ask the service to stop all of the work; what has ended stays as it is."""
+        """Asks the service to cancel all jobs; jobs that have ended do not change."""
         for submission in self.submissions:
             submission.cancel()
 
     def wait(self, progress: bool = False, timeout_seconds: float | None = None) -> list[P]:
-        """Wait for the end of all and return the final documents, in the order in which they were asked for.
+        """Waits for the end of all jobs and returns the final documents, in the order of the request.
 
         Args:
-            progress: show each one's stage, the share done and the time left, one after the other.
+            progress: show the stage, the fraction done and the remaining time of each, one after the other.
             timeout_seconds: how long to wait for all of them; None = for as long as it takes.
 
         Raises:
-            JobFailedError: one failed; carries the problem document.
-            JobCancelledError: one was cancelled.
-            WaitTimeoutError: one goes on, but the time is over.
-            UnreachableError: the service stays away for longer than the client's `absence_seconds`.
+            JobFailedError: a job failed; the error has the problem document.
+            JobCancelledError: a job was cancelled.
+            WaitTimeoutError: a job has not ended within `timeout_seconds`; it continues.
+            UnreachableError: the service is unreachable for longer than the client's `absence_seconds`.
         """
         deadline = _deadline(timeout_seconds)
         return [submission.wait_until(deadline, timeout_seconds, progress) for submission in self.submissions]
@@ -214,11 +214,11 @@ def _without_answer(status: Status) -> Json:
 
 
 def require_success(status: Status, label: str) -> None:
-    """Refuse an ended job that has no result.
+    """Raises an error for an ended job without a result.
 
     Raises:
-        JobFailedError: it failed; carries the problem document.
-        JobCancelledError: it was cancelled.
+        JobFailedError: the job failed; the error has the problem document.
+        JobCancelledError: the job was cancelled.
     """
     if status["state"] == "failed":
         raise JobFailedError(status.get("error") or {"title": f"{label} failed"})

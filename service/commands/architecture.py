@@ -1,4 +1,4 @@
-"""`ldnas architecture`: the finished networks, their files, and training one again on other data."""
+"""`ldnas architecture`: lists, exports and retrains finished networks."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ ArchitectureId = Annotated[
     str,
     typer.Argument(
         metavar="ID",
-        help="Its id; ldnas architecture list shows those there are.",
+        help="Id of the architecture; see ldnas architecture list.",
         autocompletion=completion.of_architectures,
     ),
 ]
@@ -45,7 +45,7 @@ def show(
     url: options.Url = options.DEFAULT_URL,
     api_key: options.ApiKey = None,
 ) -> None:
-    """Show one network: its cell, its classes, what it scored."""
+    """Show one network: its cell, its classes, its scores."""
     from service.terminal.architectures import print_architecture
 
     with options.open_client(url, api_key) as client:
@@ -59,24 +59,26 @@ def show(
 @app.command()
 def export(
     architecture_id: ArchitectureId,
-    to: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the files are written; made where it is missing.")],
+    to: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="The folder to write the files to; created if it does not exist.")
+    ],
     as_json: options.AsJson = False,
     url: options.Url = options.DEFAULT_URL,
     api_key: options.ApiKey = None,
 ) -> None:
     """Download a network as files: ldnas architecture export ID --to FOLDER
 
-    Code, weights, a torch.export program, ONNX, and the model card that says how each is used.
+    Code, weights, a torch.export program, ONNX, and a model card that explains how to use each file.
     """
     from service.terminal.progress import bytes_shown
 
     try:
         with options.open_client(url, api_key) as client:
             document = client.architecture(architecture_id)
-            with bytes_shown("downloading") as told:
-                client.download(architecture_id, to, lambda name, done, total: told(done, total))
+            with bytes_shown("downloading") as on_bytes:
+                client.download(architecture_id, to, lambda name, done, total: on_bytes(done, total))
     except OSError as error:
-        raise typer.BadParameter(f"cannot write there: {error}", param_hint="--to") from error
+        raise typer.BadParameter(f"cannot write to the folder: {error}", param_hint="--to") from error
     if as_json:
         options.print_json(document)
         return
@@ -96,13 +98,13 @@ def train(
     label_column: options.LabelColumn = None,
     split_column: options.SplitColumn = None,
     group_column: options.GroupColumn = None,
-    name: Annotated[str | None, typer.Option(help="What the new network is called.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the new network.")] = None,
     image_size: Annotated[
-        int | None, typer.Option(help="Side of the images, 8 to 256 pixels; that of the network where absent.")
+        int | None, typer.Option(help="Side of the images, 8 to 256 pixels; default: that of the network.")
     ] = None,
     objective: options.Objective = None,
     seed: options.Seed = None,
-    priority: Annotated[int | None, typer.Option(help="Larger comes first.")] = None,
+    priority: Annotated[int | None, typer.Option(help="Jobs of higher priority run first.")] = None,
     wait: options.Wait = True,
     timeout: options.Timeout = None,
     as_json: options.AsJson = False,
@@ -111,8 +113,8 @@ def train(
 ) -> None:
     """Train a network again on other data: ldnas architecture train ID builtin://digits --group 0,6,8,9 --rest
 
-    The new network keeps the cell, learns from fresh weights and has a head for the new classes. With --json: the new
-    architecture, or with --no-wait what the request was answered with.
+    The new network has the same cell, fresh weights and a head for the new classes. With --json: the new architecture,
+    or with --no-wait the service's answer to the request.
     """
     from service.terminal.architectures import print_architecture
 

@@ -1,4 +1,4 @@
-"""`ldnas dataset`: the files that were uploaded for tasks to use."""
+"""`ldnas dataset`: adds, lists and removes uploaded datasets."""
 
 import sys
 from dataclasses import asdict
@@ -13,9 +13,11 @@ from service.client.errors import MissingPackageError
 from service.commands import completion, options
 from service.inspection.process import inspect
 
-app = typer.Typer(no_args_is_help=True, help="Add, list and remove the datasets that were uploaded to the service.")
+app = typer.Typer(no_args_is_help=True, help="Add, list and remove datasets in the service.")
 
-DatasetName = Annotated[str, typer.Argument(metavar="NAME", help="Tasks name it as dataset://NAME.")]
+DatasetName = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of the dataset; tasks refer to it as dataset://NAME.")
+]
 
 
 @app.command(epilog="Examples: ldnas dataset add screws screws/; ldnas dataset add screws screws.zip --check-only")
@@ -34,17 +36,17 @@ def add(
     label_column: options.LabelColumn = None,
     split_column: options.SplitColumn = None,
     group_column: options.GroupColumn = None,
-    check: Annotated[bool, typer.Option(help="Look through it here before it is uploaded.")] = True,
-    check_only: Annotated[bool, typer.Option("--check-only", help="Look through it and upload nothing.")] = False,
+    check: Annotated[bool, typer.Option(help="Check the file on this machine before the upload.")] = True,
+    check_only: Annotated[bool, typer.Option("--check-only", help="Check the file and upload nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the upload.")] = False,
     as_json: options.AsJson = False,
     url: options.Url = options.DEFAULT_URL,
     api_key: options.ApiKey = None,
 ) -> None:
-    """Look through a dataset, and upload it: ldnas dataset add screws screws.zip
+    """Check a dataset, and upload it: ldnas dataset add screws screws.zip
 
-    Classes, sizes, copies and broken images are told before anything is uploaded; with a broken image nothing is. On a
-    terminal it asks then. With --check-only --json: what was found.
+    Prints classes, sizes, copies and broken images before the upload; a dataset with a broken image is not uploaded. On
+    a terminal, asks for confirmation. With --check-only --json: the report as JSON.
     """
     columns = options.columns_of(image_column, label_column, split_column, group_column)
     try:
@@ -61,16 +63,16 @@ def add(
     if as_json:
         options.print_json(document)
     elif document["images"] is None:
-        typer.echo(f"{document['uri']} has the weights of a network, {document['parameters']:,} numbers")
+        typer.echo(f"{document['uri']} contains the weights of a network, {document['parameters']:,} parameters")
     else:
         typer.echo(f"{document['uri']} has {document['images']:,} images of {len(document['classes'])} classes")
 
 
 def _is_fine(file: Path, path: Path, columns: dict[str, str], *, check_only: bool, as_json: bool) -> bool:
-    """Whether the service would take the file, as far as can be told here; tells what was found.
+    """Checks the file and prints the report; returns whether the service would accept it, as far as known here.
 
     Args:
-        path: what was named, which `file` is the packed form of.
+        path: the path that the user gave; `file` is its packed form.
     """
     from rich.console import Console
 
@@ -79,39 +81,39 @@ def _is_fine(file: Path, path: Path, columns: dict[str, str], *, check_only: boo
 
     name = path.name or str(path)
     try:
-        with count_shown("looking through the images") as count:
+        with count_shown("checking the images") as count:
             report = inspect(file, name, columns, count)
     except MissingPackageError as error:
         if check_only:
             raise
-        typer.echo(f"{name} is not looked through here, the service does it; {error}", err=True)
+        typer.echo(f"{name} is not checked on this machine, only by the service; {error}", err=True)
         return True
     if check_only and as_json:
         options.print_json({**asdict(report), "accepted": report.is_accepted})
     else:
-        # Standard output is for the result: here that is the report itself, or else the dataset that was made.
+        # Standard output is for the result: the report with --check-only, else the new dataset.
         print_report(report, name, Console(stderr=not check_only))
     if not report.is_accepted and not check_only:
-        typer.echo("ldnas: nothing was uploaded; the service would refuse it", err=True)
+        typer.echo("ldnas: nothing was uploaded, because the service would refuse it", err=True)
     return report.is_accepted
 
 
 def _ask(name: str) -> None:
-    """On a terminal, whether to go on."""
+    """On a terminal, asks whether to continue."""
     if is_at_terminal() and not typer.confirm(f"Upload it as {name}?", default=True, err=True):
         raise typer.Exit(1)
 
 
 def is_at_terminal() -> bool:
-    """Whether a person can be asked."""
+    """Whether standard input and standard error are a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _upload(name: str, file: Path, columns: dict[str, str], url: str, api_key: str | None) -> Dataset:
     from service.terminal.progress import bytes_shown
 
-    with options.open_client(url, api_key) as client, bytes_shown(f"uploading {name}") as told:
-        return client.add_dataset(name, file, on_bytes=told, **columns)
+    with options.open_client(url, api_key) as client, bytes_shown(f"uploading {name}") as on_bytes:
+        return client.add_dataset(name, file, on_bytes=on_bytes, **columns)
 
 
 @app.command("list", epilog="Example: ldnas dataset list")
@@ -134,7 +136,10 @@ def list_datasets(
 @app.command(epilog="Example: ldnas dataset remove screws")
 def remove(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="As in dataset://NAME.", autocompletion=completion.of_datasets)
+        str,
+        typer.Argument(
+            metavar="NAME", help="Name of the dataset, as in dataset://NAME.", autocompletion=completion.of_datasets
+        ),
     ],
     as_json: options.AsJson = False,
     url: options.Url = options.DEFAULT_URL,
@@ -143,5 +148,5 @@ def remove(
     """Remove a dataset that no task refers to."""
     with options.open_client(url, api_key) as client:
         client.remove_dataset(name)
-    if not as_json:  # the API answers with nothing
-        typer.echo(f"{name} is removed")
+    if not as_json:  # the API's answer is empty
+        typer.echo(f"removed {name}")

@@ -1,4 +1,4 @@
-"""`ldnas distances`: the matrix, one pair of it, and having distances measured."""
+"""`ldnas distances`: shows the matrix or one pair, and measures distances."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from service.commands import completion, options
 
 app = typer.Typer(
     invoke_without_command=True,
-    help="Show the measured distances: a row for each source, a column for each target. Or have more measured.",
+    help="Show the measured distances, a row for each source and a column for each target, or measure more.",
     epilog="Examples: ldnas distances --target odd_or_even; ldnas distances measure odd_or_even",
 )
 
@@ -18,7 +18,7 @@ Task = Annotated[
     str,
     typer.Argument(
         metavar="TASK",
-        help="A task: its id, or a baseline's name, or a target's (the newest of that name).",
+        help="A task: its id, a baseline's name, or a target's name (the newest of that name).",
         autocompletion=completion.of_tasks,
     ),
 ]
@@ -29,16 +29,16 @@ def matrix(
     context: typer.Context,
     measure: options.Measure = None,
     source: Annotated[
-        str | None, typer.Option(help="Only this source, a task as in show.", autocompletion=completion.of_tasks)
+        str | None, typer.Option(help="Only this source: a task, as in show.", autocompletion=completion.of_tasks)
     ] = None,
     target: Annotated[
-        str | None, typer.Option(help="Only this target, a task as in show.", autocompletion=completion.of_tasks)
+        str | None, typer.Option(help="Only this target: a task, as in show.", autocompletion=completion.of_tasks)
     ] = None,
     as_json: options.AsJson = False,
     url: options.Url = options.DEFAULT_URL,
     api_key: options.ApiKey = None,
 ) -> None:
-    """The matrix, where no command follows."""
+    """Prints the matrix, if no command follows."""
     if context.invoked_subcommand is not None:
         _refuse_misplaced(context, context.invoked_subcommand)
         return
@@ -58,26 +58,26 @@ def measure(
         list[str],
         typer.Argument(
             metavar="TARGET",
-            help="Each a task: its id, or a baseline's name, or a target's (refused where several have that).",
+            help="Each a task: its id, a baseline's name, or a target's name (refused if several targets have it).",
             autocompletion=completion.of_tasks,
         ),
     ],
     source: Annotated[
-        list[str] | None, typer.Option(help="A baseline to measure from: its name or its id; all where absent.")
+        list[str] | None, typer.Option(help="A baseline to measure from: its name or its id; default: all.")
     ] = None,
     measure: Annotated[
-        list[str] | None, typer.Option(help="By which measure; log_det_layerwise, log_det and logme where absent.")
+        list[str] | None, typer.Option(help="A distance measure; default: log_det_layerwise, log_det and logme.")
     ] = None,
-    repetitions: Annotated[int | None, typer.Option(help="Networks of each task that are compared.")] = None,
+    repetitions: Annotated[int | None, typer.Option(help="Number of networks of each task to compare.")] = None,
     wait: options.Wait = True,
     timeout: options.Timeout = None,
     as_json: options.AsJson = False,
     url: options.Url = options.DEFAULT_URL,
     api_key: options.ApiKey = None,
 ) -> None:
-    """Have distances measured: ldnas distances measure odd_or_even --measure frechet
+    """Measure distances: ldnas distances measure odd_or_even --measure frechet
 
-    Waits for all targets and shows those that were measured; fails where one was not.
+    Waits for all targets and shows the measured ones; fails if one was not measured.
     """
     from service.terminal.tables import print_column
 
@@ -113,7 +113,7 @@ def show(
     url: options.Url = options.DEFAULT_URL,
     api_key: options.ApiKey = None,
 ) -> None:
-    """Show one distance, and what each layer adds: ldnas distances show odd_or_even primes"""
+    """Show one distance, and the contribution of each layer: ldnas distances show odd_or_even primes"""
     from service.terminal.tables import print_distance
 
     with options.open_client(url, api_key) as client:
@@ -125,9 +125,9 @@ def show(
 
 
 def _refuse_misplaced(context: typer.Context, command: str) -> None:
-    """What stands before the command would be the matrix' option, and be forgotten."""
+    """Refuses options before the command: they belong to the matrix, and would be ignored."""
     for name in context.params:
         origin = context.get_parameter_source(name)
         if origin is not None and origin.name == "COMMANDLINE":
             option = "--json" if name == "as_json" else f"--{name.replace('_', '-')}"
-            raise typer.BadParameter(f"write it after {command}", param_hint=option)
+            raise typer.BadParameter(f"write this option after {command}", param_hint=option)

@@ -1,4 +1,4 @@
-"""`ldnas doctor`: what is wrong with this installation, and what to do about it."""
+"""`ldnas doctor`: reports problems of this installation, and their remedies."""
 
 import os
 import sys
@@ -17,29 +17,31 @@ def doctor(
     deep: Annotated[bool, typer.Option("--deep", help="Read every artifact and compare its SHA-256.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Look at settings, database, broker, files, device, workers and jobs; exit code 1 where something fails."""
+    """Check settings, database, broker, files, device, workers and jobs; exit code 1 if a check fails."""
     from service.diagnosis import Finding, Level, diagnose
 
     findings: list[Finding] = []
 
-    def hear(finding: Finding) -> None:
+    def report(finding: Finding) -> None:
         findings.append(finding)
         if not as_json:
             advice = f"\n      → {finding.advice}" if finding.advice else ""
-            print(f"{_MARKS[finding.level]}  {finding.check}: {finding.told}{advice}", flush=True)
+            print(f"{_MARKS[finding.level]}  {finding.check}: {finding.message}{advice}", flush=True)
 
     try:
         settings = Settings.from_environment(os.environ)
     except SettingsError as error:
-        hear(Finding("settings", Level.FAIL, str(error), "correct the variable; docs/reference/settings.md lists them"))
+        report(
+            Finding("settings", Level.FAIL, str(error), "correct the variable; docs/reference/settings.md lists them")
+        )
     else:
-        hear(Finding("settings", Level.OK, f"the home is {settings.home}"))
+        report(Finding("settings", Level.OK, f"the home is {settings.home}"))
         for finding in diagnose(settings, deep=deep):
-            hear(finding)
+            report(finding)
     failed = any(finding.level is Level.FAIL for finding in findings)
     if as_json:
         facts = [
-            {"check": found.check, "level": found.level.value, "told": found.told, "advice": found.advice or None}
+            {"check": found.check, "level": found.level.value, "told": found.message, "advice": found.advice or None}
             for found in findings
         ]
         options.print_json({"ok": not failed, "findings": facts})

@@ -1,4 +1,4 @@
-"""What the exit code of `ldnas` says; scripts may rely on it."""
+"""The exit codes of `ldnas`; scripts may rely on them."""
 
 from enum import IntEnum
 
@@ -14,7 +14,7 @@ from service.client.errors import (
 
 
 class ExitCode(IntEnum):
-    """Each code and what it says; 2 and 130 are what shells and Python's tools use too."""
+    """The exit codes; shells and Python's tools use 2 and 130 with the same meaning."""
 
     DONE = 0
     FAILED = 1
@@ -27,19 +27,19 @@ class ExitCode(IntEnum):
 
 MEANINGS = {
     ExitCode.DONE: "done",
-    ExitCode.FAILED: "a job failed or was cancelled, a file cannot be read, or this machine cannot do it",
-    ExitCode.USAGE: "the command line is wrong",
-    ExitCode.REFUSED: "the service refused: no such thing, no such key, or the request makes no sense",
+    ExitCode.FAILED: "a job failed or was cancelled, a file cannot be read, or this machine cannot run the command",
+    ExitCode.USAGE: "usage error",
+    ExitCode.REFUSED: "the service refused the request: not found, key not valid, or request not valid",
     ExitCode.UNREACHABLE: "no service answers",
-    ExitCode.TIMED_OUT: "the job had not ended when --timeout was over; it goes on",
-    ExitCode.INTERRUPTED: "interrupted; what was asked for goes on in the service",
+    ExitCode.TIMED_OUT: "the job did not end within --timeout; it continues",
+    ExitCode.INTERRUPTED: "interrupted; the job continues in the service",
 }
 
 EPILOG = "Exit codes: " + "; ".join(f"{code.value} {meaning}" for code, meaning in MEANINGS.items()) + "."
 
 
 def exit_code_of(error: Exception) -> ExitCode:
-    """The code of a command that an expected error ended."""
+    """The exit code of a command that ended with an expected error."""
     if isinstance(error, ClientError):
         if isinstance(error, (RequestRefusedError, UnknownTaskError)):
             return ExitCode.REFUSED

@@ -1,4 +1,4 @@
-"""`ldnas key`: make, list and revoke keys. Works on the database itself, like `ldnas migrate`; needs no service."""
+"""`ldnas key`: creates, lists and revokes keys, directly in the database; needs no running service."""
 
 import os
 import sys
@@ -16,22 +16,24 @@ if TYPE_CHECKING:
     from worker.registry.models import ApiKey
     from worker.registry.session import Engine
 
-app = typer.Typer(no_args_is_help=True, help="Make, list and revoke the keys that open this home's service.")
+app = typer.Typer(no_args_is_help=True, help="Create, list and revoke the keys of this home's service.")
 
-Name = Annotated[str, typer.Argument(help="What the key is for: a person, a machine.")]
+Name = Annotated[str, typer.Argument(help="Name of the key: its user or machine.")]
 ScopeName = Literal["read", "write", "admin"]
 
 
 @app.command(epilog="Example: ldnas key create alice --scope read")
 def create(
     name: Name,
-    scope: Annotated[ScopeName, typer.Option(help="What it may do; each includes the one before.")] = "write",
+    scope: Annotated[
+        ScopeName, typer.Option(help="Permissions of the key; each scope includes the previous one.")
+    ] = "write",
     quota: Annotated[
-        int | None, typer.Option(min=0, help="Unfinished recommendations that it may have; absent: LDNAS_QUOTA.")
+        int | None, typer.Option(min=0, help="Maximum unfinished recommendations of the key; default: LDNAS_QUOTA.")
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Make a key and print it; it is shown this once and stored nowhere."""
+    """Create a key and print it; it is shown only once and only its hash is stored."""
     from service.security.tokens import draw_key, hash_of, prefix_of
     from worker.registry.session import unit_of_work
     from worker.registry.states import Scope
@@ -48,15 +50,15 @@ def create(
         return
     print(key)
     print(
-        f"This is key {row.name!r} of scope {row.scope}. It is shown this once: LDNAS_API_KEY takes it, "
-        "or a request's `Authorization: Bearer` header. From now on every request needs a key.",
+        f"This is key {row.name!r} with scope {row.scope}. It is shown only once. Set it as LDNAS_API_KEY, or send it "
+        "in the header `Authorization: Bearer`. From now on every request needs a key.",
         file=sys.stderr,
     )
 
 
 @app.command("list", epilog="Example: ldnas key list")
 def list_keys(as_json: options.AsJson = False) -> None:
-    """The keys, revoked ones included; of each its first characters only."""
+    """List the keys, including revoked ones, by their first characters."""
     from service.terminal.keys import print_keys
     from worker.registry.session import reading
 
@@ -70,10 +72,10 @@ def list_keys(as_json: options.AsJson = False) -> None:
 
 @app.command(epilog="Example: ldnas key revoke alice")
 def revoke(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="Its name, its id, or its first characters as listed.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Name, id, or first characters of the key.")],
     as_json: options.AsJson = False,
 ) -> None:
-    """End a key, and every browser session that it opened, at once."""
+    """Revoke a key, and end all its browser sessions, at once."""
     from worker.registry.session import unit_of_work
 
     with _database() as engine, unit_of_work(engine) as registry:
@@ -81,7 +83,7 @@ def revoke(
     if as_json:
         options.print_json(_facts(row))
         return
-    print(f"key {row.name!r} ({row.prefix}…) opens nothing any more", file=sys.stderr)
+    print(f"revoked key {row.name!r} ({row.prefix}…)", file=sys.stderr)
 
 
 @contextmanager
@@ -98,6 +100,6 @@ def _database() -> "Iterator[Engine]":
 
 
 def _facts(row: "ApiKey") -> dict[str, Any]:
-    """What may be told of a key; times are seconds since the epoch."""
+    """The public fields of a key; times are seconds since the epoch."""
     names = ("id", "name", "prefix", "scope", "quota", "created_at", "last_used_at", "revoked_at")
     return {name: getattr(row, name) for name in names}

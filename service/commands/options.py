@@ -1,4 +1,4 @@
-"""Options that several commands share, and how what is typed becomes a field of a request."""
+"""Options that several commands share, and their conversion to fields of a request."""
 
 import json
 import sys
@@ -16,13 +16,15 @@ from service.commands import completion
 
 P = TypeVar("P", bound=Part)
 
-Url = Annotated[str, typer.Option("--url", envvar="LDNAS_URL", help="Where the service answers.")]
-ApiKey = Annotated[str | None, typer.Option("--api-key", envvar="LDNAS_API_KEY", help="Sent as a bearer token.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print exactly what the API returned.")]
-Timeout = Annotated[
-    float | None, typer.Option(min=0, metavar="SECONDS", help="Wait no longer; what was asked for goes on.")
+Url = Annotated[str, typer.Option("--url", envvar="LDNAS_URL", help="URL of the service.")]
+ApiKey = Annotated[
+    str | None, typer.Option("--api-key", envvar="LDNAS_API_KEY", help="API key, sent as a bearer token.")
 ]
-Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end, or return at once.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the API's document as JSON.")]
+Timeout = Annotated[
+    float | None, typer.Option(min=0, metavar="SECONDS", help="Maximum time to wait; the job continues.")
+]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the job, or return at once.")]
 
 Dataset = Annotated[
     str,
@@ -32,23 +34,30 @@ Dataset = Annotated[
         autocompletion=completion.of_dataset_uris,
     ),
 ]
-Format = Annotated[str | None, typer.Option("--format", help="How the dataset is stored, where its URI does not say.")]
-ImageColumn = Annotated[str | None, typer.Option("--image-column", help="The Parquet column with the images.")]
-LabelColumn = Annotated[str | None, typer.Option("--label-column", help="The Parquet column with the labels.")]
-SplitColumn = Annotated[str | None, typer.Option("--split-column", help="The Parquet column that names the split.")]
+Format = Annotated[
+    str | None, typer.Option("--format", help="Format of the dataset, if its URI does not determine it.")
+]
+ImageColumn = Annotated[str | None, typer.Option("--image-column", help="Parquet column with the images.")]
+LabelColumn = Annotated[str | None, typer.Option("--label-column", help="Parquet column with the labels.")]
+SplitColumn = Annotated[str | None, typer.Option("--split-column", help="Parquet column with the split.")]
 GroupColumn = Annotated[
-    str | None, typer.Option("--group-column", help="The Parquet column whose groups (patients, …) are never split.")
+    str | None,
+    typer.Option(
+        "--group-column", help="Parquet column of groups (patients, …), which are never divided between splits."
+    ),
 ]
 Groups = Annotated[
     list[str] | None,
-    typer.Option("--group", "-g", metavar="LABELS", help="Labels that form one class, as 2,6; once for each class."),
+    typer.Option("--group", "-g", metavar="LABELS", help="Labels of one class, as 2,6; repeat for each class."),
 ]
 Rest = Annotated[bool, typer.Option("--rest", help="Add a class for all other labels.")]
-Balance = Annotated[bool, typer.Option("--balance", help="Cut that class to the mean size of the others.")]
-Network = Annotated[str | None, typer.Option(help="The architecture of the task's networks: small_cnn, vgg16, …")]
-Epsilon = Annotated[float | None, typer.Option(help="A network counts from balanced accuracy 1-ε on.")]
-Repetitions = Annotated[int | None, typer.Option(help="Networks for each task, over seeds.")]
-Seed = Annotated[int | None, typer.Option(help="Where every random draw starts from.")]
+Balance = Annotated[bool, typer.Option("--balance", help="Reduce that class to the mean size of the others.")]
+Network = Annotated[str | None, typer.Option(help="Architecture of the task's networks: small_cnn, vgg16, …")]
+Epsilon = Annotated[
+    float | None, typer.Option(help="A network approximates the task at a balanced accuracy of at least 1-ε.")
+]
+Repetitions = Annotated[int | None, typer.Option(help="Number of networks for each task, each from its own seed.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of all random draws.")]
 Measure = Annotated[
     str | None,
     typer.Option(
@@ -73,7 +82,7 @@ def dataset_reference(uri: str, **columns: str | None) -> dict[str, Any]:
 def columns_of(
     image_column: str | None, label_column: str | None, split_column: str | None, group_column: str | None
 ) -> dict[str, str]:
-    """The Parquet columns that were named, by their key in a dataset reference."""
+    """The given Parquet columns, by their key in a dataset reference."""
     named = {
         "image_column": image_column,
         "label_column": label_column,
@@ -86,8 +95,8 @@ def columns_of(
 def label_mapping(groups: Sequence[str] | None, rest: bool, balance: bool) -> dict[str, Any] | None:
     """The label mapping of a request, or None for the dataset's own classes.
 
-    A label of digits alone is the dataset's class index, any other its class name. What makes no sense is left for
-    the service to refuse.
+    A label of only digits is a class index of the dataset, any other a class name. The service refuses invalid
+    mappings.
     """
     if not groups and not rest and not balance:
         return None
@@ -100,33 +109,33 @@ def _labels(text: str) -> list[int | str]:
 
 
 def genotypes_of(file: Path | None) -> list[dict[str, Any]] | None:
-    """The genotypes in a JSON file: a list of them, or one."""
+    """The genotypes in a JSON file: a list, or a single one."""
     if file is None:
         return None
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"{file} is no JSON file: {error}", param_hint="--genotypes") from error
+        raise typer.BadParameter(f"{file} is not a JSON file: {error}", param_hint="--genotypes") from error
     return value if isinstance(value, list) else [value]
 
 
 def open_client(url: str, api_key: str | None) -> Client:
-    """The client that the command talks through."""
+    """The client for this service."""
     return Client(url, api_key)
 
 
 def finished(client: Client, submission: Submission[P], timeout_seconds: float | None) -> P:
-    """The final document, waited for with a bar; whoever interrupts is told where it goes on."""
+    """Waits with a progress bar for the final document; after Ctrl-C, prints how to cancel the job."""
     try:
         return submission.wait(progress=True, timeout_seconds=timeout_seconds)
     except KeyboardInterrupt:
         where = f"{client.base_url}{submission.job}"
-        typer.echo(f"ldnas: {submission.label} goes on in the service; POST {where}/cancel ends it", err=True)
+        typer.echo(f"ldnas: {submission.label} continues in the service; POST {where}/cancel cancels it", err=True)
         raise
 
 
 def print_json(document: Any) -> None:
-    """A document of the API on standard output, for the next program to read: exactly what the service sent."""
+    """Prints the JSON of a document of the API, unchanged, on standard output."""
     json.dump(document, sys.stdout, indent=2, ensure_ascii=False, default=_sent)
     sys.stdout.write("\n")
 
@@ -134,4 +143,4 @@ def print_json(document: Any) -> None:
 def _sent(document: Any) -> Any:
     if isinstance(document, Part):
         return document.json
-    raise TypeError(f"{type(document).__name__} is no document")
+    raise TypeError(f"{type(document).__name__} is not a document")

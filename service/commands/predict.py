@@ -1,4 +1,4 @@
-"""`ldnas predict`: what a found network sees in images, on this machine."""
+"""`ldnas predict`: classifies images with a found network, on this machine."""
 
 import os
 from collections.abc import Iterable
@@ -20,23 +20,23 @@ def predict(
         str,
         typer.Argument(
             metavar="ARCHITECTURE",
-            help="Its id in the service, whose ONNX file is downloaded once; or a network.onnx that was exported.",
+            help="Id of an architecture in the service (its ONNX file is downloaded once), or a network.onnx file.",
             autocompletion=completion.of_architectures,
         ),
     ],
     images: Annotated[
         list[Path],
-        typer.Argument(metavar="IMAGE", help="Image files, or folders whose images are taken at any depth."),
+        typer.Argument(metavar="IMAGE", help="Image files, or folders that are searched for images at any depth."),
     ],
-    top: Annotated[int, typer.Option(min=1, help="How many classes are told of each image.")] = 3,
+    top: Annotated[int, typer.Option(min=1, help="Number of classes to print for each image.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     url: options.Url = options.DEFAULT_URL,
     api_key: options.ApiKey = None,
 ) -> None:
     """Classify images with a found network: ldnas predict network.onnx photographs/ one.png
 
-    Each image is prepared exactly as in training, by what the file says of itself; this needs no torch. A file that
-    cannot be read is named while the others are done, and makes the exit code 1.
+    Each image is preprocessed exactly as in training, as the file's metadata specifies; torch is not needed. An
+    unreadable file is reported, the others are classified, and the exit code is 1.
     """
     from service.prediction.classifier import open_classifier
     from service.prediction.classify import classify
@@ -46,7 +46,7 @@ def predict(
 
     files = list(image_files(images))
     if not files:
-        raise typer.BadParameter("there are no images in that folder", param_hint="IMAGE")
+        raise typer.BadParameter("the folder contains no images", param_hint="IMAGE")
     path = _network_file(architecture, url, api_key)
     try:
         classifier = open_classifier(path)
@@ -65,15 +65,15 @@ def predict(
 
 
 def _network_file(architecture: str, url: str, api_key: str | None) -> Path:
-    """The file itself where one was named, else the service's, from the cache where it is there."""
+    """The given file, or the service's file, from the cache if possible."""
     from service.terminal.progress import bytes_shown
 
     file = Path(architecture)
     if file.suffix.lower() == ".onnx" or file.is_file():
         return file
     cache = FileCache(cache_folder(os.environ) / "onnx", ".onnx")
-    with options.open_client(url, api_key) as client, bytes_shown("downloading the network") as told:
-        return client.architecture_onnx(architecture, cache, told)
+    with options.open_client(url, api_key) as client, bytes_shown("downloading the network") as on_bytes:
+        return client.architecture_onnx(architecture, cache, on_bytes)
 
 
 def _documents(found: "Iterable[Prediction | BrokenFile]") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The commands that start processes: `up`, `demo`, and what `up` consists of, one by one."""
+"""The commands that start processes: `up`, `demo`, and the parts of `up` one by one."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from worker.settings import Settings
 
 
 def up() -> None:
-    """Start the whole service here: database, API, dispatcher and one worker."""
+    """Start the whole service on this machine: database, API, dispatcher and one worker."""
     _need("torch")
     from service.processes.supervisor import GRACE_SECONDS, supervise
     from worker.parent_watch import exit_with_parent
@@ -28,9 +28,7 @@ def up() -> None:
 
 
 def demo(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the recommendation exactly as the API returned it.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the API's recommendation as JSON.")] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the new task's networks and search.")] = 0,
 ) -> None:
     """Register four tasks on handwritten digits, recommend a network for a fifth, and show why."""
@@ -44,20 +42,20 @@ def demo(
 
 
 def migrate() -> None:
-    """Bring the database up to date, and make the first admin key where LDNAS_ADMIN_KEY_FILE names one."""
+    """Migrate the database, and store the first admin key if LDNAS_ADMIN_KEY_FILE names one."""
     _migrate(Settings.from_environment(os.environ))
     say("the database is up to date")
 
 
 def api() -> None:
-    """Run the API alone."""
+    """Run only the API."""
     from service.api_main import main
 
     main()
 
 
 def dispatcher() -> None:
-    """Run a dispatcher alone; any number may run."""
+    """Run one dispatcher; any number may run."""
     _need("celery")
     from worker.dispatcher import main
 
@@ -65,7 +63,7 @@ def dispatcher() -> None:
 
 
 def worker() -> None:
-    """Run a worker alone; any number may run, on any number of hosts."""
+    """Run one worker; any number may run, on any number of hosts."""
     _need("torch")
     from worker.worker_main import main
 
@@ -73,13 +71,13 @@ def worker() -> None:
 
 
 def _need(package: str) -> None:
-    """Refuse before anything is started: a child or a job that lacks it would fail again and again."""
+    """Refuses to start without the package: a child or a job that needs it would fail repeatedly."""
     if find_spec(package) is None:
         raise ModuleNotFoundError(f"no {package}", name=package)
 
 
 def _prepare(settings: Settings) -> None:
-    """Before `up` starts its children: the API would refuse what is refused here, and be started again and again."""
+    """Migrates and checks keys before `up` starts its children: an API that refuses would be restarted repeatedly."""
     from service.security.setup import require_key_for
     from worker.registry.session import open_engine
 
@@ -107,12 +105,12 @@ def _migrate(settings: Settings) -> None:
 
 
 def say(line: str) -> None:
-    """One line for the person at the terminal."""
+    """Prints one line for the user, on standard error."""
     print(line, file=sys.stderr, flush=True)
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM, Ctrl-C and a terminal that hangs up set."""
+    """An event that SIGTERM, SIGINT (Ctrl-C) and SIGHUP set."""
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:

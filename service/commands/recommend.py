@@ -1,4 +1,4 @@
-"""`ldnas recommend`: ask for an architecture."""
+"""`ldnas recommend`: requests an architecture."""
 
 import os
 from collections.abc import Mapping
@@ -19,25 +19,25 @@ def recommend(
     label_column: options.LabelColumn = None,
     split_column: options.SplitColumn = None,
     group_column: options.GroupColumn = None,
-    name: Annotated[str | None, typer.Option(help="What the answer is called.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the recommendation.")] = None,
     network: options.Network = None,
     epsilon: options.Epsilon = None,
     repetitions: options.Repetitions = None,
     require_approximation: Annotated[
-        bool | None, typer.Option(help="Leave out baselines whose networks miss 1-ε.", show_default=False)
+        bool | None, typer.Option(help="Leave out baselines whose networks do not reach 1-ε.", show_default=False)
     ] = None,
     measure: options.Measure = None,
     baseline: Annotated[
         list[str] | None,
         typer.Option(
-            help="A baseline to compare with: its name or its id; all where absent.",
+            help="A baseline to compare with: its name or its id; default: all.",
             autocompletion=completion.of_baselines,
         ),
     ] = None,
     image_size: options.ImageSize = None,
     objective: options.Objective = None,
     seconds: Annotated[float | None, typer.Option(help="Budget: seconds of the whole job.")] = None,
-    iterations: Annotated[int | None, typer.Option(help="Budget: iterations of the search, at most.")] = None,
+    iterations: Annotated[int | None, typer.Option(help="Budget: maximum iterations of the search.")] = None,
     max_parameters: Annotated[int | None, typer.Option(help="Limit: trainable parameters.")] = None,
     max_macs: Annotated[int | None, typer.Option(help="Limit: multiply-adds for one image.")] = None,
     max_latency_ms: Annotated[float | None, typer.Option(help="Limit: milliseconds for one image.")] = None,
@@ -48,26 +48,31 @@ def recommend(
             autocompletion=completion.of_strategies,
         ),
     ] = None,
-    candidates: Annotated[int | None, typer.Option(help="Networks of one iteration of the search.")] = None,
+    candidates: Annotated[int | None, typer.Option(help="Networks per iteration of the search.")] = None,
     rounds: Annotated[
-        int | None, typer.Option(help="Rounds of FUSE in an iteration, at most; epochs in random and evolution.")
+        int | None, typer.Option(help="Maximum rounds of FUSE per iteration; epochs in random and evolution.")
     ] = None,
     final_seeds: Annotated[
-        int | None, typer.Option(help="Networks trained in the end, 1 to 10; the best on validation images is taken.")
+        int | None,
+        typer.Option(help="Networks in the final training, 1 to 10; the best on validation images is the result."),
     ] = None,
     warm_start: Annotated[
         bool | None,
-        typer.Option("--warm-start", help="Begin the final training at weights trained on the closest baseline."),
+        typer.Option("--warm-start", help="Start the final training from weights trained on the closest baseline."),
     ] = None,
-    k: Annotated[int | None, typer.Option("--k", help="Best genotypes that make a baseline's search space.")] = None,
+    k: Annotated[
+        int | None, typer.Option("--k", help="Number of best genotypes that span a baseline's search space.")
+    ] = None,
     control: Annotated[
         bool | None, typer.Option(help="Also spend the same seconds without the known tasks.", show_default=False)
     ] = None,
     seed: options.Seed = None,
-    priority: Annotated[int | None, typer.Option(help="Larger comes first.")] = None,
+    priority: Annotated[int | None, typer.Option(help="Jobs of higher priority run first.")] = None,
     webhook: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Told of the end, with $LDNAS_WEBHOOK_SECRET (whsec_…) as its secret."),
+        typer.Option(
+            metavar="URL", help="Receiver notified of the end; $LDNAS_WEBHOOK_SECRET (whsec_…) is its secret."
+        ),
     ] = None,
     wait: options.Wait = True,
     timeout: options.Timeout = None,
@@ -120,14 +125,14 @@ def recommend(
 
 
 def _webhook(url: str | None) -> dict[str, str] | None:
-    """The secret comes from the environment alone: others can read a command line."""
+    """The webhook of the request; the secret comes from the environment, because other users can read command lines."""
     if url is None:
         return None
     secret = os.environ.get("LDNAS_WEBHOOK_SECRET")
     if not secret:
         raise typer.BadParameter(
-            "LDNAS_WEBHOOK_SECRET has to hold the secret that signs it; "
-            'export LDNAS_WEBHOOK_SECRET="whsec_$(openssl rand -base64 32)" makes one',
+            "LDNAS_WEBHOOK_SECRET, the secret that signs the messages, is not set; generate one with "
+            'export LDNAS_WEBHOOK_SECRET="whsec_$(openssl rand -base64 32)"',
             param_hint="--webhook",
         )
     return {"url": url, "secret": secret}

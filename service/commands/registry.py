@@ -1,4 +1,4 @@
-"""`ldnas registry`: what is known, as one file that another installation takes. Works on the database itself."""
+"""`ldnas registry`: exports baselines to a file for another installation, and imports them; uses the database."""
 
 import os
 import sys
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from worker.registry.session import Engine
 
 app = typer.Typer(
-    no_args_is_help=True, help="Carry baselines with their networks, genotypes and distances to another installation."
+    no_args_is_help=True, help="Copy baselines with their networks, genotypes and distances to another installation."
 )
 
 
 @app.command("export")
 def export_registry(
-    file: Annotated[Path, typer.Argument(help="The file that is written; nothing may lie there.")],
+    file: Annotated[Path, typer.Argument(help="The file to write; it must not exist.")],
     as_json: options.AsJson = False,
 ) -> None:
     """Write every finished baseline to one file: ldnas registry export known.ldnas"""
@@ -41,10 +41,10 @@ def export_registry(
 @app.command("import")
 def import_registry(
     file: Annotated[Path, typer.Argument(help="A file that `ldnas registry export` wrote.")],
-    prefix: Annotated[str, typer.Option(help="Put before the name of every baseline that is new here.")] = "",
+    prefix: Annotated[str, typer.Option(help="Prefix for the name of every new baseline.")] = "",
     as_json: options.AsJson = False,
 ) -> None:
-    """Take the baselines of a file into this registry, all of them or none: ldnas registry import known.ldnas"""
+    """Import the baselines of a file, all of them or none: ldnas registry import known.ldnas"""
     from worker.bundle import read_bundle
 
     with _home() as (engine, store):
@@ -52,7 +52,7 @@ def import_registry(
     if as_json:
         options.print_json({"new": list(imported.new), "known": list(imported.known)})
         return
-    known = f"; {len(imported.known)} were there already" if imported.known else ""
+    known = f"; {len(imported.known)} exist already" if imported.known else ""
     print(f"{len(imported.new)} new baselines: {', '.join(imported.new) or 'none'}{known}", file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""`ldnas task`: the known tasks that new ones are compared with."""
+"""`ldnas task`: adds, lists, shows and removes tasks."""
 
 import shlex
 from collections.abc import Mapping
@@ -12,16 +12,17 @@ from service.client.documents import task as documents
 from service.client.errors import RequestRefusedError, UnknownTaskError
 from service.commands import completion, options
 
-app = typer.Typer(no_args_is_help=True, help="Add, list, show and remove the tasks that the service knows.")
+app = typer.Typer(no_args_is_help=True, help="Add, list, show and remove tasks in the service.")
 
 TaskName = Annotated[
-    str, typer.Argument(metavar="TASK", help="Its id, or a baseline's name.", autocompletion=completion.of_baselines)
+    str,
+    typer.Argument(metavar="TASK", help="Id of a task, or name of a baseline.", autocompletion=completion.of_baselines),
 ]
 
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What the baseline is called.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the baseline.")],
     dataset: options.Dataset,
     group: options.Groups = None,
     rest: options.Rest = False,
@@ -33,13 +34,14 @@ def add(
     group_column: options.GroupColumn = None,
     network: options.Network = None,
     weights: Annotated[
-        str | None, typer.Option(metavar="URI", help="dataset://NAME of weights for --network, trained elsewhere.")
+        str | None,
+        typer.Option(metavar="URI", help="dataset://NAME of weights for --network that were trained elsewhere."),
     ] = None,
     epsilon: options.Epsilon = None,
     repetitions: options.Repetitions = None,
     seed: options.Seed = None,
     image_size: options.ImageSize = None,
-    genotypes: Annotated[Path | None, typer.Option(help="A JSON file with its best genotypes.")] = None,
+    genotypes: Annotated[Path | None, typer.Option(help="JSON file with the task's best genotypes.")] = None,
     wait: options.Wait = True,
     timeout: options.Timeout = None,
     as_json: options.AsJson = False,
@@ -72,12 +74,12 @@ def add(
         options.print_json(document)
     else:
         show = f"ldnas task show {shlex.quote(name)}"
-        typer.echo(f"{name} is ready" if wait else f"{name} is registered; {show} tells how far it is")
+        typer.echo(f"{name} is ready" if wait else f"{name} is registered; {show} shows its progress")
 
 
 @app.command("list", epilog="Example: ldnas task list --role baseline")
 def list_tasks(
-    role: Annotated[str | None, typer.Option(help="baseline or target; both where absent.")] = None,
+    role: Annotated[str | None, typer.Option(help="baseline or target; default: both.")] = None,
     as_json: options.AsJson = False,
     url: options.Url = options.DEFAULT_URL,
     api_key: options.ApiKey = None,
@@ -118,26 +120,26 @@ def remove(
     url: options.Url = options.DEFAULT_URL,
     api_key: options.ApiKey = None,
 ) -> None:
-    """Remove a task and what only it holds."""
+    """Remove a task, and the data that only it refers to."""
     with options.open_client(url, api_key) as client:
         client.remove_task(find_task(client, task)["id"])
-    if not as_json:  # the API answers with nothing
-        typer.echo(f"{task} is removed")
+    if not as_json:  # the API's answer is empty
+        typer.echo(f"removed {task}")
 
 
 def _network(architecture: str | None, weights: str | None) -> str | dict[str, str] | None:
     if weights is None:
         return architecture
     if architecture is None:
-        raise typer.BadParameter("weights need the architecture that they are for: --network", param_hint="--weights")
+        raise typer.BadParameter("--weights needs the architecture of the weights: --network", param_hint="--weights")
     return {"architecture": architecture, "weights": weights}
 
 
 def find_task(client: Client, id_or_name: str) -> documents.Task:
-    """The task of this id, or else the baseline of this name.
+    """The task with this id, or else the baseline with this name.
 
     Raises:
-        UnknownTaskError: there is neither.
+        UnknownTaskError: neither exists.
     """
     try:
         return client.get_task(id_or_name)

@@ -1,1 +1,1 @@
-"""`ldnas demo`: everything once, from nothing to an answer."""
+"""`ldnas demo`: runs the whole service once, from registering tasks to a recommendation."""

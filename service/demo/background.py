@@ -1,4 +1,4 @@
-"""The service that a demo talks to: the one that runs on this home, or one of its own that ends with it."""
+"""The service of a demo: the one running on this home, or a new one that stops with the demo."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from service.processes.supervisor import is_ready, log_folder
 from worker.settings import Settings
 
 START_SECONDS = 90.0
-# The supervisor gives its children 8 s.
+# The supervisor gives its children 8 s to stop.
 STOP_SECONDS = 12.0
 POLL_SECONDS = 0.1
 UP = (sys.executable, "-m", "service.cli", "up")
@@ -23,10 +23,10 @@ UP = (sys.executable, "-m", "service.cli", "up")
 
 @contextmanager
 def service_on(settings: Settings) -> Iterator[str]:
-    """The URL of a ready service on this home; one that had to be started is stopped at the end.
+    """Yields the URL of a ready service on this home; starts one if none runs, and stops it at the end.
 
     Raises:
-        DemoFailedError: it did not become ready.
+        DemoFailedError: the service did not become ready.
     """
     running = running_service(settings.home)
     if running is not None:
@@ -35,7 +35,7 @@ def service_on(settings: Settings) -> Iterator[str]:
         return
     log = log_folder(settings) / "supervisor.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    # Any free port: the usual one may belong to a service on another home.
+    # Any free port: a service on another home may use the default port.
     environment = {**os.environ, **replace(settings, port=0).as_environment(), "LDNAS_EXIT_WITH_PARENT": "1"}
     with log.open("wb") as output:
         supervisor = subprocess.Popen(
@@ -60,7 +60,7 @@ def _wait_until_ready(settings: Settings, supervisor: "subprocess.Popen[bytes] |
             return running.url
         if supervisor is not None and supervisor.poll() is not None:
             reason = _last_line(log_folder(settings) / "supervisor.log")
-            raise DemoFailedError(f"the service ended at its start: {reason}", log_folder(settings))
+            raise DemoFailedError(f"the service exited during its start: {reason}", log_folder(settings))
         time.sleep(POLL_SECONDS)
     raise DemoFailedError(f"the service was not ready after {START_SECONDS:g} s", log_folder(settings))
 
@@ -70,7 +70,7 @@ def _stop(supervisor: "subprocess.Popen[bytes]") -> None:
     try:
         supervisor.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        # Its children read a pipe from it and go when it is gone.
+        # Its children read a pipe from it and exit when it closes.
         supervisor.kill()
         supervisor.wait()
     finally:
@@ -80,4 +80,4 @@ def _stop(supervisor: "subprocess.Popen[bytes]") -> None:
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "its log is empty")

@@ -1,4 +1,4 @@
-"""How the demo looks while it runs: a live view on a terminal, plain lines elsewhere."""
+"""Displays the running demo: a live view on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Sequence
@@ -21,33 +21,33 @@ from service.terminal.answer import BAR_WIDTH, bar, distance_table, verdict_sent
 from service.terminal.formats import genotype_in_short, spread
 
 TARGET_STAGES = ("resolve", "fit", "distance", "search", "train", "export")
-# Enough to look alive; each drawing costs the computation beside it some time.
+# Enough for a smooth view; each redraw takes time from the computation.
 REFRESH_PER_SECOND = 4
 
 
 class Display(AbstractContextManager["Display"], Protocol):
-    """What the demo tells its progress to."""
+    """Shows the progress of the demo."""
 
     def say(self, text: str) -> None:
-        """Show a line of its own."""
+        """Shows a separate line."""
         ...
 
     def begin(self, title: str, stories: Sequence[JobStory]) -> None:
-        """Open a section whose jobs are shown until the next one begins."""
+        """Opens a section whose jobs are shown until the next section."""
         ...
 
-    def tell(self, story: JobStory, line: str | None) -> None:
-        """Something is new in a story; `line` says what, where it is worth a line."""
+    def report(self, story: JobStory, line: str | None) -> None:
+        """Shows a change of a job; `line` describes it, or is None for minor changes."""
         ...
 
 
 def open_display(console: Console) -> Display:
-    """The display that fits the console."""
+    """The display for this console: live on a terminal, else line by line."""
     return LiveDisplay(console) if console.is_terminal else LineDisplay(console)
 
 
 class LineDisplay:
-    """One line for each thing that happens, with the seconds since the start."""
+    """Prints one line for each change, with the seconds since the start."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -60,23 +60,23 @@ class LineDisplay:
         return None
 
     def say(self, text: str) -> None:
-        """Show a line of its own."""
+        """Shows a separate line."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def begin(self, title: str, stories: Sequence[JobStory]) -> None:
-        """Open a section."""
+        """Opens a section."""
         self.say(f"\n{title}")
         for story in stories:
             self.say(f"  {story.label}: {story.about}")
 
-    def tell(self, story: JobStory, line: str | None) -> None:
-        """Show what happened."""
+    def report(self, story: JobStory, line: str | None) -> None:
+        """Prints the line, if any."""
         if line is not None:
             self.say(f"{time.monotonic() - self._started:6.1f} s  {story.label}: {line}")
 
 
 class LiveDisplay:
-    """A view that is drawn anew several times a second; a finished section stays above it."""
+    """A view that is redrawn several times per second; finished sections remain above it."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -100,16 +100,16 @@ class LiveDisplay:
         self._leave_section()
 
     def say(self, text: str) -> None:
-        """Show a line of its own, above the live view."""
+        """Shows a separate line above the live view."""
         self._console.print(text, markup=False, highlight=False)
 
     def begin(self, title: str, stories: Sequence[JobStory]) -> None:
-        """Leave what the last section came to, and show the next."""
+        """Prints the final state of the last section, and shows the next one."""
         self._leave_section()
         self._title, self._stories = title, stories
 
-    def tell(self, story: JobStory, line: str | None) -> None:
-        """The next drawing shows it; there is nothing to do."""
+    def report(self, story: JobStory, line: str | None) -> None:
+        """Does nothing: the next redraw shows the change."""
 
     def _leave_section(self) -> None:
         if self._stories:
@@ -119,7 +119,7 @@ class LiveDisplay:
     def _view(self) -> RenderableType:
         if self._stories:
             return section(self._title, self._stories, self._spinner)
-        return Columns([self._spinner, Text("the service starts", style="dim")])
+        return Columns([self._spinner, Text("starting the service", style="dim")])
 
 
 def section(title: str, stories: Sequence[JobStory], spinner: Spinner) -> RenderableType:
@@ -128,7 +128,7 @@ def section(title: str, stories: Sequence[JobStory], spinner: Spinner) -> Render
     rows.add_column(width=2)
     rows.add_column(no_wrap=True)
     rows.add_column(no_wrap=True)
-    rows.add_column()  # the one that may shrink: names, marks and bars stay whole on a narrow terminal
+    rows.add_column()  # only this column shrinks on a narrow terminal
     for story in stories:
         rows.add_row(*story_row(story, spinner))
     details = [Padding(detail, (0, 0, 0, 4)) for story in stories if not story.ended for detail in story_details(story)]
@@ -136,7 +136,7 @@ def section(title: str, stories: Sequence[JobStory], spinner: Spinner) -> Render
 
 
 def story_row(story: JobStory, spinner: Spinner) -> tuple[RenderableType, ...]:
-    """Mark, name, bar or time, and what the job does or came to."""
+    """Mark, name, progress bar or time, and the job's activity or outcome."""
     seconds = Text(f"{story.seconds or 0.0:.1f} s", style="dim")
     match story.state:
         case "succeeded":
@@ -156,20 +156,20 @@ def story_row(story: JobStory, spinner: Spinner) -> tuple[RenderableType, ...]:
 
 
 def _cut(text: Text) -> Text:
-    """One line, however narrow the terminal is."""
+    """Truncates the text to one line."""
     text.no_wrap, text.overflow = True, "ellipsis"
     return text
 
 
 def outcome(story: JobStory) -> str:
-    """What a finished job came to, in a few words."""
+    """The outcome of a finished job in a few words."""
     if not story.accuracies:
         return story.about
     return "balanced validation accuracy " + " ".join(f"{accuracy:.3f}" for accuracy in story.accuracies)
 
 
 def story_details(story: JobStory) -> list[RenderableType]:
-    """What is to be seen below the row of a target that is being worked on."""
+    """The details below the row of a running target."""
     if story.state != "running" or not story.is_target:
         return []
     details: list[RenderableType] = [stage_track(story)]
@@ -183,7 +183,7 @@ def story_details(story: JobStory) -> list[RenderableType]:
 
 
 def stage_track(story: JobStory) -> Text:
-    """The stages in a row: those behind, the one at work, those to come, and the time left."""
+    """The stages in a row, marked as finished, current or pending, and the remaining time."""
     track = Text()
     at = TARGET_STAGES.index(story.stage) if story.stage in TARGET_STAGES else -1
     for place, stage in enumerate(TARGET_STAGES):
@@ -195,7 +195,7 @@ def stage_track(story: JobStory) -> Text:
 
 
 def distances_so_far(story: JobStory) -> Table:
-    """The distances that have arrived, nearest first."""
+    """The distances measured so far, nearest first."""
     table = Table.grid(padding=(0, 2, 0, 0))
     largest = max(mean for mean, _ in story.distances.values())
     for name, (mean, std) in sorted(story.distances.items(), key=lambda item: item[1][0]):
@@ -215,4 +215,4 @@ def search_view(search: SearchView) -> RenderableType:
             table.add_row(Text(f"{values[place]:.2f}"), bar(values[place], 1.0), cell, style=style)
         else:
             table.add_row(Text("    "), Text("·" * BAR_WIDTH, style="dim"), cell, style="dim")
-    return Group(Text(f"{at}: what FUSE weighs its candidates" if search.alphas else at), table)
+    return Group(Text(f"{at}: weights of the candidates in FUSE" if search.alphas else at), table)

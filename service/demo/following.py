@@ -1,4 +1,4 @@
-"""Several jobs followed at once: their events as they come, their status by polling."""
+"""Follows several jobs at once: their events as they occur, their status by polling."""
 
 import queue
 import threading
@@ -11,19 +11,19 @@ from service.client.events import Event
 from service.client.submission import Submission
 from service.demo.story import JobStory
 
-# The events tell what happens; the polls only how far it is.
+# Events report changes; polls only report progress.
 POLL_SECONDS = 1.0
-# The last events may come a moment after the poll that saw the end.
+# The last events may arrive shortly after the poll that reported the end.
 LAST_EVENTS_SECONDS = 2.0
 
-Tell = Callable[[JobStory, str | None], None]
+Report = Callable[[JobStory, str | None], None]
 
 
-def follow_all(jobs: Mapping[JobStory, Submission[Any]], tell: Tell) -> None:
-    """Return when every job has ended; until then each event and each poll goes to its story, and is told.
+def follow_all(jobs: Mapping[JobStory, Submission[Any]], report: Report) -> None:
+    """Follows the jobs until all have ended; records and reports each event and each poll.
 
     Raises:
-        UnreachableError: the service is gone.
+        UnreachableError: the service is unreachable.
     """
     arrived: queue.Queue[tuple[JobStory, Event]] = queue.Queue()
     readers = [
@@ -33,14 +33,14 @@ def follow_all(jobs: Mapping[JobStory, Submission[Any]], tell: Tell) -> None:
     for reader in readers:
         reader.start()
     while not all(story.ended for story in jobs):
-        _drain(arrived, time.monotonic() + POLL_SECONDS, tell)
+        _drain(arrived, time.monotonic() + POLL_SECONDS, report)
         for story, submission in jobs.items():
             if not story.ended:
-                tell(story, story.update(submission.status()))
+                report(story, story.update(submission.status()))
     deadline = time.monotonic() + LAST_EVENTS_SECONDS
     for reader in readers:
         reader.join(max(0.0, deadline - time.monotonic()))
-    _drain(arrived, 0.0, tell)
+    _drain(arrived, 0.0, report)
 
 
 def _read_events(story: JobStory, submission: Submission[Any], arrived: "queue.Queue[tuple[JobStory, Event]]") -> None:
@@ -48,17 +48,17 @@ def _read_events(story: JobStory, submission: Submission[Any], arrived: "queue.Q
         for event in submission.events():
             arrived.put((story, event))
     except ClientError:
-        # The polls tell whether the service is really gone; without events the display is only less lively.
+        # The polls notice if the service is unreachable; without events the display only shows less.
         return
 
 
-def _drain(arrived: "queue.Queue[tuple[JobStory, Event]]", deadline: float, tell: Tell) -> None:
+def _drain(arrived: "queue.Queue[tuple[JobStory, Event]]", deadline: float, report: Report) -> None:
     while True:
         try:
             story, event = arrived.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
             return
-        tell(story, story.apply(event))
+        report(story, story.apply(event))
         if story.ended:
-            # What waits for this end goes on at once; what is left in the queue is drained afterwards.
+            # The caller continues at once after the end of a job; remaining events are drained later.
             deadline = 0.0

@@ -1,4 +1,4 @@
-"""`ldnas demo`: four known tasks and a new one on the digits that scikit-learn carries, from nothing to an answer."""
+"""`ldnas demo`: registers four tasks on scikit-learn's digits, and recommends a network for a fifth."""
 
 import json
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ from service.processes.supervisor import log_folder
 from service.terminal.answer import print_answer
 from worker.settings import Settings
 
-# The demo's own service is away for longer only where it is gone.
+# The demo's own service does not restart within this time unless it has crashed.
 ABSENCE_SECONDS = 30.0
 DATASET = {"uri": "builtin://digits"}
 
 
 @dataclass(frozen=True)
 class DemoTask:
-    """A task of the demo: its name, what it asks, and its label mapping."""
+    """A task of the demo: its name, its question, and its label mapping."""
 
     name: str
     about: str
@@ -51,13 +51,13 @@ TARGET = DemoTask("primes", "is the digit a prime (2 3 5 7)?", {"groups": [[2, 3
 
 
 def run_demo(settings: Settings, *, show_answer: bool, seed: int = 0, api_key: str | None = None) -> Recommendation:
-    """Run the demo on this home and return the recommendation as the API gave it.
+    """Runs the demo on this home and returns the API's recommendation.
 
-    `seed` is the target's; the baselines keep theirs. `api_key` opens a home that has keys. Progress goes to
-    standard error; the answer, where it is shown, to standard output.
+    `seed` applies only to the target. `api_key` is needed for a home with keys. Progress is printed on standard error,
+    the answer on standard output.
 
     Raises:
-        DemoFailedError: there is no answer; says why, and where the logs lie.
+        DemoFailedError: the demo failed; states the reason and the folder of the logs.
     """
     console = Console(stderr=True)
     _introduce(console, settings)
@@ -70,7 +70,7 @@ def run_demo(settings: Settings, *, show_answer: bool, seed: int = 0, api_key: s
             document = _recommend(client, display, seed)
             folder = _export(client, document, settings.home / "demo")
     except KeyboardInterrupt:
-        console.print("Stopped. The next demo on this home goes on with what is there.", highlight=False)
+        console.print("Stopped. The next demo on this home resumes from the stored results.", highlight=False)
         raise
     except ClientError as error:
         raise DemoFailedError(str(error), log_folder(settings)) from error
@@ -83,11 +83,11 @@ def run_demo(settings: Settings, *, show_answer: bool, seed: int = 0, api_key: s
 def _introduce(console: Console, settings: Settings) -> None:
     console.print(Text("ldnas demo", style="bold"))
     console.print(
-        "1,797 scans of handwritten digits, 8×8 pixels. Four tasks on them become known;\n"
-        "a fifth is new, and gets a network found in the space of the task closest to it.",
+        "1,797 scans of handwritten digits, 8×8 pixels. The demo registers four tasks on them;\n"
+        "for a fifth, new task it finds a network in the space of the closest known task.",
         highlight=False,
     )
-    console.print(Text(f"Everything it makes lies in {settings.home}", style="dim"), soft_wrap=True)
+    console.print(Text(f"All files are in {settings.home}", style="dim"), soft_wrap=True)
 
 
 def _recommend(client: Client, display: Display, seed: int) -> Recommendation:
@@ -114,7 +114,7 @@ def _recommend(client: Client, display: Display, seed: int) -> Recommendation:
 
 
 def _baseline(client: Client, task: DemoTask) -> Submission[Task]:
-    """The baseline of an earlier run, or a new one; one that failed is registered again."""
+    """The baseline of an earlier run, or a new one; a failed one is registered again."""
     for known in client.tasks(role="baseline"):
         if known["name"] == task.name and known["dataset"]["uri"] == DATASET["uri"] and _same(known, task):
             if known["state"] not in ("failed", "cancelled"):
@@ -124,19 +124,19 @@ def _baseline(client: Client, task: DemoTask) -> Submission[Task]:
 
 
 def _same(known: Mapping[str, Any], task: DemoTask) -> bool:
-    """Whether a registered task asks what the demo's task asks."""
+    """Whether a registered task has the label mapping of the demo's task."""
     labels, wanted = known["labels"] or {}, task.labels or {}
     return (labels.get("groups"), bool(labels.get("rest"))) == (wanted.get("groups"), bool(wanted.get("rest")))
 
 
 def _follow(jobs: Mapping[JobStory, Submission[Any]], display: Display) -> None:
-    follow_all(jobs, display.tell)
+    follow_all(jobs, display.report)
     for story, submission in jobs.items():
         require_success(submission.status(), story.label)
 
 
 def _export(client: Client, document: Recommendation, folder: Path) -> Path:
-    """Write the network in all its forms, its card and the answer to files."""
+    """Writes all files of the network and the answer to a folder."""
     client.download(document["architecture"]["id"], folder)
     (folder / "recommendation.json").write_text(
         json.dumps(document.json, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
@@ -145,7 +145,7 @@ def _export(client: Client, document: Recommendation, folder: Path) -> Path:
 
 
 def print_next_steps(console: Console, folder: Path, settings: Settings) -> None:
-    """Where the files lie and how to go on."""
+    """Prints the paths of the files, and the next steps."""
     shown = _relative(folder)
     for text in (
         "",
@@ -154,15 +154,15 @@ def print_next_steps(console: Console, folder: Path, settings: Settings) -> None
         "  weights.safetensors   its weights",
         "  network.pt2           the same for torch.export.load",
         "  network.onnx          the same for ONNX Runtime",
-        "  card.md               what it is worth, and how each file is used",
-        "  recommendation.json   this answer in full",
+        "  card.md               its scores, its limits, and how to use each file",
+        "  recommendation.json   the complete answer",
         f"  try it:  python {shown}/network.py {shown}/weights.safetensors IMAGE.png",
         "",
-        f"To go on:  ldnas up  starts the service; http://{settings.host}:{settings.port}/docs explains its API.",
+        f"Next:  ldnas up  starts the service; http://{settings.host}:{settings.port}/docs explains its API.",
     ):
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _relative(path: Path) -> Path:
-    """The path as seen from here, where it lies below."""
+    """The path, relative to the working directory if it is inside."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,4 +1,4 @@
-"""What is known of a job while it runs, put together from its events and its polled status."""
+"""The state of a running job, collected from its events and its polled status."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,13 @@ from service.client.events import ENDED, Event
 from service.terminal.answer import verdict_sentence
 from service.terminal.formats import genotype_in_short, spread
 
-# So many lines for a training, however many epochs it has.
+# Maximum lines for a training, whatever its number of epochs.
 EPOCH_LINES = 4
 
 
 @dataclass(frozen=True)
 class SearchView:
-    """Where a search stands: its candidates, and what they weigh (FUSE) or score (random search) after a round."""
+    """The state of a search: its candidates, and their weights (FUSE) or scores (random search) after a round."""
 
     iteration: int
     round: int | None = None
@@ -26,7 +26,7 @@ class SearchView:
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> "SearchView":
-        """The view that an event of the search gives."""
+        """The view for an event of the search."""
         return cls(
             iteration=data["iteration"],
             round=data.get("round"),
@@ -39,10 +39,10 @@ class SearchView:
 
 @dataclass(eq=False)
 class JobStory:
-    """One job as far as it is known; `update` takes a polled status, `apply` takes an event.
+    """The known state of one job; `update` takes a polled status, `apply` takes an event.
 
-    `ranking` is what a recommendation says of the known tasks, once it does: its verdict, and all distances with their
-    intervals and probabilities.
+    `ranking` is the verdict of a recommendation, and all distances with their intervals and probabilities; empty until
+    the verdict is known.
     """
 
     label: str
@@ -62,11 +62,11 @@ class JobStory:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more can happen."""
+        """Whether the job has ended."""
         return self.state in ENDED
 
     def update(self, status: Mapping[str, Any]) -> str | None:
-        """Take over a polled status; returns what it newly says in one line, or None."""
+        """Records a polled status; returns its news as one line, or None."""
         progress = status.get("progress") or {}
         self._enter(status["state"])
         self.stage = status.get("stage") or self.stage
@@ -79,12 +79,12 @@ class JobStory:
         return verdict_sentence(self.ranking)
 
     def apply(self, event: Event) -> str | None:
-        """Take over an event; returns what it says in one line, or None where it is not worth one."""
-        tell = getattr(self, f"_on_{event.kind}", None)
-        return tell(event.data) if tell else None
+        """Records an event; returns its description as one line, or None for minor events."""
+        handler = getattr(self, f"_on_{event.kind}", None)
+        return handler(event.data) if handler else None
 
     def _enter(self, state: str) -> None:
-        # Polls and events travel apart: an old event may arrive after the poll that saw the end.
+        # Polls and events arrive independently: an old event may follow the poll that reported the end.
         if self.ended or state == self.state:
             return
         self.state = state
@@ -103,12 +103,12 @@ class JobStory:
         return f"stage {self.stage}"
 
     def _on_waiting(self, data: Mapping[str, Any]) -> str:
-        return "waits for " + ", ".join(map(str, data.get("baselines") or ()))
+        return "waiting for " + ", ".join(map(str, data.get("baselines") or ()))
 
     def _on_network(self, data: Mapping[str, Any]) -> str:
         accuracy = data["balanced_validation_accuracy"]
         self.accuracies.append(accuracy)
-        missed = "" if data.get("approximation", True) else ", misses 1-ε"
+        missed = "" if data.get("approximation", True) else ", below 1-ε"
         number = f"network {data.get('repetition', 0) + 1} of {data.get('repetitions', '?')}"
         return f"{number}: balanced validation accuracy {accuracy:.3f}{missed}"
 
@@ -136,9 +136,9 @@ class JobStory:
         before = self.search.incumbent if self.search else None
         self.search = SearchView.of(data)
         incumbent = self.search.incumbent
-        stays = "the incumbent stays" if incumbent == before else "a new incumbent"
+        change = "same incumbent" if incumbent == before else "a new incumbent"
         cell = f" {genotype_in_short(incumbent)}" if incumbent else ""
-        return f"search, iteration {self.search.iteration + 1} ends: {stays}{cell}"
+        return f"search, iteration {self.search.iteration + 1} ends: {change}{cell}"
 
     def _on_epoch(self, data: Mapping[str, Any]) -> str | None:
         epoch, epochs = data["epoch"], data["epochs"]

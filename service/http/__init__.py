@@ -1,1 +1,1 @@
-"""HTTP itself: limits, conditions, pages, refusals as problem documents."""
+"""HTTP: size limits, conditional requests, pages, and errors as problem documents."""

@@ -1,4 +1,4 @@
-"""Answers that begin work: where it can be watched, and when to ask for the first time (RFC 9110, section 15.3.3)."""
+"""Answers that accept a job: where to poll it, and when to poll for the first time (RFC 9110, section 15.3.3)."""
 
 from typing import Any, Protocol
 
@@ -14,22 +14,22 @@ LONGEST_PAUSE_SECONDS = 60
 ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {
         "headers": {
-            "Location": {"description": "what to poll", "schema": {"type": "string"}},
-            "Retry-After": {"description": "seconds to the first poll", "schema": {"type": "integer"}},
+            "Location": {"description": "path to poll", "schema": {"type": "string"}},
+            "Retry-After": {"description": "seconds until the first poll", "schema": {"type": "integer"}},
         }
     }
 }
-"""The `responses` of a route that answers with `point_to`."""
+"""The `responses` of a route that uses `point_to`."""
 
 QUOTA: dict[int | str, dict[str, Any]] = {
     429: described(429)[429]
-    | {"headers": {"Retry-After": {"description": "seconds to the next attempt", "schema": {"type": "integer"}}}}
+    | {"headers": {"Retry-After": {"description": "seconds until the next attempt", "schema": {"type": "integer"}}}}
 }
-"""The `responses` of a route that a key may be refused by its quota."""
+"""The `responses` of a route that may refuse a key because of its quota."""
 
 
 class Polled(Protocol):
-    """A document that tells of a job: the job itself, a task, a recommendation."""
+    """A document with the progress of a job: the job itself, a task, a recommendation."""
 
     @property
     def state(self) -> str: ...
@@ -38,13 +38,13 @@ class Polled(Protocol):
 
 
 def point_to(response: Response, path: str) -> None:
-    """Set the headers of an accepted request."""
+    """Sets the headers of an accepted request."""
     response.headers["Location"] = path
     response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
 
 
 def poll_again(job: Polled) -> dict[str, str]:
-    """The headers of a poll: after a tenth of the time that is left one sees something new; none once it has ended."""
+    """The headers of a poll: the next poll is due after a tenth of the remaining time; none once the job has ended."""
     if JobState(job.state).ended:
         return {}
     eta = job.progress.eta_seconds

@@ -1,4 +1,4 @@
-"""Refuses a body that is larger than any request needs, before it fills the memory."""
+"""Refuses bodies that are larger than any request needs, before they fill the memory."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from service.http.problems import ProblemResponse, problem
 
 
 class BodyLimit:
-    """ASGI middleware: 413 for a body over `limit_bytes` of its request, whether its length was declared or not."""
+    """ASGI middleware: answers 413 to a body over `limit_bytes`, whether its length was declared or not."""
 
     def __init__(self, app: ASGIApp, limit_bytes: Callable[[Scope], int]) -> None:
         self._app = app
@@ -20,7 +20,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limit_bytes = self._limit_bytes(scope)
-        detail = f"The body is larger than {limit_bytes} bytes, the most that is accepted."
+        detail = f"The body is larger than the limit of {limit_bytes} bytes."
         if _declared_bytes(scope) > limit_bytes:
             document = problem(
                 status=413,

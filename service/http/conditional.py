@@ -1,4 +1,4 @@
-"""Polls that cost little: an `ETag` on every document, `304` for who has it already (RFC 9110, section 13)."""
+"""Conditional requests: an `ETag` on every document, `304` if the client has it already (RFC 9110, section 13)."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,17 +10,20 @@ from starlette.responses import Response
 
 _TAG = {
     "ETag": {"description": "changes with the body", "schema": {"type": "string"}},
-    "Retry-After": {"description": "seconds to the next poll, while a job goes on", "schema": {"type": "integer"}},
+    "Retry-After": {
+        "description": "seconds until the next poll, while a job has not ended",
+        "schema": {"type": "integer"},
+    },
 }
 POLLED: dict[int | str, dict[str, Any]] = {
     200: {"headers": _TAG},
     304: {"description": "Unchanged: `If-None-Match` names the body's ETag", "headers": _TAG},
 }
-"""The `responses` of a route that answers with `conditional`."""
+"""The `responses` of a route that uses `conditional`."""
 
 
 def conditional(request: Request, document: BaseModel, headers: Mapping[str, str] | None = None) -> Response:
-    """The document as JSON, or 304 where `If-None-Match` names what it still is."""
+    """The document as JSON, or 304 if `If-None-Match` names its tag."""
     body = document.model_dump_json().encode()
     return conditional_body(request, body, tag_of(body), "application/json", headers)
 
@@ -28,7 +31,7 @@ def conditional(request: Request, document: BaseModel, headers: Mapping[str, str
 def conditional_body(
     request: Request, body: bytes, tag: str, media_type: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The body, or 304 where `If-None-Match` names its tag."""
+    """The body, or 304 if `If-None-Match` names its tag."""
     both = {"ETag": tag, "Cache-Control": "no-cache", **(headers or {})}
     if matches(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=both)
@@ -36,12 +39,12 @@ def conditional_body(
 
 
 def tag_of(body: bytes) -> str:
-    """The tag is of the very bytes, so it can neither miss a change nor see one that is none."""
+    """The tag is a digest of the bytes, so it changes exactly when they do."""
     return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
 
 
 def matches(if_none_match: str | None, tag: str) -> bool:
-    """Weak comparison with a list of tags, or with `*`."""
+    """Weak comparison of the tag with a list of tags, or with `*`."""
     if if_none_match is None:
         return False
     named = {candidate.strip().removeprefix("W/") for candidate in if_none_match.split(",")}

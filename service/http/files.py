@@ -1,4 +1,4 @@
-"""Answers that are files of the artifact store."""
+"""Serves files of the artifact store."""
 
 from typing import Any
 
@@ -11,16 +11,16 @@ from worker.artifacts import ArtifactStore
 
 
 def file_of(media_type: str, *, binary: bool) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that answers with `stored_file`."""
+    """The `responses` of a route that uses `stored_file`."""
     schema = {"type": "string"} | ({"format": "binary"} if binary else {})
     return POLLED | {200: POLLED[200] | {"content": {media_type: {"schema": schema}}}}
 
 
 def stored_file(store: ArtifactStore, request: Request, digest: str, media_type: str, filename: str) -> Response:
-    """An artifact; its digest is its tag, and it never changes.
+    """An artifact, which never changes; its digest is its tag.
 
     Raises:
-        MissingArtifactError: it is no longer in the store.
+        MissingArtifactError: the file is no longer in the store.
     """
     headers = {"ETag": f'"{digest}"', "Cache-Control": "private, max-age=31536000, immutable"}
     if matches(request.headers.get("if-none-match"), headers["ETag"]):

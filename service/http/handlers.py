@@ -1,4 +1,4 @@
-"""Answers every failure with a problem document, those of the framework included."""
+"""Answers every failure with a problem document, including failures that the framework reports."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -19,7 +19,7 @@ from service.security.headers import HEADERS
 from service.web.refusals import refusal_page, wants_page
 from worker.registry.errors import RegistryError
 
-# A recommendation takes minutes at the least; who asks sooner is told the same again.
+# A recommendation takes minutes at least; an earlier retry would get the same answer.
 _RETRY_SECONDS = {429: "30", 503: "5"}
 
 
@@ -33,7 +33,7 @@ def install_handlers(app: FastAPI) -> None:
 
 
 def answer_of(error: Exception, request: Request) -> Response:
-    """The answer to a deliberate error of any floor: its document, when to come back, and what key is wanted."""
+    """The answer to a deliberate error of any layer: its document, `Retry-After`, and `WWW-Authenticate`."""
     document = problem_of(error, instance=request.url.path)
     headers = _challenge(error)
     if document.status in _RETRY_SECONDS:
@@ -42,18 +42,18 @@ def answer_of(error: Exception, request: Request) -> Response:
 
 
 def _refusal(request: Request, document: Problem, headers: Mapping[str, str]) -> Response:
-    """The document for programs; in words for a person's browser."""
+    """A problem document for programs, a page for browsers."""
     return refusal_page(request, document, headers) if wants_page(request) else ProblemResponse(document, headers)
 
 
 def _challenge(error: Exception) -> dict[str, str]:
-    """What RFC 6750, section 3, asks for."""
-    told = {
+    """The `WWW-Authenticate` header that RFC 6750, section 3, requires."""
+    parameters = {
         NoKeyError: "",
         WrongKeyError: ', error="invalid_token"',
         ScopeMissingError: f', error="insufficient_scope", scope="{getattr(error, "needed", "")}"',
     }
-    return {"WWW-Authenticate": f'Bearer realm="ldnas"{told[type(error)]}'} if type(error) in told else {}
+    return {"WWW-Authenticate": f'Bearer realm="ldnas"{parameters[type(error)]}'} if type(error) in parameters else {}
 
 
 def _deliberate(request: Request, error: Exception) -> Response:
@@ -68,7 +68,7 @@ def _invalid(request: Request, error: Exception) -> Response:
 
 
 def _http(request: Request, error: Exception) -> Response:
-    """What the framework itself answers: no such path, no such method, a body too large."""
+    """Answers errors of the framework: unknown path, method not allowed, body too large."""
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
     headers = dict(error.headers or {})
@@ -77,14 +77,14 @@ def _http(request: Request, error: Exception) -> Response:
     detail = error.detail
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = _allowed_methods(request) or headers.get("Allow", "")
-        detail = f"{request.method} is not offered here; {headers['Allow']} is."
+        detail = f"{request.method} is not allowed here; allowed: {headers['Allow']}."
     code = status.phrase.lower().replace(" ", "_").replace("-", "_")
     document = problem(status=status, code=code, title=status.phrase, detail=detail, instance=request.url.path)
     return _refusal(request, document, headers)
 
 
 def _allowed_methods(request: Request) -> str:
-    """Every method of the path. The router's own answer knows only those of the first route that fits."""
+    """Every method of the path. The router itself reports only those of the first matching route."""
     app: FastAPI = request.app
     methods = {
         method.upper()
@@ -98,9 +98,9 @@ def _allowed_methods(request: Request) -> str:
 
 
 def _internal(request: Request, error: Exception) -> Response:
-    """A bug. Starlette raises it again after this answer, so that the server's log has the traceback.
+    """Answers a bug. Starlette raises the error again afterwards, so that the server's log has the traceback.
 
-    It answers in front of every middleware, so what those would add is added here.
+    This answer bypasses every middleware, so it adds their headers itself.
     """
     request_id = getattr(request.state, "request_id", "")
     return ProblemResponse(internal_problem(instance=request.url.path), {**HEADERS, "X-Request-Id": request_id})

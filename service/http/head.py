@@ -1,4 +1,4 @@
-"""HEAD answers as GET does, without the body (RFC 9110, section 9.3.2): its ETag, its length, its 304, its refusals."""
+"""Answers HEAD like GET, without the body (RFC 9110, section 9.3.2): with its ETag, length, 304 and errors."""
 
 from contextlib import suppress
 
@@ -8,12 +8,12 @@ _SEND_A_PATH = "http.response.pathsend"
 
 
 def offers_head(path: str) -> bool:
-    """Whether a path that answers GET answers HEAD too: all do but streams of events, which have no end to describe."""
+    """Whether a path with GET also has HEAD: all do except streams of events, whose length is unknown."""
     return not path.endswith("/events")
 
 
 class HeadAsGet:
-    """ASGI middleware, behind all others: asks the routes for GET, and passes the head of their answer on."""
+    """ASGI middleware, the innermost: calls the route with GET, and sends only the head of its answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -27,22 +27,22 @@ class HeadAsGet:
             "method": "GET",
             # Only GET has ranges (section 14.2).
             "headers": [(name, value) for name, value in scope["headers"] if name != b"range"],
-            # So that a file is named and not read.
+            # With this extension, Starlette passes the path of a file and does not read it.
             "extensions": {**(scope.get("extensions") or {}), _SEND_A_PATH: {}},
         }
 
         async def head_of(message: Message) -> None:
             if message["type"] == "http.response.start":
-                scope["route"] = asked.get("route")  # for whoever counts and logs requests
+                scope["route"] = asked.get("route")  # for the middleware that counts and logs requests
                 await send(message)
                 return
             await send({"type": "http.response.body", "body": b""})
             if message.get("more_body", False):
-                raise _Told
+                raise _HeadSent
 
-        with suppress(_Told):
+        with suppress(_HeadSent):
             await self._app(asked, receive, head_of)
 
 
-class _Told(Exception):  # noqa: N818
-    """The head is sent, and that was all: whatever goes on to make a body, as long as it may be, stops here."""
+class _HeadSent(Exception):  # noqa: N818
+    """Stops the route once the head is sent, however long its body would be."""

@@ -1,4 +1,4 @@
-"""Which media type to answer with: what the client accepts most of what is offered (RFC 9110, section 12.5.1)."""
+"""Content negotiation: chooses the offered media type that the client prefers (RFC 9110, section 12.5.1)."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,10 @@ from service.errors import NotAcceptableError
 
 
 def negotiated(accept: str | None, offered: Sequence[str]) -> str:
-    """The offered media type with the highest weight; among equals the one offered first.
+    """The offered media type with the highest weight; among equal weights, the first one.
 
     Raises:
-        NotAcceptableError: none of those offered is accepted.
+        NotAcceptableError: the client accepts none of the offered types.
     """
     if accept is None or not accept.strip():
         return offered[0]
@@ -17,7 +17,7 @@ def negotiated(accept: str | None, offered: Sequence[str]) -> str:
     weights = {media_type: _weight(media_type, ranges) for media_type in offered}
     best = max(offered, key=lambda media_type: weights[media_type])
     if weights[best] <= 0:
-        raise NotAcceptableError(f"Accept is {accept!r}; offered are {', '.join(offered)}")
+        raise NotAcceptableError(f"Accept is {accept!r}; available: {', '.join(offered)}")
     return best
 
 
@@ -31,7 +31,7 @@ def _parse(part: str) -> tuple[str, float]:
 
 
 def _weight(media_type: str, ranges: Sequence[tuple[str, float]]) -> float:
-    """That of the most specific range which covers the type."""
+    """The weight of the most specific range that covers the type."""
     for covering in (media_type, f"{media_type.partition('/')[0]}/*", "*/*"):
         for media_range, weight in ranges:
             if media_range == covering:

@@ -1,4 +1,4 @@
-"""Pages by cursor: a page that is read while rows are added neither skips nor repeats one."""
+"""Pages by cursor: rows that are added between two pages cause no skipped or repeated row."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,6 @@ from service.schemas.base import ItemT, Page
 
 
 def page(items: Sequence[ItemT], limit: int) -> Page[ItemT]:
-    """The page that `limit + 1` items make: the one too many only tells that there is a next page."""
+    """The page of up to `limit + 1` items: the extra item only shows that a next page exists."""
     shown = list(items[:limit])
     return Page(items=shown, next=shown[-1].id if len(items) > limit else None)

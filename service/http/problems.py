@@ -1,4 +1,4 @@
-"""Error documents (RFC 9457): how one is built and sent, whatever went wrong."""
+"""Builds and sends error documents (RFC 9457)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ def problem(
     errors: Sequence[ProblemEntry] = (),
     instance: str | None = None,
 ) -> Problem:
-    """The document for one refusal; its type is the code as a URN, so it never dangles."""
+    """The document for one error; its type is the code as a URN, which cannot become a dead link."""
     return Problem(
         type=f"urn:ldnas:problem:{code.replace('_', '-')}",
         title=title,
@@ -41,22 +41,22 @@ class ProblemResponse(JSONResponse):
 
 
 def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route: which refusals it answers with, and that they are problem documents."""
+    """The `responses` of a route for these error statuses, as problem documents."""
     content = {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": _DESCRIPTIONS[status], "content": content} for status in statuses}
 
 
 _DESCRIPTIONS = {
-    400: "The body is no JSON",
-    401: "A key is needed, or the one that is shown opens nothing",
-    403: "The key may not do that, or another site's page asks",
-    404: "Nothing has that id or name, or the distance was not measured",
-    406: "None of the accepted media types is offered",
-    409: "What is there already stands against it",
+    400: "The body is not valid JSON",
+    401: "A key is required, or the request's key is not valid",
+    403: "The key does not have the required scope, or the request comes from another site",
+    404: "No resource has that id or name, or the distance was not measured",
+    406: "None of the accepted media types is available",
+    409: "The request conflicts with the stored state",
     413: "The body is too large",
     415: "The body is not declared as JSON",
-    422: "The request names what cannot be worked on; `errors` names every field",
-    429: "The key has as many unfinished recommendations as it may have",
+    422: "The request cannot be processed; `errors` names every field at fault",
+    429: "The key has as many unfinished recommendations as its quota allows",
     503: "The database does not answer",
-    507: "There is no room for the file",
+    507: "Not enough space for the file",
 }

@@ -1,8 +1,8 @@
-"""Ends the connection of a client that stopped reading its answer, so that nothing is held for it without end.
+"""Closes the connection of a client that stopped reading its answer, so that it cannot hold resources forever.
 
-The server's protocol does this and no ASGI middleware can. A middleware sees a `send` that waits, but an answer that is
-sent at once waits in the connection's buffer after its `send` has returned; and a server that closes a connection waits
-until the client has taken what the buffer holds.
+Only the server's protocol can do this, not an ASGI middleware. A middleware sees a `send` that waits, but a short
+answer waits in the connection's buffer after its `send` has returned, and a server that closes a connection waits until
+the client has read the buffer.
 """
 
 import asyncio
@@ -24,35 +24,35 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class StalledReaderLimit(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # uvicorn chooses it when it is imported
-    """uvicorn's protocol, with a limit on how long a client may take nothing of what is there for it.
+    """uvicorn's protocol, with a limit on the time in which a client reads nothing although data are waiting.
 
-    A client that reads slowly goes on: it only has to take something within each `stall_seconds`. One that does not is
-    cut off after that time, or after twice that time where it took something before. A connection on which nothing
-    waits to be sent has no limit here, so an event stream may be silent for hours. An answer that the client takes at
-    once costs nothing: the timer exists only while something waits.
+    A slow client may continue as long as it reads something within each `stall_seconds`. A stalled one is disconnected
+    after that time, or after at most twice that time if it read something before. The limit does not apply while no
+    data are waiting, so an event stream may be silent for hours. An answer that the client reads at once costs nothing:
+    the timer exists only while data are waiting.
     """
 
     stall_seconds = STALL_SECONDS
     _next_look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """A client connected."""
+        """Handles a new connection."""
         super().connection_made(transport)
-        # `pause_writing` is called as soon as anything waits, and `resume_writing` when nothing waits any more.
+        # asyncio then calls `pause_writing` as soon as data are waiting, and `resume_writing` once none are.
         transport.set_write_buffer_limits(high=0)
 
     def pause_writing(self) -> None:
-        """The client took less than there was."""
+        """Starts the timer: data are waiting for the client."""
         super().pause_writing()
         self._look_later()
 
     def resume_writing(self) -> None:
-        """The client took everything."""
+        """Stops the timer: the client has read everything."""
         self._look_no_more()
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
+        """Stops the timer: the connection is closed."""
         self._look_no_more()
         super().connection_lost(exc)
 
@@ -64,8 +64,8 @@ class StalledReaderLimit(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # 
         if _waiting_bytes(self.transport) < waiting_before:
             self._look_later()
             return
-        log.warning("a client took nothing of its answer for %g s; its connection is ended", self.stall_seconds)
-        # Without this the kernel would go on offering its own buffer, some megabytes, to the client.
+        log.warning("a client read nothing of its answer for %g s; closing its connection", self.stall_seconds)
+        # Without this option the kernel would continue to send its own buffer, some megabytes, to the client.
         _socket_of(self.transport).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self.transport.abort()
 
@@ -76,17 +76,18 @@ class StalledReaderLimit(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # 
 
 
 def limiting_stalls_to(seconds: float) -> type[asyncio.Protocol]:
-    """The protocol with this limit, for `uvicorn.Config(http=…)`."""
+    """A protocol class with this limit, for `uvicorn.Config(http=…)`."""
     return type("StalledReaderLimit", (StalledReaderLimit,), {"stall_seconds": seconds})
 
 
 def _waiting_bytes(transport: asyncio.Transport) -> int:
-    """What the client has not acknowledged: in this process's buffer and in the kernel's.
+    """Bytes that the client has not acknowledged, in this process's buffer and in the kernel's.
 
-    The kernel takes more from this process only when a third of its own buffer is free, which takes a slow client long.
+    The kernel accepts more from this process only when a third of its own buffer is free, which takes long if the
+    client is slow.
     """
     waiting = transport.get_write_buffer_size()
-    with suppress(OSError):  # not every system has this question for a socket
+    with suppress(OSError):  # not every system supports this ioctl
         waiting += struct.unpack("i", fcntl.ioctl(_socket_of(transport).fileno(), termios.TIOCOUTQ, bytes(4)))[0]
     return waiting
 

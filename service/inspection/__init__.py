@@ -1,4 +1,4 @@
-"""Looking through a dataset on the caller's machine before it is uploaded, in a process of its own.
+"""Checks a dataset on the user's machine before it is uploaded, in a separate process.
 
-What is found there is found by the readers of the service and of the jobs: what passes here is accepted there.
+The check uses the same readers as the service and the jobs: a file that passes it is accepted there.
 """

@@ -1,6 +1,6 @@
-"""The process that looks: `python -m service.inspection PATH NAME COLUMNS`.
+"""The process that checks a file: `python -m service.inspection PATH NAME COLUMNS`.
 
-Prints a line of JSON now and then, `{"seen": images}`, and as its last `{"report": {…}}`.
+Prints lines of JSON: `{"seen": images}` from time to time, and finally `{"report": {…}}`.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 from ldnas.data.reference import DatasetReference
 from service.inspection.inspect import inspect_file
 
-# The same as where the service looks: the libraries that decode are C++, and a file can make one take all there is.
+# The limit of `service.upload_check`: decoders are written in C++, and a file can make one use all memory.
 MEMORY_BYTES = 8 * 2**30
 SECONDS_BETWEEN = 0.1
 

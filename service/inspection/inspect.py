@@ -1,4 +1,4 @@
-"""Every image of a file looked at once; unlike the service's own look, it goes on after one that is broken."""
+"""Reads every image of a file once; unlike the service's own check, it continues after a broken image."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -22,13 +22,13 @@ _NOTHING = np.empty((0, 0, 1), dtype=np.uint8)
 
 
 def inspect_file(path: Path, reference: DatasetReference, name: str, on_image: Callable[[int], None]) -> Report:
-    """What is in a file.
+    """Reports the contents of a file.
 
     Args:
         path: an existing file.
-        reference: names the columns, where it is Parquet.
-        name: what messages call the file.
-        on_image: hears how many images were looked at, after each.
+        reference: names the columns of a Parquet file.
+        name: the file's name in messages.
+        on_image: called after each image with the number of images so far.
     """
     kind: Kind | None = None
     try:
@@ -47,7 +47,7 @@ def inspect_file(path: Path, reference: DatasetReference, name: str, on_image: C
 
 @dataclass
 class _Seen:
-    """What is kept of each image, in their order: its digest and its shape, or that it is broken."""
+    """Digests and shapes of the images in their order, and the broken ones."""
 
     on_image: Callable[[int], None]
     contents: list[bytes | None] = field(default_factory=list)
@@ -93,7 +93,7 @@ def _report(kind: str, raw: RawDataset, seen: _Seen, reference: DatasetReference
 
 
 def _only(raw: RawDataset, indices: Sequence[int]) -> RawDataset:
-    """The images at these places alone; all classes stay."""
+    """Only the images at these indices; all classes remain."""
     return RawDataset(
         images=[raw.images[index] for index in indices],
         labels=[raw.labels[index] for index in indices],
@@ -122,7 +122,7 @@ def _copies(raw: RawDataset, contents: Sequence[bytes]) -> Copies:
     groups = [indices for indices in equal.values() if len(indices) > 1]
     splits = [len({raw.given_splits[index] for index in indices}) > 1 for indices in groups]
     classes = [len({raw.labels[index] for index in indices}) > 1 for indices in groups]
-    # Those that somebody should look at come first.
+    # The most serious ones come first.
     order = sorted(range(len(groups)), key=lambda place: (not classes[place], not splits[place]))
     return Copies(
         groups=len(groups),

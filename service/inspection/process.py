@@ -1,4 +1,4 @@
-"""Has a file looked through by a process of its own; needs the standard library alone."""
+"""Checks a file in a separate process; needs only the standard library."""
 
 import json
 import re
@@ -16,24 +16,24 @@ _EXTRAS = {"pyarrow": "service"}
 
 
 class InspectionFailedError(ClientError):
-    """The process that looked at a file ended before it had a report."""
+    """The process that checked a file ended without a report."""
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"{name} could not be looked through: {reason}; --no-check leaves it to the service")
+        super().__init__(f"{name} could not be checked: {reason}; with --no-check, only the service checks it")
 
 
 def inspect(path: Path, name: str, columns: Mapping[str, str], on_image: Callable[[int, int | None], None]) -> Report:
-    """What is in a file.
+    """Reports the contents of a file.
 
     Args:
         path: an existing file.
-        name: what messages call it.
+        name: the file's name in messages.
         columns: the Parquet columns by their key in a dataset reference.
-        on_image: hears how many images were looked at; of how many is not known before the end.
+        on_image: called with the number of images so far; the total (None) is not known before the end.
 
     Raises:
-        MissingPackageError: this installation cannot decode images, or not read Parquet.
-        InspectionFailedError: the process ended over it.
+        MissingPackageError: this installation cannot decode images or read Parquet.
+        InspectionFailedError: the process crashed or was killed.
     """
     command = [sys.executable, "-m", "service.inspection", str(path), name, json.dumps(columns)]
     report: Report | None = None
@@ -44,12 +44,12 @@ def inspect(path: Path, name: str, columns: Mapping[str, str], on_image: Callabl
         try:
             assert child.stdout is not None
             for line in child.stdout:
-                told = json.loads(line)
-                if "report" in told:
-                    report = Report.from_json(told["report"])
+                message = json.loads(line)
+                if "report" in message:
+                    report = Report.from_json(message["report"])
                 else:
-                    on_image(told["seen"], None)
-        except BaseException:  # an interruption too leaves no process behind
+                    on_image(message["seen"], None)
+        except BaseException:  # an interruption must leave no process behind either
             child.kill()
             raise
         status = child.wait()

@@ -1,4 +1,4 @@
-"""What was found in a file, in numbers and names; needs the standard library alone."""
+"""The report on a file; needs only the standard library."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class ClassReport:
-    """The readable images of a class, in all and in each split (None: no split could be drawn)."""
+    """The readable images of a class, in total and in each split (None: the split failed)."""
 
     name: str
     images: int
@@ -18,14 +18,14 @@ class ClassReport:
 
 @dataclass(frozen=True)
 class Copies:
-    """Images whose pixels another one has too.
+    """Images with identical pixels.
 
     Attributes:
-        groups: of equal images, each of two or more.
-        images: in all of those groups.
-        across_splits: groups that lie in more than one of the splits that the dataset itself gives.
-        across_classes: groups that are in more than one class.
-        examples: the first groups, each as the origins of its images; those across classes or splits before others.
+        groups: number of groups of two or more identical images.
+        images: number of images in all groups.
+        across_splits: number of groups that are in more than one of the splits that the dataset itself defines.
+        across_classes: number of groups that are in more than one class.
+        examples: the first groups, each as the origins of its images; groups across classes or splits come first.
     """
 
     groups: int
@@ -37,7 +37,7 @@ class Copies:
 
 @dataclass(frozen=True)
 class BrokenImage:
-    """An image that cannot be read, and why."""
+    """An unreadable image, and the reason."""
 
     origin: str
     detail: str
@@ -45,20 +45,20 @@ class BrokenImage:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found.
+    """The report on a file.
 
     Attributes:
         kind: `zip`, `npz`, `parquet` or `safetensors`.
-        images: that can be read.
+        images: number of readable images.
         classes: in the order of their indices; empty for weights.
         smallest, median, largest: (width, height) in pixels of the images with those areas; None without images.
-        grey: images of one channel; the others have colour.
+        grey: number of images with one channel; the others have colour.
         copies: None for weights.
-        broken: every image that cannot be read; the service refuses a file with even one.
-        left_out: images outside a given split that equal one of it, which tasks do without.
-        tensors: of weights; None for images.
-        parameters: numbers in all tensors; None for images.
-        refusal: why the service would refuse it as a whole, or None.
+        broken: every unreadable image; the service refuses a file with any.
+        left_out: number of images that tasks leave out because an identical image belongs to a given split.
+        tensors: number of tensors in the weights; None for images.
+        parameters: number of values in all tensors; None for images.
+        refusal: why the service would refuse the file as a whole, or None.
     """
 
     kind: str | None
@@ -77,7 +77,7 @@ class Report:
 
     @property
     def is_accepted(self) -> bool:
-        """Whether the service would take the file."""
+        """Whether the service would accept the file."""
         return self.refusal is None and not self.broken
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What a POST goes through: the checks that need no image, then one transaction that stores the wish and its job.
+"""Accepts POST requests: checks that need no image, then one transaction that stores the request and its job.
 
-Nothing is published here: the row of the job is the message, and the dispatcher finds it.
+Nothing is published here: the dispatcher finds the row of the job and publishes it.
 """

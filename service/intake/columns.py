@@ -1,4 +1,4 @@
-"""What the row of every new task has, whichever request it comes with."""
+"""The columns of a new task's row, for all kinds of requests."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from worker.settings import Settings
 
 
 def task_columns(request: TaskRequest | RecommendationRequest, settings: Settings) -> dict[str, Any]:
-    """The columns that every task has, after all checks which cost no more than a few stat calls."""
+    """The columns that every task has, after all checks that cost only a few stat calls."""
     data = checked_data(request, settings)
     return {
         **data,

@@ -1,4 +1,4 @@
-"""Having columns of distances measured."""
+"""Accepts requests to measure columns of distances."""
 
 import uuid
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ from worker.registry.session import reading, unit_of_work
 def accept_distances(
     resources: Resources, request: DistanceRequest, key: str | None, *, owner: str
 ) -> list[dict[str, Any]]:
-    """Asks for columns of distances; `job_id` and `target` of each job, or of those which the same request made before.
+    """Queues the measurement of columns of distances; returns `job_id` and `target` of each job, new or from before.
 
     Raises:
-        UnknownTaskError: a target that is named does not exist.
+        UnknownTaskError: a target does not exist.
         AmbiguousTaskError: several targets have the name.
         UnusableTaskError: the job of a target failed or was cancelled.
-        UnknownBaselineError: a source that is named does not exist.
-        RepeatedTaskError: two targets, or two sources, are one task.
-        IdempotencyKeyReusedError: another request came under the key.
+        UnknownBaselineError: a source does not exist.
+        RepeatedTaskError: two targets, or two sources, are the same task.
+        IdempotencyKeyReusedError: another request used the key.
     """
     identity = RequestIdentity.of(JobKind.DISTANCES, request, key, owner=owner)
 
@@ -48,7 +48,7 @@ def accept_distances(
         ids = [uuid.uuid4().hex for _ in targets]
         labels = [{"task_id": target.id, "name": target.name} for target in targets]
         params: list[dict[str, Any]] = [{"target_task_id": target.id, **wanted} for target in targets]
-        # The key is unique, so one job has it, and tells of the others.
+        # The key is unique, so only the first job has it, and lists the others.
         params[0]["jobs"] = [{"job_id": id, "target": label} for id, label in zip(ids, labels, strict=True)]
         with unit_of_work(resources.engine) as registry:
             there = registry.tasks.hold([target.id for target in targets])
@@ -67,4 +67,4 @@ def _require_different(task_ids: Sequence[str], field: str) -> None:
     for place, task_id in enumerate(task_ids):
         first = task_ids.index(task_id)
         if first != place:
-            raise RepeatedTaskError(f"this is the task of {field}[{first}] again", field=f"{field}[{place}]")
+            raise RepeatedTaskError(f"this is the same task as {field}[{first}]", field=f"{field}[{place}]")

@@ -1,4 +1,4 @@
-"""The row of a job: the message itself, which the dispatcher finds."""
+"""Inserts the row of a job, which the dispatcher publishes."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def insert_job(
     priority: int = 0,
     id: str | None = None,
 ) -> str:
-    """Queue a job for this request; its id."""
+    """Queues a job for this request; returns its id."""
     return registry.jobs.insert(
         kind,
         params,

@@ -1,4 +1,4 @@
-"""Tasks that a request names: found, or refused by the field that names them."""
+"""Finds the tasks that a request names; errors name the field of the request."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from worker.registry.registry import Registry
 
 
 def baseline_ids(registry: Registry, names: Sequence[str], field: str) -> list[str]:
-    """The ids of the baselines of these names or ids.
+    """The ids of the baselines with these names or ids.
 
     Raises:
         UnknownBaselineError: one of them does not exist.
@@ -29,16 +29,16 @@ def baseline_ids(registry: Registry, names: Sequence[str], field: str) -> list[s
             known = ", ".join([*name_of.values()][:NAMED_AT_MOST]) or "none yet"
             known += ", …" if len(name_of) > NAMED_AT_MOST else ""
             raise UnknownBaselineError(
-                f"there is no baseline {name!r}; registered are {known}", field=f"{field}[{place}]"
+                f"no baseline is named {name!r}; registered baselines: {known}", field=f"{field}[{place}]"
             )
     return [id_of[name] for name in names]
 
 
 def task_to_measure(registry: Registry, name: str, field: str) -> Task:
-    """The one task of this name or id, to which distances can be measured.
+    """The task with this name or id, to which distances can be measured.
 
     Raises:
-        UnknownTaskError: there is none.
+        UnknownTaskError: the task does not exist.
         AmbiguousTaskError: several targets have the name.
         UnusableTaskError: its job failed or was cancelled.
     """
@@ -49,15 +49,15 @@ def task_to_measure(registry: Registry, name: str, field: str) -> Task:
     if others:
         ids = ", ".join([task.id, *(other.id for other in others)][:NAMED_AT_MOST])
         ids += ", …" if len(others) >= NAMED_AT_MOST else ""
-        raise AmbiguousTaskError(f"several targets are called {name!r}; name one by its id: {ids}", field=field)
+        raise AmbiguousTaskError(f"several targets are named {name!r}; use an id: {ids}", field=field)
     job = registry.jobs.get(task.job_id)
     if job.state in (JobState.FAILED, JobState.CANCELLED):
         raise UnusableTaskError(
-            f"the job of task {name!r} is {job.state}; POST /v1/jobs/{job.id}/retry tries it again", field=field
+            f"the job of task {name!r} is {job.state}; POST /v1/jobs/{job.id}/retry retries it", field=field
         )
     return task
 
 
 def unknown_task(name: str, field: str) -> UnknownTaskError:
-    """The refusal of a name that no task has."""
-    return UnknownTaskError(f"there is no task {name!r}; GET /v1/tasks lists those there are", field=field)
+    """The error for a name that no task has."""
+    return UnknownTaskError(f"no task has the name or id {name!r}; GET /v1/tasks lists the tasks", field=field)

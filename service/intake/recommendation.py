@@ -1,4 +1,4 @@
-"""Asking for an architecture."""
+"""Accepts requests for an architecture."""
 
 import uuid
 
@@ -19,15 +19,15 @@ from worker.registry.session import reading, unit_of_work
 
 
 def accept_recommendation(resources: Resources, request: RecommendationRequest, key: str | None, *, owner: str) -> str:
-    """Asks for an architecture; the recommendation's id, or that of the one which the same request made before.
+    """Queues a recommendation; returns its id, or the id of the one that the same request created before.
 
     Raises:
-        RefusedError: the dataset, the labels or the network cannot be worked on, the strategy does not take a setting,
-            or no network can keep the constraints.
+        RefusedError: the dataset, the labels or the network are not valid, the strategy does not accept a setting, or
+            no network can satisfy the constraints.
         ForbiddenWebhookError: the webhook's URL is not https, or its host is not allowed.
-        UnknownBaselineError: a baseline that is named does not exist.
-        QuotaExceededError: the owner has as many unfinished recommendations as it may have.
-        IdempotencyKeyReusedError: another request came under the key.
+        UnknownBaselineError: a baseline does not exist.
+        QuotaExceededError: the owner has as many unfinished recommendations as its quota allows.
+        IdempotencyKeyReusedError: another request used the key.
     """
     identity = RequestIdentity.of(JobKind.RECOMMEND, request, key, owner=owner)
 
@@ -64,10 +64,10 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
 
 
 def _check_search(request: RecommendationRequest) -> None:
-    """Refuse what can be seen to fail before an image is read: settings, and limits where the skeleton is known."""
+    """Refuses settings and limits that would certainly fail; limits are checked only if the skeleton is known."""
     require_settings(request.search.strategy, candidates=request.search.candidates, rounds=request.search.rounds)
     constraints = Constraints(**(request.constraints.model_dump() if request.constraints is not None else {}))
     if request.image_size is not None:
-        # More classes make a larger head; with two the limits are as easy to keep as they ever are.
+        # More classes make a larger head, so the limits are easiest to satisfy with two.
         classes = max(2, len(request.labels.groups) + request.labels.rest) if request.labels is not None else 2
         fitted_skeleton(request.image_size, classes, constraints, FULL_SPACE)

@@ -1,4 +1,4 @@
-"""Registering a baseline."""
+"""Accepts requests to register a baseline."""
 
 import uuid
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from worker.registry.session import unit_of_work
 
 
 def accept_task(resources: Resources, request: TaskRequest, key: str | None, *, owner: str) -> str:
-    """Registers a baseline; its id, or that of the one which the same request made before.
+    """Registers a baseline; returns its id, or the id of the one that the same request created before.
 
     Raises:
-        RefusedError: the dataset, the labels, the network or a genotype cannot be worked on.
-        NameTakenError: another baseline holds the name.
-        IdempotencyKeyReusedError: another request came under the key.
+        RefusedError: the dataset, the labels, the network or a genotype is not valid.
+        NameTakenError: another baseline has the name.
+        IdempotencyKeyReusedError: another request used the key.
     """
     identity = RequestIdentity.of(JobKind.REGISTER_TASK, request, key, owner=owner)
 
@@ -37,7 +37,7 @@ def accept_task(resources: Resources, request: TaskRequest, key: str | None, *, 
             registry.tasks.insert(
                 id=params["task_id"], job_id=job_id, role=TaskRole.BASELINE, name=request.name, **columns
             )
-            _keep_given(registry, params["task_id"], genotypes)
+            _store_given(registry, params["task_id"], genotypes)
         return params
 
     task_id: str = once(resources.engine, identity, submit)["task_id"]
@@ -45,7 +45,7 @@ def accept_task(resources: Resources, request: TaskRequest, key: str | None, *, 
 
 
 def _checked_genotypes(given: Sequence[GenotypeRequest]) -> list[Genotype]:
-    """The cells, each once, in the order given."""
+    """The given cells in their order, without duplicates."""
     genotypes = [
         Genotype.from_json(genotype.model_dump(mode="json"), field=f"genotypes[{position}]")
         for position, genotype in enumerate(given)
@@ -53,7 +53,7 @@ def _checked_genotypes(given: Sequence[GenotypeRequest]) -> list[Genotype]:
     return list(dict.fromkeys(genotypes))
 
 
-def _keep_given(registry: Registry, task_id: str, genotypes: Sequence[Genotype]) -> None:
+def _store_given(registry: Registry, task_id: str, genotypes: Sequence[Genotype]) -> None:
     if not genotypes:
         return
     rows = [{"digest": genotype.digest, "genotype": genotype.to_json()} for genotype in genotypes]

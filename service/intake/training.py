@@ -1,4 +1,4 @@
-"""Training an architecture again on other data."""
+"""Accepts requests to train an architecture again on other data."""
 
 import uuid
 
@@ -12,19 +12,19 @@ from service.schemas.recommendations import RecommendationRequest
 from worker.registry.models import Job, JobKind, TaskRole
 from worker.registry.session import reading, unit_of_work
 
-# What the name of an architecture that is trained again ends in, where the request gives none.
+# Suffix of the name of an architecture that is trained again, if the request has no name.
 AGAIN = " again"
 
 
 def accept_training(
     resources: Resources, architecture_id: str, request: TrainingRequest, key: str | None, *, owner: str
 ) -> Job:
-    """Asks that an architecture be trained again on other data; its job, or that which the same request made before.
+    """Queues the training of an architecture on other data; returns the job, new or from the same earlier request.
 
     Raises:
-        NotFoundError: there is no such architecture.
-        RefusedError: the dataset or the labels cannot be worked on.
-        IdempotencyKeyReusedError: another request came under the key.
+        NotFoundError: the architecture does not exist.
+        RefusedError: the dataset or the labels are not valid.
+        IdempotencyKeyReusedError: another request used the key.
     """
     identity = RequestIdentity.of(JobKind.TRAIN_ARCHITECTURE, request, key, owner=owner, subject=architecture_id)
 
@@ -63,5 +63,5 @@ def accept_training(
 
 
 def _again(name: str) -> str:
-    """A name for what is trained from the architecture of this name, no longer than names may be."""
+    """The default name of the new architecture, no longer than names may be."""
     return f"{name[: LONGEST_NAME - len(AGAIN)]}{AGAIN}"

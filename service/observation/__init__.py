@@ -1,1 +1,1 @@
-"""What is seen of the service from outside: counts of requests, the queue in numbers, log lines."""
+"""Observability: counts of requests, metrics of the queue, log lines."""

@@ -1,4 +1,4 @@
-"""The numbers of `/metrics`: this process's requests, and from SQL the work of all processes."""
+"""The metrics of `/metrics`: this process's requests, and from SQL the work of all processes."""
 
 import threading
 import time
@@ -18,19 +18,19 @@ from worker.registry.tallies import Happening, TallyFigure
 from worker.registry.workers import SeenWorker
 
 KEPT_SECONDS = 5.0
-"""How long what SQL told is told again, however many ask."""
+"""How long metrics from SQL are cached."""
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Metrics:
-    """What one API process counts and reads."""
+    """The metrics of one API process."""
 
     def __init__(self, engine: Engine) -> None:
         self._everything = CollectorRegistry()
         self._requests = Counter(
             "ldnas_requests",
-            "Requests that this process answered, by route; no route is 'none'.",
+            "Requests that this process answered, by route; 'none' for unknown paths.",
             ["method", "route", "status"],
             registry=self._everything,
         )
@@ -47,23 +47,23 @@ class Metrics:
         self._unreachable.register(_Unreachable())
 
     def count(self, request: SeenRequest) -> None:
-        """Count one request."""
+        """Counts one request."""
         self._requests.labels(request.method, request.route, str(request.status)).inc()
         self._seconds.labels(request.method, request.route).observe(request.seconds)
 
     def exposition(self, accept: str, *, complete: bool) -> tuple[bytes, str]:
-        """The numbers as Prometheus reads them, and their media type.
+        """The metrics in the format of Prometheus, and their media type.
 
         Args:
             accept: the request's `Accept` header.
-            complete: False leaves everything out but that the database cannot be reached.
+            complete: False returns only the metric that the database is unreachable.
         """
         encode, media_type = choose_encoder(accept)
         return encode(self._everything if complete else self._unreachable), media_type
 
 
 class SqlCollector(Collector):
-    """The queue of the whole installation; true of all processes, whichever one is asked."""
+    """The queue and workers of the whole installation; every API process reports the same values."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -72,11 +72,11 @@ class SqlCollector(Collector):
         self._kept_until = 0.0
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: what is registered must not be read from a database that may not be there yet."""
+        """Nothing: registering the collector must not read a database that may not exist yet."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        """What was read within the last seconds, else what is read now."""
+        """The cached metrics if they are recent, else new ones."""
         with self._lock:
             if time.monotonic() >= self._kept_until:
                 self._kept = [*self._read()]
@@ -102,13 +102,13 @@ class _Unreachable(Collector):
 
 
 def _reachable(answer: bool) -> Metric:
-    return GaugeMetricFamily("ldnas_database_reachable", "1 where SQL answers, else 0.", value=float(answer))
+    return GaugeMetricFamily("ldnas_database_reachable", "1 if the database answers, else 0.", value=float(answer))
 
 
 def _queue_metrics(queue: QueueFigures) -> Iterator[Metric]:
-    jobs = GaugeMetricFamily("ldnas_jobs", "Jobs that are stored, by kind and state.", labels=["kind", "state"])
+    jobs = GaugeMetricFamily("ldnas_jobs", "Stored jobs, by kind and state.", labels=["kind", "state"])
     oldest = GaugeMetricFamily(
-        "ldnas_oldest_due_job_seconds", "How long the oldest job that a worker could take has waited.", labels=["kind"]
+        "ldnas_oldest_due_job_seconds", "Seconds that the oldest job ready for a worker has waited.", labels=["kind"]
     )
     for kind in sorted({*JobKind, *(kind for kind, _ in queue.jobs)}):
         for state in JobState:
@@ -120,23 +120,21 @@ def _queue_metrics(queue: QueueFigures) -> Iterator[Metric]:
 
 def _tally_metrics(queue: QueueFigures) -> Iterator[Metric]:
     ended = CounterMetricFamily(
-        "ldnas_jobs_ended", "Jobs that ended, ever, by kind and state.", labels=["kind", "state"]
+        "ldnas_jobs_ended", "Jobs that ended since the installation, by kind and state.", labels=["kind", "state"]
     )
     for row in _counted(queue, Happening.END):
         ended.add_metric([row.kind, row.label], row.occurrences)
     yield ended
     failures = CounterMetricFamily(
-        "ldnas_job_failures", "Jobs that failed for good, by kind and the code of their error.", labels=["kind", "code"]
+        "ldnas_job_failures", "Jobs that failed for good, by kind and error code.", labels=["kind", "code"]
     )
     for row in _counted(queue, Happening.FAILURE):
         failures.add_metric([row.kind, row.label], row.occurrences)
     yield failures
     yield _by_kind(queue, Happening.LOST_LEASE, "ldnas_lease_losses", "Attempts whose worker was lost.")
-    told = "Attempts that ended without a result and count as failed; lost leases are among them."
-    yield _by_kind(queue, Happening.FAILED_ATTEMPT, "ldnas_failed_attempts", told)
-    stages = SummaryMetricFamily(
-        "ldnas_stage_seconds", "Seconds of the stages that came to their end.", labels=["kind", "stage"]
-    )
+    described = "Attempts that ended without a result and count as failed, including lost leases."
+    yield _by_kind(queue, Happening.FAILED_ATTEMPT, "ldnas_failed_attempts", described)
+    stages = SummaryMetricFamily("ldnas_stage_seconds", "Seconds of completed stages.", labels=["kind", "stage"])
     for row in _counted(queue, Happening.STAGE):
         stages.add_metric([row.kind, row.label], count_value=row.occurrences, sum_value=row.seconds)
     yield stages
@@ -146,7 +144,7 @@ def _tally_metrics(queue: QueueFigures) -> Iterator[Metric]:
 def _webhook_metrics(queue: QueueFigures) -> Iterator[Metric]:
     attempts = CounterMetricFamily(
         "ldnas_webhook_attempts",
-        "Attempts to tell a webhook, ever: delivered, failed (others follow), given_up.",
+        "Attempts to send a webhook since the installation: delivered, failed (will be repeated), given_up.",
         labels=["outcome"],
     )
     counted = dict.fromkeys(("delivered", "failed", "given_up"), 0)
@@ -156,14 +154,14 @@ def _webhook_metrics(queue: QueueFigures) -> Iterator[Metric]:
         attempts.add_metric([outcome], occurrences)
     yield attempts
     yield GaugeMetricFamily(
-        "ldnas_webhooks_pending", "Ends that a webhook has not been told yet.", value=queue.webhooks_pending
+        "ldnas_webhooks_pending", "Webhook messages that are not delivered yet.", value=queue.webhooks_pending
     )
-    told = "How long the oldest of them that could be sent has waited for it."
-    yield GaugeMetricFamily("ldnas_oldest_due_webhook_seconds", told, value=queue.oldest_due_webhook_seconds)
+    described = "Seconds that the oldest webhook message ready to be sent has waited."
+    yield GaugeMetricFamily("ldnas_oldest_due_webhook_seconds", described, value=queue.oldest_due_webhook_seconds)
 
 
 def _by_kind(queue: QueueFigures, happening: Happening, name: str, documentation: str) -> Metric:
-    # Told also where it is 0: a counter that appears with its first event hides that event from rate().
+    # Reported even if 0: a counter that appears with its first event hides that event from rate().
     family = CounterMetricFamily(name, documentation, labels=["kind"])
     counted = dict.fromkeys(map(str, JobKind), 0) | {row.kind: row.occurrences for row in _counted(queue, happening)}
     for kind, occurrences in sorted(counted.items()):
@@ -178,12 +176,12 @@ def _counted(queue: QueueFigures, happening: Happening) -> list[TallyFigure]:
 def _worker_metrics(alive: list[SeenWorker]) -> Iterator[Metric]:
     yield GaugeMetricFamily("ldnas_workers", "Workers that were seen within three heartbeats.", value=len(alive))
     slots = sum(len(seen.row.devices) for seen in alive)
-    yield GaugeMetricFamily("ldnas_worker_slots", "Jobs that those can run at the same time.", value=slots)
+    yield GaugeMetricFamily("ldnas_worker_slots", "Jobs that these workers can run at the same time.", value=slots)
     used = GaugeMetricFamily(
-        "ldnas_gpu_memory_used_bytes", "Memory in use on a GPU, by any program.", labels=["host", "gpu"]
+        "ldnas_gpu_memory_used_bytes", "Memory in use on a GPU, by all programs.", labels=["host", "gpu"]
     )
-    total = GaugeMetricFamily("ldnas_gpu_memory_bytes", "All memory of a GPU.", labels=["host", "gpu"])
-    # Several workers on one host see the same GPUs; the one that was seen last knows best.
+    total = GaugeMetricFamily("ldnas_gpu_memory_bytes", "Total memory of a GPU.", labels=["host", "gpu"])
+    # Several workers on one host report the same GPUs; the most recent report is used.
     gpus = {
         (seen.row.host, str(gpu["index"])): gpu
         for seen in sorted(alive, key=lambda seen: seen.row.seen_at)

@@ -1,4 +1,4 @@
-"""Every request is seen from in front of all else: its id, how it was answered and how long that took."""
+"""The outermost middleware: assigns request ids, and reports the status and duration of every request."""
 
 import logging
 import re
@@ -20,27 +20,27 @@ REQUEST_ID = "X-Request-Id"
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 NO_ROUTE = "none"
-"""Stands for every path that no route answers, so that whoever tries paths makes no new series."""
+"""Replaces every path without a route, so that scans of paths create no new time series."""
 
 OTHER_METHOD = "other"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-# What machines ask several times a minute, for as long as the answer is the usual one.
+# Paths that monitoring polls several times a minute; logged only if they fail.
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 @dataclass(frozen=True)
 class SeenRequest:
-    """How one request went.
+    """One request and its outcome.
 
     Attributes:
-        id: as the client gave it, else drawn; the answer has it as `X-Request-Id`.
-        method: in capitals; `other` for one that HTTP does not define.
+        id: from the client, else generated; the answer has it as `X-Request-Id`.
+        method: in upper case; `other` for methods that HTTP does not define.
         route: as the routes declare it (`/v1/tasks/{task_id}`), or `none`.
-        path: as asked for, without the query, percent-encoded.
-        status: of the answer; 500 where a bug was in the way.
-        seconds: until the answer began, so that a stream which stays open for hours is not slow.
-        key: the first characters of the key that was shown, where it opens anything; None without one.
+        path: as requested, without the query, percent-encoded.
+        status: status of the answer; 500 after a bug.
+        seconds: until the answer began, so that a stream that stays open for hours does not count as slow.
+        key: the first characters of the request's key, if it is valid; None without one.
     """
 
     id: str
@@ -53,7 +53,7 @@ class SeenRequest:
 
 
 def log_request(request: SeenRequest) -> None:
-    """One line for a request, unless it is a probe that went as it always does."""
+    """Logs one line for a request, unless it is a successful probe."""
     if request.route in _PROBES and request.status < 400:
         return
     log.info(
@@ -72,11 +72,11 @@ def log_request(request: SeenRequest) -> None:
 
 
 class SeenRequests:
-    """ASGI middleware: gives every request an id, and tells of it once its answer has begun."""
+    """ASGI middleware: assigns an id to every request, and reports the request once its answer has begun."""
 
-    def __init__(self, app: ASGIApp, tell: Sequence[Callable[[SeenRequest], None]]) -> None:
+    def __init__(self, app: ASGIApp, observers: Sequence[Callable[[SeenRequest], None]]) -> None:
         self._app = app
-        self._tell = tell
+        self._observers = observers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -87,25 +87,25 @@ class SeenRequests:
         began = time.perf_counter()
         answered = False
 
-        def tell(status: int) -> None:
+        def report(status: int) -> None:
             nonlocal answered
             answered = True
             seen = _seen(scope, request_id, status, time.perf_counter() - began)
-            for hear in self._tell:
-                hear(seen)
+            for observer in self._observers:
+                observer(seen)
 
         async def seen(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)[REQUEST_ID] = request_id
-                tell(message["status"])
+                report(message["status"])
             await send(message)
 
         with log_fields(request_id=request_id), span("request", request_id=request_id) as current:
             try:
                 await self._app(scope, receive, seen)
             finally:
-                if not answered:  # a bug, which is answered in front of every middleware
-                    tell(500)
+                if not answered:  # a bug, whose answer bypasses every middleware
+                    report(500)
                 current.update_name(f"{scope['method']} {_route(scope)}")
 
 

@@ -1,10 +1,10 @@
-"""Classifying images with a found network on this machine: ONNX Runtime, numpy and Pillow; neither torch nor a service.
+"""Classifies images on this machine with ONNX Runtime, numpy and Pillow; without torch or a service.
 
-`pip install 'ldnas[predict]'` brings what it needs.
+`pip install 'ldnas[predict]'` installs its dependencies.
 """
 
 import os
 
-# Else ONNX Runtime reports its use to its maker, and keeps an identity of the machine in the user's cache.
-# It looks once, when it is imported.
+# Otherwise ONNX Runtime sends telemetry, and stores an identity of the machine in the user's cache.
+# It reads this variable once, at import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

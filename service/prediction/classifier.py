@@ -1,4 +1,4 @@
-"""A found network as its ONNX file, together with what the file says of itself."""
+"""Runs the ONNX file of a found network, with the metadata in the file."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ from ldnas.data.framing import RECIPE, Preprocessing, frame
 from ldnas.export.description import INPUT_NAME, OUTPUT_NAME
 from service.client.errors import UnusableNetworkError
 
-# ONNX Runtime has a class for each of its states, and no base that they share.
+# ONNX Runtime has one exception class for each state, without a common base.
 _RUNTIME_ERRORS: tuple[type[Exception], ...] = (
     *(state for state in vars(onnxruntime_pybind11_state).values() if isclass(state) and issubclass(state, Exception)),
     RuntimeError,
     ValueError,
 )
-# Of what ONNX Runtime has to say only errors; they come as exceptions too.
+# Log level of ONNX Runtime: fatal errors only; others are raised as exceptions.
 _SILENT = 4
 
 
@@ -32,8 +32,8 @@ class Classifier:
     """A network that can classify.
 
     Attributes:
-        class_names: output i of the network stands for class i.
-        preprocessing: what is done to an image before the network sees it.
+        class_names: output i of the network belongs to class i.
+        preprocessing: the steps from a decoded image to the network's input.
     """
 
     class_names: tuple[str, ...]
@@ -41,7 +41,7 @@ class Classifier:
     _session: onnxruntime.InferenceSession
 
     def prepared(self, image: Image) -> Image:
-        """A decoded image (`decode_image`) as the network takes it but for its scale, uint8 `[3, S, S]`."""
+        """Preprocesses a decoded image (`decode_image`), except for its scale: uint8 `[3, S, S]`."""
         size = self.preprocessing.image_size
         target = np.zeros((3, size, size), dtype=np.uint8)
         frame(image, self.preprocessing, target)
@@ -51,33 +51,33 @@ class Classifier:
         """The probability of each class for each prepared image, `[N, classes]`, rows adding up to 1.
 
         Raises:
-            UnusableNetworkError: the network does not take such images, or not give one number for each class.
+            UnusableNetworkError: the network does not accept the images, or its output has another shape.
         """
         # As in training: x / 127.5 - 1 in float32.
         inputs = np.stack(prepared).astype(np.float32) / np.float32(127.5) - np.float32(1)
         try:
             (logits,) = self._session.run([OUTPUT_NAME], {INPUT_NAME: inputs})
         except _RUNTIME_ERRORS as error:
-            raise UnusableNetworkError(f"the network does not take these images: {_reason(error)}") from error
+            raise UnusableNetworkError(f"the network does not accept these images: {_reason(error)}") from error
         if logits.shape != (len(prepared), len(self.class_names)):
-            raise UnusableNetworkError(f"the network answers {len(prepared)} images with numbers of {logits.shape}")
+            raise UnusableNetworkError(f"the network's output for {len(prepared)} images has shape {logits.shape}")
         return _softmax(logits.astype(np.float64))
 
 
 def open_classifier(file: Path) -> Classifier:
-    """The network of an ONNX file that ldnas exported.
+    """Opens the network of an ONNX file that ldnas exported.
 
     Raises:
         OSError: the file cannot be read.
-        UnusableNetworkError: it is no ONNX file, or none of ours, or one whose images are prepared in an unknown way.
+        UnusableNetworkError: it is not an ONNX file, or not one of ldnas, or its preprocessing is unknown.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _SILENT
     try:
-        # From bytes, and not by its path: such a file cannot make the runtime read others beside it.
+        # From bytes, not by its path: the file then cannot make the runtime read other files.
         session = onnxruntime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
     except _RUNTIME_ERRORS as error:
-        raise UnusableNetworkError(f"{file} is no ONNX network that can be read: {_reason(error)}") from error
+        raise UnusableNetworkError(f"{file} is not a readable ONNX network: {_reason(error)}") from error
     metadata = session.get_modelmeta().custom_metadata_map
     names = _names(metadata, file)
     return Classifier(names, _preprocessing(metadata, file), session)
@@ -87,20 +87,20 @@ def _names(metadata: Mapping[str, str], file: Path) -> tuple[str, ...]:
     names = _json(metadata.get("class_names"))
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise UnusableNetworkError(
-            f"{file} does not say which classes it knows; ldnas architecture export writes a network.onnx that does"
+            f"{file} has no class names; use a network.onnx that ldnas architecture export wrote"
         )
     return tuple(names)
 
 
 def _preprocessing(metadata: Mapping[str, str], file: Path) -> Preprocessing:
-    told = _json(metadata.get("preprocessing"))
-    recipe, size = (told.get("recipe"), told.get("image_size")) if isinstance(told, dict) else (None, None)
+    given = _json(metadata.get("preprocessing"))
+    recipe, size = (given.get("recipe"), given.get("image_size")) if isinstance(given, dict) else (None, None)
     if recipe == RECIPE and isinstance(size, int):
         try:
             return Preprocessing(size)
         except ValueError as error:
             raise UnusableNetworkError(f"{file}: {error}") from error
-    raise UnusableNetworkError(f"{file} wants its images prepared as {recipe!r}; this release knows {RECIPE!r}")
+    raise UnusableNetworkError(f"{file} needs the preprocessing {recipe!r}; this release supports {RECIPE!r}")
 
 
 def _json(text: str | None) -> Any:
@@ -111,7 +111,7 @@ def _json(text: str | None) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """`[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : Failed to …`: its last part."""
+    """The last part of `[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : Failed to …`."""
     return (str(error) or type(error).__name__).splitlines()[0].rpartition(" : ")[2]
 
 

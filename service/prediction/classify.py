@@ -1,4 +1,4 @@
-"""Classifying many image files, a batch at a time."""
+"""Classifies image files in batches."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,24 +14,24 @@ BATCH_IMAGES = 32
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network sees in one image: its classes with their probabilities in [0, 1], the most probable first."""
+    """The prediction for one image: classes with their probabilities in [0, 1], the most probable first."""
 
     path: Path
     classes: tuple[tuple[str, float], ...]
 
 
 def classify(classifier: Classifier, paths: Iterable[Path], *, top: int) -> Iterator[Prediction | BrokenFile]:
-    """What is seen in each image, or why it cannot be read, in the order of the paths.
+    """Yields the prediction for each image, or why it cannot be read, in the order of the paths.
 
     Args:
-        top: how many classes are told of each image; fewer where the network has fewer.
+        top: maximum number of classes for each image.
 
     Raises:
         UnusableNetworkError: see `Classifier.probabilities`.
     """
     remaining = iter(paths)
     while batch := list(islice(remaining, BATCH_IMAGES)):
-        # Each is made small as soon as it is read: decoded, a batch of photographs takes gigabytes.
+        # Each image is scaled down as soon as it is read: a decoded batch of photographs takes gigabytes.
         read = [_prepared(classifier, path) for path in batch]
         images = [image for image in read if not isinstance(image, BrokenFile)]
         rows = iter(classifier.probabilities(images).tolist() if images else [])

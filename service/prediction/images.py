@@ -1,4 +1,4 @@
-"""The image files that a person names, one by one or by their folder."""
+"""Finds and reads image files, given as files or folders."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from ldnas.errors import RefusedError
 
 @dataclass(frozen=True)
 class BrokenFile:
-    """A file that could not be read as an image, and why; the message names it."""
+    """A file that could not be read as an image, and the reason; the message names the file."""
 
     path: Path
     message: str
 
 
 def image_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Each file itself; of a folder every image file at any depth, by name, without hidden ones.
+    """Yields each given file, and of a folder every image file at any depth, sorted by name, without hidden ones.
 
-    A file that was named is given whatever it is called, so that reading it tells what is wrong with it.
+    A given file is yielded whatever its suffix, so that reading it reports the error.
     """
     for path in paths:
         if path.is_dir():
@@ -32,7 +32,7 @@ def image_files(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def read_image(path: Path) -> Image | BrokenFile:
-    """The image as training would decode it, or why it is none."""
+    """The image, decoded as in training, or why it cannot be read."""
     try:
         return decode_image(path, str(path))
     except RefusedError as refusal:

@@ -1,1 +1,1 @@
-"""Starting and ending the processes of an installation."""
+"""Starts and stops the processes of an installation."""

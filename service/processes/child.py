@@ -1,4 +1,4 @@
-"""A program that the supervisor keeps running: started, listened to, started again, ended."""
+"""A program that the supervisor starts, monitors, restarts and stops."""
 
 import os
 import shutil
@@ -15,21 +15,21 @@ from worker.sign_of_life import VARIABLE as SIGN_OF_LIFE
 
 FIRST_BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 30.0
-# A child that held out this long is not in a crash loop.
+# A child that ran this long is not in a crash loop.
 SETTLED_SECONDS = 30.0
 LOG_BYTES = 10_000_000
 
 
 @dataclass(frozen=True)
 class Program:
-    """What one child runs; its name is also its log's."""
+    """The command of one child; its name is also the name of its log."""
 
     name: str
     argv: tuple[str, ...]
 
 
 class Child:
-    """One program, started again whenever it ends on its own, and killed for that when it is frozen."""
+    """One program, which is restarted whenever it exits, and killed and restarted when it is frozen."""
 
     def __init__(
         self,
@@ -53,11 +53,11 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """The process that runs it now, or None."""
+        """The id of its current process, or None."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Start the program; what it writes is added to its log."""
+        """Starts the program, and appends its output to its log."""
         self._bound_log()
         reading, writing = os.pipe()
         try:
@@ -80,7 +80,7 @@ class Child:
         self._silence = Silence(reading, self._started)
 
     def keep_alive(self) -> None:
-        """Notice an end, and start again when the pause after it is over; kill the program where it is frozen."""
+        """Checks the program: restarts it some time after it exited, and kills it if it is frozen."""
         now = time.monotonic()
         if self._process is None:
             if now >= self._start_at:
@@ -93,7 +93,7 @@ class Child:
             return
         if now - self._started >= SETTLED_SECONDS:
             self._backoff = FIRST_BACKOFF_SECONDS
-        self._say(f"{self.name} ended ({_how(code)}); starting it again in {self._backoff:g} s, its log: {self.log}")
+        self._say(f"{self.name} exited ({_how(code)}); restarting it in {self._backoff:g} s; log: {self.log}")
         self._forget()
         self._start_at = now + self._backoff
         self._backoff = min(2 * self._backoff, LONGEST_BACKOFF_SECONDS)
@@ -101,24 +101,24 @@ class Child:
     def _kill_if_frozen(self, now: float) -> None:
         if self._silence is None or self._silence.seconds(now) < self._frozen_seconds:
             return
-        self._say(f"{self.name} gave no sign of life for {self._frozen_seconds:g} s; ending it, its log: {self.log}")
+        self._say(f"{self.name} gave no sign of life for {self._frozen_seconds:g} s; killing it; log: {self.log}")
         self._signal(signal.SIGKILL)
-        # Once is enough: a process that waits for a disk which does not answer ends when the disk does.
+        # Once is enough: a process that is blocked on a disk ends as soon as the disk answers.
         self._stop_listening()
 
     def _bound_log(self) -> None:
-        """Copy a log that became long, and begin it anew: the child has it open, and adds to wherever its end is."""
+        """Copies a long log and truncates it; the child has it open in append mode, and continues at its end."""
         with suppress(OSError):
             if self.log.stat().st_size > LOG_BYTES:
                 shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
                 os.truncate(self.log, 0)
 
     def ask_to_end(self) -> None:
-        """Send SIGTERM."""
+        """Sends SIGTERM."""
         self._signal(signal.SIGTERM)
 
     def end_by(self, deadline: float) -> None:
-        """Wait until the deadline (of the monotonic clock), then kill the whole session."""
+        """Waits until the deadline (of the monotonic clock), then kills the whole session."""
         if self._process is None:
             return
         try:
@@ -147,7 +147,7 @@ class Child:
 
 
 def end_all(children: Sequence[Child], grace_seconds: float) -> None:
-    """Ask all to stop at once, then wait for them together."""
+    """Asks all children to stop, then waits for all of them."""
     for child in children:
         child.ask_to_end()
     deadline = time.monotonic() + grace_seconds

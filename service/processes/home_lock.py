@@ -1,7 +1,7 @@
-"""One supervisor per home: an exclusive lock on a file that says who holds it and where it answers.
+"""One supervisor per home: an exclusive lock on a file that contains the holder's process id and URL.
 
-The lock is the kernel's (flock), so it is gone the moment its holder is, however it ended; what the file says counts
-only while somebody holds it.
+The kernel (flock) releases the lock as soon as its holder ends, for whatever reason; the file's content is valid only
+while a process holds the lock.
 """
 
 import fcntl
@@ -23,11 +23,11 @@ PAUSE_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class RunningService:
-    """A supervisor that is at work.
+    """A running supervisor.
 
     Attributes:
-        pid: its process.
-        url: where its API answers, as `http://127.0.0.1:8000`.
+        pid: its process id.
+        url: address of its API, as `http://127.0.0.1:8000`.
     """
 
     pid: int
@@ -36,10 +36,10 @@ class RunningService:
 
 @contextmanager
 def home_locked(home: Path) -> Iterator[Callable[[str], None]]:
-    """Hold the home while open; yields a function that announces the URL where the holder's API answers.
+    """Locks the home while open; yields a function that announces the URL of the holder's API.
 
     Raises:
-        HomeInUseError: another supervisor holds it.
+        HomeInUseError: another supervisor holds the lock.
     """
     home.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(home / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
@@ -50,12 +50,12 @@ def home_locked(home: Path) -> Iterator[Callable[[str], None]]:
         os.ftruncate(descriptor, 0)
         yield lambda url: _write(descriptor, RunningService(os.getpid(), url))
     finally:
-        # The file stays: removing it would let two supervisors lock two files of one name.
+        # The file is not removed: otherwise two supervisors could lock two files of the same name.
         os.close(descriptor)
 
 
 def running_service(home: Path) -> RunningService | None:
-    """The supervisor that holds this home, or None where nobody does."""
+    """The supervisor that holds this home, or None."""
     try:
         descriptor = os.open(home / LOCK_NAME, os.O_RDWR)
     except FileNotFoundError:
@@ -67,7 +67,7 @@ def running_service(home: Path) -> RunningService | None:
 
 
 def _lock(descriptor: int) -> bool:
-    """The lock, asked for a few times: whoever only looks at the home holds it for a moment."""
+    """Tries to lock a few times: `running_service` of another process holds the lock for a moment."""
     for _ in range(ATTEMPTS):
         if _try_lock(descriptor):
             return True
@@ -88,7 +88,7 @@ def _write(descriptor: int, holder: RunningService) -> None:
 
 
 def _read(descriptor: int) -> RunningService | None:
-    """What the holder wrote; None in the moment before it has written."""
+    """The holder's entry; None before it has been written."""
     try:
         return RunningService(**json.loads(os.pread(descriptor, 4096, 0)))
     except (ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""How long a child has given no sign of life."""
+"""Measures how long a child has given no sign of life."""
 
 import os
 from contextlib import suppress
@@ -9,8 +9,8 @@ LONGEST_TICK_SECONDS = 1.0
 class Silence:
     """Counts the seconds since the last sign that came through the pipe; see `worker.sign_of_life`.
 
-    They are the reader's own: between two looks at most one second passes for it. Where the whole machine or this
-    process stood still, the child stood still or was not listened to, and that is not held against it.
+    At most one second counts between two reads: while the whole machine or this process is suspended, the child is
+    suspended too or its signs are not read, and this does not count as silence.
 
     Args:
         pipe: the reading end; closed by `close`.
@@ -25,7 +25,7 @@ class Silence:
         os.set_blocking(pipe, False)
 
     def seconds(self, now: float) -> float:
-        """Seconds of silence at this look; none before the first sign, since a child may take long to start."""
+        """Seconds of silence at this read; 0 before the first sign, because a child may take long to start."""
         if self._has_sign():
             self._heard, self._seconds = True, 0.0
         elif self._heard:
@@ -39,5 +39,5 @@ class Silence:
         return False
 
     def close(self) -> None:
-        """Listen no more."""
+        """Closes the pipe."""
         os.close(self._pipe)

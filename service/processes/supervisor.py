@@ -1,8 +1,8 @@
-"""`ldnas up`: one process that keeps the API, the dispatcher and one worker alive, and takes them with it.
+"""`ldnas up`: one process that runs the API, the dispatcher and one worker, and stops them when it ends.
 
-Each child leads a session of its own, so that Ctrl-C on the terminal reaches the supervisor alone and the end is
-orderly; and each reads a pipe on its standard input that closes when the supervisor is gone, however it went. Each
-gives signs of life, and one that is frozen is killed and started again: it may hold the one write lock of SQLite.
+Each child leads its own session, so that Ctrl-C on the terminal reaches only the supervisor, which stops the children
+in order. Each child reads a pipe on its standard input that closes when the supervisor ends, for whatever reason. Each
+child gives signs of life, and a frozen one is killed and restarted: it may hold the only write lock of SQLite.
 """
 
 import errno
@@ -25,7 +25,7 @@ from worker.settings import Settings
 TICK_SECONDS = 0.1
 GRACE_SECONDS = 8.0
 FROZEN_SECONDS = 20.0
-"""How long a child that ran may be silent before it is taken for frozen."""
+"""How long a child that gave signs of life may be silent before it counts as frozen."""
 
 
 PROGRAMS = (
@@ -36,23 +36,23 @@ PROGRAMS = (
 
 
 def service_url(settings: Settings) -> str:
-    """Where the API answers for somebody on this machine."""
+    """The URL of the API on this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 def log_folder(settings: Settings) -> Path:
-    """Where each child of the supervisor writes its log."""
+    """The folder of the children's logs."""
     return settings.home / "logs"
 
 
 def with_port_claimed(settings: Settings) -> Settings:
-    """The settings with a port that was free a moment ago: the one asked for, or any where that is 0.
+    """The settings with a free port: the given one, or any port if that is 0.
 
-    One that is taken is asked for again for a while: the API of a killed supervisor takes a few seconds to end.
+    A port that is in use is tried again for a while: the API of a killed supervisor takes a few seconds to end.
 
     Raises:
-        PortTakenError: the one asked for is not free.
+        PortTakenError: the given port is not free.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     give_up = time.monotonic() + GRACE_SECONDS
@@ -77,19 +77,19 @@ def supervise(
     programs: Sequence[Program] = PROGRAMS,
     frozen_seconds: float = FROZEN_SECONDS,
 ) -> None:
-    """Bring the database up to date, run the programs until `stop` is set, and leave nothing running.
+    """Migrates the database, runs the programs until `stop` is set, and stops all of them.
 
-    A child that ends on its own is started again, after a pause that doubles from 0.5 s to 30 s while it keeps
-    failing. A child that gave signs of life and is silent for `frozen_seconds` is killed, and started again in the same
-    way. At the end each child is asked to stop (SIGTERM) and has 8 s; then its session is killed.
+    A child that exits is restarted after a pause, which doubles from 0.5 s to 30 s while the child fails repeatedly. A
+    child that gave signs of life and is then silent for `frozen_seconds` is killed, and restarted in the same way. At
+    the end each child gets SIGTERM and has 8 s to stop; then its session is killed.
 
     Args:
-        settings: the children get them through their environment; port 0 has a free one chosen.
-        migrate: brings the database up to date.
-        say: takes each line that a person should see.
+        settings: passed to the children through their environment; port 0 chooses a free port.
+        migrate: migrates the database.
+        say: called with each line for the user.
 
     Raises:
-        HomeInUseError: another supervisor works on the same home.
+        HomeInUseError: another supervisor uses the same home.
         PortTakenError: the API's port is not free.
     """
     with home_locked(settings.home) as announce:
@@ -97,7 +97,7 @@ def supervise(
         announce(service_url(settings))
         migrate(settings)
         folder = log_folder(settings)
-        say(f"ldnas starts in {settings.home}; logs in {folder}; Ctrl-C stops it")
+        say(f"starting ldnas in {settings.home}; logs in {folder}; press Ctrl-C to stop")
         folder.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, **settings.as_environment(), "LDNAS_EXIT_WITH_PARENT": "1"}
         children = [
@@ -122,7 +122,7 @@ def _keep_alive(children: Sequence[Child], stop: threading.Event, url: str, say:
 
 
 def is_ready(url: str) -> bool:
-    """Whether the service at this address answers that it is ready."""
+    """Whether the service at this address is ready."""
     try:
         return httpx.get(f"{url}/readyz", timeout=1.0).is_success
     except httpx.TransportError:

@@ -1,4 +1,4 @@
-"""`/v1/architectures`: the finished networks, their files, and training them again on other data."""
+"""`/v1/architectures`: finished networks, their files, and training them again on other data."""
 
 from typing import Annotated
 
@@ -49,7 +49,7 @@ def list_architectures(resources: ResourcesDependency, limit: Limit = 50, after:
 
 @router.get("/{architecture_id}", summary="Show an architecture", response_model=Architecture, responses=POLLED)
 def get_architecture(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
-    """Its cell, its skeleton, and what it scored."""
+    """Its cell, its skeleton, and its scores."""
     return conditional(request, architecture_document(_row(resources, architecture_id)))
 
 
@@ -60,7 +60,7 @@ def get_architecture(architecture_id: ResourceId, request: Request, resources: R
     responses=file_of(PYTHON, binary=False),
 )
 def get_code(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
-    """One Python file that rebuilds the network, reads its weights and classifies images; needs torch and Pillow."""
+    """One Python file that rebuilds the network, loads its weights and classifies images; needs torch and Pillow."""
     return stored_file(resources.store, request, _row(resources, architecture_id).code, PYTHON, f"{architecture_id}.py")
 
 
@@ -71,7 +71,7 @@ def get_code(architecture_id: ResourceId, request: Request, resources: Resources
     responses=file_of(BINARY, binary=True),
 )
 def get_weights(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
-    """In the safetensors layout; class names and preprocessing are in its metadata."""
+    """A safetensors file; its metadata contains class names and preprocessing."""
     return stored_file(
         resources.store, request, _row(resources, architecture_id).weights, BINARY, f"{architecture_id}.safetensors"
     )
@@ -84,8 +84,8 @@ def get_weights(architecture_id: ResourceId, request: Request, resources: Resour
     responses=file_of(BINARY, binary=True),
 )
 def get_program(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
-    """What `torch.export.load` reads: graph and weights without code; class names and preprocessing are in its
-    `metadata.json`."""
+    """A file for `torch.export.load`: graph and weights without code; its `metadata.json` contains class names and
+    preprocessing."""
     return stored_file(
         resources.store, request, _row(resources, architecture_id).program, BINARY, f"{architecture_id}.pt2"
     )
@@ -98,7 +98,7 @@ def get_program(architecture_id: ResourceId, request: Request, resources: Resour
     responses=file_of(BINARY, binary=True),
 )
 def get_onnx(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
-    """`images` float32 [batch, 3, S, S] → `logits`; class names and preprocessing are in its metadata."""
+    """`images` float32 [batch, 3, S, S] → `logits`; its metadata contains class names and preprocessing."""
     return stored_file(
         resources.store, request, _row(resources, architecture_id).onnx, BINARY, f"{architecture_id}.onnx"
     )
@@ -133,7 +133,7 @@ def get_graph(
     resources: ResourcesDependency,
     accept: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Nodes and edges in the node-link layout of d3 and networkx, with the skeleton; as SVG: a drawing of the cell."""
+    """Nodes and edges in the node-link layout of d3 and networkx, with the skeleton; as SVG, a drawing of the cell."""
     media_type = negotiated(accept, (JSON, SVG))
     row = _row(resources, architecture_id)
     vary = {"Vary": "Accept"}
@@ -159,12 +159,12 @@ def train_again(
 ) -> Training:
     """Queues a job that trains its cell on other data, with a head for the new classes, without a search.
 
-    The result is an architecture of its own, which belongs to no recommendation; the one in the path stays as it is.
+    The result is a new architecture without a recommendation; the one in the path does not change.
     """
     job = accept_training(resources, architecture_id, body, key, owner=caller.owner)
     point_to(response, f"/v1/jobs/{job.id}")
-    told = {name: job.params[name] for name in ("architecture_id", "task_id", "name")}
-    return Training(job_id=job.id, state=job.state.value, **told)
+    known = {name: job.params[name] for name in ("architecture_id", "task_id", "name")}
+    return Training(job_id=job.id, state=job.state.value, **known)
 
 
 def _row(resources: Resources, architecture_id: str) -> ArchitectureRow:

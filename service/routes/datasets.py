@@ -1,4 +1,4 @@
-"""`/v1/datasets`: files of images, or of network weights, that were uploaded under a name."""
+"""`/v1/datasets`: uploaded files with images or with the weights of a network."""
 
 import asyncio
 import errno
@@ -25,7 +25,7 @@ from worker.registry.models import Dataset as DatasetRow
 from worker.registry.session import reading, unit_of_work
 
 PREFIX = "/v1/datasets"
-# Pieces come as the network gives them; a thread is called for so many bytes at once.
+# The network delivers small chunks; a thread writes this many bytes at once.
 WRITE_BYTES = 2**20
 MEDIA_TYPES = (
     *("application/octet-stream", "application/zip"),
@@ -35,26 +35,26 @@ MEDIA_TYPES = (
 _BODY = {
     "requestBody": {
         "required": True,
-        "description": "the bytes of the file; what it is is told from them, not from the media type",
+        "description": "the bytes of the file; the service detects its format from them, not from the media type",
         "content": {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in MEDIA_TYPES},
     }
 }
 _PLACED: dict[int | str, dict[str, Any]] = {
-    200: {"model": Dataset, "description": "The same file lies under the name already"},
+    200: {"model": Dataset, "description": "The same file has this name already"},
     201: {
-        "description": "The file is checked and stored",
+        "description": "The file was checked and stored",
         "headers": {"Location": {"description": "the dataset", "schema": {"type": "string"}}},
     },
 }
 
 DatasetName = Annotated[str, Path(description="1 to 64 letters, digits and `. _ -`, beginning with a letter or digit")]
-Column = Annotated[PlainText | None, Query(description="of a Parquet file: the name of this column; absent: the usual")]
+Column = Annotated[PlainText | None, Query(description="name of this column in a Parquet file; absent: the usual name")]
 
 router = APIRouter(prefix=PREFIX, tags=["datasets"], responses=described(422, 503))
 
 
 def is_upload(scope: Scope) -> bool:
-    """Whether the body of the request is a file, for which another limit holds."""
+    """Whether the body of the request is a file, which has its own size limit."""
     path: str = scope["path"]
     return scope["method"] == "PUT" and path.startswith(f"{PREFIX}/")
 
@@ -78,15 +78,15 @@ async def put_dataset(
 ) -> Dataset:
     """The body is the file itself (`curl -T screws.zip …/v1/datasets/screws`): a ZIP file of an image folder, an
     `.npz` with `x_train, y_train, x_test, y_test`, one `.parquet` file in the Hugging Face layout, or the weights of a
-    network as `.safetensors`. Every image is decoded once before anything is stored; what cannot be read is refused
-    with the file or the row, and leaves nothing behind.
+    network as `.safetensors`. Every image is decoded once before anything is stored; an unreadable file is refused
+    with the name of the image or the row, and leaves nothing behind.
 
-    A dataset never changes: the same file again is 200, another one under the name is 409. Tasks name it as
+    A dataset never changes: the same file again is 200, another file under the name is 409. Tasks refer to it as
     `dataset://NAME`.
     """
     _require_name(name)
     if request.headers.get("content-type", "").startswith("multipart/"):
-        raise HTTPException(415, "The body is a form; send the bytes of the file alone, as curl -T does.")
+        raise HTTPException(415, "The body is a form; send only the bytes of the file, as curl -T does.")
     given = {
         "image_column": image_column,
         "label_column": label_column,
@@ -107,7 +107,7 @@ async def put_dataset(
 
 @router.get("", summary="List datasets")
 def list_datasets(resources: ResourcesDependency, limit: Limit = 50, after: After = None) -> Page[DatasetSummary]:
-    """Newest first; what each class has is told of one dataset at a time."""
+    """Newest first; only the document of a single dataset lists its classes."""
     with reading(resources.engine) as registry:
         rows = registry.datasets.list(limit=limit + 1, after=after)
     return page([dataset_summary(row) for row in rows], limit)
@@ -115,7 +115,7 @@ def list_datasets(resources: ResourcesDependency, limit: Limit = 50, after: Afte
 
 @router.get("/{name}", summary="Show a dataset", response_model=Dataset, responses=POLLED | described(404))
 def get_dataset(name: DatasetName, request: Request, resources: ResourcesDependency) -> Response:
-    """Its kind, its size, its digests, and how many images of each class every split has."""
+    """Its kind, its size, its digests, and the number of images of each class in each split."""
     return conditional(request, dataset_document(_row(resources, name)))
 
 
@@ -129,7 +129,7 @@ def get_samples(name: DatasetName, request: Request, resources: ResourcesDepende
     """Up to six training images of each class as PNG, none larger than 96×96 pixels. Test images are never shown."""
     row = _row(resources, name)
     if row.samples is None:
-        raise NoSamplesError(f"dataset {name!r} holds the weights of a network and no images")
+        raise NoSamplesError(f"dataset {name!r} contains the weights of a network, not images")
     try:
         body = resources.store.read(row.samples)
     except FileNotFoundError as error:
@@ -139,7 +139,7 @@ def get_samples(name: DatasetName, request: Request, resources: ResourcesDepende
 
 @router.delete("/{name}", status_code=204, summary="Delete a dataset", responses=described(404, 409))
 def delete_dataset(name: DatasetName, resources: ResourcesDependency) -> None:
-    """Its file goes too, unless something else needs it. A dataset that a task refers to is refused: 409 names it."""
+    """Also deletes its file, unless another resource needs it. 409 if a task refers to the dataset."""
     with unit_of_work(resources.engine) as registry:
         for digest in registry.datasets.delete(name):
             resources.store.drop(digest)
@@ -148,7 +148,7 @@ def delete_dataset(name: DatasetName, resources: ResourcesDependency) -> None:
 async def _received(
     request: Request, resources: Resources, name: str, columns: dict[str, str]
 ) -> tuple[DatasetRow, bool]:
-    """Streams the body to disk, then has it checked and stored."""
+    """Streams the body to disk, then checks and stores it."""
     incoming = await run_in_threadpool(resources.store.receive)
     try:
         async for piece in _pieces(request):
@@ -156,13 +156,13 @@ async def _received(
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(resources.checks, accept_upload, resources, name, incoming, columns)
     except ClientDisconnect as gone:
-        raise HTTPException(400, "The connection ended before the body did.") from gone
+        raise HTTPException(400, "The connection ended before the end of the body.") from gone
     finally:
         incoming.close()
 
 
 async def _pieces(request: Request) -> AsyncIterator[bytes]:
-    """The body in pieces that are worth a thread."""
+    """The body in chunks large enough to hand to a thread."""
     waiting = bytearray()
     async for chunk in request.stream():
         waiting += chunk
@@ -180,5 +180,5 @@ def _row(resources: Resources, name: str) -> DatasetRow:
 def _require_name(name: str) -> None:
     if not is_uploaded_name(name):
         raise InvalidNameError(
-            f"{name!r} is no name; 1 to 64 letters, digits and `. _ -` are, beginning with a letter or digit"
+            f"{name!r} is not a valid name; use 1 to 64 letters, digits and `. _ -`, beginning with a letter or digit"
         )

@@ -1,4 +1,4 @@
-"""`/v1/distances`: the matrix of distances between tasks, one pair of it, and having distances measured."""
+"""`/v1/distances`: the matrix of distances between tasks, one pair in detail, and measuring distances."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ router = APIRouter(prefix="/v1/distances", tags=["distances"], responses=describ
 
 @dataclass(frozen=True)
 class Asked:
-    """Which matrix, and as what."""
+    """The requested matrix and its media type."""
 
     measure: Measure
     source: str | None
@@ -80,24 +80,24 @@ async def get_distances(
     measure: Measure = "log_det_layerwise",
     source: TaskFilter = None,
     target: TaskFilter = None,
-    format: Annotated[Literal["json", "csv", "svg"] | None, Query(description="wins over `Accept`")] = None,
+    format: Annotated[Literal["json", "csv", "svg"] | None, Query(description="takes precedence over `Accept`")] = None,
     accept: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Rows are sources, columns targets; pairs that were not measured are `null`. As CSV: one line for each pair. As
-    SVG: a heat map of up to 200 tasks.
+    """Rows are sources, columns are targets; pairs that were not measured are `null`. As CSV: one line for each pair.
+    As SVG: a heat map of up to 200 tasks.
 
-    With `source` there is one row, with `target` one column, and beside it those tasks with which it was measured.
-    Without both every task has a row and a column: the baselines, and the targets to which one was measured. More than
-    100,000 cells are refused as JSON and as SVG (422, `matrix_too_large`): name `source` or `target` then, or ask for
-    CSV. That is sent while it is read, however large: the lines of one target after those of another, each target's as
-    they are when its turn comes. Its `ETag` names the state that the first is of; asked for again with it, 304 says
-    that nothing has changed since.
+    With `source` the matrix has one row, with `target` one column; the other axis has the tasks with a distance to or
+    from that task. Without both, every task has a row and a column: the baselines, and the targets with a measured
+    distance. More than 100,000 cells are refused as JSON and as SVG (422, `matrix_too_large`): filter by `source` or
+    `target`, or request CSV. CSV has no limit on size: it is streamed while it is read, target by target, and each
+    target's lines are current when they are read. Its `ETag` identifies the revision at the start; a request with that
+    tag gets 304 if nothing has changed since.
     """
     media_type = FORMATS[format] if format else negotiated(accept, tuple(FORMATS.values()))
     if media_type == CSV and source is None and target is None:
         return await _whole_csv(request, resources, measure)
     asked = Asked(measure, source, target, media_type)
-    # Large, often polled and seldom changed: what is known to be unchanged is sent at once, without a thread.
+    # The matrix is large, often polled and seldom changed: an unchanged one is sent at once, without a thread.
     known_tags = request.headers.get("if-none-match")
     rendered = _kept(resources, asked, await resources.matrix_revision.look(), known_tags)
     if rendered is None:
@@ -118,13 +118,13 @@ def get_distance(
     resources: ResourcesDependency,
     measure: Measure = "log_det_layerwise",
 ) -> Response:
-    """From the source to the target: each repetition, the sampling error, and what each layer adds."""
+    """From the source to the target: each repetition, the sampling error, and the contribution of each layer."""
     with reading(resources.engine) as registry:
         document = distance_detail(registry, source, target, measure)
     return conditional(request, document)
 
 
-@router.post("", status_code=202, summary="Have distances measured", responses=ACCEPTED | described(400, 409, 413, 415))
+@router.post("", status_code=202, summary="Measure distances", responses=ACCEPTED | described(400, 409, 413, 415))
 def measure_distances(
     body: DistanceRequest,
     response: Response,
@@ -132,9 +132,9 @@ def measure_distances(
     caller: CallerDependency,
     key: IdempotencyKey = None,
 ) -> DistanceJobs:
-    """Queues one job for each target; its `result` is the column with its verdict, and the matrix has it too.
+    """Queues one job for each target; its `result` is the column with its verdict. The matrix includes the column.
 
-    `Location` is the first of the jobs; its `params.jobs` lists all of them, with the names that the targets had.
+    `Location` is the first job; its `params.jobs` lists all of them, with the names of the targets at that time.
     """
     jobs = accept_distances(resources, body, key, owner=caller.owner)
     point_to(response, f"/v1/jobs/{jobs[0]['job_id']}")
@@ -144,13 +144,13 @@ def measure_distances(
 
 
 def _kept(resources: Resources, asked: Asked, revision: str | None, known_tags: str | None) -> Rendered | None:
-    """The answer that was sent before; without its body only to whoever has that."""
+    """The cached answer; an entry without a body is used only if the client has the body."""
     kept = resources.rendered.get(asked, revision)
     return kept if kept is not None and (kept.body is not None or matches(known_tags, kept.tag)) else None
 
 
 def _matrix(resources: Resources, asked: Asked, known_tags: str | None) -> Rendered:
-    """The matrix as bytes: those that were sent before, where the database says that nothing has changed since."""
+    """The matrix as bytes: the cached ones, if the revision of the registry has not changed."""
     with resources.rendered.one_at_a_time(asked):
         with reading(resources.engine) as registry:
             revision = registry.results.matrix_revision()
@@ -183,7 +183,7 @@ def _csv(matrix: Mapping[str, Any]) -> str:
 
 
 async def _whole_csv(request: Request, resources: Resources, measure: Measure) -> Response:
-    """The whole matrix while it is read, or 304 where `If-None-Match` names the revision that it is still at."""
+    """Streams the whole matrix, or answers 304 if `If-None-Match` names the current revision."""
     known_tags = request.headers.get("if-none-match")
     tag, matrix = whole_matrix_tag(await resources.matrix_revision.look()), None
     if tag is None or not matches(known_tags, tag):

@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can serve."""
+"""Liveness and readiness of the process."""
 
 from typing import Literal
 
@@ -14,26 +14,26 @@ router = APIRouter(tags=["health"])
 
 
 class Health(BaseModel):
-    """The process answers."""
+    """The process is alive."""
 
     status: Literal["ok"] = "ok"
 
 
 class Readiness(BaseModel):
-    """Requests can be served. A broker that is down delays jobs and refuses no request, so it is not asked."""
+    """The service is ready. The broker is not checked: while it is down, jobs are delayed but requests succeed."""
 
     status: Literal["ready"] = "ready"
 
 
-@router.get("/healthz", summary="Does the process live?")
+@router.get("/healthz", summary="Liveness")
 async def healthz() -> Health:
-    """Answers as long as the process does; asks nothing else, so that a slow database restarts nobody."""
+    """200 while the process is alive. It checks no other component, so that a slow database restarts no process."""
     return Health()
 
 
-@router.get("/readyz", summary="Can requests be served?", responses=described(503))
+@router.get("/readyz", summary="Readiness", responses=described(503))
 def readyz(resources: ResourcesDependency) -> Readiness:
-    """503 while the database does not answer or has another schema than this version needs."""
+    """503 while the database does not answer, or does not have the schema of this version."""
     if not is_current(resources.engine):
-        raise NotReadyError("the database has another schema than this version needs; run `ldnas migrate`")
+        raise NotReadyError("the database does not have the schema of this version; run `ldnas migrate`")
     return Readiness()

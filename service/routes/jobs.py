@@ -1,4 +1,4 @@
-"""`/v1/jobs`: the work behind tasks and recommendations."""
+"""`/v1/jobs`: the jobs of tasks, distances, recommendations and trainings."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -30,7 +30,7 @@ def list_jobs(
     state: State | None = None,
     kind: Kind | None = None,
 ) -> Page[Job]:
-    """Newest first. Lists of more than 20 in `params` are left out; the job itself has them."""
+    """Newest first. Lists of more than 20 items in `params` are left out; the document of a single job has them."""
     wanted = None if state is None else JobState(state)
     with reading(resources.engine) as registry:
         jobs = registry.jobs.list(state=wanted, kind=kind, limit=limit + 1, after=after)
@@ -55,23 +55,23 @@ async def job_events(
     caller: CallerDependency,
     after: Annotated[int, Depends(_open_stream)],
 ) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events: all that happened after `Last-Event-ID`, then what happens, until the job has ended."""
+    """Server-sent events: the stored events after `Last-Event-ID`, then new ones, until the job has ended."""
     async for event in feed(resources, caller, job_id, after):
         yield event
 
 
 @router.post("/{job_id}/cancel", status_code=202, summary="Cancel a job")
 def cancel_job(job_id: ResourceId, resources: ResourcesDependency) -> Job:
-    """A queued job is cancelled at once, a running one within seconds; one that has ended stays as it is."""
+    """A queued job is cancelled at once, a running one within seconds; a job that has ended does not change."""
     with unit_of_work(resources.engine) as registry:
         return job_document(registry.jobs.request_cancel(job_id))
 
 
-@router.post("/{job_id}/retry", status_code=202, summary="Try a job again", responses=QUOTA | described(409))
+@router.post("/{job_id}/retry", status_code=202, summary="Retry a job", responses=QUOTA | described(409))
 def retry_job(job_id: ResourceId, resources: ResourcesDependency) -> Job:
-    """Queues a failed or cancelled job anew; what its stages have kept is not computed again.
+    """Queues a failed or cancelled job again; stored results of its stages are not computed again.
 
-    A recommendation counts towards the quota of the key that asked for it, as it did the first time.
+    A recommendation counts towards the quota of the key that requested it, as it did the first time.
     """
     with unit_of_work(resources.engine) as registry:
         job = registry.jobs.get(job_id)

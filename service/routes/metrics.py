@@ -1,4 +1,4 @@
-"""`/metrics`: what this process and the whole installation do, for Prometheus."""
+"""`/metrics`: the metrics of this process and of the whole installation, for Prometheus."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
@@ -9,12 +9,12 @@ from service.dependencies import ResourcesDependency
 router = APIRouter(tags=["health"])
 
 
-@router.get("/metrics", summary="Numbers for Prometheus", response_class=PlainTextResponse)
+@router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
 def metrics(request: Request, resources: ResourcesDependency) -> Response:
-    """Requests of this process; jobs, attempts and stages of all, from SQL and at most 5 s old.
+    """Requests of this process; jobs, attempts and stages of all processes, from SQL and at most 5 s old.
 
-    While the database cannot be reached nobody can be known, and all that anybody is told is just that. OpenMetrics
-    with `Accept: application/openmetrics-text`. docs/operations.md says what each number means.
+    While the database is unreachable, no key can be checked, and the only metric is that it is unreachable. Send
+    `Accept: application/openmetrics-text` for OpenMetrics. docs/operations.md explains each metric.
     """
     body, media_type = resources.metrics.exposition(
         request.headers.get("accept", ""), complete=getattr(request.state, "caller", None) is not None

@@ -1,4 +1,4 @@
-"""`/v1/recommendations`: ask for an architecture, watch, and read the answer with its reasons."""
+"""`/v1/recommendations`: request an architecture, follow the job, and read the answer with its reasons."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"], respo
 
 
 @router.post(
-    "", status_code=202, summary="Ask for an architecture", responses=ACCEPTED | QUOTA | described(400, 409, 413, 415)
+    "", status_code=202, summary="Request an architecture", responses=ACCEPTED | QUOTA | described(400, 409, 413, 415)
 )
 def ask(
     body: RecommendationRequest,
@@ -52,15 +52,17 @@ def ask(
     caller: CallerDependency,
     key: IdempotencyKey = None,
 ) -> Recommendation:
-    """Stores the new task and queues the job that compares it with the baselines, searches and trains.
+    """Stores the new task and queues a job that compares it with the baselines, searches and trains.
 
-    A key that has as many unfinished recommendations as it may have is refused (429) until one has ended.
+    A key with as many unfinished recommendations as its quota allows is refused (429) until one has ended.
     """
     recommendation_id = accept_recommendation(resources, body, key, owner=caller.owner)
     try:
         document = _document(resources, recommendation_id)
     except NotFoundError as error:
-        raise DeletedResourceError(f"recommendation {recommendation_id} was deleted; a new key asks anew") from error
+        raise DeletedResourceError(
+            f"recommendation {recommendation_id} was deleted; use a new idempotency key to request it again"
+        ) from error
     point_to(response, f"/v1/recommendations/{recommendation_id}")
     return document
 
@@ -84,20 +86,20 @@ def list_recommendations(
 async def get_recommendation(
     recommendation_id: ResourceId, request: Request, resources: ResourcesDependency
 ) -> Response:
-    """Every field from the first poll, `null` until it is known; an unchanged answer costs a 304."""
+    """Has every field from the first poll, `null` until its value is known; an unchanged answer is a 304."""
     return await resources.polls.answer(request, A_RECOMMENDATION, recommendation_id)
 
 
 @router.get(
     "/{recommendation_id}/evaluation",
-    summary="What the network gets right and wrong",
+    summary="The test evaluation of the network",
     response_model=Evaluation,
     responses=POLLED | described(404),
 )
 def get_evaluation(recommendation_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
-    """On the test images: the confusion matrix, the recall of each class, and the wrong images, the surest first.
+    """On the test images: confusion matrix, recall of each class, and misclassified images, most confident first.
 
-    Until the network is trained it is refused (404, `not_evaluated`).
+    404 (`not_evaluated`) until the network is trained.
     """
     with reading(resources.engine) as registry:
         recommendation = registry.recommendations.get(recommendation_id)
@@ -106,14 +108,14 @@ def get_evaluation(recommendation_id: ResourceId, request: Request, resources: R
 
 @router.get(
     "/{recommendation_id}/errors.png",
-    summary="What the surest errors look like",
+    summary="The most confident errors as a picture",
     response_class=FileResponse,
     responses=file_of(PNG, binary=True) | described(404),
 )
 def get_error_sheet(recommendation_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
-    """Up to 48 of the wrong test images side by side, the surest first; `place` in the evaluation tells which is where.
+    """Up to 48 misclassified test images, most confident first; `place` in the evaluation locates each image.
 
-    Without an error, and where none was kept (by workers before 0.2), it is refused (404, `no_error_sheet`).
+    404 (`no_error_sheet`) if the network made no error, or the picture was not stored (by workers before 0.2).
     """
     with reading(resources.engine) as registry:
         digest = error_sheet_digest(registry.recommendations.get(recommendation_id))
@@ -124,7 +126,7 @@ def get_error_sheet(recommendation_id: ResourceId, request: Request, resources: 
     "/{recommendation_id}", status_code=204, summary="Delete a recommendation", responses=described(404, 409)
 )
 def delete_recommendation(recommendation_id: ResourceId, resources: ResourcesDependency) -> None:
-    """Deletes the answer and its target task; the architecture stays. One that is being worked on is refused."""
+    """Deletes the answer and its target task, but not the architecture; 409 while its job has not ended."""
     with unit_of_work(resources.engine) as registry:
         registry.recommendations.delete(recommendation_id)
 
@@ -133,7 +135,7 @@ def delete_recommendation(recommendation_id: ResourceId, resources: ResourcesDep
     "/{recommendation_id}/cancel", status_code=202, summary="Cancel a recommendation", responses=described(404)
 )
 def cancel_recommendation(recommendation_id: ResourceId, resources: ResourcesDependency) -> Recommendation:
-    """Stops it within seconds, and keeps what is known by then; one that has ended stays as it is."""
+    """Stops it within seconds; the answer so far remains. A recommendation that has ended does not change."""
     with unit_of_work(resources.engine) as registry:
         recommendation = registry.recommendations.get(recommendation_id)
         job = registry.jobs.request_cancel(recommendation.job_id)
@@ -148,9 +150,9 @@ def cancel_recommendation(recommendation_id: ResourceId, resources: ResourcesDep
 def promote_target(
     recommendation_id: ResourceId, resources: ResourcesDependency, body: PromotionRequest | None = None
 ) -> Task:
-    """The target of a recommendation that succeeded is compared with from now on, networks and genotypes included.
+    """Makes the target of a recommendation that succeeded a baseline, with its networks and genotypes.
 
-    Nothing is computed for it. A second time with the same name changes nothing.
+    Nothing is computed. Promoting it again with the same name changes nothing.
     """
     with unit_of_work(resources.engine) as registry:
         task = registry.recommendations.promote(recommendation_id, body.name if body is not None else None)
@@ -160,7 +162,7 @@ def promote_target(
 
 @dataclass(frozen=True)
 class _Stream:
-    """Which job's events a stream sends, and after which one it begins."""
+    """The job whose events a stream sends, and the event after which it begins."""
 
     job_id: str
     after: int
@@ -184,7 +186,7 @@ def _open_stream(
 async def recommendation_events(
     resources: ResourcesDependency, caller: CallerDependency, stream: Annotated[_Stream, Depends(_open_stream)]
 ) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events: all that happened after `Last-Event-ID`, then what happens, until the job has ended."""
+    """Server-sent events: the stored events after `Last-Event-ID`, then new ones, until the job has ended."""
     async for event in feed(resources, caller, stream.job_id, stream.after):
         yield event
 

@@ -1,4 +1,4 @@
-"""`/docs`: what the API offers, for people; open to everyone, as its document for programs is."""
+"""`/docs`: the reference of the API for people; open to everyone, like `/openapi.json`."""
 
 from fastapi import APIRouter, FastAPI, Request, Response
 
@@ -10,7 +10,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/docs")
 def docs(request: Request) -> Response:
-    """The page; it changes with the version alone."""
+    """The page; it changes only with the version."""
     app: FastAPI = request.app
     body = reference_page(app.openapi()).encode()
     return conditional_body(request, body, tag_of(body), "text/html", {"Content-Security-Policy": POLICY})

@@ -1,4 +1,4 @@
-"""`/login` and `/logout`: a browser's session for a key, in a cookie that no script can read."""
+"""`/login` and `/logout`: a browser's session for a key, in a cookie that scripts cannot read."""
 
 import secrets
 from typing import Any
@@ -17,7 +17,7 @@ from worker.registry.models import BrowserSession
 from worker.registry.session import unit_of_work
 
 SESSION_SECONDS = 12 * 3600
-"""A working day; then the key is asked for again."""
+"""A working day; after that the browser must send the key again."""
 
 router = APIRouter(tags=["sessions"], responses=described(503))
 
@@ -28,10 +28,10 @@ _SETS_COOKIE: dict[int | str, dict[str, Any]] = {
 
 @router.post("/login", summary="Open a browser's session", responses=_SETS_COOKIE | described(400, 401, 413, 415, 422))
 async def login(body: LoginRequest, request: Request, response: Response, resources: ResourcesDependency) -> Session:
-    """Exchanges a key for a session of twelve hours, which may do what the key may, and ends with it.
+    """Exchanges a key for a session of twelve hours, which has the scope of the key and ends when the key is revoked.
 
-    The cookie is sent to this service alone (`SameSite=Strict`), no script reads it (`HttpOnly`), and over https it
-    stays there (`Secure`).
+    Browsers send the cookie only with requests of this site (`SameSite=Strict`), scripts cannot read it (`HttpOnly`),
+    and a cookie set over https is sent only over https (`Secure`).
     """
     caller = await resources.callers.by_key(body.key.get_secret_value())
     if caller is None:
@@ -51,7 +51,7 @@ async def login(body: LoginRequest, request: Request, response: Response, resour
 
 @router.post("/logout", status_code=204, summary="End a browser's session")
 def logout(response: Response, caller: CallerDependency, resources: ResourcesDependency) -> None:
-    """Ends the session that the request came with, here and in the browser."""
+    """Ends the session of the request, in the service and in the browser."""
     if caller.session_id is not None:
         with unit_of_work(resources.engine) as registry:
             registry.keys.end_session(caller.session_id)

@@ -1,4 +1,4 @@
-"""`/v1/tasks`: the tasks that are known (baselines), and those that were asked about (targets)."""
+"""`/v1/tasks`: the baselines, and the targets of recommendations."""
 
 from typing import Literal
 
@@ -40,12 +40,14 @@ def register_task(
     caller: CallerDependency,
     key: IdempotencyKey = None,
 ) -> Task:
-    """Stores the task and queues the job that trains its networks and finds its genotypes."""
+    """Stores the task and queues a job that trains its networks and finds its genotypes."""
     task_id = accept_task(resources, body, key, owner=caller.owner)
     try:
         document = _document(resources, task_id)
     except NotFoundError as error:
-        raise DeletedResourceError(f"task {task_id} was deleted; a new key registers it anew") from error
+        raise DeletedResourceError(
+            f"task {task_id} was deleted; use a new idempotency key to register it again"
+        ) from error
     point_to(response, f"/v1/tasks/{task_id}")
     return document
 
@@ -79,21 +81,21 @@ def get_task(task_id: ResourceId, request: Request, resources: ResourcesDependen
 def get_samples(task_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """A PNG with a row of eight square cells for each of the first 30 classes: its first training images.
 
-    It is as the task's networks see them, no cell larger than 64 pixels. Test images are never shown. A task that was
-    read before pictures were kept has none until a job reads it again.
+    The images are shown as the task's networks see them, in cells of up to 64 pixels. Test images are never shown. A
+    task that was registered before pictures were stored has none until a job reads its data again.
     """
     with reading(resources.engine) as registry:
         task = registry.tasks.get(task_id)
     if task.samples is None:
-        raise NoSamplesError(f"no picture of the images of task {task.name!r} was kept")
+        raise NoSamplesError(f"task {task.name!r} has no picture of its images")
     return stored_file(resources.store, request, task.samples, PNG, f"{task_id}.png")
 
 
 @router.delete("/{task_id}", status_code=204, summary="Delete a task", responses=described(404, 409))
 def delete_task(task_id: ResourceId, resources: ResourcesDependency) -> None:
-    """What other tasks share with it stays. One that a job works on is refused: cancel that first.
+    """Data that other tasks share with it remain. 409 while a job works on the task: cancel that job first.
 
-    Such a job is its own, or one that measures distances to it.
+    This may be its own job, or one that measures distances to it.
     """
     with unit_of_work(resources.engine) as registry:
         registry.tasks.delete(task_id)

@@ -1,4 +1,4 @@
-"""`/v1/workers`: the processes that compute."""
+"""`/v1/workers`: the worker processes."""
 
 from fastapi import APIRouter
 
@@ -14,9 +14,9 @@ router = APIRouter(prefix="/v1/workers", tags=["jobs"], responses=described(503)
 
 @router.get("", summary="List workers")
 def list_workers(resources: ResourcesDependency) -> Page[Worker]:
-    """Newest first, all on one page, with the jobs that each holds.
+    """Newest first, all on one page, with the jobs that each worker runs.
 
-    One that ended in order is not listed; one that was lost is for a day, with `alive` false.
+    A worker that shut down is not listed; a lost one is listed for a day, with `alive` false.
     """
     with reading(resources.engine) as registry:
         return Page(items=[worker_document(seen) for seen in registry.workers.list()], next=None)

@@ -1,7 +1,7 @@
-"""The recommendation as it is answered: every field from the first poll, `null` until it is known.
+"""The recommendation document: it has every field from the first poll, `null` until the value is known.
 
-Only `error`, `control`, `webhook` and a distance's `mend` are `null` as wholes. Every other object is there from the
-start with fields that are `null`, so that a client never has to ask whether `answer["test"]` is one.
+Only `error`, `control`, `webhook` and a distance's `mend` may be `null` themselves. Every other object is present from
+the start with fields that are `null`, so that a client need not check whether `answer["test"]` is an object.
 """
 
 from typing import Any, Literal
@@ -22,13 +22,13 @@ Interval = tuple[float, float]
 
 
 class Part(Response):
-    """A part of the answer. A worker that is newer than this process may know more fields: they are passed on."""
+    """A part of the answer. Unknown fields, written by a newer worker, are passed on."""
 
     model_config = ConfigDict(extra="allow")
 
 
 class Target(Part):
-    """The new task, and how many images each of its splits has."""
+    """The new task, and the number of images in each of its splits."""
 
     task_id: str
     dataset: dict[str, Any]
@@ -42,23 +42,23 @@ class Target(Part):
 
 
 class Closest(Part):
-    """The nearest baseline, or in a tie the most probable one; `null` fields where the verdict is another."""
+    """The nearest baseline, or in a tie the most probable one; fields are `null` for other verdicts."""
 
     task_id: str | None = None
     name: str | None = None
     distance: float | None = None
-    probability: float | None = Field(None, ge=0, le=1, description="that it is the nearest one")
+    probability: float | None = Field(None, ge=0, le=1, description="probability that this baseline is the nearest")
 
 
 class Scale(Part):
-    """What a distance is to be read against, in the measure's unit."""
+    """Reference values for distances, in the measure's unit."""
 
-    self_distance: float | None = Field(None, description="between two trainings of the target itself")
-    untrained_distance: float | None = Field(None, description="of networks that were never trained")
+    self_distance: float | None = Field(None, description="distance between two trainings of the target")
+    untrained_distance: float | None = Field(None, description="distance between untrained networks")
 
 
 class Mend(Part):
-    """The call that would make a baseline comparable."""
+    """The API call that makes the baseline comparable."""
 
     method: str
     path: str
@@ -73,21 +73,23 @@ class Distance(Part):
     measure: str
     mean: float | None = Field(None, description="null where the baseline is not comparable")
     std: float | None = None
-    signed: float | None = Field(None, description="mean of the difference before its absolute value")
-    others: dict[str, float | None] = Field(default_factory=dict, description="by other measures")
+    signed: float | None = Field(None, description="mean difference, before the absolute value is taken")
+    others: dict[str, float | None] = Field(default_factory=dict, description="distances by other measures")
     mend: Mend | None = None
     interval: Interval | None = Field(None, description="90 % for the expected distance over training seeds")
     repetitions: int | None = None
-    probability_closest: float | None = Field(None, description="null too where it was left behind early on")
+    probability_closest: float | None = Field(None, description="also null where the baseline was ruled out early")
     comparable: bool | None = None
     approximation: bool | None = Field(None, description="whether the baseline's networks all reach 1-ε")
     standard_error: float | None = Field(None, description="from the sampling of images, in the measure's unit")
-    samples: int | None = Field(None, description="images of the target that the distance was taken on")
-    contributions: list[Contribution] | None = Field(None, description="of each layer, mean over repetitions")
+    samples: int | None = Field(None, description="number of the target's images that the distance was measured on")
+    contributions: list[Contribution] | None = Field(
+        None, description="contribution of each layer, mean over repetitions"
+    )
 
 
 class Eligibility(Part):
-    """Whether a baseline took part, and if not, why."""
+    """Whether a baseline was eligible, and if not, why."""
 
     task_id: str
     name: str
@@ -96,7 +98,7 @@ class Eligibility(Part):
 
 
 class SearchSpace(Part):
-    """The space that was searched, and how small it is beside the full one."""
+    """The search space, and its size relative to the full space."""
 
     source_task_ids: list[str] | None = None
     primitives: list[str] | None = None
@@ -107,36 +109,37 @@ class SearchSpace(Part):
 
 
 class SearchRun(Part):
-    """How the space was searched, and what that was foretold to take."""
+    """The settings of the search, and its forecast."""
 
     strategy: str | None = None
-    settings: dict[str, Any] | None = Field(None, description="of the strategy, those chosen by default included")
+    settings: dict[str, Any] | None = Field(None, description="settings of the strategy, including defaults")
     splits: int | None = Field(
-        None, description="into training and validation images, that winners were compared on; 1: the task's own"
+        None,
+        description="number of training/validation splits on which winners were compared; 1: the task's own",
     )
-    constraints: dict[str, float] | None = Field(None, description="the limits that were asked for")
+    constraints: dict[str, float] | None = Field(None, description="the requested limits")
     latency_table: dict[str, Any] | None = Field(None, description="milliseconds by primitive, under a latency limit")
     forecast: dict[str, float] | None = Field(
         None,
-        description="seconds, before the search began: `iteration`, `search`, `training`, `job` in all, and of it "
-        "what was `spent` by then",
+        description="predicted seconds, as of the start of the search: `iteration`, `search`, `training`, the whole "
+        "`job`, and the part of it already `spent`",
     )
-    scored: int | None = Field(None, description="cells that the search scored")
-    chosen: dict[str, Any] | None = Field(None, description="the best of them that keeps a limit on latency")
+    scored: int | None = Field(None, description="number of cells that the search scored")
+    chosen: dict[str, Any] | None = Field(None, description="the best of them within the limit on latency")
     latency_ms: float | None = Field(None, description="of `chosen`, measured; null without a limit on latency")
-    final_epochs: int | None = Field(None, description="what a budget in seconds left of the final training's epochs")
+    final_epochs: int | None = Field(None, description="epochs of the final training that the budget in seconds allows")
 
 
 class WarmStart(Part):
-    """The network whose weights, but for its head, the final training began at; `null` fields: at fresh weights."""
+    """The network whose weights, except its head, initialised the final training; `null` fields: fresh weights."""
 
-    task_id: str | None = Field(None, description="the baseline on whose images it was trained")
+    task_id: str | None = Field(None, description="the baseline that it was trained on")
     name: str | None = None
     network: str | None = Field(None, description="its content key")
 
 
 class ChosenArchitecture(Part):
-    """The network that is recommended; its weights and code lie at `/v1/architectures/{id}`."""
+    """The recommended network; its weights and code are at `/v1/architectures/{id}`."""
 
     id: str | None = None
     genotype: dict[str, Any] | None = None
@@ -144,12 +147,12 @@ class ChosenArchitecture(Part):
     parameters: int | None = None
     macs: int | None = None
     latency_ms: float | None = Field(
-        None, description="for one image; under a limit the measurement that was held against it"
+        None, description="for one image; with a limit on latency, the measurement that was compared with it"
     )
 
 
 class ValidationScores(Part):
-    """On images that the search has seen."""
+    """Scores on the validation images, which the search has seen."""
 
     accuracy: float | None = None
     balanced_accuracy: float | None = None
@@ -157,64 +160,72 @@ class ValidationScores(Part):
 
 
 class TestScores(Part):
-    """On images that nothing has seen before."""
+    """Scores on the test images, which neither the search nor the training has seen."""
 
     accuracy: float | None = None
     interval: Interval | None = Field(None, description="95 % Wilson interval over images")
     balanced_accuracy: float | None = None
     macro_f1: float | None = None
-    recall: list[float | None] | None = Field(None, description="of each class, in their order")
-    std_over_seeds: float | None = Field(None, description="of the accuracies of all networks; null with one")
-    seeds: int | list[int] | None = Field(None, description="networks trained, each from a seed of its own")
+    recall: list[float | None] | None = Field(None, description="recall of each class, in the order of the classes")
+    std_over_seeds: float | None = Field(
+        None, description="standard deviation of the accuracies of all networks; null for one network"
+    )
+    seeds: int | list[int] | None = Field(None, description="number of networks trained, each from its own seed")
 
 
 class ControlArm(Part):
-    """One way to spend the seconds, from several seeds; validation images only."""
+    """One arm of the comparison, from several seeds; on validation images only."""
 
-    reason: str | None = Field(None, description="why there is no such network under the constraints")
-    architectures: list[dict[str, Any]] | None = Field(None, description="what was trained, one for each seed")
-    scores: list[float] | None = Field(None, description="under the objective on validation images, by seed")
+    reason: str | None = Field(None, description="why the arm has no network within the constraints")
+    architectures: list[dict[str, Any]] | None = Field(None, description="the trained architectures, one for each seed")
+    scores: list[float] | None = Field(None, description="value of the objective on validation images, by seed")
     mean: float | None = None
-    difference: float | None = Field(None, description="what was found minus this, in the mean over the seeds")
-    interval: Interval | None = Field(None, description="90 % for the difference, over seeds and validation images")
+    difference: float | None = Field(
+        None, description="score of `found` minus the score of this arm, mean over the seeds"
+    )
+    interval: Interval | None = Field(
+        None, description="90 % interval of the difference, over seeds and validation images"
+    )
     verdict: ControlVerdict | None = None
 
 
 class Control(Part):
-    """What was found, beside what the same seconds find without the memory of tasks."""
+    """A comparison with three alternatives that spend the same seconds without the known tasks."""
 
     verdict: ControlVerdict | None = Field(
         None,
-        description="`hurt` if any other way is shown to be better, `helped` if each is shown to be worse; null until "
-        "all networks are trained",
+        description="`hurt` if any other arm is shown to be better, `helped` if all others are shown to be worse; null "
+        "until all networks are trained",
     )
     seeds: int | None = None
-    confidence: float | None = Field(None, description="of the intervals")
+    confidence: float | None = Field(None, description="confidence level of the intervals")
     objective: Objective | None = None
-    seconds: float | None = Field(None, description="of a search without the memory: fit, distance and search together")
-    search_seconds: float | None = Field(None, description="of a search with it")
+    seconds: float | None = Field(
+        None, description="seconds of a search without the known tasks: as long as fit, distance and search together"
+    )
+    search_seconds: float | None = Field(None, description="seconds of a search with the known tasks")
     latency_table: dict[str, Any] | None = Field(None, description="milliseconds by primitive, under a latency limit")
-    found: ControlArm = Field(default_factory=ControlArm, description="the search with the memory of tasks")
+    found: ControlArm = Field(default_factory=ControlArm, description="the search with the known tasks")
     full_space: ControlArm = Field(default_factory=ControlArm, description="the same strategy on the full space")
     random: ControlArm = Field(default_factory=ControlArm, description="random search on the full space")
     resnet18: ControlArm = Field(default_factory=ControlArm, description="ResNet-18 as wide as the constraints allow")
 
 
 class Cost(Part):
-    """What the answer took."""
+    """The cost of the answer."""
 
     stage_seconds: dict[str, float] | None = None
     device: str | None = None
     device_seconds: float | None = None
     micro_batch: int | None = Field(
         None,
-        description="images that went through a network at a time in the end, where memory did not suffice for whole "
-        "batches; null where it did",
+        description="images per forward pass in the end, where memory was too small for whole batches; null where it "
+        "was large enough",
     )
 
 
 class Provenance(Part):
-    """What one needs to get the same answer again."""
+    """The data needed to reproduce the answer."""
 
     seed: int | None = None
     recipe: Any = None
@@ -250,15 +261,15 @@ class Recommendation(Part):
     warm_start: WarmStart = Field(default_factory=WarmStart)
     validation: ValidationScores = Field(default_factory=ValidationScores)
     test: TestScores = Field(default_factory=TestScores)
-    control: Control | None = Field(None, description="null unless it was asked for")
-    warnings: list[str] | None = Field(None, description="what a reader has to know, in words")
-    webhook: Webhook | None = Field(None, description="null unless it was asked for")
+    control: Control | None = Field(None, description="null unless requested")
+    warnings: list[str] | None = Field(None, description="caveats for readers, as text")
+    webhook: Webhook | None = Field(None, description="null unless requested")
     cost: Cost = Field(default_factory=Cost)
     provenance: Provenance = Field(default_factory=Provenance)
 
 
 class RecommendationSummary(Resource):
-    """A recommendation as the listing shows it."""
+    """A recommendation in a listing."""
 
     name: str | None
     job_id: str

@@ -1,4 +1,4 @@
-"""What `GET /v1/architectures` answers."""
+"""The responses of `/v1/architectures`, and the request to train an architecture again."""
 
 from typing import Any, Literal
 
@@ -10,14 +10,14 @@ from service.schemas.requests import DatasetRequest, LabelsRequest, Objective
 
 
 class Architecture(Resource):
-    """A finished network: its cell, its skeleton, and what it scored."""
+    """A finished network: its cell, its skeleton, and its scores."""
 
     name: str
     recommendation_id: str | None
     job_id: str
     genotype: dict[str, Any]
     skeleton: dict[str, Any]
-    class_names: list[str] = Field(description="output i of the network stands for class i")
+    class_names: list[str] = Field(description="output i of the network belongs to class i")
     preprocessing: dict[str, Any]
     parameters: int
     macs: int = Field(description="multiply-adds for one image")
@@ -33,22 +33,22 @@ class Architecture(Resource):
 
 
 class GraphNode(Response):
-    """A node of the cell; it is the sum of the edges that end there."""
+    """A node of the cell; its value is the sum of the edges that end at it."""
 
     id: int
     role: Literal["input", "inner", "output"]
 
 
 class GraphEdge(Response):
-    """An edge of the cell, and what is computed on it."""
+    """An edge of the cell, and its primitive."""
 
-    source: int = Field(description="id of the node that is read")
-    target: int = Field(description="id of the node that is added to")
+    source: int = Field(description="id of the node that the edge reads")
+    target: int = Field(description="id of the node that the edge adds to")
     primitive: str
 
 
 class CellGraph(Response):
-    """The cell in the node-link layout, and the skeleton whose every cell it is."""
+    """The cell in the node-link layout, and the skeleton that repeats it."""
 
     directed: Literal[True] = True
     multigraph: Literal[False] = False
@@ -58,7 +58,7 @@ class CellGraph(Response):
 
 
 class TrainingRequest(Request):
-    """Data on which an architecture shall be trained again, from fresh weights, with a head for the new classes."""
+    """The data to train an architecture on again, from fresh weights, with a head for the new classes."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -75,19 +75,19 @@ class TrainingRequest(Request):
     dataset: DatasetRequest
     labels: LabelsRequest | None = Field(None, description="absent: the classes of the dataset itself")
     name: Name | None = Field(
-        None, description="of the new architecture; absent: made from the name of the one trained"
+        None, description="name of the new architecture; absent: derived from the name of the original"
     )
-    image_size: ImageSize | None = Field(None, description="absent: that of the architecture")
-    objective: Objective = Field("accuracy", description="what the training is for")
+    image_size: ImageSize | None = Field(None, description="absent: the image size of the architecture")
+    objective: Objective = Field("accuracy", description="objective of the training")
     seed: Seed = 0
-    priority: int = Field(0, ge=-100, le=100, description="higher goes first")
+    priority: int = Field(0, ge=-100, le=100, description="jobs of higher priority run first")
 
 
 class Training(Response):
-    """What `POST /v1/architectures/{id}/train` began."""
+    """The response of `POST /v1/architectures/{id}/train`."""
 
     job_id: str = Field(description="poll `/v1/jobs/{job_id}`")
     state: State
-    architecture_id: str = Field(description="of the new architecture, which is there when the job has succeeded")
-    task_id: str = Field(description="the target task that the new data make")
+    architecture_id: str = Field(description="id of the new architecture, which exists once the job has succeeded")
+    task_id: str = Field(description="the target task of the new data")
     name: str

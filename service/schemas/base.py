@@ -1,11 +1,11 @@
-"""What every request and every response model shares: strictness, names, references by id, times."""
+"""Base classes and types of all request and response models: strictness, names, references by id, times."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-# Seeds end at 2**31 - 1, so that they survive a 32-bit column and a client whose numbers are doubles.
+# Seeds end at 2**31 - 1, so that they fit a 32-bit column and a client whose numbers are doubles.
 LARGEST_SEED = 2**31 - 1
 
 LONGEST_NAME = 64
@@ -15,10 +15,10 @@ Name = Annotated[
     StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=NAME_PATTERN),
     Field(description="1 to 64 letters, digits, blanks and `_ . | -`, beginning with a letter or digit"),
 ]
-# How a task may be named, wherever one is: `Tasks.find` looks in this order.
-TASK_NAME = "a task: its id, or a baseline's name, or a target's (the newest of that name)"
+# The names of a task in paths and queries; `Tasks.find` tries them in this order.
+TASK_NAME = "a task: its id, a baseline's name, or a target's name (the newest of that name)"
 BASELINE_NAME = "a baseline: its name or its id"
-# Control characters have no business in a location or a column, and PostgreSQL refuses NUL.
+# Locations and columns have no control characters, and PostgreSQL rejects NUL.
 PlainText = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -26,7 +26,7 @@ ImageSize = Annotated[int, Field(ge=8, le=256, description="side of the square i
 
 
 def _utc(value: object) -> object:
-    """The registry counts seconds since the epoch; the API writes RFC 3339 in UTC."""
+    """Converts the registry's seconds since the epoch to a datetime; the API writes RFC 3339 in UTC."""
     return datetime.fromtimestamp(value, UTC) if isinstance(value, int | float) else value
 
 
@@ -34,19 +34,19 @@ Instant = Annotated[datetime, BeforeValidator(_utc)]
 
 
 class Request(BaseModel):
-    """A body that is refused when it holds an unknown field or a number of the wrong kind (`"3"`, `3.0`, `true`)."""
+    """A body that is refused if it has an unknown field or a number of the wrong type (`"3"`, `3.0`, `true`)."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Response(BaseModel):
-    """A body whose every field is written, `null` where it is not known."""
+    """A body that contains every field, `null` where the value is not known."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
 class Resource(Response):
-    """A body that stands for something with an id of its own."""
+    """A body that represents a resource with an id."""
 
     id: str
 

@@ -1,4 +1,4 @@
-"""What `/v1/datasets` answers."""
+"""The responses of `/v1/datasets`."""
 
 from typing import Any, Literal
 
@@ -41,30 +41,30 @@ _SAMPLES: Any = [
 
 
 class DatasetSummary(Resource):
-    """A dataset as the listing shows it."""
+    """A dataset in a listing."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     name: str
-    uri: str = Field(description="what a task names it by")
+    uri: str = Field(description="the dataset's URI in requests")
     kind: Kind = Field(description="images with labels, or (`safetensors`) the weights of a network")
     bytes: int
-    sha256: str = Field(description="of the file")
-    digest: str | None = Field(
-        description="of the images as they are decoded, their labels and split; null for weights"
-    )
-    columns: dict[str, str] = Field(description="the Parquet columns that were named with the upload")
+    sha256: str = Field(description="SHA-256 of the file")
+    digest: str | None = Field(description="digest of the decoded images, their labels and splits; null for weights")
+    columns: dict[str, str] = Field(description="the Parquet columns named in the upload")
     images: int | None = Field(description="null for weights")
     counts: SplitSizes
-    left_out: int | None = Field(description="images outside a given split that equal one of it")
-    tensors: int | None = Field(description="of weights; null for images")
-    parameters: int | None = Field(description="numbers in all tensors; null for images")
-    samples: str | None = Field(description="path of some images of each class; null for weights")
+    left_out: int | None = Field(
+        description="number of images left out because an identical image belongs to a given split"
+    )
+    tensors: int | None = Field(description="number of tensors in the weights; null for images")
+    parameters: int | None = Field(description="number of values in all tensors; null for images")
+    samples: str | None = Field(description="path of sample images of each class; null for weights")
     created_at: Instant
 
 
 class ClassCount(Response):
-    """How many images of a class each split has."""
+    """The number of images of a class in each split."""
 
     name: str
     train: int
@@ -81,10 +81,10 @@ class Dataset(DatasetSummary):
 
 
 class Sample(Response):
-    """A training image, made smaller where a side has more than 96 pixels."""
+    """A training image, scaled down if a side has more than 96 pixels."""
 
-    origin: str = Field(description="the file or row that it came from")
-    width: int = Field(description="of the image itself, in pixels")
+    origin: str = Field(description="the file or row that contains the image")
+    width: int = Field(description="width of the original image, in pixels")
     height: int
     png: str = Field(description="the image as `data:image/png;base64,…`")
 
@@ -97,7 +97,7 @@ class ClassSamples(Response):
 
 
 class DatasetSamples(Response):
-    """Some training images of each class, in the order of the classes; of very many classes, the first 240."""
+    """Some training images of each class, in the order of the classes; at most of the first 240 classes."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "screws", "classes": _SAMPLES}]})
 

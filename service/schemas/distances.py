@@ -1,4 +1,4 @@
-"""`/v1/distances`: the matrix, one pair of it in detail, and the wish to have distances measured."""
+"""The bodies of `/v1/distances`: the matrix, one pair in detail, and requests to measure distances."""
 
 from typing import Any, Literal, get_args
 
@@ -7,13 +7,13 @@ from pydantic import ConfigDict, Field
 from service.schemas.base import BASELINE_NAME, Instant, Name, Request, Response
 from service.schemas.jobs import State
 
-# Spelled out for type checkers and the OpenAPI document; a test holds them against ldnas.recipe.
+# Spelled out for type checkers and the OpenAPI document; a test compares them with ldnas.recipe.
 StandingMeasure = Literal["log_det_layerwise", "log_det", "logme"]
 Measure = Literal["log_det_layerwise", "log_det", "logme", "frechet", "task2vec", "task2vec_asymmetric"]
 
 
 class Contribution(Response):
-    """What one layer adds to a distance, in the measure's unit."""
+    """The contribution of one layer to a distance, in the measure's unit."""
 
     layer: str
     value: float
@@ -29,21 +29,23 @@ class TaskLabel(Response):
 class DistanceMatrix(Response):
     """Distances from the task of each row to the task of each column; `null` where not measured.
 
-    Without `source` and `target` every task has a row and a column, in the order of `tasks`: the baselines, and the
-    targets to which one was measured.
+    Without `source` and `target`, every task has a row and a column, in the order of `tasks`: the baselines, and the
+    targets with a measured distance.
     """
 
     measure: Measure
     recipe: dict[str, Any] = Field(
-        description="how the networks were looked at, and its digest for each architecture of theirs"
+        description="the settings of the measurement, and their digest for each architecture of the networks"
     )
-    tasks: list[TaskLabel] = Field(description="every task of a row or a column")
+    tasks: list[TaskLabel] = Field(description="every task with a row or a column")
     sources: list[str] = Field(description="row i belongs to the task with this id")
     targets: list[str] = Field(description="column j belongs to the task with this id")
     mean: list[list[float | None]] = Field(
-        description="over repetitions; may be negative by `logme` and `task2vec_asymmetric`"
+        description="mean over repetitions; may be negative for `logme` and `task2vec_asymmetric`"
     )
-    std: list[list[float | None]] = Field(description="over repetitions, n-1 in the denominator; null for one")
+    std: list[list[float | None]] = Field(
+        description="standard deviation over repetitions, n-1 in the denominator; null for one repetition"
+    )
     repetitions: list[list[int | None]]
 
 
@@ -54,39 +56,41 @@ class DistanceRepetition(Response):
     source_network: str = Field(description="its key")
     target_network: str = Field(description="its key")
     value: float
-    signed: float = Field(description="before its absolute value is taken")
+    signed: float = Field(description="the value before its absolute value is taken")
     standard_error: float | None = Field(description="from the sampling of images, in the measure's unit")
     measured_at: Instant
 
 
 class DistanceDetail(Response):
-    """The distance from one task to another, as closely as it is known."""
+    """The distance from one task to another in detail."""
 
     source: TaskLabel
     target: TaskLabel
     measure: Measure
-    recipe: dict[str, Any] = Field(description="how the networks were looked at, with its digest")
+    recipe: dict[str, Any] = Field(description="the settings of the measurement, with their digest")
     mean: float
-    std: float | None = Field(description="over repetitions, n-1 in the denominator; null for one")
+    std: float | None = Field(
+        description="standard deviation over repetitions, n-1 in the denominator; null for one repetition"
+    )
     signed: float = Field(description="mean of the differences before their absolute values are taken")
     standard_error: float | None = Field(
-        description="of the mean, from the sampling of images; repetitions share their images, so it is their mean too"
+        description="from the sampling of images; the mean over repetitions, because they share their images"
     )
     repetitions: list[DistanceRepetition]
     contributions: list[Contribution] | None = Field(
-        description="mean over repetitions, the largest amount first; null for a measure that has no layers"
+        description="mean over repetitions, largest absolute value first; null for a measure without layers"
     )
 
 
 class DistanceRequest(Request):
-    """Distances that are wanted: one column, and one job, for each target."""
+    """Distances to measure: one column, and one job, for each target."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"targets": ["odd_or_even"], "measures": ["log_det"]}]})
 
     targets: list[Name] = Field(
         min_length=1,
         max_length=100,
-        description="each a task: its id, or a baseline's name, or a target's (refused where several have that)",
+        description="each a task: its id, a baseline's name, or a target's name (refused if several targets have it)",
     )
     sources: list[Name] | None = Field(
         None, min_length=1, max_length=1000, description=f"each {BASELINE_NAME}; absent: all of them"
@@ -98,7 +102,7 @@ class DistanceRequest(Request):
         description="absent: `log_det_layerwise`, `log_det` and `logme`",
     )
     repetitions: int | None = Field(
-        None, ge=1, le=100, description="networks of each task that are compared; absent: as many as the target has"
+        None, ge=1, le=100, description="number of networks of each task to compare; absent: as many as the target has"
     )
 
 
@@ -118,6 +122,6 @@ class DistanceJob(Response):
 
 
 class DistanceJobs(Response):
-    """What `POST /v1/distances` began."""
+    """The response of `POST /v1/distances`."""
 
     jobs: list[DistanceJob] = Field(description="in the order of `targets`")

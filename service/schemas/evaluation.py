@@ -1,4 +1,4 @@
-"""`GET /v1/recommendations/{id}/evaluation`: what the recommended network gets right and wrong."""
+"""The response of `GET /v1/recommendations/{id}/evaluation`: the test evaluation of the recommended network."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from service.schemas.base import Response
 
 
 class ClassRecall(Response):
-    """How many of a class's test images are recognised."""
+    """The recall of a class on its test images."""
 
     name: str
     images: int
@@ -15,31 +15,33 @@ class ClassRecall(Response):
 
 
 class WrongImage(Response):
-    """A test image that is taken for one of another class."""
+    """A misclassified test image."""
 
-    position: int = Field(description="in the test split, from 0")
+    position: int = Field(description="index in the test split, from 0")
     true: str
     predicted: str
-    probability: float | None = Field(description="of the predicted class")
-    place: int | None = Field(description="in the picture `sheet`, row by row from 0; null where it is not shown there")
+    probability: float | None = Field(description="probability of the predicted class")
+    place: int | None = Field(description="index in the picture `sheet`, row by row from 0; null if not shown there")
 
 
 class ErrorSheet(Response):
-    """A picture of the surest errors, side by side, which was taken when the network saw the test images."""
+    """A picture of the most confident errors, side by side, made during the test evaluation."""
 
-    path: str = Field(description="of the PNG")
-    images: int = Field(description="shown on it")
-    columns: int = Field(description="images in a row; each is a square")
+    path: str = Field(description="path of the PNG")
+    images: int = Field(description="number of images in the picture")
+    columns: int = Field(description="number of images per row; each is a square")
 
 
 class Evaluation(Response):
-    """The one look of the recommended network at the test images."""
+    """The test evaluation of the recommended network."""
 
     recommendation_id: str
     classes: list[str]
     images: int
-    confusion: list[list[int]] = Field(description="images; rows are true classes, columns predicted ones")
-    recall: list[ClassRecall] = Field(description="of each class, in their order")
-    wrong: int = Field(description="wrong images in all")
-    errors: list[WrongImage] = Field(description="the first 1,000 of the wrong images, the surest first")
-    sheet: ErrorSheet | None = Field(description="null where nothing is wrong, or no picture was kept")
+    confusion: list[list[int]] = Field(
+        description="number of images; rows are true classes, columns are predicted classes"
+    )
+    recall: list[ClassRecall] = Field(description="recall of each class, in the order of `classes`")
+    wrong: int = Field(description="number of misclassified images")
+    errors: list[WrongImage] = Field(description="up to 1,000 of the misclassified images, most confident first")
+    sheet: ErrorSheet | None = Field(description="null if the network made no error, or no picture is stored")

@@ -1,4 +1,4 @@
-"""What `GET /v1/jobs` answers, and the parts of a job that tasks and recommendations show."""
+"""The responses of `/v1/jobs`, and the parts of a job that tasks and recommendations show."""
 
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ Kind = Literal["register_task", "recommend", "distances", "train_architecture"]
 
 
 class Progress(Response):
-    """How far a job is; `null` where nothing is known yet."""
+    """The progress of a job; `null` where not known yet."""
 
     fraction: float | None = Field(None, ge=0, le=1)
     eta_seconds: float | None = None
@@ -20,21 +20,23 @@ class Progress(Response):
 
 
 class Job(Resource):
-    """One job as the registry holds it."""
+    """One job as stored in the registry."""
 
     kind: Kind
     state: State
     stage: str | None
     progress: Progress
     priority: int
-    attempt: int = Field(description="how often the job was started")
-    failures: int = Field(description="attempts that were lost and got no further than those before, counted against `max_attempts`")
+    attempt: int = Field(description="number of times that the job was started")
+    failures: int = Field(
+        description="lost attempts that got no further than earlier ones; counted against `max_attempts`"
+    )
     max_attempts: int
     cancel_requested: bool
-    params: dict[str, Any] = Field(description="what the job works on; a listing leaves long lists out")
+    params: dict[str, Any] = Field(description="the input of the job; a listing leaves long lists out")
     result: dict[str, Any] | None = Field(
-        description="what the job made, by its kind; of `train_architecture`: `architecture_id`, `task_id`, `test` and "
-        "`warnings`, which say in words what a reader of the scores has to know of the data"
+        description="the output of the job, by its kind; of `train_architecture`: `architecture_id`, `task_id`, `test` "
+        "and `warnings`, which are caveats about the data for readers of the scores"
     )
     error: Problem | None
     created_at: Instant

@@ -1,14 +1,14 @@
-"""The error document (RFC 9457) that every refusal and every failed job carries."""
+"""The error document (RFC 9457) of every error response and every failed job."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
 class ProblemEntry(BaseModel):
-    """One thing that is wrong."""
+    """One error of the request."""
 
     field: str | None = Field(description="the request field at fault, dotted: `labels.groups[1]`")
     origin: str | None = Field(None, description="the file, row or path at fault")
-    message: str = Field(description="what was refused, and what would be accepted")
+    message: str = Field(description="the refused value, and the accepted ones")
 
 
 class Problem(BaseModel):
@@ -21,14 +21,14 @@ class Problem(BaseModel):
                     "type": "urn:ldnas:problem:unknown-network",
                     "title": "No network architecture of that name",
                     "status": 422,
-                    "detail": "There is no network 'vgg17'; known are small_cnn, vgg16.",
+                    "detail": "no network is called 'vgg17'; known: small_cnn, vgg16",
                     "instance": None,
                     "code": "unknown_network",
                     "errors": [
                         {
                             "field": "network",
                             "origin": None,
-                            "message": "There is no network 'vgg17'; known are small_cnn, vgg16.",
+                            "message": "no network is called 'vgg17'; known: small_cnn, vgg16",
                         }
                     ],
                 }
@@ -40,6 +40,6 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-    instance: str | None = Field(None, description="path of the request; null for a job's failure")
+    instance: str | None = Field(None, description="path of the request; null for the failure of a job")
     code: str
     errors: list[ProblemEntry]

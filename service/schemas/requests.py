@@ -1,4 +1,4 @@
-"""The parts that bodies of POSTs share: the dataset, the labels, the genotypes, the objective."""
+"""Parts of several request bodies: the dataset, the labels, the genotypes, the objective."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -19,7 +19,7 @@ from service.schemas.base import Fraction, PlainText, Request
 
 
 def _one_error_for_a_label(value: Any, validate: ValidatorFunctionWrapHandler) -> int | str:
-    """A union reports one error per branch; a client wants to read one sentence."""
+    """Reports one error for a label; pydantic reports one for each branch of the union."""
     try:
         label: int | str = validate(value)
     except ValidationError as error:
@@ -37,7 +37,7 @@ Label = Annotated[ClassIndex | ClassName, WrapValidator(_one_error_for_a_label)]
 
 
 class FractionsRequest(Request):
-    """The shares of the images, which add up to 1."""
+    """The fractions of the images in each split, which add up to 1."""
 
     train: Fraction
     validation: Fraction
@@ -45,19 +45,19 @@ class FractionsRequest(Request):
 
 
 class DatasetRequest(Request):
-    """Where the images are, and how to read them."""
+    """The location of the images, and how to read them."""
 
     uri: PlainText = Field(
         description="`dataset://NAME` (uploaded), `builtin://digits`, `torchvision://MNIST`, `file:///…` inside "
         "`LDNAS_DATASET_ROOTS`, `https://…` and `s3://…` on hosts of `LDNAS_REMOTE_HOSTS`",
         examples=["builtin://digits"],
     )
-    format: PlainText | None = Field(None, description="how the files are laid out; guessed where absent")
+    format: PlainText | None = Field(None, description="layout of the files; detected if absent")
     image_column: PlainText | None = None
     label_column: PlainText | None = None
     split_column: PlainText | None = None
     group_column: PlainText | None = Field(None, description="rows of one group (a patient, a camera) share a split")
-    fractions: FractionsRequest | None = Field(None, description="used where the data has no split of its own")
+    fractions: FractionsRequest | None = Field(None, description="used if the dataset has no splits of its own")
 
 
 class LabelsRequest(Request):
@@ -77,7 +77,7 @@ class OwnNetwork(Request):
         json_schema_extra={"examples": [{"architecture": "resnet18", "weights": "dataset://mine"}]}
     )
 
-    architecture: PlainText = Field(description="one of those that a name may say")
+    architecture: PlainText = Field(description="the name of one of the known architectures")
     weights: PlainText = Field(description="`dataset://NAME` of an uploaded .safetensors file")
 
 
@@ -94,7 +94,7 @@ def _one_error_for_a_network(value: Any, validate: ValidatorFunctionWrapHandler)
 _PLAIN_TEXT: TypeAdapter[str] = TypeAdapter(PlainText)
 NetworkField = Annotated[PlainText | OwnNetwork, WrapValidator(_one_error_for_a_network)]
 
-# A JSON array stands for the triple, so the tuple itself is not strict; its members are.
+# A JSON array represents the triple, so the tuple itself is not strict; its members are.
 Edge = Annotated[
     tuple[Annotated[int, Field(strict=True)], Annotated[int, Field(strict=True)], Annotated[str, Field(strict=True)]],
     Field(strict=False),

@@ -1,4 +1,4 @@
-"""The bodies of `/login`: a key goes in, and what it may do comes out."""
+"""The bodies of `/login`: a key in the request, its name and scope in the response."""
 
 from typing import Annotated
 
@@ -9,14 +9,14 @@ from worker.registry.states import Scope
 
 
 class LoginRequest(Request):
-    """A key, to be exchanged for a session."""
+    """A key to exchange for a session."""
 
     key: Annotated[SecretStr, Field(min_length=1, max_length=1024, description="as `ldnas key create` printed it")]
 
 
 class Session(Response):
-    """Who a browser's session belongs to; the session itself is in the cookie alone."""
+    """The key that a browser's session belongs to; only the cookie contains the session itself."""
 
-    name: str = Field(description="the key's")
+    name: str = Field(description="name of the key")
     scope: Scope
     expires_at: Instant

@@ -1,4 +1,4 @@
-"""`POST /v1/tasks` and what `GET /v1/tasks` answers."""
+"""The request and responses of `/v1/tasks`."""
 
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from service.schemas.requests import DatasetRequest, GenotypeRequest, LabelsRequ
 
 
 class TaskRequest(Request):
-    """A baseline to register: a dataset, a label mapping, and how its networks are trained."""
+    """A baseline to register: a dataset, a label mapping, and the training of its networks."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -33,20 +33,27 @@ class TaskRequest(Request):
     labels: LabelsRequest | None = Field(None, description="absent: the classes of the dataset itself")
     network: NetworkField | None = Field(
         None,
-        description="architecture of the networks that measure distances; absent: the worker's default. Or one network "
-        "that was trained elsewhere",
+        description="architecture of the networks that measure distances, or one network that was trained elsewhere; "
+        "absent: the worker's default",
     )
-    epsilon: Fraction = Field(0.2, description="a network approximates the task from 1-ε balanced validation accuracy")
+    epsilon: Fraction = Field(
+        0.2, description="a network approximates the task at a balanced validation accuracy of at least 1-ε"
+    )
     repetitions: int = Field(
         3,
         ge=1,
         le=100,
-        description="networks trained, each from a seed of its own; 1 where the task brings its network",
+        description="number of networks to train, each from its own seed; 1 if the task has its own network",
     )
     seed: Seed = 0
-    image_size: ImageSize | None = Field(None, description="for the search of its genotypes; absent: from the data")
+    image_size: ImageSize | None = Field(
+        None, description="for the search of its genotypes; absent: chosen from the data"
+    )
     genotypes: list[GenotypeRequest] | None = Field(
-        None, min_length=1, max_length=1000, description="good cells that are already known; absent: random search"
+        None,
+        min_length=1,
+        max_length=1000,
+        description="good cells that are known already; absent: found by random search",
     )
 
     @field_validator("repetitions")
@@ -54,7 +61,7 @@ class TaskRequest(Request):
     def _own_network_is_the_only_one(cls, repetitions: int, info: ValidationInfo) -> int:
         if isinstance(info.data.get("network"), OwnNetwork) and repetitions != 1:
             raise PydanticCustomError(
-                "own_network", "a network that the task brings is its only repetition; leave this out, or say 1"
+                "own_network", "a task with its own network has one repetition; omit this field, or set it to 1"
             )
         return repetitions
 
@@ -72,7 +79,7 @@ class TaskNetwork(Response):
 
 
 class TaskGenotype(Response):
-    """One cell known to a task, with what its search measured on validation data."""
+    """One cell of a task, with its scores on validation data."""
 
     id: str
     genotype: dict[str, Any]
@@ -83,7 +90,7 @@ class TaskGenotype(Response):
 
 
 class SplitSizes(Response):
-    """Images in each split."""
+    """The number of images in each split."""
 
     train: int | None = None
     validation: int | None = None
@@ -91,7 +98,7 @@ class SplitSizes(Response):
 
 
 class Digests(Response):
-    """SHA-256 of what went in: decoded data, label mapping, preprocessing."""
+    """SHA-256 of the task's inputs: decoded data, label mapping, preprocessing."""
 
     dataset: str | None = None
     mapping: str | None = None
@@ -99,7 +106,7 @@ class Digests(Response):
 
 
 class TaskSummary(Resource):
-    """A task as the listing shows it; `state` is that of its job, `succeeded` means ready."""
+    """A task in a listing; `state` is the state of its job, `succeeded` means ready."""
 
     name: str
     role: Literal["baseline", "target"]
@@ -108,7 +115,7 @@ class TaskSummary(Resource):
     dataset: dict[str, Any]
     labels: dict[str, Any] | None
     network: str | None
-    weights: str | None = Field(description="`dataset://NAME` of its network, where the task brought it")
+    weights: str | None = Field(description="`dataset://NAME` of the task's own network, if it has one")
     epsilon: float
     repetitions: int
     seed: int
@@ -116,7 +123,7 @@ class TaskSummary(Resource):
     class_names: list[str] | None
     counts: SplitSizes
     digests: Digests
-    samples: str | None = Field(description="path of a picture of some training images; null where none was kept")
+    samples: str | None = Field(description="path of a picture of some training images; null if none is stored")
     created_at: Instant
 
 

@@ -1,4 +1,4 @@
-"""What a webhook's receiver is sent; `worker.registry.webhooks` writes it."""
+"""The messages sent to webhooks; `worker.registry.webhooks` writes them."""
 
 from typing import Literal
 
@@ -11,21 +11,21 @@ Ended = Literal["succeeded", "failed", "cancelled"]
 
 
 class EndedRecommendation(Response):
-    """Which recommendation ended and how; its document has the rest."""
+    """A recommendation that ended, and its final state; its document has the details."""
 
     id: str
     job_id: str
     name: str | None
     state: Ended
     verdict: Verdict | None
-    architecture_id: str | None = Field(description="null where no network was found")
-    error_code: str | None = Field(description="the `code` of the problem document where it failed")
-    path: str = Field(description="where its document lies on the service")
+    architecture_id: str | None = Field(description="null if no network was found")
+    error_code: str | None = Field(description="the `code` of the problem document, if it failed")
+    path: str = Field(description="path of its document on the service")
 
 
 class WebhookMessage(Response):
     """The end of a recommendation."""
 
     type: Literal["recommendation.succeeded", "recommendation.failed", "recommendation.cancelled"]
-    timestamp: Instant = Field(description="when it ended")
+    timestamp: Instant = Field(description="time of the end")
     data: EndedRecommendation

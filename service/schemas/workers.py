@@ -1,4 +1,4 @@
-"""What `GET /v1/workers` answers."""
+"""The response of `GET /v1/workers`."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ _EXAMPLE: dict[str, Any] = {
 
 
 class Gpu(Response):
-    """A GPU of the worker's host, as of its last heartbeat; other programs' memory counts too."""
+    """A GPU of the worker's host, at its last heartbeat; the memory of other programs is included."""
 
     index: int
     name: str
@@ -44,11 +44,11 @@ class Gpu(Response):
 
 
 class RunningJob(Resource):
-    """A job that the worker holds."""
+    """A job that the worker runs."""
 
     kind: Kind
     stage: str | None
-    device: str = Field(description="the slot that it runs in")
+    device: str = Field(description="the slot that the job runs in")
     started_at: Instant | None
 
 
@@ -57,12 +57,12 @@ class Worker(Resource):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
-    name: str = Field(description="host, process id, and a part that no other run has")
+    name: str = Field(description="host, process id, and a suffix unique to this run")
     host: str
-    devices: list[str] = Field(description="of each slot; `auto`: the GPU where there is one, else the CPU")
-    slots: int = Field(description="jobs that it runs at the same time at most")
+    devices: list[str] = Field(description="device of each slot; `auto`: a GPU if available, else the CPU")
+    slots: int = Field(description="maximum number of jobs that it runs at the same time")
     version: str
-    alive: bool = Field(description="seen within three of its heartbeats")
+    alive: bool = Field(description="whether it was seen within three of its heartbeats")
     heartbeat_seconds: float
     started_at: Instant
     seen_at: Instant

@@ -1,1 +1,1 @@
-"""Who may use the service: keys, sessions of browsers, scopes, and what every answer tells a browser."""
+"""Authentication and authorisation: keys, sessions of browsers, scopes, and security headers."""

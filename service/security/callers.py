@@ -1,4 +1,4 @@
-"""Who sends a request: the key in its `Authorization` header, or the session in its cookie, or nobody in particular."""
+"""Authenticates requests: by a key in the `Authorization` header, a session cookie, or as an anonymous local caller."""
 
 import re
 import threading
@@ -23,22 +23,22 @@ from worker.registry.states import Scope
 
 SESSION_COOKIE = "ldnas_session"
 REMEMBERED_SECONDS = 1.0
-"""On PostgreSQL: for how long what was told of a key is not asked again, so for how long one that is revoked opens."""
+"""On PostgreSQL: how long a key found in the database is cached, and so how long a revoked key is still valid."""
 
 LOCAL_OWNER = "local"
-"""Owns what is asked for while the service is open."""
+"""The owner of jobs that are submitted while the service is open."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sends a request.
+    """The sender of a request.
 
     Attributes:
-        owner: of the jobs that the request makes: the id of a key, or `local`.
-        name: the key's, or `local`.
-        scope: what it may do.
-        session_id: of the browser's session, where it came with one.
-        prefix: the first characters of the key, which may be shown.
+        owner: owner of the jobs that the request creates: the id of a key, or `local`.
+        name: name of the key, or `local`.
+        scope: scope of the key; `admin` for local callers.
+        session_id: id of the browser's session, if the request has one.
+        prefix: the first characters of the key, which are not secret.
     """
 
     owner: str
@@ -49,32 +49,32 @@ class Caller:
 
     @property
     def has_key(self) -> bool:
-        """Whether it showed a key, or came in with one."""
+        """Whether the request has a key, or a session of one."""
         return self.owner != LOCAL_OWNER
 
 
-# Whoever can reach a service that is open may do everything, as it always was.
+# Every client that can reach an open service has all permissions.
 LOCAL = Caller(owner=LOCAL_OWNER, name=LOCAL_OWNER, scope=Scope.ADMIN)
 
 
 class Callers:
-    """Finds out who sends a request, by one question."""
+    """Authenticates requests, each by one query."""
 
     def __init__(self, engine: Engine, host: str) -> None:
         self._engine = engine
         self._questions = Questions(engine)
         self._only_this_machine = is_loopback(host)
-        self._told: dict[tuple[Any, ...], tuple[Sequence[Sequence[Any]], float]] = {}
+        self._known: dict[tuple[Any, ...], tuple[Sequence[Sequence[Any]], float]] = {}
         self._noted: dict[str, float] = {}
         self._lock = threading.Lock()
 
     async def identify(self, headers: Mapping[str, str]) -> Caller:
-        """The caller of a request with these headers (names in small letters).
+        """The caller of a request with these headers (names in lower case).
 
         Raises:
-            WrongKeyError: a key is asked for, and the one that is shown opens nothing.
-            NoKeyError: a key is asked for, and none is shown, or the session is over.
-            DatabaseUnavailableError: nobody can tell.
+            WrongKeyError: a key is required, and the request's key is not valid.
+            NoKeyError: a key is required, and the request has none, or its session has expired.
+            DatabaseUnavailableError: the database does not answer.
         """
         key = bearer_of(headers.get("authorization"))
         caller = await self.by_key(key) if key is not None else await self._by_session(headers.get("cookie"))
@@ -85,17 +85,17 @@ class Callers:
         raise NoKeyError if key is None else WrongKeyError
 
     async def are_keys_demanded(self) -> bool:
-        """Whether a request needs a key: others can reach the service, or a key was ever made.
+        """Whether a request needs a key: other hosts can reach the service, or a key was ever created.
 
-        A store that has only revoked keys still demands one: whoever revokes the last key wants nobody in, not all.
+        A registry with only revoked keys still requires one: revoking the last key must not open the service.
         """
         return not self._only_this_machine or bool(await self._ask_lately(ANY_KEY))
 
     async def still_admits(self, caller: Caller) -> bool:
-        """Whether who was let in would be let in now: for answers that go on for hours.
+        """Whether the caller would still be admitted now; for answers that stay open for hours.
 
         Raises:
-            DatabaseUnavailableError: nobody can tell.
+            DatabaseUnavailableError: the database does not answer.
         """
         if caller.session_id is not None:
             return bool(await self._questions.ask(SESSIONS_OF_ID, id=caller.session_id))
@@ -104,22 +104,22 @@ class Callers:
         return not await self.are_keys_demanded()
 
     async def by_key(self, key: str) -> Caller | None:
-        """The caller who shows this key, or None where it opens nothing."""
-        if not (key.isascii() and key.isprintable()):  # a database may refuse to look for such
+        """The caller with this key, or None if the key is not valid."""
+        if not (key.isascii() and key.isprintable()):  # a database may reject such a parameter
             return None
         return await self._matching(await self._ask_lately(KEYS_OF_PREFIX, prefix=prefix_of(key)), key, session_id=None)
 
     async def _ask_lately(self, question: Question, **parameters: Any) -> Sequence[Sequence[Any]]:
-        """What was told within the last second, where asking costs a round trip; a key that was not found is news."""
+        """Rows, cached for a second where a query costs a round trip; a key that was not found is not cached."""
         if self._questions.cost_nothing:
             return await self._questions.ask(question, **parameters)
         asked, now = (question, *parameters.values()), time.monotonic()
-        rows, until = self._told.get(asked, ((), 0.0))
+        rows, until = self._known.get(asked, ((), 0.0))
         if now >= until:
             rows = await self._questions.ask(question, **parameters)
-            self._told.pop(asked, None)
+            self._known.pop(asked, None)
             if rows or not parameters:
-                self._told[asked] = (rows, now + REMEMBERED_SECONDS)
+                self._known[asked] = (rows, now + REMEMBERED_SECONDS)
         return rows
 
     async def _by_session(self, cookie: str | None) -> Caller | None:
@@ -139,7 +139,7 @@ class Callers:
         return None
 
     def _is_first_look(self, key_id: str) -> bool:
-        """Whether this process has not tried lately: a database that is busy is not asked by every request."""
+        """Whether this process has not recorded the use lately, so that not every request writes to the database."""
         now = time.monotonic()
         with self._lock:
             is_first = now - self._noted.get(key_id, -COARSE_SECONDS) >= COARSE_SECONDS
@@ -148,12 +148,12 @@ class Callers:
         return is_first
 
     def _note_use(self, key_id: str) -> None:
-        # The request is worth more than the note.
+        # The request must succeed even if its time cannot be recorded.
         with suppress(DatabaseUnavailableError), unit_of_work(self._engine) as registry:
             registry.keys.note_use(key_id)
 
 
 def bearer_of(authorization: str | None) -> str | None:
-    """The key of an `Authorization: Bearer …` header; None where there is none, or one of another scheme."""
+    """The key of an `Authorization: Bearer …` header; None if it is missing or has another scheme."""
     scheme, _, key = (authorization or "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else None

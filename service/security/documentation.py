@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about keys: per operation the scope, and the two refusals that every one shares."""
+"""Adds keys to the OpenAPI document: the scope of each operation, and the responses 401 and 403."""
 
 from typing import Any
 
@@ -11,20 +11,22 @@ _SCHEMES = {
         "type": "http",
         "scheme": "bearer",
         "description": "A key from `ldnas key create`. Each scope includes the ones before: read, write, admin. "
-        "Without any key, and where only this machine reaches it, the service is open.",
+        "While no key exists and only this machine can reach it, the service is open.",
     },
     "session": {
         "type": "apiKey",
         "in": "cookie",
         "name": SESSION_COOKIE,
-        "description": "From `POST /login`, for browsers. What changes anything also needs the service's own `Origin`.",
+        "description": "From `POST /login`, for browsers. State-changing requests also need the service's `Origin`.",
     },
 }
-_CHALLENGE = {"WWW-Authenticate": {"description": "what is missing (RFC 6750)", "schema": {"type": "string"}}}
+_CHALLENGE = {
+    "WWW-Authenticate": {"description": "the missing credentials or scope (RFC 6750)", "schema": {"type": "string"}}
+}
 
 
 def describe_keys(document: dict[str, Any]) -> None:
-    """Add the schemes, and each operation's scope and refusals, to the document in place."""
+    """Adds the schemes, and each operation's scope and error responses, to the document in place."""
     document["components"]["securitySchemes"] = _SCHEMES
     for path, operations in document["paths"].items():
         for name, operation in operations.items():

@@ -1,41 +1,41 @@
-"""What a process or a command refuses about keys, in one tree; what a request is refused for is in `service.errors`.
+"""Errors of processes and commands about keys, in one tree; errors of requests are in `service.errors`.
 
 KeySetupError
-├── KeyRequiredError      others could reach the service, and no key is there to keep them out
-├── AdminKeyError         the file with the first admin key holds none that can be used
-└── NotMigratedError      the database has another schema than this version needs
+├── KeyRequiredError      other hosts can reach the service, and no key exists
+├── AdminKeyError         the file with the first admin key has no usable key
+└── NotMigratedError      the database does not have the schema of this version
 """
 
 from pathlib import Path
 
 
 class KeySetupError(Exception):
-    """Base of these errors; its text is meant to be shown to a person, and never holds a key."""
+    """Base of these errors; its message is for people, and never contains a key."""
 
 
 class KeyRequiredError(KeySetupError):
-    """Others could reach the service, and no key is there to keep them out."""
+    """Other hosts can reach the service, and no key exists."""
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"LDNAS_HOST is {host}, where others can reach the service, and there is no key to keep them out: "
-            "make one with `ldnas key create NAME --scope admin`, or set LDNAS_HOST to 127.0.0.1"
+            f"LDNAS_HOST is {host}, where other hosts can reach the service, and no key exists; "
+            "create one with `ldnas key create NAME --scope admin`, or set LDNAS_HOST to 127.0.0.1"
         )
         self.host = host
 
 
 class AdminKeyError(KeySetupError):
-    """The file with the first admin key holds none that can be used."""
+    """The file with the first admin key has no usable key."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
-            f"LDNAS_ADMIN_KEY_FILE names {path}, whose key {reason}; `openssl rand -hex 32` makes one that can be used"
+            f"LDNAS_ADMIN_KEY_FILE is {path}, whose key {reason}; `openssl rand -hex 32` generates a usable one"
         )
         self.path = path
 
 
 class NotMigratedError(KeySetupError):
-    """The database has another schema than this version needs."""
+    """The database does not have the schema of this version."""
 
     def __init__(self) -> None:
-        super().__init__("the database is not there or has another schema than this version needs; run `ldnas migrate`")
+        super().__init__("the database does not exist or does not have the schema of this version; run `ldnas migrate`")

@@ -1,4 +1,4 @@
-"""The gate in front of every route: who asks, and whether they may."""
+"""The gate before every route: authenticates and authorises requests."""
 
 from collections.abc import Mapping
 
@@ -15,9 +15,9 @@ from worker.registry.errors import DatabaseUnavailableError, RegistryError
 
 
 class Gate:
-    """ASGI middleware: refuses before a body is read, or leaves the `Caller` in the request's state.
+    """ASGI middleware: refuses a request before its body is read, or stores the `Caller` in the request's state.
 
-    It stands before the router, so what has no route is closed too, and a route cannot forget it.
+    It runs before the router, so unknown paths are closed too, and no route can omit the check.
     """
 
     def __init__(self, app: ASGIApp, callers: Callers) -> None:
@@ -35,11 +35,11 @@ class Gate:
                 caller = None
             scope.setdefault("state", {})["caller"] = caller
         elif scope["type"] != "lifespan":
-            return  # no route speaks anything else, and nothing behind here asks who it is
+            return  # the service has no routes of other types, and nothing after this checks the caller
         await self._app(scope, receive, send)
 
     async def _admitted(self, scope: Scope) -> Caller | None:
-        """Who may go on; None where nobody was asked."""
+        """The authorised caller; None on paths that are open to everyone."""
         method, path, headers = scope["method"], scope["path"], Headers(scope=scope)
         needed = scope_of(method, path)
         if needed is None:
@@ -54,6 +54,6 @@ class Gate:
         return caller
 
     def _check_origin(self, scope: Scope, headers: Mapping[str, str], *, by_cookie: bool) -> None:
-        # A browser adds a bearer key for no other site's page, as it would a cookie, or the password of a proxy.
+        # Browsers add cookies and a proxy's password to requests of other sites' pages, but never a bearer key.
         if changes_state(scope["method"]) and (by_cookie or bearer_of(headers.get("authorization")) is None):
-            refuse_foreign_origin(headers, scope.get("scheme", "http"), must_be_told=by_cookie)
+            refuse_foreign_origin(headers, scope.get("scheme", "http"), required=by_cookie)

@@ -1,4 +1,4 @@
-"""What a browser says about where a request comes from; programs that are no browser are not asked."""
+"""Checks the headers in which browsers report the origin of a request; other programs need not send them."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -7,49 +7,49 @@ from urllib.parse import urlsplit
 from service.errors import ForeignOriginError
 
 
-def refuse_foreign_origin(headers: Mapping[str, str], scheme: str, *, must_be_told: bool) -> None:
-    """Refuse what another site's page makes a browser send (cross-site request forgery).
+def refuse_foreign_origin(headers: Mapping[str, str], scheme: str, *, required: bool) -> None:
+    """Refuses requests that another site's page makes a browser send (cross-site request forgery).
 
-    A page over https is the service's own also where that itself is asked over http: TLS may end in front of it.
+    A page over https counts as the service's own even if the service receives http: a proxy may terminate TLS.
 
     Args:
-        headers: of the request, names in small letters.
-        scheme: by which the service was asked.
-        must_be_told: whether a request without `Origin` is refused too; browsers send it whenever something changes.
+        headers: headers of the request, names in lower case.
+        scheme: scheme of the request.
+        required: whether a request without `Origin` is refused too; browsers send it with every state-changing request.
 
     Raises:
-        ForeignOriginError: the origin is another one, or is not told.
+        ForeignOriginError: the origin is another site, or is required and missing.
     """
     origin = headers.get("origin")
     if origin is None:
-        if must_be_told:
-            raise ForeignOriginError("a session's request that changes something needs an Origin header")
+        if required:
+            raise ForeignOriginError("requests of a session that change anything need an Origin header")
         return
     try:
         page = urlsplit(origin)
     except ValueError:
         page = urlsplit("")
     if page.netloc.lower() != headers.get("host", "").lower() or page.scheme not in {scheme, "https"}:
-        raise ForeignOriginError("the Origin of the request is another site; that may not change anything here")
+        raise ForeignOriginError("the Origin of the request is another site, which may not change anything here")
 
 
 def refuse_rebound_name(headers: Mapping[str, str]) -> None:
-    """Refuse a request for a public name, where the service is open because only this machine reaches it.
+    """Refuses a request for a public host name, while the service is open because only this machine can reach it.
 
-    Otherwise any page that this machine's browser shows could have its own name lead to 127.0.0.1 and read everything
+    Otherwise any page in this machine's browser could make its own host name resolve to 127.0.0.1 and read all data
     (DNS rebinding). Such a name has a dot; an address, or a name of this machine alone, cannot be rebound.
 
     Raises:
-        ForeignOriginError: it is such a name.
+        ForeignOriginError: the host name may be rebound.
     """
     if _may_be_rebound(headers.get("host", "")):
         raise ForeignOriginError(
-            "without keys the service answers to this machine's own names only; make a key with `ldnas key create`"
+            "without keys the service accepts only this machine's own names; create a key with `ldnas key create`"
         )
 
 
 def _may_be_rebound(host: str) -> bool:
-    """Whether a `Host` is a name that its owner could lead anywhere; one that cannot be read may be anything."""
+    """Whether a `Host` is a name whose owner could make it resolve to any address; a malformed one counts as such."""
     try:
         name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:

@@ -1,9 +1,9 @@
-"""Which scope a request needs: by its method, so that no route can be left without one; exceptions are named here.
+"""The scope that a request needs, by its method, so that no route can lack one; the exceptions are listed here.
 
-Reading needs `read`, everything else `write`. `admin` is for what others' work rests on. Open to everyone are the two
-questions of whoever runs the process, the description of the API, which is the same wherever this version runs and
-holds no data, and the door itself. `/metrics` is none of them: it tells how much is done here, so it needs `read`
-(Prometheus sends a key with `authorization: {credentials_file: …}`).
+Reading needs `read`, everything else `write`. `admin` protects resources that other users' results depend on. Open to
+everyone are the health checks, the login, and the description of the API, which is the same for every installation of
+this version and contains no data. `/metrics` is not open: it reveals the load, so it needs `read` (Prometheus sends a
+key with `authorization: {credentials_file: …}`).
 """
 
 import re
@@ -13,14 +13,14 @@ from worker.registry.states import Scope
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json", "/login"})
 
 _OPEN_PREFIX = "/static/"
-"""The styles and scripts of the dashboard, which are those of this version and hold no data either."""
+"""The styles and scripts of the dashboard, which contain no data either."""
 
 UNKNOWING_PATHS = frozenset({"/metrics"})
-"""What answers, while the database cannot be reached and so nobody can be known, with just that and nothing else."""
+"""Paths that answer even while the database is unreachable and no key can be checked; they report only that."""
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
-# Leaving needs no more than having come in; a baseline is what other people's answers were found by.
+# Every session may log out; deleting a baseline affects the results of other users.
 _OTHERWISE: dict[tuple[str, re.Pattern[str]], Scope] = {
     ("POST", re.compile("/logout")): Scope.READ,
     ("DELETE", re.compile("/v1/tasks/[^/]+")): Scope.ADMIN,
@@ -28,11 +28,11 @@ _OTHERWISE: dict[tuple[str, re.Pattern[str]], Scope] = {
 
 
 def scope_of(method: str, path: str) -> Scope | None:
-    """What a key must be allowed for this request, or None where none is asked for.
+    """The scope that this request needs, or None if it needs no key.
 
     Args:
-        method: in capitals.
-        path: as asked for, or as the routes declare it (`/v1/tasks/{task_id}`).
+        method: in upper case.
+        path: as requested, or as the routes declare it (`/v1/tasks/{task_id}`).
     """
     if path in OPEN_PATHS or path.startswith(_OPEN_PREFIX):
         return None

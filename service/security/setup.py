@@ -1,4 +1,4 @@
-"""Keys before the first request: the admin key from a file, and the refusal to serve others without any key."""
+"""Keys before the first request: stores the admin key from a file, and refuses to serve other hosts without a key."""
 
 import ipaddress
 from collections.abc import Callable
@@ -15,7 +15,7 @@ ADMIN_NAME = "admin"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens there; a name other than `localhost` may be any machine's."""
+    """Whether only this machine can reach a server on this host; names other than `localhost` may be any machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -23,9 +23,9 @@ def is_loopback(host: str) -> bool:
 
 
 def require_key_for(engine: Engine, host: str) -> None:
-    """Refuse to listen where others can reach the service while no active key is there.
+    """Refuses to listen where other hosts can reach the service while no active key exists.
 
-    A database that does not answer yet is no reason to refuse: there, every request needs a key, and gets 503.
+    A database that does not answer yet is not a reason to refuse: every request then needs a key, and gets 503.
 
     Raises:
         KeyRequiredError: the database answers, and has no active key.
@@ -44,15 +44,15 @@ def require_key_for(engine: Engine, host: str) -> None:
 
 
 def require_current(engine: Engine) -> None:
-    """Refuse to read or make keys in a database that is not migrated.
+    """Refuses to read or create keys in a database that is not migrated.
 
     Raises:
-        NotMigratedError: it is not there, or has another schema.
+        NotMigratedError: the database does not exist, or has another schema.
     """
     try:
         current = is_current(engine)
     except DatabaseUnavailableError as error:
-        # An SQLite file that does not exist says so in the same way as one that cannot be opened.
+        # SQLite reports a missing file in the same way as one that cannot be opened.
         if engine.dialect.name != "sqlite" or Path(engine.url.database or "").exists():
             raise
         raise NotMigratedError from error
@@ -61,9 +61,9 @@ def require_current(engine: Engine) -> None:
 
 
 def keep_admin_key(engine: Engine, path: Path, say: Callable[[str], None]) -> None:
-    """Store the key in the file as an admin key; once, however often it is asked and by however many at once.
+    """Stores the key in the file as an admin key; only once, even if several processes do it at the same time.
 
-    A key that was revoked stays so: starting again must not bring it back.
+    A revoked key remains revoked: a restart must not restore it.
 
     Raises:
         AdminKeyError: the file cannot be read, or its key can be guessed.
@@ -75,11 +75,13 @@ def keep_admin_key(engine: Engine, path: Path, say: Callable[[str], None]) -> No
             if known is None:
                 try:
                     registry.keys.insert(name=name, prefix=prefix_of(key), hash=hash_of(key), scope=Scope.ADMIN)
-                except KeyNameTakenError:  # by an admin key before this one, or by this one at this very moment
+                except (
+                    KeyNameTakenError
+                ):  # an earlier admin key, or this one, stored by another process at the same time
                     continue
-                say(f"key {name!r} of scope admin is the one in {path}")
+                say(f"stored the key in {path} as {name!r} with scope admin")
             elif known.revoked_at is not None:
-                say(f"the key in {path} was revoked and opens nothing; put another one there")
+                say(f"the key in {path} was revoked; replace it")
             return
 
 

@@ -1,8 +1,8 @@
-"""The text of a key: how it is drawn, recognised, stored and compared.
+"""The text of a key: generates, recognises, hashes and compares keys.
 
-A key is stored as its plain SHA-256. Slow hashes (scrypt, argon2) make the guessing of *passwords* dear, which people
-choose from a small set; a key is 32 random bytes, and nobody can try 2²⁵⁶ of them at any speed. A slow hash would only
-make every request slow. For the same reason nothing counts failed attempts.
+A key is stored as its plain SHA-256. Slow hashes (scrypt, argon2) make guessing *passwords* expensive, which people
+choose from a small set. A key is 32 random bytes, and 2²⁵⁶ of them cannot be tried at any speed, so a slow hash would
+only make every request slow. For the same reason failed attempts are not counted.
 """
 
 import hashlib
@@ -12,10 +12,10 @@ import secrets
 from collections import Counter
 
 MARK = "ldnas_"
-"""What every drawn key begins with, so that scanners for leaked secrets can find it."""
+"""The prefix of every generated key, so that scanners for leaked secrets can find it."""
 
 SHORTEST_KEY = 32
-"""Characters of a key that an operator brings along; `openssl rand -hex 32` gives 64."""
+"""Minimum characters of a key that an operator supplies; `openssl rand -hex 32` generates 64."""
 
 LEAST_BITS = 88.0
 _SHOWN = 8
@@ -23,12 +23,12 @@ _RANDOM_BYTES = 32
 
 
 def draw_key() -> str:
-    """A new key: 256 random bits behind `ldnas_`."""
+    """A new key: `ldnas_` and 256 random bits."""
     return MARK + secrets.token_urlsafe(_RANDOM_BYTES)
 
 
 def prefix_of(key: str) -> str:
-    """The start of a key that may be shown: 8 characters, and the mark where it has that (48 of 256 bits)."""
+    """The start of a key, which is not secret: 8 characters (48 of 256 bits), after the mark if it has one."""
     return key[: len(MARK) + _SHOWN] if key.startswith(MARK) else key[:_SHOWN]
 
 
@@ -38,20 +38,20 @@ def hash_of(secret: str) -> str:
 
 
 def is_secret_of(secret: str, stored_hash: str) -> bool:
-    """Whether this is what was hashed; takes as long whatever differs."""
+    """Whether the secret has this hash; compares in constant time."""
     return hmac.compare_digest(hash_of(secret), stored_hash)
 
 
 def weakness_of(key: str) -> str | None:
-    """Why a key that an operator brings along can be guessed, or None; the words do not repeat it.
+    """Why a key that an operator supplies can be guessed, or None; the text does not contain the key.
 
-    The bits are those of its characters' frequencies: an upper bound, which words and patterns pass. It is to catch a
-    placeholder that was left standing, not to grade passwords.
+    The bits are the entropy of its character frequencies, an upper bound that words and patterns pass. The check is
+    meant to find forgotten placeholders, not to grade passwords.
     """
     if not all("!" <= character <= "~" for character in key):
         return "has characters other than printable ASCII without spaces"
     if len(key) < SHORTEST_KEY:
-        return f"has {len(key)} characters, and {SHORTEST_KEY} is the least"
+        return f"has {len(key)} characters, fewer than the minimum of {SHORTEST_KEY}"
     if key in (key + key)[1:-1]:
         return "is a shorter text repeated"
     if _bits(key) < LEAST_BITS:

@@ -1,1 +1,1 @@
-"""What a person reads in a terminal: answers, tables, progress."""
+"""Output for terminals and notebooks: answers, tables, progress."""

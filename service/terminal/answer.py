@@ -1,4 +1,4 @@
-"""A recommendation as a person reads it: what was found, why, and how far to trust it."""
+"""Prints a recommendation: its verdict, distances, network, scores and warnings."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ BAR_WIDTH = 12
 
 
 def print_answer(document: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print a finished recommendation."""
+    """Prints a finished recommendation."""
     (console or Console()).print(answer(document))
 
 
@@ -33,7 +33,7 @@ def answer(document: Mapping[str, Any]) -> RenderableType:
 
 
 def verdict_sentence(document: Mapping[str, Any]) -> str:
-    """What the distances say, in words."""
+    """The verdict of the distances as a sentence."""
     closest = document.get("closest") or {}
     name, probability = closest.get("name"), closest.get("probability")
     likely = "" if probability is None else f", with probability {probability:.2f}"
@@ -43,18 +43,18 @@ def verdict_sentence(document: Mapping[str, Any]) -> str:
         case "tie":
             tied = _tied(document)
             if len(tied) > 1:
-                return f"A tie between {_listed(tied)}: too close to single one out."
-            return f"A tie: {name or 'no task'} leads{likely}, too little to single it out."
+                return f"A tie between {_listed(tied)}: too close to choose one."
+            return f"A tie: {name or 'no task'} leads{likely}, which is too low to choose it."
         case "no_close_task":
-            return "No known task is close: none is surely nearer than networks that were never trained."
+            return "No known task is close: none is reliably nearer than untrained networks."
         case "no_baseline":
-            return "There was no known task to compare with."
+            return "The service had no known task to compare with."
         case _:
             return "The known tasks have not been compared yet."
 
 
 def _tied(document: Mapping[str, Any]) -> list[str]:
-    """The tied tasks, the most probable first, each with its probability where that is known."""
+    """The tied tasks, the most probable first, each with its probability if known."""
     entries = {entry["task_id"]: entry for entry in document.get("distances") or []}
     tied = [entries[task] for task in document.get("tied") or [] if task in entries]
     percents = [percent_text(entry.get("probability_closest")) for entry in tied]
@@ -68,7 +68,7 @@ def _listed(names: list[str]) -> str:
 
 
 def distance_table(distances: list[Mapping[str, Any]]) -> Table:
-    """The distances, nearest first, with spread, interval, probability (where known) and a bar to compare by eye."""
+    """The distances, nearest first, with spread, interval, probability (if known) and a bar."""
     known = sorted((entry for entry in distances if entry["mean"] is not None), key=lambda entry: entry["mean"])
     largest = max((entry["mean"] for entry in known), default=0.0)
     columns: dict[str, list[str]] = {
@@ -93,7 +93,7 @@ def distance_table(distances: list[Mapping[str, Any]]) -> Table:
 
 
 def bar(value: float, largest: float, width: int = BAR_WIDTH) -> Text:
-    """A bar whose length is the value's share of the largest."""
+    """A bar of a length proportional to the value; the largest value fills the width."""
     share = value / largest if largest > 0 else 0.0
     return Text("━" * max(1, round(share * width)), style="cyan")
 
@@ -113,9 +113,9 @@ def _distances(document: Mapping[str, Any]) -> list[RenderableType]:
 
 
 def facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What is known of the search and of the network, label by label; each text has one or more lines."""
+    """The known facts about the search and the network, as labels and texts of one or more lines."""
     architecture = document.get("architecture") or {}
-    told = (
+    entries = (
         ("Searched", _space(document)),
         ("Chosen cell", _cell(architecture)),
         ("Network", _size(architecture)),
@@ -125,15 +125,15 @@ def facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Control", _control(document.get("control") or {})),
         ("Took", _cost(document.get("cost") or {})),
     )
-    return [(label, text) for label, text in told if text]
+    return [(label, text) for label, text in entries if text]
 
 
 def scale_marks(document: Mapping[str, Any]) -> list[str]:
-    """What the distances are to be read against."""
+    """Reference values for the distances."""
     scale = document.get("scale") or {}
     return [
         f"{label} {scale[key]:.4f}"
-        for key, label in (("self_distance", "its networks trained anew"), ("untrained_distance", "never trained"))
+        for key, label in (("self_distance", "its networks retrained"), ("untrained_distance", "untrained networks"))
         if scale.get(key) is not None
     ]
 
@@ -174,11 +174,11 @@ def _size(architecture: Mapping[str, Any]) -> str:
     if architecture.get("parameters") is None:
         return ""
     macs = architecture.get("macs")
-    return f"{architecture['parameters']:,} parameters" + (f", {macs:,} multiply-adds an image" if macs else "")
+    return f"{architecture['parameters']:,} parameters" + (f", {macs:,} multiply-adds per image" if macs else "")
 
 
 def _start(start: Mapping[str, Any]) -> str:
-    return "" if start.get("name") is None else f"began at weights trained on {start['name']}"
+    return "" if start.get("name") is None else f"started from weights trained on {start['name']}"
 
 
 def _validation(validation: Mapping[str, Any]) -> str:
@@ -194,12 +194,12 @@ def _test(document: Mapping[str, Any]) -> str:
     interval = test.get("interval")
     between = f", 95 % interval {interval[0]:.3f} to {interval[1]:.3f}" if interval else ""
     images = (document.get("target") or {}).get("test")
-    on = f"\non {images:,} images that nothing here had seen before" if images else ""
+    on = f"\non {images:,} images not used for training or search" if images else ""
     return f"accuracy {test['accuracy']:.4f}{between}{_balanced(test)}{on}"
 
 
 def _control(control: Mapping[str, Any]) -> str:
-    """What the same seconds found without the known tasks: the verdict, and each way with its difference."""
+    """The verdict of the control, and each arm with its difference."""
     if control.get("verdict") is None:
         return ""
     lines = [f"{control['verdict']}; {control['objective']} against equal seconds without the known tasks:"]
@@ -213,7 +213,7 @@ def _control(control: Mapping[str, Any]) -> str:
 
 
 def _warnings(document: Mapping[str, Any]) -> list[RenderableType]:
-    """What a reader has to know, a sentence each."""
+    """The warnings, one sentence each."""
     lines: list[RenderableType] = [Text(f"! {warning}", style="yellow") for warning in document.get("warnings") or []]
     return [Text(""), *lines] if lines else []
 
@@ -232,10 +232,10 @@ def _balanced(scores: Mapping[str, Any]) -> str:
 
 
 def interval_text(interval: list[float] | None) -> str:
-    """An interval between two distances, empty where there is none."""
+    """An interval of distances; empty if None."""
     return "" if not interval else f"{interval[0]:.4f} to {interval[1]:.4f}"
 
 
 def percent_text(fraction: float | None) -> str:
-    """A fraction in whole percents, empty where it is not known."""
+    """A fraction as a whole percentage; empty if None."""
     return "" if fraction is None else f"{100 * fraction:.0f} %"

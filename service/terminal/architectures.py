@@ -1,4 +1,4 @@
-"""Finished networks on standard output."""
+"""Prints finished networks on standard output."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from service.terminal.formats import genotype_in_short
 
 
 def print_architectures(architectures: Iterable[Mapping[str, Any]], console: Console | None = None) -> None:
-    """Two lines for each network: what it is called and how well it does, its id and its cell."""
+    """Prints two lines for each network: its name, scores and classes, then its id and cell."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("name and id", no_wrap=True)
     table.add_column("test accuracy", justify="right")
@@ -21,12 +21,12 @@ def print_architectures(architectures: Iterable[Mapping[str, Any]], console: Con
         name = Text(row["name"], style="bold").append("\n" + row["id"], style="not bold dim")
         cell = Text(", ".join(row["class_names"])).append("\n" + genotype_in_short(row["genotype"]), style="dim")
         table.add_row(name, _test_accuracy(row), f"{row['parameters']:,}", cell)
-    nothing = "no finished networks; ldnas recommend finds one"
+    nothing = "no finished networks; find one with ldnas recommend"
     (console or Console()).print(table if table.row_count else nothing, markup=False)
 
 
 def print_architecture(architecture: Mapping[str, Any], console: Console | None = None) -> None:
-    """One network: what it is, what it scored, and how to get its files."""
+    """Prints one network: its cell, its scores, and the command that exports its files."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -37,7 +37,7 @@ def print_architecture(architecture: Mapping[str, Any], console: Console | None 
         "cell": ", ".join(f"{start}→{end} {primitive}" for start, end, primitive in architecture["genotype"]["edges"]),
         "image size": f"{architecture['skeleton']['image_size']} pixels",
         "parameters": f"{architecture['parameters']:,}",
-        "multiply-adds": f"{architecture['macs']:,} for one image",
+        "multiply-adds": f"{architecture['macs']:,} per image",
         "test accuracy": _test_accuracy(architecture),
         "validation accuracy": _fraction(validation.get("accuracy")),
         "files": f"ldnas architecture export {architecture['id']} --to FOLDER",
@@ -51,11 +51,11 @@ def print_architecture(architecture: Mapping[str, Any], console: Console | None 
 
 def _test_accuracy(architecture: Mapping[str, Any]) -> str:
     test = architecture["test"] or {}
-    told = _fraction(test.get("accuracy"))
+    text = _fraction(test.get("accuracy"))
     if test.get("interval"):
         low, high = test["interval"]
-        told += f" ({low:.3f} to {high:.3f})"
-    return told
+        text += f" ({low:.3f} to {high:.3f})"
+    return text
 
 
 def _fraction(value: float | None) -> str:

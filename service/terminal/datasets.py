@@ -1,4 +1,4 @@
-"""Uploaded datasets as a table on standard output."""
+"""Prints uploaded datasets as a table on standard output."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from rich.text import Text
 
 
 def print_datasets(datasets: Iterable[Mapping[str, Any]], console: Console | None = None) -> None:
-    """A line for each dataset: what tasks name it by, what it is, and how much of it there is."""
+    """Prints a line for each dataset: its URI, kind, size and numbers of images."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("dataset", no_wrap=True)
     table.add_column("kind")
@@ -24,5 +24,5 @@ def print_datasets(datasets: Iterable[Mapping[str, Any]], console: Console | Non
             *("·" if count is None else f"{count:,}" for count in counts),
         )
     (console or Console()).print(
-        table if table.row_count else "no datasets; ldnas dataset add uploads one", markup=False
+        table if table.row_count else "no datasets; upload one with ldnas dataset add", markup=False
     )

@@ -1,4 +1,4 @@
-"""Short forms that every display shares."""
+"""Text formats that all displays share."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ SHORT_PRIMITIVES = {
 
 
 def genotype_in_short(genotype: Mapping[str, Any]) -> str:
-    """A cell in one line: the primitive of each of its six edges, in order."""
+    """A cell in one line: the primitives of its six edges, in order."""
     return " ".join(SHORT_PRIMITIVES.get(primitive, primitive) for _, _, primitive in genotype["edges"])
 
 
@@ -26,5 +26,5 @@ def spread(mean: float, std: float | None) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text without its line ends and what else would steer a terminal."""
+    """The text without line ends and other control characters."""
     return "".join(character if character.isprintable() else " " for character in text)

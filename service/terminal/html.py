@@ -1,6 +1,6 @@
-"""What a notebook shows of a document: the answer, a network, the matrix of distances.
+"""The HTML that notebooks show for documents: a recommendation, a network, the matrix of distances.
 
-Nothing of a document is trusted to be anything but text: names come from whoever registered a task.
+Every value of a document is escaped: users choose the names of tasks.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ _CELL_STYLE = "text-align:left;white-space:pre-line;vertical-align:top"
 
 
 def answer_html(answer: Mapping[str, Any]) -> str:
-    """A recommendation: what the distances say, the distances, the cell, what it scored; or how far it is."""
+    """A recommendation: its verdict, distances, cell and scores; or its progress."""
     parts = [f"<p><b>{escape(_title(answer))}</b></p>"]
     if answer.get("state") == "succeeded":
         parts.append(f"<p>{escape(verdict_sentence(answer))}</p>")
@@ -30,14 +30,14 @@ def answer_html(answer: Mapping[str, Any]) -> str:
 
 
 def architecture_html(architecture: Mapping[str, Any]) -> str:
-    """A network: its cell, its classes, what it scored."""
+    """A network: its cell, its classes, its scores."""
     test, size = architecture.get("test") or {}, architecture.get("skeleton") or {}
     rows = [
         ("id", architecture.get("id")),
         ("classes", ", ".join(map(str, architecture.get("class_names") or ()))),
         ("image size", f"{size['image_size']} pixels" if size.get("image_size") else None),
         ("parameters", _count(architecture.get("parameters"))),
-        ("multiply-adds an image", _count(architecture.get("macs"))),
+        ("multiply-adds per image", _count(architecture.get("macs"))),
         ("test accuracy", None if test.get("accuracy") is None else f"{test['accuracy']:.4f}"),
     ]
     known = [(label, str(value)) for label, value in rows if value]
@@ -46,7 +46,7 @@ def architecture_html(architecture: Mapping[str, Any]) -> str:
 
 
 def matrix_html(matrix: Mapping[str, Any]) -> str:
-    """The matrix of distances: rows are sources, columns targets, `·` where nothing was measured."""
+    """The matrix of distances: rows are sources, columns are targets, `·` where not measured."""
     names = {task["id"]: task["name"] for task in matrix["tasks"]}
     header = ["from \\ to", *(names[target] for target in matrix["targets"])]
     rows = [
@@ -57,13 +57,13 @@ def matrix_html(matrix: Mapping[str, Any]) -> str:
 
 
 def drawing_html(genotype: Mapping[str, Any] | None) -> list[str]:
-    """The cell as a drawing, on white, so that it shows on a dark page too; nothing where there is no cell."""
+    """The cell as a drawing on white, which is visible on dark pages too; empty without a cell."""
     if not genotype:
         return []
     try:
         return [f'<div style="background:white;color:black;display:inline-block">{cell_drawing(genotype)}</div>']
     except (TypeError, ValueError, LookupError):
-        return []  # of a newer service, which has other cells
+        return []  # a cell of a newer service
 
 
 def _title(answer: Mapping[str, Any]) -> str:

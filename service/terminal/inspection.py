@@ -1,4 +1,4 @@
-"""What was found in a dataset before it is uploaded."""
+"""Prints the report on a dataset before its upload."""
 
 from rich.console import Console
 from rich.table import Table
@@ -13,9 +13,9 @@ FEW_IMAGES = 50
 
 
 def print_report(report: Report, name: str, console: Console) -> None:
-    """The report, and in its last lines what keeps the service from taking the file."""
+    """Prints the report; the last lines are the reasons why the service would refuse the file."""
     if report.parameters is not None:
-        console.print(f"{name}: weights of a network, {report.tensors} tensors with {report.parameters:,} numbers")
+        console.print(f"{name}: weights of a network, {report.tensors} tensors with {report.parameters:,} parameters")
         return
     if report.images:
         console.print(Text(f"{name}: {_count(report.images, 'image')} of {_count(len(report.classes), 'class')}"))
@@ -26,7 +26,7 @@ def print_report(report: Report, name: str, console: Console) -> None:
     for broken in report.broken[:BROKEN_SHOWN]:
         console.print(Text(f"broken: {one_line(broken.detail)}", style="red"), soft_wrap=True)
     if len(report.broken) > BROKEN_SHOWN:
-        console.print(Text(f"and {len(report.broken) - BROKEN_SHOWN} more that are broken", style="red"))
+        console.print(Text(f"and {len(report.broken) - BROKEN_SHOWN} more broken images", style="red"))
     if report.refusal:
         console.print(Text(f"refused: {one_line(report.refusal)}", style="red"), soft_wrap=True)
 
@@ -39,7 +39,7 @@ def _classes(report: Report) -> Table:
     table.add_column("")
     for entry in report.classes[:CLASSES_SHOWN]:
         splits = (entry.train, entry.validation, entry.test)
-        note = "few to learn from" if entry.images < FEW_IMAGES else ""
+        note = "few images" if entry.images < FEW_IMAGES else ""
         counts = ("·" if count is None else f"{count:,}" for count in splits)
         table.add_row(Text(one_line(entry.name)), f"{entry.images:,}", *counts, Text(note, style="yellow"))
     if len(report.classes) > CLASSES_SHOWN:
@@ -53,7 +53,7 @@ def _sizes(report: Report) -> str:
     smallest, median, largest = (
         f"{width}×{height}" for width, height in (report.smallest, report.median, report.largest)
     )
-    return f"all {smallest}" if smallest == largest else f"{smallest} to {largest}, in the middle {median}"
+    return f"all {smallest}" if smallest == largest else f"{smallest} to {largest}, median {median}"
 
 
 def _colours(report: Report) -> str:
@@ -65,12 +65,12 @@ def _colours(report: Report) -> str:
 def _copies(copies: Copies, left_out: int) -> list[str]:
     if not copies.groups:
         return ["copies: none"]
-    lines = [f"copies: {copies.images:,} images in {_count(copies.groups, 'group')} with equal pixels"]
+    lines = [f"copies: {copies.images:,} images in {_count(copies.groups, 'group')} with identical pixels"]
     if copies.across_classes:
         lines.append(f"  {_count(copies.across_classes, 'group')} in several classes: one of the labels is wrong")
     if copies.across_splits:
         lines.append(
-            f"  {_count(copies.across_splits, 'group')} in several given splits: tasks do without {left_out:,} images"
+            f"  {_count(copies.across_splits, 'group')} in several given splits: tasks leave out {left_out:,} images"
         )
     lines += [f"  {one_line(' = '.join(origins))}" for origins in copies.examples]
     return lines

@@ -1,4 +1,4 @@
-"""Keys as a table on standard output."""
+"""Prints keys as a table on standard output."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,21 +12,23 @@ _DAY = 86_400.0
 
 
 def print_keys(keys: Sequence[Mapping[str, Any]], *, now: float, console: Console | None = None) -> None:
-    """One line for each key; of its text only the first characters are known.
+    """Prints one line for each key, with the first characters of its text.
 
     Args:
-        keys: times in them are seconds since the epoch.
-        now: the same clock; a use of the last day is told by the hour and no closer.
+        keys: the keys; their times are seconds since the epoch.
+        now: the current time on the same clock; a use within the last day is rounded to hours.
     """
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in ("name", "begins with", "scope", "quota", "made", "last used", "revoked"):
+    for column in ("name", "begins with", "scope", "quota", "created", "last used", "revoked"):
         table.add_column(column, overflow="fold")
     for key in keys:
         name = Text(key["name"], style="dim" if key["revoked_at"] else "bold")
         quota = "·" if key["quota"] is None else str(key["quota"])
         days = (_day(key["created_at"]), _last_use(key["last_used_at"], now), _day(key["revoked_at"]))
         table.add_row(name, Text(f"{key['prefix']}…"), key["scope"], quota, *days)
-    (console or Console()).print(table if table.row_count else "no keys; ldnas key create makes one", markup=False)
+    (console or Console()).print(
+        table if table.row_count else "no keys; create one with ldnas key create", markup=False
+    )
 
 
 def _day(moment: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Progress in a notebook: a bar below the cell, through IPython alone (widgets need an extension that many lack)."""
+"""Progress in a notebook: a bar below the cell, with only IPython (widgets need an extension)."""
 
 import sys
 import time
@@ -6,13 +6,13 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-# Each change is a message to the browser.
+# Each update sends a message to the browser.
 _SECONDS_BETWEEN = 0.2
 
 
 def notebook_shell() -> Any | None:
-    """IPython's shell where it runs in a notebook; None in a terminal and everywhere else."""
-    ipython = sys.modules.get("IPython")  # in a notebook it is there; nobody else shall wait for its import
+    """IPython's shell in a notebook; None in a terminal and everywhere else."""
+    ipython = sys.modules.get("IPython")  # a notebook has imported it; others need not import it
     shell = None if ipython is None else ipython.get_ipython()
     return shell if getattr(shell, "kernel", None) is not None else None
 
@@ -21,8 +21,8 @@ class NotebookBar:
     """One bar of a notebook.
 
     Args:
-        label: what goes on.
-        clock: seconds that only grow.
+        label: text before the bar.
+        clock: a monotonic clock in seconds.
     """
 
     def __init__(self, label: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,12 +36,12 @@ class NotebookBar:
         self._handle = display(HTML(self._shown), display_id=True)
 
     def show(self, fraction: float | None, message: str, *, at_once: bool = False) -> None:
-        """Draw the bar anew, at most a few times a second.
+        """Redraws the bar, at most a few times per second.
 
         Args:
-            fraction: in [0, 1]; None where it is not known.
-            message: beside the bar.
-            at_once: however little time has passed.
+            fraction: fraction done, in [0, 1]; None if not known.
+            message: text after the bar.
+            at_once: redraw even if little time has passed.
         """
         now = self._clock()
         drawn = self._drawn(fraction, message)
@@ -54,5 +54,5 @@ class NotebookBar:
         value = "" if fraction is None else f' value="{min(max(fraction, 0.0), 1.0):.3f}"'
         share = "" if fraction is None else f"{100 * fraction:.0f} % · "
         seconds = self._clock() - self._began
-        told = escape(f"{share}{seconds:.0f} s" + (f" · {message}" if message else ""))
-        return f'<div>{escape(self._label)} <progress max="1"{value}></progress> {told}</div>'
+        text = escape(f"{share}{seconds:.0f} s" + (f" · {message}" if message else ""))
+        return f'<div>{escape(self._label)} <progress max="1"{value}></progress> {text}</div>'

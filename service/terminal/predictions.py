@@ -1,4 +1,4 @@
-"""What a network sees in images: a line for each on standard output, and for each that is broken on standard error."""
+"""Prints predictions: a line for each image on standard output, and for each broken file on standard error."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,17 +11,17 @@ from service.prediction.classify import Prediction
 from service.prediction.images import BrokenFile
 from service.terminal.formats import one_line
 
-# Names beyond this do not move the column of the others.
+# Longer names do not widen the column.
 _WIDEST_NAME = 48
 
 
 @contextmanager
 def predictions_shown(files: Sequence[Path], *, quiet: bool) -> Iterator[Callable[[Prediction | BrokenFile], None]]:
-    """While open, takes each outcome as it comes.
+    """While open, yields a function that prints each outcome.
 
     Args:
         files: all images, for the width of the first column.
-        quiet: whether standard output is left alone.
+        quiet: print nothing on standard output.
     """
     output, errors = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
     width = min(_WIDEST_NAME, max(cell_len(str(file)) for file in files))
@@ -31,7 +31,7 @@ def predictions_shown(files: Sequence[Path], *, quiet: bool) -> Iterator[Callabl
             errors.print(f"ldnas: {one_line(outcome.message)}", markup=False, highlight=False)
         elif not quiet:
             name = str(outcome.path)
-            told = "   ".join(f"{probability:.3f} {one_line(label)}" for label, probability in outcome.classes)
-            output.print(f"{name}{' ' * (width - cell_len(name))}  {told}", markup=False, highlight=False)
+            classes = "   ".join(f"{probability:.3f} {one_line(label)}" for label, probability in outcome.classes)
+            output.print(f"{name}{' ' * (width - cell_len(name))}  {classes}", markup=False, highlight=False)
 
     yield show

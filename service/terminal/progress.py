@@ -1,4 +1,4 @@
-"""Progress: a bar in a notebook or on a terminal; elsewhere a line on standard error for each change of a job."""
+"""Shows progress: a bar in a notebook or on a terminal, else a line on standard error for each change of a job."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -25,14 +25,14 @@ from service.terminal.notebook import NotebookBar, notebook_shell
 
 Show = Callable[[Mapping[str, Any]], None]
 Count = Callable[[int, int | None], None]
-"""Takes how much is done, and of how much, or None where that is not known."""
+"""Called with the amount done so far, and the total, or None if not known."""
 
 _BAR_WIDTH = 20
 
 
 @contextmanager
 def progress_shown(label: str, console: Console | None = None) -> Iterator[Show]:
-    """While open, takes a job's document each time that it was polled and shows what is new in it."""
+    """While open, yields a function that takes a polled document of a job and shows its changes."""
     if console is None and notebook_shell() is not None:
         yield _notebook_writer(label)
         return
@@ -58,12 +58,12 @@ def progress_shown(label: str, console: Console | None = None) -> Iterator[Show]
 
 
 def bytes_shown(label: str, console: Console | None = None) -> AbstractContextManager[Count]:
-    """While open, takes how many bytes have gone over the line, and shows them on a terminal."""
+    """While open, yields a function that takes the bytes transferred so far and shows them on a terminal."""
     return _counted(label, DownloadColumn(), console)
 
 
 def count_shown(label: str, console: Console | None = None) -> AbstractContextManager[Count]:
-    """While open, takes how many things are done, and shows them on a terminal."""
+    """While open, yields a function that takes the number of items done so far and shows it on a terminal."""
     return _counted(label, MofNCompleteColumn(), console)
 
 
@@ -97,7 +97,7 @@ def _notebook_writer(label: str) -> Show:
 
 
 class _MessageColumn(ProgressColumn):
-    """What a job says, cut where the terminal ends; it alone shrinks on a narrow one."""
+    """The message of a job, truncated at the edge of the terminal; only this column shrinks."""
 
     def render(self, task: Task) -> Text:
         return Text(str(task.fields["message"]), no_wrap=True, overflow="ellipsis")
@@ -118,12 +118,12 @@ def _line_writer(label: str, console: Console) -> Show:
 
 
 def progress_fraction(status: Mapping[str, Any]) -> float:
-    """The share of a job that is done, in [0, 1]."""
+    """The fraction of a job that is done, in [0, 1]."""
     if status["state"] == "succeeded":
         return 1.0
     return float((status.get("progress") or {}).get("fraction") or 0.0)
 
 
 def progress_message(status: Mapping[str, Any]) -> str:
-    """What the job says about itself, empty where it says nothing."""
+    """The progress message of a job; empty if it has none."""
     return str((status.get("progress") or {}).get("message") or "")

@@ -1,4 +1,4 @@
-"""Tasks and distances as tables on standard output."""
+"""Prints tasks and distances as tables on standard output."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ LAYERS_SHOWN = 20
 
 
 def print_tasks(tasks: Iterable[Mapping[str, Any]], console: Console | None = None) -> None:
-    """Two lines for each task: what it is called and what it is, its id and how it groups the labels."""
+    """Prints two lines for each task: its name, role, state and dataset, then its id and label mapping."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("name and id", no_wrap=True)
     for column in ("role", "state", "dataset and labels"):
@@ -23,11 +23,13 @@ def print_tasks(tasks: Iterable[Mapping[str, Any]], console: Console | None = No
         name = Text(task["name"], style="bold").append("\n" + task["id"], style="not bold dim")
         data = Text(task["dataset"]["uri"]).append("\n" + labels_in_short(task), style="dim")
         table.add_row(name, Text(task["role"]), Text(task["state"]), data)
-    (console or Console()).print(table if table.row_count else "no tasks; ldnas task add registers one", markup=False)
+    (console or Console()).print(
+        table if table.row_count else "no tasks; register one with ldnas task add", markup=False
+    )
 
 
 def print_task(task: Mapping[str, Any], console: Console | None = None) -> None:
-    """Every field of a task that is known."""
+    """Prints every field of a task that has a value."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -38,12 +40,12 @@ def print_task(task: Mapping[str, Any], console: Console | None = None) -> None:
 
 
 def print_matrix(matrix: Mapping[str, Any], console: Console | None = None) -> None:
-    """The matrix of distances: rows are sources, columns targets, `·` where nothing was measured."""
+    """Prints the matrix of distances: rows are sources, columns are targets, `·` where not measured."""
     console = console or Console()
     name_of = {task["id"]: task["name"] for task in matrix["tasks"]}
     sources, targets = ([name_of[id] for id in matrix[axis]] for axis in ("sources", "targets"))
     if not sources or not targets:
-        console.print("no distances; ldnas distances measure TARGET measures them, as a recommendation does")
+        console.print("no distances; measure some with ldnas distances measure TARGET, or with a recommendation")
         return
     table = Table(
         box=None, padding=(0, 2, 0, 0), header_style="dim", title=str(matrix["measure"]), title_justify="left"
@@ -57,7 +59,7 @@ def print_matrix(matrix: Mapping[str, Any], console: Console | None = None) -> N
 
 
 def print_distance(distance: Mapping[str, Any], console: Console | None = None) -> None:
-    """One distance: its figures, each repetition, and the layers that add most to it."""
+    """Prints one distance: its figures, each repetition, and the layers with the largest contributions."""
     console = console or Console()
     figures = [f"{distance['measure']} {spread(distance['mean'], distance['std'])} over repetitions"]
     if distance["standard_error"] is not None:
@@ -80,18 +82,20 @@ def print_distance(distance: Mapping[str, Any], console: Console | None = None) 
     if contributions:
         layers = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         layers.add_column("layer")
-        layers.add_column("adds", justify="right")
+        layers.add_column("contribution", justify="right")
         layers.add_column("")
         largest = max(abs(entry["value"]) for entry in contributions)
         for entry in contributions[:LAYERS_SHOWN]:
             layers.add_row(Text(entry["layer"]), f"{entry['value']:.4f}", bar(abs(entry["value"]), largest))
         console.print(layers)
         if len(contributions) > LAYERS_SHOWN:
-            console.print(f"and {len(contributions) - LAYERS_SHOWN} layers that add less; --json has all", style="dim")
+            console.print(
+                f"and {len(contributions) - LAYERS_SHOWN} layers with smaller contributions; see --json", style="dim"
+            )
 
 
 def print_column(result: Mapping[str, Any], console: Console | None = None) -> None:
-    """The distances to one target by each measure, as the job that measured them tells."""
+    """Prints the distances to one target by each measure, from the result of a job."""
     console = console or Console()
     for measure, column in result["columns"].items():
         console.print(Text(f"To {result['target']['name']} by {measure}: {verdict_sentence(column)}", style="bold"))
@@ -118,7 +122,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, Mapping) and "edges" in value:
         return genotype_in_short(value)
     if isinstance(value, Mapping):
-        # The keys that say where something is stored tell a person nothing.
+        # Internal ids and keys are left out.
         shown = ((key, part) for key, part in value.items() if part is not None and key not in ("id", "key"))
         return ", ".join(f"{key} {_plain(part)}" for key, part in shown)
     if isinstance(value, list):

@@ -1,6 +1,6 @@
 """The dashboard: pages for people over the same registry that the API answers from.
 
-A page is a Jinja template over documents that the API's own functions make, complete without any script. Scripts add
-what a page cannot be born with: `static/live.js` brings it up to date while something runs, `static/figures.js` draws
-the figures, `static/new.js` and its like send what is asked for to the API. No page changes anything itself.
+A page is a Jinja template, rendered with documents from the API's own functions. It is complete without scripts.
+Scripts add to it: `static/live.js` updates a page while a job runs, `static/figures.js` draws the figures, and
+`static/new.js` and the other form scripts send requests to the API. A page itself changes nothing.
 """

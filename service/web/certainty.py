@@ -1,4 +1,4 @@
-"""Where a column's probabilities are found: in the answer to whoever had it measured last."""
+"""The probabilities of a column, read from the latest answer that measured it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,16 +7,16 @@ from service.schemas.distances import Measure
 from worker.registry.registry import Registry
 from worker.registry.states import JobKind, JobState
 
-_JOBS_LOOKED_THROUGH = 100
+_JOBS_SEARCHED = 100
 
 
 def measured_column(registry: Registry, target_task_id: str, measure: Measure) -> Sequence[Mapping[str, Any]]:
-    """The column to this target as it was last measured whole: an entry `distances[…]` of an answer for each source.
+    """Returns the latest complete column to this target: an entry `distances[…]` of an answer for each source.
 
-    It is the recommendation's whose target the task was, or of the latest jobs that measured columns; empty where
-    there is none.
+    The column comes from the latest jobs that measured columns, or else from the recommendation for this target. It is
+    empty if neither has one.
     """
-    for job in registry.jobs.list(kind=JobKind.DISTANCES, state=JobState.SUCCEEDED, limit=_JOBS_LOOKED_THROUGH):
+    for job in registry.jobs.list(kind=JobKind.DISTANCES, state=JobState.SUCCEEDED, limit=_JOBS_SEARCHED):
         columns = (job.result or {}).get("columns", {})
         if job.params["target_task_id"] == target_task_id and measure in columns:
             return columns[measure]["distances"] or []

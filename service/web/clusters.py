@@ -1,4 +1,4 @@
-"""Tasks beside those that they are near to: the order of a heat map, and groups where there are too many to draw."""
+"""Clusters tasks by distance: the order of a heat map, and groups if there are too many tasks to draw."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,15 @@ Floats = NDArray[np.float64]
 
 
 def nearness(mean: Sequence[Sequence[float | None]] | Floats) -> Floats:
-    """How far apart two tasks are, whichever is the source, as a symmetric matrix with zeros on its diagonal.
+    """Makes distances symmetric: a matrix with zeros on its diagonal, independent of which task is the source.
 
     Args:
         mean: [N, N], the distance from the task of a row to that of a column; None (or NaN) where not measured.
 
     Returns:
-        [N, N]: the mean of both directions, the one where only one was measured, and the largest of all where none
-        was, so that tasks of which nothing is known do not look alike. Shifted to begin at 0 where a measure knows
-        negative values.
+        [N, N]: the mean of both directions, or the measured one if only one was measured. A pair without any
+        measurement gets the largest value of all, so that unmeasured tasks do not look alike. If the measure has
+        negative values, all values are shifted to begin at 0.
     """
     one_way = np.array(mean, dtype=np.float64)
     both = np.stack([one_way, one_way.T])
@@ -34,10 +34,10 @@ def nearness(mean: Sequence[Sequence[float | None]] | Floats) -> Floats:
 
 
 def clustered_order(apart: Floats) -> list[int]:
-    """The tasks in the order of a dendrogram (average linkage), turned so that neighbours are near."""
+    """Orders the tasks as a dendrogram (average linkage) does, with its branches turned so that neighbours are near."""
     if len(apart) < 3:
         return list(range(len(apart)))
-    # For who looks at a heat map: the process that serves JSON starts without scipy.
+    # Imported only for a heat map, so that a process that serves JSON starts without scipy.
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 
@@ -46,7 +46,7 @@ def clustered_order(apart: Floats) -> list[int]:
 
 
 def clusters(apart: Floats, count: int) -> list[list[int]]:
-    """The tasks in at most `count` groups (average linkage), the largest first, each in the tasks' own order."""
+    """Groups the tasks (average linkage) into at most `count` groups, largest first, each in the order of its tasks."""
     if len(apart) <= 1:
         return [[place] for place in range(len(apart))]
     from scipy.cluster.hierarchy import fcluster, linkage

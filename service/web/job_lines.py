@@ -1,4 +1,4 @@
-"""Jobs as lines of the dashboard's lists: what each works on in words, how far it is, and what can be done about it."""
+"""Jobs as lines of the dashboard's lists: subject in words, progress, and the possible actions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ KINDS = {
 
 @dataclass(frozen=True)
 class JobLine:
-    """A job, and what a list says of it.
+    """A job with the text that a list shows for it.
 
     Attributes:
         kind: in words.
-        about: the name of what it works on; None where that is gone, or has no name.
-        address: the page of what it works on; None where there is none.
-        age_seconds: since it was asked for.
-        worker: the slot that holds it; None unless it runs.
-        lease_seconds: for how long that is known to be alive.
-        due_seconds: until it may be taken; None unless it waits for a time.
+        about: the name of its task or recommendation; None if that was deleted or has no name.
+        address: the page of its task or recommendation; None without one.
+        age_seconds: since its submission.
+        worker: the slot that runs it; None unless it runs.
+        lease_seconds: until its lease ends.
+        due_seconds: until a worker may claim it; None unless it waits for a time.
     """
 
     job: Job
@@ -50,7 +50,7 @@ class JobLine:
 
 
 def job_lines(registry: Registry, jobs: Sequence[rows.Job]) -> list[JobLine]:
-    """The lines of these jobs; two more questions in all."""
+    """Builds the lines of these jobs, with two more queries in all."""
     now = registry.jobs.now()
     tasks = registry.tasks.names({id for job in jobs if (id := _task_of(job)) is not None})
     recommendations = registry.recommendations.names(

@@ -1,4 +1,4 @@
-"""The whole matrix as arrays, kept for as long as it stays what it is: a million distances take seconds to read."""
+"""The whole matrix as arrays, cached until it changes: reading a million distances takes seconds."""
 
 import threading
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class MatrixTables:
 
     Attributes:
         ids: of the tasks, in the order of rows and columns.
-        names: theirs.
+        names: of the tasks.
         mean: [N, N] over repetitions, NaN where not measured.
         std: [N, N] over repetitions, NaN where not measured or measured once.
         repetitions: [N, N], 0 where not measured.
@@ -39,26 +39,26 @@ class MatrixTables:
 
 
 class KeptTables:
-    """The tables that were read last. Whoever asks for others waits until they are read, and reads none twice."""
+    """Caches the tables that were read last. Concurrent requests for the same tables read them once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: tuple[Measure, str, MatrixTables] | None = None
+        self._cached: tuple[Measure, str, MatrixTables] | None = None
 
     def get(self, registry: Registry, measure: Measure) -> MatrixTables:
-        """The tables as they are now; read anew only where something in the registry has changed."""
+        """Returns the current tables. Reads them again only after the matrix has changed."""
         with self._lock:
             revision = registry.results.matrix_revision()
-            if self._kept is not None and self._kept[:2] == (measure, revision):
-                return self._kept[2]
+            if self._cached is not None and self._cached[:2] == (measure, revision):
+                return self._cached[2]
             tables = read_tables(registry, measure)
-            self._kept = None if revision is None else (measure, revision, tables)
+            self._cached = None if revision is None else (measure, revision, tables)
             return tables
 
 
 def read_tables(registry: Registry, measure: Measure) -> MatrixTables:
-    """The matrix by one measure; some columns at a time, for a million rows of SQL at once fill the memory."""
-    # For who looks at a heat map: a process that serves pages needs no numpy to start.
+    """Reads the matrix of one measure, some columns at a time: a million SQL rows at once need too much memory."""
+    # Imported only for a heat map, so that a process that serves pages starts without numpy.
     import numpy as np
 
     names = whole_matrix_tasks(registry, measure)

@@ -16,21 +16,21 @@ from service.web.matrix_tables import Counts, Floats, MatrixTables
 from worker.registry.errors import NotFoundError
 
 CLUSTERS = 24
-"""Into so many at most a matrix falls that is too large to draw."""
+"""Most clusters that a matrix is divided into if it is too large to draw."""
 
 
 @dataclass(frozen=True)
 class View:
-    """What is drawn of a matrix.
+    """The part of a matrix that is drawn.
 
     Attributes:
         ids: of all tasks, in the matrix's order.
-        names: theirs.
+        names: of all tasks.
         mean: [N, N] over those tasks, NaN where not measured.
-        std: the same.
-        repetitions: the same; 0 where not measured.
-        groups: the clusters that are drawn, as places in `ids`; empty where the tasks themselves are.
-        inside: the cluster that was opened, as the places of its numbers from the outermost on; empty outside.
+        std: [N, N], NaN where not measured.
+        repetitions: [N, N], 0 where not measured.
+        groups: the clusters to draw, as places in `ids`; empty if the tasks themselves are drawn.
+        inside: the opened cluster, as the number of each cluster on the way to it, outermost first; empty outside.
     """
 
     ids: Sequence[str]
@@ -43,54 +43,54 @@ class View:
 
 
 def matrix_view(tables: MatrixTables, inside: Sequence[int]) -> View:
-    """The matrix, or the cluster of it that `inside` leads to; in clusters where more than 200 tasks are left.
+    """Returns the matrix, or the cluster of it that `inside` names; in clusters if more than 200 tasks remain.
 
     Raises:
-        NotFoundError: there is no such cluster (any more: they change with the matrix).
+        NotFoundError: the cluster does not exist (or no longer: clusters change with the matrix).
     """
     members, groups = _opened(nearness(tables.mean), inside)
-    kept = np.ix_(members, members)
+    block = np.ix_(members, members)
     return View(
         ids=[tables.ids[member] for member in members],
         names=[tables.names[member] for member in members],
-        mean=tables.mean[kept],
-        std=tables.std[kept],
-        repetitions=tables.repetitions[kept],
+        mean=tables.mean[block],
+        std=tables.std[block],
+        repetitions=tables.repetitions[block],
         groups=groups,
         inside=inside,
     )
 
 
 def view_figure(view: View, *, measure: Measure, shown: Shown, order: Order, address: str) -> Figure:
-    """The heat map of a view; a cell of two clusters shows the mean over the pairs between them.
+    """Draws the heat map of a view. A cell of two clusters shows the mean over the pairs between them.
 
     Args:
-        view: what is drawn.
+        view: the tasks or clusters to draw.
         measure: by name.
         shown: the mean or the spread.
-        order: of the tasks; clusters always stand beside those that they are near to.
-        address: of the page with the matrix, to which a cluster's `inside` is added.
+        order: of the tasks; clusters are always ordered by nearness.
+        address: of the page with the matrix; a cluster's `inside` is appended to it.
     """
     if not view.groups:
         places = _ordered(view, order)
         axis = Axis([view.names[place] for place in places], [view.ids[place] for place in places])
         tables = {"mean": view.mean, "std": view.std, "repetitions": view.repetitions}
-        kept = np.ix_(places, places)
-        shown_tables = {name: _open_cells(table[kept], view.mean[kept]) for name, table in tables.items()}
+        block = np.ix_(places, places)
+        shown_tables = {name: _open_cells(table[block], view.mean[block]) for name, table in tables.items()}
         return heat_map(axis, axis, shown_tables, measure=measure, shown=shown, address=pair_address(measure))
     between = _between(view.mean, view.groups)
     places = clustered_order(nearness(between))
     numbers = [".".join(map(str, [*view.inside, place])) for place in places]
     axis = Axis([_cluster_name(view, place) for place in places], numbers)
-    kept = np.ix_(places, places)
+    block = np.ix_(places, places)
     spread, pairs = _between(view.std, view.groups), _pairs(view.mean, view.groups)
     tables = {"mean": between, "std": spread, "repetitions": pairs}
-    shown_tables = {name: _open_cells(table[kept], between[kept]) for name, table in tables.items()}
+    shown_tables = {name: _open_cells(table[block], between[block]) for name, table in tables.items()}
     return heat_map(axis, axis, shown_tables, measure=measure, shown=shown, address=f"{address}&inside={{source}}")
 
 
 def _opened(apart: Floats, inside: Sequence[int]) -> tuple[list[int], list[list[int]]]:
-    """The places of the tasks inside, and the clusters that they fall into where they are too many to draw."""
+    """Returns the places of the tasks inside, and their clusters if there are too many tasks to draw."""
     members = list(range(len(apart)))
     for step in [*inside, None]:
         if len(members) <= MAX_TASKS:
@@ -120,7 +120,7 @@ def _cluster_name(view: View, place: int) -> str:
 
 
 def _between(table: Floats, groups: Sequence[Sequence[int]]) -> Floats:
-    """Means over the pairs of tasks of two groups that were measured, without tasks and themselves."""
+    """Averages over the measured pairs of tasks of two groups, without pairs of a task with itself."""
     foreign = table.copy()
     np.fill_diagonal(foreign, np.nan)
     sums, counts = (_summed(part, groups) for part in (np.nan_to_num(foreign), (~np.isnan(foreign)).astype(float)))
@@ -140,7 +140,7 @@ def _summed(table: Floats, groups: Sequence[Sequence[int]]) -> Floats:
 
 
 def _open_cells(table: NDArray[Any], mean: Floats) -> list[list[Any]]:
-    """As lists with None where nothing was measured."""
+    """Converts to lists, with None for pairs that were not measured."""
     unknown = np.isnan(table) | np.isnan(mean)
     return [_row(values, open_ones) for values, open_ones in zip(table.tolist(), unknown.tolist(), strict=True)]
 

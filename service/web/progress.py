@@ -1,4 +1,4 @@
-"""A recommendation's stages, as far as they are."""
+"""The stages of a recommendation and their progress."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,11 +10,11 @@ STAGES = {
     "fit": "Train networks to measure with",
     "distance": "Measure distances",
     "search": "Search for a cell",
-    "train": "Train what was found",
+    "train": "Train the network found",
     "export": "Write the files",
     "control": "Compare with other ways",
 }
-"""What each stage does, in the order in which they run."""
+"""The work of each stage in words, in the order in which the stages run."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class Stage:
     """One stage.
 
     Attributes:
-        words: what it does.
-        state: `ended` where the job came to an end in it without success.
+        words: its work.
+        state: `ended` if the job failed or was cancelled in this stage.
         seconds: spent in it so far, over all attempts; None before it begins.
-        expected: seconds that it is foretold to take; None where that is not known.
+        expected: its predicted seconds in all; None without a forecast.
     """
 
     name: str
@@ -36,12 +36,12 @@ class Stage:
 
 
 def stages_of(document: Recommendation, *, with_control: bool) -> list[Stage]:
-    """The stages of the job, the `control` only where it was asked for."""
+    """Lists the stages of the job; `control` only if the request asked for it."""
     names = [name for name in STAGES if name != "control" or with_control]
     reached = names.index(document.stage) if document.stage in names else -1
     spent = document.cost.stage_seconds or {}
     forecast = document.search.forecast or {}
-    foretold = {"search": forecast.get("search"), "train": forecast.get("training")}
+    expected = {"search": forecast.get("search"), "train": forecast.get("training")}
     stages = []
     for place, name in enumerate(names):
         state: Literal["done", "now", "ended", "to come"] = "to come"
@@ -50,5 +50,5 @@ def stages_of(document: Recommendation, *, with_control: bool) -> list[Stage]:
         elif place == reached:
             state = "ended" if document.state in ("failed", "cancelled") else "now"
         seconds = None if state == "to come" else spent.get(name)
-        stages.append(Stage(name, STAGES[name], state, seconds, foretold.get(name)))
+        stages.append(Stage(name, STAGES[name], state, seconds, expected.get(name)))
     return stages

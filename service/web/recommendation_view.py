@@ -1,4 +1,4 @@
-"""What the page of a recommendation is made of, read in one moment."""
+"""All data of a recommendation's page, read in one transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,15 +23,15 @@ FILES = {
     "code": ("code", "readable PyTorch in one file; needs torch and Pillow"),
     "weights": ("weights", "safetensors, for the code"),
     "program": ("program", "the graph with its weights, for torch.export.load"),
-    "onnx": ("ONNX", "for ONNX Runtime and whatever else reads ONNX"),
+    "onnx": ("ONNX", "for ONNX Runtime and other programs that read ONNX"),
     "card": ("model card", "data, accuracy, limits and use, as Markdown"),
 }
-"""The files of an architecture: what each is called, and what it is for."""
+"""The files of an architecture: the name of each, and its use."""
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file to take home."""
+    """A file to download."""
 
     kind: str
     name: str
@@ -42,7 +42,7 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class View:
-    """The answer, its job, the story of it, and what it is about."""
+    """The answer with its job, the events of the job, its task and its files."""
 
     document: Recommendation
     job: Job
@@ -54,37 +54,37 @@ class View:
 
     @property
     def candidates(self) -> list[Candidate]:
-        """The cells that were scored: those that the story tells, and where that is gone, those that were kept."""
+        """The scored cells: from the events of the job, or from the stored genotypes if the events were removed."""
         skeleton = self.document.search_space.skeleton
         if skeleton is None:
             return []
         story = self.story
         if story.accuracies:
             return candidates_of(story.accuracies, {cell: story.name(cell) for cell in story.accuracies}, skeleton)
-        kept = {
+        stored = {
             edges_of(row.genotype): row.validation_accuracy
             for row in self.scored
             if row.validation_accuracy is not None
         }
-        return candidates_of(kept, {cell: f"cell {place}" for place, cell in enumerate(kept, 1)}, skeleton)
+        return candidates_of(stored, {cell: f"cell {place}" for place, cell in enumerate(stored, 1)}, skeleton)
 
     @property
     def chosen(self) -> Edges | None:
-        """The cell that is recommended."""
+        """The recommended cell."""
         genotype = self.document.architecture.genotype or self.document.search.chosen
         return None if genotype is None else edges_of(genotype)
 
     @property
     def is_promoted(self) -> bool:
-        """Whether the target is a baseline by now."""
+        """Whether the target has become a baseline."""
         return self.task is not None and self.task.role == "baseline"
 
 
 def view_of(registry: Registry, recommendation_id: str) -> tuple[View, rows.Recommendation]:
-    """The view, and the row that it is of.
+    """Returns the view of a recommendation, and its row.
 
     Raises:
-        NotFoundError: there is no such recommendation.
+        NotFoundError: the recommendation does not exist.
     """
     row = registry.recommendations.get(recommendation_id)
     job = registry.jobs.get(row.job_id)
@@ -106,7 +106,7 @@ def view_of(registry: Registry, recommendation_id: str) -> tuple[View, rows.Reco
 
 
 def evaluation_of(row: rows.Recommendation, store: ArtifactStore) -> Evaluation | None:
-    """What the network gets right and wrong; None before it has seen the test images, and where that is lost."""
+    """Reads the test evaluation; None before the network has seen the test images, or if its file is missing."""
     try:
         return evaluation_document(row, store)
     except (NotEvaluatedError, MissingArtifactError):
@@ -121,8 +121,8 @@ def _files(registry: Registry, architecture_id: str | None) -> list[StoredFile]:
     except NotFoundError:
         return []
     digests = {kind: getattr(row, kind) for kind in FILES}
-    kept = {kind: registry.results.artifact(digest) for kind, digest in digests.items()}
+    stored = {kind: registry.results.artifact(digest) for kind, digest in digests.items()}
     return [
-        StoredFile(kind, name, use, digests[kind], None if (file := kept[kind]) is None else file.bytes)
+        StoredFile(kind, name, use, digests[kind], None if (file := stored[kind]) is None else file.bytes)
         for kind, (name, use) in FILES.items()
     ]

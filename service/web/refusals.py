@@ -1,4 +1,4 @@
-"""What a browser is shown where a program would be sent a problem document."""
+"""Error pages: a browser gets one where a program gets a problem document."""
 
 from collections.abc import Mapping
 from urllib.parse import urlencode
@@ -10,12 +10,12 @@ from service.http.negotiation import negotiated
 from service.schemas.problems import Problem
 from service.web.rendering import page
 
-# Below these are no pages, whatever the client accepts.
+# These paths have no pages, whatever the client accepts.
 _PROGRAMS = ("/v1/", "/static/", "/figures/", "/metrics", "/healthz", "/readyz", "/openapi.json")
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a person's browser asks for one of the dashboard's pages."""
+    """Whether a browser requests one of the dashboard's pages."""
     accept = request.headers.get("accept", "")
     return (
         request.method in ("GET", "HEAD")
@@ -26,7 +26,7 @@ def wants_page(request: Request) -> bool:
 
 
 def refusal_page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Response:
-    """The problem in words; who needs a key is led to the page that asks for it, and from there back."""
+    """Renders the problem as a page. A 401 redirects to the sign-in page, which leads back."""
     if problem.status == 401:
         asked_for = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/login?{urlencode({'next': asked_for})}", status_code=303)

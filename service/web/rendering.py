@@ -1,4 +1,4 @@
-"""From a template and documents to a page."""
+"""Renders a page from a template and documents."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -21,28 +21,28 @@ MENU = (
     ("/datasets", "Datasets"),
     ("/jobs", "Jobs"),
 )
-"""The pages that every page leads to."""
+"""The menu of every page."""
 
 _UNKNOWN = "–"
 
 
 def page(request: Request, template: str, /, status: int = 200, **context: Any) -> HTMLResponse:
-    """The page that `template` makes of the context.
+    """Renders `template` with the context.
 
     Args:
-        request: whose path marks the menu's entry, and whose caller the page greets.
-        template: its file in `templates/`.
+        request: its path marks the entry of the menu, and its caller is shown on the page.
+        template: the file in `templates/`.
         status: of the answer.
-        context: the names that the template uses; a name that it misses is an error.
+        context: the names that the template uses; a missing name is an error.
     """
     caller: Caller | None = getattr(request.state, "caller", None)
-    told = {"path": request.url.path, "caller": caller, "menu": MENU, "version": version("ldnas")}
-    body = _environment.get_template(template).render(told | context)
+    common = {"path": request.url.path, "caller": caller, "menu": MENU, "version": version("ldnas")}
+    body = _environment.get_template(template).render(common | context)
     return HTMLResponse(body, status_code=status, headers={"Content-Security-Policy": DRAWING_POLICY})
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """So many significant digits, with separators from a thousand on; a dash where it is not known."""
+    """Formats with `digits` significant digits, and separators from a thousand on; a dash for an unknown value."""
     if value is None:
         return _UNKNOWN
     if isinstance(value, int) or abs(value) >= 1000:
@@ -51,12 +51,12 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """A fraction as a percentage."""
+    """Formats a fraction as a percentage."""
     return _UNKNOWN if value is None else f"{100 * value:.{digits}f} %"
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds in the two largest units that they fill."""
+    """Formats seconds in their two largest units."""
     if seconds is None:
         return _UNKNOWN
     whole = round(seconds)
@@ -68,7 +68,7 @@ def duration(seconds: float | None) -> str:
 
 
 def compact(value: float | None) -> str:
-    """A large number in three digits: 1.23 million."""
+    """Formats a large number with three digits: 1.23 million."""
     if value is None:
         return _UNKNOWN
     for unit, name in ((1e9, " billion"), (1e6, " million")):
@@ -78,14 +78,14 @@ def compact(value: float | None) -> str:
 
 
 def moment(instant: datetime | float | None) -> str:
-    """Date and time in UTC, to the minute; a number is seconds since the epoch."""
+    """Formats date and time in UTC, to the minute; a number counts seconds since the epoch."""
     if isinstance(instant, int | float):
         instant = datetime.fromtimestamp(instant, UTC)
     return _UNKNOWN if instant is None else f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def size(count: float) -> str:
-    """Bytes in the largest unit of which there is at least one; a thousand of one make the next."""
+    """Formats bytes in the largest unit that gives at least 1; each unit is a thousand of the one before."""
     if count < 1000:
         return f"{count:.0f} bytes"
     for unit in ("kB", "MB"):
@@ -96,7 +96,7 @@ def size(count: float) -> str:
 
 
 def dataset_name(reference: Mapping[str, Any]) -> str:
-    """The part of a dataset reference that tells it from others: its location."""
+    """The part of a dataset reference that distinguishes it from others: its location."""
     return str(reference.get("uri", _UNKNOWN))
 
 

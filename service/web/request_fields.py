@@ -1,4 +1,4 @@
-"""The fields of `POST /v1/recommendations` in a form: limits and defaults of its schema, `request_words` beside."""
+"""The fields of the form for `POST /v1/recommendations`: its schema's limits and defaults, with `request_words`."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from service.schemas.recommendations import RecommendationRequest
 from service.web.request_words import CHOICES, WORDS
 
 BY_HAND = frozenset({"dataset.uri", "labels.groups", "baselines"})
-"""What is no single input: the form has a part of its own for each."""
+"""Fields that are not single inputs: the form has a part of its own for each."""
 
 SCALES = {"budget.seconds": 60}
-"""What a person counts in larger units than the request."""
+"""Fields that the form shows in larger units than the request."""
 
 _TEXT_CHOICES = {"network": ARCHITECTURES, "dataset.format": FORMATS}
-_LARGEST_NAMED = 10**9  # a limit beyond this is none that anybody meets
+_LARGEST_NAMED = 10**9  # a larger limit is not shown
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class RequestField:
     Attributes:
         path: in the body, dotted.
         kind: `number`, `text`, `secret`, `choice` or `flag`.
-        label: what it is called.
-        hint: what it does, in a line, with its default and its limits.
-        default: the schema's; None where the service chooses.
-        choices: value and words of each, the default's first.
-        scale: how many of the request's units one of the form's is: 60 for seconds that are given as minutes.
-        has_words: whether it is one that this version has words of its own for.
+        label: its name in the form.
+        hint: its effect in one line, with its default and its limits.
+        default: the schema's; None if the service chooses.
+        choices: value and words of each, the default first.
+        scale: the request's units in one unit of the form: 60 for seconds that the form shows as minutes.
+        has_words: whether `request_words` describes it.
     """
 
     path: str
@@ -46,26 +46,26 @@ class RequestField:
 
     @property
     def id(self) -> str:
-        """Of its input."""
+        """The id of its input."""
         return self.path.replace(".", "-")
 
 
 @cache
 def request_fields() -> Mapping[str, RequestField]:
-    """Every field that is one input, by its path, in the order of the schema."""
+    """Returns every field with a single input, by its path, in the order of the schema."""
     schema = RecommendationRequest.model_json_schema()
     leaves = _leaves(schema, schema["$defs"], "")
     return {path: _field(path, leaf) for path, leaf in leaves if path not in BY_HAND}
 
 
 def _leaves(schema: Mapping[str, Any], named: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Paths and schemas of what holds a value itself; a reference to an object is followed into it."""
+    """Yields path and schema of every field that holds a value; follows references to objects."""
     for name, declared in schema["properties"].items():
         options = [option for option in declared.get("anyOf", [declared]) if option.get("type") != "null"]
-        told = {**options[0], **{key: value for key, value in declared.items() if key not in ("anyOf", "$ref")}}
+        leaf = {**options[0], **{key: value for key, value in declared.items() if key not in ("anyOf", "$ref")}}
         reference = options[0].get("$ref")
         if reference is None:
-            yield prefix + name, told
+            yield prefix + name, leaf
         else:
             yield from _leaves(named[reference.rpartition("/")[2]], named, f"{prefix}{name}.")
 
@@ -97,7 +97,7 @@ def _kind(path: str, type: str) -> str:
 
 def _default(default: Any, without: str, kind: str) -> str:
     if kind == "choice":
-        return ""  # the first choice says it
+        return ""  # the first choice is marked as the default
     if kind == "flag":
         return f"default: {'yes' if default else 'no'}"
     if default is not None:
@@ -116,7 +116,7 @@ def _limits(leaf: Mapping[str, Any], scale: int) -> str:
 
 
 def _choices(values: tuple[str, ...], default: str | None, without: str) -> tuple[tuple[str, str], ...]:
-    """The default goes by the empty value: a request leaves it out."""
+    """The default has the empty value, so that the request omits it."""
     if not values:
         return ()
     first = f"{CHOICES.get(default, default)} (default)" if default is not None else without

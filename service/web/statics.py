@@ -1,4 +1,4 @@
-"""`/static`: the dashboard's own styles and scripts, and the drawing library as its installed package carries it."""
+"""`/static`: the dashboard's styles and scripts, and the drawing library from its installed package."""
 
 import hashlib
 from functools import cache
@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, Response
 
 _OWN = Path(str(files("service.web") / "static"))
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-# The address holds a digest of the content, so what lies under it never changes.
+# The address contains a digest of the content, so the file at an address never changes.
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 router = APIRouter(include_in_schema=False)
@@ -20,22 +20,22 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/static/{digest}/{name}")
 def static_file(digest: str, name: str) -> Response:
-    """A file of the dashboard; open to everyone, since the page that asks for a key needs it."""
+    """Serves a file of the dashboard. Needs no key, since the sign-in page uses it."""
     path = _paths().get(name)
     if path is None:
         raise HTTPException(404, f"the dashboard has no file {name!r}")
-    kept = _FOR_EVER if digest == _digest(name) else {"Cache-Control": "no-cache"}
-    return FileResponse(path, media_type=_MEDIA_TYPES[path.suffix], headers=kept)
+    caching = _FOR_EVER if digest == _digest(name) else {"Cache-Control": "no-cache"}
+    return FileResponse(path, media_type=_MEDIA_TYPES[path.suffix], headers=caching)
 
 
 def static_url(name: str) -> str:
-    """Where the file lies as long as it is what it is now."""
+    """The address of the file with its current content."""
     return f"/static/{_digest(name)}/{name}"
 
 
 @cache
 def _paths() -> dict[str, Path]:
-    """Every file that is offered, by its name."""
+    """Every served file by its name."""
     own = {path.name: path for path in _OWN.iterdir() if path.suffix in _MEDIA_TYPES}
     return own | {"plotly.min.js": _plotly_script()}
 
@@ -46,7 +46,7 @@ def _digest(name: str) -> str:
 
 
 def _plotly_script() -> Path:
-    # Found without importing the package, which would take half a second for nothing else that is used here.
+    # Located without importing the package: the import takes half a second and is not needed otherwise.
     spec = find_spec("plotly")
     assert spec is not None
     assert spec.origin is not None

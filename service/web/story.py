@@ -1,4 +1,4 @@
-"""The story of a recommendation's job so far, as its events tell it."""
+"""The history of a recommendation's job so far, read from its events."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 Edges = tuple[tuple[int, int, str], ...]
 
 KINDS = ("stage", "network", "distance", "candidates", "round", "iteration")
-"""The kinds of events that it is told by."""
+"""The kinds of events that it reads."""
 
 
 @dataclass(frozen=True)
@@ -15,11 +15,11 @@ class Round:
     """One round of the search.
 
     Attributes:
-        iteration: its iteration's number, from 0.
-        number: its own within that, from 0.
-        cells: those that raced in it.
-        alphas: the weight of each, in [0, 1]; empty where the strategy has none.
-        accuracies: of each on the validation images, in [0, 1].
+        iteration: the number of its iteration, from 0.
+        number: its number within the iteration, from 0.
+        cells: the candidates of the round.
+        alphas: the weight of each cell, in [0, 1]; empty if the strategy has none.
+        accuracies: of each cell on the validation images, in [0, 1].
     """
 
     iteration: int
@@ -31,7 +31,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Incumbent:
-    """The best cell after an iteration, its accuracy on validation images, and whether it is another than before."""
+    """The best cell after an iteration, its accuracy on validation images, and whether the cell is new."""
 
     iteration: int
     cell: Edges
@@ -41,14 +41,14 @@ class Incumbent:
 
 @dataclass
 class Story:
-    """What has happened; an attempt that did something again tells it again, and the latest telling counts.
+    """The results so far. If an attempt repeats work, its events repeat too, and the latest one counts.
 
     Attributes:
         distances: by the baseline's id: `name`, `mean`, `std`.
         networks: by repetition: `balanced_validation_accuracy`, `approximation`.
         rounds: by iteration and round.
-        numbers: the cells by the order in which they first came up, from 1: what they are called by.
-        accuracies: the latest one of every cell.
+        numbers: the cells, numbered from 1 in the order in which they first appeared; their names use the numbers.
+        accuracies: the latest accuracy of every cell.
         latest: the number of the last event.
     """
 
@@ -62,11 +62,11 @@ class Story:
     _stage: str = ""
 
     def name(self, cell: Edges) -> str:
-        """What a cell is called."""
+        """The name of a cell."""
         return f"cell {self.numbers[cell]}"
 
     def add(self, number: int, kind: str, data: Mapping[str, Any]) -> None:
-        """Goes on with an event."""
+        """Adds an event."""
         self.latest = number
         if kind == "stage":
             self._stage = data["stage"]
@@ -74,7 +74,7 @@ class Story:
             self.distances[data["task_id"]] = data
         elif kind == "network":
             self.networks[data["repetition"]] = data
-        # A control searches too, without the memory of tasks: that is another story.
+        # A control searches too, without the memory of tasks; its search is not part of this history.
         elif self._stage != "control" and kind in ("candidates", "round", "iteration"):
             self._search(kind, data)
 
@@ -83,11 +83,11 @@ class Story:
         for cell in cells:
             self.numbers.setdefault(cell, len(self.numbers) + 1)
         if kind == "round":
-            told = Round(
+            latest = Round(
                 data["iteration"], data["round"], cells, tuple(data["alphas"]), tuple(data["validation_accuracies"])
             )
-            self.rounds[told.iteration, told.number] = told
-            self.accuracies |= dict(zip(cells, told.accuracies, strict=False))
+            self.rounds[latest.iteration, latest.number] = latest
+            self.accuracies |= dict(zip(cells, latest.accuracies, strict=False))
         if kind == "iteration" and data["incumbent"] is not None:
             cell, iteration = edges_of(data["incumbent"]), data["iteration"]
             self.numbers.setdefault(cell, len(self.numbers) + 1)
@@ -97,7 +97,7 @@ class Story:
 
 
 def story_of(events: Iterable[Any]) -> Story:
-    """The story that a job's events tell, from the first one on."""
+    """Builds the history from all events of a job, oldest first."""
     story = Story()
     for event in events:
         story.add(event.id, event.kind, event.data)
@@ -105,7 +105,7 @@ def story_of(events: Iterable[Any]) -> Story:
 
 
 def edges_of(genotype: Mapping[str, Any]) -> Edges:
-    """The cell as a value that can be looked up."""
+    """The cell as a hashable value."""
     return tuple((start, end, primitive) for start, end, primitive in genotype["edges"])
 
 

@@ -1,4 +1,4 @@
-"""What a page tells its scripts about uploads and about what the caller may do."""
+"""Upload limits and the caller's permissions, which a page passes to its scripts."""
 
 from typing import Any
 
@@ -10,6 +10,6 @@ from worker.registry.states import Scope
 
 
 def upload_context(request: Request, resources: Resources) -> dict[str, Any]:
-    """For `parts/upload.html` and whatever else changes something: whether the caller may, and how much at once."""
+    """Returns whether the caller may write, and the upload limit, for `parts/upload.html` and other controls."""
     caller: Caller = request.state.caller
     return {"may_write": caller.scope.includes(Scope.WRITE), "max_upload_bytes": resources.settings.max_upload_bytes}

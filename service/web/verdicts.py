@@ -1,4 +1,4 @@
-"""What a recommendation comes to, in sentences."""
+"""The result of a recommendation in sentences."""
 
 from service.schemas.answer import Control, Recommendation
 from service.schemas.problems import Problem
@@ -6,29 +6,29 @@ from service.web.rendering import percent
 
 _AND_SO = {
     "no_close_task": "No known task is closer than untrained networks are, so the full space",
-    "no_baseline": "There was no known task to compare with, so the full space",
+    "no_baseline": "The registry had no task to compare with, so the full space",
 }
 
 _CONTROL = {
     "helped": "The memory of tasks helped: every other way to spend the time did worse.",
-    "undecided": "Undecided: the differences are no larger than chance may make them.",
+    "undecided": "Undecided: the differences may be due to chance.",
     "hurt": "Another way to spend the same time did better than the memory of tasks.",
 }
 
-_WRITE_THE_REQUEST_ANEW = "The request has to change: ask again with what is written above put right."
+_CHANGE_THE_REQUEST = "Correct the request as described above, then submit it again."
 _ADVICE = {
-    "attempts_exhausted": "The worker ended each time before the job did. Look into its log, then try again.",
-    "internal": "The worker's log has the details. Try again; if it fails at the same place, it is an error of ldnas.",
-    "impossible_constraint": "Ask again with a looser limit, or with smaller images.",
-    "out_of_memory": "Ask again with smaller images, or start a worker on a machine with more memory, then try again.",
-    "reference_changed": "The images behind the reference are others by now: ask again for what lies there.",
-    "diverged_network": "Try again with another seed, or look whether the images are what they should be.",
-    "too_few_images": "Add images of that class, or put it into a group with another one, and ask again.",
+    "attempts_exhausted": "The worker ended in each attempt before the job did. Check its log, then try again.",
+    "internal": "The worker's log has the details. Try again; if it fails in the same way, report a bug in ldnas.",
+    "impossible_constraint": "Submit the request again with a looser limit, or with smaller images.",
+    "out_of_memory": "Submit the request again with smaller images, or start a worker with more memory and try again.",
+    "reference_changed": "The images at this location have changed. Submit the request again to use the new ones.",
+    "diverged_network": "Try again with another seed, or check that the images are the intended ones.",
+    "too_few_images": "Add images of that class, or group it with another class, then submit the request again.",
 }
 
 
 def why_this_network(document: Recommendation) -> str | None:
-    """Which known task it goes back to, and how sure that is; None until it is known."""
+    """Names the closest known task and its probability; None until the verdict is known."""
     verdict, closest = document.verdict, document.closest
     if verdict is None:
         return None
@@ -48,7 +48,7 @@ def why_this_network(document: Recommendation) -> str | None:
 
 
 def how_good(document: Recommendation) -> str | None:
-    """What the network does on test images; None until it has seen them."""
+    """States the test accuracy with its interval; None before the test evaluation."""
     test, images = document.test, document.target.test
     if test.accuracy is None or test.interval is None or images is None:
         return None
@@ -59,11 +59,11 @@ def how_good(document: Recommendation) -> str | None:
     )
 
 
-def beside_other_ways(control: Control) -> str:
-    """The control's verdict."""
-    return "The comparison goes on." if control.verdict is None else _CONTROL[control.verdict]
+def verdict_of_control(control: Control) -> str:
+    """The verdict of the control in words."""
+    return "The comparison is still running." if control.verdict is None else _CONTROL[control.verdict]
 
 
 def what_to_do(problem: Problem) -> str:
-    """What whoever asked can do about a job that failed."""
-    return _ADVICE.get(problem.code, _WRITE_THE_REQUEST_ANEW if problem.status < 500 else _ADVICE["internal"])
+    """Advises the user on a failed job."""
+    return _ADVICE.get(problem.code, _CHANGE_THE_REQUEST if problem.status < 500 else _ADVICE["internal"])

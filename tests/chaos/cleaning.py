@@ -25,7 +25,7 @@ def main() -> None:
         try:
             clean(engine, store, RETENTION_SECONDS)
         except DatabaseUnavailableError as error:
-            print(f"cleaning is put off: {error}", flush=True)
+            print(f"cleaning is postponed: {error}", flush=True)
         time.sleep(PAUSE_SECONDS)
 
 

@@ -83,4 +83,4 @@ def test_a_backup_that_is_made_while_others_write_is_whole_when_it_is_restored(
     home = {"LDNAS_HOME": str(tmp_path), "LDNAS_DATABASE_URL": copy, "LDNAS_ARTIFACT_URL": str(tmp_path / "restored")}
     found = {finding.check: finding for finding in diagnose(Settings.from_environment(home), deep=True)}
     assert found["artifacts"].level is Level.OK
-    assert found["artifacts"].told == f"{counts['artifacts']} files are whole, by content"
+    assert found["artifacts"].message == f"{counts['artifacts']} files are whole, by content"

@@ -137,13 +137,13 @@ def test_after_a_connection_that_broke_a_transaction_is_to_tell_and_then_another
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_who_waits_too_long_is_told_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.registry.quick_postgresql.PATIENCE_SECONDS", 3.0)  # shorter than any limit of a session
     reader = QuickReader(engine)
 
     async def asked() -> Any:
         assert await reader.ask(JOB, id="x") == []
         with engine.connect() as connection:
             connection.execute(text("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE"))
-            monkeypatch.setattr("worker.registry.quick_postgresql.PATIENCE_SECONDS", 0.05)
             return await reader.ask(JOB, id="x")
 
     assert asyncio.run(asked()) is None

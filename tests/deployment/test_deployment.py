@@ -52,7 +52,7 @@ def test_what_the_file_deploys_makes_a_network_and_ends_in_order(
     until(lambda: caller.get(f"/v1/jobs/{asked['job_id']}")["stage"] == "fit", "something can be saved")
     status, part_of_grace = deployment.stop("worker")
     assert (status, part_of_grace < 1) == (0, True), deployment.log("worker")
-    assert f"job {asked['job_id']}: asked to end; where it is, is saved" in deployment.log("worker")
+    assert f"job {asked['job_id']}: asked to end; its state is saved" in deployment.log("worker")
     given_back = caller.get(f"/v1/jobs/{asked['job_id']}")
     assert (given_back["state"], given_back["attempt"]) == ("queued", 1)
     deployment.start("worker")

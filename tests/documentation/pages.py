@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 RUN = ("bash", "python")
 # Shown, and at most read: what a command prints, a body, a file.
-SHOWN = ("text", "json", "yaml", "nginx")
+SHOWN = ("text", "json", "yaml", "nginx", "mermaid")
 
 REASONS = {
     "it installs": "tests/packaging installs",

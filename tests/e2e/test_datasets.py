@@ -97,7 +97,7 @@ def test_a_file_that_is_too_large_is_not_sent_at_all(page: Any, running: Running
     page.on("request", lambda request: sent.append(request.method))
     page.set_input_files("#upload-file", shapes_zip)
     page.get_by_role("button", name="Upload").click()
-    page.get_by_text("this service takes at most").wait_for()
+    page.get_by_text("this service accepts at most").wait_for()
     assert "PUT" not in sent
 
 

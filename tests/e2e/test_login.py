@@ -117,7 +117,7 @@ def test_a_wrong_key_is_said_and_can_be_typed_again(stranger: Any, keyed: Keyed)
     stranger.goto("/login")
     stranger.get_by_label("Key").fill("ldnas_wrong")
     stranger.keyboard.press("Enter")
-    stranger.get_by_text("This key opens nothing.").wait_for()
+    stranger.get_by_text("This key is not valid.").wait_for()
     stranger.keyboard.type(keyed.keys["read"])  # what was typed is selected, so this takes its place
     stranger.keyboard.press("Enter")
     stranger.wait_for_url(f"{keyed.url}/")

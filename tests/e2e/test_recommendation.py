@@ -67,11 +67,11 @@ def test_it_is_watched_to_its_end_though_the_network_the_worker_and_the_api_fail
     page.locator('[data-live="why"] [data-figure*="/distances.json"] .main-svg').first.wait_for(timeout=MILLISECONDS)
     page.evaluate("window.drawing = document.querySelector('[data-figure*=\"/distances.json\"] .drawing')")
     page.context.set_offline(True)
-    page.get_by_text("The service does not answer. This page keeps asking.").wait_for(timeout=60_000)
+    page.get_by_text("The service does not answer. This page tries again.").wait_for(timeout=60_000)
     page.context.set_offline(False)
     page.locator("#connection").wait_for(state="hidden", timeout=60_000)
     kill(running, "worker.worker_main")
-    top.get_by_text("This is start 2").wait_for(timeout=MILLISECONDS)
+    top.get_by_text("This is attempt 2").wait_for(timeout=MILLISECONDS)
     page.locator('[data-live="search"] [data-figure*="/alphas.json"] .main-svg').first.wait_for(timeout=MILLISECONDS)
     assert page.evaluate("window.drawing.isConnected")  # brought up to date, not made anew
     kill(running, "service.api_main")
@@ -116,7 +116,7 @@ def test_one_that_runs_is_cancelled_and_goes_on_when_it_is_asked_to(
     page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Cancel").click()
     page.locator(".state.cancelled").wait_for(timeout=60_000)
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Resume").click()
     page.locator(".state.queued, .state.running").first.wait_for(timeout=60_000)
     page.get_by_role("button", name="Cancel").click()
     page.locator(".state.cancelled").wait_for(timeout=60_000)
@@ -127,7 +127,7 @@ def test_one_that_failed_says_why(page: Any, service: Service, http: httpx.Clien
     asked = {"name": "too small", "dataset": {"uri": "builtin://digits"}, "constraints": {"max_parameters": 1}}
     id = http.post("/v1/recommendations", json=asked).json()["id"]
     page.goto(f"/recommendations/{id}")
-    page.get_by_text("No network of the search space keeps the constraint").wait_for(timeout=MILLISECONDS)
+    page.get_by_text("No network in the search space satisfies the constraint").wait_for(timeout=MILLISECONDS)
     page.get_by_role("button", name="Try again").wait_for()
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()

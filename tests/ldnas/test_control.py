@@ -80,7 +80,7 @@ def test_equal_arguments_give_equal_intervals_and_other_draws_others() -> None:
 
 
 def test_predictions_come_in_pairs() -> None:
-    with pytest.raises(ValueError, match="3 beside 2"):
+    with pytest.raises(ValueError, match="3 and 2"):
         compare([RIGHT] * 3, [RIGHT] * 2, LABELS, classes=2, objective="accuracy")
 
 

@@ -20,7 +20,7 @@ def test_facts_are_counted_from_the_images_and_grey_ones_are_not_mirrored() -> N
     images = ImageSet(torch.randint(0, 256, (4, 1, 8, 8), dtype=torch.uint8).expand(-1, 3, -1, -1), labels)
     found = data_facts(images, images.subset(torch.tensor([0, 3])), classes=3, seed=0)
     assert found == DataFacts((3, 0, 1), validation_images=2, image_size=8, colour=False, mirrors=False)
-    assert (found.images, found.lopsidedness) == (4, 3.0)
+    assert (found.images, found.imbalance) == (4, 3.0)
 
 
 def test_little_data_begins_below_100_images_of_a_class_in_the_mean() -> None:

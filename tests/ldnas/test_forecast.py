@@ -11,10 +11,10 @@ import torch
 from ldnas.data.task_data import ImageSet
 from ldnas.forecast import (
     affordable_epochs,
-    foretell_epoch,
-    foretell_iteration,
-    foretell_mirroring,
-    foretell_search,
+    forecast_epoch,
+    forecast_iteration,
+    forecast_mirroring,
+    forecast_search,
     seconds_of_epoch,
 )
 from ldnas.search.base import SearchProblem
@@ -91,7 +91,7 @@ def ticks(*seconds: float) -> Callable[[], float]:
 @pytest.mark.parametrize("count", [40, 1000])
 def test_an_iteration_is_foretold_from_a_constant_and_a_term_for_each_image(count: int) -> None:
     strategy: Any = LinearStrategy()
-    seconds = foretell_iteration(strategy, problem(count), batch_size=10, seed=0, clock=lambda: strategy.now)
+    seconds = forecast_iteration(strategy, problem(count), batch_size=10, seed=0, clock=lambda: strategy.now)
     assert seconds == pytest.approx(5 + 0.5 * count)
 
 
@@ -104,26 +104,26 @@ def test_an_iteration_is_foretold_from_a_constant_and_a_term_for_each_image(coun
 def test_a_constant_between_nothing_and_a_half_is_believed(ends: tuple[float, ...], seconds: float) -> None:
     marks = [mark for run in ends for mark in (0.0, run)]
     strategy: Any = SimpleNamespace(config=None, search=lambda problem, **rest: None)
-    assert foretell_iteration(strategy, problem(40), batch_size=10, seed=0, clock=ticks(*marks)) == seconds
+    assert forecast_iteration(strategy, problem(40), batch_size=10, seed=0, clock=ticks(*marks)) == seconds
 
 
 def test_iterations_without_a_warm_up_are_foretold_alike() -> None:
     strategy: Any = LinearStrategy()
     clock = lambda: strategy.now  # noqa: E731
-    seconds = foretell_search(strategy, problem(40), iterations=3, batch_size=10, seed=0, clock=clock)
+    seconds = forecast_search(strategy, problem(40), iterations=3, batch_size=10, seed=0, clock=clock)
     assert seconds == pytest.approx((25.0, 25.0, 25.0))
 
 
 @pytest.mark.parametrize(("iterations", "seconds"), [(1, (3,)), (2, (3, 3)), (5, (3, 3, 8, 8, 8))])
 def test_iterations_after_a_warm_up_are_timed_by_themselves(iterations: int, seconds: tuple[int, ...]) -> None:
     strategy: Any = WarmingStrategy()
-    found = foretell_search(strategy, problem(40), iterations=iterations, batch_size=10, seed=0, clock=lambda: NOW[0])
+    found = forecast_search(strategy, problem(40), iterations=iterations, batch_size=10, seed=0, clock=lambda: NOW[0])
     assert found == pytest.approx(seconds)
 
 
 def test_an_iteration_that_candidates_leave_takes_what_that_leaves_of_all_rounds_in_the_mean() -> None:
     strategy: Any = DroppingStrategy()
-    found = foretell_search(strategy, problem(40), iterations=2, batch_size=10, seed=0, clock=lambda: NOW[0])
+    found = forecast_search(strategy, problem(40), iterations=2, batch_size=10, seed=0, clock=lambda: NOW[0])
     assert found == pytest.approx((6.5, 6.5))
 
 
@@ -144,16 +144,16 @@ def test_few_images_are_timed_whole() -> None:
 
 def test_an_epoch_of_a_network_that_is_not_found_yet_is_the_mean_over_three_cells() -> None:
     clock = ticks(0.0, 1.0, 10.0, 12.0, 20.0, 26.0)  # 1, 2 and 6 seconds for 12 of 36 images
-    assert foretell_epoch(problem(36), TrainConfig(batch_size=4), seed=0, clock=clock) == pytest.approx(3 * 3.0)
+    assert forecast_epoch(problem(36), TrainConfig(batch_size=4), seed=0, clock=clock) == pytest.approx(3 * 3.0)
 
 
 def test_only_colour_images_take_a_training_to_decide_on_mirroring() -> None:
     grey = images(130)
-    assert foretell_mirroring(grey, clock=ticks()) == 0.0
+    assert forecast_mirroring(grey, clock=ticks()) == 0.0
     colour = ImageSet(grey.images.clone(), grey.labels)
     colour.images[0, 0] = 255
     # 130 images are 3 batches of 64: 34 epochs to get 100 steps.
-    assert foretell_mirroring(colour, clock=ticks(0.0, 0.5)) == pytest.approx(34 * 0.5)
+    assert forecast_mirroring(colour, clock=ticks(0.0, 0.5)) == pytest.approx(34 * 0.5)
 
 
 @pytest.mark.parametrize(("left", "epochs"), [(100.0, 15), (45.0, 15), (44.9, 14), (3.5, 1), (-8.0, 1)])

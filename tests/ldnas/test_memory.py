@@ -42,7 +42,7 @@ def test_the_fewest_images_that_do_not_fit_end_it_and_it_says_how_much_was_neede
     result = limited["learn_from_too_large_images"]
     assert result["sizes"] == [4, 2], "batch norm trains on no single image"
     assert "2 images of 256x256 pixels at a time and a Classifier of 163930 parameters" in result["refusal"]
-    assert "12582912 bytes were asked for" in result["refusal"], "24 channels of 256x256 floats for 2 images"
+    assert "12582912 bytes were requested" in result["refusal"], "24 channels of 256x256 floats for 2 images"
 
 
 @pytest.mark.parametrize("strategy", ["fuse", "darts"])
@@ -175,7 +175,7 @@ def test_every_allocator_is_understood() -> None:
     complaints.append(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1048576.00 GiB. GPU 0 has a total"))
     for complaint in complaints:
         assert is_out_of_memory(complaint)
-        assert "for it: 1125899906842624 bytes were asked for" in too_large(str(complaint), "it").message
+        assert "for it: 1125899906842624 bytes were requested" in too_large(str(complaint), "it").message
     assert is_out_of_memory(RuntimeError("could not create a primitive"))
     assert not is_out_of_memory(RuntimeError("could not create a primitive descriptor for a convolution"))
     assert not is_out_of_memory(ValueError("out of memory"))

@@ -54,7 +54,9 @@ class FakeService:
             return httpx.Response(200, content=self.files[path])
         if path in self.documents:
             return httpx.Response(200, json=self.documents[path])
-        return httpx.Response(404, json={"title": "Not found", "status": 404, "detail": "Nothing has such an id."})
+        return httpx.Response(
+            404, json={"title": "Not found", "status": 404, "detail": "No resource can have this id."}
+        )
 
 
 @pytest.fixture
@@ -92,13 +94,13 @@ def test_an_export_to_where_nothing_can_be_written_is_refused(run: Run, tmp_path
     (tmp_path / "file").write_text("")
     result = run("export", "a1", "--to", str(tmp_path / "file"))
     assert result.exit_code == 2
-    assert "cannot write there" in result.stderr
+    assert "cannot write to the folder" in result.stderr
 
 
 def test_a_file_that_the_service_lost_leaves_no_half_of_it(run: Run, service: FakeService, tmp_path: Path) -> None:
     del service.files["/v1/architectures/a1/onnx"]
     result = run("export", "a1", "--to", str(tmp_path))
-    assert "Nothing has such an id" in str(result.exception)
+    assert "No resource can have this id" in str(result.exception)
     assert not (tmp_path / "network.onnx").exists()
 
 

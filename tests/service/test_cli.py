@@ -118,7 +118,9 @@ class FakeService:
         }
         if path in known:
             return httpx.Response(200, json=known[path])
-        return httpx.Response(404, json={"title": "Not found", "status": 404, "detail": "Nothing has such an id."})
+        return httpx.Response(
+            404, json={"title": "Not found", "status": 404, "detail": "No resource can have this id."}
+        )
 
 
 @pytest.fixture
@@ -201,7 +203,7 @@ def test_tasks_are_listed_with_their_labels_in_short(run: Run, monkeypatch: pyte
 
 def test_a_task_is_found_by_its_name_and_removed_by_its_id(run: Run, service: FakeService) -> None:
     assert "succeeded" in run("task", "show", "odd").stdout
-    assert run("task", "remove", "odd").stdout == "odd is removed\n"
+    assert run("task", "remove", "odd").stdout == "removed odd\n"
     assert service.deleted == ["/v1/tasks/t1"]
 
 
@@ -255,7 +257,7 @@ def test_one_distance_shows_its_error_its_repetitions_and_its_largest_layers(run
     assert ["1", "0.5000", "0.5000", "·"] in lines
     assert ["layer0", "0.5000", "━━━━━━━━━━━━"] in lines
     assert not [line for line in lines if line[:1] == ["layer20"]]
-    assert "and 4 layers that add less" in output
+    assert "and 4 layers with smaller contributions" in output
 
 
 def test_distances_are_asked_for_as_they_are_typed_and_shown_when_they_are_there(
@@ -276,7 +278,7 @@ def test_distances_are_asked_for_as_they_are_typed_and_shown_when_they_are_there
     assert ["even", "0.5000", "±", "0.2500", "0.2500", "to", "1.0000", "60", "%", "━━━━━━━━"] in [
         line.split() for line in result.stdout.splitlines()
     ]
-    assert "To primes by log_det: There was no known task to compare with." in result.stdout
+    assert "To primes by log_det: The service had no known task to compare with." in result.stdout
     assert run("distances", "measure", "odd", "primes", "--no-wait").stdout.count("queued") == 2
     assert service.posted == {"targets": ["odd", "primes"]}
 
@@ -293,7 +295,7 @@ def test_of_several_targets_those_that_were_measured_are_shown_and_the_others_na
     if as_json:
         assert json.loads(result.stdout) == [measured]
     else:
-        assert "To primes by log_det: There was no known task to compare with." in result.stdout
+        assert "To primes by log_det: The service had no known task to compare with." in result.stdout
     service.columns[1] = {"id": "d1", "state": "cancelled"}
     result = run("distances", "measure", "odd", "primes")
     assert (result.exit_code, "distances to primes: primes was cancelled" in result.stderr) == (1, True)

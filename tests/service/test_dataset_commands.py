@@ -56,7 +56,7 @@ def test_a_file_is_added_listed_used_and_removed(run: Run, client: Client, strip
     with pytest.raises(RequestRefusedError, match="is used by the task 'stripes'"):
         run("dataset", "remove", "stripes")
     client.add_dataset("other", stripes_file)
-    assert run("dataset", "remove", "other").stdout == "other is removed\n"
+    assert run("dataset", "remove", "other").stdout == "removed other\n"
     assert [found["name"] for found in client.datasets()] == ["stripes"]
 
 
@@ -73,7 +73,7 @@ def test_a_folder_is_packed_and_packed_again_it_is_the_same_file(client: Client,
     shutil.copytree(stripes_folder, copy, copy_function=shutil.copy)  # with times of its own
     assert client.add_dataset("stripes", copy) == first
     (copy / "across" / "00.png").unlink()
-    with pytest.raises(RequestRefusedError, match="another dataset lies under the name"):
+    with pytest.raises(RequestRefusedError, match="another dataset has the name"):
         client.add_dataset("stripes", copy)
 
 
@@ -117,7 +117,7 @@ def test_a_dataset_with_a_broken_image_is_not_uploaded(run: Run, client: Client,
     result = run("dataset", "add", "stripes", str(stripes_folder))
     assert (result.exit_code, result.stdout) == (1, "")
     assert "broken: down/03.png cannot be decoded" in result.stderr
-    assert "ldnas: nothing was uploaded; the service would refuse it" in result.stderr
+    assert "ldnas: nothing was uploaded, because the service would refuse it" in result.stderr
     assert list(client.datasets()) == []
     with pytest.raises(RequestRefusedError, match=r"down/03\.png"):
         run("dataset", "add", "stripes", str(stripes_folder), "--no-check")
@@ -167,6 +167,6 @@ def test_an_installation_that_cannot_decode_leaves_the_look_to_the_service(
     monkeypatch.setattr("service.commands.dataset.inspect", missing)
     added = run("dataset", "add", "stripes", str(stripes_file))
     assert (added.exit_code, added.stdout) == (0, "dataset://stripes has 36 images of 3 classes\n")
-    assert "stripes.zip is not looked through here, the service does it; this needs numpy" in added.stderr
+    assert "stripes.zip is not checked on this machine, only by the service; numpy is not installed" in added.stderr
     with pytest.raises(MissingPackageError):
         run("dataset", "add", "stripes", str(stripes_file), "--check-only")

@@ -143,7 +143,9 @@ def test_a_service_that_cannot_start_fails_the_demo_with_its_reason(
 ) -> None:
     monkeypatch.setattr(background, "UP", (sys.executable, "-c", "raise SystemExit('no room')"))
     with (
-        pytest.raises(DemoFailedError, match=rf"ended at its start: no room\nThe logs lie in {settings.home}/logs"),
+        pytest.raises(
+            DemoFailedError, match=rf"exited during its start: no room\nThe logs are in {settings.home}/logs"
+        ),
         background.service_on(settings),
     ):
         pass
@@ -240,11 +242,11 @@ def test_the_demo_comes_from_nothing_to_an_answer(
 def test_a_demo_whose_job_fails_says_why_and_where_the_logs_lie(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(jobs: Mapping[JobStory, Submission[Any]], tell: following.Tell) -> None:
+    def refuse(jobs: Mapping[JobStory, Submission[Any]], report: following.Report) -> None:
         raise JobFailedError({"detail": "class 2 has 3 images"})
 
     monkeypatch.setattr(demo, "service_on", lambda settings: nullcontext("http://service"))
     monkeypatch.setattr(demo, "Client", lambda url, api_key, absence_seconds: client)
     monkeypatch.setattr(demo, "follow_all", refuse)
-    with pytest.raises(DemoFailedError, match=rf"class 2 has 3 images\nThe logs lie in {settings.home}/logs"):
+    with pytest.raises(DemoFailedError, match=rf"class 2 has 3 images\nThe logs are in {settings.home}/logs"):
         demo.run_demo(settings, show_answer=True)

@@ -67,7 +67,7 @@ def test_each_event_is_told_in_one_line_of_words() -> None:
         "running",
         "stage fit",
         "network 1 of 3: balanced validation accuracy 0.975",
-        "network 2 of 3: balanced validation accuracy 0.750, misses 1-ε",
+        "network 2 of 3: balanced validation accuracy 0.750, below 1-ε",
         "stage distance",
         "distance from odd: 0.5000 ± 0.0625",
         "distance from loops: 0.2500",
@@ -114,7 +114,7 @@ def test_a_terminal_of_80_columns_shows_stages_time_left_distances_and_weights()
     assert "✓ distance  ▸ search  · train  · export  about 21 s left" in text
     assert text.index("loops  0.2500") < text.index("odd    0.5000 ± 0.0625"), "the nearest comes first"
     assert "0.50  ━━━━━━  id id id id id id" in text
-    assert "what FUSE weighs" in text
+    assert "weights of the candidates in FUSE" in text
 
 
 def test_jobs_that_wait_run_fail_and_are_done_are_told_apart() -> None:
@@ -141,8 +141,8 @@ def test_without_a_terminal_the_demo_writes_plain_lines() -> None:
         assert isinstance(display, LineDisplay)
         display.begin("A new task", (story,))
         for line in told(STORY, story):
-            display.tell(story, line)
-        display.tell(story, None)
+            display.report(story, line)
+        display.report(story, None)
     lines = output(page).splitlines()
     assert lines[1:3] == ["A new task", "  primes: is it a prime?"]
     assert lines[-1].endswith("s  primes: search, iteration 1, round 1: weights 0.25 0.50 0.25")
@@ -222,14 +222,14 @@ def test_the_answer_says_what_was_found_and_why() -> None:
         "The closest known task is odd, with probability 0.97.",
         "odd         0.2500 ± 0.0312  0.2000 to 0.3000     97 %  ━━━━━━",
         "a_vgg_task   not comparable",
-        "never trained 2.0000",
+        "untrained networks 2.0000",
         "the space of odd: 729 cells of 262,144 (0.28 %)",
         "0 → 1  sep_conv_3x3    0 → 2  sep_conv_3x3",
-        "102,345 parameters, 1,234,567 multiply-adds an image",
-        "began at weights trained on odd",
+        "102,345 parameters, 1,234,567 multiply-adds per image",
+        "started from weights trained on odd",
         "accuracy 0.9830, balanced 0.9810",
         "accuracy 0.9780, 95 % interval 0.952 to 0.990, balanced 0.9770",
-        "on 270 images that nothing here had seen before",
+        "on 270 images not used for training or search",
     ):
         assert part in text
     assert text.index("odd  ") < text.index("[loops]"), "the nearest comes first, and a name is no markup"
@@ -280,7 +280,7 @@ TIE = KNOWN | {
 
 def test_a_tie_names_the_tied_with_their_probabilities_and_their_spaces() -> None:
     text = "\n".join(answer_of(TIE))
-    assert "A tie between [loops] (55 %) and odd (38 %): too close to single one out." in text
+    assert "A tie between [loops] (55 %) and odd (38 %): too close to choose one." in text
     assert "the spaces of [loops] and odd: 729 cells" in text
     assert "0.1000 to 0.7000     55 %" in text
 
@@ -290,7 +290,7 @@ def test_a_tie_is_told_from_what_the_document_says_of_it_alone() -> None:
     assert verdict_sentence(column) == verdict_sentence(TIE)
     left_behind = [found | {"probability_closest": None} for found in TIE["distances"]]
     tied = verdict_sentence(column | {"distances": left_behind, "tied": ["t1", "t2", "t4"]})
-    assert tied == "A tie between odd, [loops] and far: too close to single one out."
+    assert tied == "A tie between odd, [loops] and far: too close to choose one."
     older = verdict_sentence(column | {"tied": None})
     assert older.startswith("A tie: [loops] leads, with probability 0.55")
 
@@ -315,9 +315,9 @@ def test_the_demo_shows_intervals_and_probabilities_once_they_are_known() -> Non
 @pytest.mark.parametrize(
     ("verdict", "sentence"),
     [
-        ("tie", "A tie: odd leads, with probability 0.97, too little to single it out."),
-        ("no_close_task", "No known task is close: none is surely nearer than networks that were never trained."),
-        ("no_baseline", "There was no known task to compare with."),
+        ("tie", "A tie: odd leads, with probability 0.97, which is too low to choose it."),
+        ("no_close_task", "No known task is close: none is reliably nearer than untrained networks."),
+        ("no_baseline", "The service had no known task to compare with."),
     ],
 )
 def test_every_verdict_has_its_sentence(verdict: str, sentence: str) -> None:

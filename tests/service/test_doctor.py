@@ -56,8 +56,8 @@ def test_files_that_are_missing_or_damaged_are_named(
     store.path(digests[3]).write_bytes(b"OTHER")
     quick, thorough = (findings(deep=deep)["artifacts"] for deep in (False, True))
     assert (quick.level, thorough.level) == ("fail", "fail")
-    assert f"1 missing ({digests[1]}); 1 damaged ({digests[2]})" in quick.told
-    assert "2 damaged" in thorough.told
+    assert f"1 missing ({digests[1]}); 1 damaged ({digests[2]})" in quick.message
+    assert "2 damaged" in thorough.message
 
 
 def test_what_is_away_fails_and_the_rest_is_told_all_the_same(findings: Callable[..., dict[str, Finding]]) -> None:
@@ -89,11 +89,11 @@ def test_lost_workers_long_waits_and_jobs_that_nobody_took_back_are_told(
         connection.exec_driver_sql("UPDATE jobs SET run_after = run_after - 5000, progressed_at = progressed_at - 5000")
     found = findings()
     assert (found["queue"].level, found["jobs"].level) == ("warn", "warn")
-    assert silent in found["jobs"].told
+    assert silent in found["jobs"].message
     with unit_of_work(engine) as registry:
         registry.jobs.claim(lost, worker="w", lease_seconds=-1000)
     assert findings()["jobs"].level == "fail"
-    assert lost in findings()["jobs"].told
+    assert lost in findings()["jobs"].message
 
 
 def test_a_gpu_that_is_asked_for_and_not_there_fails(findings: Callable[..., dict[str, Finding]]) -> None:
@@ -107,9 +107,9 @@ def test_what_the_cleaner_would_remove_is_counted(
 
     store = open_store(settings.artifact_url)
     path = store.path(store.put(b"forgotten"))
-    assert findings()["retention"].told == "a dispatcher would remove: nothing"
+    assert findings()["retention"].message == "a dispatcher would remove: nothing"
     os.utime(path, (0, 0))
-    assert findings()["retention"].told == "a dispatcher would remove: 1 files without an owner"
+    assert findings()["retention"].message == "a dispatcher would remove: 1 files without an owner"
     assert path.exists()
 
 

@@ -126,7 +126,7 @@ def test_waiting_ends_with_its_timeout_and_with_an_interruption_and_says_that_th
     asking(service, {"state": "running", "stage": "fit"})
     status, output, error = ended(ldnas("recommend", "builtin://digits", "--timeout", "0.2", "--json"))
     assert (status, output) == (ExitCode.TIMED_OUT, "")
-    assert error.splitlines()[-1] == "ldnas: primes has not ended after 0.2 s; it goes on in the service"
+    assert error.splitlines()[-1] == "ldnas: primes has not ended after 0.2 s; it continues in the service"
     service.asked.clear()
     interrupted = ldnas("recommend", "builtin://digits")
     give_up = time.monotonic() + 60
@@ -135,7 +135,9 @@ def test_waiting_ends_with_its_timeout_and_with_an_interruption_and_says_that_th
     interrupted.send_signal(signal.SIGINT)
     status, output, error = ended(interrupted)
     assert (status, output) == (ExitCode.INTERRUPTED, "")
-    assert f"ldnas: primes goes on in the service; POST {service.url}/v1/recommendations/r1/cancel ends it" in error
+    assert (
+        f"ldnas: primes continues in the service; POST {service.url}/v1/recommendations/r1/cancel cancels it" in error
+    )
     assert "Traceback" not in error
 
 

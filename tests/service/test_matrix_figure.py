@@ -51,7 +51,7 @@ def test_a_matrix_of_no_tasks_or_without_a_distance_is_drawn_too() -> None:
 
 
 def test_more_than_200_tasks_are_refused_with_what_would_be_accepted() -> None:
-    with pytest.raises(MatrixTooLargeError, match="201 tasks are more than the 200"):
+    with pytest.raises(MatrixTooLargeError, match="201 tasks exceed the limit of 200"):
         matrix_svg(matrix(["t"] * 201, [[0.0] * 201] * 201))
 
 

@@ -30,7 +30,7 @@ def test_a_file_that_ends_its_reader_ends_nothing_else_and_leaves_nothing(
     monkeypatch.setenv("PYTHONPATH", f"{package.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     answer = http.put("/v1/datasets/it", content=npz())
     assert (answer.status_code, answer.json()["code"]) == (422, "unreadable_dataset")
-    assert "ends the program that reads it" in answer.json()["detail"]
+    assert "crashes the reader" in answer.json()["detail"]
     assert stored_files(settings) == []
 
 

@@ -59,7 +59,7 @@ def test_every_operation_with_its_scope_and_every_body_is_on_it(app: FastAPI, pa
     ids = {attributes.get("id") for tag, attributes in Parsed(page).tags if tag == "details"}
     assert set(document["components"]["schemas"]) <= ids
     assert 'Delete a task <span class="scope">(admin)</span>' in page
-    assert 'Does the process live? <span class="scope">(open)</span>' in page
+    assert 'Liveness <span class="scope">(open)</span>' in page
 
 
 def test_every_link_on_it_leads_somewhere(page: str) -> None:

@@ -109,8 +109,8 @@ def test_a_child_that_dies_is_started_again_after_a_growing_pause(
 ) -> None:
     monkeypatch.setattr(child, "FIRST_BACKOFF_SECONDS", 0.125)
     with supervised(home, program("worker", "raise SystemExit(3)")) as said:
-        until(lambda: sum("worker ended (exit code 3)" in line for line in said) >= 3)
-    pauses = [line.partition(" in ")[2].partition(" s,")[0] for line in said if "worker ended" in line]
+        until(lambda: sum("worker exited (exit code 3)" in line for line in said) >= 3)
+    pauses = [line.partition(" in ")[2].partition(" s;")[0] for line in said if "worker exited" in line]
     assert pauses[:3] == ["0.125", "0.25", "0.5"]
 
 
@@ -120,7 +120,7 @@ def test_a_child_that_was_killed_is_started_again(home: Settings) -> None:
         until(lambda: len(pids_in(log)) == 1)
         os.kill(pids_in(log)[0], signal.SIGKILL)
         until(lambda: len(pids_in(log)) == 2)
-        assert any("worker ended (SIGKILL)" in line for line in said)
+        assert any("worker exited (SIGKILL)" in line for line in said)
     assert not any(map(alive, pids_in(log)))
 
 
@@ -147,8 +147,8 @@ def test_a_frozen_child_is_killed_and_started_again_with_its_whole_session(home:
         until(lambda: len(pids_in(log)) == 4)
         assert not any(map(alive, first))
         assert said[1:] == [
-            f"dispatcher gave no sign of life for 2 s; ending it, its log: {log}",
-            f"dispatcher ended (SIGKILL); starting it again in 0.5 s, its log: {log}",
+            f"dispatcher gave no sign of life for 2 s; killing it; log: {log}",
+            f"dispatcher exited (SIGKILL); restarting it in 0.5 s; log: {log}",
         ]
     assert not any(map(alive, pids_in(log)))
 
@@ -221,7 +221,7 @@ supervise(settings, threading.Event(), migrate=lambda settings: None, say=print,
         machine.kill()
         assert machine.stdout is not None
         assert [line for line in machine.stdout if "no sign" in line] == [
-            f"worker gave no sign of life for 2 s; ending it, its log: {log}\n"
+            f"worker gave no sign of life for 2 s; killing it; log: {log}\n"
         ]
     for pid in pids_in(log):
         if alive(pid):

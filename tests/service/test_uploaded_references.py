@@ -67,7 +67,7 @@ def test_an_unknown_name_is_refused_at_once_and_the_known_ones_are_listed(
         problem = answer.json()
         assert (answer.status_code, problem["code"]) == (422, "dataset_not_found")
         assert problem["errors"][0]["field"] == "dataset.uri"
-        assert "uploaded are stripes" in problem["detail"]
+        assert "uploaded datasets: stripes" in problem["detail"]
     # There is the task of the recommendation that the architecture came from, and nothing else.
     assert len(http.get("/v1/tasks").json()["items"]) == len(http.get("/v1/jobs").json()["items"]) == 1
 
@@ -77,7 +77,7 @@ def test_weights_are_no_images(http: httpx.Client, architecture: str) -> None:
     for path, body in paths(architecture).items():
         problem = http.post(path, json=body | {"dataset": {"uri": "dataset://weights"}}).json()
         assert (problem["status"], problem["code"]) == (422, "unreadable_dataset")
-        assert "weights of a network and no images" in problem["detail"]
+        assert "weights of a network, not images" in problem["detail"]
 
 
 def test_a_column_of_a_file_without_columns_is_refused(http: httpx.Client, stripes: dict) -> None:

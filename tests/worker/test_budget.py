@@ -12,7 +12,7 @@ from worker.settings import Settings
 from worker.stages.answer import Answer
 from worker.stages.budget import EXPORT_SECONDS, LEAST_SEARCH_SECONDS, Forecast, divide
 from worker.stages.checkpoints import Checkpoints
-from worker.stages.context import TELL_COST_SECONDS, JobContext
+from worker.stages.context import REPORT_COST_SECONDS, JobContext
 from worker.stages.recommendation import PLAN
 
 
@@ -87,16 +87,16 @@ def test_the_seconds_of_an_attempt_that_was_killed_inside_a_stage_are_counted(
             return registry.recommendations.get("one").document["cost"]["stage_seconds"]["fit"]
 
     attempt = Answer(context, "one")
-    context.tell_cost = attempt.tell_cost
+    context.report_cost = attempt.report_cost
     with context.stage("fit"):
-        now[0] += TELL_COST_SECONDS + 1
+        now[0] += REPORT_COST_SECONDS + 1
         context.progress(0.1, "network 1 of 3")
-        assert told() == TELL_COST_SECONDS + 1
+        assert told() == REPORT_COST_SECONDS + 1
         now[0] += 1
         context.progress(0.2, "network 1 of 3")  # too soon to write the answer again
-        assert told() == TELL_COST_SECONDS + 1
-        now[0] += TELL_COST_SECONDS
+        assert told() == REPORT_COST_SECONDS + 1
+        now[0] += REPORT_COST_SECONDS
         context.progress(0.3, "network 1 of 3")
         # Killed here. The next attempt begins with what the answer says.
         spent = Answer(context, "one")._spent
-    assert spent["fit"] == 2 * TELL_COST_SECONDS + 2
+    assert spent["fit"] == 2 * REPORT_COST_SECONDS + 2

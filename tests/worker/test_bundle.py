@@ -165,7 +165,7 @@ def test_a_taken_name_refuses_all_and_a_prefix_helps(engine, store, there, tmp_p
 
 def test_a_file_that_is_there_is_not_written_over(engine, store, tmp_path) -> None:
     (tmp_path / "known.ldnas").write_text("mine")
-    with pytest.raises(BundleError, match="is there already"):
+    with pytest.raises(BundleError, match="exists already"):
         write_bundle(engine, store, tmp_path / "known.ldnas")
     assert (tmp_path / "known.ldnas").read_text() == "mine"
 

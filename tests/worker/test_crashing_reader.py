@@ -51,7 +51,7 @@ def test_a_parquet_file_that_ends_its_reader_is_tried_twice_and_named(engine, se
     assert ends == [("queued", crash), ("failed", crash)]
     assert job.error == {
         "code": "unreadable_dataset",
-        "detail": f"{file.as_uri()} could not be read: it ended the process that reads it, twice (signal SIGABRT)",
+        "detail": f"{file.as_uri()} could not be read: it crashed the process that reads it, twice (signal SIGABRT)",
         "field": "dataset.uri",
         "origin": file.as_uri(),
     }

@@ -48,7 +48,7 @@ def test_a_child_process_gets_the_file_and_not_the_password(file: Path) -> None:
     "url", ["sqlite:////srv/ldnas.sqlite3", "postgresql://db/ldnas", "postgresql://ldnas:other@db/ldnas"]
 )
 def test_a_url_without_a_place_for_the_password_is_refused(file: Path, url: str) -> None:
-    with pytest.raises(SettingsError, match="with a user and without a password") as refusal:
+    with pytest.raises(SettingsError, match="that has a user and no password") as refusal:
         settings_of(url, file)
     assert refusal.value.variable == "LDNAS_DATABASE_PASSWORD_FILE"
     assert "s3cret" not in str(refusal.value)

@@ -86,7 +86,7 @@ def test_memory_that_ran_out_beside_the_networks_is_no_bug(engine, add_recommend
     monkeypatch.setattr(export, "export_program", describe)
     job = finish(add_recommendation())
     assert (job.state, job.error["code"]) == (JobState.FAILED, "out_of_memory")
-    assert "2048 bytes were asked for" in job.error["detail"]
+    assert "2048 bytes were requested" in job.error["detail"]
 
 
 def test_a_runner_that_is_killed_twice_in_a_stage_takes_half(settings, engine) -> None:
@@ -103,5 +103,5 @@ def test_a_runner_that_is_killed_twice_in_a_stage_takes_half(settings, engine) -
         last = run(settings, engine, job_id, "fake_runner.py")
     assert (last.state, last.failures) == ("failed", 3)
     assert last.error["code"] == "attempts_exhausted"
-    assert "killed from outside, most likely for want of memory" in last.error["detail"]
+    assert "killed from outside, most likely because memory ran out" in last.error["detail"]
     assert "1 image at a time" in last.error["detail"]

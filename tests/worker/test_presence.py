@@ -50,7 +50,7 @@ def test_a_database_that_is_away_ends_nothing(caplog: pytest.LogCaptureFixture) 
     with Presence(away, ["cpu"], 0.01, look_at_gpus=look):
         for _ in range(3):
             assert asked.acquire(timeout=30)
-    assert "the worker cannot tell that it is there" in caplog.text
+    assert "the worker cannot send its heartbeat" in caplog.text
     assert "the worker is still listed" in caplog.text
     away.dispose()
 

@@ -148,7 +148,7 @@ def test_without_a_close_task_it_is_the_network_from_fresh_weights_and_a_warning
     assert "warm_start" not in cold
     assert warm["warm_start"] is None
     (warning,) = [warning for warning in warm["warnings"] if "warm start" in warning]
-    assert "there is no close task" in warning
+    assert "the target has no close task" in warning
     assert cold["test"] == warm["test"]
 
 

@@ -1,1 +1,1 @@
-"""Everything that SQL knows: the queue, the tasks, the results. No SQL is written anywhere else."""
+"""Everything stored in SQL: the queue, the tasks, the results. No other package contains SQL."""

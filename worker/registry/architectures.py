@@ -20,9 +20,9 @@ class Architectures:
         self._session = session
 
     def insert_once(self, **columns: Any) -> ArchitectureRow:
-        """Store the architecture of a recommendation, unless it has one; the row that is stored.
+        """Store the architecture of a recommendation, unless it has one; return the stored row.
 
-        Without a recommendation the `id` that is given, if any, tells what is stored already.
+        Without a recommendation, an architecture with the given `id`, if any, counts as stored already.
         """
         fresh = new_id()
         keep_first(self._session, ArchitectureRow, [{"id": fresh, **columns}])

@@ -1,4 +1,4 @@
-"""What every table shares: naming of constraints, the database's clock, identifiers."""
+"""The basis of all tables: names of constraints, the database's clock, identifiers."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which rows of a bundle could be rows of this registry: their fields, and what each may hold."""
+"""Checks the rows of a bundle against the tables of this registry: their fields and the values of each."""
 
 import math
 import sys
@@ -15,9 +15,9 @@ ABSENT = {"tasks": {"job_id"}}
 
 
 def fault_of(table: str, row: object) -> str | None:
-    """What keeps a JSON value from being a row of the table, in words; None where nothing does.
+    """The reason why a JSON value is not a row of the table; None if it is one.
 
-    A column that may be null may be left out: an older bundle does not know it.
+    A column that may be null may be missing: an older bundle does not have it.
     """
     columns = _columns(table)
     required = {name for name, column in columns.items() if not column.nullable}
@@ -69,4 +69,6 @@ def _accepted(kind: TypeEngine[Any]) -> str:
     if isinstance(kind, JSON):
         return "a JSON object or list"
     length = f" of at most {kind.length} characters" if isinstance(kind, String) and kind.length else ""
-    return {str: "a text", int: "a whole number", float: "a finite number"}.get(kind.python_type, "what fits") + length
+    return {str: "a text", int: "a whole number", float: "a finite number"}.get(
+        kind.python_type, "a value that fits"
+    ) + length

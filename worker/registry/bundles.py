@@ -1,4 +1,4 @@
-"""What a registry knows of its baselines, as plain rows: taken out of one installation, put into another."""
+"""Exports the baselines of a registry as plain rows, and imports them into another installation."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,21 +27,21 @@ TABLES: dict[str, type[Base]] = {
     table.__tablename__: table
     for table in (Artifact, Task, Network, TaskNetwork, GenotypeRow, TaskGenotype, FisherSummary, Distance)
 }
-"""In an order in which the rows can be stored: what is named comes before what names it."""
+"""In an order in which the rows can be stored: a row comes after the rows that it refers to."""
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did: names of the baselines that are new, and of those that were there already."""
+    """The result of an import: names of the new baselines, and of those that existed already."""
 
     new: tuple[str, ...]
     known: tuple[str, ...]
 
 
 class Bundles:
-    """All rows that speak of finished baselines, at once."""
+    """All rows of finished baselines, at once."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -70,18 +70,18 @@ class Bundles:
         rows = {name: self._rows(select(table).where(wanted[table])) for name, table in TABLES.items()}
         for task in rows["tasks"]:
             del task["job_id"]
-            task["samples"] = None  # a bundle goes to others, and images stay where their owner put them
+            task["samples"] = None  # other people get the bundle, but images must stay on their owner's installation
         for network in rows["networks"]:
-            network["test"] = None  # a look at test images belongs to the answer that it was made for
+            network["test"] = None  # a test evaluation belongs to the answer that it was made for
         return rows
 
     def import_rows(self, rows: Rows, *, prefix: str = "") -> Imported:
-        """Store what is not there yet; rows of equal content are shared, and nothing that is there changes.
+        """Store the rows that do not exist yet; rows of equal content are shared, and existing rows do not change.
 
-        Each new baseline gets a job that has succeeded, which says where it comes from.
+        Each new baseline gets a succeeded job, which records its origin.
 
         Args:
-            rows: as `export_rows` gives them.
+            rows: as `export_rows` returns them.
             prefix: put before the name of every new baseline.
 
         Raises:
@@ -108,7 +108,7 @@ class Bundles:
         return Imported(tuple(task["name"] for task in new), tuple(known))
 
     def _keep(self, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-        """Store what is not there; what the cleaner might remove (`removable`) is held until the transaction ends."""
+        """Store the missing rows; lock those that the cleaner might remove (`removable`) until the transaction ends."""
         keep_first(self._session, table, rows)
         key = {Artifact: Artifact.digest, Network: Network.key, GenotypeRow: GenotypeRow.id}.get(table)
         if key is None:
@@ -134,7 +134,7 @@ class Bundles:
             raise NameTakenError(name)
 
     def _genotype_ids(self, genotypes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-        """The ids under which genotypes of the same search are known here."""
+        """The ids of the genotypes of the same search in this registry."""
         known = self._session.execute(
             select(GenotypeRow.search_key, GenotypeRow.position, GenotypeRow.id).where(
                 GenotypeRow.search_key.in_({genotype["search_key"] for genotype in genotypes})

@@ -1,4 +1,4 @@
-"""Datasets that were uploaded: a name for a file of the artifact store."""
+"""Uploaded datasets: each is a name for a file of the artifact store."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -23,16 +23,17 @@ class Datasets:
         self._session = session
 
     def keep(self, artifacts: Mapping[str, tuple[int, str]], **columns: Any) -> Dataset:
-        """Store a dataset under its name, unless the same lies there; the row that is stored.
+        """Store a dataset under its name, unless it is stored already; return the stored row.
 
-        Nobody can drop its artifacts before the transaction ends, so their files are put in their place within it.
+        No process can drop its artifacts before the transaction ends, so the caller moves their files into place within
+        it.
 
         Args:
             artifacts: bytes and media type of each of its files, by digest.
             columns: those of the row.
 
         Raises:
-            DatasetNameTakenError: another content, or the same read in another way, lies under the name.
+            DatasetNameTakenError: the name belongs to other content, or to the same content read in another way.
         """
         self._keep_artifacts(artifacts)
         try:
@@ -54,7 +55,7 @@ class Datasets:
         """The dataset of this name.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: no dataset has this name.
         """
         found = self.find(name)
         if found is None:
@@ -66,16 +67,16 @@ class Datasets:
         return self._session.scalars(newest_first(select(Dataset), Dataset, limit=limit, after=after)).all()
 
     def names(self, limit: int) -> Sequence[str]:
-        """The names of so many datasets, in order."""
+        """The names of at most `limit` datasets, in order."""
         return self._session.scalars(select(Dataset.name).order_by(Dataset.name).limit(limit)).all()
 
     def hold(self, names: Collection[str]) -> dict[str, Dataset]:
-        """Those of the names that are there; none of them can be deleted before the transaction ends."""
+        """The existing datasets among the names; none of them can be deleted before the transaction ends."""
         statement = select(Dataset).where(Dataset.name.in_(names)).order_by(Dataset.name)
         return {row.name: row for row in self._session.scalars(statement.with_for_update(read=True))}
 
     def uses(self, names: Collection[str]) -> dict[str, int]:
-        """How many tasks refer to each of these datasets, for its images or its weights; 0 where none does."""
+        """How many tasks refer to each of these datasets, for its images or its weights; 0 for an unused one."""
         uri = Task.dataset["uri"].as_string()
         images = select(uri.label("used")).where(uri.in_([f"{SCHEME}{name}" for name in names]))
         weights = select(Task.weights.label("used")).where(Task.weights.in_(names))
@@ -84,14 +85,15 @@ class Datasets:
         return dict.fromkeys(names, 0) | {used.removeprefix(SCHEME): count for used, count in counts}
 
     def users(self, name: str, limit: int) -> Sequence[Task]:
-        """So many of the tasks that refer to a dataset, for its images or its weights, oldest first."""
+        """At most `limit` of the tasks that refer to a dataset, for its images or its weights, oldest first."""
         return self._session.scalars(_users(select(Task), name).limit(limit)).all()
 
     def delete(self, name: str) -> Sequence[str]:
-        """Forget a dataset; the artifacts that no row owns any more, whose files may go before the transaction ends.
+        """Delete a dataset; return the artifacts that no row owns any more, whose files may go before the transaction
+        ends.
 
         Raises:
-            NotFoundError: there is no such dataset.
+            NotFoundError: no such dataset.
             DatasetInUseError: a task refers to it.
         """
         row = self._session.scalar(select(Dataset).where(Dataset.name == name).with_for_update())
@@ -108,7 +110,7 @@ class Datasets:
         return free
 
     def _keep_artifacts(self, artifacts: Mapping[str, tuple[int, str]]) -> None:
-        """Store and lock their rows; one that is being deleted is waited for, and stored anew."""
+        """Store and lock their rows; if one is being deleted, wait for that, and store it again."""
         rows = [{"digest": digest, "bytes": size, "media_type": kind} for digest, (size, kind) in artifacts.items()]
         locked: Sequence[str] = ()
         while len(locked) < len(rows):
@@ -121,6 +123,6 @@ class Datasets:
 
 
 def _users(statement: Select[Any], name: str) -> Select[Any]:
-    """Of the tasks, those that refer to the dataset, oldest first."""
+    """Restrict the tasks to those that refer to the dataset, oldest first."""
     uri = Task.dataset["uri"].as_string()
     return statement.where(or_(uri == f"{SCHEME}{name}", Task.weights == name)).order_by(Task.created_at, Task.id)

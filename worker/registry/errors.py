@@ -1,18 +1,18 @@
-"""What the registry refuses, in one tree.
+"""Every error that the registry raises on purpose, in one tree.
 
 RegistryError
 ├── NotFoundError                 no row of that kind has that id
-├── FenceLostError                the job is no longer held under this fence; whoever works on it must stop
-├── ConflictError                 the rows that are there do not allow it
+├── FenceLostError                the job is no longer held under this fence; its runner must stop
+├── ConflictError                 the existing rows do not allow it
 │   ├── NameTakenError            another baseline holds the name
-│   ├── DatasetNameTakenError     another content lies under the name
+│   ├── DatasetNameTakenError     the name belongs to other content
 │   ├── DatasetInUseError         a task refers to the dataset
 │   ├── KeyNameTakenError         another key that is not revoked holds the name
 │   ├── TaskBusyError             a job that works on the task has not ended yet
 │   ├── RecommendationBusyError   the recommendation's job has not ended yet
 │   ├── NotPromotableError        only the target of a recommendation that succeeded becomes a baseline, and once
 │   ├── JobNotRetriableError      only failed and cancelled jobs can be tried again
-│   ├── IdempotencyKeyReusedError the key was used before, with another request
+│   ├── IdempotencyKeyReusedError the key was used for another request
 │   └── DuplicateRequestError     an equal request under the key was stored a moment ago; read that one
 ├── QuotaExceededError            the key has as many unfinished recommendations as it may have
 └── DatabaseUnavailableError      the database refused, timed out or broke off; try again later
@@ -29,8 +29,8 @@ class NotFoundError(RegistryError):
     """No row of that kind has that id.
 
     Attributes:
-        kind: what was looked for (`job`, `task`, `recommendation`, `architecture`, `key`).
-        id: what was asked for.
+        kind: the kind of row (`job`, `task`, `recommendation`, `architecture`, `key`).
+        id: the requested id.
     """
 
     def __init__(self, kind: str, id: str, *, by: str = "id") -> None:
@@ -40,7 +40,7 @@ class NotFoundError(RegistryError):
 
 
 class FenceLostError(RegistryError):
-    """The job is no longer running under this fence; whoever works on it must stop and write nothing more."""
+    """The job is no longer running under this fence; its runner must stop and write nothing more."""
 
     def __init__(self, job_id: str) -> None:
         super().__init__(f"job {job_id} is no longer held under this fence")
@@ -48,7 +48,7 @@ class FenceLostError(RegistryError):
 
 
 class ConflictError(RegistryError):
-    """The rows that are there do not allow what was asked."""
+    """The existing rows do not allow the operation."""
 
 
 class NameTakenError(ConflictError):
@@ -60,11 +60,11 @@ class NameTakenError(ConflictError):
 
 
 class DatasetNameTakenError(ConflictError):
-    """Another content, or the same content read by other columns, lies under the name."""
+    """The name belongs to other content, or to the same content read by other columns."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"another dataset lies under the name {name!r}; what was uploaded never changes: choose another name, or "
+            f"another dataset has the name {name!r}; an uploaded dataset never changes: choose another name, or "
             "delete it first"
         )
         self.name = name
@@ -74,7 +74,7 @@ class DatasetInUseError(ConflictError):
     """A task refers to the dataset."""
 
     LISTED = 20
-    """So many tasks are named."""
+    """The number of tasks that the message names."""
 
     def __init__(self, name: str, tasks: Sequence[str]) -> None:
         named = ", ".join(map(repr, tasks[: self.LISTED])) + (", …" if len(tasks) > self.LISTED else "")
@@ -126,7 +126,7 @@ class JobNotRetriableError(ConflictError):
 
 
 class IdempotencyKeyReusedError(ConflictError):
-    """The idempotency key was used before, with another request."""
+    """The idempotency key was used for another request."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"the idempotency key {key!r} was used before with another request; choose a new key")
@@ -134,7 +134,7 @@ class IdempotencyKeyReusedError(ConflictError):
 
 
 class DuplicateRequestError(ConflictError):
-    """An equal request under the key was stored a moment ago, by someone else; roll back and read that one."""
+    """Another process stored an equal request under the key a moment ago; roll back and read that one."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"a request with the idempotency key {key!r} has just been stored")

@@ -1,4 +1,4 @@
-"""What the whole installation does, in numbers: read by any process, true of all."""
+"""Figures about the whole installation; every process reads the same ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class QueueFigures:
     """The queue at one moment.
 
     Attributes:
-        jobs: how many there are of each kind and state.
-        oldest_due_seconds: how long the oldest queued job of each kind has been due without being taken.
-        tallies: what has happened since the database was made.
-        webhooks_pending: ends of jobs that their receivers have not been told yet.
-        oldest_due_webhook_seconds: how long the oldest of them that could be sent has waited for it.
+        jobs: the number of jobs of each kind and state.
+        oldest_due_seconds: how long the oldest queued job of each kind has been due without being claimed.
+        tallies: counts of events since the database was created.
+        webhooks_pending: ends of jobs that have not been delivered to their receivers yet.
+        oldest_due_webhook_seconds: how long the oldest delivery that is due has been waiting.
     """
 
     jobs: Mapping[tuple[str, JobState], int]
@@ -39,7 +39,7 @@ class Figures:
         self._session = session
 
     def queue(self) -> QueueFigures:
-        """The queue now; every question is answered from an index or from a table of a few rows."""
+        """The queue now; every query reads an index or a table of a few rows."""
         counted = self._session.execute(select(Job.kind, Job.state, func.count()).group_by(Job.kind, Job.state))
         now = self._session.execute(select(DatabaseNow())).scalar_one()
         due = self._session.execute(

@@ -1,4 +1,4 @@
-"""Rows under a content key: the first stored wins, the second writer finds its row."""
+"""Rows under a content key: the first one stored wins, and a second writer gets that row."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -11,13 +11,13 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from worker.registry.base import Base, DatabaseNow
 
 FRESH_SECONDS = 3600.0
-"""How long a row need not be renewed: far less than the day after which a cleaner removes one."""
+"""A row younger than this is not renewed: far less than the day after which the cleaner removes one."""
 
 
 def keep_first(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert the rows, leaving out those whose key is there already (`ON CONFLICT DO NOTHING`).
+    """Insert the rows, except those whose key exists already (`ON CONFLICT DO NOTHING`).
 
-    In the order of their keys: two transactions that store the same rows wait for each other, never in a circle.
+    In the order of their keys, so that two transactions that store the same rows never deadlock.
     """
     if not rows:
         return
@@ -27,11 +27,11 @@ def keep_first(session: Session, table: type[Base], rows: Sequence[Mapping[str, 
 
 
 def keep_fresh(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-    """`keep_first`, and what is there already counts as stored now (`created_at`), so that no cleaner removes it.
+    """`keep_first`; existing rows count as stored now (`created_at`), so that the cleaner does not remove them.
 
-    Each row is locked against removal until the transaction ends; one that is being removed is waited for, and stored
-    again. A row that was stored or renewed within `FRESH_SECONDS` is locked together with others who need it: jobs on
-    equal content do not wait for each other.
+    Each row is locked against removal until the transaction ends; if one is being removed, wait for that, and store it
+    again. A row that was stored or renewed within `FRESH_SECONDS` gets a shared lock, so jobs on equal content do not
+    wait for each other.
     """
     if not rows:
         return
@@ -44,9 +44,9 @@ def keep_fresh(session: Session, table: type[Base], rows: Sequence[Mapping[str, 
 
 
 def hold_fresh(session: Session, key: InstrumentedAttribute[str], values: Collection[str]) -> set[str]:
-    """Those of the values whose rows are fresh; nobody removes these rows before the transaction ends.
+    """The values whose rows are fresh; no process removes these rows before the transaction ends.
 
-    `key` is the column, of a table with a `created_at`, that the values are in.
+    `key` is the column of the values, in a table with a `created_at`.
     """
     fresh = key.class_.created_at > DatabaseNow() - FRESH_SECONDS
     return set(
@@ -54,13 +54,13 @@ def hold_fresh(session: Session, key: InstrumentedAttribute[str], values: Collec
             select(key)
             .where(key.in_(values), fresh)
             .order_by(key)
-            .with_for_update(read=True, key_share=True)  # shared with everyone but the cleaner
+            .with_for_update(read=True, key_share=True)  # shared with every process except the cleaner
         )
     )
 
 
 def insert_into(session: Session, table: type[Base]) -> Insert | postgresql.Insert:
-    """An INSERT of the session's database, which knows `ON CONFLICT`."""
+    """An INSERT of the session's database with support for `ON CONFLICT`."""
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     insert: Insert | postgresql.Insert = dialect.insert(table.__table__)
     return insert

@@ -1,7 +1,7 @@
 """Folds rows that are only inserted (`tally_deltas`, `revision_marks`) into their sums, a batch at a time.
 
-A sum is the same before and after: a reader sees the rows or what they were folded into. Rows that another process
-folds at the moment are skipped. Only folding locks a tally, so no job ever waits for it.
+A sum is the same before and after: a reader sees either the rows or their sum. Rows that another process is folding are
+skipped. Only folding locks a tally, so no job ever waits for it.
 """
 
 from collections import defaultdict
@@ -23,14 +23,14 @@ class Folding:
         self._session = session
 
     def fold_tallies(self) -> int:
-        """Add a batch of deltas to their tallies; the number of deltas."""
+        """Add a batch of deltas to their tallies; return the number of deltas."""
         sums: dict[tuple[str, str, str], tuple[int, float]] = defaultdict(lambda: (0, 0.0))
         deltas = self._taken(TallyDelta)
         for delta in deltas:
             key = (delta.name, delta.kind, delta.label)
             occurrences, seconds = sums[key]
             sums[key] = (occurrences + delta.occurrences, seconds + delta.seconds)
-        # In the order of their keys: two that fold at once wait for each other shortly, never in a circle.
+        # In the order of their keys, so that two processes that fold at once never deadlock.
         for (name, kind, label), (occurrences, seconds) in sorted(sums.items()):
             row = {"name": name, "kind": kind, "label": label, "occurrences": occurrences, "seconds": seconds}
             added = {"occurrences": Tally.occurrences + occurrences, "seconds": Tally.seconds + seconds}
@@ -39,7 +39,7 @@ class Folding:
         return len(deltas)
 
     def fold_marks(self) -> int:
-        """Replace a batch of marks by one with their sum for each name; the number of rows fewer."""
+        """Replace a batch of marks by one with their sum for each name; return by how many rows the table shrank."""
         sums: dict[str, int] = defaultdict(int)
         marks = self._taken(RevisionMark)
         for mark in marks:
@@ -51,7 +51,7 @@ class Folding:
         return len(marks) - len(sums)
 
     def _taken(self, table: Any) -> list[Any]:
-        """The oldest rows, removed."""
+        """Remove the oldest rows, and return them."""
         oldest = select(table.id).order_by(table.id).limit(BATCH).with_for_update(skip_locked=True)
         ids = self._session.scalars(oldest).all()
         removed = delete(table).where(table.id.in_(ids)).returning(table)

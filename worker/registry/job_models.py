@@ -20,7 +20,7 @@ from worker.registry.base import JSON_OR_NULL, Base, DatabaseNow, new_id
 from worker.registry.states import JobState
 
 MAX_ATTEMPTS = 3
-"""After so many attempts that got no further than the ones before, a job fails."""
+"""A job fails after this many attempts that got no further than the ones before."""
 
 _STATE = Enum(JobState, native_enum=False, length=16, values_callable=lambda states: [state.value for state in states])
 
@@ -28,7 +28,7 @@ _STATE = Enum(JobState, native_enum=False, length=16, values_callable=lambda sta
 class Job(Base):
     """One piece of work. `attempt` is the fence: it only grows, and every write of a runner names it.
 
-    `furthest` is the largest fraction of the job, in [0, 1], that an attempt given up so far had reached.
+    `furthest` is the largest fraction of the job, in [0, 1], that any unsuccessful attempt has reached.
     """
 
     __tablename__ = "jobs"
@@ -76,7 +76,7 @@ class Job(Base):
 
 
 class JobEvent(Base):
-    """Something that happened to a job, written in the transaction that made it happen."""
+    """An event of a job, written in the transaction that caused it."""
 
     __tablename__ = "job_events"
     __table_args__ = (Index("ix_job_events_job_id_id", "job_id", "id"),)

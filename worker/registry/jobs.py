@@ -1,4 +1,4 @@
-"""The queue as requests and the dispatcher see it: insert, look, ask to cancel, retry, publish."""
+"""The queue for requests and the dispatcher: insert, read, request cancellation, retry, publish."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -38,10 +38,10 @@ class Jobs(LeasedJobs):
     ) -> Job:
         """Queue a job; a dispatcher publishes it after the transaction has committed.
 
-        `id` is drawn, unless others have to know it before the job is there.
+        `id` is drawn, unless the caller needs to know it before the job is stored.
 
         Raises:
-            DuplicateRequestError: a job of this owner under this idempotency key was inserted meanwhile.
+            DuplicateRequestError: another process has just inserted a job of this owner under this idempotency key.
         """
         job = Job(
             id=id or new_id(),
@@ -61,14 +61,14 @@ class Jobs(LeasedJobs):
             if idempotency_key is None:
                 raise
             raise DuplicateRequestError(idempotency_key) from error
-        self._tell_state(job)
+        self._add_state_event(job)
         return job
 
     def find_request(self, owner: str, idempotency_key: str, request_hash: str) -> Job | None:
-        """The job that an equal request under this key made before, or None.
+        """The job that an equal request under this key created earlier, or None.
 
         Raises:
-            IdempotencyKeyReusedError: the key was used with another request.
+            IdempotencyKeyReusedError: the key was used for another request.
         """
         job = self._session.scalar(select(Job).where(Job.owner == owner, Job.idempotency_key == idempotency_key))
         if job is not None and job.request_hash != request_hash:
@@ -87,7 +87,7 @@ class Jobs(LeasedJobs):
         return job
 
     def request_ids(self, job_ids: Sequence[str]) -> dict[str, str | None]:
-        """Which request made each of these jobs; None where that is not known."""
+        """The request that created each of these jobs; None if it is unknown."""
         return dict(self._session.execute(select(Job.id, Job.request_id).where(Job.id.in_(job_ids))).all())
 
     def states(self, job_ids: Sequence[str]) -> dict[str, JobState]:
@@ -111,12 +111,12 @@ class Jobs(LeasedJobs):
         return [*self._session.scalars(newest_first(statement, Job, limit=limit, after=after))]
 
     def waiting(self, limit: int) -> Sequence[Job]:
-        """The queued jobs in the order in which they are taken."""
+        """The queued jobs in the order in which workers claim them."""
         statement = select(Job).where(Job.state == JobState.QUEUED)
         return self._session.scalars(statement.order_by(Job.priority.desc(), Job.created_at, Job.id).limit(limit)).all()
 
     def request_cancel(self, job_id: str) -> Job:
-        """Cancel a queued job at once, ask a running one to end; a job that ended stays as it is.
+        """Cancel a queued job at once, request the end of a running one; a job that has ended does not change.
 
         Raises:
             NotFoundError: no such job.
@@ -130,11 +130,11 @@ class Jobs(LeasedJobs):
         return job
 
     def retry(self, job_id: str) -> Job:
-        """Queue a failed or cancelled job again; it goes on from what is stored.
+        """Queue a failed or cancelled job again; it resumes from its stored results.
 
         Raises:
             NotFoundError: no such job.
-            JobNotRetriableError: the job is queued, running or succeeded, or what it was for was deleted.
+            JobNotRetriableError: the job is queued, running or succeeded, or its task was deleted.
         """
         job = self._locked(job_id)
         if job.state not in (JobState.FAILED, JobState.CANCELLED):
@@ -150,7 +150,7 @@ class Jobs(LeasedJobs):
         return job
 
     def due(self, republish_seconds: float, limit: int = 100) -> Sequence[str]:
-        """Ids of queued jobs to ring for now: never published, or published too long ago; most urgent first."""
+        """Ids of queued jobs to publish now: never published, or published too long ago; most urgent first."""
         now = DatabaseNow()
         return self._session.scalars(
             select(Job.id)
@@ -168,10 +168,10 @@ class Jobs(LeasedJobs):
         return self._now()
 
     def mark_published(self, job_ids: Sequence[str], *, due_at: float) -> None:
-        """The broker has taken the messages for these jobs, which were due at that time.
+        """Record that the broker accepted the messages for these jobs, which were due at that time.
 
-        One that was taken and came back meanwhile stays unmarked: its message is spent, and nobody would ring again
-        for a while.
+        A job that was claimed and queued again in the meantime stays unmarked: its message is used up, and marking it
+        would delay the next one.
         """
         self._session.execute(
             update(Job)
@@ -181,13 +181,13 @@ class Jobs(LeasedJobs):
         )
 
     def events_after(self, job_id: str, after_id: int = 0, limit: int = 500) -> Sequence[JobEvent]:
-        """What happened to the job after the event `after_id`, in order."""
+        """The job's events after the event `after_id`, in order."""
         return self._session.scalars(
             select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.id > after_id).order_by(JobEvent.id).limit(limit)
         ).all()
 
     def latest_events(self, job_id: str, limit: int) -> Sequence[JobEvent]:
-        """What happened to the job last, the latest first."""
+        """The job's latest events, the latest first."""
         return self._session.scalars(
             select(JobEvent).where(JobEvent.job_id == job_id).order_by(JobEvent.id.desc()).limit(limit)
         ).all()

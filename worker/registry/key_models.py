@@ -1,4 +1,4 @@
-"""Tables of who may use the service: bearer keys and the browser sessions that they opened, both kept as hashes."""
+"""Tables of access: bearer keys and the browser sessions that they opened, both stored as hashes."""
 
 from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,10 +7,10 @@ from worker.registry.base import Base, DatabaseNow, new_id
 
 
 class ApiKey(Base):
-    """A bearer key. Its text is nowhere; `hash` is that text's SHA-256, `prefix` the start of it, to recognise it by.
+    """A bearer key. Its text is not stored; `hash` is the text's SHA-256, `prefix` its start, to recognise it by.
 
-    A name is one active key's; who revokes a key may give its name to the next. `quota` is how many unfinished
-    recommendations it may have, None = as many as the service's setting says. `last_used_at` is coarse.
+    Only one active key has a name; after the key is revoked, a new key may take the name. `quota` is the number of
+    unfinished recommendations that it may have, None for the service's setting. `last_used_at` is coarse.
     """
 
     __tablename__ = "api_keys"
@@ -37,7 +37,7 @@ class ApiKey(Base):
 
 
 class BrowserSession(Base):
-    """A browser that showed a key; it ends when it is over, when it is left, and with its key."""
+    """A browser session that a key opened; it ends at its expiry, at logout, and when its key is revoked."""
 
     __tablename__ = "browser_sessions"
 

@@ -1,6 +1,6 @@
 """Keys, the browser sessions that they opened, and how many unfinished recommendations a key has.
 
-Nothing here knows the text of a key: rows hold its SHA-256 and its first characters.
+The text of a key is not stored: rows hold its SHA-256 and its first characters.
 """
 
 from collections.abc import Sequence
@@ -18,24 +18,24 @@ from worker.registry.quick_reader import Question
 from worker.registry.states import JobKind, JobState, Scope
 
 COARSE_SECONDS = 600.0
-"""How old `last_used_at` becomes before a use is noted again: a row that every request wrote would be a bottleneck."""
+"""The age of `last_used_at` at which a use is recorded again: a write with every request would be a bottleneck."""
 
 _IS_STALE = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < DatabaseNow() - COARSE_SECONDS)
 
 ANY_KEY = Question(select(literal(1)).select_from(ApiKey).limit(1))
-"""One row where a key was ever made, revoked ones included; no row otherwise."""
+"""One row if any key was ever created, including revoked ones; no row otherwise."""
 
 KEYS_OF_PREFIX = Question(
     select(ApiKey.hash, ApiKey.id, ApiKey.name, ApiKey.prefix, ApiKey.scope, _IS_STALE).where(
         ApiKey.prefix == bindparam("prefix"), ApiKey.revoked_at.is_(None)
     )
 )
-"""`hash, key_id, name, prefix, scope, is_stale` of every active key that begins so; a stale use is to be noted."""
+"""`hash, key_id, name, prefix, scope, is_stale` of active keys with the prefix; a stale use must be recorded."""
 
 ACTIVE_KEY = Question(
     select(literal(1)).select_from(ApiKey).where(ApiKey.id == bindparam("id"), ApiKey.revoked_at.is_(None))
 )
-"""One row where the key of this id is active."""
+"""One row if the key of this id is active."""
 
 SESSIONS_OF_ID = Question(
     select(BrowserSession.hash, ApiKey.id, ApiKey.name, ApiKey.prefix, ApiKey.scope, _IS_STALE)
@@ -46,7 +46,7 @@ SESSIONS_OF_ID = Question(
         ApiKey.revoked_at.is_(None),
     )
 )
-"""The same for a session that is not over, whose key is active; the hash is the session's."""
+"""The same for a session that has not expired and whose key is active; the hash is the session's."""
 
 
 class Keys:
@@ -56,14 +56,14 @@ class Keys:
         self._session = session
 
     def ask(self, question: Question, **parameters: Any) -> Sequence[Sequence[Any]]:
-        """What the question reads, in this transaction."""
+        """Run the question's query in this transaction."""
         return self._session.execute(question.statement, parameters).all()
 
     def insert(self, *, name: str, prefix: str, hash: str, scope: Scope, quota: int | None = None) -> ApiKey:
         """Store a new key.
 
         Raises:
-            KeyNameTakenError: an active key holds the name, or it is the very same key.
+            KeyNameTakenError: an active key has the name, or the key itself is stored already.
         """
         key = ApiKey(name=name, prefix=prefix, hash=hash, scope=scope, quota=quota)
         try:
@@ -86,16 +86,17 @@ class Keys:
         return self._session.scalar(select(ApiKey).where(ApiKey.name == name, ApiKey.revoked_at.is_(None)))
 
     def any_active(self) -> bool:
-        """Whether there is a key that opens anything."""
+        """Whether any key is active."""
         return self._session.scalar(select(ApiKey.id).where(ApiKey.revoked_at.is_(None)).limit(1)) is not None
 
     def revoke(self, name_or_id: str) -> ApiKey:
-        """End a key and its sessions: by its id, else the active one of the name, else the only one of the prefix.
+        """Revoke a key and end its sessions: by its id, else the active one of the name, else the only one of the
+        prefix.
 
-        One that is revoked already stays as it is.
+        A key that is revoked already does not change.
 
         Raises:
-            NotFoundError: there is none of these.
+            NotFoundError: no key matches.
         """
         key = self._session.get(ApiKey, name_or_id) or self.find_active_name(name_or_id) or self._sole(name_or_id)
         if key is None:
@@ -107,11 +108,11 @@ class Keys:
         return key
 
     def note_use(self, key_id: str) -> None:
-        """Remember that the key was used, unless that was noted within the last ten minutes."""
+        """Record that the key was used, unless a use was recorded within the last ten minutes."""
         self._session.execute(update(ApiKey).where(ApiKey.id == key_id, _IS_STALE).values(last_used_at=DatabaseNow()))
 
     def open_session(self, *, id: str, key_id: str, hash: str, seconds: float) -> BrowserSession:
-        """Open a session for so many seconds; those that are over are removed meanwhile."""
+        """Open a session for this many seconds, and remove expired sessions."""
         self._session.execute(delete(BrowserSession).where(BrowserSession.expires_at <= DatabaseNow()))
         opened = BrowserSession(id=id, key_id=key_id, hash=hash, expires_at=DatabaseNow() + seconds)
         self._session.add(opened)
@@ -120,17 +121,17 @@ class Keys:
         return opened
 
     def end_session(self, session_id: str) -> None:
-        """End a session; one that is not there has ended."""
+        """End a session; a missing session counts as ended."""
         self._session.execute(delete(BrowserSession).where(BrowserSession.id == session_id))
 
     def require_room(self, owner: str, default_quota: int) -> None:
-        """Refuse another unfinished recommendation of this owner where it has its quota; no key, no quota.
+        """Refuse another unfinished recommendation of this owner if its quota is used up; no quota without a key.
 
-        The key's row is locked until the transaction ends, so that what is counted here and inserted after it cannot
-        be overrun by another request (SQLite has one writer at a time anyway).
+        The key's row is locked until the transaction ends, so that a concurrent request cannot exceed the quota between
+        this count and the insert (SQLite has one writer at a time anyway).
 
         Raises:
-            QuotaExceededError: the owner has as many as it may have.
+            QuotaExceededError: the owner has reached its quota.
         """
         key = self._session.scalar(select(ApiKey).where(ApiKey.id == owner).with_for_update())
         if key is None:

@@ -1,24 +1,25 @@
-"""What is made of a runner that ended without a reason: killed from outside, or crashed in a library's native code.
+"""Records runners that ended without an error: killed from outside, or crashed in a library's native code.
 
-Who is killed from outside most likely had too little memory: a kernel out of it kills the process that has most; no
-error reaches the program, so that nothing in it can take smaller batches instead. Who crashes has met a bug, or a file
-that was made to be met by one.
+A runner that was killed from outside most likely ran out of memory: a kernel without free memory kills the process that
+uses most. No error reaches the program, so it cannot take smaller batches by itself. A runner that crashed has hit a
+bug, perhaps through a file that was made to trigger it.
 """
 
 from worker.registry.job_models import Job
 
 FULL_BATCH = 64
-"""Images that a network trains on at a time where nothing else is known."""
+"""The assumed number of images at a time for a job that has no smaller size yet."""
 
 READS_IMAGES = "resolve"
-"""The stage in which a job reads files that anyone may have made."""
+"""The stage in which a job reads untrusted files."""
 
 
-def takes_fewer_images(job: Job) -> bool:
-    """Whether the job's next attempt takes half as many images at a time; notes that, and where the runner was killed.
+def record_kill(job: Job) -> bool:
+    """Record the stage of the kill; return whether the job's next attempt takes half as many images at a time.
 
-    Not after the first kill in a stage, which may have had another reason, nor where it is one image already. Nor
-    before any network is at work: while the runner starts, which is not noted, and while the job reads its images.
+    The size stays after the first kill in a stage, which may have had another reason, and if it is one image already.
+    It also stays before any network runs: while the runner starts, which is not recorded, and while the job reads its
+    images.
     """
     if job.stage is None:
         return False
@@ -31,14 +32,14 @@ def takes_fewer_images(job: Job) -> bool:
 
 
 def describe_kill(job: Job, how: str) -> str:
-    """The reason that a job's history and failure tell."""
+    """The reason for the job's history and its failure."""
     size = job.micro_batch
     taken = "whole batches" if size is None else "1 image at a time" if size == 1 else f"{size} images at a time"
-    return f"the runner was killed from outside, most likely for want of memory, its networks taking {taken}: {how}"
+    return f"the runner was killed from outside, most likely because memory ran out, its networks taking {taken}: {how}"
 
 
-def crashed_again(job: Job) -> bool:
-    """Whether the attempt before crashed in the same stage too, and notes that this one did; not while it starts."""
+def record_crash(job: Job) -> bool:
+    """Record the stage of the crash; return whether the attempt before crashed in the same stage. Not at the start."""
     if job.stage is None:
         return False
     mark = f"crash in {job.stage}"

@@ -1,6 +1,6 @@
-"""The life of a claimed job: every write names its fence, and no row touched means stop.
+"""The life of a claimed job: every write names its fence, and an update without a matching row means stop.
 
-The queue's rules are those of the design page *Jobs: SQL is the truth, the broker is a doorbell*.
+The rules of the queue are in decision record 0003.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from worker.registry.base import DatabaseNow
 from worker.registry.errors import FenceLostError
 from worker.registry.job_models import Job
-from worker.registry.kills import READS_IMAGES, crashed_again, describe_kill, takes_fewer_images
+from worker.registry.kills import READS_IMAGES, describe_kill, record_crash, record_kill
 from worker.registry.moves import JobMoves, held
 from worker.registry.states import JobState
 from worker.registry.tallies import Happening, count
@@ -30,7 +30,7 @@ class LeasedJobs(JobMoves):
     """Claiming, renewing, reporting, ending and releasing jobs."""
 
     def claim(self, job_id: str, *, worker: str, lease_seconds: float) -> Job | None:
-        """Take a queued job that is due; None if there is nothing to take (it runs, ended, waits or is gone)."""
+        """Claim a queued job that is due; None if it cannot be claimed (it is running, ended, not due or deleted)."""
         now = DatabaseNow()
         job = self._session.scalar(
             update(Job)
@@ -42,17 +42,17 @@ class LeasedJobs(JobMoves):
                 lease_until=now + lease_seconds,
                 started_at=func.coalesce(Job.started_at, now),
                 progressed_at=now,
-                stage=None,  # that of the attempt before; where this one ends before it begins a stage, it was in none
+                stage=None,  # clears the stage of the previous attempt: this one has not begun a stage yet
             )
             .returning(Job),
             execution_options={"populate_existing": True},
         )
         if job is not None:
-            self._tell_state(job)
+            self._add_state_event(job)
         return job
 
     def watch(self, job_id: str, fence: int) -> LeaseStatus:
-        """What became of the job, without renewing the lease.
+        """The job's status, without renewing the lease.
 
         Raises:
             FenceLostError: the job is no longer held under this fence.
@@ -84,7 +84,7 @@ class LeasedJobs(JobMoves):
         message: str,
         eta_seconds: float | None = None,
     ) -> None:
-        """Report where the job is; `fraction` in [0, 1] of the whole job.
+        """Report the job's progress; `fraction` in [0, 1] of the whole job.
 
         Raises:
             FenceLostError: the job is no longer held under this fence.
@@ -99,10 +99,10 @@ class LeasedJobs(JobMoves):
             FenceLostError: the job is no longer held under this fence.
         """
         self.touch(job_id, fence)
-        self._tell(job_id, kind, data)
+        self._add_event(job_id, kind, data)
 
     def save_checkpoint(self, job_id: str, fence: int, data: dict[str, Any]) -> None:
-        """Remember where the next attempt can go on; counts as progress.
+        """Save the state from which the next attempt resumes; counts as progress.
 
         Raises:
             FenceLostError: the job is no longer held under this fence.
@@ -110,7 +110,7 @@ class LeasedJobs(JobMoves):
         self.touch(job_id, fence, checkpoint=data)
 
     def end_stage(self, job_id: str, fence: int, stage: str, seconds: float) -> None:
-        """Count a stage that came to its end, and the seconds that it took; counts as progress.
+        """Count a finished stage and its seconds; counts as progress.
 
         Raises:
             FenceLostError: the job is no longer held under this fence.
@@ -120,7 +120,7 @@ class LeasedJobs(JobMoves):
     def touch(self, job_id: str, fence: int, **values: Any) -> str:
         """One fenced update that counts as progress; it also locks the job's row until the transaction ends.
 
-        Gives the job's kind.
+        Returns the job's kind.
 
         Raises:
             FenceLostError: the job is no longer held under this fence.
@@ -137,7 +137,7 @@ class LeasedJobs(JobMoves):
         return kind
 
     def finish(self, job_id: str, fence: int, result: dict[str, Any]) -> None:
-        """The job succeeded.
+        """End the job as succeeded.
 
         Raises:
             FenceLostError: the job is no longer held under this fence.
@@ -148,7 +148,7 @@ class LeasedJobs(JobMoves):
         self._move(job, JobState.SUCCEEDED)
 
     def fail(self, job_id: str, fence: int, error: dict[str, Any]) -> None:
-        """The job failed for good, with `error` as its reason.
+        """End the job as failed, with `error` as its reason.
 
         Raises:
             FenceLostError: the job is no longer held under this fence.
@@ -158,7 +158,7 @@ class LeasedJobs(JobMoves):
         self._move(job, JobState.FAILED)
 
     def confirm_cancel(self, job_id: str, fence: int) -> None:
-        """The runner of a job that was to be cancelled is gone.
+        """End the job as cancelled, after its runner has ended.
 
         Raises:
             FenceLostError: the job is no longer held under this fence.
@@ -168,7 +168,7 @@ class LeasedJobs(JobMoves):
     def release(
         self, job_id: str, fence: int, *, reason: str, counts_as_failure: bool, delay_seconds: float = 0.0
     ) -> JobState:
-        """Give a running job up; says what became of it (cancelled, failed, or queued again after the delay).
+        """Release a running job; return its new state (cancelled, failed, or queued again after the delay).
 
         Raises:
             FenceLostError: the job is no longer held under this fence.
@@ -177,32 +177,32 @@ class LeasedJobs(JobMoves):
         return self._give_up(job, reason=reason, counts_as_failure=counts_as_failure, delay_seconds=delay_seconds)
 
     def release_killed(self, job_id: str, fence: int, *, how: str) -> JobState:
-        """Give up a job whose runner was killed from outside; the attempts to come may take fewer images at a time.
+        """Release a job whose runner was killed from outside; later attempts may take fewer images at a time.
 
-        One that takes fewer than before has something new to try and uses up no attempt: after a few the size is 1.
+        A kill that reduces the size does not count as a failed attempt: after a few reductions the size is 1.
 
         Raises:
             FenceLostError: the job is no longer held under this fence.
         """
         job = self._locked_under(job_id, fence)
         reason = describe_kill(job, how)
-        fewer = takes_fewer_images(job)
+        fewer = record_kill(job)
         if fewer and job.cancel_requested_at is None:
-            self._tell(job.id, "micro_batch", {"stage": job.stage, "size": job.micro_batch})
+            self._add_event(job.id, "micro_batch", {"stage": job.stage, "size": job.micro_batch})
         return self._give_up(job, reason=reason, counts_as_failure=not fewer)
 
     def release_crashed(self, job_id: str, fence: int, *, how: str, unreadable: dict[str, Any]) -> JobState:
-        """Give up a job whose runner crashed outside of Python.
+        """Release a job whose runner crashed outside of Python.
 
-        The second crash in a row while it read its images is the doing of what it read: trying again would not help,
-        and the job fails with `unreadable` as its reason.
+        The input is to blame for the second crash in a row while the job reads its images: another attempt would not
+        help, and the job fails with `unreadable` as its reason.
 
         Raises:
             FenceLostError: the job is no longer held under this fence.
         """
         job = self._locked_under(job_id, fence)
         reason = f"the runner crashed: {how}"
-        again = crashed_again(job)
+        again = record_crash(job)
         if again and job.stage == READS_IMAGES and job.cancel_requested_at is None:
             job.error = unreadable
             self._move(job, JobState.FAILED, reason)
@@ -210,7 +210,7 @@ class LeasedJobs(JobMoves):
         return self._give_up(job, reason=reason, counts_as_failure=True)
 
     def sweep_expired(self, limit: int = 100) -> list[str]:
-        """Give up every running job whose lease ran out; their ids. Any number of sweepers may run at once."""
+        """Release every running job whose lease expired; return their ids. Any number of sweepers may run at once."""
         expired = self._session.scalars(
             select(Job)
             .where(Job.state == JobState.RUNNING, Job.lease_until < DatabaseNow())

@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL on which nothing waits without an end."""
+"""A connection to PostgreSQL with a time limit on every wait."""
 
 import math
 from collections.abc import Generator, Mapping
@@ -12,9 +12,9 @@ from worker.registry.postgresql import ANSWER_RESERVE_SECONDS, Limits
 T = TypeVar("T")
 
 DATABASE_ERRORS = (psycopg.Error, OSError)
-"""What a quick question may raise where the database is in trouble."""
+"""The errors that a quick question may raise if the database has a problem."""
 
-# Only what this server's version knows, and only what nobody set in the URL (`options=-c lock_timeout=5s`).
+# Only settings that this server's version has, and that the URL does not set (`options=-c lock_timeout=5s`).
 _SET_LIMITS = """
 SELECT pg_settings.name,
        CASE WHEN source = 'client' THEN setting ELSE set_config(pg_settings.name, wanted.milliseconds, false) END
@@ -27,7 +27,7 @@ class LimitedConnection(psycopg.Connection[Any]):
     """psycopg's connection, which also stops waiting for a server that does not answer.
 
     The server's own limits end a statement while the server works. One whose process is stopped, or behind a network
-    that swallows packets, cannot end anything, and the kernel at the other end may go on to acknowledge what is sent.
+    that drops packets, cannot end anything, and the kernel at the other end may still acknowledge sent data.
 
     Attributes:
         answer_seconds: how long an answer may take; then the connection is closed. None for no limit.
@@ -37,7 +37,7 @@ class LimitedConnection(psycopg.Connection[Any]):
 
     @classmethod
     def within(cls, limits: Limits, *arguments: Any, **parameters: Any) -> Self:
-        """Connect, and set the limits for the session; what the URL's `options` set stays.
+        """Connect, and set the limits for the session; settings in the URL's `options` take precedence.
 
         Raises:
             psycopg.OperationalError: no connection can be made, or the server does not answer.
@@ -74,7 +74,7 @@ class QuickConnection(psycopg.AsyncConnection[Any]):
     async def wait(self, gen: Generator[Any, Any, T], interval: float = 0.1, timeout: float | None = None) -> T:
         """Wait for the server as psycopg does, for `answer_seconds` at most.
 
-        psycopg's own answer to a time limit of asyncio is to cancel the statement, and to wait for that.
+        After a timeout of asyncio, psycopg itself would cancel the statement and wait for the cancellation.
 
         Raises:
             psycopg.OperationalError: no answer came in time, or the connection broke.
@@ -83,7 +83,7 @@ class QuickConnection(psycopg.AsyncConnection[Any]):
 
 
 async def open_quick(arguments: Mapping[str, Any], answer_seconds: float) -> QuickConnection:
-    """A connection for single statements, each of which the server answers, or ends, soon after `answer_seconds`.
+    """Open a connection for single statements; the server answers or ends each one soon after `answer_seconds`.
 
     Raises:
         psycopg.OperationalError: no connection can be made.

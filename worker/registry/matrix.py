@@ -1,4 +1,4 @@
-"""The matrix of distances between tasks, out of the distances between their networks."""
+"""The matrix of distances between tasks, computed from the distances between their networks."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -25,7 +25,7 @@ class MatrixEntry(NamedTuple):
         mean: mean over repetitions r of d(network r of the source, network r of the target); may be negative by
             `logme` and `task2vec_asymmetric`, never by another measure.
         std: sample standard deviation over repetitions (n-1), None for a single one.
-        repetitions: how many pairs were measured.
+        repetitions: the number of measured pairs.
     """
 
     source_task_id: str
@@ -40,8 +40,8 @@ class MeasuredRepetition:
     """The distance from network r of one task to network r of another.
 
     Attributes:
-        standard_error: sampling error over images, in the measure's unit; None where the measure knows none.
-        contributions: layer and its share of `value`; None where the measure knows none.
+        standard_error: sampling error over images, in the measure's unit; None if the measure has none.
+        contributions: layer and its share of `value`; None if the measure has none.
         created_at: seconds since the epoch.
     """
 
@@ -65,7 +65,7 @@ def measured_distances(
 ) -> list[MatrixEntry]:
     """Every pair of tasks that was measured by one of the recipes, narrowed down to a source, a target, or both.
 
-    Recipes of several architectures may stand together: a task's networks have one, so no pair mixes them.
+    The recipes may be of several architectures: all networks of a task have the same one, so no pair mixes them.
     """
     statement = _values(measure, recipe_digests)
     if source_task_id is not None:
@@ -89,9 +89,9 @@ def _values(measure: str, recipe_digests: Collection[str]) -> Select[*tuple[Any,
 def measured_columns(
     session: Session, measure: str, recipe_digests: Collection[str], target_task_ids: Collection[str]
 ) -> list[MatrixEntry]:
-    """The same to several targets: what a part of the whole matrix needs, out of `ix_distances_column` alone.
+    """The same for several targets: a part of the whole matrix, read from `ix_distances_column` alone.
 
-    Without naming the targets SQLite would read every distance there is, with all its layers.
+    Unless the query names the targets, SQLite would read every distance, with all its layers.
     """
     return _entries(session, _values(measure, recipe_digests).where(_TARGETS.c.task_id.in_(target_task_ids)))
 
@@ -108,16 +108,16 @@ def _entries(session: Session, statement: Select[*tuple[Any, ...]]) -> list[Matr
 def distances_among(
     session: Session, measure: str, recipe_digests: Collection[str], task_ids: Collection[str]
 ) -> list[MatrixEntry]:
-    """Every measured pair of which both are among these tasks."""
-    # Compared as an expression, the source is looked at once for each distance to a target; as a column SQLite would
-    # look for every one of the tasks in an index instead, which takes fifteen times as long.
+    """Every measured pair with both tasks among these."""
+    # As an expression, the source is compared once for each distance to a target; as a column, SQLite would look up
+    # every task in an index instead, which takes fifteen times as long.
     source = _SOURCES.c.task_id.concat("")
     among = _values(measure, recipe_digests).where(_TARGETS.c.task_id.in_(task_ids), source.in_(task_ids))
     return _entries(session, among)
 
 
 def measured_targets(session: Session, measure: str, recipe_digests: Collection[str]) -> dict[str, str]:
-    """The name, by its id, of every target to which another task was measured; oldest first.
+    """The names, by id, of all targets to which another task was measured; oldest first.
 
     A task is at distance 0 from itself before anything was measured, which does not count.
     """
@@ -139,7 +139,7 @@ def measured_targets(session: Session, measure: str, recipe_digests: Collection[
 def measured_repetitions(
     session: Session, source_task_id: str, target_task_id: str, measure: str, recipe_digests: Collection[str]
 ) -> list[MeasuredRepetition]:
-    """One pair of tasks in detail, by repetition; empty where it was not measured."""
+    """One pair of tasks in detail, by repetition; empty if it was not measured."""
     statement = _pairs(
         _SOURCES.c.repetition,
         *(_DISTANCES[field.name] for field in fields(MeasuredRepetition) if field.name != "repetition"),
@@ -151,9 +151,10 @@ def measured_repetitions(
 
 
 def _pairs(*columns: Any, measure: str, recipes: Collection[str]) -> Select[*tuple[Any, ...]]:
-    """Distances between equal repetitions. Of two of one pair on different images the later one comes last, and counts.
+    """Distances between equal repetitions. If a pair was measured on different images, the later distance comes last
+    and counts.
 
-    The target leads to its distances, and those to their sources: `ix_distances_column` holds all that a column needs.
+    The query goes from the target to its distances to their sources: `ix_distances_column` covers a whole column.
     """
     return (
         select(*columns)

@@ -1,6 +1,6 @@
-"""Tables of what is known: datasets, tasks, networks, genotypes, Fisher summaries, distances, answers.
+"""Tables of the results: datasets, tasks, networks, genotypes, Fisher summaries, distances, answers.
 
-Rows with a content key are written once and never changed; whoever stores second finds the first one's row.
+Rows with a content key are written once and never changed; a second writer gets the first writer's row.
 Fractions (accuracies) lie in [0, 1]; times are seconds since the epoch on the database's clock.
 """
 
@@ -74,10 +74,10 @@ class Dataset(Base):
 
 
 class Task(Base):
-    """A dataset with a label mapping. What the worker finds out (digests, classes, counts) is None until then.
+    """A dataset with a label mapping. The columns that the worker fills (digests, classes, counts) are None until then.
 
-    `weights` names the dataset with the weights of its one network, where it brought them. `seen_images` is the
-    artifact that lists which images training and validation read, `samples` the one with a picture of a few of them.
+    `weights` names the dataset with the weights of its one network, if the client uploaded them. `seen_images` is the
+    artifact that lists the images that training and validation read, `samples` the one with a picture of a few of them.
     """
 
     __tablename__ = "tasks"
@@ -116,10 +116,10 @@ class Task(Base):
 
 
 class Network(Base):
-    """A trained network; `weights` is the digest of its artifact, `key` of everything that went into it.
+    """A trained network; `weights` is the digest of its artifact, `key` the digest of everything that it depends on.
 
-    `test` holds the one look at test images, where the network was the end of a job; `micro_batch` how many images went
-    through it at a time, where memory did not suffice for its batches.
+    `test` holds the test evaluation, if the network was the result of a job; `micro_batch` the number of images at a
+    time, if memory did not suffice for its batches.
     """
 
     __tablename__ = "networks"
@@ -150,7 +150,7 @@ class TaskNetwork(Base):
 
 
 class GenotypeRow(Base):
-    """A cell that one search sampled, with its score there (None where it was given, not scored)."""
+    """A cell that one search sampled, with its score there (None if it was given, not scored)."""
 
     __tablename__ = "genotypes"
     __table_args__ = (UniqueConstraint("search_key", "position"),)
@@ -168,7 +168,7 @@ class GenotypeRow(Base):
 
 
 class TaskGenotype(Base):
-    """A task knows this genotype."""
+    """The link from a task to one of its genotypes."""
 
     __tablename__ = "task_genotypes"
 
@@ -191,16 +191,16 @@ class FisherSummary(Base):
 
 
 class Distance(Base):
-    """One network to one network on one task's data. All numbers are finite.
+    """The distance from one network to another on one task's data. All numbers are finite.
 
     `value` may be negative by `logme` and `task2vec_asymmetric`, never by another measure; `signed` has the direction.
     `standard_error` is the sampling error over images, in the measure's unit; `contributions` are `[layer, value]` and
-    add up to `value`. Both are None where the measure knows none.
+    add up to `value`. Both are None if the measure has none.
     """
 
     __tablename__ = "distances"
     __table_args__ = (
-        # All that a column of the matrix needs, so that it is read without the rows and their contributions.
+        # Covers a column of the matrix, so that it is read without the rows and their contributions.
         Index(
             "ix_distances_column",
             *("target_network", "measure", "recipe_digest", "source_network", "created_at", "data_key", "value"),
@@ -220,7 +220,7 @@ class Distance(Base):
 
 
 class Revision(Base):
-    """The token of a part of the registry as programs before migration 0012 drew it; see `RevisionMark`."""
+    """The token of a part of the registry, as written by programs before migration 0012; see `RevisionMark`."""
 
     __tablename__ = "revisions"
 
@@ -256,7 +256,7 @@ class Recommendation(Base):
 
 
 class ArchitectureRow(Base):
-    """A finished cell network: what it is, how it did, and where its files lie (artifact digests)."""
+    """A finished cell network: its description, its scores, and its files (artifact digests)."""
 
     __tablename__ = "architectures"
     __table_args__ = (Index("ix_architectures_newest", "created_at", "id"),)

@@ -1,4 +1,4 @@
-"""How a job's row goes from one state to the next: each move with its event, its tally, and nothing of a lease left."""
+"""The transitions of a job's state: each one is stored with its event and its tally, and clears the lease."""
 
 from typing import Any
 
@@ -14,13 +14,13 @@ from worker.registry.webhooks import announce
 
 
 class JobMoves:
-    """What every way to change a job's state is made of; the job's row is locked first."""
+    """The steps of every transition of a job; the job's row is locked first."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def _give_up(self, job: Job, *, reason: str, counts_as_failure: bool, delay_seconds: float = 0.0) -> JobState:
-        """Queue the job again, or end it: cancelled where that was asked, failed after too many attempts.
+        """Queue the job again, or end it: cancelled if that was requested, failed after too many attempts.
 
         A failure counts only if the attempt got no further than those before it.
         """
@@ -57,18 +57,18 @@ class JobMoves:
         if state.ended:
             job.finished_at = self._now()
         self._session.flush()
-        self._tell_state(job, reason)
+        self._add_state_event(job, reason)
         if state.ended:
             count(self._session, Happening.END, job.kind, state.value)
             announce(self._session, job)
         if state is JobState.FAILED:
             count(self._session, Happening.FAILURE, job.kind, str((job.error or {}).get("code", "unknown")))
 
-    def _tell_state(self, job: Job, reason: str | None = None) -> None:
+    def _add_state_event(self, job: Job, reason: str | None = None) -> None:
         data: dict[str, Any] = {"state": job.state.value, "attempt": job.attempt}
-        self._tell(job.id, "state", data if reason is None else {**data, "reason": reason})
+        self._add_event(job.id, "state", data if reason is None else {**data, "reason": reason})
 
-    def _tell(self, job_id: str, kind: str, data: dict[str, Any]) -> None:
+    def _add_event(self, job_id: str, kind: str, data: dict[str, Any]) -> None:
         self._session.add(JobEvent(job_id=job_id, kind=kind, data=data))
         self._session.flush()
 
@@ -93,9 +93,9 @@ class JobMoves:
 
 
 def _compare_progress(job: Job) -> tuple[bool, float]:
-    """Whether the attempt that ends got further than every one before it, and how far the job has come at the most.
+    """Whether the ending attempt got further than every earlier one, and the largest fraction reached so far.
 
-    The fraction of the whole job is compared: what an earlier attempt stored is found again, and counts once.
+    The fraction of the whole job is compared: results that an earlier attempt stored are restored, and count once.
     """
     reached: float = (job.progress or {}).get("fraction") or 0.0
     furthest = job.furthest or 0.0

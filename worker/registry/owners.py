@@ -1,4 +1,4 @@
-"""Which columns own files of the artifact store. Whoever adds a column that names a digest adds it here."""
+"""Lists the columns that own files of the artifact store. A new column that holds a digest must be added here."""
 
 from typing import Any
 
@@ -21,6 +21,6 @@ IN_DOCUMENTS: tuple[ColumnElement[str], ...] = (
     Recommendation.document[("test", "error_sheet", "artifact")].as_string(),
     FisherSummary.summary[("diagonal", "artifact")].as_string(),
 )
-"""Digests that lie within a JSON column."""
+"""Digests inside a JSON column."""
 
 ALL: tuple[InstrumentedAttribute[Any] | ColumnElement[Any], ...] = (*COLUMNS, *IN_DOCUMENTS)

@@ -1,4 +1,4 @@
-"""Keyset pagination, newest first: a page begins after the row whose id the last page ended with."""
+"""Keyset pagination, newest first: a page begins after the last row of the previous page."""
 
 from typing import Any, TypeVar
 
@@ -8,7 +8,7 @@ Selection = TypeVar("Selection", bound=Select[*tuple[Any, ...]])
 
 
 def newest_first(statement: Selection, table: Any, *, limit: int, after: str | None) -> Selection:
-    """The statement ordered by creation, newest first, from after the row `after`; an unknown `after` ends the list."""
+    """Order the statement by creation, newest first, starting after the row `after`; empty if `after` is unknown."""
     ordered = statement.order_by(table.created_at.desc(), table.id.desc()).limit(limit)
     if after is None:
         return ordered

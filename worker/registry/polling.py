@@ -1,8 +1,8 @@
-"""What polls ask most: a job, and a recommendation with its job, each by one statement that a `QuickReader` can ask.
+"""The most frequent polls: a job, and a recommendation with its job, each as one statement for a `QuickReader`.
 
-A row holds all that the answer is made of, JSON as its text: of two equal rows the answers are equal too. PostgreSQL
-has a shorter way to tell that a row is another one: every version of it has the number of the transaction that wrote it
-(`xmin`, section 5.6 of its manual), and that much is read without the long texts.
+A row holds everything that the response depends on, with JSON as text: equal rows give equal responses. PostgreSQL has
+a shorter way to detect that a row has changed: every version of it has the number of the transaction that wrote it
+(`xmin`, section 5.6 of its manual), which can be read without the long texts.
 """
 
 import json
@@ -25,7 +25,7 @@ _JOB = (
 _JOB_JSON = ("progress", "params", "result", "error")
 _RECOMMENDATION = ("id", "name", "job_id", "task_id", "created_at")
 _RECOMMENDATION_JSON = ("request", "document")
-# The job's parameters and its result are no part of a recommendation's answer.
+# A recommendation's answer does not contain the job's parameters and its result.
 _ITS_JOB_JSON = ("progress", "error")
 
 
@@ -60,7 +60,7 @@ RECOMMENDATION = Question(
     .join(Job, Job.id == Recommendation.job_id)
     .where(Recommendation.id == bindparam("id"))
 )
-"""The row of `recommendation_of`, by the recommendation's id. Its last column tells of a webhook, if not what."""
+"""The row of `recommendation_of`, by the recommendation's id. Its last column is the state of a webhook, if any."""
 
 RECOMMENDATION_MARK = Question(
     select(_version(Recommendation), _version(Job), _HAS_WEBHOOK)
@@ -72,12 +72,12 @@ RECOMMENDATION_MARK = Question(
 
 
 def job_of(row: Row) -> Job:
-    """The job as an object that no session knows, without what only workers need of it."""
+    """The job as an object outside of any session, without the columns that only workers need."""
     return Job(**_named(row, _JOB, _JOB_JSON))
 
 
 def recommendation_of(row: Row) -> tuple[Recommendation, Job]:
-    """The recommendation and its job, the same way."""
+    """The recommendation and its job, in the same way."""
     columns = len(_RECOMMENDATION) + len(_RECOMMENDATION_JSON)
     recommendation = Recommendation(**_named(row[:columns], _RECOMMENDATION, _RECOMMENDATION_JSON))
     return recommendation, Job(**_named(row[columns:-1], _JOB, _ITS_JOB_JSON))

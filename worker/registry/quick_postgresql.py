@@ -1,4 +1,4 @@
-"""Single statements to PostgreSQL from an event loop: one connection, one round trip for each, no transaction."""
+"""Single statements to PostgreSQL from an event loop: one connection, one round trip each, no transaction."""
 
 import asyncio
 import time
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
 PATIENCE_SECONDS = 1.0
-"""How long an answer may take, a connection, and the wait for a turn."""
+"""The limit on an answer, on connecting, and on the wait for the connection."""
 
 REST_SECONDS = 1.0
-"""After trouble: for how long whoever asks is sent to a transaction at once."""
+"""After an error, callers are sent to a transaction at once for this long."""
 
 
 class QuickPostgresql:
-    """One connection of the event loop that asks; opened at the first question, and anew after trouble."""
+    """One connection of the calling event loop; opened at the first question, and again after an error."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -31,7 +31,7 @@ class QuickPostgresql:
         self._resting_until = 0.0
 
     async def rows(self, text: str, parameters: Mapping[str, Any]) -> Sequence[tuple[Any, ...]] | None:
-        """The rows as they are committed now; None where anything was in the way."""
+        """The rows as committed now; None if anything went wrong."""
         # Not at the top: it loads psycopg, which takes a while and which SQLite does not need.
         from worker.registry.limited_connection import DATABASE_ERRORS, open_quick
 
@@ -56,14 +56,14 @@ class QuickPostgresql:
             self._turn.release()
 
     def close(self) -> None:
-        """Close the connection; it is opened anew when needed."""
+        """Close the connection; it is opened again when needed."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(Exception):  # what it was in the middle of does not matter any more
+            with suppress(Exception):  # its current operation no longer matters
                 connection.pgconn.finish()
 
     def _belong_to(self, loop: asyncio.AbstractEventLoop) -> None:
-        """A connection and a lock work on the loop that they were made on."""
+        """Start over on a new event loop: a connection and a lock only work on the loop that created them."""
         if loop is not self._loop:
             self.close()
             self._loop, self._turn = loop, asyncio.Lock()

@@ -1,8 +1,8 @@
-"""Reads so quick that an event loop may do them: without a thread or a transaction around them.
+"""Reads that are fast enough for an event loop: without a thread or a transaction around them.
 
-On SQLite without waiting either: its readers wait for nobody. On PostgreSQL the loop goes on meanwhile. Both have a
-connection of their own: the pool's may all be in use. Where anything at all is in the way nothing is read, and a
-transaction has to tell.
+On SQLite they do not wait either: its readers never wait for a writer. On PostgreSQL the loop runs other work in the
+meantime. Both have their own connection, because those of the pool may all be in use. After any problem they return
+nothing, and the caller must use a transaction.
 """
 
 import sqlite3
@@ -20,7 +20,7 @@ from worker.registry.quick_postgresql import QuickPostgresql
 
 
 class Question:
-    """A statement that reads plain values, to be asked either way."""
+    """A statement that reads plain values, for a `QuickReader` or a transaction."""
 
     def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
         self.statement = statement
@@ -45,13 +45,13 @@ class QuickReader:
         event.listen(engine, "engine_disposed", lambda disposed: self.close())
 
     async def ask(self, question: Question, **parameters: Any) -> Sequence[tuple[Any, ...]] | None:
-        """The rows as they are committed now; None where only a transaction can tell."""
+        """The rows as committed now; None if the caller must use a transaction."""
         if self._postgresql is not None:
             return await self._postgresql.rows(question.postgresql_text, question.constants | parameters)
         return self.rows(question, **parameters)
 
     def rows(self, question: Question, **parameters: Any) -> list[tuple[Any, ...]] | None:
-        """The same without waiting, so on SQLite alone."""
+        """The same without waiting; only on SQLite."""
         if self._path is None:
             return None
         with self._lock:
@@ -63,7 +63,7 @@ class QuickReader:
                 return None
 
     def close(self) -> None:
-        """Close the connection; it is opened anew when needed."""
+        """Close the connection; it is opened again when needed."""
         if self._postgresql is not None:
             self._postgresql.close()
         with self._lock:
@@ -73,7 +73,7 @@ class QuickReader:
 
 
 def _open_reader(path: str) -> sqlite3.Connection:
-    # Must exist (`rw` makes no file), and never waits for a lock.
+    # The file must exist (`rw` does not create it), and the reader never waits for a lock.
     location = f"{Path(path).resolve().as_uri()}?mode=rw"
     connection = sqlite3.connect(location, uri=True, timeout=0.0, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA query_only = 1")

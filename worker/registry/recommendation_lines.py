@@ -1,4 +1,4 @@
-"""What a listing shows of recommendations, read without the answers, which may be megabytes each."""
+"""The lines of a list of recommendations, read without the answers, which may be megabytes each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from worker.registry.states import JobState
 
 @dataclass(frozen=True)
 class RecommendationLine:
-    """One of them, as a listing shows it.
+    """One recommendation as a line of a list.
 
     Attributes:
         uri: of its dataset.
         fraction: how far its job is, in [0, 1].
-        closest: the name of the closest task, as far as there is one.
+        closest: the name of the closest task, if any.
         accuracy: on test images, in [0, 1].
         parameters: of its network.
         created_at: seconds since the epoch, as is `finished_at`.
@@ -44,7 +44,7 @@ class RecommendationLine:
 def recommendation_lines(
     session: Session, *, limit: int, after: str | None, state: JobState | None
 ) -> Sequence[RecommendationLine]:
-    """Newest first, of jobs in that state; the page after the one with the id `after`."""
+    """Recommendations with jobs in that state, newest first; the page after the one with the id `after`."""
     document = Recommendation.document
     statement = select(
         Recommendation.id,

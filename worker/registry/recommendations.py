@@ -1,4 +1,4 @@
-"""Recommendations: what was asked and the answer so far."""
+"""Recommendations: the request and the answer so far."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -63,11 +63,11 @@ class Recommendations:
     def lines(
         self, limit: int = 100, after: str | None = None, state: JobState | None = None
     ) -> Sequence[RecommendationLine]:
-        """What a listing shows of them, newest first, of jobs in that state; the page after the id `after`."""
+        """Lines of a list, newest first, with jobs in that state; the page after the id `after`."""
         return recommendation_lines(self._session, limit=limit, after=after, state=state)
 
     def merge_document(self, recommendation_id: str, job_id: str, fence: int, fields: dict[str, Any]) -> None:
-        """Add to the answer what has become known; a field that is there already is replaced whole.
+        """Add fields to the answer; a field that exists already is replaced as a whole.
 
         Raises:
             FenceLostError: the job is no longer held under this fence.
@@ -79,7 +79,7 @@ class Recommendations:
         self._session.flush()
 
     def promote(self, recommendation_id: str, name: str | None = None) -> Task:
-        """Make the target a baseline, under its own name where none is given; a second time changes nothing.
+        """Make the target a baseline, under its own name if none is given; a second call changes nothing.
 
         Raises:
             NotFoundError: no such recommendation.
@@ -99,7 +99,7 @@ class Recommendations:
         return task
 
     def delete(self, recommendation_id: str) -> None:
-        """Forget the recommendation and its target, unless that was promoted; its architecture stays.
+        """Delete the recommendation, and its target unless it was promoted; the architecture stays.
 
         Raises:
             NotFoundError: no such recommendation.

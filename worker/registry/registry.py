@@ -1,4 +1,4 @@
-"""The registry of one transaction: each attribute answers the questions about its rows."""
+"""The registry of one transaction: each attribute gives access to its tables."""
 
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,7 @@ from worker.registry.workers import Workers
 
 
 class Registry:
-    """Everything that SQL knows, within one transaction (`session.unit_of_work` or `session.reading`)."""
+    """Everything stored in SQL, within one transaction (`session.unit_of_work` or `session.reading`)."""
 
     def __init__(self, session: Session) -> None:
         self.jobs = Jobs(session)

@@ -1,8 +1,7 @@
-"""What may be removed: what is old, and nothing refers to.
+"""Removes old rows that nothing refers to.
 
-Whoever stores or finds again what others may remove renews its `created_at` in the same statement (`results`), so that
-what is old is also unused. Each method removes a batch in the transaction that it is called in; any number of
-processes may call it at once.
+A process that stores or reuses a removable row renews its `created_at` in the same statement (`results`), so an old row
+is also unused. Each method removes a batch in the caller's transaction; any number of processes may call it at once.
 """
 
 from collections.abc import Collection
@@ -35,7 +34,7 @@ _UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
 _WHAT_A_JOB_IS_FOR = (Task, Recommendation, ArchitectureRow, Webhook)
 BATCH = 200
 UNTRAINED = "untrained:"
-"""How the name of a source begins that is no network of the registry."""
+"""The prefix of a source's name that does not stand for a network of the registry."""
 
 
 class Removable:
@@ -45,7 +44,7 @@ class Removable:
         self._session = session
 
     def before(self, seconds: float) -> float:
-        """So long ago, but not after the start of any job that has not ended: what that has found must stay."""
+        """The time this many seconds ago, but not after the start of any unfinished job, whose results must stay."""
         now = self._session.execute(select(DatabaseNow())).scalar_one()
         oldest = self._session.scalar(select(func.min(Job.started_at)).where(Job.state.in_(_UNFINISHED)))
         return min(now - seconds, now if oldest is None else oldest)
@@ -69,7 +68,7 @@ class Removable:
         return self._delete(Webhook, Webhook.job_id, _wanted(before)[Webhook])
 
     def delete_jobs(self, before: float) -> int:
-        """Jobs that ended before, and whose task, recommendation or architecture is gone, or that never had one."""
+        """Jobs that ended before, and whose task, recommendation or architecture was deleted, or that never had one."""
         return self._delete(Job, Job.id, _wanted(before)[Job])
 
     def delete_networks(self, before: float) -> int:
@@ -77,7 +76,7 @@ class Removable:
         return self._delete(Network, Network.key, _wanted(before)[Network])
 
     def delete_distances(self, before: float) -> int:
-        """Distances from or to networks that are gone; `untrained:…` names no network that could be."""
+        """Distances from or to deleted networks; `untrained:…` never stands for a stored network."""
         wanted = _wanted(before)[Distance]
         key = inspect(Distance).primary_key
         found = self._session.execute(select(*key).where(*wanted).limit(BATCH).with_for_update(skip_locked=True)).all()
@@ -92,25 +91,25 @@ class Removable:
         return self._delete(FisherSummary, FisherSummary.key, _wanted(before)[FisherSummary])
 
     def delete_genotypes(self, before: float) -> int:
-        """Searches of which no task links a genotype; each whole, for a part would pass for all of it."""
+        """Searches without a genotype that a task links; each whole, since a part would look like a complete search."""
         wanted = _wanted(before)[GenotypeRow]
         keys = self._session.scalars(select(GenotypeRow.search_key).where(*wanted).distinct().limit(BATCH)).all()
         self._session.scalars(select(GenotypeRow.id).where(GenotypeRow.search_key.in_(keys)).with_for_update()).all()
         return self._deleted(GenotypeRow, GenotypeRow.search_key, keys, wanted)
 
     def delete_artifacts(self, before: float) -> int:
-        """Rows of artifacts that no other row names; their files have to be removed by `owned`."""
+        """Rows of artifacts that no other row names; the caller removes their files, checked with `owned`."""
         return self._delete(Artifact, Artifact.digest, _unowned(before))
 
     def owned(self, digests: Collection[str]) -> set[str]:
-        """Those of the digests that any row names, an artifact's own row included."""
+        """The digests that any row names, including an artifact's own row."""
         found: set[str] = set(self._session.scalars(select(Artifact.digest).where(Artifact.digest.in_(digests))))
         for column in owners.ALL:
             found.update(self._session.scalars(select(column).where(column.in_(digests))))
         return found
 
     def unfinished(self, job_ids: Collection[str]) -> set[str]:
-        """Those of the jobs that may still run."""
+        """The jobs that may still run."""
         statement = select(Job.id).where(Job.id.in_(job_ids), Job.state.in_(_UNFINISHED))
         return set(self._session.scalars(statement))
 
@@ -119,21 +118,21 @@ class Removable:
         return self._deleted(table, key, self._session.scalars(statement).all(), wanted)
 
     def _deleted(self, table: Any, key: Any, keys: Collection[Any], wanted: tuple[ColumnElement[bool], ...]) -> int:
-        # Asked again: what was locked since may have been renewed before.
+        # The conditions are checked again: a row may have been renewed before it was locked.
         statement = delete(table).where(key.in_(keys), *wanted).returning(key)
         result = self._session.execute(statement, execution_options={"synchronize_session": False})
         return len(result.all())
 
 
 def _wanted(before: float) -> dict[Any, tuple[ColumnElement[bool], ...]]:
-    """Of each table the conditions under which a row may go."""
+    """The conditions, for each table, under which a row may be removed."""
     ended = (Job.state.in_(_ENDED), Job.finished_at < before)
     pending = exists().where(WebhookDelivery.job_id == Webhook.job_id, WebhookDelivery.state == DeliveryState.PENDING)
     sibling = aliased(GenotypeRow)
     linked = select(TaskGenotype.genotype_id).join(sibling, sibling.id == TaskGenotype.genotype_id)
     return {
-        # Of each event its job, not of all jobs their events: there may be a hundred thousand, and while a batch is
-        # looked for nobody else can write on SQLite.
+        # Look up the job of each event, not the events of all jobs: jobs may number a hundred thousand, and on SQLite
+        # no other process can write while this one searches for a batch.
         JobEvent: (exists().where(Job.id == JobEvent.job_id, *ended),),
         Webhook: (Webhook.job_id.in_(select(Job.id).where(*ended)), ~pending),
         Job: (*ended, *(~exists().where(table.job_id == Job.id) for table in _WHAT_A_JOB_IS_FOR)),

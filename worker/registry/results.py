@@ -1,4 +1,4 @@
-"""What was computed, under content keys: whoever stores second finds the first one's row."""
+"""Computed results under content keys: a second writer gets the first writer's row."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -33,18 +33,18 @@ class Results:
         return self._session.get(Network, key)
 
     def use_network(self, key: str) -> Network | None:
-        """The same for whoever goes on to use it: it counts as stored now, so that no cleaner removes it."""
+        """The same for a caller that will use it: it counts as stored now, so that the cleaner keeps it."""
         if not hold_fresh(self._session, Network.key, [key]):
             self._session.execute(update(Network).where(Network.key == key).values(created_at=DatabaseNow()))
         return self._session.get(Network, key, populate_existing=True)
 
     def keep_network(self, **columns: Any) -> Network:
-        """Store a network, unless its key is there; the row that is stored."""
+        """Store a network, unless its key exists; return the stored row."""
         keep_fresh(self._session, Network, [columns])
         return self._session.get_one(Network, columns["key"])
 
     def keep_test(self, key: str, test: dict[str, Any]) -> dict[str, Any]:
-        """Store a finished network's test scores, unless they are there; the scores that are stored."""
+        """Store a finished network's test scores, unless they exist; return the stored scores."""
         network = self._session.get_one(Network, key, with_for_update=True)
         network.test = network.test or test
         self._session.flush()
@@ -55,12 +55,12 @@ class Results:
         return self._session.get(FisherSummary, key)
 
     def keep_fisher_summary(self, **columns: Any) -> FisherSummary:
-        """Store a Fisher summary, unless its key is there; the row that is stored."""
+        """Store a Fisher summary, unless its key exists; return the stored row."""
         keep_first(self._session, FisherSummary, [columns])
         return self._session.get_one(FisherSummary, columns["key"])
 
     def keep_distances(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Store distances between networks, leaving out those that are there.
+        """Store distances between networks, except those that exist already.
 
         `standard_error` and `contributions` may be absent.
 
@@ -101,7 +101,7 @@ class Results:
     def matrix_among(
         self, measure: str, recipe_digests: Collection[str], task_ids: Collection[str]
     ) -> list[MatrixEntry]:
-        """The same for those pairs of which both are among these tasks."""
+        """The same for the pairs with both tasks among these."""
         return distances_among(self._session, measure, recipe_digests, task_ids)
 
     def columns(
@@ -111,34 +111,34 @@ class Results:
         return measured_columns(self._session, measure, recipe_digests, target_task_ids)
 
     def measured_targets(self, measure: str, recipe_digests: Collection[str]) -> dict[str, str]:
-        """The name, by its id, of every target to which another task was measured; oldest first."""
+        """The names, by id, of all targets to which another task was measured; oldest first."""
         return measured_targets(self._session, measure, recipe_digests)
 
     def matrix_revision(self) -> str | None:
-        """Changes with whatever `matrix` and the names of tasks depend on; read it before them."""
+        """A token that changes with the data behind `matrix` and the names of tasks; read it before them."""
         return matrix_revision(self._session)
 
     def pair(
         self, source_task_id: str, target_task_id: str, measure: str, recipe_digests: Collection[str]
     ) -> list[MeasuredRepetition]:
-        """The distance from one task to another in detail, by repetition; empty where it was not measured."""
+        """The distance from one task to another in detail, by repetition; empty if it was not measured."""
         return measured_repetitions(self._session, source_task_id, target_task_id, measure, recipe_digests)
 
     def search(self, search_key: str) -> Sequence[GenotypeRow]:
-        """The genotypes that the search of this key sampled, in its order; empty if it was never finished."""
+        """The genotypes that the search with this key sampled, in its order; empty if no such search has finished."""
         return self._session.scalars(
             select(GenotypeRow).where(GenotypeRow.search_key == search_key).order_by(GenotypeRow.position)
         ).all()
 
     def use_search(self, search_key: str) -> Sequence[GenotypeRow]:
-        """The same for whoever goes on to use them: they count as stored now, so that no cleaner removes them."""
+        """The same for a caller that will use them: they count as stored now, so that the cleaner keeps them."""
         if not hold_fresh(self._session, GenotypeRow.search_key, [search_key]):
             renewed = update(GenotypeRow).where(GenotypeRow.search_key == search_key)
             self._session.execute(renewed.values(created_at=DatabaseNow()))
         return self.search(search_key)
 
     def keep_search(self, search_key: str, origin: str, scored: Sequence[dict[str, Any]]) -> Sequence[GenotypeRow]:
-        """Store all that a search sampled, unless it is there; the rows that are stored, in the search's order.
+        """Store the genotypes that a search sampled, unless they exist; return the stored rows, in the search's order.
 
         Each of `scored` holds `digest`, `genotype` and, where they were scored, `validation_accuracy`,
         `validation_balanced_accuracy` (in [0, 1]) and `epochs`.
@@ -149,7 +149,7 @@ class Results:
             for position, row in enumerate(scored)
         ]
         self.use_search(search_key)
-        # Whoever stored the first row stores the search: two outcomes of one key must not mix.
+        # The process that stored the first row stores the whole search: two outcomes of one key must not mix.
         keep_first(self._session, GenotypeRow, rows[:1])
         stored = self.search(search_key)
         if len(stored) == 1 and rows and stored[0].id == rows[0]["id"]:
@@ -166,7 +166,7 @@ class Results:
         return self._session.scalars(page).all()
 
     def keep_artifact(self, digest: str, bytes: int, media_type: str) -> Artifact:
-        """Record a file of the artifact store, unless it is there; the row that is stored."""
+        """Record a file of the artifact store, unless it is recorded already; return the stored row."""
         keep_fresh(self._session, Artifact, [{"digest": digest, "bytes": bytes, "media_type": media_type}])
         return self._session.get_one(Artifact, digest)
 

@@ -1,13 +1,14 @@
-"""A token that changes with the matrix of distances, so that whoever rendered the matrix can cache it.
+"""A token that changes with the matrix of distances, so that a process can cache a rendered matrix.
 
 Every transaction that changes a table behind the matrix inserts a mark with a random number, in the same commit. The
-token is the sum of all marks: it grows with every such commit. So a reader of the token and then of the tables can
-never hold rows older than the token says. The numbers are drawn, not counted: a database that is restored has the token
-that its rows had, and none that other rows had meanwhile. The cleaner folds marks into one with their sum (`folding`).
+token is the sum of all marks: it grows with every such commit. So a reader that reads the token first and then the
+tables never holds rows older than its token. The numbers are drawn, not counted: a restored database has the token of
+its rows, and never a token that other rows had in the meantime. The cleaner folds marks into one with their sum
+(`folding`).
 
-Marks are inserted, because a row that every transaction updates would be locked from there to each commit, and one
-frozen process would stop all the others. A sequence would not do: it moves before the commit, and a reader between the
-two would keep old rows under the new token.
+Marks are inserted, because a row that every transaction updates would be locked until each commit, and one frozen
+process would stop all the others. A sequence does not work: it moves before the commit, and a reader between the two
+would cache old rows under the new token.
 
 Only changes through a `WatchedSession` are noticed: `unit_of_work`, the one way to write. Raw SQL past it (by hand, in
 a migration) has to insert a mark itself, or cached answers outlive the rows.
@@ -30,7 +31,7 @@ _WATCHED = (Task, TaskNetwork, Distance)
 _TABLES = frozenset(entity.__table__ for entity in _WATCHED)
 _CHANGED = "the matrix has changed"
 _REVISIONS, _MARKS = Revision.__table__.c, RevisionMark.__table__.c
-# The first is what programs of the version before 0012 drew; they may run beside this one.
+# Programs before migration 0012 draw the first one; they may run at the same time as this one.
 _TOKEN = select(
     select(_REVISIONS.token).where(_REVISIONS.name == bindparam("name")).scalar_subquery(),
     select(cast(func.sum(_MARKS.number), BigInteger)).where(_MARKS.name == bindparam("name")).scalar_subquery(),
@@ -39,7 +40,7 @@ _PEEK = Question(_TOKEN)
 
 
 class WatchedSession(Session):
-    """A session that notices what changes in the tables behind the matrix, by rows or by statements."""
+    """A session that notices changes in the tables behind the matrix, by rows or by statements."""
 
 
 @event.listens_for(WatchedSession, "do_orm_execute")
@@ -48,7 +49,7 @@ def _on_statement(state: ORMExecuteState) -> Result[Any] | None:
     if not writes or getattr(state.statement, "table", None) not in _TABLES:
         return None
     result = state.invoke_statement(execution_options={"preserve_rowcount": True})
-    if getattr(result, "rowcount", -1) != 0:  # -1 where the driver cannot tell
+    if getattr(result, "rowcount", -1) != 0:  # -1 if the driver does not know
         state.session.info[_CHANGED] = True
     return result
 
@@ -61,13 +62,13 @@ def _on_flush(session: Session, flushed: UOWTransaction) -> None:
 
 
 def _is_changed(row: object) -> bool:
-    if isinstance(row, Task):  # the matrix shows no more of it, and a job writes the rest several times
+    if isinstance(row, Task):  # the matrix shows no other column, and a job writes the others several times
         return any(inspect(row).attrs[name].history.has_changes() for name in ("name", "role"))
     return isinstance(row, _WATCHED)
 
 
 def revise(session: Session) -> None:
-    """Mark that the matrix changed, if this transaction changed its tables. To be called last in a transaction."""
+    """Mark that the matrix changed, if this transaction changed its tables. Call it last in a transaction."""
     session.flush()
     if session.info.pop(_CHANGED, False):
         # From 1: every mark makes the sum grow. 31 bits: 4 billion of them stay within a column of 63.
@@ -75,7 +76,7 @@ def revise(session: Session) -> None:
 
 
 def matrix_revision(session: Session) -> str | None:
-    """The token of what is committed, None before the first write."""
+    """The token of the committed rows; None before the first write."""
     return _token(session.connection().execute(_TOKEN, {"name": MATRIX}).one())
 
 
@@ -85,21 +86,21 @@ def _token(row: Sequence[Any]) -> str | None:
 
 
 class RevisionWatch:
-    """Reads the token so quickly that an event loop may (see `quick_reader`)."""
+    """Reads the token fast enough for an event loop (see `quick_reader`)."""
 
     def __init__(self, engine: Engine) -> None:
         self._reader = QuickReader(engine)
 
     def peek(self) -> str | None:
-        """The same without waiting; on PostgreSQL only a transaction can tell so."""
+        """The same without waiting; None on PostgreSQL, where this is impossible."""
         rows = self._reader.rows(_PEEK, name=MATRIX)
         return _token(rows[0]) if rows else None
 
     async def look(self) -> str | None:
-        """The token of what is committed now; None where only a transaction can tell, and before the first write."""
+        """The token of the committed rows; None if only a transaction can read it, and before the first write."""
         rows = await self._reader.ask(_PEEK, name=MATRIX)
         return _token(rows[0]) if rows else None
 
     def close(self) -> None:
-        """Close the connection; it is opened anew when needed."""
+        """Close the connection; it is opened again when needed."""
         self._reader.close()

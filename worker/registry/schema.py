@@ -1,4 +1,4 @@
-"""Bringing a database to the schema of this program, and telling whether it is there."""
+"""Migrates a database to the schema of this program, and checks whether it has that schema."""
 
 import fcntl
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _ADVISORY_LOCK = 0x1D9A5  # any number, the same in every process
 def migrate(database_url: str) -> None:
     """Bring the database to this program's schema; any number of processes may call it at once.
 
-    On PostgreSQL under `LONG_LIMITS`: a table is rewritten for as long as it takes, and waited for shortly.
+    On PostgreSQL under `LONG_LIMITS`: rewriting a table may take long, but waiting for its lock may not.
 
     Raises:
         DatabaseUnavailableError: the database refused, timed out or broke off.
@@ -41,7 +41,7 @@ def migrate(database_url: str) -> None:
 
 
 def _wait_for_other_migrations(connection: Connection) -> None:
-    """Take the lock of migrations; another one may take as long as a statement may."""
+    """Take the lock of migrations; wait for another migration as long as a statement may take."""
     lock_timeout = connection.scalar(text("SELECT current_setting('lock_timeout')"))
     set_lock_timeout = text("SELECT set_config('lock_timeout', :value, true)")
     connection.execute(set_lock_timeout, {"value": "0"})
@@ -52,8 +52,8 @@ def _wait_for_other_migrations(connection: Connection) -> None:
 def is_current(engine: Engine) -> bool:
     """Whether this program can work on the database: it has its schema, or that of a later version.
 
-    A migration only adds what the version before can do without, so that old and new processes run side by side
-    while an upgrade rolls. A schema that is none of this program's is taken for a later one.
+    A migration adds only things that the previous version does not need, so that old and new processes can run side by
+    side during a rolling upgrade. An unknown schema is taken for a later one.
 
     Raises:
         DatabaseUnavailableError: the database refused, timed out or broke off.
@@ -83,7 +83,7 @@ def _keep_write_ahead_log(connection: Connection) -> None:
 
 @contextmanager
 def _locked_file(database_url: str) -> Iterator[None]:
-    """For SQLite: the folder is made and one process at a time goes on; other databases lock by themselves."""
+    """For SQLite: create the folder and let one process at a time continue; other databases lock by themselves."""
     database = make_url(database_url).database
     if not database_url.startswith("sqlite") or not database:
         yield

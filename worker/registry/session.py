@@ -1,4 +1,4 @@
-"""Opening the database and the only two ways into it: `unit_of_work` writes, `reading` reads."""
+"""Opens the database, and provides the only two ways to access it: `unit_of_work` writes, `reading` reads."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from worker.registry.errors import DatabaseUnavailableError
-from worker.registry.postgresql import LIMITS, POOL_SECONDS, Limits, defaults_beside
+from worker.registry.postgresql import LIMITS, POOL_SECONDS, Limits, defaults_missing_from
 from worker.registry.registry import Registry
 from worker.registry.revisions import WatchedSession, revise
 from worker.registry.tallies import write_counts
@@ -20,16 +20,16 @@ from worker.registry.tallies import write_counts
 __all__ = ["Engine", "open_engine", "read_only", "reading", "translated", "unit_of_work"]
 
 BUSY_SECONDS = 20.0
-"""On SQLite: how long a writer waits for the other one, and any transaction for a connection."""
+"""On SQLite: how long a writer waits for another writer, and any transaction for a connection."""
 
 _CLIENT_TOO_SLOW = frozenset({"25P03", "25P04"})
-"""PostgreSQL's codes for a transaction that it ended because it stood still or took too long."""
+"""PostgreSQL's error codes for a transaction that it ended because it was idle or took too long."""
 
 
 def open_engine(database_url: str, limits: Limits = LIMITS) -> Engine:
     """The engine for a `sqlite:///` or `postgresql://` URL; it connects at the first use.
 
-    `limits` are those of PostgreSQL's transactions. On SQLite a writer waits `BUSY_SECONDS` for the other one.
+    `limits` are those of PostgreSQL's transactions. On SQLite a writer waits `BUSY_SECONDS` for another writer.
     """
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
@@ -46,7 +46,7 @@ def _open_postgresql(url: URL, limits: Limits) -> Engine:
 
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
-        connect_args=defaults_beside(url),
+        connect_args=defaults_missing_from(url),
         pool_pre_ping=True,  # a restarted server must not cost one error per pooled connection
         pool_timeout=POOL_SECONDS,
     )
@@ -89,20 +89,21 @@ def reading(engine: Engine) -> Iterator[Registry]:
 def read_only(engine: Engine) -> Engine:
     """The same engine, with transactions that take no write lock and can change nothing."""
     if engine.dialect.name == "postgresql":
-        # What one statement found must still be there for the next: SQLite gives every transaction one snapshot.
+        # All statements must see the same rows, as on SQLite, which gives every transaction one snapshot.
         return engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
     return engine.execution_options(ldnas_reading=True)
 
 
 def _configure_sqlite(connection: sqlite3.Connection, record: object) -> None:
-    connection.isolation_level = None  # the driver must not begin transactions behind our back
+    connection.isolation_level = None  # the driver must not begin transactions by itself
     connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _begin_sqlite(connection: Connection) -> None:
     only_reading = connection.get_execution_options().get("ldnas_reading", False)
     if only_reading:
-        # Past SQLAlchemy, which takes longer for these two than SQLite for most answers. Neither can wait or fail.
+        # Bypasses SQLAlchemy, which takes longer for these two statements than SQLite takes for most queries. Neither
+        # can wait or fail.
         driver = connection.connection.driver_connection
         assert driver is not None
         driver.execute("PRAGMA query_only = 1")

@@ -14,12 +14,12 @@ class JobState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more happens to the job unless someone retries it."""
+        """Whether the job has ended; only a retry changes it again."""
         return self not in (JobState.QUEUED, JobState.RUNNING)
 
 
 class JobKind(StrEnum):
-    """What a job does."""
+    """The kind of a job."""
 
     REGISTER_TASK = "register_task"
     RECOMMEND = "recommend"
@@ -28,7 +28,7 @@ class JobKind(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """What became of a webhook's message."""
+    """The state of a webhook's delivery."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -36,20 +36,20 @@ class DeliveryState(StrEnum):
 
 
 class TaskRole(StrEnum):
-    """Whether a task is known (a baseline) or asked about (a target)."""
+    """Whether a task is a baseline or the target of a recommendation."""
 
     BASELINE = "baseline"
     TARGET = "target"
 
 
 class Scope(StrEnum):
-    """What a key may do; each includes the one before."""
+    """The permissions of a key; each scope includes the one before."""
 
     READ = "read"
     WRITE = "write"
     ADMIN = "admin"
 
     def includes(self, other: "Scope") -> bool:
-        """Whether a key of this scope may do what needs the other."""
+        """Whether this scope permits everything that the other scope permits."""
         ladder = list(Scope)
         return ladder.index(self) >= ladder.index(other)

@@ -1,8 +1,8 @@
-"""Counting what happens to jobs, in the transaction in which it happens.
+"""Counts events of jobs, in the transaction in which they happen.
 
-A transaction inserts what it adds. It never updates a counter that others update too: from there to its commit they
-would wait for it, and where its process is frozen, all of them. Sums are made when they are asked for, and the cleaner
-folds the deltas (`folding`).
+A transaction inserts its increments. It never updates a shared counter: the other transactions would wait until its
+commit, and a frozen process would stop all of them. Sums are computed on request, and the cleaner folds the deltas
+(`folding`).
 """
 
 from dataclasses import dataclass
@@ -18,20 +18,20 @@ _COUNTED = "what the transaction counted"
 
 
 class Happening(StrEnum):
-    """What is counted; the label says more."""
+    """The counted events; the label adds detail."""
 
     END = "end"
     """A job ended; the label is its state."""
     FAILURE = "failure"
     """A job failed for good; the label is the code of its error."""
     LOST_LEASE = "lost_lease"
-    """A worker gave no sign of life for a whole lease."""
+    """A worker did not renew a lease before it expired."""
     FAILED_ATTEMPT = "failed_attempt"
     """An attempt ended without a result and counts against the job's attempts; a lost lease is one."""
     STAGE = "stage"
-    """A stage came to its end; the label is its name, and the seconds are those that it took."""
+    """A stage finished; the label is its name, and the seconds are its duration."""
     WEBHOOK = "webhook"
-    """An attempt to tell of a job's end is over; the label says how: delivered, failed (others follow) or given_up."""
+    """An attempt to deliver a webhook ended; the label is `delivered`, `failed` (others follow) or `given_up`."""
 
 
 def count(session: Session, happening: Happening, kind: str, label: str = "", *, seconds: float = 0.0) -> None:
@@ -43,7 +43,7 @@ def count(session: Session, happening: Happening, kind: str, label: str = "", *,
 
 
 def write_counts(session: Session) -> None:
-    """Store what this transaction counted. To be called at the end of a transaction."""
+    """Store the counts of this transaction. Call it at the end of a transaction."""
     counted: dict[tuple[str, str, str], tuple[int, float]] = session.info.pop(_COUNTED, {})
     rows = [
         {"name": name, "kind": kind, "label": label, "occurrences": occurrences, "seconds": seconds}
@@ -55,7 +55,7 @@ def write_counts(session: Session) -> None:
 
 @dataclass(frozen=True)
 class TallyFigure:
-    """One tally; see `Happening` for what the label says."""
+    """One tally; see `Happening` for the meaning of the label."""
 
     name: str
     kind: str

@@ -1,4 +1,4 @@
-"""The tables of tallies: what has happened so far, in numbers that only grow."""
+"""The tables of tallies: counts of events, which only grow."""
 
 from sqlalchemy import BigInteger, Double, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,9 +7,10 @@ from worker.registry.base import Base
 
 
 class Tally(Base):
-    """How often something happened to jobs of a kind, and the seconds that it took, as far as it was folded.
+    """The number of events of jobs of a kind, and their seconds, as far as they are folded.
 
-    Apart from the jobs and their events, because those are removed one day and a counter must never fall.
+    Stored separately from the jobs and their events, because these are removed eventually and a counter must never
+    decrease.
     """
 
     __tablename__ = "tallies"
@@ -22,7 +23,8 @@ class Tally(Base):
 
 
 class TallyDelta(Base):
-    """What one transaction adds to a tally: inserted, never updated, so that no two transactions wait for each other.
+    """The increment of a tally by one transaction: inserted, never updated, so that no two transactions wait for each
+    other.
 
     The cleaner folds old ones into `tallies`; a tally is the sum of both.
     """

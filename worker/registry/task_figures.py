@@ -1,4 +1,4 @@
-"""Numbers about tasks, for lists of them: each question is asked once for all that are listed."""
+"""Figures about tasks for lists: each query runs once for all listed tasks."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from worker.registry.states import JobState, TaskRole
 
 @dataclass(frozen=True)
 class TaskFigure:
-    """What a task is known by.
+    """The figures of one task.
 
     Attributes:
         balanced_accuracies: of its networks on validation images, in [0, 1], in the order of their repetitions.
-        genotypes: how many cells it knows.
+        genotypes: the number of its cells.
     """
 
     balanced_accuracies: tuple[float, ...] = ()
@@ -25,7 +25,7 @@ class TaskFigure:
 
 
 class TaskFigures:
-    """Counts and scores out of `tasks`, and of what links them to networks and genotypes."""
+    """Counts and scores from `tasks` and the tables that link them to networks and genotypes."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -50,7 +50,7 @@ class TaskFigures:
         return {id: TaskFigure(tuple(scores[id]), genotypes.get(id, 0)) for id in scores}
 
     def baselines(self) -> dict[JobState, int]:
-        """How many baselines there are whose jobs are in each state; `succeeded` are ready."""
+        """The number of baselines by the state of their jobs; `succeeded` means ready."""
         counted = (
             select(Job.state, func.count())
             .join(Task, Task.job_id == Job.id)

@@ -1,4 +1,4 @@
-"""Tasks: what is known (baselines) and what is asked about (targets)."""
+"""Tasks: baselines, and targets of recommendations."""
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ class TaskRow:
 
 
 class Tasks:
-    """The rows of `tasks` and what links them to networks and genotypes."""
+    """The rows of `tasks` and of the tables that link them to networks and genotypes."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -102,7 +102,7 @@ class Tasks:
         return found[:1] if sole else found
 
     def find_unmapped(self, uri: str, label_column: str | None) -> Task | None:
-        """The newest task that has the classes of this dataset as they are, and has read them; or None."""
+        """The newest task that uses this dataset without a label mapping and has read its classes; or None."""
         column = Task.dataset["label_column"].as_string()
         return self._session.scalar(
             select(Task)
@@ -131,7 +131,7 @@ class Tasks:
         return {id: name for _, _, id, name in sorted(tuple(row) for row in rows)}
 
     def hold(self, ids: Collection[str]) -> set[str]:
-        """Those of the ids that are there; none of them can be deleted before the transaction ends."""
+        """The existing tasks among the ids; none of them can be deleted before the transaction ends."""
         return {
             *self._session.scalars(select(Task.id).where(Task.id.in_(ids)).order_by(Task.id).with_for_update(read=True))
         }
@@ -150,7 +150,7 @@ class Tasks:
         state: JobState | None = None,
         part_of_name: str | None = None,
     ) -> list[TaskRow]:
-        """Tasks, newest first; the page after the task with the id `after`. Letters' case makes no difference."""
+        """Tasks, newest first; the page after the task with the id `after`. The search ignores case."""
         statement = _with_state()
         if role is not None:
             statement = statement.where(Task.role == role)
@@ -174,7 +174,7 @@ class Tasks:
         seen_images: str,
         samples: str,
     ) -> Task:
-        """Store what reading the data told.
+        """Store the facts found by reading the data.
 
         Raises:
             NotFoundError: no such task.
@@ -205,7 +205,7 @@ class Tasks:
         return task
 
     def delete(self, task_id: str) -> None:
-        """Forget the task and its links; networks and genotypes stay for whoever shares them.
+        """Delete the task and its links; networks and genotypes stay for the tasks that share them.
 
         Raises:
             NotFoundError: no such task.
@@ -217,7 +217,7 @@ class Tasks:
         delete_unmeasured(self._session, task_id)
 
     def link_network(self, task_id: str, repetition: int, network_key: str) -> None:
-        """Repetition r of the task is this network."""
+        """Store that repetition r of the task is this network."""
         keep_first(
             self._session, TaskNetwork, [{"task_id": task_id, "repetition": repetition, "network_key": network_key}]
         )
@@ -232,7 +232,7 @@ class Tasks:
         ).all()
 
     def link_genotypes(self, task_id: str, genotype_ids: Sequence[str]) -> None:
-        """The task knows these genotypes."""
+        """Store that the task has these genotypes."""
         keep_first(
             self._session, TaskGenotype, [{"task_id": task_id, "genotype_id": genotype} for genotype in genotype_ids]
         )
@@ -265,7 +265,7 @@ class Tasks:
         except IntegrityError as error:
             if not self._is_held(name):
                 raise
-            raise NameTakenError(name) from error  # by a transaction that committed meanwhile
+            raise NameTakenError(name) from error  # by a transaction that has just committed
 
     def _is_held(self, name: str) -> bool:
         return (

@@ -1,4 +1,4 @@
-"""Tables of webhooks: who wants to be told of the end of a job, and what they are still to be told."""
+"""Tables of webhooks: the receivers of the ends of jobs, and the deliveries to them."""
 
 from sqlalchemy import Double, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,9 +7,10 @@ from worker.registry.base import Base, DatabaseNow
 
 
 class Webhook(Base):
-    """Where the ends of a job are told, and the secret that signs them. Both are the caller's; no answer has either.
+    """The URL that receives the ends of a job, and the secret that signs them. The client sets both; no response has
+    them.
 
-    `secret` is None from when nothing is left to sign.
+    `secret` becomes None when nothing is left to sign.
     """
 
     __tablename__ = "webhooks"
@@ -21,10 +22,10 @@ class Webhook(Base):
 
 
 class WebhookDelivery(Base):
-    """One end of a job, to be told until the receiver has it; inserted in the transaction that ends the job.
+    """One end of a job, sent until the receiver accepts it; inserted in the transaction that ends the job.
 
-    `id` is the `webhook-id` of every attempt, `body` the very text that is signed and sent. `attempts` is also the
-    fence: who tries takes the next number, and `due_at` is then when another one may try.
+    `id` is the `webhook-id` of every attempt, `body` the exact text that is signed and sent. `attempts` is also the
+    fence: a process that tries takes the next number, and after `due_at` another process may try.
     """
 
     __tablename__ = "webhook_deliveries"

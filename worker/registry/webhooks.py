@@ -1,4 +1,4 @@
-"""Webhooks: told in the transaction that ends a job, delivered until the receiver has them or nobody tries any more.
+"""Webhooks: queued in the transaction that ends a job, sent until the receiver accepts them or the attempts run out.
 
 The message follows Standard Webhooks (https://www.standardwebhooks.com): its id stays the same for all attempts.
 """
@@ -23,7 +23,7 @@ _PENDING = WebhookDelivery.state == DeliveryState.PENDING
 
 
 def announce(session: Session, job: Job) -> None:
-    """Insert what is to be told of the job's end, if anyone asked; to be called in the transaction that ends it."""
+    """Queue the delivery of the job's end, if the job has a webhook; call it in the transaction that ends the job."""
     if session.get(Webhook, job.id) is None:
         return
     asked = session.scalars(select(Recommendation).where(Recommendation.job_id == job.id)).one()
@@ -33,7 +33,7 @@ def announce(session: Session, job: Job) -> None:
 
 
 def _message(job: Job, asked: Recommendation) -> dict[str, Any]:
-    """What is told: enough to decide whether to come and get the document. `service.schemas.webhooks` describes it."""
+    """The message: enough to decide whether to fetch the document. `service.schemas.webhooks` describes it."""
     assert job.finished_at is not None
     return {
         "type": f"recommendation.{job.state}",
@@ -53,7 +53,7 @@ def _message(job: Job, asked: Recommendation) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ClaimedDelivery:
-    """One attempt: what is sent, where, and when; `attempt` counts from 1."""
+    """One attempt: the message, its URL and its time; `attempt` counts from 1."""
 
     id: str
     job_id: str
@@ -65,13 +65,13 @@ class ClaimedDelivery:
 
     @property
     def host(self) -> str:
-        """All that may be told of the URL: the rest may let whoever knows it in."""
+        """The only part of the URL that may be shown: the rest may contain credentials."""
         return host_of(self.url)
 
 
 @dataclass(frozen=True)
 class WebhookStatus:
-    """What became of a job's webhook; of several deliveries (the job was tried again) the last one's."""
+    """The state of a job's webhook; after several deliveries (the job was retried) that of the last one."""
 
     host: str
     delivery: WebhookDelivery | None
@@ -84,12 +84,12 @@ class Webhooks:
         self._session = session
 
     def insert(self, job_id: str, url: str, secret: str) -> None:
-        """Tell the ends of this job to that URL."""
+        """Register the URL that receives the ends of this job."""
         self._session.add(Webhook(job_id=job_id, url=url, secret=secret))
         self._session.flush()
 
     def status(self, job_id: str) -> WebhookStatus | None:
-        """What became of the job's webhook; None if it has none."""
+        """The state of the job's webhook; None if it has none."""
         webhook = self._session.get(Webhook, job_id)
         if webhook is None:
             return None
@@ -101,12 +101,12 @@ class Webhooks:
         return WebhookStatus(host_of(webhook.url), self._session.scalars(newest.limit(1)).one_or_none())
 
     def is_due(self) -> bool:
-        """Whether there is anything to claim."""
+        """Whether any delivery can be claimed."""
         due = select(WebhookDelivery.id).where(_PENDING, WebhookDelivery.due_at <= DatabaseNow())
         return self._session.scalar(due.limit(1)) is not None
 
     def claim(self, lease_seconds: float) -> ClaimedDelivery | None:
-        """Take the delivery that has been due for longest; whoever takes it and dies leaves it due after the lease."""
+        """Claim the delivery that has been due longest; if the process dies, it is due again after the lease."""
         now = DatabaseNow()
         delivery = self._session.scalar(
             select(WebhookDelivery)
@@ -133,19 +133,19 @@ class Webhooks:
         )
 
     def delivered(self, claimed: ClaimedDelivery, status: int) -> None:
-        """The receiver has it: true whoever else may be trying by now."""
+        """Record that the receiver accepted it, even if another process is trying by now."""
         values = {"state": DeliveryState.DELIVERED, "ended_at": DatabaseNow(), "last_status": status}
         if self._update(claimed, {**values, "last_error": None}, fenced=False):
             self._over(claimed, "delivered")
 
     def put_off(self, claimed: ClaimedDelivery, *, status: int | None, error: str, seconds: float) -> None:
-        """The attempt failed, and the next may begin in so many seconds; one that has begun already stays."""
+        """Record a failed attempt; the next may begin in this many seconds, unless one has begun already."""
         values = {"due_at": DatabaseNow() + seconds, "last_status": status, "last_error": error[:LONGEST_ERROR]}
         if self._update(claimed, values, fenced=True):
             self._count(claimed, "failed")
 
     def give_up(self, claimed: ClaimedDelivery, *, status: int | None, error: str) -> None:
-        """The attempt failed and was the last one."""
+        """Record that the last attempt failed."""
         values = {"state": DeliveryState.GIVEN_UP, "ended_at": DatabaseNow(), "last_status": status}
         if self._update(claimed, {**values, "last_error": error[:LONGEST_ERROR]}, fenced=True):
             self._over(claimed, "given_up")
@@ -159,7 +159,7 @@ class Webhooks:
 
     def _over(self, claimed: ClaimedDelivery, outcome: str) -> None:
         self._count(claimed, outcome)
-        # A job that failed or was cancelled may be tried again, and then there is more to sign.
+        # A failed or cancelled job may be retried, and its next end must be signed too.
         succeeded = select(Job.id).where(Job.id == claimed.job_id, Job.state == JobState.SUCCEEDED)
         more = exists().where(WebhookDelivery.job_id == Webhook.job_id, _PENDING)
         self._session.execute(update(Webhook).where(Webhook.job_id.in_(succeeded), ~more).values(secret=None))
@@ -169,5 +169,5 @@ class Webhooks:
 
 
 def host_of(url: str) -> str:
-    """The host of a URL, and its port where it names one."""
+    """The host of a URL, with the port if the URL has one."""
     return urlsplit(url).netloc

@@ -9,7 +9,8 @@ from worker.registry.base import Base, DatabaseNow
 
 
 class WorkerRow(Base):
-    """One run of a worker process; it renews `seen_at` every `heartbeat_seconds`, and goes when that ends in order.
+    """One run of a worker process, which renews `seen_at` every `heartbeat_seconds`; deleted when it shuts down
+    cleanly.
 
     `name` begins the `lease_owner` of every job that it holds. `gpus` are the GPUs of its host: `index`, `name`,
     `memory_used_bytes`, `memory_total_bytes`.

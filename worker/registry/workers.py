@@ -1,4 +1,4 @@
-"""Which worker processes there are, when each was seen last, and what it works on."""
+"""The worker processes, the time of their last heartbeat, and their jobs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from worker.registry.states import JobState
 from worker.registry.worker_models import WorkerRow
 
 MISSED_HEARTBEATS = 3
-"""After so many, a worker counts as gone."""
+"""A worker counts as lost after this many missed heartbeats."""
 
 REMEMBERED_SECONDS = 86400.0
-"""How long a worker that went without a word is still listed."""
+"""How long a lost worker is still listed."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class SeenWorker:
     """A worker with the jobs that it holds.
 
     Attributes:
-        row: as it told of itself.
+        row: the worker's own report.
         alive: whether it was seen within three of its heartbeats.
         jobs: those whose lease it has, by id.
     """
@@ -42,22 +42,22 @@ class Workers:
         self._session = session
 
     def beat(self, **columns: Any) -> None:
-        """Tell that a worker is there now, for the first time or again; one that was forgotten is known anew."""
+        """Record a heartbeat of a worker; a new worker, or one that was deleted, is inserted."""
         insert = insert_into(self._session, WorkerRow).values(columns)
         again = {"seen_at": DatabaseNow(), "gpus": insert.excluded.gpus}
         self._session.execute(insert.on_conflict_do_update(index_elements=["id"], set_=again))
 
     def leave(self, worker_id: str) -> None:
-        """Forget a worker that ended in order."""
+        """Delete a worker that shut down cleanly."""
         self._session.execute(delete(WorkerRow).where(WorkerRow.id == worker_id))
 
     def forget_lost(self) -> int:
-        """Forget those that were not seen for a day; how many that were."""
+        """Delete the workers that were not seen for a day; return their number."""
         lost = delete(WorkerRow).where(WorkerRow.seen_at < DatabaseNow() - REMEMBERED_SECONDS)
         return len(self._session.scalars(lost.returning(WorkerRow.id)).all())
 
     def list(self) -> list[SeenWorker]:
-        """Every worker that is not forgotten, the newest first."""
+        """Every listed worker, the newest first."""
         now = self._session.execute(select(DatabaseNow())).scalar_one()
         rows = self._session.scalars(select(WorkerRow).order_by(WorkerRow.started_at.desc(), WorkerRow.id)).all()
         running = self._session.scalars(select(Job).where(Job.state == JobState.RUNNING).order_by(Job.id)).all()

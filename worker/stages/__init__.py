@@ -1,1 +1,1 @@
-"""The stages of a job: each computes what is not kept yet, keeps it under a content key, and goes on."""
+"""The stages of a job: each computes the missing results and stores them under content keys."""

@@ -1,4 +1,4 @@
-"""Which baselines take part in a recommendation, and why the others do not."""
+"""Selects the baselines that take part in a recommendation, and records why the others do not."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ class WaitingForBaselinesError(Exception):
 class Baseline:
     """A baseline that takes part: its task, its networks in order of repetition, its genotypes with the best first.
 
-    `comparable` says that its networks have the target's architecture, so that a distance can be measured;
-    `approximation` that all of them approximate their own task.
+    `comparable`: its networks have the target's architecture, so that a distance can be measured. `approximation`: all
+        of them approximate their own task.
     """
 
     task: Task
@@ -52,7 +52,7 @@ class Exclusion:
 
 @dataclass(frozen=True)
 class Contenders:
-    """All baselines of the moment: those that take part, and those that do not."""
+    """All current baselines: those that take part, and those that do not."""
 
     baselines: tuple[Baseline, ...]
     exclusions: tuple[Exclusion, ...]
@@ -71,7 +71,7 @@ def find_baselines(
 ) -> Contenders:
     """The baselines that can be compared with `target` now.
 
-    With `named` (names or ids) only those take part, and each is waited for until it is ready or can never be.
+    With `named` (names or ids) only those take part, and the job waits until each of them is ready or has failed.
 
     Raises:
         WaitingForBaselinesError: a named baseline is still queued or running.
@@ -94,10 +94,12 @@ def find_baselines(
     return Contenders(tuple(baselines), tuple(exclusions))
 
 
-def find_again(context: JobContext, target: ResolvedTask, eligibility: Sequence[Mapping[str, Any]]) -> Contenders:
-    """The baselines that an earlier attempt of the job found, whatever was registered since.
+def restore_baselines(
+    context: JobContext, target: ResolvedTask, eligibility: Sequence[Mapping[str, Any]]
+) -> Contenders:
+    """The baselines that an earlier attempt of the job found, without those registered since.
 
-    Two attempts of one job must not look at two different sets: they would answer differently.
+    All attempts of one job must use the same set, or their answers would differ.
     """
     names = {entry["task_id"]: entry["name"] for entry in eligibility if entry["eligible"]}
     contenders = find_baselines(context, target, named=[*names], require_approximation=False)

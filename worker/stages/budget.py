@@ -1,4 +1,4 @@
-"""A budget in seconds of the whole job: what of it the search gets, and how long the final training may take."""
+"""Divides a job's budget in seconds between the search and the final training."""
 
 import itertools
 import math
@@ -12,9 +12,9 @@ from ldnas.data.search_split import search_splits
 from ldnas.final import DataFacts, final_config
 from ldnas.forecast import (
     affordable_epochs,
-    foretell_epoch,
-    foretell_mirroring,
-    foretell_search,
+    forecast_epoch,
+    forecast_mirroring,
+    forecast_search,
     seconds_of_epoch,
 )
 from ldnas.mirror import is_colour
@@ -27,20 +27,20 @@ from worker.stages.resolve import ResolvedTask
 from worker.stages.search import TARGET_PATIENCE, SearchPlan
 
 EXPORT_SECONDS = 3.0
-"""What a runner spends on its first export, on a processor; most of it is importing and tracing."""
+"""The seconds of a runner's first export, on a processor; most of them are importing and tracing."""
 LEAST_SEARCH_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What search and final training will take, foretold before the search begins; seconds.
+    """The predicted seconds of search and final training, computed before the search begins.
 
     Attributes:
         iteration: one iteration of the search.
         search: the search: its share of a budget in seconds, or its expected iterations.
-        training: the final training by the whole recipe, for a network that is yet to be found.
-        job: the whole job, what was spent before included.
-        spent: what was spent before, the forecast itself included.
+        training: the final training by the whole recipe, for a network that is not found yet.
+        job: the whole job, including the seconds spent before.
+        spent: the seconds spent before, including the forecast itself.
     """
 
     iteration: float
@@ -51,7 +51,7 @@ class Forecast:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The forecast written by `to_json`, of this version or another one: 0.1.0 did not tell what was spent."""
+        """The forecast written by `to_json` of this version or another one: version 0.1.0 did not store `spent`."""
         return cls(**{each.name: value.get(each.name, 0.0) for each in fields(cls)})
 
     def to_json(self) -> dict[str, float]:
@@ -59,38 +59,38 @@ class Forecast:
         return {name: round(seconds, 3) for name, seconds in asdict(self).items()}
 
 
-def foretell(
+def forecast_job(
     context: JobContext, task: ResolvedTask, plan: SearchPlan, objective: str, spent: float, *, networks: float
 ) -> Forecast:
-    """Foretells a plan's search and the training of what it finds, `networks` times: from several seeds.
+    """Forecast a plan's search and the training of the found cell, `networks` times: from several seeds.
 
     A warm start's training on its source counts as a part of one. `spent` are the job's seconds so far.
     """
     began = context.clock()
-    context.progress(0.0, "foretelling the search")
+    context.progress(0.0, "forecasting the search")
     problem = plan.problem(context, task)
-    iterations = _foretell_iterations(context, plan, problem)
-    context.progress(0.0, "foretelling the final training")
+    iterations = _forecast_iterations(context, plan, problem)
+    context.progress(0.0, "forecasting the final training")
     config = _recipe(task, objective)
-    epoch = networks * foretell_epoch(problem, config, seed=plan.seed, clock=context.clock)
-    before = foretell_mirroring(problem.train, clock=context.clock, micro_batches=context.micro_batches)
+    epoch = networks * forecast_epoch(problem, config, seed=plan.seed, clock=context.clock)
+    before = forecast_mirroring(problem.train, clock=context.clock, micro_batches=context.micro_batches)
     spent += context.clock() - began
     return divide(
         plan.budget_seconds, spent, iterations, before=before, epoch=epoch, epochs=config.epochs_for(len(problem.train))
     )
 
 
-def _foretell_iterations(context: JobContext, plan: SearchPlan, problem: SearchProblem) -> list[float]:
-    """Seconds of each iteration that is expected; over several splits, with the comparison of its winner.
+def _forecast_iterations(context: JobContext, plan: SearchPlan, problem: SearchProblem) -> list[float]:
+    """Seconds of each expected iteration; over several splits, with the comparison of its winner.
 
-    The i-th iteration on a split finds a new winner in one of i cases, as if the order of their scores were chance.
+    The i-th iteration on a split finds a new winner with probability 1/i, as if the order of the scores were random.
     """
     split = problem
     if plan.comparison is not None:
         parts, *_ = search_splits(problem.train, problem.validation, seed=plan.seed, repetitions=plan.splits)
         split = replace(problem, train=parts.train, validation=parts.validation)
     expected = _expected_iterations(plan)
-    own = foretell_search(
+    own = forecast_search(
         plan.strategy,
         split,
         iterations=math.ceil(expected / plan.splits),
@@ -101,7 +101,7 @@ def _foretell_iterations(context: JobContext, plan: SearchPlan, problem: SearchP
     compared = 0.0
     if plan.comparison is not None and expected > 1:
         config = plan.comparison.training(len(split.train))
-        epoch = foretell_epoch(split, config, seed=plan.seed, clock=context.clock)
+        epoch = forecast_epoch(split, config, seed=plan.seed, clock=context.clock)
         compared = plan.splits * config.epochs_for(len(split.train)) * epoch
     turns = (number // plan.splits for number in range(expected))
     return [own[turn] + compared / (turn + 1) for turn in turns]
@@ -110,15 +110,16 @@ def _foretell_iterations(context: JobContext, plan: SearchPlan, problem: SearchP
 def divide(
     budget: float | None, spent: float, iterations: Sequence[float], *, before: float, epoch: float, epochs: int
 ) -> Forecast:
-    """The forecast from its parts: a search of so many seconds per iteration, then a training of `epochs` epochs.
+    """Combine the forecast from its parts: a search with these seconds per iteration, then a training of `epochs`
+    epochs.
 
-    Of a budget in seconds the search gets what was not spent and is not kept for the training (half of it at most)
-    and the export. One iteration and one epoch run whatever is left.
+    Of a budget in seconds the search gets the rest after the spent seconds, a reserve for the training (half of the
+    rest at most) and the export. One iteration and one epoch run in any case.
 
     Args:
-        budget: seconds of the whole job, None without that.
+        budget: seconds of the whole job, None without a budget.
         spent: seconds of the job so far.
-        iterations: of each iteration that is expected, at least one.
+        iterations: seconds of each expected iteration, at least one.
         before: seconds before the first epoch.
         epoch: seconds of one epoch.
     """
@@ -156,7 +157,7 @@ def affordable(
     *,
     networks: float,
 ) -> int | None:
-    """The epochs of each final training that the rest of a budget in seconds allows, one at least; None without one."""
+    """The epochs of each final training that the rest of the budget allows, at least one; None without a budget."""
     if plan.budget_seconds is None:
         return None
     config = _recipe(task, objective)
@@ -166,13 +167,13 @@ def affordable(
     train = task.full.train.to(context.device)
     memory = context.micro_batches
     each = seconds_of_epoch(network, train, config, clock=context.clock, micro_batches=memory)
-    before = foretell_mirroring(train, clock=context.clock, micro_batches=memory)
+    before = forecast_mirroring(train, clock=context.clock, micro_batches=memory)
     spent += context.clock() - began
     return affordable_epochs(epochs, networks * each, plan.budget_seconds - spent - before - EXPORT_SECONDS)
 
 
 def _recipe(task: ResolvedTask, objective: str) -> TrainConfig:
-    """The final recipe, but for mirrored images, which cost nothing and take a training to decide on."""
+    """The final recipe without mirrored images, which cost no time but need a training to decide on."""
     train = task.full.train
     facts = DataFacts(
         class_images=tuple(torch.bincount(train.labels, minlength=task.classes).tolist()),
@@ -187,7 +188,7 @@ def _recipe(task: ResolvedTask, objective: str) -> TrainConfig:
 def _expected_iterations(plan: SearchPlan) -> int:
     """A search that ends after some iterations without a new incumbent rarely finds one more than twice.
 
-    Every split has a search of its own.
+    Every split has its own search.
     """
     patience: int | None = plan.settings.get("patience")
     own = (plan.settings.get("iterations"), patience and patience + TARGET_PATIENCE)

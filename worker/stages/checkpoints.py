@@ -1,4 +1,4 @@
-"""Checkpoints inside a long stage: at most one per job, under the content key of what it is a part of."""
+"""Checkpoints inside a long stage: at most one per job, under the content key of the interrupted computation."""
 
 import io
 import json
@@ -18,16 +18,16 @@ INTERVAL_SECONDS = 10.0
 
 
 class ShutdownError(Exception):
-    """This process was asked to end, and the state of what it computes is saved: go no further."""
+    """This process was asked to end, and has saved its state: stop here."""
 
 
 class Checkpoints:
-    """Saves and finds the state of the stage that is under way.
+    """Saves and loads the state of the current stage.
 
-    Once `stopping` is set the next state is due at once, and when it is saved the stage ends with `ShutdownError`.
+    Once `stopping` is set the next state is due at once, and after saving it the stage ends with `ShutdownError`.
 
-    The order of a save is: new file, fenced pointer to it, old file gone. Killed at any point, the pointer names a
-    whole file; without a fence the pointer stays what the new owner of the job made it.
+    A save writes the new file, then the fenced pointer to it, then removes the old file. Whenever the process is
+    killed, the pointer names a whole file; an attempt that lost its fence cannot change the new owner's pointer.
     """
 
     def __init__(
@@ -56,15 +56,15 @@ class Checkpoints:
         return self._store.read_checkpoint(self._pointer["name"])
 
     def due(self) -> bool:
-        """Whether another save is worth its cost: enough time has passed since the last, or it is the last chance."""
+        """Whether to save now: enough time has passed since the last save, or it is the last chance."""
         return self._stopping.is_set() or time.monotonic() - self._saved_at >= INTERVAL_SECONDS
 
     def save(self, key: str, content: bytes) -> None:
-        """Keeps `content` as the state of the computation with this content key.
+        """Save `content` as the state of the computation with this content key.
 
         Raises:
-            FenceLostError: the job belongs to somebody else by now.
-            ShutdownError: it is saved, and this process was asked to end.
+            FenceLostError: another process holds the job by now.
+            ShutdownError: the state is saved, and this process was asked to end.
         """
         self._sequence += 1
         name = self._store.put_checkpoint(self._job_id, self._fence, self._sequence, content)
@@ -91,7 +91,7 @@ def fit_state_to_bytes(state: FitState) -> bytes:
 
 
 def fit_state_from_bytes(content: bytes) -> FitState:
-    """The reverse; nothing but tensors, numbers and containers is ever unpickled."""
+    """The inverse; only tensors, numbers and containers are ever unpickled."""
     return FitState(**torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
 
 
@@ -101,6 +101,6 @@ def json_to_bytes(value: dict[str, Any]) -> bytes:
 
 
 def json_from_bytes(content: bytes) -> dict[str, Any]:
-    """The reverse."""
+    """The inverse."""
     value: dict[str, Any] = json.loads(content)
     return value

@@ -1,4 +1,4 @@
-"""A measured column as the parts of an answer: `verdict`, `closest`, `scale`, `distances`."""
+"""Converts a measured column into the parts of an answer: `verdict`, `closest`, `scale`, `distances`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ Document = dict[str, Any]
 
 
 def column_document(column: Column, baselines: Sequence[Baseline], *, measure: str, architecture: str) -> Document:
-    """What a column says by one measure. `baselines` are those that take part, comparable with the target or not."""
+    """A column as a document, by one measure. `baselines` take part, whether comparable with the target or not."""
     ranking = column.ranking(measure)
     itself = column.itself[measure]
     by_id = {baseline.id: baseline for baseline in baselines}

@@ -1,4 +1,4 @@
-"""The job `distances`: one target's column, by whichever measures were asked for."""
+"""The job `distances`: one target's column, by the requested measures."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ PLAN = {"resolve": 0.1, "fit": 0.2, "distance": 0.7}
 
 
 def measure_distances(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
-    """Measures the distances from the named sources (all baselines where none are named) to one target task.
+    """Measure the distances from the named sources (all baselines if none are named) to one target task.
 
-    Every source is measured in full, however many there are: who asks for a column wants to see it.
+    Every source is measured in full, however many there are, because the client asked for the whole column.
     """
     with context.stage("resolve"):
         task = resolve(context, params["target_task_id"])

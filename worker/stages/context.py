@@ -1,4 +1,4 @@
-"""What every stage of a job has at hand: settings, the registry under the job's fence, artifacts, progress."""
+"""The context of every stage of a job: settings, the registry under the job's fence, artifacts, progress."""
 
 import logging
 import math
@@ -21,8 +21,8 @@ from worker.tracing import span
 
 log = logging.getLogger(__name__)
 
-TELL_COST_SECONDS = 5.0
-"""How often a stage that is under way has its seconds told, so that a killed attempt's are not lost."""
+REPORT_COST_SECONDS = 5.0
+"""How often the seconds of the current stage are saved, so that those of a killed attempt are not lost."""
 
 
 @dataclass(eq=False)
@@ -30,12 +30,12 @@ class JobContext:
     """One attempt at one job.
 
     Attributes:
-        plan: gives each stage its share of the work, by name and in order; the job's progress is read off it.
-        tell_cost: writes down the seconds that were spent so far, in the transaction that tells of progress.
-        clock: tells the seconds that stages and budgets are counted in.
-        found_seconds: by stage, what this attempt found kept there once took to compute.
-        micro_batch: images that go through a network at a time, as an earlier attempt found out; None for no limit.
-        micro_batches: the same while this attempt goes on; whatever runs a network asks it.
+        plan: each stage's share of the work, by name and in order; the job's progress is computed from it.
+        report_cost: saves the seconds spent so far, in the transaction that reports progress.
+        clock: returns the current time in seconds, for stages and budgets.
+        found_seconds: by stage, the seconds that the results found in storage once took to compute.
+        micro_batch: images that go through a network at a time, as found by an earlier attempt; None for no limit.
+        micro_batches: the same limit during this attempt; all code that runs a network uses it.
     """
 
     settings: Settings
@@ -48,11 +48,11 @@ class JobContext:
     plan: Mapping[str, float] = field(default_factory=dict)
     stage_seconds: dict[str, float] = field(default_factory=dict)
     found_seconds: dict[str, float] = field(default_factory=dict)
-    tell_cost: Callable[[Registry], None] | None = None
+    report_cost: Callable[[Registry], None] | None = None
     clock: Callable[[], float] = time.monotonic
     micro_batch: InitVar[int | None] = None
     micro_batches: MicroBatches = field(init=False)
-    _cost_told: float = -math.inf
+    _cost_reported: float = -math.inf
     _stage: str = ""
     _stage_began: float = 0.0
     _started: float = field(default_factory=time.monotonic)
@@ -60,7 +60,7 @@ class JobContext:
     _portion: tuple[float, float, str] = (0.0, 1.0, "")
 
     def __post_init__(self, micro_batch: int | None) -> None:
-        self.micro_batches = MicroBatches(micro_batch, self._tell_micro_batch)
+        self.micro_batches = MicroBatches(micro_batch, self._save_micro_batch)
 
     def reading(self) -> AbstractContextManager[Registry]:
         """A short read of the registry."""
@@ -71,24 +71,24 @@ class JobContext:
         """A short write to the registry under the job's fence, committed at its end.
 
         Raises:
-            FenceLostError: the job is somebody else's by now; nothing is written.
+            FenceLostError: another process holds the job by now; nothing is written.
         """
         with unit_of_work(self.engine) as registry:
             registry.jobs.touch(self.job_id, self.fence)
             yield registry
 
     def event(self, kind: str, data: dict[str, Any]) -> None:
-        """Appends to the job's story."""
+        """Append an event to the job's history."""
         with self.unit_of_work() as registry:
             registry.jobs.add_event(self.job_id, self.fence, kind, data)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Announces a stage, and measures how long this attempt spends in it."""
+        """Announce a stage, and measure how long this attempt spends in it."""
         before = self.stage_seconds.get(name, 0.0)
         self._stage = name
         self._stage_began = self.clock()
-        bind(stage=name)  # stays bound where the stage fails, so that who tells of the failure tells of the stage
+        bind(stage=name)  # stays bound if the stage fails, so that the log of the failure has the stage
         log.info("stage %s begins", name)
         self.event("stage", {"stage": name})
         self.progress(0.0, f"{name} begins")
@@ -105,7 +105,7 @@ class JobContext:
 
     @contextmanager
     def portion(self, begin: float, end: float, label: str) -> Iterator[None]:
-        """What reports progress inside is a part of the current stage, from `begin` to `end` of it, in [0, 1]."""
+        """Map progress reported inside to a part of the current stage, from `begin` to `end`, in [0, 1]."""
         self._portion = (begin, end, f"{label}: ")
         try:
             self.progress(0.0, "begins")
@@ -114,18 +114,18 @@ class JobContext:
             self._portion = (0.0, 1.0, "")
 
     def seconds_by_stage(self) -> dict[str, float]:
-        """Seconds that this attempt has spent in each stage, the one that is under way included."""
+        """Seconds that this attempt has spent in each stage, including the current one."""
         seconds = dict(self.stage_seconds)
         if self._stage:
             seconds[self._stage] = seconds.get(self._stage, 0.0) + self.clock() - self._stage_began
         return seconds
 
     def found(self, seconds: float) -> None:
-        """Counts what the current stage would have computed for so long, had it not found it kept."""
+        """Count the seconds that the current stage saved by finding a stored result."""
         self.found_seconds[self._stage] = self.found_seconds.get(self._stage, 0.0) + seconds
 
     def progress(self, fraction_of_stage: float, message: str) -> None:
-        """Reports how far the current stage is, in [0, 1], and in words."""
+        """Report the current stage's progress, in [0, 1], and in words."""
         begin, end, label = self._portion
         fraction_of_stage = begin + (end - begin) * fraction_of_stage
         total = sum(self.plan.values())
@@ -141,20 +141,20 @@ class JobContext:
                 message=label + message,
                 eta_seconds=self._eta_seconds(fraction),
             )
-            if self.tell_cost is not None and self.clock() - self._cost_told >= TELL_COST_SECONDS:
-                self.tell_cost(registry)
-                self._cost_told = self.clock()
+            if self.report_cost is not None and self.clock() - self._cost_reported >= REPORT_COST_SECONDS:
+                self.report_cost(registry)
+                self._cost_reported = self.clock()
 
-    def _tell_micro_batch(self, size: int) -> None:
-        """Memory ran out: the attempts to come begin with as many images at a time as this one goes on with."""
+    def _save_micro_batch(self, size: int) -> None:
+        """Save the new limit after memory ran out, so that later attempts begin with it."""
         with self.unit_of_work() as registry:
             registry.jobs.touch(self.job_id, self.fence, micro_batch=size)
             registry.jobs.add_event(self.job_id, self.fence, "micro_batch", {"stage": self._stage, "size": size})
 
     def _eta_seconds(self, fraction: float) -> float | None:
-        """Seconds left if the rest goes at the pace of what this attempt computed so far; None while that says little.
+        """Remaining seconds at the pace of this attempt so far; None while too little is known.
 
-        What an earlier attempt kept flies by within the first moments and does not count.
+        Results from an earlier attempt are restored in the first moments and do not count.
         """
         elapsed = time.monotonic() - self._started
         if elapsed < 2.0:

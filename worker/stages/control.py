@@ -1,4 +1,4 @@
-"""control: the same seconds spent without the memory of tasks, beside what was found with it."""
+"""control: networks found in the same seconds without the memory of tasks, compared with the recommended one."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -34,13 +34,13 @@ ARMS = ("found", *OTHERS)
 
 @dataclass(frozen=True, eq=False)
 class ControlPlan:
-    """What is controlled.
+    """The subject of a control.
 
     Attributes:
         search: the search that found `genotype`.
         config: the recipe that every network is trained by, from fresh weights.
-        seconds: of each search without the memory of tasks: what fit, distance and search took together.
-        search_seconds: of each further search with it: what its own search took.
+        seconds: of each search without the memory of tasks: the sum of fit, distance and search.
+        search_seconds: of each further search with it: the seconds of its own search.
     """
 
     search: SearchPlan
@@ -55,47 +55,49 @@ def run_control(
     context: JobContext,
     task: ResolvedTask,
     plan: ControlPlan,
-    told: Mapping[str, Any],
-    tell: Callable[[Mapping[str, Any]], None],
+    reported: Mapping[str, Any],
+    report: Callable[[Mapping[str, Any]], None],
 ) -> None:
-    """Finishes a network of every arm from every seed, and tells the `control` of the recommendation as it grows.
+    """Finish a network of every arm from every seed, and report the recommendation's `control` as it grows.
 
-    An attempt goes on from what the one before it `told`; networks are kept as they are finished. Nothing is linked to
-    the task: a control leaves no trace in what is searched later.
+    An attempt resumes from the parts that the previous one `reported`; networks are stored as they are finished.
+    Nothing is linked to the task: a control does not affect later searches.
     """
-    choice = _Choice(context, task, plan, told)
+    choice = _Choice(context, task, plan, reported)
     finished: dict[str, list[FinishedNetwork]] = {arm: [] for arm in ARMS}
     steps = [(number, arm) for number in range(SEEDS) for arm in ARMS]
     for place, (number, arm) in enumerate(steps):
         label = f"control, {arm.replace('_', ' ')}, seed {number + 1} of {SEEDS}"
         with context.portion(place / len(steps), (place + 0.5) / len(steps), label):
             chosen = choice.of(arm, number)
-        tell(_document(task, plan, choice, finished))
+        report(_document(task, plan, choice, finished))
         if "reason" not in chosen:
             with context.portion((place + 0.5) / len(steps), (place + 1) / len(steps), label):
                 finished[arm].append(_finish(context, task, plan.config, chosen, number))
-    tell(_document(task, plan, choice, finished, judged=True))
+    report(_document(task, plan, choice, finished, judged=True))
 
 
 class _Choice:
-    """The architecture of each arm and seed, as JSON values: what an earlier attempt chose, or chosen now."""
+    """The architecture of each arm and seed, as JSON values: chosen by an earlier attempt, or now."""
 
-    def __init__(self, context: JobContext, task: ResolvedTask, plan: ControlPlan, told: Mapping[str, Any]) -> None:
+    def __init__(self, context: JobContext, task: ResolvedTask, plan: ControlPlan, reported: Mapping[str, Any]) -> None:
         limits = plan.search.constraints
         self.skeleton = fitted_skeleton(task.image_size, task.classes, limits, FULL_SPACE)
         self.latency: LatencyTable | None = None
         self._refusal: str | None = None
         try:
-            self.latency = latency_table(limits, FULL_SPACE, self.skeleton, context.device, told.get("latency_table"))
-        except ImpossibleConstraintError as impossible:  # too late to refuse a recommendation that is finished
+            self.latency = latency_table(
+                limits, FULL_SPACE, self.skeleton, context.device, reported.get("latency_table")
+            )
+        except ImpossibleConstraintError as impossible:  # too late to refuse a finished recommendation
             self._refusal = str(impossible)
-        self.chosen = {arm: list((told.get(arm) or {}).get("architectures", [])) for arm in ARMS}
+        self.chosen = {arm: list((reported.get(arm) or {}).get("architectures", [])) for arm in ARMS}
         self._context = context
         self._task = task
         self._plan = plan
 
     def of(self, arm: str, number: int) -> Mapping[str, Any]:
-        """What is trained from this seed; instead of it a `reason` where the constraints allow no such network."""
+        """The architecture to train from this seed; a `reason` instead if the constraints allow no such network."""
         if number == len(self.chosen[arm]):
             self.chosen[arm].append(self._choose(arm, number))
         chosen: Mapping[str, Any] = self.chosen[arm][number]
@@ -103,7 +105,7 @@ class _Choice:
 
     def _choose(self, arm: str, number: int) -> Mapping[str, Any]:
         first = self.chosen[arm][0] if number else {}
-        if "width" in first or "reason" in first:  # measured once: a second measurement might differ
+        if "width" in first or "reason" in first:  # measure only once: a second measurement might differ
             return first
         if arm == "resnet18":
             return self._resnet18()
@@ -128,7 +130,7 @@ class _Choice:
         }
 
     def _search(self, arm: str, number: int) -> SearchPlan:
-        """The search of this arm and seed, which only its seconds end."""
+        """The search of this arm and seed; only its budget in seconds ends it."""
         plan = self._plan.search
         if arm != "found":
             plan = replace(plan, space=FULL_SPACE, skeleton=self.skeleton, latency=self.latency)
@@ -149,7 +151,7 @@ class _Choice:
         )
 
     def _resnet18(self) -> dict[str, Any]:
-        """The widest ResNet-18 that keeps the constraints."""
+        """The widest ResNet-18 that satisfies the constraints."""
         task, limits = self._task, self._plan.search.constraints
         try:
             width = widest_resnet18(
@@ -215,7 +217,7 @@ def _document(
 
 
 def _judge(comparisons: Mapping[str, Comparison]) -> Verdict:
-    """The verdict over the arms; a search that the constraints left nothing to is not shown to be worse."""
+    """The verdict over the arms; a search without an admissible network is not shown to be worse."""
     verdicts = {arm: comparison.verdict for arm, comparison in comparisons.items()}
     return judge([*({"full_space": Verdict.UNDECIDED, "random": Verdict.UNDECIDED} | verdicts).values()])
 
@@ -235,12 +237,12 @@ def _arm(
     comparison: Comparison | None,
 ) -> dict[str, Any]:
     scores = [score(each.validation, plan.objective) for each in finished]
-    told = {
+    document = {
         "reason": next((each["reason"] for each in chosen if "reason" in each), None),
         "architectures": list(chosen),
         "scores": scores,
         "mean": statistics.fmean(scores) if scores else None,
     }
     if comparison is None:
-        return {**told, "difference": None, "interval": None, "verdict": None}
-    return {**told, **asdict(comparison), "verdict": comparison.verdict.value}
+        return {**document, "difference": None, "interval": None, "verdict": None}
+    return {**document, **asdict(comparison), "verdict": comparison.verdict.value}

@@ -25,7 +25,7 @@ from worker.stages.resolve import ResolvedTask
 class Source:
     """One baseline in the column: its distances by measure, from `samples` images in each repetition.
 
-    `finalist` is False where a round of halving left it behind: then only the ranking measure is there.
+    `finalist` is False if a round of halving eliminated it: then it has only the ranking measure.
     """
 
     spreads: Mapping[str, Spread]
@@ -47,7 +47,7 @@ class Column:
         return {key: source.spreads[name] for key, source in self.sources.items() if source.finalist}
 
     def ranking(self, name: str) -> Ranking:
-        """Who is closest by that measure, and how surely; those that were left behind come last, the latest first."""
+        """The ranking by that measure, with its certainty; eliminated sources come last, the latest one first."""
         ranking = rank(self.spreads(name), self.certainties[name], untrained=self.untrained[name])
         behind = {key: source for key, source in self.sources.items() if not source.finalist}
         order = sorted(behind, key=lambda key: (-behind[key].samples, behind[key].spreads[name].mean, key))
@@ -64,9 +64,9 @@ def measure_column(
     measures: Sequence[str] = STANDING_MEASURES,
     exhaustive: bool = False,
 ) -> Column:
-    """Every distance to `target` that is not kept yet is computed and kept; events tell each as it arrives.
+    """Compute and store every missing distance to `target`, and report each one as an event.
 
-    Many baselines are halved by `ranking_measure` before the rest is measured in full, unless `exhaustive`.
+    Many baselines are halved by `ranking_measure` before the remaining ones are measured in full, unless `exhaustive`.
     """
     names = list(dict.fromkeys((ranking_measure, *measures)))
     work = _ColumnWork(context, target, [item.network for item in fitted], names)
@@ -102,7 +102,7 @@ class _ColumnWork:
                 by_measure[name][baseline.id] = distances
             spreads = {name: Spread.of(distances) for name, distances in measured.items()}
             sources[baseline.id] = Source(spreads, self._samples(self.recipe), finalist=True)
-            self._tell(baseline, spreads[self._names[0]])
+            self._report(baseline, spreads[self._names[0]])
         return Column(
             sources=sources,
             certainties={name: estimate_column(distances, measure(name)) for name, distances in by_measure.items()},
@@ -111,7 +111,7 @@ class _ColumnWork:
         )
 
     def _count(self, sources: int, rungs: Sequence[Rung]) -> int:
-        """How many observations there will be, at most."""
+        """The largest possible number of observations."""
         count = 0
         for rung in rungs:
             count += (sources + 1) * rung.repetitions
@@ -119,7 +119,7 @@ class _ColumnWork:
         return count + (sources + 2) * len(self._own)
 
     def _halve(self, left: Mapping[str, Baseline], rung: Rung) -> tuple[dict[str, Baseline], dict[str, Source]]:
-        """Who goes on, and what is known of those that do not."""
+        """The sources that reach the next round, and the measurements of the eliminated ones."""
         name = self._names[0]
         own = [self._observations.of_network(network, rung.recipe) for network in self._own[: rung.repetitions]]
         distances = {}
@@ -137,16 +137,16 @@ class _ColumnWork:
         return {key: baseline for key, baseline in left.items() if key in kept}, behind
 
     def _see(self, baseline: Baseline, recipe: Recipe, repetitions: int) -> list[Observation] | None:
-        """A source's networks on the target's images; None, with an event, where one of them cannot be used."""
+        """Observe a source's networks on the target's images; None, with an event, if one of them cannot be used."""
         try:
             return [self._observations.of_network(network, recipe) for network in baseline.networks[:repetitions]]
         except DivergedNetworkError as error:
-            story = {"task_id": baseline.id, "name": baseline.task.name, "reason": error.message}
-            self._context.event("unusable", story)
+            data = {"task_id": baseline.id, "name": baseline.task.name, "reason": error.message}
+            self._context.event("unusable", data)
             return None
 
     def _measure_in_full(self, baseline: Baseline, own: Sequence[Observation]) -> dict[str, list[Distance]] | None:
-        """Repetition r of the source with repetition r of the target, as far as both have one."""
+        """Pair repetition r of the source with repetition r of the target, as far as both have one."""
         seen = self._see(baseline, self.recipe, len(own))
         if seen is None:
             return None
@@ -162,18 +162,18 @@ class _ColumnWork:
         return measured
 
     def _samples(self, recipe: Recipe) -> int:
-        """M, as far as the target has so many training images."""
+        """M, or the number of the target's training images if it is smaller."""
         return min(recipe.samples, self._images)
 
-    def _tell(self, baseline: Baseline, spread: Spread) -> None:
-        story = {
+    def _report(self, baseline: Baseline, spread: Spread) -> None:
+        data = {
             "task_id": baseline.id,
             "name": baseline.task.name,
             "measure": self._names[0],
             "mean": spread.mean,
             "std": spread.std,
         }
-        self._context.event("distance", story)
+        self._context.event("distance", data)
 
 
 def _pairwise(name: str, sources: Sequence[Observation], own: Sequence[Observation]) -> list[Distance]:
@@ -183,7 +183,7 @@ def _pairwise(name: str, sources: Sequence[Observation], own: Sequence[Observati
 def _self_distance(name: str, own: Sequence[Observation]) -> Spread | None:
     """How far two trainings of the target are apart, over all ordered pairs; None for a single training.
 
-    Of a measure that can be negative the absolute value counts: there and back would add up to nothing.
+    A measure that can be negative counts by its absolute value: otherwise the two directions would cancel.
     """
     pairs = [measure(name).distance(source, target) for source, target in permutations(own, 2)]
     return Spread.of([replace(pair, value=abs(pair.value), contributions=()) for pair in pairs]) if pairs else None

@@ -39,16 +39,16 @@ def export(
     latency_ms: float | None = None,
     started_from: str | None = None,
 ) -> str:
-    """Stores what a person takes home and gives the architecture's id; a repeated export gives the same one.
+    """Store the files that a user can download and return the architecture's id; a repeated export returns the same id.
 
-    All files or none: one that cannot be written is a bug, and an architecture without it would hide that.
+    All files or none: a file that cannot be written is a bug, and an architecture without it would hide the bug.
 
     Args:
-        recommendation_id: whose answer the architecture is; it is told of it.
-        architecture_id: the id that the architecture gets where it is the answer to no recommendation.
-        trained_from: the architecture whose cell this is.
-        latency_ms: of the network, where it was measured for a limit; otherwise it is measured now.
-        started_from: the network whose weights the training began at, in words; None: at fresh ones.
+        recommendation_id: the recommendation whose answer gets the architecture.
+        architecture_id: the id of an architecture that does not belong to a recommendation.
+        trained_from: the architecture that the cell comes from.
+        latency_ms: of the network, if it was measured for a limit; otherwise it is measured now.
+        started_from: the network whose weights the training began with, in words; None for fresh weights.
     """
     description = trained.describe(latency_ms)
     network = NetworkDescription(
@@ -123,7 +123,7 @@ def _data(task: ResolvedTask) -> dict[str, Any]:
 def _provenance(
     task: ResolvedTask, network: NetworkDescription, trained_from: str | None, started_from: str | None
 ) -> dict[str, str]:
-    """The `provenance` of the card: nothing of the job, so that equal networks have equal cards."""
+    """The `provenance` of the card, without facts about the job, so that equal networks have equal cards."""
     edges = network.genotype.to_json()["edges"]
     return {
         "cell": ", ".join(f"{start}→{end} {primitive}" for start, end, primitive in edges),

@@ -1,4 +1,4 @@
-"""fit: the R networks that stand for a task."""
+"""fit: the R networks that represent a task."""
 
 from dataclasses import dataclass
 
@@ -27,9 +27,9 @@ class FittedNetwork:
 
 
 def fit_task_networks(context: JobContext, task: ResolvedTask) -> tuple[FittedNetwork, ...]:
-    """Trains what is missing of the task's R networks, and links all of them to it, in order of repetition.
+    """Train the missing ones of the task's R networks, and link all of them to it, in order of repetition.
 
-    A task that brought the weights of its network has that one alone.
+    A task with uploaded weights has only that network.
     """
     if task.weights is not None:
         return (_link(context, task, 0, keep_own_network(context, task, task.weights)),)
@@ -55,7 +55,7 @@ def fit_task_networks(context: JobContext, task: ResolvedTask) -> tuple[FittedNe
 
 
 def load_task_network(context: JobContext, network: Network) -> Classifier:
-    """A kept task network on the job's device, in eval mode."""
+    """Load a stored task network onto the job's device, in eval mode."""
     classifier = build_network(network.architecture, classes=network.classes, seed=0)
     classifier.load_state_dict(load_safetensors(context.store.read(network.weights)))
     return classifier.to(context.device).eval()

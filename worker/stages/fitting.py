@@ -1,4 +1,4 @@
-"""Trains a network once: what is kept under its content key is used again, what was begun is gone on with."""
+"""Trains a network once: a stored network with the same content key is reused, and an interrupted fit is resumed."""
 
 import time
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from worker.registry.models import Network
 from worker.stages.checkpoints import fit_state_from_bytes, fit_state_to_bytes
 from worker.stages.context import JobContext
 
-TELL_SECONDS = 0.5
+REPORT_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class FitPlan:
-    """One fit: `architecture` and `seed` say which weights it starts from, `data_key` and `config` how they change.
+    """One fit: `architecture` and `seed` determine the initial weights, `data_key` and `config` how they change.
 
-    `start` is the key of the network whose weights it starts from instead, but for the head; None: of no network.
+    `start` is the key of a network whose weights, except the head's, are the initial ones; None for fresh weights.
     """
 
     architecture: str
@@ -35,7 +35,7 @@ class FitPlan:
     def key(self) -> str:
         """The content key: equal plans give equal weights on the same kind of machine."""
         fields = asdict(self)
-        if self.start is None:  # keys that were given before there were starts stay as they are
+        if self.start is None:  # keys from before starts existed must not change
             del fields["start"]
         return json_digest({"what": "network", **fields})
 
@@ -48,9 +48,9 @@ def fit_once(
     *,
     on_epoch: Callable[[int, int], None] = lambda epoch, epochs: None,
 ) -> Network:
-    """The network of `plan`: kept already, or fitted now on `data.train`, measured on `data.validation`, and kept.
+    """The network of `plan`: already stored, or fitted now on `data.train`, measured on `data.validation`, and stored.
 
-    `on_epoch` is told the finished epochs and how many there will be, at most twice a second and at the end.
+    `on_epoch` is called with the finished epochs and their total, at most twice a second and at the end.
     """
     with context.unit_of_work() as registry:
         kept = registry.results.use_network(plan.key)
@@ -61,13 +61,13 @@ def fit_once(
     network = build().to(context.device)
     epochs = plan.config.epochs_for(len(data.train))
 
-    told = started
+    reported = started
 
     def after_epoch(state: FitState) -> None:
-        nonlocal told
-        # Tiny data has hundreds of epochs that take less time than telling of them.
-        if state.epoch == epochs or time.monotonic() - told >= TELL_SECONDS:
-            told = time.monotonic()
+        nonlocal reported
+        # Tiny data has hundreds of epochs that take less time than reporting them.
+        if state.epoch == epochs or time.monotonic() - reported >= REPORT_SECONDS:
+            reported = time.monotonic()
             on_epoch(state.epoch, epochs)
         if context.checkpoints.due() and state.epoch < epochs:
             context.checkpoints.save(plan.key, fit_state_to_bytes(state))

@@ -1,4 +1,4 @@
-"""A limit on latency: the table that a search foretells it from, and the measurement that has the last word."""
+"""A limit on latency: the table that a search predicts it from, and the measurement that decides."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ MEASURED_AT_MOST = 10
 
 @dataclass(frozen=True, eq=False)
 class FastEnough:
-    """The genotype that is taken.
+    """The chosen genotype.
 
     Attributes:
-        latency_ms: of its built network, as it was measured for the limit; None without one.
-        warning: where no network keeps the limit, in words.
+        latency_ms: of its built network, as measured for the limit; None without a limit.
+        warning: a sentence if no network satisfies the limit, else None.
     """
 
     row: GenotypeRow
@@ -37,16 +37,16 @@ def latency_table(
     space: SearchSpace,
     skeleton: Skeleton,
     device: torch.device,
-    told: Mapping[str, Any] | None,
+    measured: Mapping[str, Any] | None,
 ) -> LatencyTable | None:
-    """The table for a limit on latency, None without one. What an earlier attempt measured (`told`) is used again.
+    """The table for a limit on latency, None without one. A table `measured` by an earlier attempt is used again.
 
     Raises:
-        ImpossibleConstraintError: no cell of the space keeps the limit, as the table foretells.
+        ImpossibleConstraintError: no cell of the space satisfies the limit, as predicted from the table.
     """
     if constraints.max_latency_ms is None:
         return None
-    table = LatencyTable.from_json(told) if told is not None else measure_latency_table(skeleton, space, device)
+    table = LatencyTable.from_json(measured) if measured is not None else measure_latency_table(skeleton, space, device)
     constraints.require_possible(space, skeleton, table)
     return table
 
@@ -54,9 +54,9 @@ def latency_table(
 def fast_enough(
     rows: Sequence[GenotypeRow], skeleton: Skeleton, limit_ms: float | None, device: torch.device
 ) -> FastEnough:
-    """The first genotype whose built network keeps the limit, best first; with a warning where none does.
+    """The first genotype, in order of merit, whose built network satisfies the limit; with a warning if none does.
 
-    At most `MEASURED_AT_MOST` networks are measured. If all are over, the fastest of them is taken.
+    At most `MEASURED_AT_MOST` networks are measured. If all exceed the limit, the fastest of them is chosen.
     """
     if limit_ms is None:
         return FastEnough(rows[0])
@@ -71,7 +71,7 @@ def fast_enough(
         measured.append((milliseconds, row))
     fastest, row = min(measured, key=lambda pair: pair[0])
     warning = (
-        f"none of the {len(measured)} best networks keeps max_latency_ms of {limit_ms} when it is measured on this "
+        f"none of the {len(measured)} best networks satisfies max_latency_ms of {limit_ms} when measured on this "
         f"device; the fastest of them takes {fastest} ms"
     )
     return FastEnough(row, fastest, warning)

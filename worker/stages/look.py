@@ -1,4 +1,4 @@
-"""The one look of a finished network at the test images, and what is kept of it: scores, predictions, its errors."""
+"""The test evaluation of a finished network, and its stored results: scores, predictions, wrong images."""
 
 import json
 from typing import Any
@@ -9,20 +9,20 @@ from ldnas.contact_sheet import contact_sheet
 from ldnas.data.task_data import ImageSet
 from ldnas.evaluation import evaluate
 from ldnas.intervals import wilson_interval
-from ldnas.wrong_images import surest_errors
+from ldnas.wrong_images import most_confident_errors
 from worker.stages.context import JobContext
 
 SHEET_IMAGES = 48
 SHEET_COLUMNS = 8
 SHEET_PIXELS = 96
-"""An image's side in the picture, at most: enough for a person to see what it shows."""
+"""The largest side of an image in the picture: enough for a person to recognise it."""
 
 
 def look(context: JobContext, network: nn.Module, key: str, images: ImageSet) -> dict[str, Any]:
-    """The test scores of the network under this key, kept with it.
+    """The test scores of the network under this key, stored with it.
 
-    The images are not read again, so a picture of the surest errors is taken now: `error_sheet` tells where it is kept
-    and the positions of the images on it, row by row.
+    The images are not read again, so the picture of the most confident errors is drawn now: `error_sheet` has its
+    artifact and the positions of the images on it, row by row.
     """
     result = evaluate(network, images, micro_batches=context.micro_batches)
     predictions = {
@@ -30,7 +30,7 @@ def look(context: JobContext, network: nn.Module, key: str, images: ImageSet) ->
         "predictions": result.predictions.tolist(),
         "probabilities": [round(probability, 6) for probability in result.probabilities.tolist()],
     }
-    shown = surest_errors(**predictions)[:SHEET_IMAGES]
+    shown = most_confident_errors(**predictions)[:SHEET_IMAGES]
     files = {"predictions": ("application/json", json.dumps(predictions).encode())}
     if shown:
         files["sheet"] = ("image/png", _sheet(images, shown))

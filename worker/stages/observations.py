@@ -1,4 +1,4 @@
-"""Observations of networks on one target, kept under (network, data, recipe): none is ever computed twice."""
+"""Observations of networks on one target, stored under (network, data, recipe), so that each is computed once."""
 
 import time
 from collections.abc import Callable
@@ -24,10 +24,10 @@ from worker.stages.resolve import ResolvedTask
 
 
 class Observations:
-    """The networks of one column of the distance matrix, as they are seen on the target's training images.
+    """Observes the networks of one column of the distance matrix on the target's training images.
 
-    `with_diagonals` says whether the measures compare whole Fisher diagonals (four bytes for each parameter). Those of
-    `recipe`, the column's own, are then kept too; those of its smaller rounds are not.
+    `with_diagonals`: whether the measures compare whole Fisher diagonals (four bytes per parameter). Then the diagonals
+        of `recipe`, the column's own, are stored too, but not those of its smaller rounds.
     """
 
     def __init__(self, context: JobContext, target: ResolvedTask, recipe: Recipe, *, with_diagonals: bool) -> None:
@@ -40,15 +40,15 @@ class Observations:
 
     @property
     def data_key(self) -> str:
-        """The key of the images that everything is seen on."""
+        """The key of the images that all networks are observed on."""
         return self._target.data_key
 
     def of_network(self, network: Network, recipe: Recipe) -> Observation:
-        """A kept task network."""
+        """Observe a stored task network."""
         return self._observation(network.key, recipe, lambda: load_task_network(self._context, network))
 
     def of_untrained(self, repetition: int, recipe: Recipe) -> Observation:
-        """A fresh network of the target's architecture, its batch norm fitted to the target's images."""
+        """Observe a fresh network of the target's architecture, with batch norm fitted to the target's images."""
         target = self._target
         seed = derive_seed(0, "untrained", repetition)
 
@@ -94,7 +94,7 @@ class Observations:
         self._context.found(seconds)
         loaded = load_safetensors(self._context.store.read(diagonal["artifact"]))
         layers = tuple(tuple(names) for names in diagonal["layers"])
-        blocks = {name: loaded[name] for names in layers for name in names}  # the file's order is no order
+        blocks = {name: loaded[name] for names in layers for name in names}  # the file's order is arbitrary
         return replace(observation, diagonal=FisherDiagonal(blocks, row.samples, layers))
 
     def _keep(

@@ -1,4 +1,4 @@
-"""The one network of a task that brought its weights: measured on validation images, never trained."""
+"""The one network of a task with uploaded weights: measured on validation images, never trained."""
 
 import time
 from pathlib import Path
@@ -14,10 +14,10 @@ from worker.stages.resolve import ResolvedTask
 
 
 def keep_own_network(context: JobContext, task: ResolvedTask, weights: str) -> Network:
-    """The network with the weights of the uploaded file `weights`: kept already, or measured now and kept.
+    """The network with the weights of the uploaded file `weights`: already stored, or measured now and stored.
 
     Raises:
-        DatasetNotFoundError: nothing is uploaded under the name, or the file is gone.
+        DatasetNotFoundError: no uploaded file has the name, or its content is missing.
         UnreadableDatasetError, UnfitWeightsError: see `given_network`.
     """
     with context.reading() as registry:
@@ -52,7 +52,7 @@ def _uploaded(context: JobContext, name: str) -> tuple[Dataset, Path]:
     file = context.store.path(row.sha256)
     if not file.is_file():
         raise DatasetNotFoundError(
-            f"the file of {name} is no longer in the artifact store; delete it and upload it anew",
+            f"the file of {name} is no longer in the artifact store; delete it and upload it again",
             field=FIELD,
             origin=name,
         )

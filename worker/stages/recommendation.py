@@ -1,4 +1,4 @@
-"""The job `recommend`: Algorithm 1 of LD-NAS as stages, each telling the recommendation what it found."""
+"""The job `recommend`: Algorithm 1 of LD-NAS as stages, each of which adds its results to the answer."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -13,7 +13,7 @@ from ldnas.space.genotype import Genotype
 from ldnas.space.space import FULL_SPACE, SearchSpace
 from worker.registry.models import GenotypeRow
 from worker.stages.answer import Answer
-from worker.stages.budget import Forecast, affordable, foretell
+from worker.stages.budget import Forecast, affordable, forecast_job
 from worker.stages.context import JobContext
 from worker.stages.control import ControlPlan, run_control
 from worker.stages.export import export
@@ -23,16 +23,15 @@ from worker.stages.resolve import ResolvedTask, resolve, target_document
 from worker.stages.search import SearchPlan, genotype_of, search_once, target_search, warning_of
 from worker.stages.space import find_space, skeleton_for, take_full_space
 from worker.stages.train import TrainedArchitecture, memory_warnings, score_on_test, train_architecture
-from worker.stages.warm_start import WarmStart, source_work, train_source
-from worker.stages.warm_start import find_again as find_start_again
+from worker.stages.warm_start import WarmStart, restore_start, source_work, train_source
 
 PLAN = {"resolve": 0.02, "fit": 0.15, "distance": 0.2, "search": 0.4, "train": 0.2, "export": 0.03}
 CONTROL_SHARE = 4.0
-"""Of a control, which repeats search and training from several seeds, beside the whole of `PLAN`."""
+"""The share of a control, which repeats search and training from several seeds, relative to all of `PLAN`."""
 
 
 def recommend(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
-    """Runs every stage; a second attempt finds what the first one kept and goes on from there."""
+    """Run every stage; a second attempt resumes from the stored results of the first one."""
     job = _RecommendationJob(context, params["recommendation_id"], params["task_id"])
     return job.run()
 
@@ -52,11 +51,11 @@ class _RecommendationJob:
 
     def run(self) -> dict[str, Any]:
         context, answer = self._context, self._answer
-        context.tell_cost = answer.tell_cost
+        context.report_cost = answer.report_cost
         with context.stage("resolve"):
             task = resolve(context, self._task_id)
-            skeleton_for(task, answer, FULL_SPACE)  # what no cell at all can keep is refused before all computing
-            answer.tell(target=target_document(task, answer.request["dataset"]), provenance=_provenance(task))
+            skeleton_for(task, answer, FULL_SPACE)  # refuses constraints that no cell satisfies before any work
+            answer.report(target=target_document(task, answer.request["dataset"]), provenance=_provenance(task))
         with context.stage("fit"):
             fitted = fit_task_networks(context, task)
         with context.stage("distance"):
@@ -67,17 +66,17 @@ class _RecommendationJob:
         with context.stage("train"):
             start, trained = self._train(task, plan, genotype)
             test = score_on_test(context, task, trained)
-            answer.tell(validation=trained.validation(), test=test)
+            answer.report(validation=trained.validation(), test=test)
         with context.stage("export"):
-            # Not again after an attempt that broke off in the control.
-            architecture_id = (answer.told.get("architecture") or {}).get("id") or export(
+            # Not again after an attempt that was interrupted in the control.
+            architecture_id = (answer.reported.get("architecture") or {}).get("id") or export(
                 context,
                 task,
                 trained,
                 recommendation_id=answer.id,
                 name=answer.name or task.name,
                 test=test,
-                latency_ms=answer.told["search"].get("latency_ms"),
+                latency_ms=answer.reported["search"].get("latency_ms"),
                 started_from=None if start is None else start.in_words(),
             )
         if answer.request.get("control"):
@@ -85,13 +84,13 @@ class _RecommendationJob:
                 self._control(task, plan, trained)
         for warning in memory_warnings(context, trained.networks):
             answer.warn(warning)
-        answer.tell()
+        answer.report()
         return {"recommendation_id": answer.id, "architecture_id": architecture_id}
 
     def _train(
         self, task: ResolvedTask, plan: SearchPlan, genotype: Genotype
     ) -> tuple[WarmStart | None, TrainedArchitecture]:
-        """The final training, and what it began at."""
+        """Run the final training; return it with its warm start."""
         epochs = self._affordable_epochs(task, plan, genotype)
         start = self._warm_start(task, plan, genotype, epochs) if self._warm else None
         trained = train_architecture(
@@ -109,22 +108,24 @@ class _RecommendationJob:
         return start, trained
 
     def _plan_search(self, task: ResolvedTask, space: SearchSpace) -> SearchPlan:
-        """The search with its forecast, both as an earlier attempt told them if it came so far."""
-        told = self._answer.told.get("search") or {}
+        """The search with its forecast, both as reported by an earlier attempt if it got that far."""
+        reported = self._answer.reported.get("search") or {}
         skeleton = skeleton_for(task, self._answer, space)
         try:
-            table = latency_table(self._constraints, space, skeleton, self._context.device, told.get("latency_table"))
+            table = latency_table(
+                self._constraints, space, skeleton, self._context.device, reported.get("latency_table")
+            )
         except ImpossibleConstraintError as refusal:
             if space == FULL_SPACE:
                 raise
             return self._plan_search(task, take_full_space(task, self._answer, refusal))
         plan = target_search(task, space, skeleton, self._answer.request, table)
-        foretold = told.get("forecast")
+        stored = reported.get("forecast")
         spent = self._answer.seconds()
         forecast = (
-            Forecast.from_json(foretold)
-            if foretold is not None
-            else foretell(self._context, task, plan, self._objective, spent, networks=self._networks(task, plan))
+            Forecast.from_json(stored)
+            if stored is not None
+            else forecast_job(self._context, task, plan, self._objective, spent, networks=self._networks(task, plan))
         )
         if (
             warning := warning_of(plan, plan.iterations or forecast.search / max(0.001, forecast.iteration))
@@ -136,11 +137,11 @@ class _RecommendationJob:
                 self._answer.warn(
                     f"networks, distances and forecast took {forecast.spent:.0f} of the {budget:g} seconds; with one "
                     "iteration of the search and one epoch of the final training, which always run, the job is "
-                    f"foretold to take {forecast.job:.0f}"
+                    f"predicted to take {forecast.job:.0f}"
                 )
-        self._answer.tell(
+        self._answer.report(
             search={
-                **told,
+                **reported,
                 "strategy": plan.origin,
                 "settings": dict(plan.settings),
                 "splits": plan.splits,
@@ -152,46 +153,48 @@ class _RecommendationJob:
         return plan
 
     def _search_is_timed(self) -> bool:
-        """Whether the control waits for the seconds of the search, which an attempt that came further has counted."""
-        return bool(self._answer.request.get("control")) and "chosen" not in self._answer.told["search"]
+        """Whether the control needs the seconds of the search, which an attempt that got further has counted."""
+        return bool(self._answer.request.get("control")) and "chosen" not in self._answer.reported["search"]
 
     def _fast_enough(self, plan: SearchPlan, rows: Sequence[GenotypeRow]) -> Genotype:
-        """The best genotype whose network keeps a limit on latency when it is measured."""
+        """The best genotype whose measured network satisfies a limit on latency."""
         limit = self._constraints.max_latency_ms
-        chosen = self._answer.told["search"].get("chosen")
-        if chosen is not None:  # a second measurement might choose another one
+        chosen = self._answer.reported["search"].get("chosen")
+        if chosen is not None:  # a second measurement might choose another genotype
             return Genotype.from_json(chosen)
         found = fast_enough(rows, plan.skeleton, limit, self._context.device)
         taken = {"chosen": found.row.genotype, "latency_ms": found.latency_ms}
-        self._answer.tell(search={**self._answer.told["search"], "scored": len(rows), **taken}, warning=found.warning)
+        self._answer.report(
+            search={**self._answer.reported["search"], "scored": len(rows), **taken}, warning=found.warning
+        )
         return genotype_of(found.row)
 
     def _affordable_epochs(self, task: ResolvedTask, plan: SearchPlan, genotype: Genotype) -> int | None:
         """The most epochs of the final training; an interrupted attempt's choice stays."""
-        told = self._answer.told["search"]
-        if "final_epochs" not in told:
+        reported = self._answer.reported["search"]
+        if "final_epochs" not in reported:
             spent = self._answer.seconds()
             epochs = affordable(
                 self._context, task, plan, genotype, self._objective, spent, networks=self._networks(task, plan)
             )
-            self._answer.tell(search={**told, "final_epochs": epochs})
-        most: int | None = self._answer.told["search"]["final_epochs"]
+            self._answer.report(search={**reported, "final_epochs": epochs})
+        most: int | None = self._answer.reported["search"]["final_epochs"]
         return most
 
     def _networks(self, task: ResolvedTask, plan: SearchPlan) -> float:
-        """What the final training is expected to take, in trainings of one network on the target."""
+        """The expected cost of the final training, in trainings of one network on the target."""
         if not self._warm:
             return self._seeds
-        closest = self._answer.told.get("closest")
+        closest = self._answer.reported.get("closest")
         return self._seeds + source_work(self._context, task, closest, capped=plan.budget_seconds is not None)
 
     def _warm_start(
         self, task: ResolvedTask, plan: SearchPlan, genotype: Genotype, epochs: int | None
     ) -> WarmStart | None:
-        """What the final training begins at; an interrupted attempt's choice stays."""
-        if "warm_start" in self._answer.told:
-            return find_start_again(self._context, self._answer.told["warm_start"])
-        closest = self._answer.told.get("closest")
+        """The warm start of the final training; an interrupted attempt's choice stays."""
+        if "warm_start" in self._answer.reported:
+            return restore_start(self._context, self._answer.reported["warm_start"])
+        closest = self._answer.reported.get("closest")
         start, warning = train_source(
             self._context,
             task,
@@ -202,27 +205,28 @@ class _RecommendationJob:
             epochs=epochs,
             seeds=self._seeds,
         )
-        self._answer.tell(warm_start=None if start is None else start.to_json(), warning=warning)
+        self._answer.report(warm_start=None if start is None else start.to_json(), warning=warning)
         return start
 
     def _control(self, task: ResolvedTask, plan: SearchPlan, trained: TrainedArchitecture) -> None:
-        """The same seconds without the memory of tasks; the seconds as an earlier attempt told them.
+        """Spend the same seconds without the memory of tasks; the seconds as reported by an earlier attempt.
 
-        What fit and distance found kept counts with what it once took: another job's work is no gift of the memory.
+        Stored results that fit and distance reused count with their original seconds: the work of other jobs must not
+        make the memory of tasks look cheaper.
         """
         seconds = {stage: self._answer.seconds(stage) for stage in ("fit", "distance", "search")}
         once = self._context.found_seconds
-        told = self._answer.told.get("control") or {}
+        reported = self._answer.reported.get("control") or {}
         found = ControlPlan(
             search=plan,
             genotype=trained.genotype,
             config=trained.config,
             objective=self._objective,
-            seconds=told.get("seconds")
+            seconds=reported.get("seconds")
             or round(sum(max(spent, once.get(stage, 0.0)) for stage, spent in seconds.items()), 1),
-            search_seconds=told.get("search_seconds") or round(seconds["search"], 1),
+            search_seconds=reported.get("search_seconds") or round(seconds["search"], 1),
         )
-        run_control(self._context, task, found, told, lambda control: self._answer.tell(control=control))
+        run_control(self._context, task, found, reported, lambda control: self._answer.report(control=control))
 
 
 def _provenance(task: ResolvedTask) -> dict[str, Any]:

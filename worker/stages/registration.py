@@ -11,7 +11,7 @@ PLAN = {"resolve": 0.05, "fit": 0.5, "search": 0.45}
 
 
 def register_task(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
-    """Makes a task ready to be a baseline. Given genotypes spare it the search."""
+    """Prepare a task as a baseline. A task with given genotypes needs no search."""
     task_id = params["task_id"]
     with context.stage("resolve"):
         task = resolve(context, task_id)

@@ -1,4 +1,4 @@
-"""resolve: from a reference and a mapping to images, with the digests that every later key contains."""
+"""resolve: reads the images of a reference and a mapping, with the digests that every later key contains."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -25,7 +25,7 @@ from worker.stages.sources import source_of
 class ResolvedTask:
     """A task with its images: `proxy` for networks and distances, `full` for search and final training.
 
-    `weights` names the uploaded file with those of its one network, where it brought them.
+    `weights` names the uploaded file with the weights of its one network, if the client uploaded them.
     """
 
     id: str
@@ -48,12 +48,12 @@ class ResolvedTask:
 
     @property
     def data_key(self) -> str:
-        """The key of the task's images as distances see them."""
+        """The key of the task's images for distances."""
         return json_digest(asdict(self.proxy.digests))
 
     @property
     def search_data_key(self) -> str:
-        """The key of the task's images as search and final training see them."""
+        """The key of the task's images for search and final training."""
         return json_digest(asdict(self.full.digests))
 
     def read_test_images(self) -> ImageSet:
@@ -62,7 +62,7 @@ class ResolvedTask:
 
 
 def resolve(context: JobContext, task_id: str) -> ResolvedTask:
-    """Reads the task's dataset, and records what it was found to be.
+    """Read the task's dataset, and record its digests and classes.
 
     Raises:
         RefusedError: the reference, the mapping or the images cannot be worked on.
@@ -97,7 +97,7 @@ def read_dataset(context: JobContext, task: Task) -> ImageDataset:
 
     Raises:
         RefusedError: the reference or the images cannot be worked on.
-        ReferenceChangedError: there is another content behind the reference now.
+        ReferenceChangedError: the content behind the reference has changed.
     """
     with source_of(context, DatasetReference.from_json(task.dataset)) as source:
         dataset = load_dataset(
@@ -111,7 +111,7 @@ def read_dataset(context: JobContext, task: Task) -> ImageDataset:
 
 
 def default_architecture(settings: Settings, device: torch.device) -> str:
-    """The network that stands for a task which names none."""
+    """The network that represents a task without a chosen network."""
     return settings.network or ("vgg16" if device.type == "cuda" else "small_cnn")
 
 
@@ -132,7 +132,7 @@ def _require_unchanged(task: Task, dataset: ImageDataset) -> None:
     if task.dataset_digest is not None and task.dataset_digest != dataset.digest:
         raise ReferenceChangedError(
             f"the images behind {task.dataset['uri']} are not those that this task began with "
-            f"(digest {dataset.digest[:12]}…, was {task.dataset_digest[:12]}…); register what lies there now as a new "
+            f"(digest {dataset.digest[:12]}…, was {task.dataset_digest[:12]}…); register the new content as a new "
             "task",
             field="dataset.uri",
             origin=task.dataset["uri"],

@@ -1,4 +1,4 @@
-"""search: the genotypes of a task, by random search for a baseline and by the strategy asked for for a target."""
+"""search: the genotypes of a task, by random search for a baseline and by the requested strategy for a target."""
 
 import math
 import time
@@ -33,21 +33,21 @@ DEFAULT_ITERATIONS = 12
 BATCH_SIZE = 64
 SMALLEST_BATCH = 8
 STEPS_OF_AN_EPOCH = 10
-"""Few images are taken in smaller batches: FUSE was measured where a pass over the images has ten steps."""
+"""Few images use smaller batches: FUSE was measured with ten steps per pass over the images."""
 
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """One search: which strategy with which settings, where, under which limits, and from which seed.
+    """One search: its strategy and settings, its space, its limits and its seed.
 
     Attributes:
         origin: the strategy's name.
         settings: all of its settings.
-        iterations: of the strategy at most; None where only the time ends it.
-        budget_seconds: of the whole job, as it was asked for.
-        seconds: what of them is left for the search.
-        comparison: how the winners of several splits are compared, where the task's own validation images are too
-            few to choose by; None where there is one split, the task's own.
+        iterations: of the strategy at most; None if only the time ends it.
+        budget_seconds: of the whole job, as requested.
+        seconds: the part of them that the search gets.
+        comparison: how the winners of several splits are compared, if the task's own validation images are too
+            few to choose by; None with one split, the task's own.
     """
 
     strategy: Strategy
@@ -65,7 +65,7 @@ class SearchPlan:
 
     @property
     def splits(self) -> int:
-        """The splits into training and validation images that the search chooses by."""
+        """The number of splits into training and validation images that the search uses."""
         return self.comparison.repetitions if self.comparison is not None else 1
 
     def searcher(self) -> Strategy:
@@ -73,8 +73,8 @@ class SearchPlan:
         return self.strategy if self.comparison is None else OverSplits(self.strategy, self.comparison)
 
     def key(self, task: ResolvedTask) -> str:
-        """The content key: equal keys give equal outcomes on the same kind of machine, but for budgets in seconds."""
-        # Not named where there is none, so that searches without it keep the keys that they had before it was known.
+        """The content key: equal keys give equal outcomes on one kind of machine, unless a budget is in seconds."""
+        # Absent if there is none, so that searches without it have the same keys as before the setting existed.
         comparison = {"over_splits": asdict(self.comparison)} if self.comparison is not None else {}
         return json_digest(
             {
@@ -97,7 +97,7 @@ class SearchPlan:
         """The space, and the images on the device that computes.
 
         Raises:
-            ImpossibleConstraintError: no cell of the space keeps the constraints.
+            ImpossibleConstraintError: no cell of the space satisfies the constraints.
         """
         return SearchProblem(
             train=task.full.train.to(context.device),
@@ -156,7 +156,7 @@ def target_search(
 
 
 def warning_of(plan: SearchPlan, expected: float) -> str | None:
-    """What a reader has to know of a search of so many iterations that ends before the strategy begins to choose."""
+    """A warning about a search with so few iterations that it ends before the strategy begins to choose; else None."""
     warm_up: int = plan.settings.get("warm_up", 0)
     if not warm_up or math.ceil(expected / plan.splits) > warm_up:
         return None
@@ -181,10 +181,10 @@ def _target_strategy(name: str, wanted: Mapping[str, Any], *, images: int) -> St
 def search_once(
     context: JobContext, task: ResolvedTask, plan: SearchPlan, *, timed: bool = False
 ) -> Sequence[GenotypeRow]:
-    """The genotypes of `plan`, the chosen one first: kept already, or searched now and kept.
+    """The genotypes of `plan`, the chosen one first: already stored, or searched now and stored.
 
-    All that were sampled are kept with their scores and linked to the task. `timed`: what is kept is searched again all
-    the same, for who wants to know how long that takes.
+    All sampled genotypes are stored with their scores and linked to the task. `timed`: a stored search is repeated
+    anyway, because the caller needs its seconds.
     """
     rows = _search(context, task, plan, plan.key(task)) if timed else scored_genotypes(context, task, plan)
     with context.unit_of_work() as registry:
@@ -194,7 +194,7 @@ def search_once(
 
 
 def scored_genotypes(context: JobContext, task: ResolvedTask, plan: SearchPlan) -> Sequence[GenotypeRow]:
-    """The same without a link to the task: of no consequence for what is searched later."""
+    """The same without a link to the task, so that later searches are not affected."""
     key = plan.key(task)
     with context.unit_of_work() as registry:
         rows = registry.results.use_search(key)
@@ -231,5 +231,5 @@ def _report(context: JobContext, plan: SearchPlan, event: SearchEvent, seconds: 
 
 
 def genotype_of(row: GenotypeRow) -> Genotype:
-    """The genotype that a row keeps."""
+    """The genotype in a row."""
     return Genotype.from_json(row.genotype)

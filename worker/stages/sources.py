@@ -1,4 +1,4 @@
-"""Where a job reads a dataset from: a place that it reaches by itself, an uploaded file, or a file of another host."""
+"""Provides the files of a job's dataset: a local path, an uploaded file, or a download from another host."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from worker.stages.context import JobContext
 
 @dataclass(frozen=True)
 class Source:
-    """How to read a dataset: `file` is what the reference stands for, or None where it says so itself."""
+    """How to read a dataset: `file` is the local copy, or None if the reference is itself a local path."""
 
     reference: DatasetReference
     file: Path | None = None
@@ -26,10 +26,10 @@ class Source:
 
 @contextmanager
 def source_of(context: JobContext, reference: DatasetReference) -> Iterator[Source]:
-    """The source that a reference stands for; what was fetched from another host is gone at the end of the block.
+    """The source of a reference; a download from another host is removed at the end of the block.
 
     Raises:
-        DatasetNotFoundError: no dataset has the name, its file is gone, or its host does not give it.
+        DatasetNotFoundError: no dataset has the name, its file is missing, or its host does not have it.
         ForbiddenLocationError, UnreadableDatasetError, OSError: see `download`.
     """
     if reference.scheme == "dataset":
@@ -43,7 +43,7 @@ def source_of(context: JobContext, reference: DatasetReference) -> Iterator[Sour
 
 
 def outbound_guard(settings: Settings) -> OutboundGuard:
-    """What datasets may be fetched from."""
+    """The hosts that datasets may be fetched from."""
     return OutboundGuard(settings.remote_hosts)
 
 
@@ -52,7 +52,7 @@ def _fetch(context: JobContext, reference: DatasetReference, incoming: IncomingF
     url = remote_url(reference, settings)
 
     def still_coming() -> None:
-        with context.unit_of_work():  # a touch of the job: progress, in the eyes of who watches for a stall
+        with context.unit_of_work():  # touching the job counts as progress for the stall check
             pass
 
     download(
@@ -78,10 +78,10 @@ def _uploaded(context: JobContext, reference: DatasetReference) -> Source:
     file = context.store.path(row.sha256)
     if not file.is_file():
         raise DatasetNotFoundError(
-            f"the file of {reference.uri} is no longer in the artifact store; delete the dataset and upload it anew",
+            f"the file of {reference.uri} is no longer in the artifact store; delete the dataset and upload it again",
             field="dataset.uri",
             origin=reference.uri,
         )
-    # What the task says of a column goes before what was said with the upload.
+    # Columns named by the task take precedence over those named at the upload.
     columns = {key: row.reference[key] for key in COLUMN_KEYS if key in row.reference}
     return Source(DatasetReference.from_json({**columns, **reference.to_json(), "format": row.kind}), file)

@@ -1,4 +1,4 @@
-"""Algorithm 1 up to its search: distances from the baselines, the closest one, and the space that it hands over."""
+"""Algorithm 1 up to its search: distances from the baselines, the closest one, and its space."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from ldnas.space.genotype import EDGES
 from ldnas.space.skeleton import Skeleton
 from ldnas.space.space import FULL_SPACE, SearchSpace
 from worker.stages.answer import Answer
-from worker.stages.baselines import Contenders, find_again, find_baselines
+from worker.stages.baselines import Contenders, find_baselines, restore_baselines
 from worker.stages.column_document import column_document
 from worker.stages.context import JobContext
 from worker.stages.distance import measure_column
@@ -21,20 +21,20 @@ from worker.stages.resolve import ResolvedTask
 
 
 def skeleton_for(task: ResolvedTask, answer: Answer, space: SearchSpace) -> Skeleton:
-    """The widest skeleton in which some cell of the space keeps the request's constraints.
+    """The widest skeleton in which some cell of the space satisfies the request's constraints.
 
     Raises:
-        ImpossibleConstraintError: there is none.
+        ImpossibleConstraintError: no skeleton has such a cell.
     """
     limits = Constraints(**(answer.request.get("constraints") or {}))
     return fitted_skeleton(task.image_size, task.classes, limits, space)
 
 
 def find_space(context: JobContext, task: ResolvedTask, answer: Answer, fitted: Sequence[FittedNetwork]) -> SearchSpace:
-    """The space to search, as an earlier attempt chose it if it came so far."""
-    told = answer.told.get("search_space")
-    if told is not None:
-        return SearchSpace(tuple(told["primitives"]))
+    """The space to search, as chosen by an earlier attempt if it got that far."""
+    reported = answer.reported.get("search_space")
+    if reported is not None:
+        return SearchSpace(tuple(reported["primitives"]))
     measure = answer.request.get("measure") or MEASURES[0]
     contenders = _find_contenders(context, task, answer)
     comparable = [baseline for baseline in contenders.baselines if baseline.comparable]
@@ -42,7 +42,7 @@ def find_space(context: JobContext, task: ResolvedTask, answer: Answer, fitted: 
     genotypes = {baseline.id: baseline.genotypes for baseline in comparable}
     k = (answer.request.get("search") or {}).get("k") or 1
     chosen = choose_space(column.ranking(measure), genotypes, k=k)
-    answer.tell(
+    answer.report(
         **column_document(column, contenders.baselines, measure=measure, architecture=task.architecture),
         approximation=all(item.approximation for item in fitted),
     )
@@ -50,13 +50,13 @@ def find_space(context: JobContext, task: ResolvedTask, answer: Answer, fitted: 
         skeleton = skeleton_for(task, answer, chosen.space)
     except ImpossibleConstraintError as refusal:
         return take_full_space(task, answer, refusal)
-    answer.tell(search_space=_document(chosen, skeleton))
+    answer.report(search_space=_document(chosen, skeleton))
     return chosen.space
 
 
 def take_full_space(task: ResolvedTask, answer: Answer, refusal: ImpossibleConstraintError) -> SearchSpace:
-    """The full space in place of a closest task's that has no cell which keeps the constraints."""
-    answer.tell(
+    """Use the full space, because the closest task's space has no cell that satisfies the constraints."""
+    answer.report(
         search_space=_document(ChosenSpace(FULL_SPACE, ()), skeleton_for(task, answer, FULL_SPACE)),
         warning=f"the full space is searched instead of the closest task's: {refusal}",
     )
@@ -65,9 +65,9 @@ def take_full_space(task: ResolvedTask, answer: Answer, refusal: ImpossibleConst
 
 def _find_contenders(context: JobContext, task: ResolvedTask, answer: Answer) -> Contenders:
     """The baselines that take part, the same ones in every attempt."""
-    told = answer.told.get("eligibility")
-    if told is not None:
-        contenders = find_again(context, task, told)
+    reported = answer.reported.get("eligibility")
+    if reported is not None:
+        contenders = restore_baselines(context, task, reported)
     else:
         contenders = find_baselines(
             context,
@@ -75,7 +75,7 @@ def _find_contenders(context: JobContext, task: ResolvedTask, answer: Answer) ->
             named=answer.request.get("baselines"),
             require_approximation=bool(answer.request.get("require_approximation")),
         )
-    answer.tell(eligibility=contenders.to_json())
+    answer.report(eligibility=contenders.to_json())
     return contenders
 
 

@@ -1,4 +1,4 @@
-"""train: the chosen network trained by the final recipe, scored once on test images that nothing before has read."""
+"""train: trains the chosen network by the final recipe, and scores it once on test images that no stage has read."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -38,13 +38,13 @@ class FinishedNetwork:
 
 @dataclass(frozen=True, eq=False)
 class TrainedArchitecture:
-    """A finished network with what is said of it.
+    """A finished network with its description.
 
     Attributes:
-        best: the network that is the result: of all that were trained, the best on validation images.
-        networks: all that were trained, one for each seed, in the order of the seeds.
-        config: the recipe that they were trained by.
-        warnings: what a reader of the scores has to know of the data, in words.
+        best: the result: of all trained networks, the best on validation images.
+        networks: all trained networks, one for each seed, in the order of the seeds.
+        config: their recipe.
+        warnings: warnings about the data for readers of the scores.
     """
 
     genotype: Genotype
@@ -59,7 +59,7 @@ class TrainedArchitecture:
         return self.best.network
 
     def describe(self, latency_ms: float | None = None) -> dict[str, Any]:
-        """The `architecture` of a recommendation, without its id; a latency that was not measured yet is so now."""
+        """The `architecture` of a recommendation, without its id; the latency is measured now unless it is given."""
         if latency_ms is None:
             latency_ms = measure_latency_ms(self.network, self.skeleton)
         return {
@@ -91,12 +91,11 @@ def train_architecture(
     seeds: int = 1,
     start: Network | None = None,
 ) -> TrainedArchitecture:
-    """Trains `genotype` on the task's training images; validation images only measure it.
+    """Train `genotype` on the task's training images; validation images only measure it.
 
-    It begins at fresh weights, or but for the head at those of `start`, a network of the same cell and widths.
-    `skeleton` is by default the one for the task's image size; `epochs` is an upper limit on those of the recipe.
-    Of `seeds` networks, at least one, the best under the objective on validation images is the result, the first of
-    equals.
+    It begins with fresh weights, or except for the head with those of `start`, a network of the same cell and widths.
+    `skeleton` is by default the one for the task's image size; `epochs` is an upper limit on those of the recipe. The
+    result is the best of `seeds` networks (at least one) under the objective on validation images, the first of equals.
 
     Raises:
         UnknownObjectiveError: no objective of that name.
@@ -105,20 +104,20 @@ def train_architecture(
     seed = derive_seed(task.seed, "final", task.search_data_key)
     facts, config = final_recipe(context, task.full, seed=seed, objective=objective, epochs=epochs)
     before = 0 if start is None else 1
-    tellers = [_teller(context, number, seeds, before=before) for number in range(seeds)]
+    reporters = [_epoch_reporter(context, number, seeds, before=before) for number in range(seeds)]
     networks = tuple(
-        finish_cell(context, task, genotype, skeleton, config, number=number, start=start, on_epoch=teller)
-        for number, teller in enumerate(tellers)
+        finish_cell(context, task, genotype, skeleton, config, number=number, start=start, on_epoch=reporter)
+        for number, reporter in enumerate(reporters)
     )
     best = max(networks, key=lambda finished: score(finished.validation, objective))
     return TrainedArchitecture(genotype, skeleton, best, networks, config, warnings_of(facts, objective=objective))
 
 
 def score_on_test(context: JobContext, task: ResolvedTask, trained: TrainedArchitecture) -> dict[str, Any]:
-    """The `test` of a recommendation: the one look of each finished network at the test images.
+    """The `test` of a recommendation: the test evaluation of each finished network.
 
-    What a look saw is kept with its network, the predictions as an artifact, so that a second attempt or another job
-    with the same network reads that. The scores are those of `trained.best`; the others tell how far they spread.
+    The scores are stored with the network, and the predictions as an artifact, so that a second attempt or another job
+    with the same network reads them. The scores are those of `trained.best`; the other networks show their spread.
     """
     images: ImageSet | None = None
     tests = {}
@@ -139,14 +138,14 @@ def score_on_test(context: JobContext, task: ResolvedTask, trained: TrainedArchi
 def final_recipe(
     context: JobContext, data: TaskData, *, seed: int, objective: str, epochs: int | None
 ) -> tuple[DataFacts, TrainConfig]:
-    """How a final training on the data goes, with the facts of the data that this follows from."""
+    """The recipe of a final training on the data, with the facts about the data that it depends on."""
     train, validation = data.train.to(context.device), data.validation.to(context.device)
     facts = data_facts(train, validation, classes=len(data.class_names), seed=seed, micro_batches=context.micro_batches)
     return facts, final_config(facts, objective=objective, epochs=epochs)
 
 
 def cell_name(genotype: Genotype, skeleton: Skeleton) -> str:
-    """What stands for a cell's network in a `FitPlan`."""
+    """The name of a cell's network in a `FitPlan`."""
     design = json_digest({"genotype": genotype.to_json(), "skeleton": skeleton.to_json()})
     return f"cell:{design[:32]}"
 
@@ -162,7 +161,7 @@ def finish_cell(
     start: Network | None = None,
     on_epoch: Callable[[int, int], None],
 ) -> FinishedNetwork:
-    """The network of a cell, finished; see `finish`, and `train_architecture` for `start`."""
+    """Train the network of a cell; see `finish`, and `train_architecture` for `start`."""
 
     def build(seed: int) -> nn.Module:
         network = build_cell_network(genotype, skeleton, seed=seed)
@@ -186,9 +185,9 @@ def finish(
     start: str | None = None,
     on_epoch: Callable[[int, int], None],
 ) -> FinishedNetwork:
-    """Trains what `build` makes of a seed; each `number` has a seed, and so a content key, of its own.
+    """Train the network that `build` returns for a seed; each `number` has its own seed and content key.
 
-    `start` is the key of the network whose weights `build` takes over.
+    `start` is the key of the network whose weights `build` copies.
     """
     numbered = (number,) if number else ()
     seed = derive_seed(task.seed, "final", task.search_data_key, *numbered)
@@ -202,7 +201,7 @@ def finish(
 
 
 def memory_warnings(context: JobContext, networks: Sequence[FinishedNetwork]) -> tuple[str, ...]:
-    """What a reader has to know of batches that memory did not suffice for, in words; empty where it sufficed."""
+    """Warnings about batches that did not fit in memory; empty if all did."""
     if (size := context.micro_batches.largest) is not None:
         return (
             f"memory did not suffice for whole batches: in the end at most {size} images went through a network at a "
@@ -212,13 +211,13 @@ def memory_warnings(context: JobContext, networks: Sequence[FinishedNetwork]) ->
     if not sizes:
         return ()
     return (
-        f"for want of memory an earlier job trained this network on {min(sizes)} images at a time: batch norm took "
-        "its statistics from so few",
+        f"because memory ran out, an earlier job trained this network on {min(sizes)} images at a time: batch norm "
+        "took its statistics from so few",
     )
 
 
-def _teller(context: JobContext, number: int, seeds: int, *, before: int) -> Callable[[int, int], None]:
-    """Tells of the epochs of one network among `seeds`, with `before` trainings of the stage done before them."""
+def _epoch_reporter(context: JobContext, number: int, seeds: int, *, before: int) -> Callable[[int, int], None]:
+    """Return a callback that reports the epochs of one of `seeds` networks, after `before` trainings of the stage."""
     which = f" of network {number + 1} of {seeds}" if seeds > 1 else ""
 
     def on_epoch(epoch: int, epochs: int) -> None:

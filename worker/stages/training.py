@@ -1,4 +1,4 @@
-"""The job `train_architecture`: the cell of an architecture that was found before, trained on other data."""
+"""The job `train_architecture`: trains the cell of an existing architecture on other data."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,10 +16,10 @@ PLAN = {"resolve": 0.05, "train": 0.85, "export": 0.1}
 
 
 def train_again(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
-    """Trains the cell from fresh weights on the task's images; the result is an architecture of its own.
+    """Train the cell from fresh weights on the task's images; the result is a new architecture.
 
     Its head has the task's classes. Its skeleton is that of the architecture, which constraints may have narrowed, or
-    for images of another size the default one.
+    the default one if the images have another size.
     """
     with context.reading() as registry:
         found = registry.architectures.get(params["source_architecture_id"])

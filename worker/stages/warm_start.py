@@ -1,4 +1,4 @@
-"""warm start: the cell that was found, trained on the closest baseline's images, for the target to begin there."""
+"""warm start: trains the found cell on the closest baseline's images, to start the target's training from it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -31,7 +31,7 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class WarmStart:
-    """What a final training begins at: the network of the source task `task_id`, called `name`."""
+    """The start of a final training: the network of the source task `task_id`, named `name`."""
 
     task_id: str
     name: str
@@ -47,24 +47,24 @@ class WarmStart:
 
 
 class WarmStartFailedError(Exception):
-    """There is nothing to begin at; the message says why."""
+    """A warm start is not possible; the message has the reason."""
 
 
-def find_again(context: JobContext, told: Document | None) -> WarmStart | None:
-    """The warm start that an earlier attempt told, whatever became of its task since."""
-    if told is None:
+def restore_start(context: JobContext, reported: Document | None) -> WarmStart | None:
+    """The warm start that an earlier attempt reported, even if its task was changed or deleted since."""
+    if reported is None:
         return None
     with context.unit_of_work() as registry:
-        network = registry.results.use_network(told["network"])
-    if network is None:  # tried again after so long that the cleaner has removed it
+        network = registry.results.use_network(reported["network"])
+    if network is None:  # retried so late that the cleaner has removed it
         return None
-    return WarmStart(told["task_id"], told["name"], network)
+    return WarmStart(reported["task_id"], reported["name"], network)
 
 
 def source_work(context: JobContext, task: ResolvedTask, closest: Document | None, *, capped: bool) -> float:
-    """How much longer than one of the target's networks the closest task's takes to train; 0 where there is none.
+    """The training cost of the closest task's network relative to one of the target's; 0 without a closest task.
 
-    `capped`: under a budget in seconds, where it takes as long as one of them at most.
+    `capped`: under a budget in seconds, which limits it to the cost of one of the target's networks.
     """
     source = _find_task(context, closest)
     if source is None or source.counts is None or source.class_names is None:
@@ -85,11 +85,11 @@ def train_source(
     epochs: int | None,
     seeds: int,
 ) -> tuple[WarmStart | None, str | None]:
-    """The cell's network on the task that is named as `closest`, or None with the reason in words.
+    """Train the cell's network on the task `closest`; return None with the reason in words if that is not possible.
 
-    It is the network that a final training of the same cell on that task would give at the target's image size: kept
-    under the same content key. Training and validation images only are read. `epochs` are those that a budget in
-    seconds leaves the target, `seeds` the networks of the target that are yet to come.
+    It is the same network as in a final training of the cell on that task at the target's image size, stored under the
+    same content key. Only training and validation images are read. `epochs` are those that a budget in seconds leaves
+    the target, `seeds` the number of the target's networks still to be trained.
     """
     try:
         source = _require_task(context, closest)
@@ -133,7 +133,7 @@ def _train(
 
 def _require_task(context: JobContext, closest: Document | None) -> Task:
     if closest is None:
-        raise WarmStartFailedError("there is no close task")
+        raise WarmStartFailedError("the target has no close task")
     source = _find_task(context, closest)
     if source is None:
         raise WarmStartFailedError(f"the task {closest['name']} is not registered any more")
@@ -156,7 +156,7 @@ def _read(context: JobContext, source: Task, target: ResolvedTask) -> TaskData:
         dataset = read_dataset(context, source)
         mapping = LabelMapping.from_json(source.labels) if source.labels is not None else None
         data = task_data(dataset, mapping, Preprocessing(target.image_size))
-    except (RefusedError, OSError) as error:  # an option is no reason to fail
+    except (RefusedError, OSError) as error:  # the warm start is optional and must not fail the job
         raise WarmStartFailedError(f"the images of {source.name} cannot be read any more ({error})") from error
     if dataset.digest != target.dataset.digest:
         judges = fingerprints(target.dataset, Split.VALIDATION, Split.TEST)
@@ -168,7 +168,7 @@ def _read(context: JobContext, source: Task, target: ResolvedTask) -> TaskData:
 
 
 def _affordable_epochs(task: ResolvedTask, source: TaskData, epochs: int) -> int:
-    """The source's epochs where a budget in seconds leaves the target `epochs`: what `source_work` counted on."""
+    """The source's epochs if a budget in seconds leaves the target `epochs`, as assumed by `source_work`."""
     images, own = len(source.train), len(task.full.train)
     work = _passes(images, len(source.class_names)) / _passes(own, task.classes)
     affordable = int(min(1.0, work) * epochs * own / images)
@@ -178,7 +178,7 @@ def _affordable_epochs(task: ResolvedTask, source: TaskData, epochs: int) -> int
 
 
 def _passes(images: int, classes: int) -> int:
-    """How often the whole recipe of a final training looks at an image."""
+    """How often the whole recipe of a final training uses each image."""
     each = (images // classes,) * classes
     facts = DataFacts(each, validation_images=1, image_size=32, colour=False, mirrors=False)
     return images * final_config(facts).epochs_for(images)

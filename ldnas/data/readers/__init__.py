@@ -1,1 +1,1 @@
-"""One reader for each layout that a dataset can lie in; each gives a `RawDataset`."""
+"""One reader for each dataset layout; each returns a `RawDataset`."""

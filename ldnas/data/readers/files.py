@@ -1,4 +1,4 @@
-"""Which reader a file is for, told from its first bytes, and reading it."""
+"""Chooses the reader of a file by the file's first bytes, and reads it."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -18,7 +18,7 @@ _SAFETENSORS_HEADER_BYTES = 100_000_000
 
 
 class Kind(StrEnum):
-    """What a single file is."""
+    """The kind of a single file."""
 
     ZIP = "zip"
     NPZ = "npz"
@@ -27,10 +27,10 @@ class Kind(StrEnum):
 
 
 def kind_of(path: Path, name: str) -> Kind:
-    """The kind of a file by its content, whatever it is called.
+    """The kind of a file by its content; its name does not matter.
 
     Raises:
-        UnreadableDatasetError: it is none of them.
+        UnreadableDatasetError: the file is of none of these kinds.
     """
     with path.open("rb") as file:
         start = file.read(9)
@@ -41,7 +41,7 @@ def kind_of(path: Path, name: str) -> Kind:
     if start[8:] == b"{" and int.from_bytes(start[:8], "little") <= _SAFETENSORS_HEADER_BYTES:
         return Kind.SAFETENSORS
     raise UnreadableDatasetError(
-        f"{name} has no layout that can be read; {_READ} has, and network weights as .safetensors",
+        f"{name} has no readable layout; {_READ} can be read, and network weights as .safetensors",
         field="dataset.uri",
         origin=name,
     )
@@ -54,10 +54,10 @@ def read_file(
 
     Args:
         path: an existing file or folder.
-        reference: names the columns, and the format where it is not to be guessed.
+        reference: names the columns, and the format unless it is detected.
         roots: the folders that links may lead into.
-        take: what becomes of each image.
-        name: what messages call a single file, where its own name says nothing.
+        take: called for each image; see `Take`.
+        name: the name of a single file in messages; None for its path.
 
     Raises:
         InvalidReferenceError: columns are named, but the layout has none.
@@ -77,22 +77,22 @@ def read_file(
             raise InvalidReferenceError(f"{kind} has no columns", field=f"dataset.{key}")
     if layout == "image_folder":
         if not path.is_dir():
-            raise UnreadableDatasetError(f"{path} is no folder of images", field="dataset.uri", origin=str(path))
+            raise UnreadableDatasetError(f"{path} is not a folder of images", field="dataset.uri", origin=str(path))
         return read_image_folder(path, roots, take)
     if path.is_dir():
-        raise UnreadableDatasetError(f"{path} is a folder and no {layout} file", field="dataset.uri", origin=str(path))
+        raise UnreadableDatasetError(f"{path} is a folder, not a {layout} file", field="dataset.uri", origin=str(path))
     return (read_npz if layout == Kind.NPZ else read_zip)(path, take=take, name=name)
 
 
 def _layout(path: Path, name: str) -> str:
     if path.is_dir():
         return "parquet" if next(path.rglob("*.parquet"), None) is not None else "image_folder"
-    # A broken Parquet file shall be told so, not that it is no dataset.
+    # By its suffix, so that the error for a broken Parquet file says "broken", not "no dataset".
     return Kind.PARQUET if path.suffix.lower() == ".parquet" else kind_of(path, name)
 
 
 def _holds_arrays(path: Path, name: str) -> bool:
-    """A ZIP file whose every name ends in .npy; one that cannot be read is for its reader to refuse."""
+    """Whether every name in a ZIP file ends in .npy; False for an unreadable file, which its reader then refuses."""
     try:
         with open_archive(path, name) as archive:
             return all(entry.filename.endswith(".npy") for entry in archive.entries)

@@ -1,4 +1,4 @@
-"""A folder of images: one folder a class, below one folder a split where there is one."""
+"""Reads a folder of images: one folder per class, optionally below one folder per split."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -18,12 +18,12 @@ def read_image_folder(path: Path, roots: Sequence[Path], take: Take = keep_all) 
 
     The second layout is taken if every folder in `path` has the name of a split (train, val, validation, test, …) and
     one of them is the training split. Classes are the folders' names, sorted, over all splits; an image may lie
-    deeper in its class. Hidden files and files without an image's suffix are passed over.
+    deeper in its class. Hidden files and files without an image's suffix are skipped.
 
     Args:
         path: an existing folder.
         roots: the folders that links may lead into.
-        take: what becomes of each image.
+        take: called for each image; see `Take`.
 
     Raises:
         UnreadableDatasetError: it has no class folder with images.

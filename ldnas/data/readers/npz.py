@@ -35,8 +35,8 @@ def read_npz(path: Path, *, take: Take = keep_all, name: str | None = None) -> R
 
     Args:
         path: an existing file.
-        take: what becomes of each image.
-        name: what messages call the file.
+        take: called for each image; see `Take`.
+        name: the file's name in messages.
 
     Raises:
         UnreadableDatasetError: see `open_archive`; an array is missing, unknown, pickled, or has another shape or type.
@@ -128,12 +128,14 @@ def _images(archive: Archive, entry: zipfile.ZipInfo, origin: str, count: int) -
 
 @contextmanager
 def _opened(archive: Archive, entry: zipfile.ZipInfo, origin: str) -> Iterator[tuple[IO[bytes], _Header]]:
-    """The bytes of an array, and what its header says of them."""
+    """The bytes of an array and its header."""
     with archive.opened(entry) as file:
         try:
             shape, fortran, dtype = _HEADER_READERS[npy.read_magic(file)](file)
         except (ValueError, KeyError, SyntaxError, TypeError, TokenError, RecursionError) as error:
-            raise UnreadableDatasetError(f"{origin} is no array that NumPy stored: {error}", origin=origin) from error
+            raise UnreadableDatasetError(
+                f"{origin} is not an array that NumPy stored: {error}", origin=origin
+            ) from error
         header = _Header(shape, dtype)
         if dtype.hasobject:
             raise UnreadableDatasetError(
@@ -144,7 +146,7 @@ def _opened(archive: Archive, entry: zipfile.ZipInfo, origin: str) -> Iterator[t
                 f"{origin} is stored column by column; save numpy.ascontiguousarray of it", origin=origin
             )
         if prod(shape) * dtype.itemsize != entry.file_size - file.tell():
-            raise UnreadableDatasetError(f"{origin} has not as many bytes as its header says", origin=origin)
+            raise UnreadableDatasetError(f"{origin} does not have as many bytes as its header says", origin=origin)
         yield file, header
 
 

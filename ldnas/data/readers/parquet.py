@@ -31,22 +31,22 @@ def read_parquet(
     - The image column is a struct of `bytes` and `path`, or plain binary; `label` is an integer or a text. Integer
       labels take their names from the `ClassLabel` in the Hugging Face schema metadata; without it, and for text,
       the classes are the distinct values, sorted.
-    - The split of a row is what `split_column` says; else the word in its file name (`train-00000-of-00002.parquet`,
-      `mnist_test.parquet`) or a folder above it (`test/0000.parquet`); else none. A reference straight to one file
-      gives it none.
+    - The split of a row is the value of `split_column`; else the word in its file name (`train-00000-of-00002.parquet`,
+      `mnist_test.parquet`) or a folder above it (`test/0000.parquet`); else none. A reference to a single file gives no
+      split.
     - Rows are counted from 0 within their file.
 
     Args:
         path: an existing file or folder.
         reference: names the columns.
         roots: the folders that links may lead into.
-        take: what becomes of each image.
-        name: what messages call a single file, where its own name says nothing.
+        take: called for each image; see `Take`.
+        name: the name of a single file in messages; None for its path.
 
     Raises:
         DatasetNotFoundError: a folder without Parquet files.
-        UnreadableDatasetError: a file is no Parquet, lacks a column, or has labels or splits that make no sense.
-        InvalidReferenceError: a column that the reference names is not there.
+        UnreadableDatasetError: a file is not Parquet, lacks a column, or has invalid labels or splits.
+        InvalidReferenceError: the reference names a column that does not exist.
         ForbiddenLocationError: a link leads outside `roots`.
         BrokenImageError, ImageSizeError: see `decode_image`; `origin` is like `train.parquet row 17`.
     """
@@ -61,7 +61,7 @@ def read_parquet(
 
 @dataclass
 class _Rows:
-    """What has been read so far, one entry a row."""
+    """The rows read so far; every list has one entry per row."""
 
     take: Take
     images: list[Image] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Which columns of a Parquet file hold the image, the label, the split and the group."""
+"""Chooses the columns of a Parquet file that hold the image, the label, the split and the group."""
 
 import json
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ class Columns:
 
 
 def choose_columns(schema: pa.Schema, reference: DatasetReference, *, origin: str) -> Columns:
-    """The columns that a reference names; without a name the usual one, or the only one of its kind.
+    """The columns that a reference names; for a column without a name the usual one, or the only one of its type.
 
     Raises:
-        InvalidReferenceError: a column that the reference names is not there.
+        InvalidReferenceError: the reference names a column that does not exist.
         UnreadableDatasetError: no column, or more than one, could be the image or the label.
     """
     for key in ("image_column", "label_column", "split_column", "group_column"):
@@ -77,7 +77,7 @@ def _holds_images(kind: pa.DataType) -> bool:
 
 
 def _features(schema: pa.Schema) -> dict[str, Any]:
-    """The features that the Hugging Face metadata describes; none if there is no such metadata, or it is no JSON."""
+    """The features in the Hugging Face metadata; empty if the metadata is missing or not JSON."""
     try:
         described = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
     except (ValueError, RecursionError):
@@ -98,5 +98,5 @@ def _class_names(feature: Any) -> tuple[str, ...] | None:
 
 
 def _is_text(name: str) -> bool:
-    """Half of a surrogate pair is none, and could not be told in an answer."""
+    """Whether the name can be encoded as UTF-8 for a response: half of a surrogate pair cannot."""
     return all(not "\ud800" <= sign <= "\udfff" for sign in name)

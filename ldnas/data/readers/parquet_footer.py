@@ -1,7 +1,7 @@
-"""What the footer of a Parquet file says of its column chunks, read without PyArrow.
+"""Reads the column chunks from the footer of a Parquet file, without PyArrow.
 
 PyArrow's own way to them (`metadata.row_group(i).column(j)`, 26.0) ends the whole process where the statistics of a
-chunk contradict each other: the exception leaves C++ where nobody can catch it.
+chunk contradict each other: Python cannot catch the C++ exception.
 
 Layout: `…footer, its length (4 bytes, little-endian), PAR1`; the footer is a struct in Thrift's compact protocol
 (https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md) whose fields parquet-format's
@@ -41,7 +41,7 @@ def column_chunks(path: Path, name: str) -> list[ColumnChunk]:
 
     Args:
         path: an existing file.
-        name: what messages call it.
+        name: the file's name in messages.
 
     Raises:
         UnreadableDatasetError: its footer is damaged, or encrypted.

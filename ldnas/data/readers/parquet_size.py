@@ -1,4 +1,4 @@
-"""How much of a Parquet file from anyone may be unpacked at once, judged by its footer."""
+"""Limits how much of an untrusted Parquet file is unpacked at once, based on its footer."""
 
 from pathlib import Path
 
@@ -13,12 +13,12 @@ _AT_ONCE_BYTES = 512 * 2**20
 def rows_at_once(path: Path, image_column: str, name: str) -> int:
     """How many rows of a file to unpack at a time.
 
-    A dictionary can stand for one large image in every row: where the images have one, so many rows as could all be as
-    large as everything in their row group.
+    A dictionary can hold one large image that every row repeats. If the image column has a dictionary, the number
+    assumes that every row is as large as its whole row group.
 
     Raises:
-        UnreadableDatasetError: a column unpacks to more than `MAX_UNPACKED_BYTES`, or `MAX_RATIO` times what it takes;
-            or the footer is damaged.
+        UnreadableDatasetError: a column unpacks to more than `MAX_UNPACKED_BYTES`, or `MAX_RATIO` times its packed
+            size; or the footer is damaged.
     """
     rows = _MOST_ROWS
     for column in column_chunks(path, name):

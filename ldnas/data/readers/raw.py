@@ -1,4 +1,4 @@
-"""What a reader hands on, and the names that splits go by in the wild."""
+"""The output of a reader, and the usual names of splits."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ldnas.data.dataset import Image, Split
 
 Take = Callable[[Callable[[], Image]], Image]
-"""What becomes of each image, in the order of the dataset: given how to decode it, it gives what is kept of it."""
+"""Called for each image, in the order of the dataset, with a function that decodes it; returns the image to store."""
 
 _SPLIT_NAMES = {
     "train": Split.TRAIN,
@@ -29,8 +29,9 @@ class RawDataset:
         labels: indices into `class_names`.
         class_names: the dataset's own classes.
         origins: the row or path of each image.
-        given_splits: the split that the dataset itself names, or None where it names none.
-        groups: what must stay in one split (a patient, a camera), or None where an image stands alone.
+        given_splits: the split that the dataset itself names, or None if it does not name one.
+        groups: the group of each image (a patient, a camera), which must stay in one split; None for an image without
+            one.
     """
 
     images: Sequence[Image]
@@ -47,5 +48,5 @@ def split_named(name: str) -> Split | None:
 
 
 def keep_all(decode: Callable[[], Image]) -> Image:
-    """The `Take` of whoever wants the dataset itself."""
+    """The `Take` that decodes and stores every image."""
     return decode()

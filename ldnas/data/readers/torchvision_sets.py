@@ -1,4 +1,4 @@
-"""The classic sets that torchvision knows how to fetch."""
+"""Reads the classic data sets that torchvision can download."""
 
 import fcntl
 from collections.abc import Iterator

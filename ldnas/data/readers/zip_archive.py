@@ -1,4 +1,4 @@
-"""A ZIP file from anyone: judged by its directory before anything in it is unpacked, and read within bounds."""
+"""Opens an untrusted ZIP file: checks its directory before unpacking anything, and limits every read."""
 
 import io
 import stat
@@ -12,23 +12,23 @@ from typing import IO
 from ldnas.errors import UnreadableDatasetError
 
 MAX_ENTRIES = 1_000_000
-# All of it is read before anything can be judged; an entry takes 46 bytes and its name.
+# `zipfile` reads the whole directory before any check is possible; an entry takes 46 bytes and its name.
 MAX_DIRECTORY_BYTES = 64 * 2**20
 MAX_UNPACKED_BYTES = 64 * 2**30
 MAX_RATIO = 100
-# Small archives may be as dense as they like: what they unpack to is small as well.
+# Small archives may have any ratio: their unpacked size is small as well.
 RATIO_COUNTS_FROM_BYTES = 64 * 2**20
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
 _LOCAL_HEADER_BYTES = 30
 _ARCHIVE_SUFFIXES = (".zip", ".npz", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
-# What the module raises over damage, beside its own error: NotImplementedError for an unknown method.
+# The errors that the module raises for damaged files; NotImplementedError for an unknown method.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
 
 
 class Archive:
-    """An open archive whose directory was found harmless; `entries` are its files in the order of the directory."""
+    """An open archive whose directory passed all checks; `entries` are its files in the order of the directory."""
 
     def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
         self._archive = archive
@@ -67,10 +67,10 @@ def open_archive(path: Path, name: str) -> Iterator[Archive]:
 
     Args:
         path: an existing file.
-        name: what messages call it.
+        name: the file's name in messages.
 
     Raises:
-        UnreadableDatasetError: it is no ZIP file, has no file in it, is encrypted, holds links, archives, paths that
+        UnreadableDatasetError: it is not a ZIP file, has no file in it, is encrypted, holds links, archives, paths that
             lead out of it, one path twice, bytes that belong to two files, or unpacks to more than `MAX_UNPACKED_BYTES`
             or `MAX_RATIO` times its own size.
     """
@@ -85,7 +85,7 @@ def open_archive(path: Path, name: str) -> Iterator[Archive]:
 
 
 class _Bounded(io.BufferedReader):
-    """A file of which `zipfile` reads the directory, in one go, only where that is not too large."""
+    """A file that refuses the one read with which `zipfile` loads the directory, if the directory is too large."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > MAX_DIRECTORY_BYTES:
@@ -102,7 +102,7 @@ def _check_directory(archive: zipfile.ZipFile, name: str, archive_bytes: int) ->
     for entry in entries:
         _check_entry(entry, name)
         if entry.filename in seen:
-            raise _refusal("is there twice", name, entry)
+            raise _refusal("occurs twice", name, entry)
         seen.add(entry.filename)
     if all(entry.is_dir() for entry in entries):
         raise UnreadableDatasetError(f"{name} is empty", origin=name)
@@ -118,14 +118,14 @@ def _check_directory(archive: zipfile.ZipFile, name: str, archive_bytes: int) ->
 
 def _check_entry(entry: zipfile.ZipInfo, name: str) -> None:
     path = PurePosixPath(entry.filename)
-    # `orig_filename` still has what `filename` was cut at: a NUL byte.
+    # `filename` ends before the first NUL byte; `orig_filename` still contains it.
     if (
         not entry.filename
         or path.is_absolute()
         or ".." in path.parts
         or any(sign in entry.orig_filename for sign in "\\\0:")
     ):
-        raise _refusal("is no relative path below the archive; names like class/image.png are", name, entry)
+        raise _refusal("is not a relative path below the archive; write names like class/image.png", name, entry)
     if entry.flag_bits & _ENCRYPTED:
         raise _refusal("is encrypted; archives without a password are read", name, entry)
     kind = stat.S_IFMT(entry.external_attr >> 16)

@@ -1,4 +1,4 @@
-"""A folder of images in a ZIP file, read as the folder would be."""
+"""Reads a folder of images from a ZIP file, as if it were unpacked."""
 
 import zipfile
 from collections.abc import Callable, Iterable
@@ -19,12 +19,12 @@ MAX_IMAGE_FILE_BYTES = 128 * 2**20
 def read_zip(path: Path, *, take: Take = keep_all, name: str | None = None) -> RawDataset:
     """Read `class/*.png`, or `{train,val,test}/class/*.png`; equal to `read_image_folder` on the unpacked folder.
 
-    One folder that holds all the others (`screws/` in a `screws.zip`) is passed over, unless it is named like a split.
+    One folder that holds all the others (`screws/` in a `screws.zip`) is skipped, unless it is named like a split.
 
     Args:
         path: an existing file.
-        take: what becomes of each image.
-        name: what messages call the file.
+        take: called for each image; see `Take`.
+        name: the file's name in messages.
 
     Raises:
         UnreadableDatasetError: see `open_archive`; or it has no class folder with images.

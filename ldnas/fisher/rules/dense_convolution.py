@@ -7,8 +7,8 @@ from ldnas.fisher.rules.blocks import add_squared_products
 from ldnas.fisher.rules.geometry import ConvolutionGeometry
 from ldnas.fisher.rules.kernel_taps import add_squares_by_taps
 
-# Up to this many output positions (4×4) so much of a padded kernel's reach is padding that single taps, which leave
-# it out, win; above it one product per kernel row does.
+# Up to this many output positions (4×4), single taps are faster because they skip the padding, which is most of a
+# padded kernel's reach; above it, one product per kernel row is faster.
 FEW_POSITIONS = 16
 
 

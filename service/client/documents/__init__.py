@@ -1,4 +1,4 @@
-"""The documents of the API as frozen dataclasses, one module for each kind; they need the standard library alone.
+"""The documents of the API as frozen dataclasses, one module for each kind; they need only the standard library.
 
-Their fields are those of the API's OpenAPI document, which a test compares them with.
+A test compares their fields with the OpenAPI document.
 """

@@ -1,4 +1,4 @@
-"""The recommendation, from the first poll to the last: every field is there, None until it is known."""
+"""The recommendation document: it has every field from the first poll, None until the value is known."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Target(Part):
-    """The new task, and how many images each of its splits has."""
+    """The new task, and the number of images in each of its splits."""
 
     task_id: str
     dataset: Json
@@ -41,11 +41,11 @@ class Target(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Cost(Part):
-    """What the answer took.
+    """The cost of the answer.
 
     Attributes:
-        micro_batch: images that went through a network at a time in the end, where memory did not suffice for whole
-            batches; None where it did.
+        micro_batch: images per forward pass in the end, where memory was too small for whole batches; None where it
+            was large enough.
     """
 
     stage_seconds: dict[str, float] | None
@@ -56,7 +56,7 @@ class Cost(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Provenance(Part):
-    """What one needs to get the same answer again."""
+    """The data needed to reproduce the answer."""
 
     seed: int | None
     recipe: Any
@@ -71,9 +71,9 @@ class Recommendation(Part):
     Attributes:
         approximation: whether all networks of the target reach 1-ε.
         tied: ids of the tied baselines, the most probable first; empty unless the verdict is `tie`.
-        control: None unless it was asked for.
-        warnings: what a reader has to know, in words.
-        webhook: None unless it was asked for.
+        control: None unless requested.
+        warnings: caveats for readers, as text.
+        webhook: None unless requested.
     """
 
     id: str
@@ -109,22 +109,22 @@ class Recommendation(Part):
         """The recommended network as a torch module; see `Client.load_network`.
 
         Raises:
-            NoNetworkError: the recommendation has none, or not yet.
+            NoNetworkError: the recommendation has no network, or none yet.
         """
         if self.architecture.id is None:
             raise NoNetworkError(self.name or self.id, self.state)
         return load_by(self, self.architecture.id)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from service.terminal.html import answer_html  # Rich takes a while to import, and a script needs none of it
+        """The HTML that a notebook shows."""
+        from service.terminal.html import answer_html  # Rich takes time to import, and scripts do not need it
 
         return answer_html(self)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RecommendationSummary(Part):
-    """A recommendation as the listing shows it."""
+    """A recommendation in a listing."""
 
     id: str
     name: str | None

@@ -1,4 +1,4 @@
-"""The finished networks."""
+"""The document of a finished network."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Architecture(Part):
-    """A finished network: its cell, its skeleton, and what it scored.
+    """A finished network: its cell, its skeleton, and its scores.
 
     Attributes:
-        class_names: output i of the network stands for class i.
+        class_names: output i of the network belongs to class i.
         macs: multiply-adds for one image.
         code: path of the standalone PyTorch code.
         weights: path of the weights, safetensors.
@@ -50,9 +50,9 @@ class Architecture(Part):
         return load_by(self, self.id)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """The HTML that a notebook shows."""
         from service.terminal.html import (
-            architecture_html,  # Rich takes a while to import, and a script needs none of it
+            architecture_html,  # Rich takes time to import, and scripts do not need it
         )
 
         return architecture_html(self)

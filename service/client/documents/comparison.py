@@ -1,4 +1,4 @@
-"""A recommendation's comparison of the new task with the known ones."""
+"""A recommendation's comparison of the new task with the baselines."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from service.client.documents.part import Json, Part
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Closest(Part):
-    """The nearest baseline, or in a tie the most probable one; None in its fields where the verdict is another.
+    """The nearest baseline, or in a tie the most probable one; fields are None for other verdicts.
 
     Attributes:
-        probability: that it is the nearest one.
+        probability: probability that this baseline is the nearest.
     """
 
     task_id: str | None
@@ -22,11 +22,11 @@ class Closest(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Scale(Part):
-    """What a distance is to be read against, in the measure's unit.
+    """Reference values for distances, in the measure's unit.
 
     Attributes:
-        self_distance: between two trainings of the target itself.
-        untrained_distance: of networks that were never trained.
+        self_distance: distance between two trainings of the target.
+        untrained_distance: distance between untrained networks.
     """
 
     self_distance: float | None
@@ -35,7 +35,7 @@ class Scale(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Mend(Part):
-    """The call that would make a baseline comparable."""
+    """The API call that makes the baseline comparable."""
 
     method: str
     path: str
@@ -48,14 +48,14 @@ class Distance(Part):
 
     Attributes:
         mean: None where the baseline is not comparable.
-        signed: mean of the difference before its absolute value.
-        others: by other measures.
+        signed: mean difference, before the absolute value is taken.
+        others: distances by other measures.
         interval: 90 % for the expected distance over training seeds.
-        probability_closest: None too where it was left behind early on.
+        probability_closest: also None where the baseline was ruled out early.
         approximation: whether the baseline's networks all reach 1-ε.
         standard_error: from the sampling of images, in the measure's unit.
-        samples: images of the target that the distance was taken on.
-        contributions: of each layer, mean over repetitions.
+        samples: number of the target's images that the distance was measured on.
+        contributions: contribution of each layer, mean over repetitions.
     """
 
     task_id: str
@@ -78,7 +78,7 @@ class Distance(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Eligibility(Part):
-    """Whether a baseline took part, and if not, why."""
+    """Whether a baseline was eligible, and if not, why."""
 
     task_id: str
     name: str

@@ -1,4 +1,4 @@
-"""What a recommendation found, beside what the same seconds find without the known tasks."""
+"""A recommendation's comparison with alternatives that spend the same seconds without the known tasks."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,14 @@ from service.client.documents.part import Json, Part
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ControlArm(Part):
-    """One way to spend the seconds, from several seeds; validation images only.
+    """One arm of the comparison, from several seeds; on validation images only.
 
     Attributes:
-        reason: why there is no such network under the constraints.
-        architectures: what was trained, one for each seed.
-        scores: under the objective on validation images, by seed.
-        difference: what was found minus this, in the mean over the seeds.
-        interval: 90 % for the difference, over seeds and validation images.
+        reason: why the arm has no network within the constraints.
+        architectures: the trained architectures, one for each seed.
+        scores: value of the objective on validation images, by seed.
+        difference: score of `found` minus the score of this arm, mean over the seeds.
+        interval: 90 % interval of the difference, over seeds and validation images.
     """
 
     reason: str | None
@@ -28,16 +28,16 @@ class ControlArm(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Control(Part):
-    """What was found, beside what the same seconds find without the memory of tasks.
+    """A comparison with three alternatives that spend the same seconds without the known tasks.
 
     Attributes:
-        verdict: `hurt` if any other way is shown to be better, `helped` if each is shown to be worse; None until all
-            networks are trained.
-        confidence: of the intervals.
-        seconds: of a search without the memory: fit, distance and search together.
-        search_seconds: of a search with it.
+        verdict: `hurt` if any other arm is shown to be better, `helped` if all others are shown to be worse; None
+            until all networks are trained.
+        confidence: confidence level of the intervals.
+        seconds: seconds of a search without the known tasks: as long as fit, distance and search together.
+        search_seconds: seconds of a search with the known tasks.
         latency_table: milliseconds by primitive, under a latency limit.
-        found: the search with the memory of tasks.
+        found: the search with the known tasks.
         full_space: the same strategy on the full space.
         random: random search on the full space.
         resnet18: ResNet-18 as wide as the constraints allow.

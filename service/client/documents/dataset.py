@@ -1,4 +1,4 @@
-"""The files that were uploaded."""
+"""The documents of uploaded datasets."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from service.client.documents.task import SplitSizes
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ClassCount(Part):
-    """How many images of a class each split has."""
+    """The number of images of a class in each split."""
 
     name: str
     train: int
@@ -19,19 +19,19 @@ class ClassCount(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DatasetSummary(Part):
-    """A dataset as the listing shows it.
+    """A dataset in a listing.
 
     Attributes:
-        uri: what a task names it by.
+        uri: the dataset's URI in requests.
         kind: images with labels, or (`safetensors`) the weights of a network.
-        sha256: of the file.
-        digest: of the images as they are decoded, their labels and split; None for weights.
-        columns: the Parquet columns that were named with the upload.
-        images: None for weights.
-        left_out: images outside a given split that equal one of it.
-        tensors: of weights; None for images.
-        parameters: numbers in all tensors; None for images.
-        samples: path of some images of each class; None for weights.
+        sha256: SHA-256 of the file.
+        digest: digest of the decoded images, their labels and splits; None for weights.
+        columns: the Parquet columns named in the upload.
+        images: number of images; None for weights.
+        left_out: number of images left out because an identical image belongs to a given split.
+        tensors: number of tensors in the weights; None for images.
+        parameters: number of values in all tensors; None for images.
+        samples: path of sample images of each class; None for weights.
     """
 
     id: str

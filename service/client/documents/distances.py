@@ -1,4 +1,4 @@
-"""Distances between tasks: the matrix, and one pair of it in detail."""
+"""Distances between tasks: the matrix, and one pair in detail."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from service.client.documents.part import Json, Part
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Contribution(Part):
-    """What one layer adds to a distance, in the measure's unit."""
+    """The contribution of one layer to a distance, in the measure's unit."""
 
     layer: str
     value: float
@@ -26,16 +26,16 @@ class TaskLabel(Part):
 class DistanceMatrix(Part):
     """Distances from the task of each row to the task of each column; None where not measured.
 
-    Without `source` and `target` every task has a row and a column, in the order of `tasks`: the baselines, and the
-    targets to which one was measured.
+    Without `source` and `target`, every task has a row and a column, in the order of `tasks`: the baselines, and the
+    targets with a measured distance.
 
     Attributes:
-        recipe: how the networks were looked at, and its digest for each architecture of theirs.
-        tasks: every task of a row or a column.
+        recipe: the settings of the measurement, and their digest for each architecture of the networks.
+        tasks: every task with a row or a column.
         sources: row i belongs to the task with this id.
         targets: column j belongs to the task with this id.
-        mean: over repetitions; may be negative by `logme` and `task2vec_asymmetric`.
-        std: over repetitions, n-1 in the denominator; None for one.
+        mean: mean over repetitions; may be negative for `logme` and `task2vec_asymmetric`.
+        std: standard deviation over repetitions, n-1 in the denominator; None for one repetition.
     """
 
     measure: str
@@ -48,8 +48,8 @@ class DistanceMatrix(Part):
     repetitions: tuple[tuple[int | None, ...], ...]
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from service.terminal.html import matrix_html  # Rich takes a while to import, and a script needs none of it
+        """The HTML that a notebook shows."""
+        from service.terminal.html import matrix_html  # Rich takes time to import, and scripts do not need it
 
         return matrix_html(self)
 
@@ -61,7 +61,7 @@ class DistanceRepetition(Part):
     Attributes:
         source_network: its key.
         target_network: its key.
-        signed: before its absolute value is taken.
+        signed: the value before its absolute value is taken.
         standard_error: from the sampling of images, in the measure's unit.
     """
 
@@ -76,15 +76,14 @@ class DistanceRepetition(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DistanceDetail(Part):
-    """The distance from one task to another, as closely as it is known.
+    """The distance from one task to another in detail.
 
     Attributes:
-        recipe: how the networks were looked at, with its digest.
-        std: over repetitions, n-1 in the denominator; None for one.
+        recipe: the settings of the measurement, with their digest.
+        std: standard deviation over repetitions, n-1 in the denominator; None for one repetition.
         signed: mean of the differences before their absolute values are taken.
-        standard_error: of the mean, from the sampling of images; repetitions share their images, so it is their mean
-            too.
-        contributions: mean over repetitions, the largest amount first; None for a measure that has no layers.
+        standard_error: from the sampling of images; the mean over repetitions, because they share their images.
+        contributions: mean over repetitions, largest absolute value first; None for a measure without layers.
     """
 
     source: TaskLabel

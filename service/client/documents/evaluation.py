@@ -1,4 +1,4 @@
-"""The one look of a recommended network at the test images."""
+"""The document of a test evaluation."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from service.client.documents.part import Part
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ClassRecall(Part):
-    """How many of a class's test images are recognised.
+    """The recall of a class on its test images.
 
     Attributes:
         recall: None where the class has no test image.
@@ -22,12 +22,12 @@ class ClassRecall(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class WrongImage(Part):
-    """A test image that is taken for one of another class.
+    """A misclassified test image.
 
     Attributes:
-        position: in the test split, from 0.
-        probability: of the predicted class.
-        place: in the picture `sheet`, row by row from 0; None where it is not shown there.
+        position: index in the test split, from 0.
+        probability: probability of the predicted class.
+        place: index in the picture `sheet`, row by row from 0; None if not shown there.
     """
 
     position: int
@@ -39,12 +39,12 @@ class WrongImage(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ErrorSheet(Part):
-    """A picture of the surest errors, side by side, which was taken when the network saw the test images.
+    """A picture of the most confident errors, side by side, made during the test evaluation.
 
     Attributes:
-        path: of the PNG.
-        images: shown on it.
-        columns: images in a row; each is a square.
+        path: path of the PNG.
+        images: number of images in the picture.
+        columns: number of images per row; each is a square.
     """
 
     path: str
@@ -54,14 +54,14 @@ class ErrorSheet(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation(Part):
-    """The one look of the recommended network at the test images.
+    """The test evaluation of the recommended network.
 
     Attributes:
-        confusion: images; rows are true classes, columns predicted ones.
-        recall: of each class, in their order.
-        wrong: wrong images in all.
-        errors: the first 1,000 of the wrong images, the surest first.
-        sheet: None where nothing is wrong, or no picture was kept.
+        confusion: number of images; rows are true classes, columns are predicted classes.
+        recall: recall of each class, in the order of `classes`.
+        wrong: number of misclassified images.
+        errors: up to 1,000 of the misclassified images, most confident first.
+        sheet: None if the network made no error, or no picture is stored.
     """
 
     recommendation_id: str

@@ -1,4 +1,4 @@
-"""The state of work in the service, and why it failed."""
+"""The documents of a job and of its failure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from service.client.documents.part import Json, Part
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Progress(Part):
-    """How far a job is; None where nothing is known yet."""
+    """The progress of a job; None where not known yet."""
 
     fraction: float | None
     eta_seconds: float | None
@@ -17,12 +17,12 @@ class Progress(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ProblemEntry(Part):
-    """One thing that is wrong.
+    """One error of the request.
 
     Attributes:
         field: the request field at fault, dotted: `labels.groups[1]`.
         origin: the file, row or path at fault.
-        message: what was refused, and what would be accepted.
+        message: the refused value, and the accepted ones.
     """
 
     field: str | None
@@ -35,7 +35,7 @@ class Problem(Part):
     """RFC 9457 `application/problem+json`; `code` and `errors` are extension members.
 
     Attributes:
-        instance: path of the request; None for a job's failure.
+        instance: path of the request; None for the failure of a job.
     """
 
     type: str
@@ -49,14 +49,14 @@ class Problem(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Job(Part):
-    """One job as the registry holds it.
+    """One job as stored in the registry.
 
     Attributes:
-        attempt: how often the job was started.
-        failures: attempts that were lost and got no further than those before, counted against `max_attempts`.
-        params: what the job works on; a listing leaves long lists out.
-        result: what the job made, by its kind; of `train_architecture`: `architecture_id`, `task_id`, `test` and
-            `warnings`, which say in words what a reader of the scores has to know of the data.
+        attempt: number of times that the job was started.
+        failures: lost attempts that got no further than earlier ones; counted against `max_attempts`.
+        params: the input of the job; a listing leaves long lists out.
+        result: the output of the job, by its kind; of `train_architecture`: `architecture_id`, `task_id`, `test` and
+            `warnings`, which are caveats about the data for readers of the scores.
     """
 
     id: str

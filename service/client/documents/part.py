@@ -1,4 +1,4 @@
-"""What every document of the API is in Python: a frozen dataclass, and the very mapping that the service sent."""
+"""The base of all documents of the API: a frozen dataclass that is also a mapping of the service's JSON."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -17,7 +17,7 @@ P = TypeVar("P", bound="Part")
 
 
 class Origin(Protocol):
-    """What a document needs of the client that got it, to get more."""
+    """The methods of a client that its documents use to fetch more data."""
 
     def load_network(self, architecture_id: str) -> "CellNetwork": ...
 
@@ -25,9 +25,9 @@ class Origin(Protocol):
 class Part(Mapping[str, Any]):
     """A JSON object of the API.
 
-    The attributes are typed: objects are parts, arrays are tuples, times are `datetime`. As a mapping it is exactly
-    what the service sent: `answer["closest"]["name"]`, and `answer.json` as a whole, with the fields that this release
-    does not know. An attribute that the service did not send (an older one) is None.
+    The attributes are typed: objects are parts, arrays are tuples, times are `datetime`. As a mapping it contains the
+    JSON that the service sent: `answer["closest"]["name"]`, or `answer.json` as a whole, including fields that this
+    release does not know. An attribute that an older service did not send is None.
     """
 
     _json: Json
@@ -35,7 +35,7 @@ class Part(Mapping[str, Any]):
 
     @property
     def json(self) -> Json:
-        """Exactly what the service sent."""
+        """The JSON that the service sent, unchanged."""
         return self._json
 
     def __getitem__(self, key: str) -> Any:
@@ -52,25 +52,25 @@ class Part(Mapping[str, Any]):
         return f"{type(self).__name__}({', '.join(plain)})"
 
     def __reduce__(self) -> Any:
-        """A copy, or what was pickled, has no client behind it any more."""
+        """A copied or pickled document has no client."""
         return read, (type(self), self._json)
 
 
 def read(kind: type[P], document: Any, origin: Origin | None = None) -> P:
-    """A JSON object as a document of this kind; what is no object as one of which nothing is known."""
+    """Converts a JSON object to a document of this kind; any other value becomes a document without values."""
     sent = dict(document) if isinstance(document, Mapping) else {}
     part = kind(**{name: _value(hint, sent.get(name), origin) for name, hint in _hints(kind).items()})
-    # Beside the fields: a dataclass shall have those of the API and no others.
+    # Set outside the dataclass fields, which are only those of the API.
     object.__setattr__(part, "_json", sent)
     object.__setattr__(part, "_origin", origin)
     return part
 
 
 def load_by(part: Part, architecture_id: str) -> "CellNetwork":
-    """The network of an architecture, by the client that got the document.
+    """The network of an architecture, loaded by the client that fetched the document.
 
     Raises:
-        NoClientError: the document is a copy, or was kept in a file.
+        NoClientError: the document is a copy, or was loaded from a file.
     """
     if part._origin is None:
         raise NoClientError(type(part).__name__)
@@ -85,7 +85,7 @@ def _hints(kind: type[Part]) -> dict[str, Any]:
 
 
 def _value(hint: Any, value: Any, origin: Origin | None) -> Any:
-    """A JSON value as the type of its field says; as it is where it is of another (of a newer service)."""
+    """A JSON value, converted to the type of its field; unchanged if it has another type (of a newer service)."""
     if isinstance(hint, type) and issubclass(hint, Part):
         return read(hint, value, origin)
     if value is None:
@@ -95,13 +95,13 @@ def _value(hint: Any, value: Any, origin: Origin | None) -> Any:
     if hint is datetime and isinstance(value, str):
         return _instant(value)
     if get_origin(hint) is tuple and isinstance(value, list):
-        element = get_args(hint)[0]  # of pairs too: both are of one type
+        element = get_args(hint)[0]  # also of pairs, whose elements have the same type
         return tuple(_value(element, item, origin) for item in value)
     return value
 
 
 def _option(union: Any, value: Any) -> Any:
-    """The type among several that an array, or else another value, is of."""
+    """The member of a union for this value: a tuple type for arrays, else another type."""
     options = [option for option in get_args(union) if option is not NoneType]
     fitting = [option for option in options if (get_origin(option) is tuple) == isinstance(value, list)]
     return (fitting or options)[0]

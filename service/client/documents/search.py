@@ -1,4 +1,4 @@
-"""A recommendation's search, and the network that it ends with."""
+"""A recommendation's search, and its recommended network."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from service.client.documents.part import Json, Part
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SearchSpace(Part):
-    """The space that was searched, and how small it is beside the full one."""
+    """The search space, and its size relative to the full space."""
 
     source_task_ids: tuple[str, ...] | None
     primitives: tuple[str, ...] | None
@@ -19,19 +19,19 @@ class SearchSpace(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SearchRun(Part):
-    """How the space was searched, and what that was foretold to take.
+    """The settings of the search, and its forecast.
 
     Attributes:
-        settings: of the strategy, those chosen by default included.
-        splits: into training and validation images, that winners were compared on; 1: the task's own.
-        constraints: the limits that were asked for.
+        settings: settings of the strategy, including defaults.
+        splits: number of training/validation splits on which winners were compared; 1: the task's own.
+        constraints: the requested limits.
         latency_table: milliseconds by primitive, under a latency limit.
-        forecast: seconds, before the search began: `iteration`, `search`, `training`, `job` in all, and of it what
-            was `spent` by then.
-        scored: cells that the search scored.
-        chosen: the best of them that keeps a limit on latency.
-        latency_ms: of `chosen`, measured; None without a limit on latency.
-        final_epochs: what a budget in seconds left of the final training's epochs.
+        forecast: predicted seconds, as of the start of the search: `iteration`, `search`, `training`, the whole `job`,
+            and the part of it already `spent`.
+        scored: number of cells that the search scored.
+        chosen: the best of them within the limit on latency.
+        latency_ms: measured latency of `chosen`; None without a limit on latency.
+        final_epochs: epochs of the final training that the budget in seconds allows.
     """
 
     strategy: str | None
@@ -48,10 +48,10 @@ class SearchRun(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ChosenArchitecture(Part):
-    """The network that is recommended; its weights and code lie at `/v1/architectures/{id}`.
+    """The recommended network; its weights and code are at `/v1/architectures/{id}`.
 
     Attributes:
-        latency_ms: for one image; under a limit the measurement that was held against it.
+        latency_ms: for one image; with a limit on latency, the measurement that was compared with it.
     """
 
     id: str | None
@@ -64,10 +64,10 @@ class ChosenArchitecture(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class WarmStart(Part):
-    """The network whose weights, but for its head, the final training began at; None in its fields: at fresh weights.
+    """The network whose weights, except its head, initialised the final training; fields are None for fresh weights.
 
     Attributes:
-        task_id: the baseline on whose images it was trained.
+        task_id: the baseline that it was trained on.
         network: its content key.
     """
 
@@ -78,7 +78,7 @@ class WarmStart(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ValidationScores(Part):
-    """On images that the search has seen."""
+    """Scores on the validation images, which the search has seen."""
 
     accuracy: float | None
     balanced_accuracy: float | None
@@ -87,13 +87,13 @@ class ValidationScores(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TestScores(Part):
-    """On images that nothing has seen before.
+    """Scores on the test images, which neither the search nor the training has seen.
 
     Attributes:
         interval: 95 % Wilson interval over images.
-        recall: of each class, in their order.
-        std_over_seeds: of the accuracies of all networks; None with one.
-        seeds: networks trained, each from a seed of its own.
+        recall: recall of each class, in the order of the classes.
+        std_over_seeds: standard deviation of the accuracies of all networks; None for one network.
+        seeds: number of networks trained, each from its own seed.
     """
 
     accuracy: float | None

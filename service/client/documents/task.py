@@ -1,4 +1,4 @@
-"""The tasks that the service knows."""
+"""The documents of tasks."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from service.client.documents.part import Json, Part
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Digests(Part):
-    """SHA-256 of what went in: decoded data, label mapping, preprocessing."""
+    """SHA-256 of the task's inputs: decoded data, label mapping, preprocessing."""
 
     dataset: str | None
     mapping: str | None
@@ -18,7 +18,7 @@ class Digests(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SplitSizes(Part):
-    """Images in each split."""
+    """The number of images in each split."""
 
     train: int | None
     validation: int | None
@@ -44,7 +44,7 @@ class TaskNetwork(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TaskGenotype(Part):
-    """One cell known to a task, with what its search measured on validation data."""
+    """One cell of a task, with its scores on validation data."""
 
     id: str
     genotype: Json
@@ -56,11 +56,11 @@ class TaskGenotype(Part):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TaskSummary(Part):
-    """A task as the listing shows it; `state` is that of its job, `succeeded` means ready.
+    """A task in a listing; `state` is the state of its job, `succeeded` means ready.
 
     Attributes:
-        weights: `dataset://NAME` of its network, where the task brought it.
-        samples: path of a picture of some training images; None where none was kept.
+        weights: `dataset://NAME` of the task's own network, if it has one.
+        samples: path of a picture of some training images; None if none is stored.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Who is told of a recommendation's end, and whether they know by now."""
+"""The webhook of a recommendation, and the state of its delivery."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,13 +8,13 @@ from service.client.documents.part import Part
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Webhook(Part):
-    """What became of the webhook; where a job was tried again, of its last end.
+    """The state of the webhook; for a job that was retried, of its last end.
 
     Attributes:
-        host: of its URL; the rest is not shown.
+        host: host of the URL; the rest is not shown.
         state: `waiting`, `pending`, `delivered` or `given_up`.
         message_id: the `webhook-id` of every attempt.
-        last_status: what the receiver answered last.
+        last_status: status of the receiver's last answer.
         last_error: why the last attempt failed.
     """
 

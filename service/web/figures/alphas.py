@@ -1,4 +1,4 @@
-"""How FUSE's weight of each candidate moved from round to round."""
+"""FUSE's weight of each candidate by round."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 MOST_ROUNDS = 60
 MOST_CANDIDATES = 6
-"""Those that come after them in an iteration are drawn as one."""
+"""Further candidates of an iteration are drawn as one."""
 
 
 def alphas(story: Story) -> Figure:
-    """A column for each round, the latest 60; it is divided by softmax(α) among the candidates of the iteration."""
+    """Draws a column for each of the latest 60 rounds, divided among the iteration's candidates by softmax(α)."""
     weighed = [story.rounds[key] for key in sorted(story.rounds) if story.rounds[key].alphas]
     shown = weighed[-MOST_ROUNDS:]
     places = _places(weighed)
@@ -30,7 +30,7 @@ def alphas(story: Story) -> Figure:
             "name": _name(place),
             "x": ticks,
             "y": [weight for weight, _ in column],
-            "text": [told for _, told in column],
+            "text": [text for _, text in column],
             "textposition": "none",
             "hovertemplate": "%{text}: α %{y:.2f}<extra></extra>",
         }
@@ -53,7 +53,7 @@ def alphas(story: Story) -> Figure:
 
 
 def _places(rounds: list[Round]) -> dict[int, list[Any]]:
-    """The candidates of each iteration in their order: those of its first round, some of which may drop out."""
+    """Lists the candidates of each iteration in the order of its first round; some may drop out in later rounds."""
     places: dict[int, list[Any]] = {}
     for each in rounds:
         known = places.setdefault(each.iteration, [])
@@ -66,7 +66,7 @@ def _name(place: int) -> str:
 
 
 def _share(story: Story, each: Round, cells: list[Any], place: int) -> tuple[float, str]:
-    """The weight at this place of the column, and what is told of it."""
+    """Returns the weight at this place of the column, and its hover text."""
     weights = dict(zip(each.cells, each.alphas, strict=False))
     if place == MOST_CANDIDATES:
         return sum(weights.get(cell, 0.0) for cell in cells[place:]), "others"
@@ -91,7 +91,7 @@ def _summary(story: Story, rounds: list[Round]) -> str:
     cut = f" The latest {MOST_ROUNDS} are drawn." if len(rounds) > MOST_ROUNDS else ""
     return (
         f"After round {last.number + 1} of iteration {last.iteration + 1}, {story.name(cell)} leads with a weight of "
-        f"{weight:.2f}. From the 2nd iteration on the 1st candidate is the best of the ones before.{cut}"
+        f"{weight:.2f}. From the 2nd iteration on, the 1st candidate is the incumbent.{cut}"
     )
 
 

@@ -1,4 +1,4 @@
-"""What the search looked at: how good each cell was, and how large its network."""
+"""The cells that the search tried: validation accuracy against parameters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ MOST = 2000
 
 @dataclass(frozen=True)
 class Candidate:
-    """A cell that was scored: its name, its edges, its accuracy on validation images, and its network's parameters."""
+    """A scored cell: its name, its edges, its accuracy on validation images, and its network's parameters."""
 
     name: str
     cell: Edges
@@ -30,7 +30,7 @@ class Candidate:
 def candidates_of(
     accuracies: Mapping[Edges, float], names: Mapping[Edges, str], skeleton: Mapping[str, Any]
 ) -> list[Candidate]:
-    """The cells with the size of their networks in this skeleton."""
+    """Adds the size of each cell's network in this skeleton."""
     placed = Skeleton.from_json(skeleton)
     return [
         Candidate(names[cell], cell, accuracy, parameters(Genotype.from_json({"edges": [*map(list, cell)]}), placed))
@@ -39,11 +39,11 @@ def candidates_of(
 
 
 def candidates(found: Sequence[Candidate], chosen: Edges | None, limit: int | None) -> Figure:
-    """Accuracy against parameters, the cell that was chosen as a star; `limit` on the parameters as a line."""
+    """Draws accuracy against parameters, with a star for the chosen cell and a line for `limit` on the parameters."""
     others = [one for one in found if one.cell != chosen]
     stars = [one for one in found if one.cell == chosen]
     return Figure(
-        title="The cells that were tried",
+        title="Tried cells",
         summary=_summary(found, stars),
         data=[_marks(others, "tried", "circle", 9), _marks(stars, "chosen", "star", 16)],
         layout={

@@ -1,4 +1,4 @@
-"""Recommendations beside each other: how right their networks are, against how large they are."""
+"""Compares recommendations: test accuracy against parameters."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _TICKS = {"dtick": "D2", "tickformat": "~s"}
 
 
 def comparison_figure(recommendations: Sequence[Recommendation]) -> Figure:
-    """Test accuracy with its 95 % interval against parameters; those that have no network yet are left out."""
+    """Draws test accuracy with its 95 % interval against parameters; omits recommendations without a network."""
     trained = [item for item in recommendations if item.test.accuracy is not None and item.architecture.parameters]
     names = [item.name or item.id[:8] for item in trained]
     parameters = [item.architecture.parameters or 0 for item in trained]
@@ -23,7 +23,7 @@ def comparison_figure(recommendations: Sequence[Recommendation]) -> Figure:
     below, above = _arms(trained)
     return Figure(
         title="Test accuracy against parameters",
-        summary=_told(names, accuracies, parameters),
+        summary=_summary(names, accuracies, parameters),
         data=[
             {
                 "type": "scatter",
@@ -53,7 +53,7 @@ def comparison_figure(recommendations: Sequence[Recommendation]) -> Figure:
 
 
 def _arms(trained: Sequence[Recommendation]) -> tuple[list[float], list[float]]:
-    """How far each interval reaches below and above its accuracy."""
+    """Returns the lengths of each interval below and above its accuracy."""
     intervals = [item.test.interval or (item.test.accuracy or 0.0,) * 2 for item in trained]
     accuracies = [item.test.accuracy or 0.0 for item in trained]
     return (
@@ -63,12 +63,12 @@ def _arms(trained: Sequence[Recommendation]) -> tuple[list[float], list[float]]:
 
 
 def _decades(parameters: Sequence[int]) -> list[float]:
-    """The axis in powers of ten, with room for the names to the right of their dots."""
+    """Returns the range of the axis in powers of ten, with room for the names to the right of their dots."""
     places = [math.log10(size) for size in parameters] or [3.0, 6.0]
     return [min(places) - 0.3, max(places) + 0.8]
 
 
-def _told(names: Sequence[str], accuracies: Sequence[float], parameters: Sequence[int]) -> str:
+def _summary(names: Sequence[str], accuracies: Sequence[float], parameters: Sequence[int]) -> str:
     if not names:
         return "None of them has a trained network yet."
     each = (

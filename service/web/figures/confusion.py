@@ -1,4 +1,4 @@
-"""Which classes are taken for which."""
+"""The confusion matrix of the test images."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_CLASSES = 50
-"""Beyond, the squares are too small to read: the worst pairs are drawn instead."""
+"""With more classes the squares are too small to read, and the figure shows the worst pairs instead."""
 WORST_PAIRS = 25
 _WRITTEN_CLASSES = 15
 
 
 def confusion(evaluation: Evaluation) -> Figure:
-    """The confusion matrix as a heat map of shares of each true class; of many classes the worst pairs."""
+    """Draws shares of each true class as a heat map; with many classes, only the worst pairs."""
     return _matrix(evaluation) if len(evaluation.classes) <= MOST_CLASSES else _pairs(evaluation)
 
 
@@ -63,7 +63,7 @@ def _pairs(evaluation: Evaluation) -> Figure:
     counts = [count for *_, count in worst]
     places = list(range(len(worst)))
     return Figure(
-        title="Classes that are taken for each other most often",
+        title="Most frequent confusions",
         summary=_summary(evaluation),
         data=[
             {
@@ -88,13 +88,13 @@ def _pairs(evaluation: Evaluation) -> Figure:
 
 
 def worst_pairs(evaluation: Evaluation) -> list[tuple[str, str, int]]:
-    """The pairs of a true and another predicted class with the most images, the most first."""
+    """Returns the pairs of a true and another predicted class with the most images, most images first."""
     pairs = [row for row in _rows(evaluation) if row[0] != row[1] and row[2]]
     return sorted(pairs, key=lambda pair: -pair[2])[:WORST_PAIRS]
 
 
 def _rows(evaluation: Evaluation) -> list[tuple[str, str, int]]:
-    """Of many classes only the pairs that occur."""
+    """Lists all pairs of classes; with many classes, only the pairs that occur."""
     names = evaluation.classes
     every = len(names) <= MOST_CLASSES
     return [
@@ -107,7 +107,7 @@ def _rows(evaluation: Evaluation) -> list[tuple[str, str, int]]:
 
 def _summary(evaluation: Evaluation) -> str:
     if not evaluation.wrong:
-        return f"All {evaluation.images:,} test images are recognised."
+        return f"All {evaluation.images:,} test images are classified correctly."
     true, other, count = worst_pairs(evaluation)[0]
     images = "image" if count == 1 else "images"
     return (

@@ -1,4 +1,4 @@
-"""What was found, beside what the same seconds find without the memory of tasks."""
+"""The found network compared with searches of the same seconds without the memory of tasks."""
 
 from service.schemas.answer import Control, ControlArm
 from service.web.figures.figure import Figure
@@ -9,24 +9,24 @@ ARMS = {
     "random": "random search",
     "resnet18": "ResNet-18",
 }
-"""What each way is called."""
+"""The name of each other way."""
 
-_AXIS = "what was found minus this way, on validation images"
+_AXIS = "found network minus this way, on validation images"
 _SAME = Line("no difference", 0.0)
 
 
-def control(told: Control) -> Figure:
-    """The difference to each way with its interval; right of zero, what was found is better."""
-    arms: list[tuple[str, ControlArm]] = [(name, getattr(told, key)) for key, name in ARMS.items()]
+def control(document: Control) -> Figure:
+    """Draws the difference to each way with its interval; right of zero, the found network is better."""
+    arms: list[tuple[str, ControlArm]] = [(name, getattr(document, key)) for key, name in ARMS.items()]
     dots = [
         Dot(name, 100 * arm.difference, 100 * arm.interval[0], 100 * arm.interval[1], arm.verdict or "")
         for name, arm in arms
         if arm.difference is not None and arm.interval is not None
     ]
     axis = f"{_AXIS}, percentage points"
-    found = told.found.mean
+    found = document.found.mean
     return Figure(
-        title="Beside other ways to spend the time",
+        title="Compared with other ways to spend the time",
         summary=_summary(dots),
         data=dots_data(dots, "+.1f"),
         layout=dots_layout(dots, axis, [_SAME], "+"),
@@ -42,5 +42,5 @@ def control(told: Control) -> Figure:
 def _summary(dots: list[Dot]) -> str:
     if not dots:
         return "Nothing is compared yet."
-    told = "; ".join(f"{dot.name} {dot.value:+.1f}" for dot in dots)
-    return f"Percentage points that what was found is better by: {told}. Bars are 90 % intervals."
+    differences = "; ".join(f"{dot.name} {dot.value:+.1f}" for dot in dots)
+    return f"The found network is better by these percentage points: {differences}. Bars are 90 % intervals."

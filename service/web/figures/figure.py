@@ -1,4 +1,4 @@
-"""What every figure is: data and layout for Plotly, the same through matplotlib, and the figures in it as a table."""
+"""The parts of every figure: data and layout for Plotly, a drawing by matplotlib, and the values as a table."""
 
 import csv
 import io
@@ -24,16 +24,16 @@ _one_drawing = threading.Lock()  # matplotlib's settings are those of the proces
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure, however it is looked at.
+    """One figure in all its formats.
 
     Attributes:
-        title: what it shows, as a heading.
-        summary: what one sees in it, in a sentence or two: for whoever cannot see it.
-        data: Plotly's traces. Colours are left to the page's theme, but for those that carry a meaning.
+        title: the heading.
+        summary: the content in a sentence or two, for readers who cannot see the figure.
+        data: Plotly's traces. The page's theme sets all colours except those with a meaning.
         layout: Plotly's layout, without colours and fonts.
         columns: of the table.
-        rows: the table, one row for each thing drawn.
-        draw: draws the same on matplotlib's axes.
+        rows: the table, one row for each item drawn.
+        draw: draws the figure on matplotlib's axes.
         inches: width and height of the file.
         font_size: in the file, in points.
     """
@@ -49,15 +49,15 @@ class Figure:
     font_size: float = 9.0
 
     def plotly(self) -> bytes:
-        """What `static/figures.js` draws."""
+        """The JSON that `static/figures.js` draws."""
         return to_json(
             {"title": self.title, "summary": self.summary, "data": self.data, "layout": self.layout},
             inf_nan_mode="null",
         )
 
     def svg(self) -> bytes:
-        """For papers and slides: text stays text, and equal figures give equal bytes."""
-        # For who asks for a file: a process that serves JSON needs neither matplotlib nor a second more to start.
+        """The SVG for papers and slides: text stays text, and equal figures give equal bytes."""
+        # Imported only for a file, so that a process that serves JSON starts without matplotlib, a second sooner.
         import matplotlib
         from matplotlib.figure import Figure as Drawing
 
@@ -79,7 +79,7 @@ class Figure:
         return drawn.getvalue()
 
     def csv(self) -> bytes:
-        """The values, with a heading."""
+        """The values as CSV, with a heading."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self.columns)
@@ -88,11 +88,11 @@ class Figure:
 
 
 def figure_answer(request: Request, figure: Figure, format: FigureFormat) -> Response:
-    """The figure in one of its formats, or 304 where the client has it."""
+    """Answers with the figure in one of its formats, or with 304 if the client has it."""
     body = rendered_figure(figure, format)
     return conditional_body(request, body, tag_of(body), FIGURE_MEDIA_TYPES[format])
 
 
 def rendered_figure(figure: Figure, format: FigureFormat) -> bytes:
-    """The figure in one of its formats."""
+    """Renders the figure in one of its formats."""
     return {"json": figure.plotly, "svg": figure.svg, "csv": figure.csv}[format]()

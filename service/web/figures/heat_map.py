@@ -14,7 +14,7 @@ Shown = Literal["mean", "std"]
 Order = Literal["clustered", "name", "age"]
 _WORDS = {"mean": "distance, mean over repetitions", "std": "standard deviation over repetitions"}
 WRITTEN_CELLS = 15
-"""Up to so many rows and columns the figures stand in the cells."""
+"""Most rows and columns for which the cells contain their values."""
 _LONGEST_NAME = 24
 _MOST_NAMES = 40
 _CELL_INCHES = 0.55
@@ -26,8 +26,8 @@ class Axis:
     """The tasks, or clusters of tasks, of the rows or the columns.
 
     Attributes:
-        names: as they are shown; they need not differ.
-        ids: what the table and a cell's address call them.
+        names: the shown names; they may repeat.
+        ids: the ids in the table and in the addresses of cells.
     """
 
     names: Sequence[str]
@@ -40,15 +40,15 @@ Table = Sequence[Sequence[float | None]]
 def heat_map(
     rows: Axis, columns: Axis, tables: Mapping[str, Table], *, measure: str, shown: Shown, address: str | None
 ) -> Figure:
-    """Rows are sources, columns targets; what was not measured is left open.
+    """Draws rows for sources and columns for targets; a pair without a measurement stays empty.
 
     Args:
         rows: the sources, in the order to draw them from the top.
         columns: the targets, from the left.
         tables: `mean`, `std` and `repetitions`, each `[len(rows)][len(columns)]`.
         measure: by name.
-        shown: which of the tables the colours show.
-        address: where a cell leads to, with `{source}` and `{target}` in it; None where it leads nowhere.
+        shown: the table that the colours show.
+        address: the link of a cell, with `{source}` and `{target}` in it; None without links.
     """
     values = tables[shown]
     cell = max(_SMALLEST_CELL_INCHES, min(_CELL_INCHES, 11 / max(1, len(rows.ids), len(columns.ids))))
@@ -57,7 +57,7 @@ def heat_map(
         "type": "heatmap",
         "z": values,
         "text": [
-            [_told(rows.names[row], columns.names[column], tables, row, column) for column in range(len(columns.ids))]
+            [_hover(rows.names[row], columns.names[column], tables, row, column) for column in range(len(columns.ids))]
             for row in range(len(rows.ids))
         ],
         "customdata": [
@@ -94,19 +94,19 @@ _DOWNWARDS = {"autorange": "reversed"}
 
 
 def _axis(axis: Axis, title: str, angle: int) -> dict[str, Any]:
-    # By place, not by name: two targets may have the same one. Where names would cover each other, only some are told.
-    told = range(0, len(axis.names), math.ceil(len(axis.names) / _MOST_NAMES) or 1)
+    # By place, not by name: two targets may have the same name. If names would overlap, only some are shown.
+    named = range(0, len(axis.names), math.ceil(len(axis.names) / _MOST_NAMES) or 1)
     return {
         "title": {"text": title, "standoff": 14},
-        "tickvals": list(told),
-        "ticktext": [_escaped(_short(axis.names[place])) for place in told],
+        "tickvals": list(named),
+        "ticktext": [_escaped(_short(axis.names[place])) for place in named],
         "tickangle": angle,
         "showgrid": False,
         "zeroline": False,
     }
 
 
-def _told(source: str, target: str, tables: Mapping[str, Table], row: int, column: int) -> str:
+def _hover(source: str, target: str, tables: Mapping[str, Table], row: int, column: int) -> str:
     mean, std, repetitions = _cell(tables, row, column)
     if mean is None:
         return f"{_escaped(source)} to {_escaped(target)}: not measured"
@@ -126,7 +126,7 @@ def _summary(rows: Axis, columns: Axis, mean: Table) -> str:
         if value is not None and rows.ids[row] != columns.ids[column]
     ]
     if not known:
-        return "No distance between two tasks was measured by this measure yet."
+        return "This measure has no distance between two tasks yet."
     least, greatest = min(known), max(known)
     return (
         f"{len(known):,} measured pairs. The nearest: {least[1]} to {least[2]} ({least[0]:.3g}); "
@@ -135,7 +135,7 @@ def _summary(rows: Axis, columns: Axis, mean: Table) -> str:
 
 
 def _escaped(name: str) -> str:
-    """Plotly reads `<` as the beginning of a tag."""
+    """Escapes the name: Plotly reads `<` as the beginning of a tag."""
     return name.replace("&", "&amp;").replace("<", "&lt;")
 
 
@@ -144,7 +144,7 @@ def _short(name: str) -> str:
 
 
 def _draw(axes: "Axes", rows: Axis, columns: Axis, values: Table, unit: str) -> None:
-    # For who asks for a file: a process that serves JSON needs no second more to start.
+    # Imported only for a file, so that a process that serves JSON starts a second sooner.
     from service.web.figures.heat_map_drawing import draw_heat_map
 
     draw_heat_map(axes, values, [*map(_short, rows.names)], [*map(_short, columns.names)], unit)

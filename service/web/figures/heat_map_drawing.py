@@ -11,14 +11,14 @@ from service.web.figures.heat_map import WRITTEN_CELLS
 def draw_heat_map(
     axes: Axes, values: Sequence[Sequence[float | None]], rows: Sequence[str], columns: Sequence[str], unit: str
 ) -> None:
-    """Dark is near; what was not measured is hatched.
+    """Draws near pairs dark, and hatches pairs without a measurement.
 
     Args:
         axes: to draw on.
         values: [len(rows)][len(columns)].
         rows: the names of the sources, from the top.
         columns: the names of the targets, from the left.
-        unit: what the colours mean, beside their bar.
+        unit: the label of the colour bar.
     """
     axes.set_xlabel("to the target")
     axes.set_ylabel("from the source")

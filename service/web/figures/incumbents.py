@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def incumbents(story: Story) -> Figure:
-    """The incumbent's accuracy on validation images after each iteration; a larger mark where it is a new one."""
+    """Draws the incumbent's validation accuracy after each iteration, with a larger mark for a new incumbent."""
     history = [story.incumbents[number] for number in sorted(story.incumbents)]
     names = [story.name(each.cell) for each in history]
     data = [
@@ -57,7 +57,7 @@ def _summary(history: list[Incumbent], names: list[str]) -> str:
 
 
 def _range(history: list[Incumbent]) -> list[float] | None:
-    """So that one value alone is not drawn as if it might be less than nothing."""
+    """Limits the axis to possible accuracies, also around a single value."""
     known = [each.accuracy for each in history if each.accuracy is not None]
     return [max(0.0, min(known) - 0.05), min(1.02, max(known) + 0.05)] if known else None
 

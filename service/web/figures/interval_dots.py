@@ -1,4 +1,4 @@
-"""A dot with its interval for each of some things, one below the other, beside lines that they are read against."""
+"""Dots with intervals, one below the other, compared with reference lines."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,35 +14,35 @@ _LONGEST_NAME = 24
 
 @dataclass(frozen=True)
 class Dot:
-    """One thing.
+    """One item.
 
     Attributes:
-        name: what stands beside it.
-        value: where the dot is.
-        low: where its interval begins, None without one.
-        high: where it ends.
-        told: what is said of it beside name and value.
-        href: the page that a click leads to.
+        name: the label of its row.
+        value: the position of the dot.
+        low: the lower end of its interval; None without one.
+        high: the upper end of its interval; None without one.
+        note: a text shown with name and value on hover.
+        href: the page that a click opens.
     """
 
     name: str
     value: float
     low: float | None = None
     high: float | None = None
-    told: str = ""
+    note: str = ""
     href: str | None = None
 
 
 @dataclass(frozen=True)
 class Line:
-    """A value that the dots are read against."""
+    """A reference value that the dots are compared with."""
 
     name: str
     value: float
 
 
 def dots_data(dots: Sequence[Dot], form: str = ".3g") -> list[Mapping[str, Any]]:
-    """Plotly's traces, the first dot at the top; `form` is how values are written."""
+    """Builds Plotly's traces, the first dot at the top; `form` is the format of the values."""
     return [
         {
             "type": "scatter",
@@ -59,8 +59,8 @@ def dots_data(dots: Sequence[Dot], form: str = ".3g") -> list[Mapping[str, Any]]
             },
             "marker": {"size": 10},
             "text": [plain(dot.name) for dot in dots],
-            "customdata": [{"href": dot.href, "told": _told(dot, form)} for dot in dots],
-            "hovertemplate": f"%{{text}}: %{{x:{form}}}%{{customdata.told}}<extra></extra>",
+            "customdata": [{"href": dot.href, "note": _hover_note(dot, form)} for dot in dots],
+            "hovertemplate": f"%{{text}}: %{{x:{form}}}%{{customdata.note}}<extra></extra>",
             "showlegend": False,
         }
     ]
@@ -69,7 +69,7 @@ def dots_data(dots: Sequence[Dot], form: str = ".3g") -> list[Mapping[str, Any]]
 def dots_layout(
     dots: Sequence[Dot], axis: str, lines: Sequence[Line] = (), form: str | None = None
 ) -> Mapping[str, Any]:
-    """Plotly's layout; `axis` says what is measured, `form` how its ticks are written."""
+    """Builds Plotly's layout; `axis` is the title of the axis, `form` the format of its ticks."""
     return {
         "xaxis": {"title": {"text": axis}, "tickformat": form or "", "rangemode": _rangemode(dots)},
         "yaxis": {
@@ -109,7 +109,7 @@ def dots_layout(
 
 
 def draw_dots(axes: "Axes", dots: Sequence[Dot], axis: str, lines: Sequence[Line] = ()) -> None:
-    """The same on matplotlib's axes."""
+    """Draws the dots on matplotlib's axes."""
     for place, dot in enumerate(dots):
         spread = [
             [_beyond(-dot.value, None if dot.low is None else -dot.low) or 0],
@@ -127,25 +127,25 @@ def draw_dots(axes: "Axes", dots: Sequence[Dot], axis: str, lines: Sequence[Line
 
 
 def short(name: str) -> str:
-    """A name that leaves room for the drawing."""
+    """Shortens a name to leave room for the drawing."""
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def plain(text: str) -> str:
-    """Text that Plotly takes for text, whatever tags it seems to hold."""
+    """Escapes text, so that Plotly reads no tags in it."""
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _beyond(value: float, end: float | None) -> float | None:
-    """How far the interval reaches beyond the dot; a folded interval may end before it."""
+    """Returns the length of the interval beyond the dot; a folded interval may end before it."""
     return None if end is None else max(0.0, end - value)
 
 
 def _rangemode(dots: Sequence[Dot]) -> str:
-    """What cannot be negative is not given room to be so, though the names of lines would take it."""
+    """Omits the negative part of the axis if no value is negative, although the names of lines would extend into it."""
     return "normal" if any(min(dot.value, dot.low or 0) < 0 for dot in dots) else "nonnegative"
 
 
-def _told(dot: Dot, form: str) -> str:
+def _hover_note(dot: Dot, form: str) -> str:
     interval = "" if dot.low is None or dot.high is None else f"<br>{dot.low:{form}} to {dot.high:{form}}"
-    return interval + (f"<br>{dot.told}" if dot.told else "")
+    return interval + (f"<br>{dot.note}" if dot.note else "")

@@ -1,4 +1,4 @@
-"""How far the known tasks are from the new one."""
+"""The distances from the known tasks to the new one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,33 +8,33 @@ from service.web.figures.figure import Figure
 from service.web.figures.interval_dots import Dot, Line, dots_data, dots_layout, draw_dots
 
 MOST = 30
-"""Of many known tasks the nearest are drawn; the table has all of them."""
+"""Most known tasks in the drawing, nearest first; the table has all of them."""
 
 
 def nearest(document: Recommendation, arrived: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """The distances with their intervals, nearest first; while they are measured, those that have `arrived`.
+    """Draws the distances with their intervals, nearest first; during the measurement, those that have `arrived`.
 
-    What has arrived is drawn with its standard deviation over repetitions, for an interval needs all of them.
+    These are drawn with their standard deviation over repetitions, since an interval needs all distances.
     """
     if document.distances is None:
-        told = sorted(arrived.items(), key=lambda item: item[1]["mean"])
+        so_far = sorted(arrived.items(), key=lambda item: item[1]["mean"])
         dots = [
             Dot(one["name"], one["mean"], one["mean"] - one["std"], one["mean"] + one["std"], href=f"/tasks/{id}")
             if one["std"] is not None
             else Dot(one["name"], one["mean"], href=f"/tasks/{id}")
-            for id, one in told
+            for id, one in so_far
         ]
-        rows: list[tuple[Any, ...]] = [(id, one["name"], one["mean"], one["std"], *[None] * 4) for id, one in told]
-        measure, spread = (told[0][1]["measure"] if told else ""), "one standard deviation over repetitions"
+        rows: list[tuple[Any, ...]] = [(id, one["name"], one["mean"], one["std"], *[None] * 4) for id, one in so_far]
+        measure, spread = (so_far[0][1]["measure"] if so_far else ""), "one standard deviation over repetitions"
     else:
         measured = [distance for distance in document.distances if distance.mean is not None]
         dots = []
         for distance in measured:
             low, high = distance.interval or (None, None)
             sure = distance.probability_closest
-            said = "" if sure is None else f"closest with a probability of {100 * sure:.0f} %"
+            note = "" if sure is None else f"closest with a probability of {100 * sure:.0f} %"
             assert distance.mean is not None
-            dots.append(Dot(distance.name, distance.mean, low, high, said, f"/tasks/{distance.task_id}"))
+            dots.append(Dot(distance.name, distance.mean, low, high, note, f"/tasks/{distance.task_id}"))
         rows = [
             (d.task_id, d.name, d.mean, d.std, *(d.interval or (None, None)), d.probability_closest, d.comparable)
             for d in document.distances
@@ -71,9 +71,9 @@ def _lines(document: Recommendation) -> list[Line]:
 
 def _summary(dots: list[Dot], lines: list[Line], spread: str) -> str:
     if not dots:
-        return "No distance was measured."
+        return "No distance is measured."
     cut = f" The nearest {MOST} of {len(dots)} are drawn." if len(dots) > MOST else ""
     against = "".join(f" The line “{line.name}” is at {line.value:.3g}." for line in lines)
     has_bars = any(dot.low is not None for dot in dots)
-    bars = f" Bars are {spread}." if has_bars else " From one training each there is no telling how sure that is."
+    bars = f" Bars are {spread}." if has_bars else " One training each gives no estimate of the uncertainty."
     return f"{dots[0].name} is nearest, at {dots[0].value:.3g}.{bars}{against}{cut}"

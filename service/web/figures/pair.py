@@ -1,4 +1,4 @@
-"""One distance from close by: its repetitions, and the layers that it comes from."""
+"""The details of one distance: its repetitions, and the share of each layer."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ MOST_LAYERS = 20
 
 
 def repetitions_figure(detail: DistanceDetail) -> Figure:
-    """A dot for each repetition, with the sampling error of its images where the measure knows one."""
+    """Draws a dot for each repetition, with the sampling error of its images if the measure has one."""
     places = [item.repetition for item in detail.repetitions]
     values = [item.value for item in detail.repetitions]
     errors = [item.standard_error or 0.0 for item in detail.repetitions]
@@ -21,7 +21,7 @@ def repetitions_figure(detail: DistanceDetail) -> Figure:
     mean = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": detail.mean, "y1": detail.mean}
     return Figure(
         title=f"{detail.source.name} to {detail.target.name}, by {detail.measure}",
-        summary=f"{len(values)} repetitions, in the mean {detail.mean:.4g}{spread} (the dotted line).",
+        summary=f"{len(values)} repetitions; their mean is {detail.mean:.4g}{spread} (the dotted line).",
         data=[
             {
                 "type": "scatter",
@@ -48,13 +48,13 @@ def repetitions_figure(detail: DistanceDetail) -> Figure:
 
 
 def layers_figure(detail: DistanceDetail) -> Figure:
-    """What each layer adds, the largest amounts first."""
+    """Draws the share of each layer, largest amounts first."""
     contributions = detail.contributions or []
     shown = contributions[:MOST_LAYERS]
     names, values = [item.layer for item in shown], [item.value for item in shown]
     return Figure(
         title=f"Layers of {detail.source.name} to {detail.target.name}, by {detail.measure}",
-        summary=_told(shown, len(contributions), sum(item.value for item in contributions)),
+        summary=_layers_summary(shown, len(contributions), sum(item.value for item in contributions)),
         data=[
             {
                 "type": "bar",
@@ -76,11 +76,11 @@ def layers_figure(detail: DistanceDetail) -> Figure:
     )
 
 
-def _told(shown: Sequence[object], layers: int, total: float) -> str:
+def _layers_summary(shown: Sequence[object], layers: int, total: float) -> str:
     if not layers:
-        return "This measure does not come from single layers."
+        return "This measure is not a sum over layers."
     most = f"the {len(shown)} largest of {layers}" if layers > len(shown) else f"all {layers}"
-    return f"What {most} layers add to the distance; all of them together {total:.4g}."
+    return f"The shares of {most} layers in the distance; all layers together: {total:.4g}."
 
 
 def _draw_repetitions(

@@ -1,17 +1,17 @@
-"""How much of each class is recognised."""
+"""The recall of each class."""
 
 from service.schemas.evaluation import Evaluation
 from service.web.figures.figure import Figure
 from service.web.figures.interval_dots import Dot, dots_data, dots_layout, draw_dots
 
 MOST = 50
-"""Of many classes the weakest are drawn; the table has all of them."""
+"""Most classes in the drawing, weakest first; the table has all of them."""
 
 _AXIS = "recall on test images, %"
 
 
 def recalls(evaluation: Evaluation) -> Figure:
-    """The recall of each class with its interval; the weakest at the top."""
+    """Draws the recall of each class with its interval, the weakest at the top."""
     known = sorted(
         (one for one in evaluation.recall if one.recall is not None), key=lambda one: (one.recall, -one.images)
     )
@@ -35,8 +35,6 @@ def recalls(evaluation: Evaluation) -> Figure:
 
 def _summary(dots: list[Dot], classes: int) -> str:
     if not dots:
-        return "No class has a test image."
+        return "No class has test images."
     cut = f" The weakest {MOST} of {classes} are drawn." if classes > MOST else ""
-    return (
-        f"The weakest class is {dots[0].name}, of which {dots[0].value:.1f} % is found. Bars are 95 % intervals.{cut}"
-    )
+    return f"The weakest class is {dots[0].name}, with a recall of {dots[0].value:.1f} %. Bars are 95 % intervals.{cut}"

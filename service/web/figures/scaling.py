@@ -1,4 +1,4 @@
-"""Points in the plane whose distances are as near as possible to given ones: classical multidimensional scaling."""
+"""Classical multidimensional scaling: points in the plane whose distances approximate given ones."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """Where things lie.
+    """The points of a scaling.
 
     Attributes:
-        members: which of the N things were placed, ascending; the others have no measured way to these.
+        members: the placed items among the N, ascending; no measured path connects the others with these.
         points: float64 `[members, 2]`, in the unit of the distances, around the origin.
         shown: share of the spread that the plane shows, in [0, 1]: the two eigenvalues over the sum of all amounts.
-        bridged: how many pairs of the members were not measured, and count as the shortest way through measured ones.
+        bridged: pairs of the members that were not measured; they count as the shortest measured path between them.
     """
 
     members: NDArray[np.int64]
@@ -26,26 +26,26 @@ class Placement:
 
 
 def place(distances: Matrix) -> Placement | None:
-    """Classical scaling (Torgerson 1952) of the largest set of things that measured distances connect.
+    """Scales the largest set of items that measured distances connect (Torgerson 1952).
 
     With D the symmetric distances and J = I - 1/n, the points are the two leading eigenvectors of -½ J D² J, each times
     the root of its eigenvalue.
 
     Args:
-        distances: float64 `[N, N]`, none negative, NaN where not measured; of two directions the mean counts.
+        distances: float64 `[N, N]`, not negative, NaN where not measured; two directions count as their mean.
 
     Returns:
-        None where no two things are connected.
+        None if no two items are connected.
     """
     measured = _symmetric(distances)
-    ways = _shortest_ways(measured)
-    reached = np.isfinite(ways)
+    paths = _shortest_paths(measured)
+    reached = np.isfinite(paths)
     members = np.flatnonzero(reached[reached.sum(axis=1).argmax()])
     if len(members) < 2:
         return None
     inside = np.ix_(members, members)
     unmeasured = np.isnan(measured[inside])
-    filled = np.where(unmeasured, ways[inside], measured[inside])
+    filled = np.where(unmeasured, paths[inside], measured[inside])
     points, shown = _scaled(filled)
     return Placement(members, points, shown, int(np.triu(unmeasured, k=1).sum()))
 
@@ -57,12 +57,12 @@ def _symmetric(distances: Matrix) -> Matrix:
     return both
 
 
-def _shortest_ways(measured: Matrix) -> Matrix:
-    """The length of the shortest way between any two (Floyd and Warshall), infinite where there is none."""
-    ways = np.where(np.isnan(measured), np.inf, measured)
-    for through in range(len(ways)):
-        ways = np.minimum(ways, ways[:, through, None] + ways[None, through, :])
-    return ways
+def _shortest_paths(measured: Matrix) -> Matrix:
+    """Computes the length of the shortest path between any two items (Floyd and Warshall), infinite without a path."""
+    paths = np.where(np.isnan(measured), np.inf, measured)
+    for through in range(len(paths)):
+        paths = np.minimum(paths, paths[:, through, None] + paths[None, through, :])
+    return paths
 
 
 def _scaled(distances: Matrix) -> tuple[Matrix, float]:
@@ -70,7 +70,7 @@ def _scaled(distances: Matrix) -> tuple[Matrix, float]:
     centred = squared - squared.mean(axis=0) - squared.mean(axis=1)[:, None] + squared.mean()
     values, vectors = np.linalg.eigh(-centred / 2)
     leading, axes = values[::-1][:2], vectors[:, ::-1][:, :2]
-    # An eigenvector may as well point the other way: its largest part is to be positive, so that equal maps are equal.
+    # The sign of an eigenvector is arbitrary. Its largest part is made positive, so that equal input gives equal maps.
     axes = axes * np.where(np.take_along_axis(axes, np.abs(axes).argmax(axis=0)[None], 0) < 0, -1.0, 1.0)
     lengths = np.sqrt(np.clip(leading, 0.0, None))
     spread = np.abs(values).sum()

@@ -1,4 +1,4 @@
-"""How well the networks of a task know it: a dot for each repetition, against 1-ε."""
+"""The accuracy of a task's networks: a dot for each repetition, against 1-ε."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ _AXIS = "balanced validation accuracy"
 
 
 def task_accuracy(networks: Sequence[TaskNetwork], epsilon: float) -> Figure | None:
-    """The figure, or None where no network is trained yet."""
+    """Draws the networks; returns None without a trained network."""
     scores = [
         (f"repetition {network.repetition + 1}", network.validation_balanced_accuracy)
         for network in networks

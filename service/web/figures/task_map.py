@@ -1,4 +1,4 @@
-"""Tasks as points of a plane: near each other where their distances are small."""
+"""Tasks as points of a plane: tasks with small distances are near each other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 NAMED_AT_MOST = 40
-"""With more points than this, names are shown where one points at."""
+"""With more points, names are shown only on hover."""
 
 _LONGEST_NAME = 20
 _SYMBOLS = {"baseline": ("circle", "o"), "target": ("diamond", "D")}
@@ -23,7 +23,7 @@ _SYMBOLS = {"baseline": ("circle", "o"), "target": ("diamond", "D")}
 
 @dataclass(frozen=True)
 class MapTask:
-    """One task that may have a place: `role` is `baseline` or `target`."""
+    """A task of the map: `role` is `baseline` or `target`."""
 
     id: str
     name: str
@@ -31,13 +31,13 @@ class MapTask:
 
 
 def task_map(measure: str, tasks: Sequence[MapTask], entries: Sequence[MatrixEntry], *, more: bool) -> Figure | None:
-    """The map, or None where no two of the tasks were measured.
+    """Draws the map; returns None if no distance between two of the tasks was measured.
 
     Args:
-        measure: by which the entries were measured; one that is never negative.
-        tasks: those that are looked at.
+        measure: of the entries; its values are never negative.
+        tasks: the tasks to place.
         entries: the measured pairs among them.
-        more: whether there are older ones that were not looked at.
+        more: whether the registry has older tasks that the map omits.
     """
     order = {task.id: number for number, task in enumerate(tasks)}
     distances = np.full((len(tasks), len(tasks)), np.nan)
@@ -70,17 +70,17 @@ def _summary(measure: str, placement: Placement, *, tasks: int, more: bool) -> s
     members = len(placement.members)
     pairs = members * (members - 1) // 2
     said = [
-        f"{members} tasks; near each other are those at a small distance by {measure}, the mean of both directions.",
+        f"{members} tasks. Tasks with a small distance by {measure}, the mean of both directions, are near each other.",
         f"This is a projection: the plane shows {placement.shown:.0%} of the spread.",
     ]
     if placement.bridged:
         said.append(
-            f"{placement.bridged:,} of {pairs:,} pairs were not measured and count as the shortest way through others."
+            f"{placement.bridged:,} of {pairs:,} pairs were not measured and count as the shortest path through others."
         )
     if tasks > members:
-        said.append(f"{tasks - members} tasks without a measured way to these are left out.")
+        said.append(f"{tasks - members} tasks without a measured path to these are left out.")
     if more:
-        said.append(f"Of all tasks the newest {tasks} were looked at.")
+        said.append(f"The map considers only the newest {tasks} tasks.")
     return " ".join(said)
 
 
@@ -105,7 +105,7 @@ def _trace(role: str, placed: Sequence[tuple[MapTask, float, float]]) -> dict[st
 
 
 def _has_close_above(place: tuple[MapTask, float, float], placed: Sequence[tuple[MapTask, float, float]]) -> bool:
-    """Whether the nearest other point lies above: its name stands there, so this one's goes below."""
+    """Whether the nearest other point is above, so that this point's name must go below."""
     _, x, y = place
     others = [(hypot(x - other_x, y - other_y), other_y) for other, other_x, other_y in placed if other is not place[0]]
     return len(placed) <= NAMED_AT_MOST and min(others)[1] > y

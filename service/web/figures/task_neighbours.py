@@ -1,4 +1,4 @@
-"""The tasks that are nearest to one: their distances, with the spread over repetitions."""
+"""The nearest tasks to one task: their distances, with the spread over repetitions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _LONGEST_NAME = 28
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A task, and the distance from it to the one in question: mean and standard deviation over repetitions."""
+    """A task, and the distance from it to the shown task: mean and standard deviation over repetitions."""
 
     task_id: str
     name: str
@@ -24,7 +24,7 @@ class Neighbour:
 
 
 def task_neighbours(task: str, measure: str, neighbours: Sequence[Neighbour]) -> Figure | None:
-    """The figure, or None where nothing was measured; `neighbours` come with the nearest first."""
+    """Draws `neighbours`, given nearest first; returns None without any."""
     if not neighbours:
         return None
     nearest = neighbours[0]
@@ -60,7 +60,7 @@ def task_neighbours(task: str, measure: str, neighbours: Sequence[Neighbour]) ->
 
 
 def _labels(neighbours: Sequence[Neighbour]) -> list[str]:
-    """Names that differ, however alike the tasks are called: a category of the axis each."""
+    """Makes the names unique, since each is a category of the axis."""
     seen: dict[str, int] = {}
     labels = []
     for item in neighbours:

@@ -17,7 +17,7 @@ from service.web.pages import (
 )
 
 router = APIRouter(include_in_schema=False)
-"""All of them; none is part of the API, so none is in its OpenAPI document."""
+"""All pages. They are not part of the API, so its OpenAPI document omits them."""
 
 _PAGES = (
     overview,
@@ -33,6 +33,6 @@ _PAGES = (
     entrance,
 )
 
-# `new` comes before what a recommendation's id leads to.
+# `new` precedes the route of a recommendation's id, which would match it too.
 for page in _PAGES:
     router.include_router(page.router)

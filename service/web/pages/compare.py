@@ -17,7 +17,7 @@ from worker.registry.session import reading
 router = APIRouter()
 
 MOST = 6
-"""Columns that still fit beside each other."""
+"""Columns that fit on a page."""
 _OFFERED = 50
 
 Ids = Annotated[list[Annotated[str, Query(pattern=r"^[0-9a-f]{32}$")]], Query(max_length=MOST, alias="id")]
@@ -25,7 +25,7 @@ Ids = Annotated[list[Annotated[str, Query(pattern=r"^[0-9a-f]{32}$")]], Query(ma
 
 @router.get("/compare")
 def compare(request: Request, resources: ResourcesDependency, ids: Ids = []) -> Response:  # noqa: B006
-    """The chosen ones in columns; with fewer than two, what there is to choose from."""
+    """Shows the chosen recommendations in columns; with fewer than two, only the list to choose from."""
     chosen = _documents(resources, ids)
     with reading(resources.engine) as registry:
         latest = registry.recommendations.list(limit=_OFFERED)
@@ -39,7 +39,7 @@ def compare(request: Request, resources: ResourcesDependency, ids: Ids = []) -> 
 
 @router.get("/figures/compare.{format}")
 def comparison(request: Request, resources: ResourcesDependency, format: FigureFormat, ids: Ids = []) -> Response:  # noqa: B006
-    """Test accuracy against parameters."""
+    """Draws test accuracy against parameters."""
     return figure_answer(request, comparison_figure(_documents(resources, ids)), format)
 
 

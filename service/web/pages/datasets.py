@@ -1,4 +1,4 @@
-"""`/datasets`: what was uploaded, what is in it, and what uses it."""
+"""`/datasets`: the uploaded datasets, their content, and the tasks that use them."""
 
 from typing import Annotated
 
@@ -25,7 +25,7 @@ def datasets(
     after: After = None,
     limit: Annotated[int, Query(ge=1, le=200)] = AT_ONCE,
 ) -> Response:
-    """Newest first, a page at a time, with how many tasks use each; and a way to upload another."""
+    """Lists the datasets, newest first, a page at a time, with the number of tasks that use each; offers an upload."""
     with reading(resources.engine) as registry:
         rows = registry.datasets.list(limit=limit + 1, after=after)
         uses = registry.datasets.uses([row.name for row in rows])
@@ -38,7 +38,7 @@ def datasets(
 
 @router.get("/datasets/{name}")
 def dataset(name: str, request: Request, resources: ResourcesDependency) -> Response:
-    """What the service found in the file: its classes, how many images of each every split has, and some of them."""
+    """Shows the content of the file: its classes, the images of each class in every split, and some sample images."""
     with reading(resources.engine) as registry:
         row = registry.datasets.get(name)
         users = [(task.id, task.name) for task in registry.datasets.users(name, USERS_SHOWN)]

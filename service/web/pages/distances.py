@@ -1,4 +1,4 @@
-"""`/distances`: the matrix as a heat map, and each of its cells from close by."""
+"""`/distances`: the matrix as a heat map, and the details of each cell."""
 
 from typing import Annotated, Literal, get_args
 from urllib.parse import quote
@@ -37,7 +37,7 @@ def distances(
     source: TaskFilter = None,
     target: TaskFilter = None,
 ) -> Response:
-    """The choice of measure, order and table; the figure comes after the page. A source and a target lead to theirs."""
+    """Shows the choices for the heat map, which loads separately. Redirects a source and a target to their pair."""
     if source is not None and target is not None:
         return RedirectResponse(f"/distances/{quote(source)}/{quote(target)}?measure={measure}", status_code=303)
     with reading(resources.engine) as registry:
@@ -65,7 +65,7 @@ def matrix(
     order: Order = "clustered",
     inside: Inside = None,
 ) -> Response:
-    """The heat map; made once for each state of the matrix."""
+    """Draws the heat map, once for each revision of the matrix."""
     asked = ("figure", measure, shown, order, inside, format)
     with resources.rendered.one_at_a_time(asked):
         rendered = _matrix(resources, asked, measure, shown, order, inside, format)
@@ -80,7 +80,7 @@ def pair(
     target: TaskPath,
     measure: Measure = "log_det_layerwise",
 ) -> Response:
-    """One distance: repetitions, layers, and how probable it is that this source is the closest."""
+    """Shows one distance: repetitions, layers, and the probability that this source is the closest."""
     with reading(resources.engine) as registry:
         detail = distance_detail(registry, source, target, measure)
         column = measured_column(registry, detail.target.id, measure)
@@ -98,7 +98,7 @@ def pair_figure(
     format: FigureFormat,
     measure: Measure = "log_det_layerwise",
 ) -> Response:
-    """The repetitions of one distance, or its layers."""
+    """Draws the repetitions of one distance, or its layers."""
     with reading(resources.engine) as registry:
         detail = distance_detail(registry, source, target, measure)
     figure = layers_figure(detail) if part == "layers" else repetitions_figure(detail)
@@ -114,14 +114,14 @@ def _matrix(
     inside: str | None,
     format: FigureFormat,
 ) -> Rendered:
-    # For who looks at a heat map: a process that serves pages needs no numpy to start.
+    # Imported only for a heat map, so that a process that serves pages starts without numpy.
     from service.web.matrix_views import matrix_view, view_figure
 
     with reading(resources.engine) as registry:
         revision = registry.results.matrix_revision()
-        kept = resources.rendered.get(asked, revision)
-        if kept is not None and kept.body is not None:
-            return kept
+        cached = resources.rendered.get(asked, revision)
+        if cached is not None and cached.body is not None:
+            return cached
         tables = resources.tables.get(registry, measure)
     view = matrix_view(tables, [] if inside is None else [int(step) for step in inside.split(".")])
     address = f"/distances?measure={measure}&shown={shown}&order={order}"

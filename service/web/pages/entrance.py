@@ -1,4 +1,4 @@
-"""`/login`: where a browser that showed no key is asked for one."""
+"""`/login`: asks for a key if the browser has sent none."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -9,5 +9,5 @@ router = APIRouter()
 
 @router.get("/login")
 async def entrance(request: Request) -> Response:
-    """The form; its script exchanges the key for a session (`POST /login`) and goes on to `?next=`."""
+    """Shows the form. Its script exchanges the key for a session (`POST /login`), then opens `?next=`."""
     return page(request, "login.html")

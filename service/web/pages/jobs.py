@@ -1,4 +1,4 @@
-"""`/jobs`: what runs, what waits, what failed, and who computes; `/jobs/{id}`: the story of one job."""
+"""`/jobs`: running, waiting and failed jobs, and the workers; `/jobs/{id}`: the history of one job."""
 
 import json
 from collections.abc import Mapping
@@ -31,14 +31,14 @@ _LONGEST_DOCUMENT = 20_000
 
 @dataclass(frozen=True)
 class Seen:
-    """A worker, and how many seconds ago it was seen."""
+    """A worker, and the seconds since it was seen."""
 
     worker: Worker
     seconds: float
 
 
 @dataclass(frozen=True)
-class Told:
+class EventLine:
     """An event of a job in words."""
 
     at: datetime
@@ -50,7 +50,7 @@ class Told:
 def jobs(
     request: Request, resources: ResourcesDependency, state: State | Literal["", "all"] = "", after: After = None
 ) -> Response:
-    """What runs, what waits with the next first, and what failed last; or all of one state."""
+    """Lists running jobs, waiting jobs with the next first, and the latest failures; or all jobs in one state."""
     with reading(resources.engine) as registry:
         counts = counts_by_state(registry)
         workers = seen_workers(registry)
@@ -81,13 +81,13 @@ def jobs(
 
 @router.get("/jobs/{job_id}")
 def job(job_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
-    """What it works on, how far it is, why it failed, and all that happened to it."""
+    """Shows the subject, the progress, the error and the events of a job."""
     with reading(resources.engine) as registry:
         row = registry.jobs.get(job_id)
         [line] = job_lines(registry, [row])
         events = registry.jobs.latest_events(job_id, limit=SHOWN_EVENTS + 1)
-    told = [
-        Told(datetime.fromtimestamp(event.created_at, UTC), event.kind, in_words(event.data))
+    event_lines = [
+        EventLine(datetime.fromtimestamp(event.created_at, UTC), event.kind, in_words(event.data))
         for event in events[:SHOWN_EVENTS]
     ]
     document = job_document(row)
@@ -96,7 +96,7 @@ def job(job_id: ResourceId, request: Request, resources: ResourcesDependency) ->
         "job.html",
         line=line,
         job=document,
-        events=told,
+        events=event_lines,
         more_events=len(events) > SHOWN_EVENTS,
         asked=_shown(document.params),
         made=None if document.result is None else _shown(document.result),
@@ -104,7 +104,7 @@ def job(job_id: ResourceId, request: Request, resources: ResourcesDependency) ->
 
 
 def counts_by_state(registry: Registry) -> dict[str, int]:
-    """How many jobs there are in each state."""
+    """Counts the jobs in each state."""
     counts = {state.value: 0 for state in JobState}
     for (_, state), number in registry.figures.queue().jobs.items():
         counts[state.value] += number
@@ -112,14 +112,14 @@ def counts_by_state(registry: Registry) -> dict[str, int]:
 
 
 def seen_workers(registry: Registry) -> list[Seen]:
-    """The workers that are not forgotten, with those that are alive first."""
+    """Lists the registered workers, alive ones first."""
     now = registry.jobs.now()
     seen = [Seen(worker_document(item), max(0.0, now - item.row.seen_at)) for item in registry.workers.list()]
     return sorted(seen, key=lambda item: not item.worker.alive)
 
 
 def in_words(data: Mapping[str, Any]) -> str:
-    """The data of an event as one line: `stage search, seconds 1.5`."""
+    """Formats the data of an event as one line: `stage search, seconds 1.5`."""
     return ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in data.items() if value is not None)
 
 

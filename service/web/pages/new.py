@@ -1,4 +1,4 @@
-"""`/recommendations/new`: a request put together by hand, with the same as a command and as Python beside it."""
+"""`/recommendations/new`: a form for a request, which also shows the request as a command and as Python."""
 
 from typing import Annotated
 
@@ -22,7 +22,7 @@ _KNOWN = (*(f"builtin://{name}" for name in BUILTIN_NAMES), *(f"torchvision://{n
 
 @router.get("/recommendations/new")
 def new(request: Request, resources: ResourcesDependency, dataset: str | None = None) -> Response:
-    """The form. `?dataset=NAME` chooses an uploaded one; its script sends what was filled in to the API."""
+    """Shows the form. `?dataset=NAME` selects an uploaded dataset. A script sends the request to the API."""
     uploaded, chosen = _uploaded(resources, dataset)
     with reading(resources.engine) as registry:
         baselines = len(registry.tasks.baseline_names())
@@ -47,7 +47,7 @@ def classes(
     uri: Annotated[PlainText, Query()],
     label_column: Annotated[PlainText | None, Query()] = None,
 ) -> dict[str, list[str] | str | None]:
-    """The classes of a dataset that is not uploaded, as far as anything here has read it; `names` is null otherwise."""
+    """Returns the classes of a dataset that was not uploaded, if a task has read it; otherwise `names` is null."""
     with reading(resources.engine) as registry:
         task = registry.tasks.find_unmapped(uri, label_column)
         known = {} if task is None else {"names": task.class_names, "told_by": task.name, "sheet": _sheet(task)}
@@ -57,12 +57,12 @@ def classes(
 
 
 def _sheet(task: Task) -> str | None:
-    """Where the picture of some of its training images lies; a row for each class."""
+    """The address of the picture with sample training images, one row for each class."""
     return None if task.samples is None else f"/v1/tasks/{task.id}/samples"
 
 
 def _uploaded(resources: Resources, chosen: str | None) -> tuple[list[str], str | None]:
-    """Names of the newest datasets of images, and the one that is chosen if it is there."""
+    """Returns the names of the newest image datasets, and the chosen one if it exists."""
     with reading(resources.engine) as registry:
         names = [row.name for row in registry.datasets.list(limit=DATASETS_OFFERED) if row.digest is not None]
         wanted = registry.datasets.find(chosen) if chosen else None

@@ -1,4 +1,4 @@
-"""`/`: what is known, what runs, what was found last, and where to begin."""
+"""`/`: counts, running jobs, the latest recommendations, and the first steps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ LATEST = 10
 
 @dataclass(frozen=True)
 class Latest:
-    """A recommendation in the list of the latest, with the figures of its answer as far as they are known.
+    """A line of the latest recommendations, with the known figures of its answer.
 
     Attributes:
-        fraction: how far its job is, in [0, 1].
-        closest: the name of the known task that is closest, in a tie the most probable one.
+        fraction: the progress of its job, in [0, 1].
+        closest: the name of the closest known task; in a tie the most probable one.
         accuracy: on test images, in [0, 1].
-        interval: of that, 95 %.
+        interval: of the accuracy, 95 %.
         parameters: of the recommended network.
     """
 
@@ -44,7 +44,7 @@ class Latest:
 
 @router.get("/")
 def overview(request: Request, resources: ResourcesDependency) -> Response:
-    """The state of the installation; to whoever has nothing yet, the first steps."""
+    """Shows the state of the installation; without any recommendation, the first steps."""
     with reading(resources.engine) as registry:
         latest = [_latest(registry, row) for row in registry.recommendations.list(limit=LATEST)]
         running = job_lines(registry, registry.jobs.list(state=JobState.RUNNING, limit=LATEST))

@@ -1,4 +1,4 @@
-"""`/recommendations`: all that were asked for, and each as it grows and as it ended."""
+"""`/recommendations`: the list, and each recommendation with its progress and its result."""
 
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from service.web.figures.control import ARMS
 from service.web.progress import stages_of
 from service.web.recommendation_view import View, evaluation_of, view_of
 from service.web.rendering import page
-from service.web.verdicts import beside_other_ways, how_good, what_to_do, why_this_network
+from service.web.verdicts import how_good, verdict_of_control, what_to_do, why_this_network
 from worker.registry.session import reading
 from worker.registry.states import JobState, Scope
 
@@ -26,7 +26,7 @@ FOLLOWED = (
     *("state", "stage", "resolved", "network", "halving", "unusable", "distance", "candidates", "round", "iteration"),
     *("genotype", "epoch", "micro_batch"),
 )
-"""The kinds of events that the page is brought up to date by."""
+"""The kinds of events that update the page."""
 
 
 @router.get("/recommendations")
@@ -36,7 +36,7 @@ def recommendations(
     state: Annotated[JobState | None, Query()] = None,
     after: After = None,
 ) -> Response:
-    """Newest first, a page at a time, all or those in one state."""
+    """Lists all recommendations, or those in one state, newest first, a page at a time."""
     with reading(resources.engine) as registry:
         items = registry.recommendations.lines(limit=OF_A_PAGE + 1, after=after, state=state)
     shown, more = items[:OF_A_PAGE], len(items) > OF_A_PAGE
@@ -48,7 +48,7 @@ def recommendations(
         chosen=None if state is None else state.value,
         states=[each.value for each in JobState],
         is_first=after is None,
-        goes_on=any(item.finished_at is None for item in shown),
+        is_live=any(item.finished_at is None for item in shown),
     )
 
 
@@ -56,7 +56,7 @@ def recommendations(
 def recommendation(
     recommendation_id: ResourceId, request: Request, resources: ResourcesDependency, caller: CallerDependency
 ) -> Response:
-    """One of them: its stages, its reasons, its network, and what that gets wrong."""
+    """Shows one recommendation: its stages, its reasons, its network, and the errors of the network."""
     with reading(resources.engine) as registry:
         view, row = view_of(registry, recommendation_id)
     evaluation = evaluation_of(row, resources.store)
@@ -76,7 +76,7 @@ def recommendation(
         evaluation=evaluation,
         shown_distances=SHOWN_DISTANCES,
         shown_errors=SHOWN_ERRORS,
-        compared=None if view.document.control is None else beside_other_ways(view.document.control),
+        compared=None if view.document.control is None else verdict_of_control(view.document.control),
         arms=ARMS,
         figures=_figures(view, has_evaluation=evaluation is not None),
         may_write=caller.scope.includes(Scope.WRITE),
@@ -86,30 +86,30 @@ def recommendation(
 
 @router.get("/recommendations/{recommendation_id}/cell.svg")
 def cell(recommendation_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
-    """The recommended cell as a file."""
+    """Serves the recommended cell as an SVG file."""
     with reading(resources.engine) as registry:
         view, _ = view_of(registry, recommendation_id)
     drawing = _drawing(view)
     if drawing is None:
-        raise HTTPException(404, "no cell has been chosen yet")
+        raise HTTPException(404, "the search has not chosen a cell yet")
     body = drawing.encode()
     return conditional_body(request, body, tag_of(body), "image/svg+xml")
 
 
 def _drawing(view: View) -> Markup | None:
-    """The recommended cell as SVG; all text in it is escaped where it is drawn."""
+    """Draws the recommended cell as SVG; `cell_drawing` escapes all text in it."""
     genotype: dict[str, Any] | None = view.document.architecture.genotype or view.document.search.chosen
     return None if genotype is None else Markup(cell_drawing(genotype))
 
 
 def _figures(view: View, *, has_evaluation: bool) -> dict[str, str]:
-    """The figures that there is something to draw in, by their place in the address: what each is called."""
+    """The names of all figures that have data, by their part of the address."""
     story, document = view.story, view.document
     there = {
         "distances": ("distances", bool(document.distances or story.distances)),
         "alphas": ("weights by round", any(each.alphas for each in story.rounds.values())),
         "incumbents": ("the best cell by iteration", bool(story.incumbents)),
-        "candidates": ("cells that were tried", bool(view.candidates)),
+        "candidates": ("tried cells", bool(view.candidates)),
         "control": ("other ways", document.control is not None and document.control.verdict is not None),
         "confusion": ("confusion matrix", has_evaluation),
         "recall": ("recall of each class", has_evaluation),

@@ -29,7 +29,7 @@ def figure_of_recommendation(
     request: Request,
     resources: ResourcesDependency,
 ) -> Response:
-    """One of them; 404 while there is nothing to draw in it."""
+    """Serves one figure; 404 while it has no data."""
     with reading(resources.engine) as registry:
         view, row = view_of(registry, recommendation_id)
     if what in ("confusion", "recall"):
@@ -52,5 +52,5 @@ def _figure(view: View, what: str) -> Figure:
         limit = (document.search.constraints or {}).get("max_parameters")
         return candidates(view.candidates, view.chosen, None if limit is None else int(limit))
     if document.control is None:
-        raise HTTPException(404, "no control was asked for")
+        raise HTTPException(404, "the request did not ask for a control")
     return control(document.control)

@@ -1,4 +1,4 @@
-"""`/figures/tasks/…`: the map of the tasks, and what is drawn of one of them."""
+"""`/figures/tasks/…`: the map of the tasks, and the figures of one task."""
 
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
@@ -30,7 +30,7 @@ ON_THE_MAP = 200
 def map_figure(
     request: Request, resources: ResourcesDependency, format: FigureFormat, measure: MapMeasure = "log_det_layerwise"
 ) -> Response:
-    """The newest ready tasks as points; made once for each state of the matrix."""
+    """Draws the newest ready tasks as points, once for each revision of the matrix."""
     asked = ("map", measure, format)
     with resources.rendered.one_at_a_time(asked):
         rendered = _map(resources, asked, measure, format)
@@ -41,10 +41,10 @@ def map_figure(
 def accuracy_figure(
     task_id: ResourceId, request: Request, resources: ResourcesDependency, format: FigureFormat
 ) -> Response:
-    """Its networks against 1-ε."""
+    """Draws the accuracy of its networks against 1-ε."""
     with reading(resources.engine) as registry:
         task = whole_task(registry, task_id)
-    return _answer(request, task_accuracy(task.networks, task.epsilon), format, "no network is trained yet")
+    return _answer(request, task_accuracy(task.networks, task.epsilon), format, "the task has no trained network yet")
 
 
 @router.get("/{task_id}/neighbours.{format}")
@@ -55,7 +55,7 @@ def neighbours_figure(
     format: FigureFormat,
     measure: Measure = "log_det_layerwise",
 ) -> Response:
-    """The distances to it, the nearest first."""
+    """Draws the distances to it, nearest first."""
     with reading(resources.engine) as registry:
         name = registry.tasks.get(task_id).name
         near = near_tasks(registry, task_id, measure)
@@ -64,24 +64,24 @@ def neighbours_figure(
         for item in near
         if item.from_it is not None
     ]
-    return _answer(request, task_neighbours(name, measure, neighbours), format, "no distance to it was measured")
+    return _answer(request, task_neighbours(name, measure, neighbours), format, "no distance to it is measured")
 
 
 def _map(resources: Resources, asked: tuple[str, ...], measure: MapMeasure, format: FigureFormat) -> Rendered:
-    # For who looks at the map: a process that serves pages needs no numpy to start.
+    # Imported only for the map, so that a process that serves pages starts without numpy.
     from service.web.figures.task_map import MapTask, task_map
 
     with reading(resources.engine) as registry:
         revision = registry.results.matrix_revision()
-        kept = resources.rendered.get(asked, revision)
-        if kept is not None and kept.body is not None:
-            return kept
+        cached = resources.rendered.get(asked, revision)
+        if cached is not None and cached.body is not None:
+            return cached
         rows = registry.tasks.list(state=JobState.SUCCEEDED, limit=ON_THE_MAP + 1)
-        looked_at = [MapTask(row.task.id, row.task.name, row.task.role) for row in rows[:ON_THE_MAP]]
-        entries = registry.results.matrix_among(measure, RECIPES, [task.id for task in looked_at])
-    figure = task_map(measure, looked_at, entries, more=len(rows) > ON_THE_MAP)
+        newest = [MapTask(row.task.id, row.task.name, row.task.role) for row in rows[:ON_THE_MAP]]
+        entries = registry.results.matrix_among(measure, RECIPES, [task.id for task in newest])
+    figure = task_map(measure, newest, entries, more=len(rows) > ON_THE_MAP)
     if figure is None:
-        raise HTTPException(404, "no two tasks were measured by this yet")
+        raise HTTPException(404, "this measure has no distance between two tasks yet")
     body = rendered_figure(figure, format)
     rendered = Rendered(body, tag_of(body))
     resources.rendered.keep(asked, revision, rendered)

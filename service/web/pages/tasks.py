@@ -1,4 +1,4 @@
-"""`/tasks`: the registry as a list and as a map; `/tasks/{id}`: one task, and what is near it."""
+"""`/tasks`: all tasks as a list and as a map; `/tasks/{id}`: one task and its nearest tasks."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
@@ -29,7 +29,7 @@ SHOWN_CELLS = 12
 SHOWN_CLASSES = 30
 
 MapMeasure = Literal["log_det_layerwise", "log_det", "frechet", "task2vec"]
-"""Those that are never negative, so that they can be lengths."""
+"""Measures that are never negative, as lengths must be."""
 
 RoleFilter = Literal["", "baseline", "target"]
 NameFilter = Annotated[str, Query(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -50,13 +50,13 @@ class ListedTask:
 
     @property
     def reaching(self) -> int:
-        """How many of its networks reach 1-ε."""
+        """The number of its networks that reach 1-ε."""
         return sum(score >= 1 - self.task.epsilon for score in self.figure.balanced_accuracies)
 
 
 @dataclass(frozen=True)
 class Near:
-    """A task that was measured with another one: the distances from it, and to it."""
+    """A task with measured distances to or from another one."""
 
     id: str
     name: str
@@ -74,7 +74,7 @@ def tasks(
     after: After = None,
     measure: MapMeasure = "log_det_layerwise",
 ) -> Response:
-    """The tasks that fit, newest first, and the map of the newest."""
+    """Lists the matching tasks, newest first, and shows the map of the newest."""
     with reading(resources.engine) as registry:
         rows = registry.tasks.list(
             role=role or None,
@@ -107,7 +107,7 @@ def tasks(
 def task(
     task_id: ResourceId, request: Request, resources: ResourcesDependency, measure: Measure = "log_det_layerwise"
 ) -> Response:
-    """What it is, how well its networks know it, what is near it, and the cells that are good on it."""
+    """Shows a task: its data, the accuracy of its networks, its nearest tasks, and its best cells."""
     with reading(resources.engine) as registry:
         document = whole_task(registry, task_id)
         near = near_tasks(registry, task_id, measure)
@@ -128,10 +128,10 @@ def task(
 
 
 def whole_task(registry: Registry, task_id: str) -> Task:
-    """The task as the API shows it.
+    """Returns the task as the API shows it.
 
     Raises:
-        NotFoundError: no such task.
+        NotFoundError: the task does not exist.
     """
     row = registry.tasks.get(task_id)
     job = registry.jobs.get(row.job_id)
@@ -139,7 +139,7 @@ def whole_task(registry: Registry, task_id: str) -> Task:
 
 
 def near_tasks(registry: Registry, task_id: str, measure: Measure) -> list[Near]:
-    """Its nearest tasks by the distances to it; where there are none, by those from it."""
+    """Lists its nearest tasks: first by the distances to it, then by the distances from it."""
     sources = _by_nearness(registry.results.matrix(measure, RECIPES, target_task_id=task_id), task_id)
     targets = _by_nearness(registry.results.matrix(measure, RECIPES, source_task_id=task_id), task_id)
     nearest = [*dict.fromkeys([*sources, *targets])][:NEAREST]
@@ -148,7 +148,7 @@ def near_tasks(registry: Registry, task_id: str, measure: Measure) -> list[Near]
 
 
 def _by_nearness(entries: list[MatrixEntry], task_id: str) -> dict[str, MatrixEntry]:
-    """The other task of each entry, the nearest first."""
+    """Maps the other task of each entry to the entry, nearest first."""
     others = (
         (entry.target_task_id if entry.source_task_id == task_id else entry.source_task_id, entry) for entry in entries
     )

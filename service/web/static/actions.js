@@ -1,12 +1,12 @@
-// Buttons that ask the API for something: `data-post="ADDRESS"`, with `data-question` first where it cannot be undone.
+// Buttons that call the API: `data-post="ADDRESS"`. A button with `data-question` asks for confirmation first.
 //
-// A refusal is shown in the page's `data-refusal`; what has changed is fetched by `live.js`.
+// A refusal is shown in the page's `data-refusal`; `live.js` then updates the page.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest?.("button[data-post]");
   if (!button) return;
   if (button.dataset.question && !confirm(button.dataset.question)) return;
   button.disabled = true;
-  tell(button, await refusalOf(button.dataset.post));
+  showRefusal(button, await refusalOf(button.dataset.post));
   button.disabled = false;
   document.dispatchEvent(new Event("stale"));
 });
@@ -22,7 +22,7 @@ async function refusalOf(address) {
   }
 }
 
-function tell(button, words) {
+function showRefusal(button, words) {
   const line = document.querySelector("[data-refusal]");
   if (!line) return;
   line.textContent = words && `${button.getAttribute("aria-label") ?? button.textContent}: ${words}`;

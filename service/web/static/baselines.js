@@ -1,4 +1,4 @@
-// Step 4: the known tasks to choose from, fetched when somebody wants to choose.
+// Step 4: the known tasks to choose from, fetched when the choice is opened.
 const AT_ONCE = 200;
 
 export class Baselines {
@@ -15,12 +15,12 @@ export class Baselines {
       if (target.type !== "checkbox") return;
       if (target.checked) this.#ticked.add(target.value);
       else this.#ticked.delete(target.value);
-      this.#tell();
+      this.#count();
       this.#changed();
     });
   }
 
-  // The names that are ticked, in the order of the list; none where the choice is left to the service.
+  // The ticked names in the order of the list; null if the service chooses.
   chosen() {
     return this.#root.hidden ? null : (this.#names ?? []).map(({ name }) => name).filter((name) => this.#ticked.has(name));
   }
@@ -46,7 +46,7 @@ export class Baselines {
     const wanted = this.#root.querySelector("#baselines-filter").value.trim().toLowerCase();
     const shown = (this.#names ?? []).filter(({ name }) => name.toLowerCase().includes(wanted));
     this.#root.querySelector(".ticks").replaceChildren(...shown.map((task) => this.#tick(task)));
-    this.#tell(shown.length);
+    this.#count(shown.length);
   }
 
   #tick({ name, state }) {
@@ -60,7 +60,7 @@ export class Baselines {
     return label;
   }
 
-  #tell(shown = this.#root.querySelectorAll(".ticks input").length) {
+  #count(shown = this.#root.querySelectorAll(".ticks input").length) {
     this.#status().textContent = `${this.#ticked.size} chosen, ${shown} shown of ${this.#names?.length ?? 0}`;
   }
 }

@@ -1,4 +1,4 @@
-// A form of choices shows what was chosen at once; its button is for who has no scripts.
+// Submits a form of choices at every change. Its button is only for browsers without scripts.
 for (const form of document.querySelectorAll("[data-choices]")) {
   form.querySelector("button").hidden = true;
   form.addEventListener("change", () => form.requestSubmit());

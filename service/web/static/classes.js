@@ -1,9 +1,9 @@
-// Step 2: the classes of the chosen dataset, and the classes of the task that a person makes of them.
+// Step 2: the classes of the chosen dataset, and the task's classes that the user groups them into.
 import { element } from "./problems.js";
 import { groupsOf } from "./request.js";
 import { showSamples, showSheet } from "./samples.js";
 
-const ROWS = 500; // of classes that are chosen from; more are typed
+const ROWS = 500; // most classes in the table; with more, the user types the groups
 
 export class Classes {
   #root;
@@ -14,7 +14,7 @@ export class Classes {
   #groups = 2;
   #groupOf = new Map();
 
-  // `changed()` is called whenever `groups()` may say something else.
+  // Calls `changed()` whenever the result of `groups()` may have changed.
   constructor(root, changed) {
     this.#root = root;
     this.#changed = changed;
@@ -24,7 +24,7 @@ export class Classes {
     this.#get("labels-clear").addEventListener("click", () => this.#clear());
   }
 
-  // The groups as the request has them, or null where the classes stay as they are.
+  // The groups in the form of the request, or null if the classes are not grouped.
   groups() {
     if (!this.#isGrouped()) return null;
     if (!this.#names) return groupsOf(this.#get("labels-lines").value);
@@ -33,17 +33,17 @@ export class Classes {
     return groups.filter((group) => group.length);
   }
 
-  // Shows the classes of another dataset; `column` is the one that holds the labels, where that is not the usual.
+  // Shows the classes of another dataset; `column` is the column of the labels, if it is not the default one.
   async show(uri, column) {
     const wanted = JSON.stringify([uri, column]);
     if (wanted === this.#uri) return;
     this.#uri = wanted;
     this.#groupOf.clear();
-    const found = uri ? await classesOf(uri, column) : { words: "Choose images first; what classes they have is shown here." };
-    if (wanted !== this.#uri) return; // another one was chosen meanwhile
+    const found = uri ? await classesOf(uri, column) : { words: "Choose images first; their classes are shown here." };
+    if (wanted !== this.#uri) return; // the choice has changed in the meantime
     this.#names = found.names?.length <= ROWS ? found.names : null;
     this.#counts = found.counts ?? null;
-    this.#get("classes-told").textContent = found.words;
+    this.#get("classes-summary").textContent = found.words;
     this.#fill();
     this.#picture(found);
     this.#arrange();
@@ -125,7 +125,7 @@ export class Classes {
     }
   }
 
-  // A class of the task is called by its labels in the dataset's order.
+  // The name of a task's class: its labels in the dataset's order.
   #inOrder(group) {
     return this.#names.filter((name) => group.includes(name)).join("|");
   }
@@ -161,7 +161,7 @@ function choice(index) {
   return new Option(`class ${index + 1}`, String(index));
 }
 
-// `names` in the dataset's order with `counts` of images and the address of `samples`, as far as known; and in words.
+// `names` in the dataset's order, `counts` of images and the address of `samples`, as far as known, and a summary in `words`.
 async function classesOf(uri, column) {
   try {
     return uri.startsWith("dataset://") ? await uploaded(uri.slice(10)) : await readBefore(uri, column);
@@ -183,7 +183,7 @@ async function uploaded(name) {
   };
 }
 
-// The end of the address, which tells it from others.
+// The end of the address, which distinguishes the dataset from others.
 function nameOf(uri) {
   return uri.split("/").filter(Boolean).pop();
 }
@@ -191,7 +191,7 @@ function nameOf(uri) {
 async function readBefore(uri, column) {
   const query = new URLSearchParams(column ? { uri, label_column: column } : { uri });
   const answer = await fetch(`/recommendations/new/classes?${query}`);
-  const { names, told_by: teller, sheet } = answer.ok ? await answer.json() : { names: null };
-  if (!names) return { words: "What classes it has is found out when it is read first. To group them, type their names or numbers." };
-  return { names, sheet, words: `${nameOf(uri)} has ${names.length.toLocaleString("en")} classes${teller ? `, as the task ${teller} found` : ""}.` };
+  const { names, told_by: task, sheet } = answer.ok ? await answer.json() : { names: null };
+  if (!names) return { words: "Its classes are known only after the first job has read it. To group them, type their names or numbers." };
+  return { names, sheet, words: `${nameOf(uri)} has ${names.length.toLocaleString("en")} classes${task ? `, as found by the task ${task}` : ""}.` };
 }

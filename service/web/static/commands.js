@@ -1,11 +1,11 @@
-// The request as a person would send it without the form.
+// The request as a shell command and as Python.
 //
-// A key and the secret of a webhook stay out of it: others read over a shoulder, and in the list of processes.
+// Both omit the key and the secret of a webhook, which the screen and the list of processes would expose.
 const KEY = "LDNAS_API_KEY";
 const SECRET = "LDNAS_WEBHOOK_SECRET";
-const HIDDEN = "\u0001"; // no text of a request has a control character
+const HIDDEN = "\u0001"; // the text of a request contains no control characters
 
-// `upload` is the file that was uploaded in this form, as `{name, file, columns}`, or null.
+// `upload` is the file uploaded in this form, as `{name, file, columns}`, or null.
 export function curlOf(base, body, keyed, upload) {
   const key = keyed ? [`-H "Authorization: Bearer $${KEY}"`] : [];
   const lines = [];
@@ -61,12 +61,12 @@ function spaced(value) {
   return `{${Object.entries(value).map(([name, part]) => `${JSON.stringify(name)}: ${spaced(part)}`).join(", ")}}`;
 }
 
-// In single quotes a shell changes nothing; a single quote itself stands between two such texts.
+// A shell changes nothing inside single quotes; a single quote itself goes between two quoted parts.
 function quoted(text) {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-// A JSON value in Python; the texts of both are written alike.
+// A JSON value in Python; both languages write strings the same way.
 function literal(value) {
   if (value === null) return "None";
   if (value === HIDDEN) return `os.environ["${SECRET}"]`;

@@ -1,4 +1,4 @@
-// Buttons that copy: `data-copy="ID"` names the element whose text is wanted.
+// Buttons that copy: `data-copy="ID"` names the element whose text is copied.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest?.("button[data-copy]");
   if (!button) return;
@@ -13,7 +13,7 @@ async function copied(element) {
     await navigator.clipboard.writeText(element.textContent);
     return true;
   } catch {
-    // No clipboard without HTTPS or localhost: the text is marked, so that one key copies it.
+    // The clipboard needs HTTPS or localhost. Otherwise the text is selected, so that Ctrl-C copies it.
     getSelection().selectAllChildren(element);
     return false;
   }

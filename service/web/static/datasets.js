@@ -1,4 +1,4 @@
-// The pages of datasets: sample images, uploading another, deleting one after asking once more.
+// The pages of datasets: sample images, uploads, and deletion after a confirmation.
 import { problemOf, wordsOf } from "./problems.js";
 import { showSamples } from "./samples.js";
 import { uploader } from "./upload.js";
@@ -39,7 +39,7 @@ dialog?.querySelector("[data-confirm]").addEventListener("click", async (event) 
   dialog.querySelector("[data-close]").focus();
 });
 
-// The refusal, or null. What is gone already is what was wanted.
+// The refusal, or null. A dataset that no longer exists counts as deleted.
 async function deleted(name) {
   try {
     const answer = await fetch(`/v1/datasets/${encodeURIComponent(name)}`, { method: "DELETE" });

@@ -1,6 +1,6 @@
-// Dialogs: `data-dialog="ID"` opens one, `data-close` closes it. Its form is sent to the API as `data-send` (a method)
-// and `data-to` say, its fields as JSON; a refusal is shown in it, and afterwards the page is `data-next`, or this one
-// as it is by then.
+// Dialogs: `data-dialog="ID"` opens one, `data-close` closes it. Its form sends its fields as JSON to the API, with the
+// method `data-send` to the address `data-to`. The dialog shows a refusal; on success the page `data-next` opens, or this
+// page is updated.
 document.addEventListener("click", (event) => {
   const opener = event.target.closest?.("[data-dialog]");
   if (opener) document.getElementById(opener.dataset.dialog).showModal();

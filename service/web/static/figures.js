@@ -1,4 +1,4 @@
-// Draws every `data-figure` of the page, in the page's colours, and again where the theme or the page changes.
+// Draws every `data-figure` of the page in the page's colours, and redraws it when the theme or the page changes.
 const dark = () =>
   document.documentElement.dataset.theme === "dark" ||
   (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
@@ -11,17 +11,17 @@ export async function draw(figure) {
   const drawing = figure.querySelector(".drawing");
   const summary = figure.querySelector(".summary");
   const answer = await fetch(figure.dataset.figure).catch(() => null);
-  const told = answer?.ok ? await answer.json().catch(() => null) : null;
-  if (!answer || (answer.ok && !told)) {
-    summary.textContent = "The service does not answer. This figure keeps asking.";
+  const received = answer?.ok ? await answer.json().catch(() => null) : null;
+  if (!answer || (answer.ok && !received)) {
+    summary.textContent = "The service does not answer. This figure tries again.";
     setTimeout(() => figure.isConnected && draw(figure), AGAIN_MS);
     return;
   }
   if (!answer.ok) {
-    summary.textContent = answer.status === 404 ? "Not there yet." : "This figure could not be made.";
+    summary.textContent = answer.status === 404 ? "Not available yet." : "This figure could not be made.";
     return;
   }
-  const { data, layout, summary: words } = told;
+  const { data, layout, summary: words } = received;
   summary.textContent = words;
   drawing.setAttribute("aria-label", words);
   await Plotly.react(drawing, data, themed(layout, figure), { displayModeBar: false, responsive: true });

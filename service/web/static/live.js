@@ -1,10 +1,10 @@
-// Brings a page up to date while something runs, by asking for the page itself and exchanging what has changed.
+// Updates a page while a job runs: fetches the page again and replaces the parts that have changed.
 //
-// A part with `data-live="NAME"` is exchanged when the page's new HTML has another content for that name; what is
-// drawn in a `data-figure` is drawn anew (a query in its address that changes makes the part another).
-// `data-every="MS"` on a part asks at intervals; `data-events="ADDRESS"` asks when the server-sent events there say that
-// something happened, which survives a lost connection (the browser reconnects by itself, with the last event's id) and
-// a restart of the service.
+// A part with `data-live="NAME"` is replaced when the page's new HTML has other content for that name; its `data-figure`
+// is then redrawn (a changed query in the address of a figure counts as other content).
+// `data-every="MS"` on a part fetches at intervals; `data-events="ADDRESS"` fetches at each server-sent event from there.
+// This survives a lost connection (the browser reconnects by itself, with the id of the last event) and a restart of the
+// service.
 const SHORTEST_PAUSE_MS = 1000; // the service may share its machine with the worker
 const LONGEST_SILENCE_MS = 5000;
 
@@ -23,16 +23,16 @@ export async function refresh() {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (answer.redirected && new URL(answer.url).pathname === "/login") location.assign(answer.url);
     else if (answer.ok) exchange(new DOMParser().parseFromString(await answer.text(), "text/html"));
-    told(answer.ok ? "" : `The service answers ${answer.status}. This page keeps asking.`);
+    report(answer.ok ? "" : `The service answers ${answer.status}. This page tries again.`);
   } catch {
-    told("The service does not answer. This page keeps asking.");
+    report("The service does not answer. This page tries again.");
   } finally {
-    setTimeout(goOn, SHORTEST_PAUSE_MS);
+    setTimeout(resume, SHORTEST_PAUSE_MS);
   }
   if (!silence) follow();
 }
 
-function goOn() {
+function resume() {
   const wanted = again;
   asking = again = false;
   if (wanted) refresh();
@@ -57,7 +57,7 @@ function exchange(fresh) {
   }
 }
 
-// A drawing stays where it is until it is drawn anew, so that nothing flickers and nothing jumps.
+// Moves each drawing to the new part until it is redrawn, so that the page does not flicker or jump.
 function keepDrawings(part, other) {
   const drawn = new Map();
   for (const figure of part.querySelectorAll("figure[data-figure]")) drawn.set(addressOf(figure), figure);
@@ -71,7 +71,7 @@ function keepDrawings(part, other) {
 
 const addressOf = (figure) => figure.dataset.figure.split("?")[0];
 
-function told(message) {
+function report(message) {
   let line = document.getElementById("connection");
   if (!line) {
     line = document.createElement("p");
@@ -88,8 +88,8 @@ for (const part of document.querySelectorAll("[data-every]")) {
   setInterval(() => document.hidden || refresh(), Number(part.dataset.every));
 }
 
-// Follows the events while the page says that there are some to come, also where it says so only later (a job that is
-// tried again), and again where the browser gave up (it does so for good when a proxy answers in the service's place).
+// Follows the events while the page has `data-events`, also if it gets the attribute only later (a retried job). Connects
+// again if the browser has given up, which it does for good when a proxy answers in the service's place.
 function follow() {
   const followed = document.querySelector("[data-events]");
   if (!followed) {
@@ -106,6 +106,6 @@ function follow() {
   }
 }
 
-// What another script has just changed is to be seen at once.
+// Shows the changes of another script at once.
 document.addEventListener("stale", refresh);
 follow();

@@ -1,4 +1,4 @@
-// Exchanges the key for a session, and goes on to the page that was asked for.
+// Exchanges the key for a session, then opens the requested page.
 import { problemOf, wordsOf } from "./problems.js";
 
 const form = document.getElementById("login");
@@ -12,8 +12,8 @@ form.addEventListener("submit", async (event) => {
     location.assign(wanted());
     return;
   }
-  // The words for whoever runs the service help nobody who has mistyped.
-  const words = problem.status === 401 ? { ...problem, status: 0, detail: "This key opens nothing." } : problem;
+  // The service's own message is for its operator; a user who has mistyped the key needs another one.
+  const words = problem.status === 401 ? { ...problem, status: 0, detail: "This key is not valid." } : problem;
   refusal.replaceChildren(...wordsOf(words));
   form.key.select();
 });
@@ -32,7 +32,7 @@ async function signedIn(key) {
 }
 
 function wanted() {
-  // Only a page of this service: an address elsewhere would make this form a stepping stone.
+  // Only a page of this service: any other address would make this form an open redirect.
   const next = new URL(new URLSearchParams(location.search).get("next") ?? "/", location.origin);
   return next.origin === location.origin ? next.href : "/";
 }

@@ -1,4 +1,4 @@
-// The form of a request: keeps the parts together, shows the same as commands, and asks.
+// The form of a request: connects its parts, shows the request as commands, and sends it.
 import { Baselines } from "./baselines.js";
 import { Classes } from "./classes.js";
 import { curlOf, pythonOf } from "./commands.js";
@@ -13,7 +13,7 @@ const list = document.getElementById("baselines");
 const baselines = list && new Baselines(list, update);
 const uploads = new Map();
 
-// One key for one body: sent twice it is asked once, and another body is another question.
+// One idempotency key for each body: sending the same body twice creates one recommendation.
 let key = newKey();
 let sent = null;
 
@@ -54,7 +54,7 @@ form.addEventListener("change", () => {
   update();
 });
 
-// The key that ends a line must not ask for hours of work.
+// The Enter key must not submit a request for hours of work.
 form.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.matches("input:not([type=file])")) event.preventDefault();
 });
@@ -71,7 +71,7 @@ if (upload) {
   });
 }
 
-// What was just uploaded is what is asked about.
+// Selects the dataset that was just uploaded.
 function choose({ name, uri }) {
   const select = document.getElementById("uploaded");
   if (![...select.options].some((option) => option.value === uri)) select.prepend(new Option(name, uri));
@@ -96,7 +96,7 @@ form.addEventListener("submit", async (event) => {
   sent = text;
   const { recommendation, problem } = await asked(text);
   if (recommendation) {
-    ask.textContent = "Asked";
+    ask.textContent = "Submitted";
     location.assign(`/recommendations/${recommendation.id}`);
     return;
   }
@@ -118,12 +118,12 @@ async function asked(text) {
   }
 }
 
-// Random numbers that are there without HTTPS too.
+// Random numbers that work without HTTPS too.
 function newKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// Who comes back by the browser's button finds the form as it was, and may ask again, which is another question.
+// After the browser's back button the form is as it was. Submitting it again is a new request.
 addEventListener("pageshow", ({ persisted }) => {
   if (!persisted) return;
   key = newKey();
@@ -132,7 +132,7 @@ addEventListener("pageshow", ({ persisted }) => {
   ask.textContent = "Ask for a network";
 });
 
-// Now, and once the browser has filled in what stood here before a reload.
+// Runs now, and again after the browser has restored the fields of a reloaded page.
 begin();
 addEventListener("pageshow", begin);
 

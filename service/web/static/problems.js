@@ -1,6 +1,6 @@
-// Refusals of the API in words, next to what caused them.
+// Refusals of the API in words, next to the fields that caused them.
 
-// The problem document of an answer; an answer without one (a proxy's page) becomes a small one.
+// The problem document of an answer. For an answer without one (a proxy's page), builds a short one.
 export function problemOf(status, text) {
   try {
     const document = JSON.parse(text);
@@ -11,11 +11,11 @@ export function problemOf(status, text) {
   return { status, detail: status ? `The service answers ${status}.` : "The service does not answer.", errors: [] };
 }
 
-// Everything that the problem says, as elements; of many errors the first.
+// The text of the problem as elements; of many errors only the first ones.
 export function wordsOf(problem, shown = 8) {
   const parts = [line(problem.detail)];
   const others = problem.errors.filter(({ message }) => message !== problem.detail);
-  // Where the detail is all errors in a row, the list says it better.
+  // With several errors the detail only repeats them, so the list replaces it.
   if (others.length > 1) parts.pop();
   if (others.length > 1 || (others.length === 1 && others[0].origin)) {
     const list = document.createElement("ul");
@@ -66,12 +66,12 @@ export function place(form, general, problem) {
     touched.push(input ?? field.querySelector("input, select, textarea, button"));
   }
   if (unplaced.length || !touched.length) general.replaceChildren(...wordsOf({ ...problem, errors: unplaced }));
-  else general.replaceChildren(element("p", "Nothing was asked yet: see the notes above."));
+  else general.replaceChildren(element("p", "The request was not sent: see the notes above."));
   touched.sort((one, other) => (one.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
   touched[0]?.focus();
 }
 
-// The innermost part of the form that shows the errors of a field: `labels.groups[1]` is one of `labels`.
+// The innermost part of the form that shows the errors of a field: those of `labels.groups[1]` belong to `labels`.
 function fieldOf(form, path) {
   for (let name = path ?? ""; name; name = name.replace(/(^|\.|\[)[^.[]*$/, "")) {
     const fields = form.querySelectorAll(`[data-field="${CSS.escape(name)}"]`);
@@ -80,7 +80,7 @@ function fieldOf(form, path) {
   return null;
 }
 
-// Takes the errors of an edited field away, or all of them.
+// Removes the errors of an edited field, or all errors.
 export function forget(input = null) {
   const fields = input ? [input.closest("[data-field]")] : document.querySelectorAll("[data-field]");
   for (const field of fields) {

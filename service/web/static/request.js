@@ -1,4 +1,4 @@
-// From the form to the body of `POST /v1/recommendations`: what is hidden or left empty is not part of it.
+// Builds the body of `POST /v1/recommendations` from the form, without hidden and empty fields.
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 export function bodyOf(form, { labels, baselines }) {
@@ -8,14 +8,14 @@ export function bodyOf(form, { labels, baselines }) {
     const value = valueOf(input);
     if (value !== undefined) put(body, input.dataset.path.split("."), value);
   }
-  // A budget that was begun and not given, and labels of no group, are for the service to refuse.
+  // The service refuses a chosen budget without a value, and labels without a group.
   if (chosen(form, "budget") !== "none") body.budget ??= {};
   if (labels) body.labels = { groups: labels, ...body.labels };
   if (baselines) body.baselines = baselines;
   return body;
 }
 
-// The value of the radio button that is chosen.
+// The value of the chosen radio button.
 export function chosen(form, name) {
   return form.elements[name]?.value;
 }
@@ -29,7 +29,7 @@ function valueOf(input) {
   return input.dataset.kind === "number" ? numberOf(text, Number(input.dataset.scale)) : text;
 }
 
-// What is no number goes as it is, so that the service's own words say what would be one.
+// Text that is not a number is sent unchanged, so that the service's message explains the expected number.
 function numberOf(text, scale) {
   const number = NUMBER.test(text) ? Number(text) : NaN;
   if (!Number.isFinite(number)) return text;
@@ -41,7 +41,7 @@ function put(body, [name, ...rest], value) {
   else body[name] = value;
 }
 
-// A label in quotes with what follows up to the comma, or all up to the comma.
+// A label in quotes and the blanks up to the comma, or all text up to the comma.
 const LABEL = /\s*"((?:[^"\\]|\\.)*)"\s*(?=,|$)|([^,]+)/g;
 
 // Lines of labels as groups: whole numbers are indices of classes; everything else is a name, in quotes or not.

@@ -1,7 +1,7 @@
 const SHEET_COLUMNS = 8;
 const SHOWN_PIXELS = 32; // of a cell of a sheet, as new.css says
 
-// Some training images of each class, put where the page leaves room for them: `[data-class]` rows with `.samples`.
+// Shows some training images of each class in the `.samples` of its `[data-class]` row.
 export async function showSamples(rows, address) {
   const answer = await fetch(address);
   if (!answer.ok) return;
@@ -12,14 +12,14 @@ export async function showSamples(rows, address) {
   }
 }
 
-// The same from a task's picture: a row of square cells for each of its first classes, in the order of the rows here.
+// Does the same from a task's picture, which has a row of square cells for each of its first classes, in the order of the rows.
 export async function showSheet(rows, address) {
   const sheet = new Image();
   sheet.src = address;
   try {
     await sheet.decode();
   } catch {
-    return; // there is none any more, and the classes stand without
+    return; // the picture no longer exists; the classes have no images
   }
   const cell = sheet.naturalWidth / SHEET_COLUMNS;
   const places = [...rows.querySelectorAll("[data-class]")].slice(0, Math.round(sheet.naturalHeight / cell));

@@ -1,4 +1,4 @@
-// Light or dark: what the system says, until somebody chooses. Runs before the page is drawn, so nothing flashes.
+// Light or dark: follows the system until the user chooses. Runs before the page is drawn, so that it does not flash.
 const chosen = localStorage.getItem("theme");
 if (chosen) document.documentElement.dataset.theme = chosen;
 

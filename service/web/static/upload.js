@@ -1,10 +1,10 @@
-// A file that is chosen or dropped, its name, and the way it takes to `PUT /v1/datasets/{name}`.
+// Sends a chosen or dropped file to `PUT /v1/datasets/{name}`.
 import { problemOf, wordsOf } from "./problems.js";
 
 const NOT_IN_NAMES = /[^A-Za-z0-9._-]+/g;
 const COLUMNS = ["image_column", "label_column", "split_column", "group_column"];
 
-// `onUploaded(dataset, file, columns)` gets what the service found in the file.
+// Calls `onUploaded(dataset, file, columns)` with the service's description of the file.
 export function uploader(root, onUploaded) {
   const get = (id) => root.querySelector(`#upload-${id}`);
   const parts = {
@@ -37,12 +37,12 @@ export function uploader(root, onUploaded) {
   function send() {
     clear(parts);
     if (file.size > Number(root.dataset.most)) {
-      refuse(`${file.name} has ${size(file.size)}; this service takes at most ${root.dataset.mostWords}.`);
+      refuse(`${file.name} has ${size(file.size)}; this service accepts at most ${root.dataset.mostWords}.`);
       return;
     }
     const columns = columnsOf(root, parts.columns);
     request = new XMLHttpRequest();
-    request.upload.addEventListener("progress", (event) => told(parts, event));
+    request.upload.addEventListener("progress", (event) => showProgress(parts, event));
     request.upload.addEventListener("load", () => waiting(parts));
     let stopped = false;
     request.addEventListener("abort", () => (stopped = true));
@@ -86,7 +86,7 @@ export function uploader(root, onUploaded) {
   listenForDrops(parts.drop, parts.file, choose);
 }
 
-// What the file is called, as a dataset may be called.
+// The name of the file, changed to a valid name of a dataset.
 export function nameFrom(fileName) {
   const stem = fileName.replace(/\.[^.]+$/, "").normalize("NFKD").replace(/\p{M}/gu, "");
   return stem.replace(NOT_IN_NAMES, "-").replace(/^[^A-Za-z0-9]+|-+$/g, "").slice(0, 64) || "images";
@@ -113,7 +113,7 @@ function listenForDrops(drop, input, choose) {
     input.files = event.dataTransfer.files;
     choose(event.dataTransfer.files[0]);
   });
-  // A file that misses the area would otherwise take the place of the page.
+  // Without this, the browser would open a file dropped outside the area in place of the page.
   for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
 }
 
@@ -123,14 +123,14 @@ function columnsOf(root, details) {
   return Object.fromEntries(given.filter(([, value]) => value));
 }
 
-function told({ progress, status }, event) {
+function showProgress({ progress, status }, event) {
   progress.value = event.total ? event.loaded / event.total : 0;
   status.textContent = `${size(event.loaded)} of ${size(event.total)} sent`;
 }
 
 function waiting({ progress, status }) {
   progress.removeAttribute("value");
-  status.textContent = "Sent. The service looks at every image now.";
+  status.textContent = "Sent. The service now checks every image.";
 }
 
 function busy({ progress, sending, send, stop, name, file }, is) {

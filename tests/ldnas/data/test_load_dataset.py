@@ -114,7 +114,7 @@ def test_what_cannot_be_loaded_is_refused(tmp_path, encode, grey):
     (tmp_path / "set" / "cat" / "a.png").write_bytes(encode(grey(1)))
     with pytest.raises(UnreadableDatasetError, match=r"a \.parquet file"):
         load(f"file://{tmp_path}/notes.txt", tmp_path)
-    with pytest.raises(UnreadableDatasetError, match="no folder of images"):
+    with pytest.raises(UnreadableDatasetError, match="not a folder of images"):
         load(f"file://{tmp_path}/notes.txt", tmp_path, format="image_folder")
     with pytest.raises(InvalidReferenceError, match="no columns"):
         load(f"file://{tmp_path}/set", tmp_path, label_column="label")
@@ -138,8 +138,8 @@ def test_the_real_mnist_has_its_known_counts(tmp_path):
     ("content", "reason"),
     [
         ((64).to_bytes(8, "little") + b'{"w":{}}', "holds network weights and no images"),
-        (b"\x1f\x8b\x08 and so on", "no layout that can be read"),
-        (b"", "no layout that can be read"),
+        (b"\x1f\x8b\x08 and so on", "has no readable layout"),
+        (b"", "has no readable layout"),
         (b"PAR1 and no more", "cannot be read as Parquet"),
     ],
 )
@@ -156,5 +156,5 @@ def test_a_file_is_read_as_the_format_that_is_asked_for(tmp_path):
     path.write_bytes(b"PAR1 and no more")
     with pytest.raises(UnreadableDatasetError, match="cannot be read as a ZIP file"):
         load(path.as_uri(), tmp_path, format="npz")
-    with pytest.raises(UnreadableDatasetError, match="is a folder and no zip file"):
+    with pytest.raises(UnreadableDatasetError, match="is a folder, not a zip file"):
         load(tmp_path.as_uri(), tmp_path, format="zip")

@@ -104,5 +104,5 @@ def test_a_header_that_is_no_header_is_refused(tmp_path, header):
     path = write(tmp_path / "a.npz", y_train=None)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("y_train.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
-    with pytest.raises(UnreadableDatasetError, match="no array that NumPy stored"):
+    with pytest.raises(UnreadableDatasetError, match="not an array that NumPy stored"):
         read_npz(path)

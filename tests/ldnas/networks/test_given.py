@@ -42,7 +42,7 @@ def without(key: str) -> dict[str, torch.Tensor]:
         ({**tensors(), KEY: torch.zeros(2)}, KEY, r"has shape \[2\] and type F32"),
         ({**without(KEY), "z": torch.zeros(2)}, KEY, "mine has no backbone"),
         ({**without(KEY), "head.weight": torch.zeros(2)}, KEY, "mine has no backbone"),
-        ({**tensors(), "head.scale": torch.zeros(2)}, "head.scale", "which small_cnn for 3 classes has not"),
+        ({**tensors(), "head.scale": torch.zeros(2)}, "head.scale", "which small_cnn for 3 classes does not have"),
         ({**tensors(), KEY: tensors()[KEY].int()}, KEY, "type I32"),
         ({**tensors(), KEY: tensors()[KEY] / 0}, KEY, "not finite"),
     ],

@@ -37,9 +37,9 @@ def one(**changes: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("header", "data", "reason"),
     [
-        (b"{no json", bytes(8), "is no JSON"),
-        (b"[" * 100_000, bytes(8), "is no JSON"),
-        ([1], bytes(8), "is no JSON object"),
+        (b"{no json", bytes(8), "is not JSON"),
+        (b"[" * 100_000, bytes(8), "is not JSON"),
+        ([1], bytes(8), "is not a JSON object"),
         ({"__metadata__": {}}, b"", "holds no tensor"),
         (one(), bytes(7), "the file has 7"),
         (one(), bytes(9), "the file has 9"),
@@ -62,5 +62,5 @@ def test_a_file_that_does_not_say_of_every_byte_what_it_is_is_refused(
 
 def test_a_header_longer_than_the_file_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "w").write_bytes(struct.pack("<Q", 2**63) + b"{}")
-    with pytest.raises(UnreadableDatasetError, match="cannot be"):
+    with pytest.raises(UnreadableDatasetError, match="its header claims"):
         read_weights_header(tmp_path / "w", "w")

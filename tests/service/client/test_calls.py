@@ -41,7 +41,7 @@ def test_a_recommendation_takes_every_setting_that_the_client_offers(client: Cli
 
 def test_the_evaluation_of_an_unfinished_network_is_refused(client: Client) -> None:
     submission = client.recommend("builtin://digits")
-    with pytest.raises(RequestRefusedError, match="has not seen the test images") as caught:
+    with pytest.raises(RequestRefusedError, match="is not evaluated yet") as caught:
         client.evaluation(submission.id)
     assert caught.value.problem["code"] == "not_evaluated"
 

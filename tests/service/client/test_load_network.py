@@ -91,4 +91,4 @@ document = {"id": "a1", "genotype": {"edges": []}, "skeleton": {}}
 Client("http://x", transport=httpx.MockTransport(lambda request: httpx.Response(200, json=document))).load_network("a1")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert "MissingPackageError: this needs torch, which is not installed; pip install 'ldnas[worker]'" in done.stderr
+    assert "MissingPackageError: torch is not installed; run pip install 'ldnas[worker]'" in done.stderr

@@ -70,7 +70,7 @@ def test_a_service_that_is_not_there_is_named() -> None:
 )
 def test_what_is_no_document_of_ours_is_told_so(answering: Answering, answer: dict[str, Any]) -> None:
     client = answering(lambda request: httpx.Response(200, **answer))
-    with pytest.raises(StrangeAnswerError, match=r"^http://service/v1/distances answers with .* look at LDNAS_URL"):
+    with pytest.raises(StrangeAnswerError, match=r"^http://service/v1/distances answered with .* check LDNAS_URL"):
         client.distances()
 
 

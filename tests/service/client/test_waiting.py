@@ -81,7 +81,7 @@ def test_a_cancelled_job_raises(client: Client) -> None:
 
 
 def test_waiting_ends_at_its_limit(client: Client) -> None:
-    with pytest.raises(WaitTimeoutError, match="goes on in the service"):
+    with pytest.raises(WaitTimeoutError, match="continues in the service"):
         client.recommend("builtin://digits").wait(timeout_seconds=0.0)
 
 

@@ -78,11 +78,11 @@ def test_a_folder_is_told_by_classes_splits_sizes_colours_and_copies(screws: Pat
     told = shown(report)
     for words in (
         "screws.zip: 45 images of 2 classes",
-        "sizes: 3×4 to 40×30, in the middle 16×16; 25 grey, 20 in colour",
-        "copies: 6 images in 3 groups with equal pixels",
+        "sizes: 3×4 to 40×30, median 16×16; 25 grey, 20 in colour",
+        "copies: 6 images in 3 groups with identical pixels",
         "1 group in several classes: one of the labels is wrong",
-        "1 group in several given splits: tasks do without 1 images",
-        "few to learn from",
+        "1 group in several given splits: tasks leave out 1 images",
+        "few images",
     ):
         assert words in told
 
@@ -144,14 +144,14 @@ def test_weights_are_told_by_their_numbers(tmp_path: Path) -> None:
     (tmp_path / "w.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(24))
     report = look(tmp_path / "w.safetensors")
     assert (report.kind, report.tensors, report.parameters) == ("safetensors", 1, 6)
-    assert "1 tensors with 6 numbers" in shown(report)
+    assert "1 tensors with 6 parameters" in shown(report)
 
 
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda path: path.write_bytes(b"hello"), "no layout that can be read"),
-        (lambda path: path.write_bytes(b""), "no layout that can be read"),
+        (lambda path: path.write_bytes(b"hello"), "has no readable layout"),
+        (lambda path: path.write_bytes(b""), "has no readable layout"),
         (lambda path: zipfile.ZipFile(path, "w").writestr("readme.txt", "x"), "has no images as class/image.png"),
     ],
 )
@@ -194,7 +194,7 @@ def run_instead(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
 @pytest.mark.parametrize(
     ("code", "told"),
     [
-        ("import os; os.abort()", "screws could not be looked through: signal 6 ended the process"),
+        ("import os; os.abort()", "screws could not be checked: signal 6 ended the process"),
         ("raise RuntimeError('lost')", "RuntimeError: lost"),
         ("", "no reason"),
     ],

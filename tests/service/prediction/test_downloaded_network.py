@@ -31,7 +31,9 @@ class FileServer:
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.path != "/v1/architectures/a1/onnx":
-            return httpx.Response(404, json={"title": "Not found", "status": 404, "detail": "Nothing has such an id."})
+            return httpx.Response(
+                404, json={"title": "Not found", "status": 404, "detail": "No resource can have this id."}
+            )
         self.asked += 1
         return httpx.Response(
             200, headers={"ETag": self.tag, "Content-Length": str(len(self.content))}, content=self._parts()

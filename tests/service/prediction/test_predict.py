@@ -129,18 +129,18 @@ def test_a_folder_gives_its_images_at_any_depth_in_order_and_nothing_hidden(tmp_
 
 def test_a_folder_without_images_is_a_mistake_of_the_command_line(found: Any, tmp_path: Path, run: Run) -> None:
     result = run(found.file, tmp_path)
-    assert (result.exit_code, "no images in that folder" in result.stderr) == (2, True)
+    assert (result.exit_code, "the folder contains no images" in result.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(
     ("metadata", "told"),
     [
-        ({}, "does not say which classes"),
-        ({"class_names": '["a", 1]'}, "does not say which classes"),
-        ({"class_names": '["a", "b", "c"]', "preprocessing": "{"}, "prepared as None"),
+        ({}, "has no class names"),
+        ({"class_names": '["a", 1]'}, "has no class names"),
+        ({"class_names": '["a", "b", "c"]', "preprocessing": "{"}, "needs the preprocessing None"),
         (
             {"class_names": '["a", "b", "c"]', "preprocessing": '{"recipe": "oval/2", "image_size": 16}'},
-            "prepared as 'oval/2'; this release knows 'square/bilinear/1'",
+            "needs the preprocessing 'oval/2'; this release supports 'square/bilinear/1'",
         ),
         (
             {"class_names": '["a", "b", "c"]', "preprocessing": '{"recipe": "square/bilinear/1", "image_size": 4000}'},
@@ -148,11 +148,11 @@ def test_a_folder_without_images_is_a_mistake_of_the_command_line(found: Any, tm
         ),
         (
             {"class_names": '["a", "b", "c"]', "preprocessing": '{"recipe": "square/bilinear/1", "image_size": 8}'},
-            "does not take these images",
+            "does not accept these images",
         ),
         (
             {"class_names": '["a", "b"]', "preprocessing": '{"recipe": "square/bilinear/1", "image_size": 16}'},
-            r"answers 1 images with numbers of \(1, 3\)",
+            r"output for 1 images has shape \(1, 3\)",
         ),
     ],
 )
@@ -175,7 +175,7 @@ def test_what_is_no_onnx_file_is_told_in_one_line(pictures: Path, tmp_path: Path
     file = tmp_path / "network.onnx"
     file.write_bytes(content)
     told = str(run(file, pictures).exception)
-    assert told.startswith(f"{file} is no ONNX network that can be read: ")
+    assert told.startswith(f"{file} is not a readable ONNX network: ")
     assert "\n" not in told
 
 
@@ -192,7 +192,7 @@ def test_an_onnx_file_cannot_make_the_runtime_read_another_file(found: Any, tmp_
     folder.mkdir()
     model = onnx.load(found.file)
     onnx.save(model, folder / "network.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
-    with pytest.raises(Exception, match="no ONNX network that can be read"):
+    with pytest.raises(Exception, match="not a readable ONNX network"):
         open_classifier(folder / "network.onnx")
 
 
@@ -227,7 +227,7 @@ main()
     assert (whole.returncode, whole.stdout.split()[0]) == (0, str(image)), whole.stderr
     assert list(home.rglob("*")) == []
     without = predict("onnxruntime")
-    assert "this needs onnxruntime, which is not installed; pip install 'ldnas[predict]'" in without.stderr
+    assert "onnxruntime is not installed; run pip install 'ldnas[predict]'" in without.stderr
 
 
 def test_a_file_that_is_no_longer_there_breaks_nothing_else(found: Any, pictures: Path) -> None:

@@ -32,7 +32,7 @@ def rows_of(page: str) -> list[str]:
 
 def test_who_has_uploaded_nothing_is_told_how(http: httpx.Client) -> None:
     page = http.get("/datasets").text
-    assert "Nothing is uploaded yet" in page
+    assert "No dataset is uploaded yet" in page
     assert 'id="upload-file"' in page
 
 
@@ -42,7 +42,7 @@ def test_a_dataset_is_listed_with_its_size_and_how_many_tasks_use_it(http: httpx
         assert asked.status_code == 202, asked.text
     assert http.put("/v1/datasets/mine", content=WEIGHTS).status_code == 201
     _, weights, images = rows_of(http.get("/datasets").text)
-    assert weights.startswith(f"mine weights safetensors – {len(WEIGHTS)} bytes nothing")
+    assert weights.startswith(f"mine weights safetensors – {len(WEIGHTS)} bytes no task")
     assert images.startswith(f"stripes images zip 36 {len(stripes) / 1000:.1f} kB 2 tasks")
 
 

@@ -46,7 +46,7 @@ def section(text: str, name: str) -> str:
 
 def test_nothing_to_do_and_nobody_to_do_it(http: httpx.Client) -> None:
     text = text_of(http, "/jobs")
-    for words in ("Nothing runs.", "Nothing waits.", "Nothing has failed.", "No worker is there"):
+    for words in ("No job is running.", "No job is waiting.", "No job has failed.", "No worker is registered"):
         assert words in text
 
 
@@ -93,8 +93,8 @@ def test_every_kind_of_job_has_a_line_and_a_page(http: httpx.Client, engine: Eng
     with unit_of_work(engine) as registry:
         params = {"task_id": "gone"} if kind is JobKind.REGISTER_TASK else {}
         job = registry.jobs.insert(kind, params)
-    assert "something that was deleted" in text_of(http, f"/jobs/{job.id}")
-    assert "of something deleted" in text_of(http, "/jobs")
+    assert "a deleted object" in text_of(http, f"/jobs/{job.id}")
+    assert "(deleted)" in text_of(http, "/jobs")
 
 
 def test_a_recommendation_is_called_by_its_name_and_leads_to_its_page(http: httpx.Client, engine: Engine) -> None:

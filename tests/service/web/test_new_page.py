@@ -60,13 +60,16 @@ def test_every_input_has_a_label_and_a_hint(http: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("path", "hint"),
     [
-        ("seed", "Another one gives another run on the same images. 0 or more; default: 0."),
+        ("seed", "Another seed gives another run on the same images. 0 or more; default: 0."),
         ("final.seeds", "The best on validation images is the answer. 1 to 10; default: 1."),
         # 10,000,000 seconds are 166,666 minutes and 40 seconds.
-        ("budget.seconds", "Of the whole job; then the best network so far is the answer. Above 0, to 166,666."),
-        ("budget.iterations", "At most; the job takes the time that they take. 1 to 10,000."),
-        ("constraints.max_parameters", "Trainable numbers: the size of the file. 1 or more; left empty: no limit."),
-        ("priority", "Of waiting jobs the highest goes first. -100 to 100; default: 0."),
+        ("budget.seconds", "For the whole job; at the end the best network so far is the answer. Above 0, to 166,666."),
+        ("budget.iterations", "At most; the job has no time limit. 1 to 10,000."),
+        (
+            "constraints.max_parameters",
+            "Trainable numbers; they set the file size. 1 or more; left empty: no limit.",
+        ),
+        ("priority", "The waiting job with the highest priority starts first. -100 to 100; default: 0."),
     ],
 )
 def test_limits_and_defaults_are_those_of_the_schema(path: str, hint: str) -> None:
@@ -109,7 +112,7 @@ def test_a_dataset_too_old_to_be_offered_is_offered_where_it_is_named(
 
 def test_what_locations_are_open_is_said(settings: Settings, tmp_path: Path) -> None:
     told = replace(settings, dataset_roots=(Path("/data/<b>"),), remote_hosts=("images.example.org",))
-    for asked, words in ((settings, "no host may be reached"), (told, "/data/&lt;b&gt;"), (told, "images.example.org")):
+    for asked, words in ((settings, "may reach no host"), (told, "/data/&lt;b&gt;"), (told, "images.example.org")):
         app = create_app(asked)
         with httpx.Client(transport=InProcess(app), base_url="http://service") as http:
             assert words in http.get("/recommendations/new").text

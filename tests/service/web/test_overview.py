@@ -56,7 +56,7 @@ def test_the_latest_answers_come_with_their_figures(http: httpx.Client, engine: 
     add_recommendation(engine, "squares", {"verdict": "no_close_task", "closest": {"name": None}, "test": None})
     text = text_of(http)
     assert f'<a href="/recommendations/{answer}">primes</a>' in text
-    for words in ("odd or even", "97.5 %", "96.0 % to 99.0 %", "30,434", "none is close"):
+    for words in ("odd or even", "97.5 %", "96.0 % to 99.0 %", "30,434", "no task is close"):
         assert words in text
     assert "First steps" not in text
 

@@ -131,7 +131,7 @@ def test_while_it_runs_the_stages_tell_how_far_it_is(http: httpx.Client, asked: 
     for told in ("50 % · search goes on", "about 1 min 30 s left", "Read the images done in 2 s"):
         assert told in text
     assert "Search for a cell 1 min 5 s so far, about 2 min 10 s in all" in text
-    assert "Train what was found about 1 min 1 s" in text
+    assert "Train the network found about 1 min 1 s" in text
     assert "Measured so far: 1 of 2." in text
     assert f"/figures/recommendations/{asked['id']}/distances.json" in html
     assert "Compare with other ways" not in text
@@ -159,7 +159,7 @@ def test_the_answer_says_what_was_found_and_why(http: httpx.Client, succeeded: s
         "Parameters 134 learned numbers, 536 bytes",
         "1 known task was left out",
         "busy: its job goes on",
-        "2 of 4 test images.",
+        "2 of 4 test images are classified incorrectly.",
     ):
         assert told in text, told
     assert "data-events" not in html
@@ -186,7 +186,7 @@ def test_an_answer_without_pictures_says_why(http: httpx.Client, succeeded: str,
         test = {**row.document["test"], "error_sheet": None}
         row.document = {**row.document, "test": test}
     html = http.get(succeeded, headers=PAGE).text
-    assert "No pictures of them were kept" in html
+    assert "Pictures of them are not stored" in html
     assert 'class="plain gallery"' not in html
 
 
@@ -232,8 +232,8 @@ def test_a_failure_says_why_what_to_do_and_can_be_tried_again(http: httpx.Client
     work(end="failed", error=error, stage="resolve")
     html = http.get(f"/recommendations/{asked['id']}", headers=PAGE).text
     text = text_of(html)
-    assert "No network of the search space keeps the constraint: no cell &lt;script&gt;" in text
-    assert "Ask again with a looser limit" in text
+    assert "No network in the search space satisfies the constraint: no cell &lt;script&gt;" in text
+    assert "Submit the request again with a looser limit" in text
     assert "Read the images ended here" in text
     assert "constraints.max_parameters" in text
     assert f'data-post="/v1/jobs/{asked["job_id"]}/retry"' in html
@@ -267,13 +267,13 @@ def test_the_list_comes_a_page_at_a_time(http: httpx.Client, task_body: dict) ->
 
 
 def test_nobody_has_asked_yet(http: httpx.Client) -> None:
-    assert "Nobody has asked for a network yet" in http.get("/recommendations", headers=PAGE).text
+    assert "The list is empty" in http.get("/recommendations", headers=PAGE).text
 
 
 @pytest.mark.parametrize(
     ("parts", "told"),
     [
-        ({"verdict": "no_baseline"}, "There was no known task to compare with, so the full space is searched."),
+        ({"verdict": "no_baseline"}, "The registry had no task to compare with, so the full space is searched."),
         (
             {"verdict": "closest", "closest": {"name": "a"}, "search_space": {"source_task_ids": []}},
             "The closest known task is a, but its search space did not serve: the full one is searched.",

@@ -109,7 +109,7 @@ def test_the_list_is_narrowed_down(http: httpx.Client, engine: Engine, asked: di
     add_task(engine, "new", role="target")
     text = text_of(http, "/tasks", **asked)
     assert {name for name in ("odd", "even", "new") if f">{name}</a>" in text} == shown
-    assert ("No task fits" in text) == (not shown)
+    assert ("No task matches" in text) == (not shown)
 
 
 def test_a_long_list_goes_on_behind_a_link_that_keeps_the_filter(
@@ -173,7 +173,7 @@ def test_the_page_of_a_task_tells_what_is_known_of_it(http: httpx.Client, engine
 
 
 def test_an_old_task_says_that_it_has_no_picture(http: httpx.Client, engine: Engine) -> None:
-    assert "None were kept for this task" in text_of(http, f"/tasks/{add_task(engine, 'odd', 0.9)}")
+    assert "None are stored for this task" in text_of(http, f"/tasks/{add_task(engine, 'odd', 0.9)}")
 
 
 def test_a_target_leads_to_its_recommendation(http: httpx.Client, engine: Engine) -> None:
@@ -198,7 +198,7 @@ def test_the_map_places_the_tasks_that_were_measured(http: httpx.Client, engine:
     measure(engine, left, right, 3.0)
     measure(engine, right, left, 5.0)
     figure = http.get("/figures/tasks/map.json").json()
-    assert "1 tasks without a measured way" in figure["summary"]
+    assert "1 tasks without a measured path" in figure["summary"]
     assert "100% of the spread" in figure["summary"]
     [trace] = figure["data"]
     assert sorted(trace["customdata"]) == sorted([f"/tasks/{left}", f"/tasks/{right}"])
