@@ -5,10 +5,15 @@ BIN := $(VENV)/bin
 BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-ranking bench-fuse bench-screen bench-strategies \
 	bench-warm_start bench-forecast bench-little bench-service bench-stage_ends
 
-.PHONY: install demo test test-long e2e screenshots chaos chaos-freezes fuzz check reference lint-deployment bench $(BENCHMARKS) bench-transfer paper paper-registry format clean
+.DEFAULT_GOAL := help
 
-install: $(VENV)/.installed
+.PHONY: help install demo test test-long e2e screenshots chaos chaos-freezes fuzz check lint reference lint-deployment bench $(BENCHMARKS) bench-transfer paper paper-registry format clean
 
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo '  bench-NAME         one benchmark: $(patsubst bench-%,%,$(BENCHMARKS))' | fold -s -w 110
+
+install: $(VENV)/.installed ## the project and all its tools, into .venv (6 GB, most of it torch)
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "ldnas needs Python 3.11 to 3.13; name one with: make PYTHON=python3.12 install")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -16,26 +21,26 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: install
+demo: install ## the whole service once, on handwritten digits
 	$(BIN)/ldnas demo
 
 # Two tests at a time, each computing on one thread: small tensors gain nothing from more.
-test: install
+test: install ## the tests, with their own PostgreSQL and Valkey servers
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 # What `make test` leaves out for its length: more stages to kill and to cancel in.
-test-long: install
+test-long: install ## the tests that `make test` leaves out for their length
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long
 
 # The dashboard in a real Chromium: Debian's, where it is installed or may be, or the one that LDNAS_CHROMIUM names.
-e2e: $(VENV)/.e2e
+e2e: $(VENV)/.e2e ## the dashboard in a real Chromium
 	@test -n "$$LDNAS_CHROMIUM" || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 		{ test "$$(id -u)" = 0 && apt-get install --yes --quiet chromium >/dev/null; } || \
 		{ echo 'no Chromium: install it (Debian: apt-get install chromium), or name one in LDNAS_CHROMIUM'; exit 1; }
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m e2e tests/e2e
 
 # Pictures of the dashboard's pages for the README: docs/pictures, from a service that computes for them some minutes.
-screenshots: $(VENV)/.e2e
+screenshots: $(VENV)/.e2e ## the README's pictures, into docs/pictures
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.e2e.pictures
 
 $(VENV)/.e2e: $(VENV)/.installed
@@ -48,17 +53,17 @@ ROUNDS ?= 13
 SEED ?= 1
 RUNNERS ?= short
 
-chaos: install
+chaos: install ## breaks the running service at random: ROUNDS=13 SEED=1 RUNNERS=short
 	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --runners $(RUNNERS) --save
 
 # The same with faults that end no process: something is frozen or falls silent, in half of the rounds inside a transaction.
-chaos-freezes: install
+chaos-freezes: install ## freezes processes, servers and the network at random
 	$(BIN)/python -m tests.chaos --freezes --rounds $(ROUNDS) --seed $(SEED) --runners $(RUNNERS) --save
 
 # Looks for answers outside the OpenAPI document, and for inputs that no reader names a refusal for: SECONDS each.
 SECONDS ?= 600
 
-fuzz: $(VENV)/.fuzz
+fuzz: $(VENV)/.fuzz ## fuzzes the API and every reader: SECONDS=600
 	@status=0; $(BIN)/python -m tests.fuzz.readers --seconds $(SECONDS) --seed $(SEED) || status=1; \
 	$(BIN)/python -m tests.fuzz.service --seconds $(SECONDS) --seed $(SEED) --report var/fuzz/service || status=1; \
 	exit $$status
@@ -67,21 +72,34 @@ $(VENV)/.fuzz: $(VENV)/.installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
 	@touch $@
 
-check: install
+# An environment of its own, since these tools need nothing of the project.
+LINT_BIN := .venv-lint/bin
+
+lint: .venv-lint/.installed ## ruff and the import contracts alone, without torch, in seconds
+	$(LINT_BIN)/ruff format --check .
+	$(LINT_BIN)/ruff check .
+	$(LINT_BIN)/lint-imports
+
+.venv-lint/.installed: constraints.txt
+	@test -x $(LINT_BIN)/python || $(PYTHON) -m venv .venv-lint
+	@$(LINT_BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt ruff import-linter
+	@touch $@
+
+check: install ## ruff, mypy and the import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 # Writes docs/reference/*.md from the code; `make test` compares them.
-reference: install
+reference: install ## docs/reference/*.md, from the code
 	$(BIN)/python -m docs.reference
 
 # The compose file, the Dockerfiles and the images' packages; `make test` has this too.
-lint-deployment: install
+lint-deployment: install ## the compose file, the Dockerfiles and the images' packages
 	$(BIN)/python -m pytest tests/deployment -m 'not system'
 
-bench: install
+bench: install ## the demo as a benchmark, over five seeds
 	$(BIN)/python benchmarks/demo.py
 
 # The other benchmarks, each minutes to an hour on two cores: make bench-fisher, make bench-ranking DATA=../data, …
@@ -93,7 +111,7 @@ $(BENCHMARKS): $(VENV)/.bench
 	$(BIN)/python benchmarks/$(@:bench-%=%).py $(if $(DATA),--data $(DATA) --work $(WORK)/$(@:bench-%=%)) $(OPTIONS)
 
 # On the units of benchmarks/paper: OPTIONS='--processes 2' runs two at a time.
-bench-transfer: install
+bench-transfer: install ## whether the distance is useful for choosing a source: DATA=../data
 	$(if $(DATA),,$(error name the folder with mnist/ and cifar10/ as Parquet: make bench-transfer DATA=../data))
 	$(BIN)/python -m benchmarks.transfer --data $(DATA) --work $(WORK)/transfer $(OPTIONS)
 
@@ -108,19 +126,19 @@ SCALE ?= small
 PAPER_OPTIONS ?=
 PAPER_PYTHON ?= $(BIN)/python
 
-paper: $(if $(filter $(BIN)/python,$(PAPER_PYTHON)),install)
+paper: $(if $(filter $(BIN)/python,$(PAPER_PYTHON)),install) ## the paper's experiments: DATA=../data SCALE=small
 	$(if $(DATA),,$(error name the folder with mnist/ and cifar10/ as Parquet: make paper DATA=../data))
 	$(PAPER_PYTHON) -m benchmarks.paper --data $(DATA) --scale $(SCALE) $(PAPER_OPTIONS)
 
 # The paper's eight tasks as a file that `ldnas registry import` takes: make paper-registry DATA=../data SCALE=small. What it
 # finished is kept in var/paper/registry, and it goes on from there. PAPER_OPTIONS are the program's: --network, --out, --work.
-paper-registry: install
+paper-registry: install ## the paper's eight tasks as a bundle: DATA=../data SCALE=small
 	$(if $(DATA),,$(error name the folder with mnist/ and cifar10/ as Parquet: make paper-registry DATA=../data))
 	$(BIN)/python -m benchmarks.paper.registry --data $(DATA) --scale $(SCALE) $(PAPER_OPTIONS)
 
-format: install
+format: install ## formats the code, and mends what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean:
-	rm -rf $(VENV) var build dist
+clean: ## removes .venv, var, build and dist
+	rm -rf $(VENV) .venv-lint var build dist
