@@ -6,6 +6,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from worker.registry.models import Base
+from worker.registry.postgresql import LONG_LIMITS
 from worker.registry.session import open_engine
 from worker.settings import Settings
 
@@ -25,5 +26,5 @@ given = context.config.attributes.get("connection")
 if given is not None:
     run(given)
 else:
-    with open_engine(Settings.from_environment(os.environ).database_url).begin() as opened:
+    with open_engine(Settings.from_environment(os.environ).database_url, LONG_LIMITS).begin() as opened:
         run(opened)

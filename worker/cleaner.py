@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from worker.artifacts import ArtifactStore
 from worker.registry.errors import DatabaseUnavailableError
+from worker.registry.folding import BATCH as FOLDED_AT_ONCE
 from worker.registry.folding import Folding
 from worker.registry.removable import BATCH, Removable
 from worker.registry.session import Engine, reading, unit_of_work
@@ -86,11 +87,11 @@ def fold(engine: Engine) -> int:
     folded = 0
     steps: tuple[Callable[[Folding], int], ...] = (Folding.fold_tallies, Folding.fold_marks)
     for step in steps:
-        while True:
+        number = FOLDED_AT_ONCE
+        # A batch that is not full is the last one, or this would never end while jobs run.
+        while number >= FOLDED_AT_ONCE - 1:
             with unit_of_work(engine) as registry:
                 number = step(registry.folding)
-            if not number:
-                break
             folded += number
             time.sleep(BREATH_SECONDS)
     return folded

@@ -16,6 +16,7 @@ from worker.messages import JobMessage
 from worker.outbound import OutboundGuard
 from worker.parent_watch import exit_with_parent
 from worker.registry.errors import DatabaseUnavailableError
+from worker.registry.postgresql import CLEANER_LIMITS
 from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
 from worker.sign_of_life import give_signs_of_life
@@ -34,7 +35,8 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
     """Sweep and publish until `stop` is set. While the database or broker is down, wait and try again."""
     engine = open_engine(settings.database_url)
     retention_seconds = settings.retention_days * DAY_SECONDS
-    cleaning = (stop, engine, open_store(settings.artifact_url), retention_seconds)
+    cleaning_engine = open_engine(settings.database_url, CLEANER_LIMITS)
+    cleaning = (stop, cleaning_engine, open_store(settings.artifact_url), retention_seconds)
     cleaner = threading.Thread(target=clean_until, args=cleaning, name="cleaner", daemon=True)
     cleaner.start()
     sending = senders(stop, engine, OutboundGuard(settings.remote_hosts))
@@ -55,6 +57,7 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
                 pause = BROKER_PAUSE_SECONDS
             stop.wait(pause)
     engine.dispose()
+    cleaning_engine.dispose()
 
 
 def sweep(engine: Engine) -> None:

@@ -93,7 +93,7 @@ def _run(settings: Settings, engine: Engine, job_id: str, fence: int, stopping: 
         return _fail(engine, store, job_id, fence, failure_of(refusal))
     except OSError as error:  # a full disk, a missing volume: it may pass, and the job's history must have the reason
         logger.error("job %s: an infrastructure failure: %s", job_id, error)
-        delay = min(MAX_RETRY_DELAY_SECONDS, 2.0**job.failures)
+        delay = min(MAX_RETRY_DELAY_SECONDS, 2.0 ** (fence - 1))
         with unit_of_work(engine) as registry:
             registry.jobs.release(job_id, fence, reason=str(error), counts_as_failure=True, delay_seconds=delay)
         return Ending.RELEASED

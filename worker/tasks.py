@@ -79,7 +79,7 @@ def _run_claimed(
     stopping: threading.Event,
     runner_command: Sequence[str],
 ) -> None:
-    attempt = _Attempt(settings, engine, job.id, job.attempt, job.failures)
+    attempt = _Attempt(settings, engine, job.id, job.attempt)
     environment = {**settings.as_environment(), PARENT: traceparent() or ""}
     try:
         runner = RunnerProcess([*runner_command, job.id, str(job.attempt)], environment)
@@ -126,12 +126,11 @@ def _until_over(
 class _Attempt:
     """Records the end of one claimed job in its row, after its runner has ended."""
 
-    def __init__(self, settings: Settings, engine: Engine, job_id: str, fence: int, failures: int) -> None:
+    def __init__(self, settings: Settings, engine: Engine, job_id: str, fence: int) -> None:
         self._settings = settings
         self._engine = engine
         self._job_id = job_id
         self._fence = fence
-        self._failures = failures
 
     def conclude(self, outcome: int | _Stop | OSError) -> None:
         """Close the job's row unless the runner has done so; if the write fails now, the sweep closes it later."""
@@ -182,7 +181,7 @@ class _Attempt:
         log.warning("job %s: its runner crashed (%s); now %s", self._job_id, how, state)
 
     def _pause(self) -> float:
-        return min(MAX_RETRY_DELAY_SECONDS, 2.0**self._failures)
+        return min(MAX_RETRY_DELAY_SECONDS, 2.0 ** (self._fence - 1))
 
     def _release(self, reason: str, *, counts_as_failure: bool = True, delay_seconds: float = 0.0) -> None:
         with unit_of_work(self._engine) as registry:

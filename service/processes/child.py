@@ -18,6 +18,8 @@ LONGEST_BACKOFF_SECONDS = 30.0
 # A child that ran this long is not in a crash loop.
 SETTLED_SECONDS = 30.0
 LOG_BYTES = 10_000_000
+KILL_SECONDS = 2.0
+"""How long a killed child may take to be gone."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,9 @@ class Child:
         except subprocess.TimeoutExpired:
             self._say(f"{self.name} did not stop in time and was killed")
             self._signal(signal.SIGKILL)
-            self._process.wait()
+            # A process that waits for a file system that does not answer dies only when that answers.
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(KILL_SECONDS)
         self._forget()
 
     def _signal(self, number: signal.Signals) -> None:

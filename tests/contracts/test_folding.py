@@ -1,5 +1,6 @@
 """Folding changes no sum, whoever reads or writes meanwhile, alike on SQLite and PostgreSQL."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import func, select
 from tests.contracts.jobs import claim, queue_job
 from tests.contracts.rows import add_task
 from worker.cleaner import fold
+from worker.registry.folding import BATCH
 from worker.registry.models import Revision, RevisionMark, Tally, TallyDelta
 from worker.registry.schema import alembic_config
 from worker.registry.session import Engine, reading, unit_of_work
@@ -89,6 +91,22 @@ def test_nothing_is_counted_twice_or_lost_while_several_fold_and_others_count(en
     fold(engine)
     assert tallies(engine) == [TallyFigure("stage", "recommend", "fit", 60, 60.0)]
     assert max(seen) <= 60
+
+
+def test_folding_ends_while_others_go_on_counting(engine: Engine) -> None:
+    stop = threading.Event()
+
+    def count_until_stopped() -> None:
+        while not stop.is_set():
+            end_stages(engine, 1.0)
+
+    with ThreadPoolExecutor(2) as threads:
+        counting = threads.submit(count_until_stopped)
+        try:
+            assert threads.submit(fold, engine).result(timeout=30) < BATCH
+        finally:
+            stop.set()
+        counting.result()
 
 
 @pytest.mark.parametrize("folded", [True, False])

@@ -178,6 +178,33 @@ def test_an_attempt_counts_only_if_it_got_no_further_than_those_before(engine: E
     assert get(engine, job_id).state == "failed"
 
 
+def test_a_crumb_of_progress_does_not_save_an_attempt(engine: Engine) -> None:
+    job_id = queue_job(engine)
+    for number in range(1, 4):
+        fence = claim(engine, job_id)
+        with unit_of_work(engine) as registry:
+            registry.jobs.progress(job_id, fence, stage="fit", fraction=0.001 * number, message="")
+        release(engine, job_id, fence)
+    assert (get(engine, job_id).state, get(engine, job_id).failures) == ("failed", 3)
+
+
+def test_the_progress_of_the_attempt_before_is_not_that_of_the_next(engine: Engine) -> None:
+    job_id = queue_job(engine)
+    fence = claim(engine, job_id)
+    with unit_of_work(engine) as registry:
+        registry.jobs.progress(job_id, fence, stage="fit", fraction=0.5, message="")
+        registry.jobs.fail(job_id, fence, {"code": "internal"})
+    with unit_of_work(engine) as registry:
+        registry.jobs.retry(job_id)
+    release(engine, job_id, claim(engine, job_id))  # it ended before it reported anything
+    assert get(engine, job_id).failures == 1
+    fence = claim(engine, job_id)
+    with unit_of_work(engine) as registry:
+        registry.jobs.progress(job_id, fence, stage="fit", fraction=0.2, message="")
+    release(engine, job_id, fence)
+    assert get(engine, job_id).failures == 1, "after a retry by hand every fraction is new"
+
+
 def test_progress_that_was_saved_before_a_shutdown_counts_once(engine: Engine) -> None:
     job_id = queue_job(engine)
     for counts in (False, True):

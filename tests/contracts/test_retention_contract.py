@@ -199,6 +199,23 @@ def test_nothing_that_a_job_may_have_found_goes_before_the_job_ends(engine: Engi
     assert clean(engine, store, 90 * DAY).networks == 1
 
 
+def test_a_row_that_a_job_found_fresh_and_did_not_renew_stays_until_the_job_ends(
+    engine: Engine, store: ArtifactStore
+) -> None:
+    with unit_of_work(engine) as registry:
+        registry.results.keep_network(key="n", weights=put(registry, store, b"w"), **NETWORK)
+    with engine.begin() as connection:  # half an hour before the job begins
+        connection.execute(text(f"UPDATE networks SET created_at = created_at - {DAY / 48}"))
+    running = job(engine, ended=False)
+    with unit_of_work(engine) as registry:
+        assert registry.results.use_network("n") is not None
+    age(engine, store, 200)
+    assert clean(engine, store, 90 * DAY) == Removed()
+    with unit_of_work(engine) as registry:
+        registry.jobs.finish(running, 1, {})
+    assert clean(engine, store, 90 * DAY).networks == 1
+
+
 def test_files_without_a_row_go_after_a_day_and_so_do_half_files_and_checkpoints_of_ended_jobs(
     engine: Engine, store: ArtifactStore
 ) -> None:

@@ -144,6 +144,7 @@ class Jobs(LeasedJobs):
             raise JobNotRetriableError(job_id, f"{job.state}, and its task was deleted")
         job.failures = 0
         job.killed_in = None
+        job.furthest = None
         job.error = None
         job.cancel_requested_at = None
         self._queue(job, "retried")

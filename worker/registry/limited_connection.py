@@ -11,6 +11,9 @@ from worker.registry.postgresql import ANSWER_RESERVE_SECONDS, Limits
 
 T = TypeVar("T")
 
+FIRST_ANSWER_SECONDS = 10.0
+"""How long a new connection waits for the answer to its first statement, which sets the limits."""
+
 DATABASE_ERRORS = (psycopg.Error, OSError)
 """The errors that a quick question may raise if the database has a problem."""
 
@@ -43,7 +46,7 @@ class LimitedConnection(psycopg.Connection[Any]):
             psycopg.OperationalError: no connection can be made, or the server does not answer.
         """
         connection = cls.connect(*arguments, **parameters)
-        connection.answer_seconds = limits.statement + ANSWER_RESERVE_SECONDS
+        connection.answer_seconds = FIRST_ANSWER_SECONDS
         settings = limits.settings()
         effective = dict(connection.execute(_SET_LIMITS, [[*settings], [*settings.values()]]).fetchall())
         connection.commit()

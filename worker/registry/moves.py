@@ -12,6 +12,9 @@ from worker.registry.states import JobState
 from worker.registry.tallies import Happening, count
 from worker.registry.webhooks import announce
 
+STEP = 0.01
+"""How much further, as a fraction of the whole job, an attempt has to get so that its loss does not count."""
+
 
 class JobMoves:
     """The steps of every transition of a job; the job's row is locked first."""
@@ -95,11 +98,12 @@ class JobMoves:
 def _compare_progress(job: Job) -> tuple[bool, float]:
     """Whether the ending attempt got further than every earlier one, and the largest fraction reached so far.
 
-    The fraction of the whole job is compared: results that an earlier attempt stored are restored, and count once.
+    The fraction of the whole job is compared: results that an earlier attempt stored are restored, and count once. An
+    attempt that ended before its first stage reached nothing; the row still has the progress of the one before.
     """
-    reached: float = (job.progress or {}).get("fraction") or 0.0
+    reached: float = (job.progress or {}).get("fraction") or 0.0 if job.stage is not None else 0.0
     furthest = job.furthest or 0.0
-    return reached > furthest, max(reached, furthest)
+    return reached >= furthest + STEP, max(reached, furthest)
 
 
 def held(job_id: str, fence: int) -> tuple[Any, ...]:

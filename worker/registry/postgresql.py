@@ -66,6 +66,10 @@ Their wait for a lock is still short: every other process that needs the table q
 """
 
 
+CLEANER_LIMITS = Limits(idle=10.0, lock=12.0, statement=300.0, transaction=600.0)
+"""Of the cleaner: to find nothing left to remove, it may have to read whole tables. It skips locked rows."""
+
+
 def defaults_missing_from(url: URL) -> dict[str, Any]:
     """The defaults that the URL does not set: in SQLAlchemy they would take precedence over the URL."""
     return {name: value for name, value in CONNECTION_DEFAULTS.items() if name not in url.query}

@@ -1,7 +1,8 @@
 """Removes old rows that nothing refers to.
 
-A process that stores or reuses a removable row renews its `created_at` in the same statement (`results`), so an old row
-is also unused. Each method removes a batch in the caller's transaction; any number of processes may call it at once.
+A process that stores or reuses a removable row renews its `created_at` in the same transaction (`results`), unless it
+was renewed within `FRESH_SECONDS`, so an old row is also unused. Each method removes a batch in the caller's
+transaction; any number of processes may call it at once.
 """
 
 from collections.abc import Collection
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session, aliased
 
 from worker.registry import owners
 from worker.registry.base import DatabaseNow
+from worker.registry.first_wins import FRESH_SECONDS
 from worker.registry.job_models import Job, JobEvent
 from worker.registry.models import (
     ArchitectureRow,
@@ -47,7 +49,8 @@ class Removable:
         """The time this many seconds ago, but not after the start of any unfinished job, whose results must stay."""
         now = self._session.execute(select(DatabaseNow())).scalar_one()
         oldest = self._session.scalar(select(func.min(Job.started_at)).where(Job.state.in_(_UNFINISHED)))
-        return min(now - seconds, now if oldest is None else oldest)
+        # A job leaves a row alone that was renewed a short while before the job began.
+        return min(now - seconds, now if oldest is None else oldest - FRESH_SECONDS)
 
     def count(self, before: float, unowned_before: float) -> dict[str, int]:
         """How many rows of each table would be removed now."""

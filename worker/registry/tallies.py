@@ -27,7 +27,7 @@ class Happening(StrEnum):
     LOST_LEASE = "lost_lease"
     """A worker did not renew a lease before it expired."""
     FAILED_ATTEMPT = "failed_attempt"
-    """An attempt ended without a result and counts against the job's attempts; a lost lease is one."""
+    """An attempt ended without a result and counts against the job's attempts."""
     STAGE = "stage"
     """A stage finished; the label is its name, and the seconds are its duration."""
     WEBHOOK = "webhook"
