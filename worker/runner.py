@@ -18,7 +18,7 @@ import torch
 from ldnas.errors import RefusedError
 from ldnas.memory import is_out_of_memory, too_large
 from worker.artifacts import ArtifactStore, open_store
-from worker.endings import MAX_RETRY_DELAY_SECONDS, Ending
+from worker.endings import Ending, retry_delay
 from worker.failures import failure_of, internal_failure
 from worker.logs import bind, configure_logging, log_fields
 from worker.registry.errors import DatabaseUnavailableError, FenceLostError
@@ -93,7 +93,7 @@ def _run(settings: Settings, engine: Engine, job_id: str, fence: int, stopping: 
         return _fail(engine, store, job_id, fence, failure_of(refusal))
     except OSError as error:  # a full disk, a missing volume: it may pass, and the job's history must have the reason
         logger.error("job %s: an infrastructure failure: %s", job_id, error)
-        delay = min(MAX_RETRY_DELAY_SECONDS, 2.0 ** (fence - 1))
+        delay = retry_delay(fence)
         with unit_of_work(engine) as registry:
             registry.jobs.release(job_id, fence, reason=str(error), counts_as_failure=True, delay_seconds=delay)
         return Ending.RELEASED

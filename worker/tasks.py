@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 
 from ldnas.errors import UnreadableDatasetError
-from worker.endings import MAX_RETRY_DELAY_SECONDS, Ending
+from worker.endings import Ending, retry_delay
 from worker.failures import failure_of
 from worker.lease_keeper import LeaseKeeper
 from worker.logs import bind, log_fields
@@ -152,9 +152,9 @@ class _Attempt:
         elif outcome is _Stop.STALLED:
             self._release(f"no progress for {self._settings.stall_seconds:g} s")
         elif outcome == Ending.INFRASTRUCTURE:
-            self._release("a service that the runner needs is unavailable", delay_seconds=self._pause())
+            self._release("a service that the runner needs is unavailable", delay_seconds=retry_delay(self._fence))
         elif isinstance(outcome, OSError):
-            self._release(f"the runner could not be started: {outcome}", delay_seconds=self._pause())
+            self._release(f"the runner could not be started: {outcome}", delay_seconds=retry_delay(self._fence))
         elif outcome == -signal.SIGKILL:
             with unit_of_work(self._engine) as registry:
                 how = describe_exit(outcome)
@@ -179,9 +179,6 @@ class _Attempt:
             )
             state = registry.jobs.release_crashed(self._job_id, self._fence, how=how, unreadable=failure_of(unreadable))
         log.warning("job %s: its runner crashed (%s); now %s", self._job_id, how, state)
-
-    def _pause(self) -> float:
-        return min(MAX_RETRY_DELAY_SECONDS, 2.0 ** (self._fence - 1))
 
     def _release(self, reason: str, *, counts_as_failure: bool = True, delay_seconds: float = 0.0) -> None:
         with unit_of_work(self._engine) as registry:

@@ -42,7 +42,7 @@ SILENT_REQUESTS = 500
 def freeze_worker(fleet: Fleet, random: Random, jobs: list[str]) -> Strike:
     """SIGSTOP to a worker and its runner until another attempt has begun, then SIGCONT: a zombie.
 
-    Where it holds locks nobody else can begin, and it is continued or killed after `FROZEN_SECONDS`.
+    Where it holds locks, no other attempt can begin, and the fault continues or kills it after `FROZEN_SECONDS`.
     """
     worker = busy_worker(fleet, random)
     runners: list[int] = []

@@ -1,4 +1,4 @@
-"""Folding changes no sum, whoever reads or writes meanwhile, alike on SQLite and PostgreSQL."""
+"""Folding changes no sum while other processes read and write, alike on SQLite and PostgreSQL."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
