@@ -34,7 +34,7 @@ from ldnas.distance.observation import GROUPS, Observation, observe
 from ldnas.distance.uncertainty import estimate_column
 from ldnas.recipe import Recipe
 from ldnas.seeding import derive_seed
-from ldnas.train import TrainConfig
+from ldnas.training.train import TrainConfig
 
 DIGITS = tuple((label,) for label in range(10))
 TASKS = (

@@ -28,8 +28,8 @@ import pyarrow.parquet as parquet
 import torch
 from environment import save
 
-from worker import runner
-from worker.endings import Ending
+from worker.queue import runner
+from worker.queue.exit_codes import Ending
 from worker.registry.models import JobKind, JobState, TaskRole
 from worker.registry.schema import migrate
 from worker.registry.session import Engine, open_engine, reading, unit_of_work

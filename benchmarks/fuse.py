@@ -26,7 +26,7 @@ from fuse_cells import ALONE_SEEDS, CELLS, DATASETS, SEARCH_SEEDS, Bench, candid
 from fuse_replay import Choice, halve, weigh, within
 from fuse_speed import alpha_phase, speeds
 
-from ldnas.search.mixture import FuseVariant
+from ldnas.search.fuse_race import FuseVariant
 from ldnas.seeding import derive_seed
 
 REPLAYED = 100

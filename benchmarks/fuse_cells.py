@@ -26,13 +26,13 @@ from ldnas.data.reference import DatasetReference
 from ldnas.data.task_data import ImageSet, task_data
 from ldnas.search.base import SearchProblem
 from ldnas.search.candidates import fresh_candidates, own_losses, train_epoch, validation_logits
-from ldnas.search.mixture import relaxed_loss, step_alpha
+from ldnas.search.fuse_race import relaxed_loss, step_alpha
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import default_skeleton
 from ldnas.space.space import FULL_SPACE
-from ldnas.train import TrainConfig, evaluate, fit
+from ldnas.training.train import TrainConfig, evaluate, fit
 
 DATASETS = ("digits", "cifar10")
 IMAGE_SIZES = {"digits": 8, "cifar10": 16}

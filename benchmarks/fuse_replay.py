@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from fuse_cells import ALPHA_RATE, ALPHA_STEPS, ROUNDS, Bench
 
-from ldnas.search.mixture import FuseVariant, image_losses, lost, step_alpha
+from ldnas.search.fuse_race import FuseVariant, image_losses, lost, step_alpha
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from ldnas.data.preprocessing import normalise
 from ldnas.data.task_data import ImageSet
 from ldnas.search.base import SearchProblem
 from ldnas.search.candidates import fresh_candidates, validation_logits
-from ldnas.search.mixture import FuseVariant, Mixture, expected_loss, relaxed_loss, step_alpha
+from ldnas.search.fuse_race import FuseVariant, Mixture, expected_loss, relaxed_loss, step_alpha
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network

@@ -24,24 +24,24 @@ from pools import load_images, shuffled
 from strategies import Rows, interval
 from torch import nn
 
-from ldnas.augmentation import Augmentation
 from ldnas.data.dataset import Split
 from ldnas.data.split import draw_split
 from ldnas.data.task_data import ImageSet
-from ldnas.evaluation import Evaluation, evaluate
-from ldnas.final import DataFacts, data_facts, final_config, warnings_of
 from ldnas.intervals import wilson_interval
 from ldnas.networks.resnet import build_scaled_resnet18, resnet18_size, widest_resnet18
 from ldnas.search.base import SearchBudget, SearchProblem, Strategy
 from ldnas.search.fuse import Fuse, FuseConfig
-from ldnas.search.over_splits import OverSplits, OverSplitsConfig
+from ldnas.search.repeated_splits import OverSplits, OverSplitsConfig
 from ldnas.seeding import derive_seed
 from ldnas.space.complexity import parameters
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import default_skeleton
 from ldnas.space.space import FULL_SPACE
-from ldnas.train import TrainConfig, fit
+from ldnas.training.augmentation import Augmentation
+from ldnas.training.evaluation import Evaluation, evaluate
+from ldnas.training.final import DataFacts, data_facts, final_config, warnings_of
+from ldnas.training.train import TrainConfig, fit
 
 DATASETS = ("mnist", "cifar10")
 DRAWS = 6

@@ -17,7 +17,7 @@ from ldnas.data.task_data import ImageSet, task_data
 from ldnas.networks.build import build_network
 from ldnas.networks.classifier import Classifier
 from ldnas.seeding import derive_seed
-from ldnas.train import TrainConfig, fit
+from ldnas.training.train import TrainConfig, fit
 
 
 @dataclass(frozen=True)

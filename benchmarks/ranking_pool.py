@@ -12,7 +12,7 @@ from torch import nn
 from ldnas.data.task_data import ImageSet
 from ldnas.networks.classifier import Classifier
 from ldnas.seeding import derive_seed
-from ldnas.train import TrainConfig, fit
+from ldnas.training.train import TrainConfig, fit
 
 WIDTHS = (8, 16, 32, 48)
 TRAINED_ON = 2048

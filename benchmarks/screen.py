@@ -23,7 +23,7 @@ from fuse_cells import CELLS, DATASETS, SEARCH_SEEDS, SET_SIZE, Bench, cells, tr
 from fuse_replay import weigh
 from scipy.stats import spearmanr
 
-from ldnas.search.mixture import FuseVariant
+from ldnas.search.fuse_race import FuseVariant
 from ldnas.search.zero_cost import ZeroCostScore, zero_cost_scores
 from ldnas.seeding import derive_seed
 from ldnas.space.complexity import parameters

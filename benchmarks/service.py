@@ -160,7 +160,7 @@ def read_again(port: int, kinds: dict[str, Kind], memory: Memory, arguments: arg
 
 def make_key(engine: Engine) -> str:
     """A key that may have 300 unfinished recommendations."""
-    tokens = runpy.run_path(str(ROOT / "service/security/tokens.py"))
+    tokens = runpy.run_path(str(ROOT / "service/api/security/tokens.py"))
     key: str = tokens["draw_key"]()
     with unit_of_work(engine) as registry:
         registry.keys.insert(

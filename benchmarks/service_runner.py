@@ -1,4 +1,4 @@
-"""Stands in for `worker.runner`: takes its time without the processor, then records a result.
+"""Stands in for `worker.queue.runner`: takes its time without the processor, then records a result.
 
     python benchmarks/service_runner.py JOB FENCE
 
@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from worker.endings import Ending
+from worker.queue.exit_codes import Ending
 from worker.registry.session import open_engine, unit_of_work
 from worker.settings import Settings
 

@@ -5,9 +5,9 @@ import os
 import sys
 from pathlib import Path
 
-from worker.parent_watch import exit_with_parent
+from worker.process.parent_watch import exit_with_parent
+from worker.queue.worker_main import serve
 from worker.settings import Settings
-from worker.worker_main import serve
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)

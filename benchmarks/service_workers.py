@@ -33,7 +33,7 @@ def _rate(environment: dict[str, str], engine: Engine, jobs: int, workers: int, 
     with ExitStack() as stack:
         for number in range(workers):
             stack.enter_context(running(worker, environment, folder / f"worker{number}.log"))
-        dispatcher = [sys.executable, "-m", "worker.dispatcher"]
+        dispatcher = [sys.executable, "-m", "worker.queue.dispatcher"]
         stack.enter_context(running(dispatcher, environment, folder / "dispatcher.log"))
         _wait(engine, ids)
     with reading(engine) as registry:

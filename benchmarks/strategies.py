@@ -23,7 +23,6 @@ from environment import save
 from pools import load_images, shuffled
 from scipy import stats
 
-from ldnas.augmentation import Augmentation
 from ldnas.data.load import load_dataset
 from ldnas.data.preprocessing import Preprocessing
 from ldnas.data.reference import DatasetReference
@@ -42,7 +41,8 @@ from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import default_skeleton
 from ldnas.space.space import FULL_SPACE
-from ldnas.train import TrainConfig, evaluate, fit
+from ldnas.training.augmentation import Augmentation
+from ldnas.training.train import TrainConfig, evaluate, fit
 
 SEEDS = 5
 CONFIDENCE = 0.9

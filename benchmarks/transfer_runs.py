@@ -14,7 +14,6 @@ from benchmarks.paper.tasks import TASKS, PaperTask
 from benchmarks.paper.units import Row
 from ldnas.data.task_data import ImageSet
 from ldnas.distance.observation import Observation, observe
-from ldnas.evaluation import evaluate
 from ldnas.networks.build import build_network
 from ldnas.networks.classifier import Classifier
 from ldnas.recipe import MEASURES as NAMES
@@ -24,7 +23,8 @@ from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
 from ldnas.space.space import FULL_SPACE, SearchSpace, space_of
-from ldnas.train import TrainConfig, fit
+from ldnas.training.evaluation import evaluate
+from ldnas.training.train import TrainConfig, fit
 
 CONTROL = "control"
 """In place of a source: fresh weights, or the full space."""

@@ -5,9 +5,9 @@
 Each of four rounds has a cell drawn from the full space, a draw of images and seeds of its own. In a round the cell is
 trained on each source task and then, from those weights but for the head, on the target task; beside it from fresh
 weights by the same recipe, and from fresh weights with as many more epochs as the source training took in CPU seconds.
-All recipes are those of the service's final training (`ldnas/final.py`); the scores are on images that none of these
-trainings saw (from the training files: no test split is read). Each training is a row in the work folder, and a run
-that was stopped goes on from there.
+All recipes are those of the service's final training (`ldnas/training/final.py`); the scores are on images that none of
+these trainings saw (from the training files: no test split is read). Each training is a row in the work folder, and a
+run that was stopped resumes from there.
 """
 
 import argparse
@@ -30,13 +30,13 @@ from strategies import Rows, interval
 from torch import Tensor
 
 from ldnas.data.task_data import ImageSet
-from ldnas.final import data_facts, final_config
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network, start_from
 from ldnas.space.skeleton import default_skeleton
 from ldnas.space.space import FULL_SPACE
-from ldnas.train import TrainConfig, evaluate, fit
+from ldnas.training.final import data_facts, final_config
+from ldnas.training.train import TrainConfig, evaluate, fit
 
 ROUNDS = 4
 IMAGE_SIZE = 16

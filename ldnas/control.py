@@ -10,8 +10,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from ldnas.evaluation import confusion_matrix, scores_of
 from ldnas.objectives import score
+from ldnas.training.evaluation import confusion_matrix, scores_of
 
 CONFIDENCE = 0.9
 LEAST_SEEDS = 3

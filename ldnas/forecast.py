@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from ldnas.data.task_data import ImageSet
-from ldnas.memory import MicroBatches
-from ldnas.mirror import EXAMINATION, examined, is_colour
 from ldnas.networks.build import build_network
 from ldnas.search.base import SearchBudget, SearchProblem, Strategy
 from ldnas.seeding import derive_seed
 from ldnas.space.network import build_cell_network
-from ldnas.train import TrainConfig, fit
+from ldnas.training.flip_test import EXAMINATION, examined, is_colour
+from ldnas.training.micro_batches import MicroBatches
+from ldnas.training.train import TrainConfig, fit
 
 Clock = Callable[[], float]
 

@@ -8,17 +8,17 @@ from types import FrameType
 
 import uvicorn
 
+from service.api.http.stalled_reader import STALL_SECONDS, limiting_stalls_to
+from service.api.security.errors import KeySetupError
+from service.api.security.setup import require_key_for
 from service.app import create_app
-from service.http.stalled_reader import STALL_SECONDS, limiting_stalls_to
-from service.security.errors import KeySetupError
-from service.security.setup import require_key_for
 from worker.errors import SettingsError
-from worker.logs import configure_logging
-from worker.parent_watch import exit_with_parent
+from worker.process.logs import configure_logging
+from worker.process.parent_watch import exit_with_parent
+from worker.process.sign_of_life import give_signs_of_life
+from worker.process.tracing import configure_tracing
 from worker.registry.session import open_engine
 from worker.settings import Settings
-from worker.sign_of_life import give_signs_of_life
-from worker.tracing import configure_tracing
 
 # Connections that are still open then are closed: a supervisor gives the process 8 s.
 GRACE_SECONDS = 4
@@ -47,7 +47,7 @@ def api_server(settings: Settings, *, stall_seconds: float = STALL_SECONDS) -> A
         http=limiting_stalls_to(stall_seconds),
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
-        access_log=False,  # `observation.requests` logs requests
+        access_log=False,  # `telemetry.requests` logs requests
         log_config=None,
     )
     return ApiServer(config, stopping)

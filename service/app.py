@@ -11,15 +11,15 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
 
-from service.dependencies import Resources
-from service.http.body_limit import BodyLimit
-from service.http.handlers import install_handlers
-from service.http.head import HeadAsGet
-from service.observation.metrics import Metrics
-from service.observation.requests import SeenRequests, log_request
-from service.polls import Polls
-from service.rendered import RenderedAnswers
-from service.routes import (
+from service.api.dependencies import Resources
+from service.api.http.body_limit import BodyLimit
+from service.api.http.handlers import install_handlers
+from service.api.http.head import HeadAsGet
+from service.api.http.security_headers import SecurityHeaders
+from service.api.matrix.cached_tables import KeptTables
+from service.api.polling.polls import Polls
+from service.api.polling.rendered import RenderedAnswers
+from service.api.routes import (
     architectures,
     datasets,
     distances,
@@ -33,16 +33,17 @@ from service.routes import (
     webhooks,
     workers,
 )
-from service.security.callers import Callers
-from service.security.documentation import describe_keys
-from service.security.gate import Gate
-from service.security.headers import SecurityHeaders
-from service.web import pages, statics
-from service.web.matrix_tables import KeptTables
-from worker.artifacts import open_store
+from service.api.security.callers import Callers
+from service.api.security.documentation import describe_keys
+from service.api.security.gate import Gate
+from service.api.telemetry.metrics import Metrics
+from service.api.telemetry.requests import SeenRequests, log_request
+from service.dashboard import pages, statics
+from service.dashboard.error_pages import error_page
 from worker.registry.revisions import RevisionWatch
 from worker.registry.session import open_engine
 from worker.settings import Settings
+from worker.storage.artifacts import open_store
 
 BODY_LIMIT_BYTES = 2**20
 # Uploads that are checked at the same time; the others wait.
@@ -98,7 +99,7 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> F
     )
     app.state.resources = resources
     _add_middleware(app, resources)
-    install_handlers(app)
+    install_handlers(app, error_page)
     for part in _PARTS:
         app.include_router(part.router)
     return app

@@ -2,7 +2,7 @@
 
 The variables are those that every S3 client reads: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`,
 `AWS_REGION` or `AWS_DEFAULT_REGION`, `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`. Without a key the object has to be
-public. An S3 client library would resolve and connect by itself, bypassing the guard in `worker.outbound`.
+public. An S3 client library would resolve and connect by itself, bypassing the guard in `worker.outbound.guard`.
 """
 
 import hashlib

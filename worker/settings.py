@@ -10,7 +10,7 @@ from pathlib import Path
 from ldnas.networks.names import ARCHITECTURES
 from worker.database_url import with_password_from, without_password
 from worker.errors import SettingsError
-from worker.logs import FORMATS
+from worker.process.logs import FORMATS
 from worker.s3 import S3Access
 
 DEFAULT_MAX_UPLOAD_BYTES = 4 * 2**30

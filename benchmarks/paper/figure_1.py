@@ -16,12 +16,12 @@ from benchmarks.paper.units import Row
 from ldnas.data.task_data import ImageSet
 from ldnas.distance.measures import measure
 from ldnas.distance.observation import Observation, observe
-from ldnas.evaluation import evaluate
 from ldnas.networks.build import build_network
 from ldnas.networks.classifier import Classifier
 from ldnas.recipe import MODES, Recipe, recipe_of
 from ldnas.seeding import derive_seed
-from ldnas.train import TrainConfig, fit
+from ldnas.training.evaluation import evaluate
+from ldnas.training.train import TrainConfig, fit
 
 RELEASED = "released_code"
 DEEP = "released_code_deep"

@@ -14,7 +14,7 @@ from ldnas.distance.observation import batches
 from ldnas.networks.build import build_network
 from ldnas.networks.classifier import Classifier
 from ldnas.seeding import derive_seed
-from ldnas.train import shuffled_batches
+from ldnas.training.train import shuffled_batches
 
 WIDTHS = {"vgg16_narrow": 16, "vgg16_half": 32}
 """VGG-16 with batch norm at a quarter and a half of its width, by the channels of its first stage.

@@ -19,17 +19,17 @@ import pyarrow.parquet as pq
 from benchmarks.paper.subset import SPLITS, files_of, write_subset
 from benchmarks.paper.tasks import CIFAR10, MNIST, TASKS, PaperTask, single
 from ldnas.networks.names import ARCHITECTURES
+from service.cli.demo.background import service_on
+from service.cli.supervision.errors import DemoFailedError
 from service.client import Client
 from service.client.documents.task import Task
 from service.client.errors import ClientError
 from service.client.submission import Submission
-from service.demo.background import service_on
-from service.processes.errors import DemoFailedError
-from worker.artifacts import open_store
-from worker.bundle import write_bundle
 from worker.errors import BundleError
 from worker.registry.session import open_engine
 from worker.settings import Settings
+from worker.storage.artifacts import open_store
+from worker.storage.bundle import write_bundle
 
 SEED = 0
 KEPT = "what is done is kept, and the same command goes on from there"

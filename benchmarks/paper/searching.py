@@ -15,8 +15,6 @@ from benchmarks.paper.plain import PLAIN, plain_network
 from benchmarks.paper.tasks import TASK_6_UNBALANCED, TASKS, PaperTask
 from benchmarks.paper.units import Row
 from ldnas.data.task_data import ImageSet
-from ldnas.evaluation import evaluate
-from ldnas.final import data_facts, final_config
 from ldnas.search.base import SearchBudget, SearchEvent, SearchOutcome, SearchProblem, Strategy
 from ldnas.search.darts import Darts, DartsConfig
 from ldnas.search.enas import Enas, EnasConfig
@@ -28,7 +26,9 @@ from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import Skeleton
 from ldnas.space.space import FULL_SPACE, SearchSpace, space_of
-from ldnas.train import fit
+from ldnas.training.evaluation import evaluate
+from ldnas.training.final import data_facts, final_config
+from ldnas.training.train import fit
 
 Clock = Callable[[], float]
 

@@ -6,7 +6,7 @@ from torch import nn
 from ldnas.data.preprocessing import normalise
 from ldnas.data.task_data import ImageSet
 from ldnas.distance.observation import draw
-from ldnas.memory import MicroBatches, even_parts
+from ldnas.training.micro_batches import MicroBatches, even_parts
 
 _BATCH = 64
 

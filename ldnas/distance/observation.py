@@ -22,10 +22,10 @@ from ldnas.fisher import (
     exact_fisher_diagonal,
     monte_carlo_fisher_diagonal,
 )
-from ldnas.memory import MicroBatches
 from ldnas.networks.classifier import Classifier
 from ldnas.recipe import Recipe
 from ldnas.seeding import derive_seed
+from ldnas.training.micro_batches import MicroBatches
 
 GROUPS = 16
 """The number of groups of images for the jackknife; their sizes differ by one image at most."""

@@ -10,7 +10,7 @@ from ldnas.errors import UnsupportedLayerError
 from ldnas.fisher.diagonal import FisherDiagonal
 from ldnas.fisher.estimation import counted_parameters, evaluating
 from ldnas.fisher.layers import parameter_layers
-from ldnas.memory import MicroBatches, gradient_in_parts
+from ldnas.training.micro_batches import MicroBatches, gradient_in_parts
 
 
 def batch_mean_squares(

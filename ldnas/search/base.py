@@ -11,14 +11,14 @@ from typing import Any, Protocol
 
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError
-from ldnas.memory import MicroBatches
 from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome, ranked
-from ldnas.space.admitted import AdmittedCells
 from ldnas.space.constraints import UNLIMITED, Constraints
+from ldnas.space.feasible_cells import AdmittedCells
 from ldnas.space.genotype import Genotype
 from ldnas.space.latency_table import LatencyTable
 from ldnas.space.skeleton import Skeleton
 from ldnas.space.space import SearchSpace
+from ldnas.training.micro_batches import MicroBatches
 
 __all__ = [
     "IterationRecord",

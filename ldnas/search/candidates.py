@@ -15,7 +15,7 @@ from ldnas.search.tensors import load_optimizer_tensors, optimizer_tensors, tens
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import CellNetwork, build_cell_network
-from ldnas.train import evaluate_logits, predict_logits, shuffled_batches
+from ldnas.training.train import evaluate_logits, predict_logits, shuffled_batches
 
 _MOMENTUM = 0.1
 _AVERAGED_BATCHES = 10

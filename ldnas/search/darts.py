@@ -16,15 +16,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ldnas.errors import InvalidSearchError
-from ldnas.memory import gradient_in_parts
 from ldnas.search.base import SearchBudget, SearchProblem
 from ldnas.search.paths import best_admitted
 from ldnas.search.progress import Clock, search_key
 from ldnas.search.results import SearchEvent, SearchOutcome
-from ldnas.search.sharing import SharedWeights, SharedWeightsConfig, run_sharing
 from ldnas.search.tensors import load_optimizer_tensors, optimizer_tensors
+from ldnas.search.weight_sharing import SharedWeights, SharedWeightsConfig, run_sharing
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import EDGES, Genotype
+from ldnas.training.micro_batches import gradient_in_parts
 
 _ALPHA_SPREAD = 1e-3
 _ALPHA_BETAS = (0.5, 0.999)

@@ -19,10 +19,10 @@ from ldnas.search.controller import build_controller
 from ldnas.search.paths import PathMask
 from ldnas.search.progress import Clock, search_key
 from ldnas.search.results import SearchEvent, SearchOutcome
-from ldnas.search.sharing import SharedWeights, SharedWeightsConfig, run_sharing
 from ldnas.search.tensors import load_optimizer_tensors, optimizer_tensors
+from ldnas.search.weight_sharing import SharedWeights, SharedWeightsConfig, run_sharing
 from ldnas.seeding import derive_seed
-from ldnas.space.admitted import AdmittedCells
+from ldnas.space.feasible_cells import AdmittedCells
 from ldnas.space.genotype import Genotype
 
 

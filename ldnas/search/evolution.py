@@ -17,7 +17,7 @@ from ldnas.search.candidates import fresh_candidates, own_losses, scores_of, tra
 from ldnas.search.progress import Clock, Iteration, SearchProgress, run_iterations, search_key
 from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome, ranked
 from ldnas.seeding import derive_seed
-from ldnas.space.admitted import AdmittedCells
+from ldnas.space.feasible_cells import AdmittedCells
 from ldnas.space.genotype import EDGES, Genotype
 from ldnas.space.space import SearchSpace
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Self
 
-from ldnas.evaluation import Evaluation, evaluate
 from ldnas.objectives import score
 from ldnas.search.base import SearchProblem
 from ldnas.search.results import ScoredGenotype
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
-from ldnas.train import TrainConfig, fit
+from ldnas.training.evaluation import Evaluation, evaluate
+from ldnas.training.train import TrainConfig, fit
 
 
 @dataclass(frozen=True)

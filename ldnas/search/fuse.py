@@ -13,7 +13,7 @@ from typing import Any, Self
 from ldnas.errors import InvalidSearchError
 from ldnas.search.base import SearchBudget, SearchProblem
 from ldnas.search.candidates import fresh_candidates
-from ldnas.search.mixture import FuseVariant, Mixture
+from ldnas.search.fuse_race import FuseVariant, Mixture
 from ldnas.search.progress import Clock, Iteration, SearchProgress, run_iterations, search_key
 from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome
 from ldnas.search.zero_cost import ZeroCostScore, screen
@@ -48,7 +48,7 @@ class FuseConfig:
         variant: a name in `FuseVariant`; the paper's is "relaxed".
         keep_incumbent: whether the incumbent keeps its weights and their optimizer from one iteration to the next,
             so that it has had more training than the new candidates; otherwise all start from fresh weights.
-        drop_lost: whether candidates that have certainly lost (`ldnas.search.mixture.lost`) leave an iteration
+        drop_lost: whether candidates that have certainly lost (`ldnas.search.fuse_race.lost`) leave an iteration
             early, which ends once one is left.
         screen: a name in `ZeroCostScore`: the new candidates are those of the highest score among cells that were
             sampled for this. None takes the cells as they are sampled.

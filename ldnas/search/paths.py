@@ -9,7 +9,7 @@ import itertools
 import torch
 from torch import Tensor
 
-from ldnas.space.admitted import AdmittedCells
+from ldnas.space.feasible_cells import AdmittedCells
 from ldnas.space.genotype import EDGES, Genotype
 
 _BASE = len(EDGES) + 1

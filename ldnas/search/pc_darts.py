@@ -18,7 +18,7 @@ from ldnas.search.base import SearchBudget, SearchProblem
 from ldnas.search.darts import DartsLearner
 from ldnas.search.progress import Clock, search_key
 from ldnas.search.results import SearchEvent, SearchOutcome
-from ldnas.search.sharing import SharedWeightsConfig, run_sharing
+from ldnas.search.weight_sharing import SharedWeightsConfig, run_sharing
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import Tensor
 from ldnas.search.base import SearchBudget, SearchProblem
 from ldnas.search.progress import Clock, search_key
 from ldnas.search.results import SearchEvent, SearchOutcome
-from ldnas.search.sharing import SharedWeights, SharedWeightsConfig, run_sharing
+from ldnas.search.weight_sharing import SharedWeights, SharedWeightsConfig, run_sharing
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 

@@ -14,7 +14,7 @@ from service.client.networks import network_of
 from service.client.submission import Submission
 
 if TYPE_CHECKING:
-    from service.client.networks import CellNetwork
+    from ldnas.export.loading import CellNetwork
 
 FILES = {
     "code": "network.py",

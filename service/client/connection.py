@@ -21,7 +21,7 @@ from service.client.errors import (
 from service.client.events import ENDED, Event, parse_events
 
 if TYPE_CHECKING:
-    from service.client.networks import CellNetwork
+    from ldnas.export.loading import CellNetwork
 
 Json = dict[str, Any]
 P = TypeVar("P", bound=Part)

@@ -11,8 +11,7 @@ from service.client.documents.architecture import Architecture
 from service.client.errors import MissingPackageError, UnusableNetworkError
 
 if TYPE_CHECKING:
-    # The client's other modules import it from here.
-    from ldnas.export.loading import CellNetwork as CellNetwork
+    from ldnas.export.loading import CellNetwork
 
 
 def network_of(architecture: Architecture, weights: bytes) -> "CellNetwork":

@@ -111,7 +111,7 @@ class Submission(Generic[P]):
             show: Callable[[Status], None] = _nothing
             if progress:
                 # Rich takes a tenth of a second to import, and only progress needs it.
-                from service.terminal.progress import progress_shown
+                from service.client.display.progress import progress_shown
 
                 show = stack.enter_context(progress_shown(self.label))
             while (status := poll.look(show))["state"] not in ENDED:

@@ -18,7 +18,7 @@ from ldnas.networks.build import build_network
 from ldnas.networks.classifier import Classifier
 from ldnas.recipe import recipe_of
 from ldnas.space.genotype import Genotype
-from ldnas.train import fit
+from ldnas.training.train import fit
 
 CPU = torch.device("cpu")
 CELL = Genotype(("identity", "sep_conv_3x3", "identity", "identity", "max_pool_3x3", "identity"))

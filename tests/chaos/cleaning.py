@@ -3,13 +3,13 @@
 import os
 import time
 
-from worker.artifacts import open_store
-from worker.cleaner import DAY_SECONDS, clean
-from worker.logs import configure_logging
-from worker.parent_watch import exit_with_parent
+from worker.process.logs import configure_logging
+from worker.process.parent_watch import exit_with_parent
 from worker.registry.errors import DatabaseUnavailableError
 from worker.registry.session import open_engine
 from worker.settings import Settings
+from worker.storage.artifacts import open_store
+from worker.storage.cleaner import DAY_SECONDS, clean
 
 RETENTION_SECONDS = 90 * DAY_SECONDS
 PAUSE_SECONDS = 0.2

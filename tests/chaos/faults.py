@@ -16,9 +16,9 @@ from tests.chaos import freezes
 from tests.chaos.fleet import Fleet, until
 from tests.chaos.servers import Servers
 from tests.chaos.strikes import Strike, busy_worker, strike_part, strike_runner
-from worker.doorbell import Doorbell
 from worker.errors import BrokerUnavailableError
-from worker.messages import JobMessage
+from worker.queue.messages import JobMessage
+from worker.queue.publisher import Doorbell
 from worker.registry.session import reading
 
 Fault = Callable[[Fleet, Random, list[str]], Strike | None]

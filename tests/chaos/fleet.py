@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 WORKERS = ("worker 1", "worker 2")
 _MODULES = {
     "api": "service.api_main",
-    "dispatcher": "worker.dispatcher",
+    "dispatcher": "worker.queue.dispatcher",
     **dict.fromkeys(WORKERS, forking_worker.__name__),
 }
 CLEANER = "cleaner"
@@ -136,7 +136,7 @@ class Fleet:
         if name not in WORKERS:
             return []
         if self._runners == "real":
-            return trapped.command(RUNNER, "worker.runner")
+            return trapped.command(RUNNER, "worker.queue.runner")
         return [sys.executable, "-I", "-S", forked_runner.__file__, "run", self._address]
 
     def is_ready(self) -> bool:

@@ -1,9 +1,9 @@
 """Runners that begin in milliseconds: forked from a process that has torch loaded already.
 
-A runner spends four seconds of a processor on imports, and a fault wants it again and again. The worker starts `run`
-below as it would start `worker.runner`: its own session, its standard input a pipe, its exit status told. That small
-process asks the `nursery` for a fork, which runs `worker.runner.main` with the same arguments, environment and files,
-and lives and dies with it: a signal that ends one ends the other.
+A runner spends four seconds of a processor on imports, and a round with faults needs many runners. The worker starts
+`run` below as it would start `worker.queue.runner`: with its own session and a pipe as its standard input. That small
+process asks the `nursery` for a fork, which runs `worker.queue.runner.main` with the same arguments, environment and
+files. Both live and end together: a signal that ends one ends the other, and `run` reports the exit status.
 
 torch's exporters, which take seconds, are left out, and a final training is one epoch (`short`) or some dozens (`full`,
 with a checkpoint every half second). What is claimed, leased, fenced, kept and recorded goes its usual way.
@@ -45,7 +45,7 @@ def run(address: str, arguments: list[str]) -> NoReturn:
 def nursery(length: str, address: str, pids: Path) -> NoReturn:
     """Load what a runner needs, then fork one for each that asks; `pids` gets a file for each, named by who asked."""
     # Whoever is forked has these loaded; a driver that is not holds the first stage up until after most faults.
-    for module in ("worker.runner", "sqlalchemy.dialects.sqlite", "psycopg"):
+    for module in ("worker.queue.runner", "sqlalchemy.dialects.sqlite", "psycopg"):
         importlib.import_module(module)
     set_traps()
     leave_exporters_out()
@@ -92,16 +92,16 @@ def keep(asker: socket.socket, pids: Path) -> NoReturn:
 
 
 def become_runner(request: dict[str, Any], files: list[int]) -> NoReturn:
-    """Be `worker.runner` with these arguments, this environment, these three standard files."""
+    """Be `worker.queue.runner` with these arguments, this environment, these three standard files."""
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
     os.environ.clear()
     os.environ.update(request["environment"])
-    sys.argv = ["worker.runner", *request["arguments"]]
+    sys.argv = ["worker.queue.runner", *request["arguments"]]
     status: Any = 1
     try:
-        from worker import runner
+        from worker.queue import runner
 
         runner.main()
     except SystemExit as end:
@@ -124,7 +124,7 @@ def set_traps() -> None:
 def leave_exporters_out() -> None:
     """What stands for a program and a model is made of the weights, so that each network has files of its own."""
     from ldnas.export.weights import save_weights
-    from worker.stages import export
+    from worker.jobs.stages import export
 
     export.export_program = lambda network, image_size: hashlib.sha256(save_weights(network, {})).digest()
     export.save_program = lambda program, metadata: b"program of " + program
@@ -133,9 +133,9 @@ def leave_exporters_out() -> None:
 
 def make_trainings_short() -> None:
     """One epoch of every training, few candidates of a baseline."""
-    from ldnas.final import final_config
     from ldnas.search.random import RandomSearchConfig
-    from worker.stages import fit, search, train
+    from ldnas.training.final import final_config
+    from worker.jobs.stages import fit, search, train
 
     fit.TASK_NETWORK_CONFIG = replace(fit.TASK_NETWORK_CONFIG, epochs=1, minimum_steps=0)
     search.BASELINE_SEARCH = RandomSearchConfig(candidates=2, epochs=1)
@@ -144,8 +144,9 @@ def make_trainings_short() -> None:
 
 def save_often() -> None:
     """Final trainings that take seconds, with checkpoints in them, and exports that take one."""
-    from ldnas.final import final_config
-    from worker.stages import checkpoints, export, train
+    from ldnas.training.final import final_config
+    from worker.jobs import checkpoints
+    from worker.jobs.stages import export, train
 
     checkpoints.INTERVAL_SECONDS = 0.5
     train.final_config = lambda *facts, **wishes: final_config(*facts, **{**wishes, "epochs": 60})

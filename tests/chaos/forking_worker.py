@@ -4,10 +4,10 @@ import logging
 import os
 import sys
 
-from worker.parent_watch import exit_with_parent
+from worker.process.parent_watch import exit_with_parent
+from worker.queue.tasks import RUNNER_COMMAND
+from worker.queue.worker_main import serve
 from worker.settings import Settings
-from worker.tasks import RUNNER_COMMAND
-from worker.worker_main import serve
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

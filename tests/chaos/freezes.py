@@ -16,12 +16,12 @@ from tests.chaos.fleet import CLEANER, Fleet, Runner, send, until
 from tests.chaos.locks import Backend, any_backend, backend_with_locks, lock_held
 from tests.chaos.strikes import TRAP_SECONDS, Strike, busy_worker, strike_part, strike_runner
 from tests.chaos.traps import first_words
-from worker.cleaner import DAY_SECONDS
 from worker.registry.base import new_id
 from worker.registry.job_models import Job
 from worker.registry.models import JobState
 from worker.registry.postgresql import LIMITS
 from worker.registry.session import reading, unit_of_work
+from worker.storage.cleaner import DAY_SECONDS
 
 FROZEN_SECONDS = LIMITS.idle + 2.0
 """Longer than PostgreSQL lets a transaction stand still, shorter than the limit of a call."""

@@ -52,7 +52,7 @@ def real_pace(imports: float) -> Pace:
 
 def import_seconds() -> float:
     """How long a fresh process takes to load what a runner needs, once its files are in memory."""
-    command = (sys.executable, "-c", "import worker.runner")
+    command = (sys.executable, "-c", "import worker.queue.runner")
     subprocess.run(command, check=True)
     began = time.monotonic()
     subprocess.run(command, check=True)

@@ -18,10 +18,10 @@ from tests.chaos.fleet import INSIDE_SHARE, Fleet, until
 from tests.chaos.jobs import Asked, Customer, Wish, draw_stripes
 from tests.chaos.servers import pair_named
 from tests.chaos.strikes import Strike
-from worker.artifacts import open_store
-from worker.cleaner import DAY_SECONDS, clean
 from worker.registry.models import Job, JobState
 from worker.registry.session import reading
+from worker.storage.artifacts import open_store
+from worker.storage.cleaner import DAY_SECONDS, clean
 
 CANCELLED_SHARE = 0.1
 

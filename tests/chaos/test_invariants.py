@@ -9,10 +9,10 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from tests.chaos import invariants
-from worker.artifacts import ArtifactStore
 from worker.registry.models import ArchitectureRow, Artifact, Job, JobEvent, JobKind, Network
 from worker.registry.schema import migrate
 from worker.registry.session import open_engine, unit_of_work
+from worker.storage.artifacts import ArtifactStore
 
 NOTHING: dict[str, Any] = {}
 

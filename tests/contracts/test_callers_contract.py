@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from service.errors import NoKeyError, WrongKeyError
-from service.security import callers as callers_module
-from service.security.callers import LOCAL, Caller, Callers
-from service.security.tokens import draw_key, hash_of, prefix_of
+from service.api.errors import NoKeyError, WrongKeyError
+from service.api.security import callers as callers_module
+from service.api.security.callers import LOCAL, Caller, Callers
+from service.api.security.tokens import draw_key, hash_of, prefix_of
 from worker.registry.session import Engine, unit_of_work
 from worker.registry.states import Scope
 

@@ -21,7 +21,7 @@ from ldnas.errors import UnknownMeasureError
 from ldnas.networks.build import build_network
 from ldnas.networks.classifier import Classifier
 from ldnas.recipe import MEASURES, Recipe, default_recipe
-from ldnas.train import TrainConfig, fit
+from ldnas.training.train import TrainConfig, fit
 
 RECIPE = default_recipe("small_cnn")
 MAY_BE_NEGATIVE = ("logme", "task2vec_asymmetric")

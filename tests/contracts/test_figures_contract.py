@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import text
 
 from worker.registry.base import DatabaseNow
-from worker.registry.figures import QueueFigures
+from worker.registry.counters import Happening
 from worker.registry.job_models import Job
+from worker.registry.queue_stats import QueueFigures
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.registry.states import JobKind, JobState
-from worker.registry.tallies import Happening
 
 
 @pytest.fixture

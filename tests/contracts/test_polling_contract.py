@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from service.documents import job_document, recommendation_document
+from service.api.serializers import job_document, recommendation_document
 from tests.contracts.filled_store import load_store
 from worker.registry.polling import (
     JOB,

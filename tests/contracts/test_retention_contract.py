@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from worker.artifacts import ArtifactStore, open_store
-from worker.cleaner import Removed, clean
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.registry.states import JobKind, TaskRole
+from worker.storage.artifacts import ArtifactStore, open_store
+from worker.storage.cleaner import Removed, clean
 
 DAY = 86400.0
 TASK = {"dataset": {}, "labels": None, "architecture": None, "epsilon": 0.2, "repetitions": 2, "seed": 0}

@@ -14,10 +14,10 @@ from ldnas.search.darts import Darts, DartsConfig
 from ldnas.search.enas import Enas, EnasConfig
 from ldnas.search.evolution import Evolution, EvolutionConfig
 from ldnas.search.fuse import Fuse, FuseConfig
-from ldnas.search.over_splits import OverSplits, OverSplitsConfig
 from ldnas.search.pc_darts import PcDarts, PcDartsConfig
 from ldnas.search.random import RandomSearch, RandomSearchConfig
 from ldnas.search.random_sharing import RandomSharing, RandomSharingConfig
+from ldnas.search.repeated_splits import OverSplits, OverSplitsConfig
 from ldnas.space.complexity import multiply_adds, parameters
 from ldnas.space.constraints import UNLIMITED, Constraints
 from ldnas.space.genotype import Genotype

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.security.tokens import draw_key, hash_of, prefix_of
+from service.api.security.tokens import draw_key, hash_of, prefix_of
 from tests.contracts.filled_store import load_benchmark
 from worker.registry.session import Engine, unit_of_work
 from worker.registry.states import Scope

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
-from worker.artifacts import open_store
-from worker.cleaner import clean
+from worker.registry.counters import Happening
 from worker.registry.job_models import Job
 from worker.registry.session import Engine, reading, unit_of_work
-from worker.registry.tallies import Happening
 from worker.registry.webhook_models import WebhookDelivery
 from worker.registry.webhooks import ClaimedDelivery, WebhookStatus
+from worker.storage.artifacts import open_store
+from worker.storage.cleaner import clean
 
 SECRET = "whsec_" + "A" * 32
 URL = "https://hooks.example.org:8443/of/mine?token=t0p"

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from service.cli import app
+from service.cli.main import app
 
 _ASSIGNMENT = re.compile(r"\w+=")
 

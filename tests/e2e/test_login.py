@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.security.tokens import draw_key, hash_of, prefix_of
+from service.api.security.tokens import draw_key, hash_of, prefix_of
 from tests.e2e.accessibility import serious_violations
 from tests.e2e.conftest import STARTS_WITHIN_SECONDS, free_port, window
 from worker.registry.schema import migrate

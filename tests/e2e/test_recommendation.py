@@ -70,7 +70,7 @@ def test_it_is_watched_to_its_end_though_the_network_the_worker_and_the_api_fail
     page.get_by_text("The service does not answer. This page tries again.").wait_for(timeout=60_000)
     page.context.set_offline(False)
     page.locator("#connection").wait_for(state="hidden", timeout=60_000)
-    kill(running, "worker.worker_main")
+    kill(running, "worker.queue.worker_main")
     top.get_by_text("This is attempt 2").wait_for(timeout=MILLISECONDS)
     page.locator('[data-live="search"] [data-figure*="/alphas.json"] .main-svg').first.wait_for(timeout=MILLISECONDS)
     assert page.evaluate("window.drawing.isConnected")  # brought up to date, not made anew

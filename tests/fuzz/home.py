@@ -15,13 +15,13 @@ import numpy as np
 
 from ldnas.recipe import default_recipe
 from ldnas.space.skeleton import default_skeleton
-from service.security.tokens import draw_key, hash_of, prefix_of
-from worker.artifacts import open_store
+from service.api.security.tokens import draw_key, hash_of, prefix_of
 from worker.registry.registry import Registry
 from worker.registry.schema import migrate
 from worker.registry.session import open_engine, unit_of_work
 from worker.registry.states import Scope
 from worker.settings import Settings
+from worker.storage.artifacts import open_store
 
 EACH = 6
 """Rows of each kind and state: the fuzzer deletes some of them."""

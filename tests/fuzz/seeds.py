@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from worker.artifacts import ArtifactStore
-from worker.bundle import write_bundle
 from worker.registry.schema import migrate
 from worker.registry.session import open_engine, unit_of_work
 from worker.registry.states import JobKind, TaskRole
+from worker.storage.artifacts import ArtifactStore
+from worker.storage.bundle import write_bundle
 
 CELL = {"edges": [[start, end, "identity"] for end in (1, 2, 3) for start in range(end)]}
 LABELS: tuple[dict[str, Any], ...] = (

@@ -23,12 +23,12 @@ from ldnas.errors import RefusedError
 from ldnas.networks.weights_file import read_weights_header
 from ldnas.space.genotype import EDGES, PRIMITIVES, Genotype
 from tests.fuzz import seeds
-from worker.artifacts import ArtifactStore
-from worker.bundle import read_bundle
 from worker.errors import BundleError
 from worker.registry.errors import RegistryError
 from worker.registry.schema import migrate
 from worker.registry.session import Engine, open_engine
+from worker.storage.artifacts import ArtifactStore
+from worker.storage.bundle import read_bundle
 
 REFUSALS = (RefusedError, BundleError, RegistryError)
 """`RefusedError` is the base of all that `ldnas` refuses; the other two are what `ldnas registry import` says."""

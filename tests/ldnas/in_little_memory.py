@@ -16,14 +16,14 @@ import torch
 from ldnas.data.task_data import ImageSet
 from ldnas.distance.observation import observe
 from ldnas.errors import OutOfMemoryError
-from ldnas.memory import MicroBatches
 from ldnas.networks.build import build_network
 from ldnas.recipe import Recipe
 from ldnas.search.base import SearchBudget, SearchProblem
 from ldnas.search.strategies import build_strategy
 from ldnas.space.skeleton import Skeleton, Stage
 from ldnas.space.space import FULL_SPACE
-from ldnas.train import TrainConfig, evaluate, fit
+from ldnas.training.micro_batches import MicroBatches
+from ldnas.training.train import TrainConfig, evaluate, fit
 
 MIB = 2**20
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ldnas.augmentation import Augmentation
+from ldnas.training.augmentation import Augmentation
 
 ALL = Augmentation(shift_pixels=2, rotation_degrees=20.0, zoom=0.3, flip=True, colour=0.3, erased=0.5)
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from ldnas.augmentation import Augmentation
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import UnknownObjectiveError
-from ldnas.final import DataFacts, data_facts, final_config, warnings_of
+from ldnas.training.augmentation import Augmentation
+from ldnas.training.final import DataFacts, data_facts, final_config, warnings_of
 
 
 def facts(

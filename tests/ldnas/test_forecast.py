@@ -22,7 +22,7 @@ from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import Skeleton, Stage
 from ldnas.space.space import FULL_SPACE
-from ldnas.train import TrainConfig
+from ldnas.training.train import TrainConfig
 
 SKELETON = Skeleton(8, 2, 4, (Stage(4, 1),))
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from ldnas import final
 from ldnas.data.task_data import ImageSet
-from ldnas.mirror import is_colour, mirroring_keeps_class
+from ldnas.training import final
+from ldnas.training.flip_test import is_colour, mirroring_keeps_class
 
 
 def sided_images(count: int, *, by_side: bool, seed: int) -> ImageSet:

@@ -6,10 +6,18 @@ import pytest
 import torch
 from torch import nn
 
-from ldnas.augmentation import Augmentation
 from ldnas.data.task_data import ImageSet
 from ldnas.networks.build import build_network
-from ldnas.train import FitState, TrainConfig, class_weights, evaluate, evaluate_logits, fit, iterate_minibatches
+from ldnas.training.augmentation import Augmentation
+from ldnas.training.train import (
+    FitState,
+    TrainConfig,
+    class_weights,
+    evaluate,
+    evaluate_logits,
+    fit,
+    iterate_minibatches,
+)
 
 
 def striped_images(count: int, *, seed: int) -> ImageSet:

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from service.api.security.tokens import draw_key, hash_of, prefix_of
 from service.app import create_app
-from service.security.tokens import draw_key, hash_of, prefix_of
 from tests.service.measured import keep_distance
 from worker.registry.schema import migrate
 from worker.registry.session import Engine, unit_of_work

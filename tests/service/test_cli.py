@@ -9,11 +9,11 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from service import cli
+from service.cli import main as cli
+from service.cli.commands import options
+from service.cli.supervision.errors import HomeInUseError
 from service.client import Client, submission
 from service.client.errors import UnknownTaskError
-from service.commands import options
-from service.processes.errors import HomeInUseError
 
 Run = Callable[..., Result]
 

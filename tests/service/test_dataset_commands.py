@@ -10,10 +10,10 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from service import cli
+from service.cli import main as cli
+from service.cli.commands import options
 from service.client import Client
 from service.client.errors import MissingPackageError, RequestRefusedError
-from service.commands import options
 
 Run = Callable[..., Result]
 
@@ -148,7 +148,7 @@ def test_on_a_terminal_it_asks_before_the_upload(
         answers.append(question)
         return len(answers) > 1
 
-    monkeypatch.setattr("service.commands.dataset.is_at_terminal", lambda: True)
+    monkeypatch.setattr("service.cli.commands.dataset.is_at_terminal", lambda: True)
     monkeypatch.setattr("typer.confirm", confirm)
     refused = run("dataset", "add", "stripes", str(stripes_file))
     assert (refused.exit_code, list(client.datasets())) == (1, [])
@@ -164,7 +164,7 @@ def test_an_installation_that_cannot_decode_leaves_the_look_to_the_service(
     def missing(*arguments: object) -> None:
         raise MissingPackageError("numpy", "predict")
 
-    monkeypatch.setattr("service.commands.dataset.inspect", missing)
+    monkeypatch.setattr("service.cli.commands.dataset.inspect", missing)
     added = run("dataset", "add", "stripes", str(stripes_file))
     assert (added.exit_code, added.stdout) == (0, "dataset://stripes has 36 images of 3 classes\n")
     assert "stripes.zip is not checked on this machine, only by the service; numpy is not installed" in added.stderr

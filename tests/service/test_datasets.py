@@ -16,8 +16,8 @@ from ldnas.data.load import load_dataset
 from ldnas.data.reference import DatasetReference
 from tests.fuzz.seeds import zipped
 from tests.service.dataset_files import npz, parquet, stored_files
-from worker.artifacts import open_store
 from worker.settings import Settings
+from worker.storage.artifacts import open_store
 
 WEIGHTS = save_safetensors({"head.weight": np.zeros((2, 3), np.float32), "head.bias": np.zeros(2, np.float32)})
 

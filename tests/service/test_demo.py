@@ -12,6 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
+from service.cli.demo import background, following
+from service.cli.demo import run as demo
+from service.cli.demo.following import follow_all
+from service.cli.demo.story import JobStory
+from service.cli.supervision.errors import DemoFailedError
+from service.cli.supervision.home_lock import home_locked
 from service.client import Client, submission
 from service.client.architectures import FILES
 from service.client.documents.answer import Recommendation
@@ -20,17 +26,11 @@ from service.client.documents.task import Task
 from service.client.errors import JobFailedError, UnreachableError
 from service.client.events import Event
 from service.client.submission import Submission
-from service.demo import background, following
-from service.demo import run as demo
-from service.demo.following import follow_all
-from service.demo.story import JobStory
-from service.processes.errors import DemoFailedError
-from service.processes.home_lock import home_locked
-from worker.artifacts import ArtifactStore
 from worker.registry.models import Job
 from worker.registry.registry import Registry
 from worker.registry.session import Engine, unit_of_work
 from worker.settings import Settings
+from worker.storage.artifacts import ArtifactStore
 
 
 @pytest.fixture

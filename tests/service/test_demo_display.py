@@ -7,12 +7,12 @@ import pytest
 from rich.console import Console
 from rich.spinner import Spinner
 
+from service.cli.demo.display import LineDisplay, LiveDisplay, open_display, section
+from service.cli.demo.story import JobStory
+from service.client.display.answer import print_answer, verdict_sentence
+from service.client.display.formats import genotype_in_short
+from service.client.display.progress import progress_shown
 from service.client.events import Event
-from service.demo.display import LineDisplay, LiveDisplay, open_display, section
-from service.demo.story import JobStory
-from service.terminal.answer import print_answer, verdict_sentence
-from service.terminal.formats import genotype_in_short
-from service.terminal.progress import progress_shown
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 

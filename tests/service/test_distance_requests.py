@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from ldnas.recipe import MEASURES, STANDING_MEASURES
-from service.intake import distances as intake
+from service.api.submissions import distances as intake
 from worker.registry.session import Engine, unit_of_work
 
 

@@ -16,11 +16,11 @@ from fastapi import FastAPI
 
 from ldnas.networks.names import ARCHITECTURES
 from ldnas.recipe import MEASURES, STANDING_MEASURES, default_recipe
-from service import matrix as matrix_documents
-from service.errors import NotAcceptableError
-from service.http.negotiation import negotiated
-from service.rendered import ENTRY_BYTES, Rendered, RenderedAnswers
-from service.routes import distances
+from service.api.errors import NotAcceptableError
+from service.api.http.negotiation import negotiated
+from service.api.matrix import table as matrix_documents
+from service.api.polling.rendered import ENTRY_BYTES, Rendered, RenderedAnswers
+from service.api.routes import distances
 from service.schemas.distances import DistanceMatrix, Measure, StandingMeasure
 from tests.service.measured import keep_distance
 from worker.registry.revisions import RevisionWatch

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from service import diagnosis
-from service.cli import app as cli
-from service.diagnosis import Finding, Level, diagnose
-from worker.artifacts import open_store
+from service.cli import diagnosis
+from service.cli.diagnosis import Finding, Level, diagnose
+from service.cli.main import app as cli
 from worker.registry.session import Engine, unit_of_work
 from worker.registry.states import JobKind
 from worker.settings import Settings
+from worker.storage.artifacts import open_store
 
 FACTS = {"host": "h", "devices": ["cpu"], "gpus": [], "version": "0.1", "heartbeat_seconds": 15.0}
 

@@ -6,13 +6,13 @@ from types import ModuleType
 import pytest
 
 import ldnas.errors
-import service.errors
+import service.api.errors
 import worker.registry.errors
-from service.errors import INTERNAL, JOB_KINDS, KINDS, problem_of, problem_of_job
+from service.api.errors import INTERNAL, JOB_KINDS, KINDS, problem_of, problem_of_job
 from worker.failures import error_code, failure_of, internal_failure
 
-TREES = (ldnas.errors, worker.registry.errors, service.errors)
-ROOTS = {ldnas.errors.LdnasError, worker.registry.errors.RegistryError, service.errors.ServiceError}
+TREES = (ldnas.errors, worker.registry.errors, service.api.errors)
+ROOTS = {ldnas.errors.LdnasError, worker.registry.errors.RegistryError, service.api.errors.ServiceError}
 
 
 def errors_of(tree: ModuleType) -> list[type[Exception]]:

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service import event_feed
-from service.security.callers import LOCAL, Caller
+from service.api import event_feed
+from service.api.security.callers import LOCAL, Caller
 from worker.registry.session import Engine, unit_of_work
 from worker.registry.states import Scope
 

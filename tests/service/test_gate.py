@@ -10,8 +10,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.routing import BaseRoute, Route
 
+from service.api.security.scopes import OPEN_PATHS, scope_of
 from service.app import BODY_LIMIT_BYTES, create_app
-from service.security.scopes import OPEN_PATHS, scope_of
 from tests.service.conftest import InProcess
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.registry.states import Scope

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.idempotency import RequestIdentity
+from service.api.submissions.idempotency import RequestIdentity
 from service.schemas.tasks import TaskRequest
 from worker.registry.models import JobKind
 from worker.settings import Settings

@@ -13,12 +13,12 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from service import cli
-from service.commands import processes
-from service.security.errors import AdminKeyError, KeyRequiredError
-from service.security.setup import is_loopback, keep_admin_key, require_key_for
-from service.security.tokens import hash_of
-from service.terminal.keys import print_keys
+from service.api.security.errors import AdminKeyError, KeyRequiredError
+from service.api.security.setup import is_loopback, keep_admin_key, require_key_for
+from service.api.security.tokens import hash_of
+from service.cli import main as cli
+from service.cli.commands import processes
+from service.client.display.keys import print_keys
 from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.registry.states import Scope
 from worker.settings import Settings

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from tests.service.dataset_files import files_of, npz
-from worker.artifacts import ArtifactStore, open_store
-from worker.cleaner import DAY_SECONDS, GRACE_SECONDS, clean, unowned_files
-from worker.incoming import IncomingFile
 from worker.registry.session import Engine, reading
 from worker.settings import Settings
+from worker.storage.artifacts import ArtifactStore, open_store
+from worker.storage.cleaner import DAY_SECONDS, GRACE_SECONDS, clean, unowned_files
+from worker.storage.incoming import IncomingFile
 
 RETENTION = 90 * DAY_SECONDS
 
@@ -22,8 +22,8 @@ RETENTION = 90 * DAY_SECONDS
 DIE_BEFORE_THE_COMMIT = """
 import os, sys
 from service.app import create_app
-from service.uploads import accept_upload
-from worker.artifacts import ArtifactStore
+from service.api.uploads.receive import accept_upload
+from worker.storage.artifacts import ArtifactStore
 from worker.settings import Settings
 resources = create_app(Settings.from_environment(os.environ)).state.resources
 ArtifactStore.put = lambda store, content: os.kill(os.getpid(), 9)

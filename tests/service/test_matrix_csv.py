@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI
 
 from ldnas.recipe import default_recipe
-from service import matrix_csv
-from service.matrix_csv import begin_whole_matrix, csv_lines, whole_matrix_lines
+from service.api.matrix import csv_lines as matrix_csv
+from service.api.matrix.csv_lines import begin_whole_matrix, csv_lines, whole_matrix_lines
 from worker.registry.matrix import MatrixEntry
 from worker.registry.session import Engine, unit_of_work
 from worker.registry.states import JobKind
@@ -117,10 +117,10 @@ def test_no_connection_is_held_while_a_part_is_on_its_way(
     app: FastAPI, engine: Engine, tasks: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(matrix_csv, "LINES_AT_ONCE", 1)
-    matrix = begin_whole_matrix(app.state.resources, "log_det_layerwise")
+    matrix = begin_whole_matrix(app.state.resources.engine, "log_det_layerwise")
 
     async def read() -> list[int]:
-        return [engine.pool.checkedout() async for _ in whole_matrix_lines(app.state.resources, matrix)]
+        return [engine.pool.checkedout() async for _ in whole_matrix_lines(app.state.resources.engine, matrix)]
 
     held = asyncio.run(read())
     assert held == [0] * (1 + len(tasks))
@@ -130,10 +130,10 @@ def test_what_is_stored_on_the_way_is_in_the_parts_to_come(
     app: FastAPI, engine: Engine, tasks: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(matrix_csv, "LINES_AT_ONCE", 1)
-    matrix = begin_whole_matrix(app.state.resources, "log_det_layerwise")
+    matrix = begin_whole_matrix(app.state.resources.engine, "log_det_layerwise")
 
     async def read() -> list[bytes]:
-        lines: AsyncIterator[bytes] = whole_matrix_lines(app.state.resources, matrix)
+        lines: AsyncIterator[bytes] = whole_matrix_lines(app.state.resources.engine, matrix)
         parts = [await anext(lines), await anext(lines)]  # the header, and the lines to "plain"
         for target in ("plain", "alone"):
             keep(engine, f"{tasks['alone']} 0", f"{tasks[target]} 0", 7.0)

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.errors import MatrixTooLargeError
-from service.matrix_figure import matrix_svg
+from service.api.errors import MatrixTooLargeError
+from service.api.matrix.figure import matrix_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -11,8 +11,8 @@ from fastapi import FastAPI
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
+from service.api.telemetry.metrics import SqlCollector
 from service.app import create_app
-from service.observation.metrics import SqlCollector
 from tests.service.conftest import InProcess
 from worker.registry.session import Engine, unit_of_work
 from worker.registry.states import JobKind

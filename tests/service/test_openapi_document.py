@@ -14,12 +14,12 @@ from ldnas.search.evolution import EvolutionConfig
 from ldnas.search.fuse import FuseConfig
 from ldnas.search.random import RandomSearchConfig
 from ldnas.search.random_sharing import RandomSharingConfig
-from service.matrix import MAX_CELLS
+from service.api.matrix.table import MAX_CELLS
 from service.schemas.base import Request, Response
 from service.schemas.datasets import Dataset, DatasetSamples, DatasetSummary
 from service.schemas.problems import Problem
 from service.schemas.workers import Worker
-from worker.stages.search import DEFAULT_ITERATIONS
+from worker.jobs.stages.search import DEFAULT_ITERATIONS
 
 ROUTES = {
     "/healthz": {"get"},

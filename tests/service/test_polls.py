@@ -7,7 +7,7 @@ from unittest.mock import AsyncMock
 import httpx
 import pytest
 
-from service import polls
+from service.api.polling import polls
 from worker.registry.quick_reader import QuickReader
 from worker.registry.session import Engine, unit_of_work
 

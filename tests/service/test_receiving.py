@@ -13,11 +13,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from service.api.routes import datasets as routes
 from service.app import create_app
-from service.routes import datasets as routes
 from tests.service.dataset_files import npz, stored_files
-from worker.artifacts import open_store
 from worker.settings import Settings
+from worker.storage.artifacts import open_store
 
 
 def test_a_file_that_ends_its_reader_ends_nothing_else_and_leaves_nothing(
@@ -115,7 +115,7 @@ def test_a_connection_that_ends_in_the_middle_leaves_nothing(
 DIE_WHILE_RECEIVING = """
 import os, sys
 from pathlib import Path
-from worker.artifacts import ArtifactStore
+from worker.storage.artifacts import ArtifactStore
 incoming = ArtifactStore(Path(sys.argv[1])).receive()
 incoming.write(b"half of it")
 incoming.flush()

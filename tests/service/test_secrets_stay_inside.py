@@ -13,9 +13,9 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from service.api.security.callers import SESSION_COOKIE
 from service.app import BODY_LIMIT_BYTES
 from service.client import Client
-from service.security.callers import SESSION_COOKIE
 from worker.settings import Settings
 
 pytestmark = pytest.mark.system
@@ -125,7 +125,7 @@ def test_no_password_is_in_the_log_of_a_process_that_waits_for_its_servers(
         broker_url="redis://ldnas:hunter2@127.0.0.1:1/0",
     )
     process = subprocess.Popen(
-        [sys.executable, "-m", f"worker.{module}"],
+        [sys.executable, "-m", f"worker.queue.{module}"],
         env=os.environ | away.as_environment() | {"LDNAS_EXIT_WITH_PARENT": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

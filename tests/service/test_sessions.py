@@ -8,8 +8,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from service.routes.sessions import SESSION_SECONDS
-from service.security.callers import SESSION_COOKIE
+from service.api.routes.sessions import SESSION_SECONDS
+from service.api.security.callers import SESSION_COOKIE
 from tests.service.conftest import InProcess
 from worker.registry.session import Engine, reading, unit_of_work
 

@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from service.api.http.stalled_reader import limiting_stalls_to
 from service.api_main import api_server
-from service.http.stalled_reader import limiting_stalls_to
 from worker.settings import Settings
 
 PATIENCE_SECONDS = 20.0

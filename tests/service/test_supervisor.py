@@ -17,11 +17,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.processes import child, supervisor
-from service.processes.errors import HomeInUseError, PortTakenError
-from service.processes.home_lock import home_locked, running_service
-from service.processes.silence import Silence
-from service.processes.supervisor import PROGRAMS, Program, supervise, with_port_claimed
+from service.cli.supervision import child, supervisor
+from service.cli.supervision.errors import HomeInUseError, PortTakenError
+from service.cli.supervision.home_lock import home_locked, running_service
+from service.cli.supervision.silence import Silence
+from service.cli.supervision.supervisor import PROGRAMS, Program, supervise, with_port_claimed
 from worker.registry.schema import migrate
 from worker.settings import Settings
 
@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 60.0
 SLEEPS = "import time; time.sleep(600)"
 GIVES_SIGNS = f"""
 import os
-from worker.sign_of_life import give_signs_of_life
+from worker.process.sign_of_life import give_signs_of_life
 give_signs_of_life(os.environ)
 print(os.getpid(), flush=True)
 {SLEEPS}
@@ -201,7 +201,7 @@ def test_a_pause_of_supervisor_and_child_together_ends_neither(home: Settings) -
     log = home.home / "logs" / "worker.log"
     code = f"""
 import sys, threading
-from service.processes.supervisor import Program, supervise
+from service.cli.supervision.supervisor import Program, supervise
 from worker.settings import Settings
 programs = [Program("worker", (sys.executable, "-c", {GIVES_SIGNS!r}))]
 settings = Settings.from_environment({home.as_environment()!r})
@@ -239,7 +239,7 @@ def test_a_home_is_free_once_its_holder_was_killed(home: Settings) -> None:
     code = f"""
 import time
 from pathlib import Path
-from service.processes.home_lock import home_locked
+from service.cli.supervision.home_lock import home_locked
 with home_locked(Path({str(home.home)!r})) as announce:
     announce("http://127.0.0.1:1")
     time.sleep(600)
@@ -288,7 +288,7 @@ def processes_running(*modules: str) -> list[int]:
 def real_service(home: Settings) -> Iterator["subprocess.Popen[str]"]:
     """`ldnas up` as a person would start it, ready."""
     environment = {**os.environ, **home.as_environment()}
-    command = [sys.executable, "-m", "service.cli", "up"]
+    command = [sys.executable, "-m", "service.cli.main", "up"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
@@ -306,7 +306,7 @@ def test_api_dispatcher_and_worker_are_started_again_when_they_are_frozen(home: 
         running = running_service(home.home)
         assert running is not None
         until(lambda: httpx.get(f"{running.url}/v1/workers").json()["items"] != [])
-        frozen = processes_running("service.api_main", "worker.dispatcher", "worker.worker_main")
+        frozen = processes_running("service.api_main", "worker.queue.dispatcher", "worker.queue.worker_main")
         assert len(frozen) == len(PROGRAMS)
         for pid in frozen:
             os.kill(pid, signal.SIGSTOP)
@@ -326,7 +326,7 @@ def test_the_real_service_starts_refuses_a_second_one_and_stops_clean(
     assert httpx.get(f"{running.url}/readyz").json()["status"] == "ready"
     environment = {**os.environ, **home.as_environment()}
     second = subprocess.run(
-        [sys.executable, "-m", "service.cli", "up"], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "service.cli.main", "up"], env=environment, capture_output=True, text=True, timeout=60
     )
     assert (second.returncode, f"process {running.pid} at {running.url}" in second.stderr) == (1, True)
     family = descendants_of(real_service.pid)

@@ -6,10 +6,10 @@ import httpx
 import pytest
 
 from ldnas.space.genotype import EDGES, Genotype
-from worker.artifacts import open_store
 from worker.registry.models import JobKind, JobState
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.settings import Settings
+from worker.storage.artifacts import open_store
 
 
 def genotype_json(primitive: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import pyarrow.parquet
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from service.processes.home_lock import running_service
+from service.cli.supervision.home_lock import running_service
 from worker.registry.session import open_engine, reading
 from worker.settings import Settings
 
@@ -54,7 +54,7 @@ class UpService:
         self.home.mkdir(parents=True, exist_ok=True)
         with (self.home / "up.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "service.cli", "up"], env=self.environment, stdout=log, stderr=log
+                [sys.executable, "-m", "service.cli.main", "up"], env=self.environment, stdout=log, stderr=log
             )
         self.http.base_url = until(lambda: (found := running_service(self.home)) and found.url, "an address")
         until(self.is_ready, "the service is ready", 60)
@@ -71,7 +71,7 @@ class UpService:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def runners(self) -> list[psutil.Process]:
-        return [process for process in self.processes() if "worker.runner" in _command(process)]
+        return [process for process in self.processes() if "worker.queue.runner" in _command(process)]
 
     def part(self, module: str) -> psutil.Process:
         """The process that runs this module."""

@@ -32,10 +32,10 @@ def test_a_request_can_be_followed_to_its_last_stage(
     [asked] = followed["api"]
     assert (asked["method"], asked["route"], asked["status"]) == ("POST", "/v1/tasks", 202)
     assert any(line["message"].endswith("published") for line in followed["dispatcher"])
-    runner = [line for line in followed["worker"] if line["logger"] == "worker.stages.context"]
+    runner = [line for line in followed["worker"] if line["logger"] == "worker.jobs.context"]
     assert [line["stage"] for line in runner if line["message"].endswith("begins")] == ["resolve", "fit", "search"]
     assert runner[-1]["message"].startswith("stage search took")
-    began, *_, over = [line for line in followed["worker"] if line["logger"] == "worker.tasks"]
+    began, *_, over = [line for line in followed["worker"] if line["logger"] == "worker.queue.tasks"]
     assert "attempt 1 of a register_task job begins" in began["message"]
     assert over["message"].endswith("attempt 1 is over")
     assert {line["job_id"] for name in ("dispatcher", "worker") for line in followed[name]} == {task["job_id"]}

@@ -40,7 +40,7 @@ def test_a_killed_runner_loses_nothing(up, stripes: dict[str, Any], stages: tupl
 def test_a_killed_worker_loses_nothing(up, stripes: dict[str, Any], stage: str) -> None:
     asked = up.recommend(stripes, labels=ACROSS)
     up.wait_for_stage(asked["job_id"], stage)
-    up.part("worker.worker_main").kill()
+    up.part("worker.queue.worker_main").kill()
     expect_one_success(up, asked)
 
 

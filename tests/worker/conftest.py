@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 import torch
 
-from ldnas.final import final_config
 from ldnas.search.random import RandomSearchConfig
-from worker import runner
-from worker.artifacts import open_store
-from worker.endings import Ending
+from ldnas.training.final import final_config
+from worker.jobs.checkpoints import Checkpoints
+from worker.jobs.context import JobContext
+from worker.jobs.stages import export, search, train
+from worker.jobs.stages.resolve import ResolvedTask, resolve
+from worker.queue import runner
+from worker.queue.exit_codes import Ending
 from worker.registry.models import Job, JobKind, TaskRole
 from worker.registry.schema import migrate
 from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
-from worker.stages import export, search, train
-from worker.stages.checkpoints import Checkpoints
-from worker.stages.context import JobContext
-from worker.stages.resolve import ResolvedTask, resolve
+from worker.storage.artifacts import open_store
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
-"""Stands in for `worker.runner`: the same, where reading any Parquet file ends the process, as PyArrow's bugs do."""
+"""Replaces `worker.queue.runner`: reading a Parquet file ends the process, as a crash inside PyArrow does."""
 
 import os
 from types import SimpleNamespace
 
 from ldnas.data.readers import parquet
-from worker import runner
+from worker.queue import runner
 
 if __name__ == "__main__":
     parquet.pq = SimpleNamespace(ParquetFile=lambda *arguments: os.abort())

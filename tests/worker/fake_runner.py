@@ -1,4 +1,4 @@
-"""Stands in for `worker.runner`: does what the job's parameter `do` says, as a runner would."""
+"""Stands in for `worker.queue.runner`: does what the job's parameter `do` says, as a runner would."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from worker.endings import Ending
+from worker.queue.exit_codes import Ending
 from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
 

@@ -1,4 +1,4 @@
-"""Stands in for `worker.runner`: the same in a process that may take little more memory than it begins with."""
+"""Stands in for `worker.queue.runner`: the same in a process that may take little more memory than it begins with."""
 
 import os
 import resource
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 
-from ldnas.final import final_config
 from ldnas.networks.build import build_network
-from worker import runner
+from ldnas.training.final import final_config
+from worker.jobs.stages import export, train
+from worker.queue import runner
 from worker.registry.session import open_engine
 from worker.settings import Settings
-from worker.stages import export, train
 
 MORE = int(os.environ["LDNAS_TEST_MORE_MEBIBYTES"]) * 2**20
 

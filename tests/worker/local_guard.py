@@ -2,7 +2,7 @@
 
 import ipaddress
 
-from worker.outbound import OutboundGuard, is_public
+from worker.outbound.guard import OutboundGuard, is_public
 
 
 def local_guard(*hosts: str, scheme: str = "http", address: str = "127.0.0.1") -> OutboundGuard:

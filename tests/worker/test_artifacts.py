@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.artifacts import ArtifactStore
+from worker.storage.artifacts import ArtifactStore
 
 
 @contextmanager

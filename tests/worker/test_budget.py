@@ -5,15 +5,15 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from worker.artifacts import open_store
+from worker.jobs.checkpoints import Checkpoints
+from worker.jobs.context import REPORT_COST_SECONDS, JobContext
+from worker.jobs.recommend import PLAN
+from worker.jobs.stages.answer import Answer
+from worker.jobs.stages.budget import EXPORT_SECONDS, LEAST_SEARCH_SECONDS, Forecast, divide
 from worker.registry.models import Job
 from worker.registry.session import Engine, reading
 from worker.settings import Settings
-from worker.stages.answer import Answer
-from worker.stages.budget import EXPORT_SECONDS, LEAST_SEARCH_SECONDS, Forecast, divide
-from worker.stages.checkpoints import Checkpoints
-from worker.stages.context import REPORT_COST_SECONDS, JobContext
-from worker.stages.recommendation import PLAN
+from worker.storage.artifacts import open_store
 
 
 def forecast(budget: float | None, spent: float = 10.0) -> Forecast:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from worker.artifacts import ArtifactStore, open_store
-from worker.bundle import read_bundle, write_bundle
 from worker.errors import BundleError
 from worker.registry.errors import NameTakenError
 from worker.registry.models import JobKind, TaskRole
 from worker.registry.schema import migrate
 from worker.registry.session import Engine, open_engine, reading, unit_of_work
+from worker.storage.artifacts import ArtifactStore, open_store
+from worker.storage.bundle import read_bundle, write_bundle
 
 CELL = {"edges": [[start, end, "identity"] for end in (1, 2, 3) for start in range(end)]}
 

@@ -9,12 +9,12 @@ from sqlalchemy import text
 from ldnas.distance import halving
 from ldnas.recipe import MEASURES, STANDING_MEASURES, default_recipe
 from ldnas.space.genotype import Genotype
-from ldnas.train import TrainConfig
-from worker import runner
-from worker.endings import Ending
+from ldnas.training.train import TrainConfig
+from worker.jobs.stages import fit, observations
+from worker.queue import runner
+from worker.queue.exit_codes import Ending
 from worker.registry.models import Job, JobKind, JobState
 from worker.registry.session import Engine, reading, unit_of_work
-from worker.stages import fit, observations
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
 POOLS = Genotype(("max_pool_3x3",) * 6)

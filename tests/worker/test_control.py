@@ -10,13 +10,13 @@ import torch
 from ldnas.control import Comparison, Verdict
 from ldnas.errors import ImpossibleConstraintError
 from ldnas.space.constraints import Constraints
-from worker import runner
-from worker.endings import Ending
+from worker.jobs.stages import control as stage
+from worker.jobs.stages import export, fitting, search
+from worker.jobs.stages.control import ARMS, OTHERS, SEEDS, _Choice, _judge
+from worker.jobs.stages.resolve import ResolvedTask
+from worker.queue import runner
+from worker.queue.exit_codes import Ending
 from worker.registry.session import reading
-from worker.stages import control as stage
-from worker.stages import export, fitting, search
-from worker.stages.control import ARMS, OTHERS, SEEDS, _Choice, _judge
-from worker.stages.resolve import ResolvedTask
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
 SMALL = {"max_parameters": 20_000}

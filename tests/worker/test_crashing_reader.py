@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from worker.queue.tasks import run_job
 from worker.registry.models import Job, JobState
 from worker.registry.session import Engine, reading, unit_of_work
-from worker.tasks import run_job
 
 CRASHING = [sys.executable, str(Path(__file__).parent / "crashing_runner.py")]
 UNREADABLE = {"code": "unreadable_dataset", "detail": "it ended its reader", "field": "dataset.uri", "origin": "x"}

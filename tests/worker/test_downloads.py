@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from ldnas.errors import DatasetNotFoundError, ForbiddenLocationError, UnreadableDatasetError
-from worker.downloads import download
-from worker.incoming import IncomingFile
-from worker.outbound import OutboundGuard
+from worker.jobs.stages import sources
+from worker.outbound.downloads import download
+from worker.outbound.guard import OutboundGuard
 from worker.registry.models import JobState
 from worker.s3 import S3Access
 from worker.settings import Settings
-from worker.stages import sources
+from worker.storage.incoming import IncomingFile
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
 

@@ -1,6 +1,6 @@
 """The pause after an infrastructure failure grows, and has a limit however often a job was attempted."""
 
-from worker.endings import MAX_RETRY_DELAY_SECONDS, retry_delay
+from worker.queue.exit_codes import MAX_RETRY_DELAY_SECONDS, retry_delay
 
 
 def test_the_delay_doubles_up_to_its_limit() -> None:

@@ -10,12 +10,13 @@ import PIL.Image
 import pytest
 
 from ldnas.seeding import derive_seed
-from worker import runner
-from worker.artifacts import open_store
-from worker.endings import Ending
+from worker.jobs import recommend as recommendation
+from worker.jobs.stages import fitting, train
+from worker.jobs.stages.resolve import ResolvedTask
+from worker.queue import runner
+from worker.queue.exit_codes import Ending
 from worker.registry.models import JobState
-from worker.stages import fitting, recommendation, train
-from worker.stages.resolve import ResolvedTask
+from worker.storage.artifacts import open_store
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
 

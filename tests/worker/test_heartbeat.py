@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from worker import worker_main
-from worker.dispatcher import run_dispatcher
-from worker.heartbeat import FRESH_SECONDS, beat
+from worker.process.heartbeat import FRESH_SECONDS, beat
+from worker.queue import worker_main
+from worker.queue.dispatcher import run_dispatcher
 from worker.registry.session import Engine
 from worker.settings import Settings
 
@@ -25,7 +25,9 @@ PATIENCE_SECONDS = 30.0
 def health_check(file: Path | None) -> subprocess.CompletedProcess[str]:
     """What a container runs."""
     environment = {**os.environ, "LDNAS_HEARTBEAT_FILE": str(file or "")}
-    return subprocess.run([sys.executable, "-m", "worker.heartbeat"], env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-m", "worker.process.heartbeat"], env=environment, capture_output=True, text=True
+    )
 
 
 def comes_true(look: Callable[[], bool]) -> bool:

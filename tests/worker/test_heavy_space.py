@@ -8,9 +8,9 @@ import pytest
 from ldnas.space.genotype import EDGES, Genotype
 from ldnas.space.latency_table import LatencyTable
 from ldnas.space.space import FULL_SPACE
+from worker.jobs.stages import latency
 from worker.registry.models import Job, JobState
 from worker.registry.session import Engine, reading, unit_of_work
-from worker.stages import latency
 
 HEAVY = Genotype(("sep_conv_5x5",) * len(EDGES))
 PART = {"groups": [["across"]], "rest": True, "balance": False}

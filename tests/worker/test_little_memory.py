@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import text
 
-from worker.registry.kills import FULL_BATCH
+from worker.jobs.stages import export
+from worker.queue.tasks import run_job
+from worker.registry.crash_policy import FULL_BATCH
 from worker.registry.models import JobState
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.settings import Settings
-from worker.stages import export
-from worker.tasks import run_job
 
 HERE = Path(__file__).parent
 

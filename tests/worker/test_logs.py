@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from worker import logs
-from worker.logs import bind, configure_logging, log_fields
+from worker.process import logs
+from worker.process.logs import bind, configure_logging, log_fields
 
 log = logging.getLogger("tests.logs")
 

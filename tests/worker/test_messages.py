@@ -3,7 +3,7 @@
 import pytest
 
 from worker.errors import InvalidMessageError
-from worker.messages import JobMessage
+from worker.queue.messages import JobMessage
 
 
 def test_a_message_comes_back_as_it_was() -> None:

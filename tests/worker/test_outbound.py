@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from worker.errors import ForbiddenDestinationError, OutboundFailedError
-from worker.outbound import OutboundGuard, is_public
+from worker.outbound.guard import OutboundGuard, is_public
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
 PUBLIC = "93.184.216.34"

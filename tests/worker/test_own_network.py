@@ -9,9 +9,9 @@ from safetensors.torch import save
 
 from ldnas.networks.build import build_network
 from ldnas.space.genotype import Genotype
+from worker.jobs.stages import fitting
 from worker.registry.models import Job, JobState
 from worker.registry.session import Engine, reading, unit_of_work
-from worker.stages import fitting
 
 FIVE = Genotype(("sep_conv_3x3",) * 6)
 BROUGHT = {"architecture": "small_cnn", "weights": "mine", "repetitions": 1}

@@ -7,7 +7,7 @@ import pytest
 
 CHILD = """
 import os, signal, sys, time
-from worker.parent_watch import exit_with_parent
+from worker.process.parent_watch import exit_with_parent
 if "stubborn" in sys.argv:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 exit_with_parent(os.environ, grace_seconds=0.2)

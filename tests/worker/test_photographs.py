@@ -11,11 +11,11 @@ from PIL import Image
 from ldnas.data.load import load_dataset
 from ldnas.data.preprocessing import PROXY, Preprocessing, default_image_size, to_tensor_images
 from ldnas.data.reference import DatasetReference
-from ldnas.final import final_config
+from ldnas.training.final import final_config
+from worker.jobs.stages import train
 from worker.registry.models import Job, JobState
 from worker.registry.session import Engine, reading
 from worker.settings import Settings
-from worker.stages import train
 
 SIZES = ((200, 200), (224, 200), (200, 212), (236, 204), (204, 220), (260, 200))
 """Height and width, in pixels; every class has each as often."""

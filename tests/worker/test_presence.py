@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from worker import gpus
-from worker.presence import Presence
+from worker.queue import gpus
+from worker.queue.presence import Presence
 from worker.registry.session import Engine, open_engine, reading
 from worker.registry.workers import SeenWorker
 

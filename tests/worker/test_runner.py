@@ -11,12 +11,12 @@ from sqlalchemy import text
 
 from ldnas.recipe import default_recipe
 from ldnas.space.genotype import Genotype
-from worker import runner
-from worker.endings import Ending
+from worker.jobs.stages import fitting, space
+from worker.jobs.stages.resolve import ResolvedTask
+from worker.queue import runner
+from worker.queue.exit_codes import Ending
 from worker.registry.models import JobState
 from worker.registry.session import Engine, reading, unit_of_work
-from worker.stages import fitting, space
-from worker.stages.resolve import ResolvedTask
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
 POOLS = Genotype(("max_pool_3x3",) * 5 + ("sep_conv_3x3",))

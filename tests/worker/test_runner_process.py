@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from worker.runner_process import RunnerProcess
+from worker.queue.runner_process import RunnerProcess
 
 PATIENCE_SECONDS = 20.0
 
 # Starts its runner from a thread, as Celery's pool does; the runner never looks at its standard input.
 WORKER = """
 import sys, threading
-from worker.runner_process import RunnerProcess
+from worker.queue.runner_process import RunnerProcess
 RUNNER = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
 def run():
     RunnerProcess([sys.executable, "-c", RUNNER], {}).wait(600)

@@ -4,9 +4,9 @@ import io
 
 from PIL import Image
 
-from worker.artifacts import open_store
 from worker.registry.session import reading
 from worker.registry.states import JobState
+from worker.storage.artifacts import open_store
 
 
 def test_a_task_that_was_read_has_a_picture_of_its_training_images(engine, settings, add_task, finish) -> None:

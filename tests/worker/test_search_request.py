@@ -9,22 +9,22 @@ import torch
 
 from ldnas.data.task_data import ImageSet
 from ldnas.search.names import STRATEGIES
-from ldnas.search.over_splits import OverSplits
+from ldnas.search.repeated_splits import OverSplits
 from ldnas.space.complexity import parameters
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import Skeleton, default_skeleton
 from ldnas.space.space import FULL_SPACE
-from worker.artifacts import open_store
+from worker.jobs import recommend as recommendation
+from worker.jobs.checkpoints import Checkpoints
+from worker.jobs.context import JobContext
+from worker.jobs.recommend import _RecommendationJob
+from worker.jobs.stages.latency import FastEnough
+from worker.jobs.stages.search import target_search, warning_of
 from worker.registry.models import GenotypeRow, Job, JobState
 from worker.registry.recommendations import Recommendations
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.settings import Settings
-from worker.stages import recommendation
-from worker.stages.checkpoints import Checkpoints
-from worker.stages.context import JobContext
-from worker.stages.latency import FastEnough
-from worker.stages.recommendation import _RecommendationJob
-from worker.stages.search import target_search, warning_of
+from worker.storage.artifacts import open_store
 
 Finish = Callable[[str], Job]
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from worker import runner
-from worker.endings import Ending
+from worker.jobs.stages import fitting, search
+from worker.queue import runner
+from worker.queue.exit_codes import Ending
 from worker.registry.models import Job
 from worker.registry.session import Engine, unit_of_work
 from worker.registry.states import JobState
 from worker.settings import Settings
-from worker.stages import fitting, search
 
 
 @pytest.fixture

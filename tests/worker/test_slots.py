@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from worker.queue.worker_main import slots
 from worker.settings import Settings
-from worker.worker_main import slots
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from worker.artifacts import open_store
 from worker.registry.models import Job, JobState
 from worker.settings import Settings
+from worker.storage.artifacts import open_store
 
 
 def test_an_uploaded_zip_is_the_folder_that_it_was_made_of(upload, stripes_zip: bytes, add_task, resolved) -> None:

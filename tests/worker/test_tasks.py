@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from worker.dispatcher import sweep
+from worker.queue.dispatcher import sweep
+from worker.queue.tasks import run_job
 from worker.registry.models import Job
 from worker.registry.schema import migrate
 from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
-from worker.tasks import run_job
 
 RUNNER = [sys.executable, str(Path(__file__).parent / "fake_runner.py")]
 

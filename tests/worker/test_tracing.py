@@ -11,11 +11,12 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from service.app import create_app
-from worker import runner, tracing
-from worker.endings import Ending
+from worker.process import tracing
+from worker.process.tracing import PARENT, configure_tracing, span, stop_tracing, traceparent
+from worker.queue import runner
+from worker.queue.exit_codes import Ending
 from worker.registry.session import Engine, unit_of_work
 from worker.settings import Settings
-from worker.tracing import PARENT, configure_tracing, span, stop_tracing, traceparent
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from ldnas.space.skeleton import Skeleton, Stage, default_skeleton
-from worker import runner
-from worker.artifacts import open_store
-from worker.endings import Ending
+from worker.jobs import train_again as training
+from worker.jobs.stages import export as export_stage
+from worker.queue import runner
+from worker.queue.exit_codes import Ending
 from worker.registry.models import Job, JobKind, JobState, TaskRole
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.settings import Settings
-from worker.stages import export as export_stage
-from worker.stages import training
+from worker.storage.artifacts import open_store
 
 CELL = {"edges": [[0, 1, "max_pool_3x3"], [0, 2, "identity"], [1, 2, "identity"], [0, 3, "sep_conv_3x3"]]}
 CELL["edges"] += [[1, 3, "identity"], [2, 3, "avg_pool_3x3"]]
@@ -102,7 +102,7 @@ def test_an_attempt_that_broke_off_in_the_export_is_taken_up_there(
         assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RELEASED
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE jobs SET run_after = 0")
-    monkeypatch.setattr("worker.stages.fitting.fit", lose_the_disk)  # nothing is left to fit
+    monkeypatch.setattr("worker.jobs.stages.fitting.fit", lose_the_disk)  # nothing is left to fit
     assert finish(job_id).state is JobState.SUCCEEDED
 
 

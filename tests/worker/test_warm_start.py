@@ -16,20 +16,22 @@ from ldnas.data.load import load_dataset
 from ldnas.data.reference import DatasetReference
 from ldnas.data.task_data import _Selection
 from ldnas.digests import json_digest
-from ldnas.final import final_config
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import Skeleton
-from ldnas.train import TrainConfig
-from worker import runner
-from worker.artifacts import open_store
-from worker.endings import Ending
+from ldnas.training.final import final_config
+from ldnas.training.train import TrainConfig
+from worker.jobs import checkpoints
+from worker.jobs import recommend as recommendation
+from worker.jobs.stages import fitting, train
+from worker.jobs.stages.fitting import FitPlan
+from worker.jobs.stages.warm_start import WarmStartFailedError, _affordable_epochs, _read, source_work, train_source
+from worker.queue import runner
+from worker.queue.exit_codes import Ending
 from worker.registry.models import Job, JobKind, JobState, Task
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.settings import Settings
-from worker.stages import checkpoints, fitting, recommendation, train
-from worker.stages.fitting import FitPlan
-from worker.stages.warm_start import WarmStartFailedError, _affordable_epochs, _read, source_work, train_source
+from worker.storage.artifacts import open_store
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
 WARM = {"final": {"warm_start": True}}

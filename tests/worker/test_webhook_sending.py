@@ -18,8 +18,8 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from tests.worker.local_guard import local_guard
-from worker import dispatcher, webhooks
-from worker.outbound import OutboundGuard
+from worker.outbound.guard import OutboundGuard, webhooks
+from worker.queue import dispatcher
 from worker.registry.session import Engine, reading, unit_of_work
 from worker.registry.webhook_models import WebhookDelivery
 from worker.settings import Settings
@@ -282,7 +282,7 @@ def test_a_receiver_that_never_ends_its_tls_handshake_is_cut_off(
     silent: int, engine: Engine, ended: Ended, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webhooks, "SEND_SECONDS", 0.3)
-    monkeypatch.setattr("worker.outbound.CONNECT_SECONDS", 600.0)
+    monkeypatch.setattr("worker.outbound.guard.CONNECT_SECONDS", 600.0)
     job_id = ended(silent)
     with unit_of_work(engine) as registry:
         registry.webhooks.claim(-1.0)

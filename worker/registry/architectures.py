@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from worker.registry.base import new_id
 from worker.registry.errors import NotFoundError
-from worker.registry.first_wins import keep_first
 from worker.registry.models import ArchitectureRow
 from worker.registry.pages import newest_first
+from worker.registry.upsert import keep_first
 
 
 class Architectures:

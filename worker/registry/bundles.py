@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from worker.registry.base import Base, DatabaseNow, new_id
 from worker.registry.errors import NameTakenError
-from worker.registry.first_wins import keep_first
 from worker.registry.job_models import Job, JobEvent
 from worker.registry.models import (
     Artifact,
@@ -22,6 +21,7 @@ from worker.registry.models import (
     TaskNetwork,
 )
 from worker.registry.states import JobKind, JobState, TaskRole
+from worker.registry.upsert import keep_first
 
 TABLES: dict[str, type[Base]] = {
     table.__tablename__: table

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from worker.registry import owners
 from worker.registry.errors import DatasetInUseError, DatasetNameTakenError, NotFoundError
-from worker.registry.first_wins import keep_first
 from worker.registry.models import Artifact, Dataset, Task
 from worker.registry.pages import newest_first
+from worker.registry.upsert import keep_first
 
 SCHEME = "dataset://"
 

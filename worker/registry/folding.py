@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from worker.registry.first_wins import insert_into
 from worker.registry.models import RevisionMark, Tally, TallyDelta
+from worker.registry.upsert import insert_into
 
 BATCH = 1000
 

@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import func, select, update
 
 from worker.registry.base import DatabaseNow
+from worker.registry.counters import Happening, count
+from worker.registry.crash_policy import READS_IMAGES, describe_kill, record_crash, record_kill
 from worker.registry.errors import FenceLostError
 from worker.registry.job_models import Job
-from worker.registry.kills import READS_IMAGES, describe_kill, record_crash, record_kill
-from worker.registry.moves import JobMoves, held
 from worker.registry.states import JobState
-from worker.registry.tallies import Happening, count
+from worker.registry.transitions import JobMoves, held
 
 
 @dataclass(frozen=True)

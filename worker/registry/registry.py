@@ -5,13 +5,13 @@ from sqlalchemy.orm import Session
 from worker.registry.architectures import Architectures
 from worker.registry.bundles import Bundles
 from worker.registry.datasets import Datasets
-from worker.registry.figures import Figures
 from worker.registry.folding import Folding
 from worker.registry.jobs import Jobs
 from worker.registry.keys import Keys
+from worker.registry.queue_stats import Figures
 from worker.registry.recommendations import Recommendations
-from worker.registry.removable import Removable
 from worker.registry.results import Results
+from worker.registry.retention import Removable
 from worker.registry.task_figures import TaskFigures
 from worker.registry.tasks import Tasks
 from worker.registry.webhooks import Webhooks

@@ -8,7 +8,6 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from worker.registry.base import DatabaseNow, new_id
-from worker.registry.first_wins import hold_fresh, keep_first, keep_fresh
 from worker.registry.matrix import (
     MatrixEntry,
     MeasuredRepetition,
@@ -20,6 +19,7 @@ from worker.registry.matrix import (
 )
 from worker.registry.models import Artifact, Distance, FisherSummary, GenotypeRow, Network
 from worker.registry.revisions import matrix_revision
+from worker.registry.upsert import hold_fresh, keep_first, keep_fresh
 
 
 class Results:

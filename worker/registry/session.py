@@ -11,11 +11,11 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
+from worker.registry.counters import write_counts
 from worker.registry.errors import DatabaseUnavailableError
 from worker.registry.postgresql import LIMITS, POOL_SECONDS, Limits, defaults_missing_from
 from worker.registry.registry import Registry
 from worker.registry.revisions import WatchedSession, revise
-from worker.registry.tallies import write_counts
 
 __all__ = ["Engine", "open_engine", "read_only", "reading", "translated", "unit_of_work"]
 

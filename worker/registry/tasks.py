@@ -10,11 +10,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from worker.registry.errors import NameTakenError, NotFoundError, TaskBusyError
-from worker.registry.first_wins import keep_first
 from worker.registry.job_models import Job
 from worker.registry.models import GenotypeRow, Network, Task, TaskGenotype, TaskNetwork
 from worker.registry.pages import newest_first
 from worker.registry.states import JobKind, JobState, TaskRole
+from worker.registry.upsert import keep_first
 
 _IDS_AT_ONCE = 10_000  # a statement has no more than 32,766 parameters on SQLite
 

@@ -13,10 +13,10 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from worker.registry.base import DatabaseNow, new_id
+from worker.registry.counters import Happening, count
 from worker.registry.job_models import Job
 from worker.registry.models import Recommendation, Webhook, WebhookDelivery
 from worker.registry.states import DeliveryState, JobState
-from worker.registry.tallies import Happening, count
 
 LONGEST_ERROR = 255
 _PENDING = WebhookDelivery.state == DeliveryState.PENDING

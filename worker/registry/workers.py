@@ -8,9 +8,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from worker.registry.base import DatabaseNow
-from worker.registry.first_wins import insert_into
 from worker.registry.job_models import Job
 from worker.registry.states import JobState
+from worker.registry.upsert import insert_into
 from worker.registry.worker_models import WorkerRow
 
 MISSED_HEARTBEATS = 3

@@ -21,7 +21,7 @@ from service.client.documents.webhook import Webhook
 from service.client.errors import NoNetworkError
 
 if TYPE_CHECKING:
-    from service.client.networks import CellNetwork
+    from ldnas.export.loading import CellNetwork
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -117,7 +117,7 @@ class Recommendation(Part):
 
     def _repr_html_(self) -> str:
         """The HTML that a notebook shows."""
-        from service.terminal.html import answer_html  # Rich takes time to import, and scripts do not need it
+        from service.client.display.html import answer_html  # Rich takes time to import, and scripts do not need it
 
         return answer_html(self)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from service.client.documents.part import Json, Part, load_by
 
 if TYPE_CHECKING:
-    from service.client.networks import CellNetwork
+    from ldnas.export.loading import CellNetwork
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,7 +51,7 @@ class Architecture(Part):
 
     def _repr_html_(self) -> str:
         """The HTML that a notebook shows."""
-        from service.terminal.html import (
+        from service.client.display.html import (
             architecture_html,  # Rich takes time to import, and scripts do not need it
         )
 

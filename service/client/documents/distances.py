@@ -49,7 +49,7 @@ class DistanceMatrix(Part):
 
     def _repr_html_(self) -> str:
         """The HTML that a notebook shows."""
-        from service.terminal.html import matrix_html  # Rich takes time to import, and scripts do not need it
+        from service.client.display.html import matrix_html  # Rich takes time to import, and scripts do not need it
 
         return matrix_html(self)
 

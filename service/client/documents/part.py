@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, get_args, get_or
 from service.client.errors import NoClientError
 
 if TYPE_CHECKING:
-    from service.client.networks import CellNetwork
+    from ldnas.export.loading import CellNetwork
 
 Json = dict[str, Any]
 P = TypeVar("P", bound="Part")

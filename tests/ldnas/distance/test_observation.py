@@ -15,7 +15,7 @@ from ldnas.errors import DivergedNetworkError
 from ldnas.fisher import batch_mean_squares, empirical_fisher_diagonal
 from ldnas.networks.build import build_network
 from ldnas.recipe import Recipe
-from ldnas.train import TrainConfig, fit
+from ldnas.training.train import TrainConfig, fit
 
 
 def noisy_squares(count: int, *, seed: int) -> ImageSet:

@@ -9,8 +9,8 @@ import torch
 from ldnas.errors import InvalidSearchError
 from ldnas.search.enas import Enas, EnasConfig, Policy
 from ldnas.search.paths import PathMask
-from ldnas.space.admitted import AdmittedCells
 from ldnas.space.constraints import Constraints
+from ldnas.space.feasible_cells import AdmittedCells
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import Skeleton, Stage
 from ldnas.space.space import SearchSpace

@@ -14,7 +14,7 @@ from ldnas.errors import InvalidSearchError
 from ldnas.search.base import SearchBudget, SearchProblem
 from ldnas.search.candidates import fresh_candidates, own_losses, train_epoch, validation_logits
 from ldnas.search.fuse import Fuse, FuseConfig
-from ldnas.search.mixture import FuseVariant, Mixture, expected_loss, lost, relaxed_loss, step_alpha
+from ldnas.search.fuse_race import FuseVariant, Mixture, expected_loss, lost, relaxed_loss, step_alpha
 from ldnas.search.zero_cost import ZeroCostScore, zero_cost_scores
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
@@ -245,7 +245,7 @@ def test_a_candidate_has_lost_once_it_trails_by_three_standard_errors_of_the_pai
 
 
 def test_what_has_lost_is_not_trained_on_and_weighs_nothing(monkeypatch):
-    monkeypatch.setattr("ldnas.search.mixture.lost", lambda losses, leader: [place == 1 for place in range(3)])
+    monkeypatch.setattr("ldnas.search.fuse_race.lost", lambda losses, leader: [place == 1 for place in range(3)])
     mixture = mixture_of("expected", drop_lost=True)
     run_round(mixture)
     weights = copy.deepcopy(mixture.candidates[1].network.state_dict())
@@ -262,7 +262,7 @@ def test_what_has_lost_is_not_trained_on_and_weighs_nothing(monkeypatch):
 
 
 def test_an_iteration_ends_once_one_candidate_is_left(monkeypatch):
-    monkeypatch.setattr("ldnas.search.mixture.lost", lambda losses, leader: [c != leader for c in range(len(losses))])
+    monkeypatch.setattr("ldnas.search.fuse_race.lost", lambda losses, leader: [c != leader for c in range(len(losses))])
     outcome, _ = search(FuseConfig(rounds=3, batch_size=48, drop_lost=True), iterations=1)
     (record,) = outcome.history
     assert record.rounds == 1

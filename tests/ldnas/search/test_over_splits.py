@@ -9,17 +9,17 @@ import torch
 from ldnas.data.search_split import search_splits
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError, UnknownObjectiveError
-from ldnas.evaluation import evaluate
 from ldnas.search.base import SearchBudget, SearchProblem
-from ldnas.search.over_splits import OverSplits, OverSplitsConfig
 from ldnas.search.random import RandomSearch, RandomSearchConfig
 from ldnas.search.random_sharing import RandomSharing, RandomSharingConfig
+from ldnas.search.repeated_splits import OverSplits, OverSplitsConfig
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import Skeleton, Stage
 from ldnas.space.space import SearchSpace
-from ldnas.train import fit
+from ldnas.training.evaluation import evaluate
+from ldnas.training.train import fit
 
 SPACE = SearchSpace(("identity", "sep_conv_3x3", "max_pool_3x3"))
 SKELETON = Skeleton(8, 3, 4, (Stage(4, 1),))

@@ -6,9 +6,9 @@ import torch
 from ldnas.errors import InvalidSearchError
 from ldnas.search.paths import best_admitted
 from ldnas.search.progress import SearchProgress
-from ldnas.space.admitted import AdmittedCells
 from ldnas.space.complexity import parameters
 from ldnas.space.constraints import Constraints
+from ldnas.space.feasible_cells import AdmittedCells
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import Skeleton, Stage
 from ldnas.space.space import SearchSpace

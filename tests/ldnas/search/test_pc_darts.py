@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ldnas.errors import InvalidSearchError
-from ldnas.search import sharing
+from ldnas.search import weight_sharing as sharing
 from ldnas.search.pc_darts import PcDarts, PcDartsConfig
 from ldnas.space.supernet import MixedEdge
 

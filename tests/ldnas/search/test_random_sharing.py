@@ -7,7 +7,7 @@ import torch
 
 from ldnas.errors import InvalidSearchError
 from ldnas.search.random_sharing import RandomSharing, RandomSharingConfig
-from ldnas.search.sharing import SharedWeights
+from ldnas.search.weight_sharing import SharedWeights
 
 SEEDS = (0, 1, 2)
 

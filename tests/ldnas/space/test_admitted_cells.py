@@ -6,9 +6,9 @@ from collections import Counter
 import pytest
 
 from ldnas.errors import ImpossibleConstraintError
-from ldnas.space.admitted import AdmittedCells
 from ldnas.space.complexity import multiply_adds, parameters
 from ldnas.space.constraints import Constraints
+from ldnas.space.feasible_cells import AdmittedCells
 from ldnas.space.genotype import Genotype
 from ldnas.space.latency_table import LatencyTable
 from ldnas.space.skeleton import Skeleton, Stage

@@ -60,8 +60,8 @@ class Blocked:
         if name.partition(".")[0] in {"torch", "numpy", "fastapi", "uvicorn", "sqlalchemy", "pydantic", "celery"}:
             raise ModuleNotFoundError(f"blocked: {name}", name=name)
 sys.meta_path.insert(0, Blocked())
-import service.client, service.terminal.tables, service.terminal.answer, service.terminal.progress
-from service.cli import main
+import service.client, service.client.display.tables, service.client.display.answer, service.client.display.progress
+from service.cli.main import main
 sys.argv = ["ldnas", "migrate"]
 main()
 """

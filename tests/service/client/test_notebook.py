@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from service.client import Client
+from service.client.display.notebook import NotebookBar
 from service.client.documents.answer import Recommendation
 from service.client.documents.architecture import Architecture
 from service.client.documents.distances import DistanceMatrix
 from service.client.documents.part import read
-from service.terminal.notebook import NotebookBar
 
 Answering = Callable[..., Client]
 
@@ -166,7 +166,7 @@ def notebook(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_waiting_shows_one_bar_in_the_notebook_and_nothing_elsewhere(
     answering: Answering, notebook: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("service.terminal.notebook._SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr("service.client.display.notebook._SECONDS_BETWEEN", 0.0)
     states = iter(
         [
             {"state": "running", "stage": "fit", "progress": {"fraction": 0.25, "message": "<b>network 1</b>"}},

@@ -17,11 +17,11 @@ from rich.console import Console
 from ldnas.data.reference import DatasetReference
 from ldnas.data.survey import survey
 from service.client.datasets import packed
+from service.client.display.inspection import print_report
 from service.client.errors import MissingPackageError
-from service.inspection import process as process_module
-from service.inspection.process import InspectionFailedError, inspect
-from service.inspection.report import ClassReport, Report
-from service.terminal.inspection import print_report
+from service.client.inspection import process as process_module
+from service.client.inspection.process import InspectionFailedError, inspect
+from service.client.inspection.report import ClassReport, Report
 
 
 def picture(seed: int, size: tuple[int, int] = (16, 16), *, colour: bool = False) -> Image.Image:

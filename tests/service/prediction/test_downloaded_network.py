@@ -11,10 +11,10 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from service import cli
+from service.cli import main as cli
+from service.cli.commands import options
 from service.client import Client
 from service.client.errors import DamagedFileError, RequestRefusedError, UnreachableError
-from service.commands import options
 
 Run = Callable[..., Result]
 

@@ -20,12 +20,12 @@ from ldnas.data.load import load_dataset
 from ldnas.data.preprocessing import Preprocessing, to_tensor_images
 from ldnas.data.reference import DatasetReference
 from ldnas.data.task_data import ImageSet
-from ldnas.evaluation import predict_logits
-from service import cli
-from service.prediction import classify as classify_module
-from service.prediction.classifier import open_classifier
-from service.prediction.classify import Prediction, classify
-from service.prediction.images import BrokenFile, image_files
+from ldnas.training.evaluation import predict_logits
+from service.cli import main as cli
+from service.client.prediction import classify as classify_module
+from service.client.prediction.classifier import open_classifier
+from service.client.prediction.classify import Prediction, classify
+from service.client.prediction.images import BrokenFile, image_files
 
 Run = Callable[..., Result]
 
@@ -209,7 +209,7 @@ class Blocked:
             raise ModuleNotFoundError(f"blocked: {name}", name=name)
 missing, *arguments = sys.argv[1:]
 sys.meta_path.insert(0, Blocked())
-from service.cli import main
+from service.cli.main import main
 sys.argv = ["ldnas", "predict", *arguments]
 main()
 """

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from service.web.clusters import clustered_order, clusters, nearness
+from service.figures.clusters import clustered_order, clusters, nearness
 
 
 def test_nearness_takes_both_directions_or_the_one_that_there_is_or_the_largest() -> None:

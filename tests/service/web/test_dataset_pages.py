@@ -78,14 +78,14 @@ def test_a_dataset_tells_the_images_of_each_class_in_each_split(http: httpx.Clie
 
 
 def test_more_users_than_are_named_are_counted(http: httpx.Client, stripes: bytes, monkeypatch) -> None:
-    monkeypatch.setattr("service.web.pages.datasets.USERS_SHOWN", 1)
+    monkeypatch.setattr("service.dashboard.pages.datasets.USERS_SHOWN", 1)
     for name in ("oldest", "newest"):
         http.post("/v1/tasks", json={"name": name, "dataset": {"uri": "dataset://stripes"}})
     assert "oldest and 1 more task" in words_of(http.get("/datasets/stripes").text)
 
 
 def test_more_classes_than_fit_are_counted(http: httpx.Client, stripes: bytes, monkeypatch) -> None:
-    monkeypatch.setattr("service.web.pages.datasets.CLASSES_SHOWN", 1)
+    monkeypatch.setattr("service.dashboard.pages.datasets.CLASSES_SHOWN", 1)
     page = http.get("/datasets/stripes").text
     assert len(rows_of(page)) == 3  # the heading, one class, all of them
     assert "and 2 more: GET /v1/datasets/stripes" in words_of(page)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ldnas.recipe import default_recipe
-from service.web import matrix_views
+from service.dashboard import matrix_views
 from tests.service.measured import keep_distance
 from worker.registry.session import Engine, unit_of_work
 

@@ -77,7 +77,7 @@ def test_what_others_wrote_stays_text(http: httpx.Client, engine: Engine) -> Non
 
 
 def test_all_jobs_of_a_state_come_in_pages(http: httpx.Client, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.web.pages.jobs.LISTED", 2)
+    monkeypatch.setattr("service.dashboard.pages.jobs.LISTED", 2)
     for number in range(3):
         add_job(engine, f"job {number}")
     add_job(engine, "another", failed=True)

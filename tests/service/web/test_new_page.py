@@ -13,9 +13,9 @@ import pytest
 from ldnas.data.load import load_dataset
 from ldnas.data.reference import DatasetReference
 from service.app import create_app
+from service.dashboard.form_text import WORDS
+from service.dashboard.request_fields import BY_HAND, request_fields
 from service.schemas.recommendations import RecommendationRequest
-from service.web.request_fields import BY_HAND, request_fields
-from service.web.request_words import WORDS
 from tests.service.conftest import InProcess
 from worker.registry.session import Engine, unit_of_work
 from worker.settings import Settings
@@ -104,7 +104,7 @@ def test_an_uploaded_dataset_can_be_chosen_by_the_address(http: httpx.Client, st
 def test_a_dataset_too_old_to_be_offered_is_offered_where_it_is_named(
     http: httpx.Client, stripes: str, stripes_zip: bytes, monkeypatch
 ) -> None:
-    monkeypatch.setattr("service.web.pages.new.DATASETS_OFFERED", 1)
+    monkeypatch.setattr("service.dashboard.pages.new.DATASETS_OFFERED", 1)
     http.put("/v1/datasets/newer", content=stripes_zip)
     assert "dataset://stripes" not in http.get("/recommendations/new").text
     assert '<option value="dataset://stripes" selected>' in http.get("/recommendations/new?dataset=stripes").text

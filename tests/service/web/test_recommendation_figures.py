@@ -7,17 +7,17 @@ from xml.etree import ElementTree
 
 import pytest
 
+from service.figures.alphas import alphas
+from service.figures.candidates import Candidate, candidates, candidates_of
+from service.figures.confusion import confusion, worst_pairs
+from service.figures.control import control
+from service.figures.figure import Figure
+from service.figures.incumbents import incumbents
+from service.figures.nearest import nearest
+from service.figures.recalls import recalls
+from service.figures.search_history import Edges
 from service.schemas.answer import Control, Recommendation
 from service.schemas.evaluation import ClassRecall, Evaluation
-from service.web.figures.alphas import alphas
-from service.web.figures.candidates import Candidate, candidates, candidates_of
-from service.web.figures.confusion import confusion, worst_pairs
-from service.web.figures.control import control
-from service.web.figures.figure import Figure
-from service.web.figures.incumbents import incumbents
-from service.web.figures.nearest import nearest
-from service.web.figures.recalls import recalls
-from service.web.story import Edges
 from tests.service.web.test_story import cell, search, story
 
 CELLS: list[Edges] = [((0, 1, each), (1, 2, "identity")) for each in ("identity", "sep_conv_3x3")]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from service.web.figures.scaling import place
-from service.web.figures.task_map import MapTask, task_map
+from service.figures.scaling import place
+from service.figures.task_map import MapTask, task_map
 from worker.registry.matrix import MatrixEntry
 
 NAN = float("nan")

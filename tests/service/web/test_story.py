@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from service.web.story import Story, edges_of, in_words, story_of
+from service.figures.search_history import Story, edges_of, in_words, story_of
 
 
 def cell(primitive: str) -> dict[str, Any]:

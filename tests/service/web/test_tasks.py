@@ -115,7 +115,7 @@ def test_the_list_is_narrowed_down(http: httpx.Client, engine: Engine, asked: di
 def test_a_long_list_goes_on_behind_a_link_that_keeps_the_filter(
     http: httpx.Client, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.web.pages.tasks.LISTED", 2)
+    monkeypatch.setattr("service.dashboard.pages.tasks.LISTED", 2)
     add_task(engine, "even")
     for number in range(3):
         add_task(engine, f"odd {number}")

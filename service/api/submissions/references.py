@@ -1,0 +1,99 @@
+"""Checks the data that a request refers to, without reading an image, and locks it until the task is stored."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ldnas.data.labels import LabelMapping
+from ldnas.data.reference import COLUMN_KEYS, DatasetReference, check_location, is_uploaded_name
+from ldnas.errors import DatasetNotFoundError, InvalidReferenceError, UnreadableDatasetError
+from ldnas.networks.names import require_architecture
+from service.schemas.architectures import TrainingRequest
+from service.schemas.recommendations import RecommendationRequest
+from service.schemas.requests import OwnNetwork
+from service.schemas.tasks import TaskRequest
+from worker.outbound.references import check_remote
+from worker.registry.datasets import SCHEME
+from worker.registry.models import Dataset
+from worker.registry.registry import Registry
+from worker.settings import Settings
+
+# Names of datasets that an error message lists at most.
+NAMED_AT_MOST = 20
+
+
+def checked_data(request: TaskRequest | RecommendationRequest | TrainingRequest, settings: Settings) -> dict[str, Any]:
+    """The columns `dataset` and `labels` of a task, after all checks that cost only a few stat calls.
+
+    Raises:
+        InvalidReferenceError, ForbiddenLocationError, DatasetNotFoundError: see `check_location`.
+        InvalidMappingError: see `LabelMapping`.
+    """
+    reference = DatasetReference.from_json(request.dataset.model_dump(exclude_none=True))
+    check_location(reference, settings.dataset_roots)
+    check_remote(reference, settings)
+    labels = None if request.labels is None else LabelMapping.from_json(request.labels.model_dump()).to_json()
+    return {"dataset": reference.to_json(), "labels": labels}
+
+
+def checked_network(request: TaskRequest | RecommendationRequest) -> dict[str, Any]:
+    """The columns `architecture`, `weights` and `repetitions` of a task.
+
+    Raises:
+        UnknownNetworkError: no task network has that name.
+        InvalidReferenceError: the weights are not a `dataset://NAME`.
+    """
+    network = request.network
+    if not isinstance(network, OwnNetwork):
+        architecture = None if network is None else require_architecture(network)
+        return {"architecture": architecture, "weights": None, "repetitions": request.repetitions}
+    name = network.weights.removeprefix(SCHEME)
+    if not network.weights.startswith(SCHEME) or not is_uploaded_name(name):
+        raise InvalidReferenceError(
+            f"{network.weights!r} does not refer to weights; expected dataset://NAME of an uploaded .safetensors file",
+            field="network.weights",
+        )
+    architecture = require_architecture(network.architecture, field="network.architecture")
+    return {"architecture": architecture, "weights": name, "repetitions": 1}
+
+
+def hold_uploaded(registry: Registry, columns: Mapping[str, Any]) -> None:
+    """Locks the uploaded files that a task names: they exist, and cannot be deleted before the task is stored.
+
+    Raises:
+        DatasetNotFoundError: no dataset has the name.
+        UnreadableDatasetError: the request uses weights as images, or images as weights.
+        InvalidReferenceError: the request names columns of a file without columns.
+    """
+    weights = columns.get("weights")
+    if weights is not None and (row := _held(registry, weights, "network.weights")).kind != "safetensors":
+        raise UnreadableDatasetError(
+            f"{SCHEME}{weights} is a {row.kind} file with images; weights are a .safetensors file",
+            field="network.weights",
+            origin=f"{SCHEME}{weights}",
+        )
+    reference = DatasetReference.from_json(columns["dataset"])
+    if reference.scheme == "dataset":
+        _hold_images(registry, reference)
+
+
+def _hold_images(registry: Registry, reference: DatasetReference) -> None:
+    row = _held(registry, reference.name, "dataset.uri")
+    if row.digest is None:
+        raise UnreadableDatasetError(
+            f"{reference.uri} contains the weights of a network, not images", field="dataset.uri", origin=reference.uri
+        )
+    for key in COLUMN_KEYS:
+        if row.kind != "parquet" and getattr(reference, key) is not None:
+            raise InvalidReferenceError(
+                f"{reference.uri} is a {row.kind} file and has no columns", field=f"dataset.{key}"
+            )
+
+
+def _held(registry: Registry, name: str, field: str) -> Dataset:
+    row = registry.datasets.hold([name]).get(name)
+    if row is None:
+        there = registry.datasets.names(NAMED_AT_MOST + 1)
+        known = ", ".join(there[:NAMED_AT_MOST]) or "none yet"
+        known += ", …" if len(there) > NAMED_AT_MOST else ""
+        raise DatasetNotFoundError(f"no dataset has the name {name!r}; uploaded datasets: {known}", field=field)
+    return row

@@ -1,0 +1,71 @@
+"""Checks an uploaded file in a separate process: `python -m service.api.uploads.check PATH NAME COLUMNS`.
+
+The libraries that decode images and Parquet are written in C++. A malicious file can crash the process that reads it
+(PyArrow aborts on some broken footers) or use all of its memory, so the API process does not read uploads itself.
+
+Prints its result as JSON: `{"found": {columns of the row}, "samples": text or null}`, or `{"refusal": …}`.
+"""
+
+import base64
+import json
+import resource
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ldnas.data.readers.files import Kind, kind_of
+from ldnas.data.reference import DatasetReference
+from ldnas.data.survey import survey
+from ldnas.errors import RefusedError
+from ldnas.networks.weights_file import read_weights_header
+from service.schemas.datasets import ClassSamples, DatasetSamples, Sample
+from worker.failures import failure_of
+
+# The largest image takes 120 MB and a batch of encoded ones 512 MB; far more address space is reserved than used.
+MEMORY_BYTES = 8 * 2**30
+
+
+def check_file(path: Path, name: str, columns: Mapping[str, str]) -> dict[str, Any]:
+    """The columns that the content determines, and the document with samples where it has images.
+
+    Raises:
+        RefusedError: the file is neither a dataset nor weights.
+    """
+    kind = kind_of(path, name)
+    if kind is Kind.SAFETENSORS:
+        tensors = read_weights_header(path, name)
+        parameters = sum(tensor.numbers for tensor in tensors.values())
+        return {"found": {"kind": kind.value, "tensors": len(tensors), "parameters": parameters}, "samples": None}
+    result = survey(
+        path, DatasetReference.from_json({"uri": f"dataset://{name}", "format": kind.value, **columns}), name
+    )
+    classes = {count.name: ClassSamples(name=count.name, samples=[]) for count in result.classes}
+    for sample in result.samples:
+        png = f"data:image/png;base64,{base64.b64encode(sample.png).decode()}"
+        shown = Sample(origin=sample.origin, width=sample.width, height=sample.height, png=png)
+        classes[sample.class_name].samples.append(shown)
+    document = DatasetSamples(name=name, classes=[shown for shown in classes.values() if shown.samples])
+    found = {
+        "kind": kind.value,
+        "digest": result.digest,
+        "classes": [asdict(count) for count in result.classes],
+        "left_out": result.left_out,
+    }
+    return {"found": found, "samples": document.model_dump_json()}
+
+
+def main() -> None:
+    """Entry point of the process."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    path, name, columns = sys.argv[1:]
+    try:
+        result = check_file(Path(path), name, json.loads(columns))
+    except RefusedError as refusal:
+        result = {"refusal": failure_of(refusal)}
+    json.dump(result, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""Options that several commands share, and their conversion to fields of a request."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from service.cli.commands import completion
+from service.client import Client
+from service.client.connection import DEFAULT_URL as DEFAULT_URL
+from service.client.documents.part import Part
+from service.client.submission import Submission
+
+P = TypeVar("P", bound=Part)
+
+Url = Annotated[str, typer.Option("--url", envvar="LDNAS_URL", help="URL of the service.")]
+ApiKey = Annotated[
+    str | None, typer.Option("--api-key", envvar="LDNAS_API_KEY", help="API key, sent as a bearer token.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the API's document as JSON.")]
+Timeout = Annotated[
+    float | None, typer.Option(min=0, metavar="SECONDS", help="Maximum time to wait; the job continues.")
+]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the job, or return at once.")]
+
+Dataset = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET",
+        help="dataset://NAME, builtin://digits, file:///a/folder, …",
+        autocompletion=completion.of_dataset_uris,
+    ),
+]
+Format = Annotated[
+    str | None, typer.Option("--format", help="Format of the dataset, if its URI does not determine it.")
+]
+ImageColumn = Annotated[str | None, typer.Option("--image-column", help="Parquet column with the images.")]
+LabelColumn = Annotated[str | None, typer.Option("--label-column", help="Parquet column with the labels.")]
+SplitColumn = Annotated[str | None, typer.Option("--split-column", help="Parquet column with the split.")]
+GroupColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--group-column", help="Parquet column of groups (patients, …), which are never divided between splits."
+    ),
+]
+Groups = Annotated[
+    list[str] | None,
+    typer.Option("--group", "-g", metavar="LABELS", help="Labels of one class, as 2,6; repeat for each class."),
+]
+Rest = Annotated[bool, typer.Option("--rest", help="Add a class for all other labels.")]
+Balance = Annotated[bool, typer.Option("--balance", help="Reduce that class to the mean size of the others.")]
+Network = Annotated[str | None, typer.Option(help="Architecture of the task's networks: small_cnn, vgg16, …")]
+Epsilon = Annotated[
+    float | None, typer.Option(help="A network approximates the task at a balanced accuracy of at least 1-ε.")
+]
+Repetitions = Annotated[int | None, typer.Option(help="Number of networks for each task, each from its own seed.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of all random draws.")]
+Measure = Annotated[
+    str | None,
+    typer.Option(
+        help="log_det_layerwise (the default), log_det, logme, frechet, task2vec or task2vec_asymmetric.",
+        autocompletion=completion.of_measures,
+    ),
+]
+Objective = Annotated[
+    str | None,
+    typer.Option(
+        help="accuracy (the default), balanced_accuracy or macro_f1.", autocompletion=completion.of_objectives
+    ),
+]
+ImageSize = Annotated[int | None, typer.Option(help="Side of the images in the search, 8 to 256 pixels.")]
+
+
+def dataset_reference(uri: str, **columns: str | None) -> dict[str, Any]:
+    """The dataset reference of a request."""
+    return {"uri": uri, **{key: value for key, value in columns.items() if value is not None}}
+
+
+def columns_of(
+    image_column: str | None, label_column: str | None, split_column: str | None, group_column: str | None
+) -> dict[str, str]:
+    """The given Parquet columns, by their key in a dataset reference."""
+    named = {
+        "image_column": image_column,
+        "label_column": label_column,
+        "split_column": split_column,
+        "group_column": group_column,
+    }
+    return {key: value for key, value in named.items() if value is not None}
+
+
+def label_mapping(groups: Sequence[str] | None, rest: bool, balance: bool) -> dict[str, Any] | None:
+    """The label mapping of a request, or None for the dataset's own classes.
+
+    A label of only digits is a class index of the dataset, any other a class name. The service refuses invalid
+    mappings.
+    """
+    if not groups and not rest and not balance:
+        return None
+    return {"groups": [_labels(group) for group in groups or ()], "rest": rest, "balance": balance}
+
+
+def _labels(text: str) -> list[int | str]:
+    labels = [label.strip() for label in text.split(",") if label.strip()]
+    return [int(label) if label.isdecimal() else label for label in labels]
+
+
+def genotypes_of(file: Path | None) -> list[dict[str, Any]] | None:
+    """The genotypes in a JSON file: a list, or a single one."""
+    if file is None:
+        return None
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{file} is not a JSON file: {error}", param_hint="--genotypes") from error
+    return value if isinstance(value, list) else [value]
+
+
+def open_client(url: str, api_key: str | None) -> Client:
+    """The client for this service."""
+    return Client(url, api_key)
+
+
+def finished(client: Client, submission: Submission[P], timeout_seconds: float | None) -> P:
+    """Waits with a progress bar for the final document; after Ctrl-C, prints how to cancel the job."""
+    try:
+        return submission.wait(progress=True, timeout_seconds=timeout_seconds)
+    except KeyboardInterrupt:
+        where = f"{client.base_url}{submission.job}"
+        typer.echo(f"ldnas: {submission.label} continues in the service; POST {where}/cancel cancels it", err=True)
+        raise
+
+
+def print_json(document: Any) -> None:
+    """Prints the JSON of a document of the API, unchanged, on standard output."""
+    json.dump(document, sys.stdout, indent=2, ensure_ascii=False, default=_sent)
+    sys.stdout.write("\n")
+
+
+def _sent(document: Any) -> Any:
+    if isinstance(document, Part):
+        return document.json
+    raise TypeError(f"{type(document).__name__} is not a document")

@@ -1,0 +1,142 @@
+"""`ldnas recommend`: requests an architecture."""
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from service.cli.commands import completion, options
+
+
+def recommend(
+    dataset: options.Dataset,
+    group: options.Groups = None,
+    rest: options.Rest = False,
+    balance: options.Balance = False,
+    data_format: options.Format = None,
+    image_column: options.ImageColumn = None,
+    label_column: options.LabelColumn = None,
+    split_column: options.SplitColumn = None,
+    group_column: options.GroupColumn = None,
+    name: Annotated[str | None, typer.Option(help="Name of the recommendation.")] = None,
+    network: options.Network = None,
+    epsilon: options.Epsilon = None,
+    repetitions: options.Repetitions = None,
+    require_approximation: Annotated[
+        bool | None, typer.Option(help="Leave out baselines whose networks do not reach 1-ε.", show_default=False)
+    ] = None,
+    measure: options.Measure = None,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A baseline to compare with: its name or its id; default: all.",
+            autocompletion=completion.of_baselines,
+        ),
+    ] = None,
+    image_size: options.ImageSize = None,
+    objective: options.Objective = None,
+    seconds: Annotated[float | None, typer.Option(help="Budget: seconds of the whole job.")] = None,
+    iterations: Annotated[int | None, typer.Option(help="Budget: maximum iterations of the search.")] = None,
+    max_parameters: Annotated[int | None, typer.Option(help="Limit: trainable parameters.")] = None,
+    max_macs: Annotated[int | None, typer.Option(help="Limit: multiply-adds for one image.")] = None,
+    max_latency_ms: Annotated[float | None, typer.Option(help="Limit: milliseconds for one image.")] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            help="fuse (the default), random, evolution, enas, darts, pc_darts, …",
+            autocompletion=completion.of_strategies,
+        ),
+    ] = None,
+    candidates: Annotated[int | None, typer.Option(help="Networks per iteration of the search.")] = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="Maximum rounds of FUSE per iteration; epochs in random and evolution.")
+    ] = None,
+    final_seeds: Annotated[
+        int | None,
+        typer.Option(help="Networks in the final training, 1 to 10; the best on validation images is the result."),
+    ] = None,
+    warm_start: Annotated[
+        bool | None,
+        typer.Option("--warm-start", help="Start the final training from weights trained on the closest baseline."),
+    ] = None,
+    k: Annotated[
+        int | None, typer.Option("--k", help="Number of best genotypes that span a baseline's search space.")
+    ] = None,
+    control: Annotated[
+        bool | None, typer.Option(help="Also spend the same seconds without the known tasks.", show_default=False)
+    ] = None,
+    seed: options.Seed = None,
+    priority: Annotated[int | None, typer.Option(help="Jobs of higher priority run first.")] = None,
+    webhook: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Receiver notified of the end; $LDNAS_WEBHOOK_SECRET (whsec_…) is its secret."
+        ),
+    ] = None,
+    wait: options.Wait = True,
+    timeout: options.Timeout = None,
+    as_json: options.AsJson = False,
+    url: options.Url = options.DEFAULT_URL,
+    api_key: options.ApiKey = None,
+) -> None:
+    """Recommend an architecture: ldnas recommend builtin://digits --group 2,3,5,7 --rest"""
+    from service.client.display.answer import print_answer
+
+    search = _given({"strategy": strategy, "candidates": candidates, "rounds": rounds, "k": k})
+    limits = {"max_parameters": max_parameters, "max_macs": max_macs, "max_latency_ms": max_latency_ms}
+    reference = options.dataset_reference(
+        dataset,
+        format=data_format,
+        image_column=image_column,
+        label_column=label_column,
+        split_column=split_column,
+        group_column=group_column,
+    )
+    with options.open_client(url, api_key) as client:
+        submission = client.recommend(
+            reference,
+            name=name,
+            labels=options.label_mapping(group, rest, balance),
+            network=network,
+            epsilon=epsilon,
+            repetitions=repetitions,
+            require_approximation=require_approximation,
+            measure=measure,
+            baselines=baseline or None,
+            image_size=image_size,
+            objective=objective,
+            budget=_given({"seconds": seconds, "iterations": iterations}) or None,
+            constraints=_given(limits) or None,
+            search=search or None,
+            final=_given({"seeds": final_seeds, "warm_start": warm_start}) or None,
+            control=control,
+            seed=seed,
+            priority=priority,
+            webhook=_webhook(webhook),
+        )
+        document: Mapping[str, Any] = options.finished(client, submission, timeout) if wait else submission.document
+    if as_json:
+        options.print_json(document)
+    elif wait:
+        print_answer(document)
+    else:
+        typer.echo(f"recommendation {submission.id} is queued: {client.base_url}{submission.resource}")
+
+
+def _webhook(url: str | None) -> dict[str, str] | None:
+    """The webhook of the request; the secret comes from the environment, because other users can read command lines."""
+    if url is None:
+        return None
+    secret = os.environ.get("LDNAS_WEBHOOK_SECRET")
+    if not secret:
+        raise typer.BadParameter(
+            "LDNAS_WEBHOOK_SECRET, the secret that signs the messages, is not set; generate one with "
+            'export LDNAS_WEBHOOK_SECRET="whsec_$(openssl rand -base64 32)"',
+            param_hint="--webhook",
+        )
+    return {"url": url, "secret": secret}
+
+
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}

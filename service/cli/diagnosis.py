@@ -1,0 +1,242 @@
+"""Diagnoses an installation: settings, database, broker, files, device, workers, jobs."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from worker.registry.errors import DatabaseUnavailableError
+from worker.registry.models import Artifact
+from worker.registry.schema import is_current
+from worker.registry.session import Engine, open_engine, reading
+from worker.registry.states import JobState
+from worker.settings import Settings
+from worker.storage.artifacts import ArtifactStore, open_store
+from worker.storage.cleaner import DAY_SECONDS, GRACE_SECONDS, unowned_files
+
+PAGE = 500
+LISTED = 3
+SKEW_SECONDS = 5.0
+LONG_WAIT_SECONDS = 600.0
+LITTLE_BYTES, NO_BYTES = 5 * 10**9, 5 * 10**8
+_LOOK_AT_DEVICE = "import torch; print(torch.cuda.is_available(), torch.cuda.device_count(), torch.version.cuda)"
+
+
+class Level(StrEnum):
+    """The severity of a finding."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the diagnosis; `advice` states the remedy, and is empty at level `ok`."""
+
+    check: str
+    level: Level
+    message: str
+    advice: str = ""
+
+
+def diagnose(settings: Settings, *, deep: bool = False) -> Iterator[Finding]:
+    """Yields each finding as soon as its check ends. `deep` reads each artifact and compares its SHA-256."""
+    engine = open_engine(settings.database_url)
+    store = open_store(settings.artifact_url)
+    try:
+        database = _database(engine)
+        yield database
+        yield _broker(settings)
+        yield _writable(settings)
+        yield _disk(settings)
+        yield _device(settings)
+        if database.level is Level.OK:
+            yield from _from_sql(settings, engine, store, deep)
+    finally:
+        engine.dispose()
+
+
+def _from_sql(settings: Settings, engine: Engine, store: ArtifactStore, deep: bool) -> Iterator[Finding]:
+    checks: tuple[Callable[[], Finding], ...] = (
+        lambda: _artifacts(engine, store, deep),
+        lambda: _removable(settings, engine, store),
+        lambda: _clock(engine),
+        lambda: _workers(engine),
+        lambda: _waiting(engine),
+        lambda: _running(settings, engine),
+    )
+    for check in checks:
+        try:
+            yield check()
+        except DatabaseUnavailableError as error:
+            yield Finding("database", Level.FAIL, f"connection lost: {error}", "read the database's log")
+            return
+
+
+def _database(engine: Engine) -> Finding:
+    if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():
+        return Finding("database", Level.FAIL, "the SQLite file does not exist", "run `ldnas migrate`")
+    try:
+        current = is_current(engine)
+    except DatabaseUnavailableError as error:
+        return Finding("database", Level.FAIL, str(error), "start the database, or correct LDNAS_DATABASE_URL")
+    if not current:
+        return Finding("database", Level.FAIL, "its schema is not this version's", "run `ldnas migrate`")
+    return Finding("database", Level.OK, f"{engine.dialect.name}, with this version's schema")
+
+
+def _broker(settings: Settings) -> Finding:
+    try:
+        from worker.errors import BrokerUnavailableError
+        from worker.queue.publisher import Doorbell
+    except ModuleNotFoundError:
+        return Finding("broker", Level.WARN, "not checked: Celery is not installed here", "run this on a worker's host")
+    try:
+        with Doorbell(settings) as doorbell:
+            return Finding("broker", Level.OK, f"reachable; {doorbell.waiting()} messages are waiting")
+    except BrokerUnavailableError as error:
+        advice = "start it, or correct LDNAS_BROKER_URL; until then jobs wait in the database"
+        return Finding("broker", Level.FAIL, str(error), advice)
+
+
+def _writable(settings: Settings) -> Finding:
+    folder = Path(settings.artifact_url)
+    probe = folder / f".{uuid.uuid4().hex}.probe"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"probe")
+        probe.unlink()
+    except OSError as error:
+        message = f"{folder} is not writable: {error.strerror}"
+        return Finding("artifact folder", Level.FAIL, message, "correct its owner and mode, or LDNAS_ARTIFACT_URL")
+    return Finding("artifact folder", Level.OK, f"{folder} is writable")
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = Path(settings.artifact_url)
+    free = shutil.disk_usage(folder if folder.exists() else folder.anchor).free
+    level = Level.FAIL if free < NO_BYTES else Level.WARN if free < LITTLE_BYTES else Level.OK
+    advice = "" if level is Level.OK else "free some space, or lower LDNAS_RETENTION_DAYS"
+    return Finding("disk", level, f"{free / 1e9:.1f} GB are free for artifacts", advice)
+
+
+def _device(settings: Settings) -> Finding:
+    """Queries torch in a separate process: the service never imports it."""
+    try:
+        torch = version("torch")
+    except PackageNotFoundError:
+        return Finding("device", Level.WARN, "torch is not installed here", "a worker needs `ldnas[worker]`")
+    probe = subprocess.run([sys.executable, "-c", _LOOK_AT_DEVICE], capture_output=True, text=True, timeout=120)
+    if probe.returncode:
+        return Finding("device", Level.FAIL, f"torch {torch} cannot be imported", "reinstall `ldnas[worker]`")
+    available, count, cuda = probe.stdout.split()
+    message = f"torch {torch}, " + (f"CUDA {cuda} with {count} GPUs" if available == "True" else "no usable GPU")
+    if available != "True" and settings.device.startswith("cuda"):
+        return Finding("device", Level.FAIL, message, f"LDNAS_DEVICE is {settings.device}; correct it or the driver")
+    return Finding("device", Level.OK, message)
+
+
+def _artifacts(engine: Engine, store: ArtifactStore, deep: bool) -> Finding:
+    missing: list[str] = []
+    damaged: list[str] = []
+    number, after = 0, ""
+    while True:
+        with reading(engine) as registry:
+            page = registry.results.artifacts(after, PAGE)
+        for row in page:
+            number += 1
+            path = store.path(row.digest)
+            if not path.exists():
+                missing.append(row.digest)
+            elif _is_damaged(path, row, deep):
+                damaged.append(row.digest)
+        if len(page) < PAGE:
+            break
+        after = page[-1].digest
+    how = "by content" if deep else "by size"
+    if not missing and not damaged:
+        return Finding("artifacts", Level.OK, f"{number} files are whole, {how}")
+    parts = [
+        f"{len(files)} {what} ({', '.join(files[:LISTED])})"
+        for what, files in (("missing", missing), ("damaged", damaged))
+        if files
+    ]
+    return Finding("artifacts", Level.FAIL, f"of {number}: {'; '.join(parts)}", "restore them from a backup")
+
+
+def _is_damaged(path: Path, row: Artifact, deep: bool) -> bool:
+    if path.stat().st_size != row.bytes:
+        return True
+    if not deep:
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() != row.digest
+
+
+def _removable(settings: Settings, engine: Engine, store: ArtifactStore) -> Finding:
+    with reading(engine) as registry:
+        rows = registry.removable
+        old, forgotten = rows.before(settings.retention_days * DAY_SECONDS), rows.before(GRACE_SECONDS)
+        counts = {name: number for name, number in rows.count(old, forgotten).items() if number}
+    files = sum(len(batch) for batch in unowned_files(engine, store, GRACE_SECONDS, remove=False))
+    if files:
+        counts["files without an owner"] = files
+    listed = ", ".join(f"{number} {name}" for name, number in counts.items()) or "nothing"
+    return Finding("retention", Level.OK, f"a dispatcher would remove: {listed}")
+
+
+def _clock(engine: Engine) -> Finding:
+    began = time.time()
+    with reading(engine) as registry:
+        there = registry.jobs.now()
+    skew = there - (began + time.time()) / 2
+    message = f"this host's clock and the database's differ by {abs(skew):.1f} s"
+    if abs(skew) > SKEW_SECONDS:
+        advice = "leases are not affected, but ages and times in logs are wrong: synchronise both with NTP"
+        return Finding("clock", Level.WARN, message, advice)
+    return Finding("clock", Level.OK, message)
+
+
+def _workers(engine: Engine) -> Finding:
+    with reading(engine) as registry:
+        workers = registry.workers.list()
+    alive = sum(seen.alive for seen in workers)
+    if not alive:
+        return Finding("workers", Level.WARN, "none is alive", "start one: `ldnas worker`, or `ldnas up`")
+    lost = [seen.row.name for seen in workers if not seen.alive]
+    if lost:
+        message = f"{alive} alive; {len(lost)} were lost within the last day ({', '.join(lost[:LISTED])})"
+        return Finding("workers", Level.WARN, message, "check their logs, and their hosts' memory")
+    return Finding("workers", Level.OK, f"{alive} alive")
+
+
+def _waiting(engine: Engine) -> Finding:
+    with reading(engine) as registry:
+        waits = registry.figures.queue().oldest_due_seconds
+    longest = max(waits.values(), default=0.0)
+    if longest > LONG_WAIT_SECONDS:
+        advice = "add workers; where some are idle, check the dispatcher and the broker"
+        return Finding("queue", Level.WARN, f"a job has waited {longest:.0f} s for a worker", advice)
+    return Finding("queue", Level.OK, f"no job has waited more than {longest:.0f} s for a worker")
+
+
+def _running(settings: Settings, engine: Engine) -> Finding:
+    with reading(engine) as registry:
+        now, jobs = registry.jobs.now(), registry.jobs.list(state=JobState.RUNNING, limit=10_000)
+    unswept = [job.id for job in jobs if (job.lease_until or now) < now - settings.lease_seconds]
+    if unswept:
+        message = f"no dispatcher took back {len(unswept)} jobs of lost workers ({', '.join(unswept[:LISTED])})"
+        return Finding("jobs", Level.FAIL, message, "start a dispatcher: `ldnas dispatcher`, or `ldnas up`")
+    silent = [job.id for job in jobs if now - (job.progressed_at or now) > settings.stall_seconds]
+    if silent:
+        message = f"{len(silent)} made no progress for LDNAS_STALL_SECONDS ({', '.join(silent[:LISTED])})"
+        return Finding("jobs", Level.WARN, message, "their worker will end them soon; its log says why they stall")
+    return Finding("jobs", Level.OK, f"{len(jobs)} running, each with a worker and with progress")

@@ -1,0 +1,38 @@
+"""The dashboard's pages, a module for each entry of its menu."""
+
+from fastapi import APIRouter
+
+from service.dashboard.pages import (
+    compare,
+    datasets,
+    distances,
+    jobs,
+    new,
+    overview,
+    recommendation,
+    recommendation_figures,
+    task_figures,
+    tasks,
+)
+from service.dashboard.pages import login as entrance
+
+router = APIRouter(include_in_schema=False)
+"""All pages. They are not part of the API, so its OpenAPI document omits them."""
+
+_PAGES = (
+    overview,
+    tasks,
+    task_figures,
+    distances,
+    compare,
+    jobs,
+    datasets,
+    new,
+    recommendation,
+    recommendation_figures,
+    entrance,
+)
+
+# `new` precedes the route of a recommendation's id, which would match it too.
+for page in _PAGES:
+    router.include_router(page.router)

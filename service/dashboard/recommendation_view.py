@@ -1,0 +1,128 @@
+"""All data of a recommendation's page, read in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.api.errors import MissingArtifactError, NotEvaluatedError
+from service.api.evaluation import evaluation_document
+from service.api.serializers import job_document, recommendation_document
+from service.figures.candidates import Candidate, candidates_of
+from service.figures.search_history import KINDS, Edges, Story, edges_of, story_of
+from service.schemas.answer import Recommendation
+from service.schemas.evaluation import Evaluation
+from service.schemas.jobs import Job
+from worker.registry import models as rows
+from worker.registry.errors import NotFoundError
+from worker.registry.registry import Registry
+from worker.storage.artifacts import ArtifactStore
+
+MOST_EVENTS = 1000
+
+FILES = {
+    "code": ("code", "readable PyTorch in one file; needs torch and Pillow"),
+    "weights": ("weights", "safetensors, for the code"),
+    "program": ("program", "the graph with its weights, for torch.export.load"),
+    "onnx": ("ONNX", "for ONNX Runtime and other programs that read ONNX"),
+    "card": ("model card", "data, accuracy, limits and use, as Markdown"),
+}
+"""The files of an architecture: the name of each, and its use."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file to download."""
+
+    kind: str
+    name: str
+    use: str
+    digest: str
+    bytes: int | None
+
+
+@dataclass(frozen=True)
+class View:
+    """The answer with its job, the events of the job, its task and its files."""
+
+    document: Recommendation
+    job: Job
+    request: dict[str, Any]
+    story: Story
+    task: rows.Task | None
+    scored: Sequence[rows.GenotypeRow]
+    files: Sequence[StoredFile] = field(default=())
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """The scored cells: from the events of the job, or from the stored genotypes if the events were removed."""
+        skeleton = self.document.search_space.skeleton
+        if skeleton is None:
+            return []
+        story = self.story
+        if story.accuracies:
+            return candidates_of(story.accuracies, {cell: story.name(cell) for cell in story.accuracies}, skeleton)
+        stored = {
+            edges_of(row.genotype): row.validation_accuracy
+            for row in self.scored
+            if row.validation_accuracy is not None
+        }
+        return candidates_of(stored, {cell: f"cell {place}" for place, cell in enumerate(stored, 1)}, skeleton)
+
+    @property
+    def chosen(self) -> Edges | None:
+        """The recommended cell."""
+        genotype = self.document.architecture.genotype or self.document.search.chosen
+        return None if genotype is None else edges_of(genotype)
+
+    @property
+    def is_promoted(self) -> bool:
+        """Whether the target has become a baseline."""
+        return self.task is not None and self.task.role == "baseline"
+
+
+def view_of(registry: Registry, recommendation_id: str) -> tuple[View, rows.Recommendation]:
+    """Returns the view of a recommendation, and its row.
+
+    Raises:
+        NotFoundError: the recommendation does not exist.
+    """
+    row = registry.recommendations.get(recommendation_id)
+    job = registry.jobs.get(row.job_id)
+    document = recommendation_document(row, job)
+    try:
+        task = registry.tasks.get(row.task_id)
+    except NotFoundError:
+        task = None
+    view = View(
+        document=document,
+        job=job_document(job),
+        request=row.request,
+        story=story_of(registry.jobs.events_of_kinds(job.id, KINDS, MOST_EVENTS)),
+        task=task,
+        scored=() if task is None else registry.tasks.genotypes(task.id),
+        files=_files(registry, document.architecture.id),
+    )
+    return view, row
+
+
+def evaluation_of(row: rows.Recommendation, store: ArtifactStore) -> Evaluation | None:
+    """Reads the test evaluation; None before the network has seen the test images, or if its file is missing."""
+    try:
+        return evaluation_document(row, store)
+    except (NotEvaluatedError, MissingArtifactError):
+        return None
+
+
+def _files(registry: Registry, architecture_id: str | None) -> list[StoredFile]:
+    if architecture_id is None:
+        return []
+    try:
+        row = registry.architectures.get(architecture_id)
+    except NotFoundError:
+        return []
+    digests = {kind: getattr(row, kind) for kind in FILES}
+    stored = {kind: registry.results.artifact(digest) for kind, digest in digests.items()}
+    return [
+        StoredFile(kind, name, use, digests[kind], None if (file := stored[kind]) is None else file.bytes)
+        for kind, (name, use) in FILES.items()
+    ]

@@ -1,0 +1,123 @@
+"""The fields of the form for `POST /v1/recommendations`: its schema's limits and defaults, with `request_words`."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from ldnas.data.reference import FORMATS
+from ldnas.networks.names import ARCHITECTURES
+from service.dashboard.form_text import CHOICES, WORDS
+from service.schemas.recommendations import RecommendationRequest
+
+BY_HAND = frozenset({"dataset.uri", "labels.groups", "baselines"})
+"""Fields that are not single inputs: the form has a part of its own for each."""
+
+SCALES = {"budget.seconds": 60}
+"""Fields that the form shows in larger units than the request."""
+
+_TEXT_CHOICES = {"network": ARCHITECTURES, "dataset.format": FORMATS}
+_LARGEST_NAMED = 10**9  # a larger limit is not shown
+
+
+@dataclass(frozen=True)
+class RequestField:
+    """One field of the request.
+
+    Attributes:
+        path: in the body, dotted.
+        kind: `number`, `text`, `secret`, `choice` or `flag`.
+        label: its name in the form.
+        hint: its effect in one line, with its default and its limits.
+        default: the schema's; None if the service chooses.
+        choices: value and words of each, the default first.
+        scale: the request's units in one unit of the form: 60 for seconds that the form shows as minutes.
+        has_words: whether `request_words` describes it.
+    """
+
+    path: str
+    kind: str
+    label: str
+    hint: str
+    default: Any
+    choices: tuple[tuple[str, str], ...]
+    scale: int
+    has_words: bool
+
+    @property
+    def id(self) -> str:
+        """The id of its input."""
+        return self.path.replace(".", "-")
+
+
+@cache
+def request_fields() -> Mapping[str, RequestField]:
+    """Returns every field with a single input, by its path, in the order of the schema."""
+    schema = RecommendationRequest.model_json_schema()
+    leaves = _leaves(schema, schema["$defs"], "")
+    return {path: _field(path, leaf) for path, leaf in leaves if path not in BY_HAND}
+
+
+def _leaves(schema: Mapping[str, Any], named: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields path and schema of every field that holds a value; follows references to objects."""
+    for name, declared in schema["properties"].items():
+        options = [option for option in declared.get("anyOf", [declared]) if option.get("type") != "null"]
+        leaf = {**options[0], **{key: value for key, value in declared.items() if key not in ("anyOf", "$ref")}}
+        reference = options[0].get("$ref")
+        if reference is None:
+            yield prefix + name, leaf
+        else:
+            yield from _leaves(named[reference.rpartition("/")[2]], named, f"{prefix}{name}.")
+
+
+def _field(path: str, leaf: Mapping[str, Any]) -> RequestField:
+    label, does, without = WORDS.get(path) or (leaf["title"], f"{leaf.get('description', '')}.".capitalize(), "")
+    default = leaf.get("default")
+    values = tuple(leaf.get("enum") or _TEXT_CHOICES.get(path, ()))
+    kind = "choice" if values else _kind(path, leaf["type"])
+    bounds = [_limits(leaf, SCALES.get(path, 1)) if kind == "number" else "", _default(default, without, kind)]
+    last = "; ".join(filter(None, bounds))
+    return RequestField(
+        path=path,
+        kind=kind,
+        label=label,
+        hint=" ".join(filter(None, [does, last and f"{last[:1].upper()}{last[1:]}."])),
+        default=default,
+        choices=_choices(values, default, without),
+        scale=SCALES.get(path, 1),
+        has_words=path in WORDS,
+    )
+
+
+def _kind(path: str, type: str) -> str:
+    if type == "string":
+        return "secret" if path.endswith("secret") else "text"
+    return "flag" if type == "boolean" else "number"
+
+
+def _default(default: Any, without: str, kind: str) -> str:
+    if kind == "choice":
+        return ""  # the first choice is marked as the default
+    if kind == "flag":
+        return f"default: {'yes' if default else 'no'}"
+    if default is not None:
+        return f"default: {default:g}" if kind == "number" else f"default: {default}"
+    return f"left empty: {without}" if without else ""
+
+
+def _limits(leaf: Mapping[str, Any], scale: int) -> str:
+    least, most = leaf.get("minimum"), leaf.get("maximum")
+    if most is not None and abs(most) <= _LARGEST_NAMED:
+        above = leaf.get("exclusiveMinimum")
+        return f"{least:g} to {most:,}" if above is None else f"above {above:g}, to {most // scale:,}"
+    if least is not None:
+        return f"{least:g} or more"
+    return f"above {leaf['exclusiveMinimum']:g}" if "exclusiveMinimum" in leaf else ""
+
+
+def _choices(values: tuple[str, ...], default: str | None, without: str) -> tuple[tuple[str, str], ...]:
+    """The default has the empty value, so that the request omits it."""
+    if not values:
+        return ()
+    first = f"{CHOICES.get(default, default)} (default)" if default is not None else without
+    return (("", first), *((value, CHOICES.get(value, value)) for value in values if value != default))

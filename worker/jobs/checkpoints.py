@@ -1,0 +1,106 @@
+"""Checkpoints inside a long stage: at most one per job, under the content key of the interrupted computation."""
+
+import io
+import json
+import threading
+import time
+from typing import Any
+
+import torch
+
+from ldnas.training.train import FitState
+from worker.registry.errors import FenceLostError
+from worker.registry.session import Engine, unit_of_work
+from worker.storage.artifacts import ArtifactStore
+
+INTERVAL_SECONDS = 10.0
+"""How often a fit saves its state; a search does so after every iteration."""
+
+
+class ShutdownError(Exception):
+    """This process was asked to end, and has saved its state: stop here."""
+
+
+class Checkpoints:
+    """Saves and loads the state of the current stage.
+
+    Once `stopping` is set the next state is due at once, and after saving it the stage ends with `ShutdownError`.
+
+    A save writes the new file, then the fenced pointer to it, then removes the old file. Whenever the process is
+    killed, the pointer names a whole file; an attempt that lost its fence cannot change the new owner's pointer.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: ArtifactStore,
+        job_id: str,
+        fence: int,
+        pointer: dict[str, Any] | None,
+        *,
+        stopping: threading.Event | None = None,
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._job_id = job_id
+        self._fence = fence
+        self._pointer = pointer
+        self._stopping = stopping or threading.Event()
+        self._saved_at = time.monotonic()
+        self._sequence = 0
+
+    def load(self, key: str) -> bytes | None:
+        """The checkpoint of the computation with this content key, or None."""
+        if self._pointer is None or self._pointer["key"] != key:
+            return None
+        return self._store.read_checkpoint(self._pointer["name"])
+
+    def due(self) -> bool:
+        """Whether to save now: enough time has passed since the last save, or it is the last chance."""
+        return self._stopping.is_set() or time.monotonic() - self._saved_at >= INTERVAL_SECONDS
+
+    def save(self, key: str, content: bytes) -> None:
+        """Save `content` as the state of the computation with this content key.
+
+        Raises:
+            FenceLostError: another process holds the job by now.
+            ShutdownError: the state is saved, and this process was asked to end.
+        """
+        self._sequence += 1
+        name = self._store.put_checkpoint(self._job_id, self._fence, self._sequence, content)
+        pointer = {"key": key, "name": name}
+        try:
+            with unit_of_work(self._engine) as registry:
+                registry.jobs.save_checkpoint(self._job_id, self._fence, pointer)
+        except FenceLostError:
+            self._store.drop_checkpoint(name)
+            raise
+        if self._pointer is not None:
+            self._store.drop_checkpoint(self._pointer["name"])
+        self._pointer = pointer
+        self._saved_at = time.monotonic()
+        if self._stopping.is_set():
+            raise ShutdownError
+
+
+def fit_state_to_bytes(state: FitState) -> bytes:
+    """A fit's state as a file of tensors and numbers only."""
+    buffer = io.BytesIO()
+    torch.save(vars(state), buffer)
+    return buffer.getvalue()
+
+
+def fit_state_from_bytes(content: bytes) -> FitState:
+    """The inverse; only tensors, numbers and containers are ever unpickled."""
+    return FitState(**torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+
+
+def json_to_bytes(value: dict[str, Any]) -> bytes:
+    """A JSON value as the bytes of a checkpoint."""
+    return json.dumps(value).encode()
+
+
+def json_from_bytes(content: bytes) -> dict[str, Any]:
+    """The inverse."""
+    value: dict[str, Any] = json.loads(content)
+    return value

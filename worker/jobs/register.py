@@ -1,0 +1,28 @@
+"""The job `register_task`: a baseline's images, networks and genotypes."""
+
+from typing import Any
+
+from worker.jobs.context import JobContext
+from worker.jobs.stages.fit import fit_task_networks
+from worker.jobs.stages.resolve import resolve
+from worker.jobs.stages.search import baseline_search, search_once
+
+PLAN = {"resolve": 0.05, "fit": 0.5, "search": 0.45}
+
+
+def register_task(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
+    """Prepare a task as a baseline. A task with given genotypes needs no search."""
+    task_id = params["task_id"]
+    with context.stage("resolve"):
+        task = resolve(context, task_id)
+    with context.stage("fit"):
+        fitted = fit_task_networks(context, task)
+    with context.stage("search"):
+        with context.reading() as registry:
+            given = registry.tasks.genotypes(task_id)
+        genotypes = given or search_once(context, task, baseline_search(task))
+    return {
+        "task_id": task_id,
+        "approximation": all(item.approximation for item in fitted),
+        "genotypes": len(genotypes),
+    }

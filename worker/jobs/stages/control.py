@@ -1,0 +1,248 @@
+"""control: networks found in the same seconds without the memory of tasks, compared with the recommended one."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from torch import nn
+
+from ldnas.control import CONFIDENCE, Comparison, Verdict, compare, judge
+from ldnas.errors import ImpossibleConstraintError
+from ldnas.networks.resnet import build_scaled_resnet18, resnet18_size, widest_resnet18
+from ldnas.objectives import score
+from ldnas.search.strategies import build_strategy, without_patience
+from ldnas.seeding import derive_seed
+from ldnas.space.complexity import multiply_adds, parameters
+from ldnas.space.fitting import fitted_skeleton
+from ldnas.space.genotype import Genotype
+from ldnas.space.latency import measure_latency_ms
+from ldnas.space.latency_table import LatencyTable
+from ldnas.space.skeleton import Skeleton
+from ldnas.space.space import FULL_SPACE
+from ldnas.training.train import TrainConfig
+from worker.jobs.context import JobContext
+from worker.jobs.stages.latency import fast_enough, latency_table
+from worker.jobs.stages.resolve import ResolvedTask
+from worker.jobs.stages.search import SearchPlan, genotype_of, scored_genotypes
+from worker.jobs.stages.train import FinishedNetwork, finish, finish_cell
+
+SEEDS = 3
+OTHERS = ("full_space", "random", "resnet18")
+ARMS = ("found", *OTHERS)
+
+
+@dataclass(frozen=True, eq=False)
+class ControlPlan:
+    """The subject of a control.
+
+    Attributes:
+        search: the search that found `genotype`.
+        config: the recipe that every network is trained by, from fresh weights.
+        seconds: of each search without the memory of tasks: the sum of fit, distance and search.
+        search_seconds: of each further search with it: the seconds of its own search.
+    """
+
+    search: SearchPlan
+    genotype: Genotype
+    config: TrainConfig
+    objective: str
+    seconds: float
+    search_seconds: float
+
+
+def run_control(
+    context: JobContext,
+    task: ResolvedTask,
+    plan: ControlPlan,
+    reported: Mapping[str, Any],
+    report: Callable[[Mapping[str, Any]], None],
+) -> None:
+    """Finish a network of every arm from every seed, and report the recommendation's `control` as it grows.
+
+    An attempt resumes from the parts that the previous one `reported`; networks are stored as they are finished.
+    Nothing is linked to the task: a control does not affect later searches.
+    """
+    choice = _Choice(context, task, plan, reported)
+    finished: dict[str, list[FinishedNetwork]] = {arm: [] for arm in ARMS}
+    steps = [(number, arm) for number in range(SEEDS) for arm in ARMS]
+    for place, (number, arm) in enumerate(steps):
+        label = f"control, {arm.replace('_', ' ')}, seed {number + 1} of {SEEDS}"
+        with context.portion(place / len(steps), (place + 0.5) / len(steps), label):
+            chosen = choice.of(arm, number)
+        report(_document(task, plan, choice, finished))
+        if "reason" not in chosen:
+            with context.portion((place + 0.5) / len(steps), (place + 1) / len(steps), label):
+                finished[arm].append(_finish(context, task, plan.config, chosen, number))
+    report(_document(task, plan, choice, finished, judged=True))
+
+
+class _Choice:
+    """The architecture of each arm and seed, as JSON values: chosen by an earlier attempt, or now."""
+
+    def __init__(self, context: JobContext, task: ResolvedTask, plan: ControlPlan, reported: Mapping[str, Any]) -> None:
+        limits = plan.search.constraints
+        self.skeleton = fitted_skeleton(task.image_size, task.classes, limits, FULL_SPACE)
+        self.latency: LatencyTable | None = None
+        self._refusal: str | None = None
+        try:
+            self.latency = latency_table(
+                limits, FULL_SPACE, self.skeleton, context.device, reported.get("latency_table")
+            )
+        except ImpossibleConstraintError as impossible:  # too late to refuse a finished recommendation
+            self._refusal = str(impossible)
+        self.chosen = {arm: list((reported.get(arm) or {}).get("architectures", [])) for arm in ARMS}
+        self._context = context
+        self._task = task
+        self._plan = plan
+
+    def of(self, arm: str, number: int) -> Mapping[str, Any]:
+        """The architecture to train from this seed; a `reason` instead if the constraints allow no such network."""
+        if number == len(self.chosen[arm]):
+            self.chosen[arm].append(self._choose(arm, number))
+        chosen: Mapping[str, Any] = self.chosen[arm][number]
+        return chosen
+
+    def _choose(self, arm: str, number: int) -> Mapping[str, Any]:
+        first = self.chosen[arm][0] if number else {}
+        if "width" in first or "reason" in first:  # measure only once: a second measurement might differ
+            return first
+        if arm == "resnet18":
+            return self._resnet18()
+        if arm != "found" and self._refusal is not None:
+            return {"reason": self._refusal}
+        return self._cell(arm, number)
+
+    def _cell(self, arm: str, number: int) -> dict[str, Any]:
+        if arm == "found" and number == 0:
+            search, genotype = self._plan.search, self._plan.genotype
+        else:
+            search = self._search(arm, number)
+            rows = scored_genotypes(self._context, self._task, search)
+            limit = search.constraints.max_latency_ms
+            genotype = genotype_of(fast_enough(rows, search.skeleton, limit, self._context.device).row)
+        skeleton = search.skeleton
+        return {
+            "genotype": genotype.to_json(),
+            "skeleton": skeleton.to_json(),
+            "parameters": parameters(genotype, skeleton),
+            "macs": multiply_adds(genotype, skeleton),
+        }
+
+    def _search(self, arm: str, number: int) -> SearchPlan:
+        """The search of this arm and seed; only its budget in seconds ends it."""
+        plan = self._plan.search
+        if arm != "found":
+            plan = replace(plan, space=FULL_SPACE, skeleton=self.skeleton, latency=self.latency)
+        if arm == "random":
+            plan = replace(
+                plan, origin="random", strategy=build_strategy("random", batch_size=plan.settings["batch_size"])
+            )
+        strategy = without_patience(plan.strategy)
+        seconds = self._plan.search_seconds if arm == "found" else self._plan.seconds
+        return replace(
+            plan,
+            strategy=strategy,
+            settings=asdict(strategy.config),
+            seed=derive_seed(plan.seed, "control", arm, number),
+            iterations=None,
+            budget_seconds=seconds,
+            seconds=seconds,
+        )
+
+    def _resnet18(self) -> dict[str, Any]:
+        """The widest ResNet-18 that satisfies the constraints."""
+        task, limits = self._task, self._plan.search.constraints
+        try:
+            width = widest_resnet18(
+                task.classes,
+                image_size=task.image_size,
+                max_parameters=limits.max_parameters,
+                max_macs=limits.max_macs,
+            )
+        except ImpossibleConstraintError as impossible:
+            return {"reason": str(impossible)}
+        limit = limits.max_latency_ms
+        while limit is not None and (took := self._latency_ms(width)) > limit:
+            if width == 1:
+                return {"reason": f"max_latency_ms is {limit:g}, and the narrowest ResNet-18 takes {took:g} ms here"}
+            width = width * 3 // 4
+        size = resnet18_size(task.classes, width, task.image_size)
+        return {"width": width, "parameters": size[0], "macs": size[1]}
+
+    def _latency_ms(self, width: int) -> float:
+        network = build_scaled_resnet18(self._task.classes, seed=0, width=width).to(self._context.device).eval()
+        return measure_latency_ms(network, self.skeleton)
+
+
+def _finish(
+    context: JobContext, task: ResolvedTask, config: TrainConfig, chosen: Mapping[str, Any], number: int
+) -> FinishedNetwork:
+    def on_epoch(epoch: int, epochs: int) -> None:
+        context.progress(epoch / epochs, f"training, epoch {epoch} of {epochs}")
+
+    if "width" in chosen:
+        width: int = chosen["width"]
+
+        def build(seed: int) -> nn.Module:
+            return build_scaled_resnet18(task.classes, seed=seed, width=width)
+
+        return finish(context, task, f"resnet18:{width}", build, config, number=number, on_epoch=on_epoch)
+    genotype, skeleton = Genotype.from_json(chosen["genotype"]), Skeleton.from_json(chosen["skeleton"])
+    return finish_cell(context, task, genotype, skeleton, config, number=number, on_epoch=on_epoch)
+
+
+def _document(
+    task: ResolvedTask,
+    plan: ControlPlan,
+    choice: _Choice,
+    finished: Mapping[str, Sequence[FinishedNetwork]],
+    *,
+    judged: bool = False,
+) -> dict[str, Any]:
+    """The `control` of a recommendation; without comparisons and a verdict until all networks are finished."""
+    comparisons = {
+        arm: _compare(task, plan, finished["found"], finished[arm]) for arm in OTHERS if judged and finished[arm]
+    }
+    return {
+        "verdict": _judge(comparisons).value if judged else None,
+        "seeds": SEEDS,
+        "confidence": CONFIDENCE,
+        "objective": plan.objective,
+        "seconds": plan.seconds,
+        "search_seconds": plan.search_seconds,
+        "latency_table": choice.latency.to_json() if choice.latency is not None else None,
+        **{arm: _arm(plan, choice.chosen[arm], finished[arm], comparisons.get(arm)) for arm in ARMS},
+    }
+
+
+def _judge(comparisons: Mapping[str, Comparison]) -> Verdict:
+    """The verdict over the arms; a search without an admissible network is not shown to be worse."""
+    verdicts = {arm: comparison.verdict for arm, comparison in comparisons.items()}
+    return judge([*({"full_space": Verdict.UNDECIDED, "random": Verdict.UNDECIDED} | verdicts).values()])
+
+
+def _compare(
+    task: ResolvedTask, plan: ControlPlan, found: Sequence[FinishedNetwork], other: Sequence[FinishedNetwork]
+) -> Comparison:
+    mine, theirs = ([each.validation.predictions for each in networks] for networks in (found, other))
+    labels = task.full.validation.labels.cpu()
+    return compare(mine, theirs, labels, classes=task.classes, objective=plan.objective, seed=plan.search.seed)
+
+
+def _arm(
+    plan: ControlPlan,
+    chosen: Sequence[Mapping[str, Any]],
+    finished: Sequence[FinishedNetwork],
+    comparison: Comparison | None,
+) -> dict[str, Any]:
+    scores = [score(each.validation, plan.objective) for each in finished]
+    document = {
+        "reason": next((each["reason"] for each in chosen if "reason" in each), None),
+        "architectures": list(chosen),
+        "scores": scores,
+        "mean": statistics.fmean(scores) if scores else None,
+    }
+    if comparison is None:
+        return {**document, "difference": None, "interval": None, "verdict": None}
+    return {**document, **asdict(comparison), "verdict": comparison.verdict.value}

@@ -1,0 +1,205 @@
+"""distance: the column of distances from every comparable baseline to the target."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations
+from typing import Any
+
+from ldnas.distance.halving import Rung, plan_rungs, survivors
+from ldnas.distance.log_det import jackknife_error
+from ldnas.distance.measures import Distance, measure
+from ldnas.distance.observation import Observation
+from ldnas.distance.ranking import Ranking, Spread, rank
+from ldnas.distance.uncertainty import Certainty, estimate_column
+from ldnas.errors import DivergedNetworkError
+from ldnas.recipe import STANDING_MEASURES, Recipe, default_recipe
+from worker.jobs.context import JobContext
+from worker.jobs.stages.baselines import Baseline
+from worker.jobs.stages.fit import FittedNetwork
+from worker.jobs.stages.observations import Observations
+from worker.jobs.stages.resolve import ResolvedTask
+from worker.registry.models import Network
+
+
+@dataclass(frozen=True)
+class Source:
+    """One baseline in the column: its distances by measure, from `samples` images in each repetition.
+
+    `finalist` is False if a round of halving eliminated it: then it has only the ranking measure.
+    """
+
+    spreads: Mapping[str, Spread]
+    samples: int
+    finalist: bool
+
+
+@dataclass(frozen=True)
+class Column:
+    """Distances to one target: of each source, of the target from itself, and of untrained networks."""
+
+    sources: Mapping[str, Source]
+    certainties: Mapping[str, Mapping[str, Certainty]]
+    itself: Mapping[str, Spread | None]
+    untrained: Mapping[str, Spread]
+
+    def spreads(self, name: str) -> dict[str, Spread]:
+        """The finalists' distances by the measure of that name."""
+        return {key: source.spreads[name] for key, source in self.sources.items() if source.finalist}
+
+    def ranking(self, name: str) -> Ranking:
+        """The ranking by that measure, with its certainty; eliminated sources come last, the latest one first."""
+        ranking = rank(self.spreads(name), self.certainties[name], untrained=self.untrained[name])
+        behind = {key: source for key, source in self.sources.items() if not source.finalist}
+        order = sorted(behind, key=lambda key: (-behind[key].samples, behind[key].spreads[name].mean, key))
+        return Ranking(ranking.verdict, ranking.order + tuple(order), ranking.closest)
+
+
+def measure_column(
+    context: JobContext,
+    target: ResolvedTask,
+    fitted: Sequence[FittedNetwork],
+    baselines: Sequence[Baseline],
+    *,
+    ranking_measure: str,
+    measures: Sequence[str] = STANDING_MEASURES,
+    exhaustive: bool = False,
+) -> Column:
+    """Compute and store every missing distance to `target`, and report each one as an event.
+
+    Many baselines are halved by `ranking_measure` before the remaining ones are measured in full, unless `exhaustive`.
+    """
+    names = list(dict.fromkeys((ranking_measure, *measures)))
+    work = _ColumnWork(context, target, [item.network for item in fitted], names)
+    rungs = () if exhaustive else plan_rungs(len(baselines), len(fitted), work.recipe, images=len(target.proxy.train))
+    return work.run(baselines, rungs)
+
+
+class _ColumnWork:
+    def __init__(self, context: JobContext, target: ResolvedTask, own: Sequence[Network], names: Sequence[str]) -> None:
+        self.recipe = default_recipe(target.architecture)
+        self._context = context
+        self._images = len(target.proxy.train)
+        self._own = own
+        self._names = names
+        with_diagonals = any(measure(name).needs_diagonal for name in names)
+        self._observations = Observations(context, target, self.recipe, with_diagonals=with_diagonals)
+
+    def run(self, baselines: Sequence[Baseline], rungs: Sequence[Rung]) -> Column:
+        left = {baseline.id: baseline for baseline in baselines}
+        self._observations.expected = self._count(len(left), rungs)
+        sources: dict[str, Source] = {}
+        for rung in rungs:
+            left, behind = self._halve(left, rung)
+            sources |= behind
+        own = [self._observations.of_network(network, self.recipe) for network in self._own]
+        untrained = [self._observations.of_untrained(repetition, self.recipe) for repetition in range(len(self._own))]
+        by_measure: dict[str, dict[str, list[Distance]]] = {name: {} for name in self._names}
+        for baseline in left.values():
+            measured = self._measure_in_full(baseline, own)
+            if measured is None:
+                continue
+            for name, distances in measured.items():
+                by_measure[name][baseline.id] = distances
+            spreads = {name: Spread.of(distances) for name, distances in measured.items()}
+            sources[baseline.id] = Source(spreads, self._samples(self.recipe), finalist=True)
+            self._report(baseline, spreads[self._names[0]])
+        return Column(
+            sources=sources,
+            certainties={name: estimate_column(distances, measure(name)) for name, distances in by_measure.items()},
+            itself={name: _self_distance(name, own) for name in self._names},
+            untrained={name: Spread.of(_pairwise(name, untrained, own)) for name in self._names},
+        )
+
+    def _count(self, sources: int, rungs: Sequence[Rung]) -> int:
+        """The largest possible number of observations."""
+        count = 0
+        for rung in rungs:
+            count += (sources + 1) * rung.repetitions
+            sources = min(sources, rung.keep)
+        return count + (sources + 2) * len(self._own)
+
+    def _halve(self, left: Mapping[str, Baseline], rung: Rung) -> tuple[dict[str, Baseline], dict[str, Source]]:
+        """The sources that reach the next round, and the measurements of the eliminated ones."""
+        name = self._names[0]
+        own = [self._observations.of_network(network, rung.recipe) for network in self._own[: rung.repetitions]]
+        distances = {}
+        for key, baseline in left.items():
+            seen = self._see(baseline, rung.recipe, rung.repetitions)
+            if seen is not None:
+                distances[key] = _pairwise(name, seen, own)
+        kept = set(survivors(distances, measure(name), keep=rung.keep))
+        self._context.event("halving", {"sources": len(left), "left": len(kept), "samples": rung.recipe.samples})
+        behind = {
+            key: Source({name: Spread.of(measured)}, self._samples(rung.recipe), finalist=False)
+            for key, measured in distances.items()
+            if key not in kept
+        }
+        return {key: baseline for key, baseline in left.items() if key in kept}, behind
+
+    def _see(self, baseline: Baseline, recipe: Recipe, repetitions: int) -> list[Observation] | None:
+        """Observe a source's networks on the target's images; None, with an event, if one of them cannot be used."""
+        try:
+            return [self._observations.of_network(network, recipe) for network in baseline.networks[:repetitions]]
+        except DivergedNetworkError as error:
+            data = {"task_id": baseline.id, "name": baseline.task.name, "reason": error.message}
+            self._context.event("unusable", data)
+            return None
+
+    def _measure_in_full(self, baseline: Baseline, own: Sequence[Observation]) -> dict[str, list[Distance]] | None:
+        """Pair repetition r of the source with repetition r of the target, as far as both have one."""
+        seen = self._see(baseline, self.recipe, len(own))
+        if seen is None:
+            return None
+        pairs = list(zip(baseline.networks, self._own, own, strict=False))
+        measured = {name: _pairwise(name, seen, own) for name in self._names}
+        rows = [
+            _row(self._observations.data_key, self.recipe, name, network, target, distance)
+            for name, distances in measured.items()
+            for (network, target, _), distance in zip(pairs, distances, strict=True)
+        ]
+        with self._context.unit_of_work() as registry:
+            registry.results.keep_distances(rows)
+        return measured
+
+    def _samples(self, recipe: Recipe) -> int:
+        """M, or the number of the target's training images if it is smaller."""
+        return min(recipe.samples, self._images)
+
+    def _report(self, baseline: Baseline, spread: Spread) -> None:
+        data = {
+            "task_id": baseline.id,
+            "name": baseline.task.name,
+            "measure": self._names[0],
+            "mean": spread.mean,
+            "std": spread.std,
+        }
+        self._context.event("distance", data)
+
+
+def _pairwise(name: str, sources: Sequence[Observation], own: Sequence[Observation]) -> list[Distance]:
+    return [measure(name).distance(source, target) for source, target in zip(sources, own, strict=False)]
+
+
+def _self_distance(name: str, own: Sequence[Observation]) -> Spread | None:
+    """How far two trainings of the target are apart, over all ordered pairs; None for a single training.
+
+    A measure that can be negative counts by its absolute value: otherwise the two directions would cancel.
+    """
+    pairs = [measure(name).distance(source, target) for source, target in permutations(own, 2)]
+    return Spread.of([replace(pair, value=abs(pair.value), contributions=()) for pair in pairs]) if pairs else None
+
+
+def _row(
+    data_key: str, recipe: Recipe, name: str, source: Network, target: Network, distance: Distance
+) -> dict[str, Any]:
+    return {
+        "source_network": source.key,
+        "target_network": target.key,
+        "data_key": data_key,
+        "measure": name,
+        "recipe_digest": recipe.digest,
+        "value": distance.value,
+        "signed": distance.signed,
+        "standard_error": jackknife_error(distance.without),
+        "contributions": [list(contribution) for contribution in distance.contributions] or None,
+    }

@@ -1,0 +1,134 @@
+"""export: the finished network as files in the artifact store, and the row of the architecture that owns them."""
+
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from ldnas.data.preprocessing import Preprocessing
+from ldnas.export.card import CardFacts, model_card
+from ldnas.export.code import standalone_code
+from ldnas.export.description import NetworkDescription
+from ldnas.export.onnx import onnx_model
+from ldnas.export.program import export_program, save_program
+from ldnas.export.weights import save_weights
+from worker.jobs.context import JobContext
+from worker.jobs.stages.resolve import ResolvedTask
+from worker.jobs.stages.train import TrainedArchitecture
+
+_MEDIA_TYPES = {
+    "weights": "application/octet-stream",
+    "code": "text/x-python; charset=utf-8",
+    "program": "application/octet-stream",
+    "onnx": "application/octet-stream",
+    "card": "text/markdown; charset=utf-8",
+}
+
+
+def export(
+    context: JobContext,
+    task: ResolvedTask,
+    trained: TrainedArchitecture,
+    *,
+    name: str,
+    test: dict[str, Any],
+    recommendation_id: str | None = None,
+    architecture_id: str | None = None,
+    trained_from: str | None = None,
+    latency_ms: float | None = None,
+    started_from: str | None = None,
+) -> str:
+    """Store the files that a user can download and return the architecture's id; a repeated export returns the same id.
+
+    All files or none: a file that cannot be written is a bug, and an architecture without it would hide the bug.
+
+    Args:
+        recommendation_id: the recommendation whose answer gets the architecture.
+        architecture_id: the id of an architecture that does not belong to a recommendation.
+        trained_from: the architecture that the cell comes from.
+        latency_ms: of the network, if it was measured for a limit; otherwise it is measured now.
+        started_from: the network whose weights the training began with, in words; None for fresh weights.
+    """
+    description = trained.describe(latency_ms)
+    network = NetworkDescription(
+        trained.genotype, trained.skeleton, tuple(task.full.class_names), Preprocessing(task.image_size).to_json()
+    )
+    facts = CardFacts(
+        name=name,
+        data=_data(task),
+        class_counts=torch.bincount(task.full.train.labels, minlength=task.classes).tolist(),
+        validation=trained.validation(),
+        test=test,
+        parameters=description["parameters"],
+        macs=description["macs"],
+        provenance=_provenance(task, network, trained_from, started_from),
+    )
+    files = _files(context, trained, network, facts)
+    digests = {file: context.store.put(content) for file, content in files.items()}
+    identity = {} if architecture_id is None else {"id": architecture_id}
+    with context.unit_of_work() as registry:
+        for file, content in files.items():
+            registry.results.keep_artifact(digests[file], len(content), _MEDIA_TYPES[file])
+        architecture = registry.architectures.insert_once(
+            **identity,
+            recommendation_id=recommendation_id,
+            job_id=context.job_id,
+            name=name,
+            genotype=description["genotype"],
+            skeleton=description["skeleton"],
+            class_names=list(network.class_names),
+            preprocessing=dict(network.preprocessing),
+            parameters=description["parameters"],
+            macs=description["macs"],
+            validation=trained.validation(),
+            test=test,
+            **digests,
+        )
+        if recommendation_id is not None:
+            document = {"architecture": {"id": architecture.id, **description}}
+            registry.recommendations.merge_document(recommendation_id, context.job_id, context.fence, document)
+    return architecture.id
+
+
+def _files(
+    context: JobContext, trained: TrainedArchitecture, network: NetworkDescription, facts: CardFacts
+) -> dict[str, bytes]:
+    """The content of each file, by the column that holds its digest."""
+    metadata = network.metadata()
+    context.progress(0.0, "writing the code and the weights")
+    files = {
+        "weights": save_weights(trained.network, metadata),
+        "code": standalone_code(network).encode(),
+        "card": model_card(network, facts).encode(),
+    }
+    context.progress(0.2, "tracing the network")
+    program = export_program(trained.network, network.skeleton.image_size)
+    files["program"] = save_program(program, metadata)
+    context.progress(0.5, "translating the network to ONNX")
+    files["onnx"] = onnx_model(program, metadata)
+    return files
+
+
+def _data(task: ResolvedTask) -> dict[str, Any]:
+    """The `data` of the card."""
+    return {
+        "uri": task.uri,
+        "labels": None if task.mapping is None else task.mapping.to_json(),
+        **asdict(task.full.counts),
+        "digests": asdict(task.full.digests),
+    }
+
+
+def _provenance(
+    task: ResolvedTask, network: NetworkDescription, trained_from: str | None, started_from: str | None
+) -> dict[str, str]:
+    """The `provenance` of the card, without facts about the job, so that equal networks have equal cards."""
+    edges = network.genotype.to_json()["edges"]
+    return {
+        "cell": ", ".join(f"{start}→{end} {primitive}" for start, end, primitive in edges),
+        **({} if trained_from is None else {"found as architecture": trained_from}),
+        **({} if started_from is None else {"training began at the weights of": started_from}),
+        "seed": str(task.seed),
+        **{package: version(package) for package in ("ldnas", "torch")},
+    }

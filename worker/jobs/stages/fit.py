@@ -1,0 +1,90 @@
+"""fit: the R networks that represent a task."""
+
+from dataclasses import dataclass
+
+from safetensors.torch import load as load_safetensors
+
+from ldnas.networks.build import build_network
+from ldnas.networks.classifier import Classifier
+from ldnas.recipe import MEASURES, default_recipe
+from ldnas.seeding import derive_seed
+from ldnas.training.train import TrainConfig
+from worker.jobs.context import JobContext
+from worker.jobs.stages.fitting import FitPlan, fit_once
+from worker.jobs.stages.own_network import keep_own_network
+from worker.jobs.stages.resolve import ResolvedTask
+from worker.registry.models import Network
+
+TASK_NETWORK_CONFIG = TrainConfig(epochs=3, minimum_steps=60)
+
+
+@dataclass(frozen=True)
+class FittedNetwork:
+    """One repetition's network, and whether it approximates its task (balanced validation accuracy ≥ 1 − ε)."""
+
+    network: Network
+    approximation: bool
+
+
+def fit_task_networks(context: JobContext, task: ResolvedTask) -> tuple[FittedNetwork, ...]:
+    """Train the missing ones of the task's R networks, and link all of them to it, in order of repetition.
+
+    A task with uploaded weights has only that network.
+    """
+    if task.weights is not None:
+        return (_link(context, task, 0, keep_own_network(context, task, task.weights)),)
+    fitted: list[FittedNetwork] = []
+    for repetition in range(task.repetitions):
+        message = f"network {repetition + 1} of {task.repetitions}"
+        done = repetition
+
+        def on_epoch(epoch: int, epochs: int, done: int = done, message: str = message) -> None:
+            context.progress((done + epoch / epochs) / task.repetitions, f"{message}, epoch {epoch} of {epochs}")
+
+        seed = derive_seed(task.seed, "network", task.data_key, repetition)
+        plan = FitPlan(task.architecture, task.data_key, TASK_NETWORK_CONFIG, seed)
+        network = fit_once(
+            context,
+            plan,
+            lambda seed=seed: build_network(task.architecture, classes=task.classes, seed=seed),  # type: ignore[misc]
+            task.proxy,
+            on_epoch=on_epoch,
+        )
+        fitted.append(_link(context, task, repetition, network))
+    return tuple(fitted)
+
+
+def load_task_network(context: JobContext, network: Network) -> Classifier:
+    """Load a stored task network onto the job's device, in eval mode."""
+    classifier = build_network(network.architecture, classes=network.classes, seed=0)
+    classifier.load_state_dict(load_safetensors(context.store.read(network.weights)))
+    return classifier.to(context.device).eval()
+
+
+def is_approximation(network: Network, epsilon: float) -> bool:
+    """Whether a network approximates its task: balanced validation accuracy ≥ 1 − ε."""
+    return network.validation_balanced_accuracy >= 1 - epsilon
+
+
+def _link(context: JobContext, task: ResolvedTask, repetition: int, network: Network) -> FittedNetwork:
+    approximation = is_approximation(network, task.epsilon)
+    story = {
+        "repetition": repetition,
+        "repetitions": task.repetitions,
+        "balanced_validation_accuracy": network.validation_balanced_accuracy,
+        "approximation": approximation,
+    }
+    # The matrix' diagonal: a network is at distance 0 from itself whatever the images, by Eq. 2.
+    itself = {
+        "source_network": network.key,
+        "target_network": network.key,
+        "data_key": task.data_key,
+        "recipe_digest": default_recipe(task.architecture).digest,
+        "value": 0.0,
+        "signed": 0.0,
+    }
+    with context.unit_of_work() as registry:
+        registry.tasks.link_network(task.id, repetition, network.key)
+        registry.results.keep_distances([{**itself, "measure": measure} for measure in MEASURES])
+        registry.jobs.add_event(context.job_id, context.fence, "network", story)
+    return FittedNetwork(network, approximation)

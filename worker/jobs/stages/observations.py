@@ -1,0 +1,136 @@
+"""Observations of networks on one target, stored under (network, data, recipe), so that each is computed once."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from safetensors.torch import load as load_safetensors
+from safetensors.torch import save as save_safetensors
+
+from ldnas.digests import json_digest
+from ldnas.distance.batch_norm import gather_batch_norm_statistics
+from ldnas.distance.observation import Observation, observe
+from ldnas.fisher import FisherDiagonal
+from ldnas.networks.build import build_network
+from ldnas.networks.classifier import Classifier
+from ldnas.recipe import Recipe
+from ldnas.seeding import derive_seed
+from worker.jobs.context import JobContext
+from worker.jobs.stages.fit import load_task_network
+from worker.jobs.stages.resolve import ResolvedTask
+from worker.registry.models import Network
+from worker.registry.retention import UNTRAINED
+
+
+class Observations:
+    """Observes the networks of one column of the distance matrix on the target's training images.
+
+    `with_diagonals`: whether the measures compare whole Fisher diagonals (four bytes per parameter). Then the diagonals
+        of `recipe`, the column's own, are stored too, but not those of its smaller rounds.
+    """
+
+    def __init__(self, context: JobContext, target: ResolvedTask, recipe: Recipe, *, with_diagonals: bool) -> None:
+        self._context = context
+        self._target = target
+        self._recipe = recipe
+        self._with_diagonals = with_diagonals
+        self._done = 0
+        self.expected = 0
+
+    @property
+    def data_key(self) -> str:
+        """The key of the images that all networks are observed on."""
+        return self._target.data_key
+
+    def of_network(self, network: Network, recipe: Recipe) -> Observation:
+        """Observe a stored task network."""
+        return self._observation(network.key, recipe, lambda: load_task_network(self._context, network))
+
+    def of_untrained(self, repetition: int, recipe: Recipe) -> Observation:
+        """Observe a fresh network of the target's architecture, with batch norm fitted to the target's images."""
+        target = self._target
+        seed = derive_seed(0, "untrained", repetition)
+
+        def build() -> Classifier:
+            network = build_network(target.architecture, classes=target.classes, seed=seed).to(self._context.device)
+            gather_batch_norm_statistics(network, target.proxy.train, micro_batches=self._context.micro_batches)
+            return network
+
+        return self._observation(f"{UNTRAINED}{target.architecture}:{repetition}", recipe, build)
+
+    def _observation(self, network_key: str, recipe: Recipe, load: Callable[[], Classifier]) -> Observation:
+        keys = _Keys.of(network_key, self.data_key, recipe)
+        observation = self._kept(keys)
+        if observation is None:
+            started = time.monotonic()
+            observation = observe(
+                load(),
+                self._target.proxy.train,
+                classes=self._target.classes,
+                recipe=recipe,
+                keep_diagonal=self._with_diagonals,
+                micro_batches=self._context.micro_batches,
+            )
+            self._keep(keys, network_key, recipe, observation, seconds=time.monotonic() - started)
+        self._done += 1
+        self.expected = max(self.expected, self._done)
+        self._context.progress(self._done / self.expected, f"network {self._done} of {self.expected}")
+        return observation
+
+    def _kept(self, keys: "_Keys") -> Observation | None:
+        with self._context.reading() as registry:
+            row = registry.results.fisher_summary(keys.diagonal if self._with_diagonals else keys.sums)
+        if row is None:
+            return None
+        observation = Observation.from_json(row.summary)
+        seconds = row.summary.get("seconds", 0.0)
+        if not self._with_diagonals:
+            self._context.found(seconds)
+            return observation
+        diagonal = row.summary["diagonal"]
+        if not self._context.store.path(diagonal["artifact"]).exists():
+            return None
+        self._context.found(seconds)
+        loaded = load_safetensors(self._context.store.read(diagonal["artifact"]))
+        layers = tuple(tuple(names) for names in diagonal["layers"])
+        blocks = {name: loaded[name] for names in layers for name in names}  # the file's order is arbitrary
+        return replace(observation, diagonal=FisherDiagonal(blocks, row.samples, layers))
+
+    def _keep(
+        self, keys: "_Keys", network_key: str, recipe: Recipe, observation: Observation, *, seconds: float
+    ) -> None:
+        summary = {**observation.to_json(), "seconds": seconds}
+        rows: list[tuple[str, dict[str, Any]]] = [(keys.sums, summary)]
+        content = b""
+        if observation.diagonal is not None and recipe == self._recipe:
+            content = save_safetensors(dict(observation.diagonal.blocks))
+            artifact = self._context.store.put(content)
+            layers = [list(names) for names in observation.diagonal.layers]
+            diagonal = {"artifact": artifact, "layers": layers}
+            rows.append((keys.diagonal, {**summary, "diagonal": diagonal}))
+        with self._context.unit_of_work() as registry:
+            if content:
+                registry.results.keep_artifact(artifact, len(content), "application/octet-stream")
+            for key, kept in rows:
+                registry.results.keep_fisher_summary(
+                    key=key,
+                    network_key=network_key,
+                    data_key=self.data_key,
+                    recipe_digest=recipe.digest,
+                    summary=kept,
+                    samples=min(recipe.samples, len(self._target.proxy.train)),
+                )
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """The content keys of an observation: of its sums, and of its sums with the diagonal."""
+
+    sums: str
+    diagonal: str
+
+    @classmethod
+    def of(cls, network_key: str, data_key: str, recipe: Recipe) -> "_Keys":
+        identity = {"network": network_key, "data": data_key, "recipe": recipe.digest}
+        return cls(*(json_digest({"what": what, **identity}) for what in ("observation", "observed diagonal")))

@@ -1,0 +1,59 @@
+"""The one network of a task with uploaded weights: measured on validation images, never trained."""
+
+import time
+from pathlib import Path
+
+from ldnas.digests import json_digest
+from ldnas.errors import DatasetNotFoundError
+from ldnas.networks.given import FIELD, given_network
+from ldnas.training.evaluation import evaluate
+from worker.jobs.context import JobContext
+from worker.jobs.stages.resolve import ResolvedTask
+from worker.registry.errors import NotFoundError
+from worker.registry.models import Dataset, Network
+
+
+def keep_own_network(context: JobContext, task: ResolvedTask, weights: str) -> Network:
+    """The network with the weights of the uploaded file `weights`: already stored, or measured now and stored.
+
+    Raises:
+        DatasetNotFoundError: no uploaded file has the name, or its content is missing.
+        UnreadableDatasetError, UnfitWeightsError: see `given_network`.
+    """
+    with context.reading() as registry:
+        linked = registry.tasks.networks(task.id)
+    if linked and context.store.path(linked[0].weights).exists():
+        return linked[0]
+    row, file = _uploaded(context, weights)
+    started = time.monotonic()
+    network = given_network(task.architecture, classes=task.classes, weights=file, name=weights).to(context.device)
+    validation = evaluate(network, task.proxy.validation, micro_batches=context.micro_batches)
+    identity = {"architecture": task.architecture, "data_key": task.data_key, "weights": row.sha256}
+    with context.unit_of_work() as registry:
+        return registry.results.keep_network(
+            key=json_digest({"what": "given network", **identity}),
+            architecture=task.architecture,
+            seed=task.seed,
+            classes=task.classes,
+            weights=row.sha256,
+            parameters=sum(parameter.numel() for parameter in network.parameters()),
+            validation_accuracy=validation.accuracy,
+            validation_balanced_accuracy=validation.balanced_accuracy,
+            seconds=time.monotonic() - started,
+        )
+
+
+def _uploaded(context: JobContext, name: str) -> tuple[Dataset, Path]:
+    try:
+        with context.reading() as registry:
+            row = registry.datasets.get(name)
+    except NotFoundError as error:
+        raise DatasetNotFoundError(f"no dataset has the name {name!r} any more", field=FIELD, origin=name) from error
+    file = context.store.path(row.sha256)
+    if not file.is_file():
+        raise DatasetNotFoundError(
+            f"the file of {name} is no longer in the artifact store; delete it and upload it again",
+            field=FIELD,
+            origin=name,
+        )
+    return row, file

@@ -1,0 +1,164 @@
+"""resolve: reads the images of a reference and a mapping, with the digests that every later key contains."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from ldnas.data.class_sheet import class_sheet
+from ldnas.data.dataset import ImageDataset, Split
+from ldnas.data.labels import LabelMapping
+from ldnas.data.leakage import fingerprints
+from ldnas.data.load import load_dataset
+from ldnas.data.preprocessing import PROXY, Preprocessing, default_image_size
+from ldnas.data.reference import DatasetReference
+from ldnas.data.task_data import ImageSet, TaskData, task_data, test_images
+from ldnas.digests import json_digest
+from ldnas.errors import ReferenceChangedError
+from worker.jobs.context import JobContext
+from worker.jobs.stages.sources import source_of
+from worker.registry.models import Task
+from worker.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class ResolvedTask:
+    """A task with its images: `proxy` for networks and distances, `full` for search and final training.
+
+    `weights` names the uploaded file with the weights of its one network, if the client uploaded them.
+    """
+
+    id: str
+    name: str
+    uri: str
+    architecture: str
+    weights: str | None
+    epsilon: float
+    repetitions: int
+    seed: int
+    image_size: int
+    dataset: ImageDataset
+    mapping: LabelMapping | None
+    proxy: TaskData
+    full: TaskData
+
+    @property
+    def classes(self) -> int:
+        return len(self.full.class_names)
+
+    @property
+    def data_key(self) -> str:
+        """The key of the task's images for distances."""
+        return json_digest(asdict(self.proxy.digests))
+
+    @property
+    def search_data_key(self) -> str:
+        """The key of the task's images for search and final training."""
+        return json_digest(asdict(self.full.digests))
+
+    def read_test_images(self) -> ImageSet:
+        """The test images at full size; read once, when the finished network is scored."""
+        return test_images(self.dataset, self.mapping, Preprocessing(self.image_size))
+
+
+def resolve(context: JobContext, task_id: str) -> ResolvedTask:
+    """Read the task's dataset, and record its digests and classes.
+
+    Raises:
+        RefusedError: the reference, the mapping or the images cannot be worked on.
+        ReferenceChangedError: an earlier attempt of the job, or the task's registration, saw another content.
+    """
+    with context.reading() as registry:
+        task = registry.tasks.get(task_id)
+    mapping = LabelMapping.from_json(task.labels) if task.labels is not None else None
+    dataset = read_dataset(context, task)
+    image_size = task.image_size or default_image_size(dataset)
+    resolved = ResolvedTask(
+        id=task.id,
+        name=task.name,
+        uri=task.dataset["uri"],
+        architecture=task.architecture or default_architecture(context.settings, context.device),
+        weights=task.weights,
+        epsilon=task.epsilon,
+        repetitions=task.repetitions,
+        seed=task.seed,
+        image_size=image_size,
+        dataset=dataset,
+        mapping=mapping,
+        proxy=task_data(dataset, mapping, PROXY),
+        full=task_data(dataset, mapping, Preprocessing(image_size)),
+    )
+    _record(context, resolved)
+    return resolved
+
+
+def read_dataset(context: JobContext, task: Task) -> ImageDataset:
+    """The task's dataset, unchanged since it was first read.
+
+    Raises:
+        RefusedError: the reference or the images cannot be worked on.
+        ReferenceChangedError: the content behind the reference has changed.
+    """
+    with source_of(context, DatasetReference.from_json(task.dataset)) as source:
+        dataset = load_dataset(
+            source.reference,
+            roots=context.settings.dataset_roots,
+            cache=context.settings.home / "torchvision",
+            file=source.file,
+        )
+    _require_unchanged(task, dataset)
+    return dataset
+
+
+def default_architecture(settings: Settings, device: torch.device) -> str:
+    """The network that represents a task without a chosen network."""
+    return settings.network or ("vgg16" if device.type == "cuda" else "small_cnn")
+
+
+def target_document(task: ResolvedTask, dataset: dict[str, Any]) -> dict[str, Any]:
+    """The `target` of a recommendation."""
+    return {
+        "task_id": task.id,
+        "dataset": dataset,
+        "labels": task.mapping.to_json() if task.mapping is not None else None,
+        "classes": list(task.full.class_names),
+        **asdict(task.full.counts),
+        "image_size": task.image_size,
+        "digests": asdict(task.full.digests),
+    }
+
+
+def _require_unchanged(task: Task, dataset: ImageDataset) -> None:
+    if task.dataset_digest is not None and task.dataset_digest != dataset.digest:
+        raise ReferenceChangedError(
+            f"the images behind {task.dataset['uri']} are not those that this task began with "
+            f"(digest {dataset.digest[:12]}…, was {task.dataset_digest[:12]}…); register the new content as a new "
+            "task",
+            field="dataset.uri",
+            origin=task.dataset["uri"],
+        )
+
+
+def _record(context: JobContext, resolved: ResolvedTask) -> None:
+    digests = resolved.proxy.digests
+    counts = asdict(resolved.full.counts)
+    seen = fingerprints(resolved.dataset, Split.TRAIN, Split.VALIDATION)
+    seen_images = context.store.put(seen)
+    sheet = class_sheet(resolved.full)
+    samples = context.store.put(sheet)
+    with context.unit_of_work() as registry:
+        registry.results.keep_artifact(seen_images, len(seen), "application/octet-stream")
+        registry.results.keep_artifact(samples, len(sheet), "image/png")
+        registry.tasks.resolve(
+            resolved.id,
+            architecture=resolved.architecture,
+            dataset_digest=digests.dataset,
+            mapping_digest=digests.mapping,
+            preprocessing_digest=digests.preprocessing,
+            class_names=list(resolved.full.class_names),
+            counts=counts,
+            seen_images=seen_images,
+            samples=samples,
+        )
+        story = {**counts, "left_out": resolved.dataset.left_out}
+        registry.jobs.add_event(context.job_id, context.fence, "resolved", story)

@@ -1,0 +1,87 @@
+"""Provides the files of a job's dataset: a local path, an uploaded file, or a download from another host."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ldnas.data.reference import COLUMN_KEYS, DatasetReference
+from ldnas.errors import DatasetNotFoundError
+from worker.jobs.context import JobContext
+from worker.outbound.downloads import download
+from worker.outbound.guard import OutboundGuard
+from worker.outbound.references import REMOTE_SCHEMES, remote_url
+from worker.registry.errors import NotFoundError
+from worker.settings import Settings
+from worker.storage.incoming import IncomingFile
+
+
+@dataclass(frozen=True)
+class Source:
+    """How to read a dataset: `file` is the local copy, or None if the reference is itself a local path."""
+
+    reference: DatasetReference
+    file: Path | None = None
+
+
+@contextmanager
+def source_of(context: JobContext, reference: DatasetReference) -> Iterator[Source]:
+    """The source of a reference; a download from another host is removed at the end of the block.
+
+    Raises:
+        DatasetNotFoundError: no dataset has the name, its file is missing, or its host does not have it.
+        ForbiddenLocationError, UnreadableDatasetError, OSError: see `download`.
+    """
+    if reference.scheme == "dataset":
+        yield _uploaded(context, reference)
+    elif reference.scheme in REMOTE_SCHEMES:
+        with IncomingFile(context.settings.downloads) as incoming:
+            _fetch(context, reference, incoming)
+            yield Source(reference, incoming.path)
+    else:
+        yield Source(reference)
+
+
+def outbound_guard(settings: Settings) -> OutboundGuard:
+    """The hosts that datasets may be fetched from."""
+    return OutboundGuard(settings.remote_hosts)
+
+
+def _fetch(context: JobContext, reference: DatasetReference, incoming: IncomingFile) -> None:
+    settings = context.settings
+    url = remote_url(reference, settings)
+
+    def still_coming() -> None:
+        with context.unit_of_work():  # touching the job counts as progress for the stall check
+            pass
+
+    download(
+        outbound_guard(settings),
+        url,
+        incoming,
+        uri=reference.uri,
+        headers=settings.s3.headers(url) if reference.scheme == "s3" else {},
+        limit_bytes=settings.max_upload_bytes,
+        on_progress=still_coming,
+    )
+    incoming.flush()
+
+
+def _uploaded(context: JobContext, reference: DatasetReference) -> Source:
+    try:
+        with context.reading() as registry:
+            row = registry.datasets.get(reference.name)
+    except NotFoundError as error:
+        raise DatasetNotFoundError(
+            f"no dataset has the name {reference.name!r} any more", field="dataset.uri", origin=reference.uri
+        ) from error
+    file = context.store.path(row.sha256)
+    if not file.is_file():
+        raise DatasetNotFoundError(
+            f"the file of {reference.uri} is no longer in the artifact store; delete the dataset and upload it again",
+            field="dataset.uri",
+            origin=reference.uri,
+        )
+    # Columns named by the task take precedence over those named at the upload.
+    columns = {key: row.reference[key] for key in COLUMN_KEYS if key in row.reference}
+    return Source(DatasetReference.from_json({**columns, **reference.to_json(), "format": row.kind}), file)

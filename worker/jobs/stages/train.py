@@ -1,0 +1,228 @@
+"""train: trains the chosen network by the final recipe, and scores it once on test images that no stage has read."""
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from safetensors.torch import load as load_safetensors
+from torch import nn
+
+from ldnas.data.task_data import ImageSet, TaskData
+from ldnas.digests import json_digest
+from ldnas.objectives import OBJECTIVES, score
+from ldnas.seeding import derive_seed
+from ldnas.space.complexity import multiply_adds, parameters
+from ldnas.space.genotype import Genotype
+from ldnas.space.latency import measure_latency_ms
+from ldnas.space.network import build_cell_network, start_from
+from ldnas.space.skeleton import Skeleton, default_skeleton
+from ldnas.training.evaluation import Evaluation, evaluate
+from ldnas.training.final import DataFacts, data_facts, final_config, warnings_of
+from ldnas.training.train import TrainConfig
+from worker.jobs.context import JobContext
+from worker.jobs.stages.fitting import FitPlan, fit_once
+from worker.jobs.stages.resolve import ResolvedTask
+from worker.jobs.stages.test_evaluation import look
+from worker.registry.models import Network
+
+
+@dataclass(frozen=True, eq=False)
+class FinishedNetwork:
+    """One network of a final training, in eval mode on the job's device, with its scores on validation images."""
+
+    network: nn.Module
+    row: Network
+    validation: Evaluation
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedArchitecture:
+    """A finished network with its description.
+
+    Attributes:
+        best: the result: of all trained networks, the best on validation images.
+        networks: all trained networks, one for each seed, in the order of the seeds.
+        config: their recipe.
+        warnings: warnings about the data for readers of the scores.
+    """
+
+    genotype: Genotype
+    skeleton: Skeleton
+    best: FinishedNetwork
+    networks: tuple[FinishedNetwork, ...]
+    config: TrainConfig
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def network(self) -> nn.Module:
+        return self.best.network
+
+    def describe(self, latency_ms: float | None = None) -> dict[str, Any]:
+        """The `architecture` of a recommendation, without its id; the latency is measured now unless it is given."""
+        if latency_ms is None:
+            latency_ms = measure_latency_ms(self.network, self.skeleton)
+        return {
+            "genotype": self.genotype.to_json(),
+            "skeleton": self.skeleton.to_json(),
+            "parameters": parameters(self.genotype, self.skeleton),
+            "macs": multiply_adds(self.genotype, self.skeleton),
+            "latency_ms": latency_ms,
+        }
+
+    def validation(self) -> dict[str, float]:
+        """The `validation` of a recommendation; fractions in [0, 1]."""
+        scores = self.best.validation
+        return {
+            "accuracy": scores.accuracy,
+            "balanced_accuracy": scores.balanced_accuracy,
+            "macro_f1": scores.macro_f1,
+        }
+
+
+def train_architecture(
+    context: JobContext,
+    task: ResolvedTask,
+    genotype: Genotype,
+    skeleton: Skeleton | None = None,
+    *,
+    objective: str = OBJECTIVES[0],
+    epochs: int | None = None,
+    seeds: int = 1,
+    start: Network | None = None,
+) -> TrainedArchitecture:
+    """Train `genotype` on the task's training images; validation images only measure it.
+
+    It begins with fresh weights, or except for the head with those of `start`, a network of the same cell and widths.
+    `skeleton` is by default the one for the task's image size; `epochs` is an upper limit on those of the recipe. The
+    result is the best of `seeds` networks (at least one) under the objective on validation images, the first of equals.
+
+    Raises:
+        UnknownObjectiveError: no objective of that name.
+    """
+    skeleton = skeleton or default_skeleton(task.image_size, task.classes)
+    seed = derive_seed(task.seed, "final", task.search_data_key)
+    facts, config = final_recipe(context, task.full, seed=seed, objective=objective, epochs=epochs)
+    before = 0 if start is None else 1
+    reporters = [_epoch_reporter(context, number, seeds, before=before) for number in range(seeds)]
+    networks = tuple(
+        finish_cell(context, task, genotype, skeleton, config, number=number, start=start, on_epoch=reporter)
+        for number, reporter in enumerate(reporters)
+    )
+    best = max(networks, key=lambda finished: score(finished.validation, objective))
+    return TrainedArchitecture(genotype, skeleton, best, networks, config, warnings_of(facts, objective=objective))
+
+
+def score_on_test(context: JobContext, task: ResolvedTask, trained: TrainedArchitecture) -> dict[str, Any]:
+    """The `test` of a recommendation: the test evaluation of each finished network.
+
+    The scores are stored with the network, and the predictions as an artifact, so that a second attempt or another job
+    with the same network reads them. The scores are those of `trained.best`; the other networks show their spread.
+    """
+    images: ImageSet | None = None
+    tests = {}
+    for finished in trained.networks:
+        test = finished.row.test
+        if test is None:
+            images = images or task.read_test_images()
+            test = look(context, finished.network, finished.row.key, images)
+        tests[finished.row.key] = test
+    accuracies = [test["accuracy"] for test in tests.values()]
+    return {
+        **tests[trained.best.row.key],
+        "std_over_seeds": statistics.stdev(accuracies) if len(accuracies) > 1 else None,
+        "seeds": len(accuracies),
+    }
+
+
+def final_recipe(
+    context: JobContext, data: TaskData, *, seed: int, objective: str, epochs: int | None
+) -> tuple[DataFacts, TrainConfig]:
+    """The recipe of a final training on the data, with the facts about the data that it depends on."""
+    train, validation = data.train.to(context.device), data.validation.to(context.device)
+    facts = data_facts(train, validation, classes=len(data.class_names), seed=seed, micro_batches=context.micro_batches)
+    return facts, final_config(facts, objective=objective, epochs=epochs)
+
+
+def cell_name(genotype: Genotype, skeleton: Skeleton) -> str:
+    """The name of a cell's network in a `FitPlan`."""
+    design = json_digest({"genotype": genotype.to_json(), "skeleton": skeleton.to_json()})
+    return f"cell:{design[:32]}"
+
+
+def finish_cell(
+    context: JobContext,
+    task: ResolvedTask,
+    genotype: Genotype,
+    skeleton: Skeleton,
+    config: TrainConfig,
+    *,
+    number: int,
+    start: Network | None = None,
+    on_epoch: Callable[[int, int], None],
+) -> FinishedNetwork:
+    """Train the network of a cell; see `finish`, and `train_architecture` for `start`."""
+
+    def build(seed: int) -> nn.Module:
+        network = build_cell_network(genotype, skeleton, seed=seed)
+        if start is not None:
+            start_from(network, load_safetensors(context.store.read(start.weights)))
+        return network
+
+    key = None if start is None else start.key
+    name = cell_name(genotype, skeleton)
+    return finish(context, task, name, build, config, number=number, start=key, on_epoch=on_epoch)
+
+
+def finish(
+    context: JobContext,
+    task: ResolvedTask,
+    architecture: str,
+    build: Callable[[int], nn.Module],
+    config: TrainConfig,
+    *,
+    number: int,
+    start: str | None = None,
+    on_epoch: Callable[[int, int], None],
+) -> FinishedNetwork:
+    """Train the network that `build` returns for a seed; each `number` has its own seed and content key.
+
+    `start` is the key of the network whose weights `build` copies.
+    """
+    numbered = (number,) if number else ()
+    seed = derive_seed(task.seed, "final", task.search_data_key, *numbered)
+    plan = FitPlan(architecture, task.search_data_key, config, seed, start)
+    row = fit_once(context, plan, lambda: build(seed), task.full, on_epoch=on_epoch)
+    network = build(seed)
+    network.load_state_dict(load_safetensors(context.store.read(row.weights)))
+    network.to(context.device).eval()
+    validation = evaluate(network, task.full.validation, micro_batches=context.micro_batches)
+    return FinishedNetwork(network, row, validation)
+
+
+def memory_warnings(context: JobContext, networks: Sequence[FinishedNetwork]) -> tuple[str, ...]:
+    """Warnings about batches that did not fit in memory; empty if all did."""
+    if (size := context.micro_batches.largest) is not None:
+        return (
+            f"memory did not suffice for whole batches: in the end at most {size} images went through a network at a "
+            "time; gradients added up to those of the batch, but batch norm took its statistics from so few",
+        )
+    sizes = [row.micro_batch for row in (finished.row for finished in networks) if row.micro_batch is not None]
+    if not sizes:
+        return ()
+    return (
+        f"because memory ran out, an earlier job trained this network on {min(sizes)} images at a time: batch norm "
+        "took its statistics from so few",
+    )
+
+
+def _epoch_reporter(context: JobContext, number: int, seeds: int, *, before: int) -> Callable[[int, int], None]:
+    """Return a callback that reports the epochs of one of `seeds` networks, after `before` trainings of the stage."""
+    which = f" of network {number + 1} of {seeds}" if seeds > 1 else ""
+
+    def on_epoch(epoch: int, epochs: int) -> None:
+        context.event("epoch", {"epoch": epoch, "epochs": epochs, "network": number + 1, "networks": seeds})
+        share = (before + number + epoch / epochs) / (before + seeds)
+        context.progress(share, f"final training{which}, epoch {epoch} of {epochs}")
+
+    return on_epoch

@@ -1,0 +1,42 @@
+"""Resolves references to other hosts and checks them, when a request arrives and again when a job runs."""
+
+from ldnas.data.reference import DatasetReference
+from ldnas.errors import ForbiddenLocationError, InvalidReferenceError
+from worker.errors import ForbiddenDestinationError
+from worker.outbound.guard import OutboundGuard
+from worker.settings import Settings
+
+REMOTE_SCHEMES = ("https", "s3")
+
+
+def remote_url(reference: DatasetReference, settings: Settings) -> str:
+    """The URL that an `https://` or `s3://` reference is fetched from.
+
+    Raises:
+        InvalidReferenceError: an `s3://` reference does not name an object.
+    """
+    if reference.scheme == "https":
+        return reference.uri
+    bucket, _, key = reference.name.partition("/")
+    try:
+        return settings.s3.url(bucket, key)
+    except ValueError as error:
+        raise InvalidReferenceError(str(error), field="dataset.uri") from error
+
+
+def check_remote(reference: DatasetReference, settings: Settings) -> None:
+    """Refuse a reference to a host that is not allowed; nothing is resolved or fetched.
+
+    Raises:
+        InvalidReferenceError: see `remote_url`.
+        ForbiddenLocationError: the host is not one of `LDNAS_REMOTE_HOSTS`, or the URL has a user or a password in it.
+    """
+    if reference.scheme not in REMOTE_SCHEMES:
+        return
+    try:
+        OutboundGuard(settings.remote_hosts).check(remote_url(reference, settings))
+    except ForbiddenDestinationError as error:
+        raise ForbiddenLocationError(
+            f"the dataset may not be reached: {error}; LDNAS_REMOTE_HOSTS of the service lists the allowed hosts",
+            field="dataset.uri",
+        ) from error

@@ -1,0 +1,120 @@
+"""The dispatcher: publishes queued jobs, takes back jobs with lost leases, sends webhooks. Any number may run."""
+
+import logging
+import os
+import signal
+import threading
+import time
+
+from worker.errors import BrokerUnavailableError
+from worker.outbound.guard import OutboundGuard
+from worker.outbound.webhooks import senders
+from worker.process.heartbeat import beat
+from worker.process.logs import configure_logging, log_fields
+from worker.process.parent_watch import exit_with_parent
+from worker.process.sign_of_life import give_signs_of_life
+from worker.queue.messages import JobMessage
+from worker.queue.publisher import Doorbell
+from worker.registry.errors import DatabaseUnavailableError
+from worker.registry.postgresql import CLEANER_LIMITS
+from worker.registry.session import Engine, open_engine, reading, unit_of_work
+from worker.settings import Settings
+from worker.storage.artifacts import open_store
+from worker.storage.cleaner import DAY_SECONDS, clean_until
+
+log = logging.getLogger("worker.queue.dispatcher")
+
+BROKER_PAUSE_SECONDS = 2.0
+"""The pause after a failure of the broker."""
+
+MOST_WAITING = 16
+"""The most messages that wait in the broker: a later, more urgent job overtakes all jobs except these."""
+
+
+def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
+    """Sweep and publish until `stop` is set. While the database or broker is down, wait and try again."""
+    engine = open_engine(settings.database_url)
+    retention_seconds = settings.retention_days * DAY_SECONDS
+    cleaning_engine = open_engine(settings.database_url, CLEANER_LIMITS)
+    cleaning = (stop, cleaning_engine, open_store(settings.artifact_url), retention_seconds)
+    cleaner = threading.Thread(target=clean_until, args=cleaning, name="cleaner", daemon=True)
+    cleaner.start()
+    sending = senders(stop, engine, OutboundGuard(settings.remote_hosts))
+    next_sweep = 0.0
+    with Doorbell(settings) as doorbell, sending:
+        while not stop.is_set():
+            pause = settings.poll_seconds
+            try:
+                if time.monotonic() >= next_sweep:
+                    sweep(engine)
+                    next_sweep = time.monotonic() + settings.sweep_seconds
+                publish_due(engine, doorbell, settings.republish_seconds)
+                beat(settings.heartbeat_file)
+            except DatabaseUnavailableError as error:
+                log.warning("the database is unavailable, trying again: %s", error)
+            except BrokerUnavailableError as error:
+                log.warning("the broker is unavailable, trying again: %s", error)
+                pause = BROKER_PAUSE_SECONDS
+            stop.wait(pause)
+    engine.dispose()
+    cleaning_engine.dispose()
+
+
+def sweep(engine: Engine) -> None:
+    """Take back every job whose lease expired.
+
+    Raises:
+        DatabaseUnavailableError: the database refused, timed out or broke off.
+    """
+    with unit_of_work(engine) as registry:
+        expired = registry.jobs.sweep_expired()
+        requests = registry.jobs.request_ids(expired)
+    for job_id in expired:
+        with log_fields(job_id=job_id, request_id=requests.get(job_id)):
+            log.warning("job %s: its worker was lost", job_id)
+
+
+def publish_due(engine: Engine, doorbell: Doorbell, republish_seconds: float) -> int:
+    """Publish the most urgent due jobs, while few messages wait in the broker; return their number.
+
+    After a crash half-way a job may be published twice, which is harmless.
+
+    Raises:
+        BrokerUnavailableError: the broker failed; the jobs that it accepted before are marked.
+        DatabaseUnavailableError: the database refused, timed out or broke off.
+    """
+    with reading(engine) as registry:
+        due_at = registry.jobs.now()
+        due = registry.jobs.due(republish_seconds, limit=MOST_WAITING)
+    if due:
+        due = due[: max(0, MOST_WAITING - doorbell.waiting())]
+    published: list[str] = []
+    try:
+        for job_id in due:
+            doorbell.ring(JobMessage(job_id))
+            published.append(job_id)
+    finally:
+        if published:
+            with unit_of_work(engine) as registry:
+                registry.jobs.mark_published(published, due_at=due_at)
+                requests = registry.jobs.request_ids(published)
+            for job_id in published:
+                with log_fields(job_id=job_id, request_id=requests.get(job_id)):
+                    log.info("job %s: published", job_id)
+    return len(published)
+
+
+def main() -> None:
+    """Run one dispatcher with the environment's settings until SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for wish in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(wish, lambda number, frame: stop.set())
+    exit_with_parent(os.environ)
+    give_signs_of_life(os.environ)
+    settings = Settings.from_environment(os.environ)
+    configure_logging(settings.log_format)
+    run_dispatcher(settings, stop)
+
+
+if __name__ == "__main__":
+    main()

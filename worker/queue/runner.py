@@ -1,0 +1,168 @@
+"""One process for one attempt at one job: `python -m worker.queue.runner JOB_ID FENCE`.
+
+Exits with an `Ending`, which reports the end of the job. It ends at once when its standard input closes, so that it
+never outlives the worker that started it, and its end frees the GPU. On SIGTERM it saves its state after the current
+epoch or iteration, and then ends.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ldnas.errors import RefusedError
+from ldnas.training.micro_batches import is_out_of_memory, too_large
+from worker.failures import failure_of, internal_failure
+from worker.jobs import distances as columns
+from worker.jobs import recommend as recommendation
+from worker.jobs import register as registration
+from worker.jobs import train_again as training
+from worker.jobs.checkpoints import Checkpoints, ShutdownError
+from worker.jobs.context import JobContext
+from worker.jobs.stages.baselines import WaitingForBaselinesError
+from worker.process.logs import bind, configure_logging, log_fields
+from worker.process.tracing import PARENT, configure_tracing, span
+from worker.queue.exit_codes import Ending, retry_delay
+from worker.registry.errors import DatabaseUnavailableError, FenceLostError
+from worker.registry.models import Job
+from worker.registry.session import Engine, open_engine, reading, unit_of_work
+from worker.settings import Settings
+from worker.storage.artifacts import ArtifactStore, open_store
+
+logger = logging.getLogger("worker.queue.runner")
+
+
+_KINDS: dict[str, tuple[Callable[[JobContext, dict[str, Any]], dict[str, Any]], dict[str, float]]] = {
+    "register_task": (registration.register_task, registration.PLAN),
+    "recommend": (recommendation.recommend, recommendation.PLAN),
+    "distances": (columns.measure_distances, columns.PLAN),
+    "train_architecture": (training.train_again, training.PLAN),
+}
+
+
+def main() -> None:
+    """Entry point of the process."""
+    threading.Thread(target=_end_with_standard_input, daemon=True).start()
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: stopping.set())
+    job_id, fence = sys.argv[1], int(sys.argv[2])
+    settings = Settings.from_environment(os.environ)
+    configure_logging(settings.log_format)
+    configure_tracing("runner")
+    sys.exit(run(settings, open_engine(settings.database_url), job_id, fence, stopping))
+
+
+def run(settings: Settings, engine: Engine, job_id: str, fence: int, stopping: threading.Event | None = None) -> Ending:
+    """Compute the job and record its end, all under `fence`; or save its state, once `stopping` is set."""
+    with log_fields(job_id=job_id), span("runner", os.environ.get(PARENT), job_id=job_id):
+        return _run_to_an_ending(settings, engine, job_id, fence, stopping or threading.Event())
+
+
+def _run_to_an_ending(settings: Settings, engine: Engine, job_id: str, fence: int, stopping: threading.Event) -> Ending:
+    try:
+        return _run(settings, engine, job_id, fence, stopping)
+    except FenceLostError:
+        logger.warning("job %s is held by another process now; this attempt writes nothing more", job_id)
+        return Ending.FENCE_LOST
+    except DatabaseUnavailableError as error:
+        logger.error("job %s: the database is unavailable: %s", job_id, error)
+        return Ending.INFRASTRUCTURE
+
+
+def _run(settings: Settings, engine: Engine, job_id: str, fence: int, stopping: threading.Event) -> Ending:
+    store = open_store(settings.artifact_url)
+    try:
+        with reading(engine) as registry:
+            job = registry.jobs.get(job_id)
+        bind(request_id=job.request_id)
+        work, plan = _KINDS[job.kind]
+        result = work(_context(settings, engine, store, job, fence, plan, stopping), job.params)
+    except WaitingForBaselinesError as waiting:
+        with unit_of_work(engine) as registry:
+            registry.jobs.add_event(job_id, fence, "waiting", {"baselines": list(waiting.names)})
+            registry.jobs.release(
+                job_id, fence, reason=str(waiting), counts_as_failure=False, delay_seconds=settings.wait_seconds
+            )
+        return Ending.RELEASED
+    except ShutdownError:
+        logger.info("job %s: asked to end; its state is saved", job_id)
+        return Ending.SAVED
+    except RefusedError as refusal:
+        return _fail(engine, store, job_id, fence, failure_of(refusal))
+    except OSError as error:  # a full disk, a missing volume: it may pass, and the job's history must have the reason
+        logger.error("job %s: an infrastructure failure: %s", job_id, error)
+        delay = retry_delay(fence)
+        with unit_of_work(engine) as registry:
+            registry.jobs.release(job_id, fence, reason=str(error), counts_as_failure=True, delay_seconds=delay)
+        return Ending.RELEASED
+    except (FenceLostError, DatabaseUnavailableError):
+        raise
+    except Exception as error:  # the only handler of bugs: the job's row must be closed in any case
+        if is_out_of_memory(error):  # outside of a network's passes, so smaller batches would not help
+            logger.exception("job %s does not fit in memory", job_id)
+            return _fail(engine, store, job_id, fence, failure_of(too_large(str(error), "this job")))
+        logger.exception("job %s: an internal error", job_id)
+        return _fail(engine, store, job_id, fence, internal_failure(job_id))
+    with unit_of_work(engine) as registry:
+        registry.jobs.finish(job_id, fence, result)
+    _tidy_up(store, job_id, fence)
+    return Ending.RECORDED
+
+
+def _fail(engine: Engine, store: ArtifactStore, job_id: str, fence: int, error: dict[str, Any]) -> Ending:
+    with unit_of_work(engine) as registry:
+        registry.jobs.fail(job_id, fence, error)
+    _tidy_up(store, job_id, fence)
+    return Ending.RECORDED
+
+
+def _tidy_up(store: ArtifactStore, job_id: str, fence: int) -> None:
+    """Remove the job's checkpoints; its end is recorded, so a failure of the store no longer affects it."""
+    try:
+        store.drop_checkpoints(job_id, attempt=fence)
+    except OSError as error:
+        logger.warning("job %s: its checkpoints stay: %s", job_id, error)
+
+
+def _context(
+    settings: Settings,
+    engine: Engine,
+    store: ArtifactStore,
+    job: Job,
+    fence: int,
+    plan: dict[str, float],
+    stopping: threading.Event,
+) -> JobContext:
+    return JobContext(
+        settings=settings,
+        engine=engine,
+        store=store,
+        checkpoints=Checkpoints(engine, store, job.id, fence, job.checkpoint, stopping=stopping),
+        job_id=job.id,
+        fence=fence,
+        device=_device(settings.device),
+        plan=plan,
+        micro_batch=job.micro_batch,
+    )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+def _end_with_standard_input() -> None:
+    # The file descriptor itself: a reader blocked inside sys.stdin would hold its lock at interpreter shutdown.
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os._exit(Ending.INFRASTRUCTURE)
+
+
+if __name__ == "__main__":
+    main()

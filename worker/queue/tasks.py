@@ -1,0 +1,192 @@
+"""Handles one message: claims its job, supervises a runner for it, and makes sure that the job's row is closed."""
+
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from enum import Enum, auto
+
+from ldnas.errors import UnreadableDatasetError
+from worker.failures import failure_of
+from worker.process.logs import bind, log_fields
+from worker.process.tracing import PARENT, span, traceparent
+from worker.queue.exit_codes import Ending, retry_delay
+from worker.queue.lease_keeper import LeaseKeeper
+from worker.queue.runner_process import RunnerProcess, describe_exit
+from worker.registry.errors import DatabaseUnavailableError, FenceLostError
+from worker.registry.job_models import Job
+from worker.registry.session import Engine, unit_of_work
+from worker.settings import Settings
+
+log = logging.getLogger(__name__)
+
+RUNNER_COMMAND = (sys.executable, "-m", "worker.queue.runner")
+
+_CRASHES = frozenset({signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP})
+"""Signals with which native code crashes its own process."""
+
+LEAVING_SECONDS = 2.0
+"""How long a runner without a fence may take to end by itself: usually it has recorded the end and is cleaning up."""
+
+
+class _Stop(Enum):
+    """Why the worker ends a runner."""
+
+    CANCELLED = auto()
+    FENCE_LOST = auto()
+    NOT_RENEWED = auto()
+    STALLED = auto()
+    SHUTDOWN = auto()
+
+
+def run_job(
+    settings: Settings,
+    engine: Engine,
+    job_id: str,
+    stopping: threading.Event,
+    *,
+    worker: str = "worker",
+    runner_command: Sequence[str] = RUNNER_COMMAND,
+) -> None:
+    """Claim the job and run it to an end, a wait or a release; return at once if it cannot be claimed.
+
+    Raises:
+        DatabaseUnavailableError: at the claim; the dispatcher will publish again.
+    """
+    if stopping.is_set():
+        return
+    claimed_at = time.monotonic()
+    with unit_of_work(engine) as registry:
+        job = registry.jobs.claim(job_id, worker=worker, lease_seconds=settings.lease_seconds)
+    if job is None:
+        return
+    ids = {"job_id": job.id, "request_id": job.request_id}
+    about = span(f"attempt {job.kind}", job.traceparent, attempt=job.attempt, **ids)
+    with log_fields(**ids, stage=job.stage), about:
+        log.info("job %s: attempt %d of a %s job begins", job.id, job.attempt, job.kind)
+        keeper = LeaseKeeper(settings, engine, job, claimed_at=claimed_at)
+        _run_claimed(settings, engine, job, keeper, stopping, runner_command)
+        log.info("job %s: attempt %d is over", job.id, job.attempt)
+
+
+def _run_claimed(
+    settings: Settings,
+    engine: Engine,
+    job: Job,
+    keeper: LeaseKeeper,
+    stopping: threading.Event,
+    runner_command: Sequence[str],
+) -> None:
+    attempt = _Attempt(settings, engine, job.id, job.attempt)
+    environment = {**settings.as_environment(), PARENT: traceparent() or ""}
+    try:
+        runner = RunnerProcess([*runner_command, job.id, str(job.attempt)], environment)
+    except OSError as error:  # memory or processes ran out, or the program does not exist
+        attempt.conclude(error)
+        return
+    try:
+        with keeper:
+            outcome = _until_over(settings, runner, keeper, stopping)
+            if outcome is _Stop.SHUTDOWN:  # only then does the runner save its state
+                runner.ask_to_end(settings.shutdown_seconds)
+            elif outcome is _Stop.FENCE_LOST:
+                runner.wait(LEAVING_SECONDS)
+        if isinstance(outcome, _Stop) and runner.wait(0) is None:
+            log.info("job %s: killing its runner (%s)", job.id, outcome.name.lower())
+    finally:
+        runner.close()
+    attempt.conclude(outcome)
+
+
+def _until_over(
+    settings: Settings, runner: RunnerProcess, keeper: LeaseKeeper, stopping: threading.Event
+) -> int | _Stop:
+    """The runner's exit status, or the reason to end it; decided by this process's clock, never waiting for SQL."""
+    while True:
+        status = runner.wait(settings.poll_seconds)
+        if status is not None:
+            return status
+        if stopping.is_set():
+            return _Stop.SHUTDOWN
+        lease = keeper.view()
+        bind(stage=lease.stage)
+        if lease.fence_lost:
+            return _Stop.FENCE_LOST
+        if lease.cancel_requested:
+            return _Stop.CANCELLED
+        # One poll before the lease ends: from then on another worker may hold the job.
+        if lease.unrenewed_seconds > settings.lease_seconds - settings.poll_seconds:
+            return _Stop.NOT_RENEWED
+        if lease.unprogressed_seconds > settings.stall_seconds:
+            return _Stop.STALLED
+
+
+class _Attempt:
+    """Records the end of one claimed job in its row, after its runner has ended."""
+
+    def __init__(self, settings: Settings, engine: Engine, job_id: str, fence: int) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._job_id = job_id
+        self._fence = fence
+
+    def conclude(self, outcome: int | _Stop | OSError) -> None:
+        """Close the job's row unless the runner has done so; if the write fails now, the sweep closes it later."""
+        try:
+            self._close_row(outcome)
+        except FenceLostError:
+            return  # the runner recorded the end itself, or another process holds the job by now
+        except DatabaseUnavailableError as error:
+            log.warning("job %s: left to the sweep: %s", self._job_id, error)
+
+    def _close_row(self, outcome: int | _Stop | OSError) -> None:
+        if outcome is _Stop.CANCELLED:
+            with unit_of_work(self._engine) as registry:
+                registry.jobs.confirm_cancel(self._job_id, self._fence)
+        elif outcome is _Stop.SHUTDOWN:
+            self._release("the worker was shut down", counts_as_failure=False)
+        elif outcome is _Stop.NOT_RENEWED:
+            self._release(f"its lease could not be renewed within {self._settings.lease_seconds:g} s")
+        elif outcome is _Stop.STALLED:
+            self._release(f"no progress for {self._settings.stall_seconds:g} s")
+        elif outcome == Ending.INFRASTRUCTURE:
+            self._release("a service that the runner needs is unavailable", delay_seconds=retry_delay(self._fence))
+        elif isinstance(outcome, OSError):
+            self._release(f"the runner could not be started: {outcome}", delay_seconds=retry_delay(self._fence))
+        elif outcome == -signal.SIGKILL:
+            with unit_of_work(self._engine) as registry:
+                how = describe_exit(outcome)
+                state = registry.jobs.release_killed(self._job_id, self._fence, how=how)
+            log.warning("job %s: its runner was killed (%s); now %s", self._job_id, how, state)
+        elif isinstance(outcome, int) and -outcome in _CRASHES:
+            self._close_after_crash(describe_exit(outcome))
+        elif outcome == Ending.SAVED:
+            self._release("the runner was asked to end", counts_as_failure=False)
+        elif isinstance(outcome, int):
+            # After RECORDED, RELEASED and FENCE_LOST the fence does not hold and this changes nothing.
+            self._release(f"the runner ended without recording a result: {describe_exit(outcome)}")
+
+    def _close_after_crash(self, how: str) -> None:
+        with unit_of_work(self._engine) as registry:
+            params = registry.jobs.get(self._job_id).params
+            uri = registry.tasks.get(params.get("task_id") or params["target_task_id"]).dataset["uri"]
+            unreadable = UnreadableDatasetError(
+                f"{uri} could not be read: it crashed the process that reads it, twice ({how})",
+                field="dataset.uri",
+                origin=uri,
+            )
+            state = registry.jobs.release_crashed(self._job_id, self._fence, how=how, unreadable=failure_of(unreadable))
+        log.warning("job %s: its runner crashed (%s); now %s", self._job_id, how, state)
+
+    def _release(self, reason: str, *, counts_as_failure: bool = True, delay_seconds: float = 0.0) -> None:
+        with unit_of_work(self._engine) as registry:
+            state = registry.jobs.release(
+                self._job_id,
+                self._fence,
+                reason=reason,
+                counts_as_failure=counts_as_failure,
+                delay_seconds=delay_seconds,
+            )
+        log.warning("job %s: %s; now %s", self._job_id, reason, state)

@@ -1,0 +1,132 @@
+"""The worker process: a Celery worker on threads, one slot per device, one runner process at a time per slot."""
+
+import logging
+import os
+import queue
+import re
+import socket
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_shutting_down
+
+from worker.errors import InvalidMessageError
+from worker.process.logs import configure_logging
+from worker.process.parent_watch import exit_with_parent
+from worker.process.sign_of_life import give_signs_of_life
+from worker.process.tracing import configure_tracing
+from worker.queue.app import REDIS_OPTIONS, make_celery
+from worker.queue.consumer_heartbeat import ConsumerHeartbeat
+from worker.queue.messages import RUN_JOB, JobMessage
+from worker.queue.presence import Presence
+from worker.queue.tasks import RUNNER_COMMAND, run_job
+from worker.registry.errors import DatabaseUnavailableError
+from worker.registry.session import Engine, open_engine
+from worker.settings import Settings
+from worker.storage.incoming import sweep
+
+log = logging.getLogger("worker.queue.worker_main")
+
+
+def slots(settings: Settings, environ: Mapping[str, str], device_files: Path = Path("/dev")) -> tuple[str, ...]:
+    """The device of each slot: the configured one, else every visible GPU, else `auto` once.
+
+    A single GPU is also `auto`: the runner then falls back to the CPU if torch cannot use it.
+    """
+    if settings.device != "auto":
+        return (settings.device,)
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        count = len([device for device in visible.split(",") if device.strip()])
+    else:
+        # torch would open the GPUs here and hold memory on each of them.
+        count = len([path for path in device_files.glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)])
+    return tuple(f"cuda:{index}" for index in range(count)) if count > 1 else ("auto",)
+
+
+def register_task(
+    app: Celery,
+    settings: Settings,
+    engine: Engine,
+    stopping: threading.Event,
+    *,
+    devices: Sequence[str],
+    name: str,
+    runner_command: Sequence[str] = RUNNER_COMMAND,
+) -> None:
+    """Give the application its one task; it runs at most one job per device at a time.
+
+    `name` is the worker's name; with the device it names a slot.
+    """
+    free: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for device in devices:
+        free.put(device)
+
+    def run(**kwargs: Any) -> None:
+        device = free.get()
+        try:
+            message = JobMessage.from_kwargs(kwargs)
+            own, slot = replace(settings, device=device), f"{name}:{device}"
+            run_job(own, engine, message.job_id, stopping, worker=slot, runner_command=runner_command)
+        except (InvalidMessageError, DatabaseUnavailableError) as error:
+            log.warning("a message was dropped: %s", error)
+        finally:
+            free.put(device)
+
+    app.task(name=RUN_JOB)(run)
+
+
+def serve(
+    settings: Settings,
+    devices: Sequence[str],
+    *,
+    runner_command: Sequence[str] = RUNNER_COMMAND,
+    redis_options: Mapping[str, Any] = REDIS_OPTIONS,
+) -> int:
+    """Work until SIGTERM or SIGINT, then release the jobs; return the exit status of the process."""
+    stopping = threading.Event()
+
+    def release_jobs(**details: Any) -> None:
+        stopping.set()
+
+    worker_shutting_down.connect(release_jobs)
+    sweep(settings.downloads)
+    app = make_celery(settings, redis_options=redis_options)
+    engine = open_engine(settings.database_url)
+    presence = Presence(engine, devices, settings.heartbeat_seconds)
+    register_task(app, settings, engine, stopping, devices=devices, name=presence.name, runner_command=runner_command)
+    app.steps["consumer"].add(ConsumerHeartbeat)
+    worker = app.Worker(
+        pool="threads",
+        concurrency=len(devices),
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        hostname=f"ldnas-{os.getpid()}@{socket.gethostname()}",
+        loglevel="INFO",
+        quiet=True,
+        heartbeat_file=settings.heartbeat_file,
+    )
+    with presence:
+        worker.start()
+    engine.dispose()
+    return int(worker.exitcode or 0)
+
+
+def main() -> None:
+    """Run one worker with the environment's settings."""
+    exit_with_parent(os.environ)
+    give_signs_of_life(os.environ)
+    settings = Settings.from_environment(os.environ)
+    configure_logging(settings.log_format)
+    configure_tracing("worker")
+    sys.exit(serve(settings, slots(settings, os.environ)))
+
+
+if __name__ == "__main__":
+    main()
