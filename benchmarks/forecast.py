@@ -30,9 +30,8 @@ from environment import save
 
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
-from worker.registry.models import JobKind, JobState, TaskRole
+from worker.registry import Engine, JobKind, JobState, TaskRole, open_engine, reading, unit_of_work
 from worker.registry.schema import migrate
-from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
 
 FACTOR = 1.5
@@ -92,7 +91,7 @@ def run_job(job: BenchmarkJob, datasets: Path) -> dict[str, Any]:
         engine = open_engine(settings.database_url)
         job_id = _insert(engine, job, datasets)
         with unit_of_work(engine) as registry:
-            claimed = registry.jobs.claim(job_id, worker="benchmark", lease_seconds=7200)
+            claimed = registry.leases.claim(job_id, worker="benchmark", lease_seconds=7200)
         assert claimed is not None
         engine.dispose()  # a connection does not survive the fork
         began = time.perf_counter()
@@ -131,11 +130,11 @@ def _insert(engine: Engine, job: BenchmarkJob, datasets: Path) -> str:
     return row.id
 
 
-def _run(settings: Settings, job_id: str, fence: int) -> float:
+def _run(settings: Settings, job_id: str, attempt: int) -> float:
     """A runner from its start to its end; the CPU seconds that it took."""
     child = os.fork()
     if child == 0:
-        os._exit(runner.run(settings, open_engine(settings.database_url), job_id, fence))
+        os._exit(runner.run(settings, open_engine(settings.database_url), job_id, attempt))
     _, status, usage = os.wait4(child, 0)
     if os.waitstatus_to_exitcode(status) != Ending.RECORDED:
         raise SystemExit(f"the runner ended with {os.waitstatus_to_exitcode(status)}")

@@ -26,10 +26,8 @@ from typing import Any
 from environment import save
 
 from ldnas.recipe import STANDING_MEASURES, default_recipe
-from worker.registry.models import JobKind, TaskRole
-from worker.registry.registry import Registry
+from worker.registry import Engine, JobKind, Registry, TaskRole, open_engine, unit_of_work
 from worker.registry.schema import migrate
-from worker.registry.session import Engine, open_engine, unit_of_work
 from worker.settings import Settings
 
 REPETITIONS = 3

@@ -31,9 +31,8 @@ from service_store import Filled, Size, fill
 from service_submits import submit_at_once
 from service_workers import compare_workers
 
+from worker.registry import Engine, Scope, open_engine, unit_of_work
 from worker.registry.schema import migrate
-from worker.registry.session import Engine, open_engine, unit_of_work
-from worker.registry.states import Scope
 
 PAIRS = {"sqlite": "sqlite+filesystem", "postgresql": "postgresql+valkey"}
 NEEDED_BYTES = 6 * 2**30

@@ -17,8 +17,8 @@ from service_answer import SKELETON, answer_document, draw_genotype, request_doc
 from sqlalchemy import text
 
 from ldnas.recipe import MEASURES, default_recipe
+from worker.registry import Engine
 from worker.registry.base import Base
-from worker.registry.session import Engine
 
 MEASURE = MEASURES[0]
 BEGAN = 1_700_000_000.0

@@ -10,8 +10,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from worker.registry.models import Job, Recommendation, Task
-from worker.registry.session import Engine
+from worker.registry import Engine, JobRow, RecommendationRow, TaskRow
 
 BODY = {"dataset": {"uri": "builtin://digits"}, "labels": {"groups": [[2, 3, 5, 7]], "rest": True}}
 PATIENCE_SECONDS = 120.0
@@ -76,6 +75,6 @@ async def _status(port: int, key: str | None) -> int:
 
 
 def _rows(engine: Engine) -> dict[str, int]:
-    tables = {"recommendations": Recommendation, "jobs": Job, "tasks": Task}
+    tables = {"recommendations": RecommendationRow, "jobs": JobRow, "tasks": TaskRow}
     with engine.connect() as connection:
         return {name: connection.execute(select(func.count(table.id))).scalar_one() for name, table in tables.items()}

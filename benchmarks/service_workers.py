@@ -8,8 +8,7 @@ from typing import Any
 
 from service_processes import running
 
-from worker.registry.session import Engine, reading, unit_of_work
-from worker.registry.states import JobKind, JobState
+from worker.registry import Engine, JobKind, JobState, reading, unit_of_work
 
 PATIENCE_SECONDS = 600.0
 

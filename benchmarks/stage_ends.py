@@ -72,8 +72,8 @@ def summary(rounds: list[dict[str, float]]) -> dict[str, Any]:
 
 def measure(database: str, seconds: float) -> dict[str, float]:
     """Stage ends a second, and milliseconds of one, with fifty jobs on a fresh database."""
+    from worker.registry import open_engine, unit_of_work
     from worker.registry.schema import migrate
-    from worker.registry.session import open_engine, unit_of_work
 
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
@@ -87,7 +87,7 @@ def measure(database: str, seconds: float) -> dict[str, float]:
                 with unit_of_work(engine) as registry:
                     job = registry.jobs.insert("recommend", {})
                 with unit_of_work(engine) as registry:
-                    registry.jobs.claim(job.id, worker="benchmark", lease_seconds=3600)
+                    registry.leases.claim(job.id, worker="benchmark", lease_seconds=3600)
                 ids.append(job.id)
             engine.dispose()
             began = time.monotonic()
@@ -106,7 +106,7 @@ def measure(database: str, seconds: float) -> dict[str, float]:
 
 def end_stages(url: str, job_id: str, until: float) -> list[float]:
     """The seconds that each stage end of one job took, on a connection of its own as a runner has."""
-    from worker.registry.session import open_engine, unit_of_work
+    from worker.registry import open_engine, unit_of_work
 
     engine = open_engine(url)
     taken = []
@@ -115,7 +115,7 @@ def end_stages(url: str, job_id: str, until: float) -> list[float]:
         row = {"source_network": job_id, "target_network": str(len(taken)), "data_key": "d", "measure": "log_det"}
         with unit_of_work(engine) as registry:
             registry.results.keep_distances([{**row, "recipe_digest": "r", "value": 1.0, "signed": 1.0}])
-            registry.jobs.end_stage(job_id, 1, "distance", 1.0)
+            registry.leases.end_stage(job_id, 1, "distance", 1.0)
         taken.append(time.monotonic() - began)
     engine.dispose()
     return taken

@@ -5,9 +5,8 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
-from worker.registry.models import Base
-from worker.registry.postgresql import LONG_LIMITS
-from worker.registry.session import open_engine
+from worker.registry import LONG_LIMITS, open_engine
+from worker.registry.base import Base
 from worker.settings import Settings
 
 

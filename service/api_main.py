@@ -17,7 +17,7 @@ from worker.process.logs import configure_logging
 from worker.process.parent_watch import exit_with_parent
 from worker.process.sign_of_life import give_signs_of_life
 from worker.process.tracing import configure_tracing
-from worker.registry.session import open_engine
+from worker.registry import open_engine
 from worker.settings import Settings
 
 # Connections that are still open then are closed: a supervisor gives the process 8 s.

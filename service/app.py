@@ -40,8 +40,7 @@ from service.api.telemetry.metrics import Metrics
 from service.api.telemetry.requests import SeenRequests, log_request
 from service.dashboard import pages, statics
 from service.dashboard.error_pages import error_page
-from worker.registry.revisions import RevisionWatch
-from worker.registry.session import open_engine
+from worker.registry import RevisionWatch, open_engine
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 

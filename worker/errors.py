@@ -1,4 +1,4 @@
-"""Every error that the worker processes raise on purpose, in one tree (for the registry: `worker.registry.errors`).
+"""Every error that the worker processes raise on purpose, in one tree.
 
 WorkerError
 ├── SettingsError               an environment variable holds a value that is not accepted
@@ -6,8 +6,26 @@ WorkerError
 ├── BundleError                 a registry cannot be written to a file, or a file was not written by `ldnas registry`
 ├── ForbiddenDestinationError   a URL names a host that must not be reached
 ├── OutboundFailedError         an allowed host does not answer
-└── BrokerUnavailableError      the broker refused, timed out or broke off; publish again later
+├── BrokerUnavailableError      the broker refused, timed out or broke off; publish again later
+└── RegistryError               an error of the database's rows
+    ├── NotFoundError                 no row of that kind has that id
+    ├── AttemptLostError                the job is no longer held by this attempt; its runner must stop
+    ├── ConflictError                 the existing rows do not allow it
+    │   ├── NameTakenError            another baseline holds the name
+    │   ├── DatasetNameTakenError     the name belongs to other content
+    │   ├── DatasetInUseError         a task refers to the dataset
+    │   ├── KeyNameTakenError         another key that is not revoked holds the name
+    │   ├── TaskBusyError             a job that works on the task has not ended yet
+    │   ├── RecommendationBusyError   the recommendation's job has not ended yet
+    │   ├── NotPromotableError        only the target of a recommendation that succeeded becomes a baseline, and once
+    │   ├── JobNotRetriableError      only failed and cancelled jobs can be tried again
+    │   ├── IdempotencyKeyReusedError the key was used for another request
+    │   └── DuplicateRequestError     an equal request under the key was stored a moment ago; read that one
+    ├── QuotaExceededError            the key has as many unfinished recommendations as it may have
+    └── DatabaseUnavailableError      the database refused, timed out or broke off; try again later
 """
+
+from collections.abc import Sequence
 
 
 class WorkerError(Exception):
@@ -62,3 +80,136 @@ class OutboundFailedError(WorkerError):
 
 class BrokerUnavailableError(WorkerError):
     """The broker refused, timed out or broke off; nothing is lost, the dispatcher publishes again."""
+
+
+class RegistryError(WorkerError):
+    """Base of every deliberate error of the registry."""
+
+
+class NotFoundError(RegistryError):
+    """No row of that kind has that id.
+
+    Attributes:
+        kind: the kind of row (`job`, `task`, `recommendation`, `architecture`, `key`).
+        id: the requested id.
+    """
+
+    def __init__(self, kind: str, id: str, *, by: str = "id") -> None:
+        super().__init__(f"no {kind} has the {by} {id!r}")
+        self.kind = kind
+        self.id = id
+
+
+class AttemptLostError(RegistryError):
+    """The job is no longer running in this attempt; its runner must stop and write nothing more."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"job {job_id} is no longer held by this attempt")
+        self.job_id = job_id
+
+
+class ConflictError(RegistryError):
+    """The existing rows do not allow the operation."""
+
+
+class NameTakenError(ConflictError):
+    """Another baseline holds the name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"a baseline named {name!r} exists already; choose another name or delete it first")
+        self.name = name
+
+
+class DatasetNameTakenError(ConflictError):
+    """The name belongs to other content, or to the same content read by other columns."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"another dataset has the name {name!r}; an uploaded dataset never changes: choose another name, or "
+            "delete it first"
+        )
+        self.name = name
+
+
+class DatasetInUseError(ConflictError):
+    """A task refers to the dataset."""
+
+    LISTED = 20
+    """The number of tasks that the message names."""
+
+    def __init__(self, name: str, tasks: Sequence[str]) -> None:
+        named = ", ".join(map(repr, tasks[: self.LISTED])) + (", …" if len(tasks) > self.LISTED else "")
+        super().__init__(f"dataset {name!r} is used by the task{'s' * (len(tasks) > 1)} {named}; delete that first")
+        self.name = name
+
+
+class KeyNameTakenError(ConflictError):
+    """Another key that is not revoked holds the name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"a key named {name!r} exists already; choose another name or revoke it first")
+        self.name = name
+
+
+class TaskBusyError(ConflictError):
+    """A job that works on the task has not ended yet: its own, or one that measures distances to it."""
+
+    def __init__(self, task_id: str, job_id: str) -> None:
+        super().__init__(f"task {task_id} is still worked on by job {job_id}; cancel that first")
+        self.task_id = task_id
+        self.job_id = job_id
+
+
+class RecommendationBusyError(ConflictError):
+    """The recommendation's job has not ended yet."""
+
+    def __init__(self, recommendation_id: str, job_id: str) -> None:
+        super().__init__(f"recommendation {recommendation_id} is still worked on by job {job_id}; cancel that first")
+        self.recommendation_id = recommendation_id
+        self.job_id = job_id
+
+
+class NotPromotableError(ConflictError):
+    """Only the target of a recommendation that succeeded becomes a baseline, and once."""
+
+    def __init__(self, recommendation_id: str, reason: str) -> None:
+        super().__init__(f"the target of recommendation {recommendation_id} cannot become a baseline: {reason}")
+        self.recommendation_id = recommendation_id
+
+
+class JobNotRetriableError(ConflictError):
+    """Only failed and cancelled jobs can be tried again."""
+
+    def __init__(self, job_id: str, state: str) -> None:
+        super().__init__(f"job {job_id} is {state}; only a failed or cancelled job can be tried again")
+        self.job_id = job_id
+        self.state = state
+
+
+class IdempotencyKeyReusedError(ConflictError):
+    """The idempotency key was used for another request."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the idempotency key {key!r} was used before with another request; choose a new key")
+        self.key = key
+
+
+class DuplicateRequestError(ConflictError):
+    """Another process stored an equal request under the key a moment ago; roll back and read that one."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"a request with the idempotency key {key!r} has just been stored")
+        self.key = key
+
+
+class QuotaExceededError(RegistryError):
+    """The key has as many unfinished recommendations as it may have."""
+
+    def __init__(self, name: str, quota: int) -> None:
+        super().__init__(f"key {name!r} may have {quota} unfinished recommendations, and has them; wait or cancel one")
+        self.name = name
+        self.quota = quota
+
+
+class DatabaseUnavailableError(RegistryError):
+    """The database refused, timed out or broke off; nothing was written, the same call may succeed later."""

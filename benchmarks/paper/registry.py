@@ -26,7 +26,7 @@ from service.client.documents.task import Task
 from service.client.errors import ClientError
 from service.client.submission import Submission
 from worker.errors import BundleError
-from worker.registry.session import open_engine
+from worker.registry import open_engine
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 from worker.storage.bundle import write_bundle

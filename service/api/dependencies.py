@@ -12,8 +12,7 @@ from service.api.polling.polls import Polls
 from service.api.polling.rendered import RenderedAnswers
 from service.api.security.callers import Caller, Callers
 from service.api.telemetry.metrics import Metrics
-from worker.registry.revisions import RevisionWatch
-from worker.registry.session import Engine
+from worker.registry import Engine, RevisionWatch
 from worker.settings import Settings
 from worker.storage.artifacts import ArtifactStore
 

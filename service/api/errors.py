@@ -33,9 +33,9 @@ from typing import Any
 from ldnas import errors as science
 from service.api.problems import problem
 from service.schemas.problems import Problem, ProblemEntry
+from worker import errors as registry
 from worker.failures import error_code
-from worker.registry import errors as registry
-from worker.registry.states import Scope
+from worker.registry import Scope
 
 
 class ServiceError(Exception):
@@ -197,7 +197,7 @@ KINDS: dict[type[Exception], Kind] = {
     science.UnsupportedLayerError: Kind(422, "The network has a layer without an exact method"),
     registry.RegistryError: INTERNAL,
     registry.NotFoundError: Kind(404, "Not found"),
-    registry.FenceLostError: Kind(409, "The job belongs to another owner"),
+    registry.AttemptLostError: Kind(409, "The job belongs to another owner"),
     registry.ConflictError: Kind(409, "The request conflicts with the stored state"),
     registry.NameTakenError: Kind(409, "Another baseline has this name", field="name"),
     registry.DatasetNameTakenError: Kind(409, "Another dataset has this name", field="name"),

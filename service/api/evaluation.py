@@ -7,13 +7,13 @@ from ldnas.intervals import wilson_interval
 from ldnas.wrong_images import most_confident_errors
 from service.api.errors import MissingArtifactError, NoErrorSheetError, NotEvaluatedError
 from service.schemas.evaluation import ClassRecall, ErrorSheet, Evaluation, WrongImage
-from worker.registry.models import Recommendation
+from worker.registry import RecommendationRow
 from worker.storage.artifacts import ArtifactStore
 
 MAX_ERRORS = 1000
 
 
-def evaluation_document(recommendation: Recommendation, store: ArtifactStore) -> Evaluation:
+def evaluation_document(recommendation: RecommendationRow, store: ArtifactStore) -> Evaluation:
     """The evaluation, from the predictions that the worker stored.
 
     Raises:
@@ -64,7 +64,7 @@ def evaluation_document(recommendation: Recommendation, store: ArtifactStore) ->
     )
 
 
-def error_sheet_digest(recommendation: Recommendation) -> str:
+def error_sheet_digest(recommendation: RecommendationRow) -> str:
     """The artifact with the picture of the most confident errors.
 
     Raises:
@@ -83,7 +83,7 @@ def error_sheet_digest(recommendation: Recommendation) -> str:
     return digest
 
 
-def _not_evaluated(recommendation: Recommendation) -> NotEvaluatedError:
+def _not_evaluated(recommendation: RecommendationRow) -> NotEvaluatedError:
     return NotEvaluatedError(
         f"the network of recommendation {recommendation.id} is not evaluated yet; it is once it is trained"
     )

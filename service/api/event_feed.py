@@ -11,9 +11,8 @@ from starlette.exceptions import HTTPException
 
 from service.api.dependencies import Resources
 from service.api.security.callers import Caller
-from worker.registry.errors import DatabaseUnavailableError, NotFoundError
-from worker.registry.models import JobEvent
-from worker.registry.session import reading
+from worker.errors import DatabaseUnavailableError, NotFoundError
+from worker.registry import JobEventRow, reading
 
 POLL_SECONDS = 0.5
 BATCH = 500
@@ -30,7 +29,7 @@ LastEventId = Annotated[
 ]
 
 
-def _next_events(resources: Resources, job_id: str, after: int) -> tuple[Sequence[JobEvent], bool]:
+def _next_events(resources: Resources, job_id: str, after: int) -> tuple[Sequence[JobEventRow], bool]:
     """The events after `after`, and whether they are the last ones of a job that has ended."""
     with reading(resources.engine) as registry:
         ended = registry.jobs.get(job_id).state.ended

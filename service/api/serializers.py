@@ -12,13 +12,21 @@ from service.schemas.problems import Problem
 from service.schemas.tasks import Digests, SplitSizes, Task, TaskGenotype, TaskNetwork, TaskSummary
 from service.schemas.webhooks import Webhook
 from service.schemas.workers import Gpu, RunningJob, Worker
-from worker.registry import models as rows
-from worker.registry.datasets import SCHEME
-from worker.registry.recommendation_lines import RecommendationLine
-from worker.registry.workers import SeenWorker
+from worker.registry import (
+    SCHEME,
+    ArchitectureRow,
+    DatasetRow,
+    GenotypeRow,
+    JobRow,
+    NetworkRow,
+    RecommendationLine,
+    RecommendationRow,
+    SeenWorker,
+    TaskRow,
+)
 
 
-def job_document(job: rows.Job) -> Job:
+def job_document(job: JobRow) -> Job:
     """A job without the fields that only workers need (lease, checkpoint)."""
     return Job(
         id=job.id,
@@ -40,21 +48,19 @@ def job_document(job: rows.Job) -> Job:
     )
 
 
-def job_summary(job: rows.Job) -> Job:
+def job_summary(job: JobRow) -> Job:
     """A job in a listing, without the long lists in `params`."""
     document = job_document(job)
     short = {key: value for key, value in document.params.items() if not isinstance(value, list) or len(value) <= 20}
     return document.model_copy(update={"params": short})
 
 
-def task_summary(task: rows.Task, state: str) -> TaskSummary:
+def task_summary(task: TaskRow, state: str) -> TaskSummary:
     """A task in a listing; `state` is that of its job."""
     return TaskSummary(**_task_fields(task), state=state)
 
 
-def task_document(
-    task: rows.Task, job: rows.Job, networks: Sequence[rows.Network], genotypes: Sequence[rows.GenotypeRow]
-) -> Task:
+def task_document(task: TaskRow, job: JobRow, networks: Sequence[NetworkRow], genotypes: Sequence[GenotypeRow]) -> Task:
     """A task with its progress; `networks` by repetition, `genotypes` with the best first."""
     return Task(
         **_task_fields(task),
@@ -69,7 +75,7 @@ def task_document(
 
 
 def recommendation_document(
-    recommendation: rows.Recommendation, job: rows.Job, webhook: Webhook | None = None
+    recommendation: RecommendationRow, job: JobRow, webhook: Webhook | None = None
 ) -> Recommendation:
     """The answer so far: the request, overlaid by the results of the stages, overlaid by the job's fields."""
     known = {part: value for part, value in recommendation.document.items() if value is not None}
@@ -93,7 +99,7 @@ def recommendation_document(
     )
 
 
-def recommendation_summary(recommendation: rows.Recommendation, job: rows.Job) -> RecommendationSummary:
+def recommendation_summary(recommendation: RecommendationRow, job: JobRow) -> RecommendationSummary:
     """A recommendation in a listing."""
     return RecommendationSummary(
         id=recommendation.id,
@@ -123,7 +129,7 @@ def summary_of_line(line: RecommendationLine) -> RecommendationSummary:
     )
 
 
-def architecture_document(architecture: rows.ArchitectureRow) -> Architecture:
+def architecture_document(architecture: ArchitectureRow) -> Architecture:
     """A finished network, with the paths of its files in place of their digests."""
     path = f"/v1/architectures/{architecture.id}"
     return Architecture(
@@ -149,12 +155,12 @@ def architecture_document(architecture: rows.ArchitectureRow) -> Architecture:
     )
 
 
-def dataset_summary(dataset: rows.Dataset) -> DatasetSummary:
+def dataset_summary(dataset: DatasetRow) -> DatasetSummary:
     """A dataset in a listing."""
     return DatasetSummary(**_dataset_fields(dataset))
 
 
-def dataset_document(dataset: rows.Dataset) -> Dataset:
+def dataset_document(dataset: DatasetRow) -> Dataset:
     """A dataset with its classes."""
     return Dataset(**_dataset_fields(dataset), classes=dataset.classes)
 
@@ -178,7 +184,7 @@ def worker_document(seen: SeenWorker) -> Worker:
     )
 
 
-def _dataset_fields(dataset: rows.Dataset) -> dict[str, Any]:
+def _dataset_fields(dataset: DatasetRow) -> dict[str, Any]:
     counts = {
         split: None if dataset.classes is None else sum(count[split] for count in dataset.classes)
         for split in ("train", "validation", "test")
@@ -202,7 +208,7 @@ def _dataset_fields(dataset: rows.Dataset) -> dict[str, Any]:
     }
 
 
-def _task_fields(task: rows.Task) -> dict[str, Any]:
+def _task_fields(task: TaskRow) -> dict[str, Any]:
     return {
         "id": task.id,
         "name": task.name,
@@ -226,7 +232,7 @@ def _task_fields(task: rows.Task) -> dict[str, Any]:
     }
 
 
-def _network(network: rows.Network, repetition: int, epsilon: float) -> TaskNetwork:
+def _network(network: NetworkRow, repetition: int, epsilon: float) -> TaskNetwork:
     return TaskNetwork(
         repetition=repetition,
         key=network.key,
@@ -238,14 +244,14 @@ def _network(network: rows.Network, repetition: int, epsilon: float) -> TaskNetw
     )
 
 
-def _progress(job: rows.Job) -> Progress:
+def _progress(job: JobRow) -> Progress:
     return Progress(**(job.progress or {}))
 
 
-def _failure(job: rows.Job) -> Problem | None:
+def _failure(job: JobRow) -> Problem | None:
     return None if job.error is None else problem_of_job(job.error)
 
 
-def _held(worker: str, job: rows.Job) -> RunningJob:
+def _held(worker: str, job: JobRow) -> RunningJob:
     device = (job.lease_owner or "").removeprefix(f"{worker}:")
     return RunningJob(id=job.id, kind=job.kind, stage=job.stage, device=device, started_at=job.started_at)

@@ -4,8 +4,7 @@ from service.api.errors import ForbiddenWebhookError
 from service.schemas.webhooks import Webhook, WebhookRequest
 from worker.errors import ForbiddenDestinationError
 from worker.outbound.guard import OutboundGuard
-from worker.registry.registry import Registry
-from worker.registry.states import DeliveryState
+from worker.registry import DeliveryState, Registry
 from worker.settings import Settings
 
 

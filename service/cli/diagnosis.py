@@ -12,11 +12,9 @@ from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from worker.registry.errors import DatabaseUnavailableError
-from worker.registry.models import Artifact
+from worker.errors import DatabaseUnavailableError
+from worker.registry import ArtifactRow, Engine, JobState, open_engine, reading
 from worker.registry.schema import is_current
-from worker.registry.session import Engine, open_engine, reading
-from worker.registry.states import JobState
 from worker.settings import Settings
 from worker.storage.artifacts import ArtifactStore, open_store
 from worker.storage.cleaner import DAY_SECONDS, GRACE_SECONDS, unowned_files
@@ -172,7 +170,7 @@ def _artifacts(engine: Engine, store: ArtifactStore, deep: bool) -> Finding:
     return Finding("artifacts", Level.FAIL, f"of {number}: {'; '.join(parts)}", "restore them from a backup")
 
 
-def _is_damaged(path: Path, row: Artifact, deep: bool) -> bool:
+def _is_damaged(path: Path, row: ArtifactRow, deep: bool) -> bool:
     if path.stat().st_size != row.bytes:
         return True
     if not deep:

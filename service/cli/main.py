@@ -24,8 +24,7 @@ from service.cli.commands import (
 from service.cli.commands.exit_codes import EPILOG, exit_code_of
 from service.cli.supervision.errors import ProcessError
 from service.client.errors import ClientError
-from worker.errors import WorkerError
-from worker.registry.errors import RegistryError
+from worker.errors import RegistryError, WorkerError
 
 app = typer.Typer(
     no_args_is_help=True,

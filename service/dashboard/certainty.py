@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from service.schemas.distances import Measure
-from worker.registry.registry import Registry
-from worker.registry.states import JobKind, JobState
+from worker.registry import JobKind, JobState, Registry
 
 _JOBS_SEARCHED = 100
 

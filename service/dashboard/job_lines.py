@@ -5,9 +5,7 @@ from dataclasses import dataclass
 
 from service.api.serializers import job_summary
 from service.schemas.jobs import Job
-from worker.registry import models as rows
-from worker.registry.registry import Registry
-from worker.registry.states import JobKind, JobState
+from worker.registry import JobKind, JobRow, JobState, Registry
 
 KINDS = {
     JobKind.REGISTER_TASK: "baseline",
@@ -49,7 +47,7 @@ class JobLine:
         return self.job.state in (JobState.QUEUED, JobState.RUNNING) and not self.job.cancel_requested
 
 
-def job_lines(registry: Registry, jobs: Sequence[rows.Job]) -> list[JobLine]:
+def job_lines(registry: Registry, jobs: Sequence[JobRow]) -> list[JobLine]:
     """Builds the lines of these jobs, with two more queries in all."""
     now = registry.jobs.now()
     tasks = registry.tasks.names({id for job in jobs if (id := _task_of(job)) is not None})
@@ -59,7 +57,7 @@ def job_lines(registry: Registry, jobs: Sequence[rows.Job]) -> list[JobLine]:
     return [_line(job, now, tasks, recommendations) for job in jobs]
 
 
-def _line(job: rows.Job, now: float, tasks: dict[str, str], recommendations: dict[str, str | None]) -> JobLine:
+def _line(job: JobRow, now: float, tasks: dict[str, str], recommendations: dict[str, str | None]) -> JobLine:
     about, address = _subject(job, tasks, recommendations)
     waits = job.state is JobState.QUEUED and job.run_after > now
     return JobLine(
@@ -75,7 +73,7 @@ def _line(job: rows.Job, now: float, tasks: dict[str, str], recommendations: dic
 
 
 def _subject(
-    job: rows.Job, tasks: dict[str, str], recommendations: dict[str, str | None]
+    job: JobRow, tasks: dict[str, str], recommendations: dict[str, str | None]
 ) -> tuple[str | None, str | None]:
     task_id = _task_of(job)
     task = None if task_id is None else tasks.get(task_id)
@@ -86,5 +84,5 @@ def _subject(
     return name, None if task is None else f"/tasks/{task_id}"
 
 
-def _task_of(job: rows.Job) -> str | None:
+def _task_of(job: JobRow) -> str | None:
     return job.params.get("task_id") or job.params.get("target_task_id")

@@ -12,9 +12,8 @@ from service.figures.search_history import KINDS, Edges, Story, edges_of, story_
 from service.schemas.answer import Recommendation
 from service.schemas.evaluation import Evaluation
 from service.schemas.jobs import Job
-from worker.registry import models as rows
-from worker.registry.errors import NotFoundError
-from worker.registry.registry import Registry
+from worker.errors import NotFoundError
+from worker.registry import GenotypeRow, RecommendationRow, Registry, TaskRow
 from worker.storage.artifacts import ArtifactStore
 
 MOST_EVENTS = 1000
@@ -48,8 +47,8 @@ class View:
     job: Job
     request: dict[str, Any]
     story: Story
-    task: rows.Task | None
-    scored: Sequence[rows.GenotypeRow]
+    task: TaskRow | None
+    scored: Sequence[GenotypeRow]
     files: Sequence[StoredFile] = field(default=())
 
     @property
@@ -80,7 +79,7 @@ class View:
         return self.task is not None and self.task.role == "baseline"
 
 
-def view_of(registry: Registry, recommendation_id: str) -> tuple[View, rows.Recommendation]:
+def view_of(registry: Registry, recommendation_id: str) -> tuple[View, RecommendationRow]:
     """Returns the view of a recommendation, and its row.
 
     Raises:
@@ -105,7 +104,7 @@ def view_of(registry: Registry, recommendation_id: str) -> tuple[View, rows.Reco
     return view, row
 
 
-def evaluation_of(row: rows.Recommendation, store: ArtifactStore) -> Evaluation | None:
+def evaluation_of(row: RecommendationRow, store: ArtifactStore) -> Evaluation | None:
     """Reads the test evaluation; None before the network has seen the test images, or if its file is missing."""
     try:
         return evaluation_document(row, store)

@@ -6,7 +6,7 @@ from fastapi import Request
 
 from service.api.dependencies import Resources
 from service.api.security.callers import Caller
-from worker.registry.states import Scope
+from worker.registry import Scope
 
 
 def upload_context(request: Request, resources: Resources) -> dict[str, Any]:

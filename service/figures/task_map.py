@@ -9,7 +9,7 @@ import numpy as np
 
 from service.figures.figure import Figure
 from service.figures.scaling import Placement, place
-from worker.registry.matrix import MatrixEntry
+from worker.registry import MatrixEntry
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 
 from service.schemas.base import Instant, Request, Response
-from worker.registry.states import Scope
+from worker.registry import Scope
 
 
 class LoginRequest(Request):

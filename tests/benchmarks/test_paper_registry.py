@@ -21,8 +21,8 @@ from ldnas.data.reference import DatasetReference
 from service.app import create_app
 from service.client import Client
 from tests.service.conftest import InProcess
+from worker.registry import open_engine, unit_of_work
 from worker.registry.schema import migrate
-from worker.registry.session import open_engine, unit_of_work
 from worker.settings import Settings
 
 NAMES = [f"class {label}" for label in range(10)]
@@ -166,9 +166,9 @@ def test_a_task_that_failed_in_an_earlier_run_is_registered_again(client: Client
     first = register_all(client, settings.dataset_roots[0])
     engine = open_engine(settings.database_url)
     with unit_of_work(engine) as rows:
-        job = rows.jobs.claim(rows.tasks.get(first[3]).job_id, worker="w", lease_seconds=60)
+        job = rows.leases.claim(rows.tasks.get(first[3]).job_id, worker="w", lease_seconds=60)
         assert job is not None
-        rows.jobs.fail(job.id, job.attempt, {"code": "internal", "detail": "x", "field": None, "origin": None})
+        rows.leases.fail(job.id, job.attempt, {"code": "internal", "detail": "x", "field": None, "origin": None})
     engine.dispose()
     second = register_all(client, settings.dataset_roots[0])
     assert [place for place, (before, now) in enumerate(zip(first, second, strict=True)) if before != now] == [3]

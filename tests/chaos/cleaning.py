@@ -3,10 +3,10 @@
 import os
 import time
 
+from worker.errors import DatabaseUnavailableError
 from worker.process.logs import configure_logging
 from worker.process.parent_watch import exit_with_parent
-from worker.registry.errors import DatabaseUnavailableError
-from worker.registry.session import open_engine
+from worker.registry import open_engine
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 from worker.storage.cleaner import DAY_SECONDS, clean

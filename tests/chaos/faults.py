@@ -19,7 +19,7 @@ from tests.chaos.strikes import Strike, busy_worker, strike_part, strike_runner
 from worker.errors import BrokerUnavailableError
 from worker.queue.messages import JobMessage
 from worker.queue.publisher import Doorbell
-from worker.registry.session import reading
+from worker.registry import reading
 
 Fault = Callable[[Fleet, Random, list[str]], Strike | None]
 """Takes the fleet, the dice and the ids of the jobs in flight; gives what it struck where it strikes a process."""

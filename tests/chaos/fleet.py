@@ -23,8 +23,8 @@ from tests.chaos.network import Network
 from tests.chaos.pace import pace_of
 from tests.chaos.servers import Pair
 from tests.chaos.traps import RUNNER, Traps
+from worker.registry import Engine, open_engine
 from worker.registry.schema import migrate
-from worker.registry.session import Engine, open_engine
 from worker.settings import Settings
 
 T = TypeVar("T")

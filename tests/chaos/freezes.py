@@ -16,11 +16,7 @@ from tests.chaos.fleet import CLEANER, Fleet, Runner, send, until
 from tests.chaos.locks import Backend, any_backend, backend_with_locks, lock_held
 from tests.chaos.strikes import TRAP_SECONDS, Strike, busy_worker, strike_part, strike_runner
 from tests.chaos.traps import first_words
-from worker.registry.base import new_id
-from worker.registry.job_models import Job
-from worker.registry.models import JobState
-from worker.registry.postgresql import LIMITS
-from worker.registry.session import reading, unit_of_work
+from worker.registry import LIMITS, JobRow, JobState, new_id, reading, unit_of_work
 from worker.storage.cleaner import DAY_SECONDS
 
 FROZEN_SECONDS = LIMITS.idle + 2.0
@@ -190,7 +186,9 @@ def _some_backend(fleet: Fleet) -> Backend:
 def _wait_for_others(fleet: Fleet, held: list[tuple[str, int]]) -> None:
     """Until other attempts at these jobs have begun."""
     with suppress(TimeoutError):
-        until(lambda: all(_attempt(fleet, job) != fence for job, fence in held), "others go on", 4 * fleet.pace.lease)
+        until(
+            lambda: all(_attempt(fleet, job) != attempt for job, attempt in held), "others go on", 4 * fleet.pace.lease
+        )
 
 
 def _add_lost_worker(fleet: Fleet) -> None:
@@ -210,7 +208,7 @@ def _held(fleet: Fleet, pid: int) -> list[tuple[str, int]]:
     return [(job.id, job.attempt) for job in _running(fleet) if f":{pid}:" in (job.lease_owner or "")]
 
 
-def _running(fleet: Fleet) -> list[Job]:
+def _running(fleet: Fleet) -> list[JobRow]:
     with reading(fleet.engine) as registry:
         return registry.jobs.list(state=JobState.RUNNING)
 

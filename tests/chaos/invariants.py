@@ -9,18 +9,18 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from worker.registry.models import (
+from worker.registry import (
     ArchitectureRow,
-    Artifact,
-    Distance,
-    Job,
-    JobEvent,
+    ArtifactRow,
+    DistanceRow,
+    JobEventRow,
     JobKind,
+    JobRow,
     JobState,
-    Network,
-    Recommendation,
-    Task,
-    TaskNetwork,
+    NetworkRow,
+    RecommendationRow,
+    TaskNetworkRow,
+    TaskRow,
 )
 
 FILES = ("weights", "code", "program", "onnx", "card")
@@ -36,7 +36,7 @@ def lost(session: Session, job_ids: Collection[str]) -> list[str]:
     """Accepted jobs that are gone, have not ended, or ended well without what they were for."""
     found = []
     for job_id in job_ids:
-        job = session.get(Job, job_id)
+        job = session.get(JobRow, job_id)
         if job is None:
             found.append(f"job {job_id} is gone")
         elif not job.state.ended:
@@ -46,12 +46,12 @@ def lost(session: Session, job_ids: Collection[str]) -> list[str]:
     return found
 
 
-def _missing(session: Session, job: Job) -> Iterator[str]:
+def _missing(session: Session, job: JobRow) -> Iterator[str]:
     """What a job that succeeded should have left and has not."""
     result = job.result or {}
     match job.kind:
         case JobKind.REGISTER_TASK | JobKind.DISTANCES:
-            task = session.get(Task, job.params.get("task_id") or job.params["target_task_id"])
+            task = session.get(TaskRow, job.params.get("task_id") or job.params["target_task_id"])
             if task is None or task.dataset_digest is None or task.seen_images is None:
                 yield "its task was not resolved"
             elif len(_networks(session, task.id)) != task.repetitions:
@@ -59,7 +59,7 @@ def _missing(session: Session, job: Job) -> Iterator[str]:
             if job.kind == JobKind.DISTANCES:
                 yield from _missing_distances(session, job)
         case JobKind.RECOMMEND:
-            row = session.scalar(select(Recommendation).where(Recommendation.job_id == job.id))
+            row = session.scalar(select(RecommendationRow).where(RecommendationRow.job_id == job.id))
             told = None if row is None else (row.document.get("architecture") or {}).get("id")
             if told is None or told != result.get("architecture_id"):
                 yield f"its answer names the architecture {told} and its result {result.get('architecture_id')}"
@@ -71,17 +71,17 @@ def _missing(session: Session, job: Job) -> Iterator[str]:
 
 
 def _networks(session: Session, task_id: str) -> Sequence[str]:
-    return session.scalars(select(TaskNetwork.network_key).where(TaskNetwork.task_id == task_id)).all()
+    return session.scalars(select(TaskNetworkRow.network_key).where(TaskNetworkRow.task_id == task_id)).all()
 
 
-def _missing_distances(session: Session, job: Job) -> Iterator[str]:
+def _missing_distances(session: Session, job: JobRow) -> Iterator[str]:
     """Sources without a row for each measure, where source and target are two tasks."""
     target = job.params["target_task_id"]
     for source in job.params["sources"] or ():
         rows = session.scalars(
-            select(Distance.measure).where(
-                Distance.source_network.in_(_networks(session, source)),
-                Distance.target_network.in_(_networks(session, target)),
+            select(DistanceRow.measure).where(
+                DistanceRow.source_network.in_(_networks(session, source)),
+                DistanceRow.target_network.in_(_networks(session, target)),
             )
         ).all()
         if source != target and (gone := set(job.params["measures"]) - set(rows)):
@@ -92,7 +92,7 @@ def doubled(session: Session, keys: dict[str, str]) -> list[str]:
     """Jobs that a key made twice, that ended twice, or that left more than one result; `keys` tells each one's job."""
     found = []
     for key, job_id in keys.items():
-        ids = session.scalars(select(Job.id).where(Job.idempotency_key == key)).all()
+        ids = session.scalars(select(JobRow.id).where(JobRow.idempotency_key == key)).all()
         if list(ids) != [job_id]:
             found.append(f"the request {key} made the jobs {list(ids)}")
         ends = [move for move in _moves(session, job_id) if JobState(move[0]).ended]
@@ -107,7 +107,7 @@ def doubled(session: Session, keys: dict[str, str]) -> list[str]:
 def _moves(session: Session, job_id: str) -> list[tuple[str, int, str | None]]:
     """The states that the job went through, each with its attempt and the reason given."""
     rows = session.scalars(
-        select(JobEvent).where(JobEvent.job_id == job_id, JobEvent.kind == "state").order_by(JobEvent.id)
+        select(JobEventRow).where(JobEventRow.job_id == job_id, JobEventRow.kind == "state").order_by(JobEventRow.id)
     ).all()
     return [(row.data["state"], row.data["attempt"], row.data.get("reason")) for row in rows]
 
@@ -115,7 +115,7 @@ def _moves(session: Session, job_id: str) -> list[tuple[str, int, str | None]]:
 def _stages(session: Session, job_id: str) -> list[list[str]]:
     """The stages that each attempt went through."""
     attempts: list[list[str]] = []
-    for row in session.scalars(select(JobEvent).where(JobEvent.job_id == job_id).order_by(JobEvent.id)):
+    for row in session.scalars(select(JobEventRow).where(JobEventRow.job_id == job_id).order_by(JobEventRow.id)):
         if row.kind == "state" and row.data["state"] == "running":
             attempts.append([])
         elif row.kind == "stage" and attempts:
@@ -127,13 +127,13 @@ def contradictions(session: Session, job_ids: Collection[str]) -> list[str]:
     """Rows of these jobs that say different things of what happened."""
     found = []
     for job_id in job_ids:
-        job = session.get(Job, job_id)
+        job = session.get(JobRow, job_id)
         if job is not None:
             found += [f"job {job_id}: {sentence}" for sentence in _contradictions(session, job)]
     return found
 
 
-def _contradictions(session: Session, job: Job) -> Iterator[str]:
+def _contradictions(session: Session, job: JobRow) -> Iterator[str]:
     moves = _moves(session, job.id)
     for (before, attempt, _), (after, next_attempt, _) in pairwise([(None, 0, None), *moves]):
         grown = 1 if after == "running" else 0
@@ -157,7 +157,7 @@ def _contradictions(session: Session, job: Job) -> Iterator[str]:
         yield from _untrue_reason(job, moves)
 
 
-def _untrue_reason(job: Job, moves: Sequence[tuple[str, int, str | None]]) -> Iterator[str]:
+def _untrue_reason(job: JobRow, moves: Sequence[tuple[str, int, str | None]]) -> Iterator[str]:
     """No fault breaks a job for good but by using up its attempts, and then the last reason is the one given."""
     error = job.error or {}
     if error.get("code") != "attempts_exhausted":
@@ -168,7 +168,7 @@ def _untrue_reason(job: Job, moves: Sequence[tuple[str, int, str | None]]) -> It
 
 def running(session: Session) -> list[str]:
     """Jobs that hold a lease."""
-    return [*session.scalars(select(Job.id).where(Job.state == JobState.RUNNING))]
+    return [*session.scalars(select(JobRow.id).where(JobRow.state == JobState.RUNNING))]
 
 
 class Store:
@@ -181,7 +181,7 @@ class Store:
     def broken(self, session: Session) -> list[str]:
         """Artifacts that a row names, and that are not there, or not of their digest, or not on record."""
         named = Counter(owned_digests(session))
-        sizes = {row.digest: row.bytes for row in session.scalars(select(Artifact))}
+        sizes = {row.digest: row.bytes for row in session.scalars(select(ArtifactRow))}
         found = [f"artifact {digest} is named and not on record" for digest in named if digest not in sizes]
         for digest in sorted(set(named) | set(sizes)):
             path = self._root / "sha256" / digest[:2] / digest
@@ -210,7 +210,7 @@ class Store:
 
 def owned_digests(session: Session) -> Iterator[str]:
     """The digest of every artifact that a row other than its own names."""
-    for network in session.scalars(select(Network)):
+    for network in session.scalars(select(NetworkRow)):
         yield network.weights
         if network.test is not None:
             yield network.test["predictions"]
@@ -218,11 +218,13 @@ def owned_digests(session: Session) -> Iterator[str]:
                 yield sheet
     for architecture in session.scalars(select(ArchitectureRow)):
         yield from (getattr(architecture, file) for file in FILES)
-    for column in (Task.seen_images, Task.samples):
+    for column in (TaskRow.seen_images, TaskRow.samples):
         yield from session.scalars(select(column).where(column.is_not(None)))
 
 
 def checkpoint_names(session: Session) -> Iterator[str]:
     """The checkpoint of every job that has not succeeded: those that failed or were cancelled can be tried again."""
-    for job in session.scalars(select(Job).where(Job.checkpoint.is_not(None), Job.state != JobState.SUCCEEDED)):
+    for job in session.scalars(
+        select(JobRow).where(JobRow.checkpoint.is_not(None), JobRow.state != JobState.SUCCEEDED)
+    ):
         yield job.checkpoint["name"]

@@ -17,9 +17,7 @@ from PIL import Image
 
 from tests.chaos.calls import Calls
 from tests.chaos.fleet import Fleet, until
-from worker.registry.models import JobState
-from worker.registry.registry import Registry
-from worker.registry.session import reading
+from worker.registry import JobState, Registry, reading
 
 ACROSS = {"groups": [["across"]], "rest": True}
 MOST_RETRIES = 4

@@ -18,8 +18,7 @@ from tests.chaos.fleet import INSIDE_SHARE, Fleet, until
 from tests.chaos.jobs import Asked, Customer, Wish, draw_stripes
 from tests.chaos.servers import pair_named
 from tests.chaos.strikes import Strike
-from worker.registry.models import Job, JobState
-from worker.registry.session import reading
+from worker.registry import JobRow, JobState, reading
 from worker.storage.artifacts import open_store
 from worker.storage.cleaner import DAY_SECONDS, clean
 
@@ -161,7 +160,7 @@ class Chaos:
         ids = [item.job_id for item in asked]
         unowned, broken = self._clean_up()
         with Session(self.fleet.engine) as session:
-            rows = [row for row in (session.get(Job, job_id) for job_id in ids) if row is not None]
+            rows = [row for row in (session.get(JobRow, job_id) for job_id in ids) if row is not None]
             ends: dict[str, int] = {}
             for row in rows:
                 ends[row.state.value] = ends.get(row.state.value, 0) + 1

@@ -9,9 +9,17 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from tests.chaos import invariants
-from worker.registry.models import ArchitectureRow, Artifact, Job, JobEvent, JobKind, Network
+from worker.registry import (
+    ArchitectureRow,
+    ArtifactRow,
+    JobEventRow,
+    JobKind,
+    JobRow,
+    NetworkRow,
+    open_engine,
+    unit_of_work,
+)
 from worker.registry.schema import migrate
-from worker.registry.session import open_engine, unit_of_work
 from worker.storage.artifacts import ArtifactStore
 
 NOTHING: dict[str, Any] = {}
@@ -34,7 +42,7 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 def put(session: Session, store: ArtifactStore, content: bytes) -> str:
     digest = store.put(content)
-    session.add(Artifact(digest=digest, bytes=len(content), media_type="text/plain"))
+    session.add(ArtifactRow(digest=digest, bytes=len(content), media_type="text/plain"))
     session.flush()
     return digest
 
@@ -44,10 +52,10 @@ def trained(session: Session, store: ArtifactStore) -> str:
     """A job that was tried twice and trained an architecture; its id."""
     with unit_of_work(session.get_bind()) as registry:
         job = registry.jobs.insert(JobKind.TRAIN_ARCHITECTURE, {}, idempotency_key="key", request_hash="hash")
-        registry.jobs.claim(job.id, worker="first", lease_seconds=60)
-        registry.jobs.release(job.id, 1, reason="killed", counts_as_failure=True)
-        registry.jobs.claim(job.id, worker="second", lease_seconds=60)
-        registry.jobs.finish(job.id, 2, {"architecture_id": "made"})
+        registry.leases.claim(job.id, worker="first", lease_seconds=60)
+        registry.leases.release(job.id, 1, reason="killed", counts_as_failure=True)
+        registry.leases.claim(job.id, worker="second", lease_seconds=60)
+        registry.leases.finish(job.id, 2, {"architecture_id": "made"})
     add_architecture(session, store, "made", job.id)
     session.commit()
     return job.id
@@ -70,19 +78,19 @@ def broken_rules(session: Session, job_id: str) -> list[str]:
 
 
 def set_job(**values: Any) -> Callable[[Session, ArtifactStore, str], None]:
-    return lambda session, store, job_id: session.execute(update(Job).where(Job.id == job_id).values(**values))
+    return lambda session, store, job_id: session.execute(update(JobRow).where(JobRow.id == job_id).values(**values))
 
 
 def tell(**data: Any) -> Callable[[Session, ArtifactStore, str], None]:
-    return lambda session, store, job_id: session.add(JobEvent(job_id=job_id, kind="state", data=data))
+    return lambda session, store, job_id: session.add(JobEventRow(job_id=job_id, kind="state", data=data))
 
 
 def write_into_attempt(session: Session, store: ArtifactStore, job_id: str) -> None:
-    session.add(JobEvent(job_id=job_id, kind="stage", data={"stage": "train"}))
+    session.add(JobEventRow(job_id=job_id, kind="stage", data={"stage": "train"}))
 
 
 def queue_another(session: Session, store: ArtifactStore, job_id: str) -> None:
-    session.add(Job(kind=JobKind.TRAIN_ARCHITECTURE, params={}, owner="other", idempotency_key="key"))
+    session.add(JobRow(kind=JobKind.TRAIN_ARCHITECTURE, params={}, owner="other", idempotency_key="key"))
 
 
 def lose_architecture(session: Session, store: ArtifactStore, job_id: str) -> None:
@@ -137,7 +145,7 @@ def test_artifacts_are_there_whole_and_on_record(
     store.path(weights).unlink()
     assert any("is not there" in sentence for sentence in books.broken(session))
     session.add(
-        Network(
+        NetworkRow(
             key="k",
             architecture="a",
             seed=0,
@@ -158,7 +166,7 @@ def test_what_nobody_owns_is_listed(session: Session, store: ArtifactStore, trai
     assert books.unowned(session) == []
     stray = store.path(store.put(b"nobody's"))
     kept = store.put_checkpoint(trained, 2, 1, b"state")
-    session.execute(update(Job).where(Job.id == trained).values(checkpoint={"key": "k", "name": kept}))
+    session.execute(update(JobRow).where(JobRow.id == trained).values(checkpoint={"key": "k", "name": kept}))
     assert books.unowned(session) == sorted([stray, tmp_path / "artifacts" / kept]), "a job that succeeded needs none"
-    session.execute(update(Job).where(Job.id == trained).values(state="cancelled", result=None))
+    session.execute(update(JobRow).where(JobRow.id == trained).values(state="cancelled", result=None))
     assert books.unowned(session) == [stray], "one that was cancelled can be tried again"

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 
 from tests.chaos.locks import any_backend, backend_with_locks, lock_held, with_own_name
-from worker.registry.session import open_engine
+from worker.registry import open_engine
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from tests.chaos.fleet import ROOT, send, until
 from tests.chaos.locks import lock_held
 from tests.chaos.traps import FOLDER, Record, Traps
-from worker.registry.session import open_engine
+from worker.registry import open_engine
 
 PART = "worker 1"
 SECONDS = 20.0

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from worker.registry.base import new_id
+from worker.registry import Engine, new_id, open_engine
 from worker.registry.schema import migrate
-from worker.registry.session import Engine, open_engine
 
 DATABASES = ("sqlite", "postgresql")
 

@@ -1,11 +1,9 @@
 """Rows that the contracts put into the registry."""
 
-from worker.registry.models import Network, Task
-from worker.registry.registry import Registry
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, NetworkRow, Registry, TaskRow, unit_of_work
 
 
-def add_task(registry: Registry, name: str, role: str = "baseline") -> Task:
+def add_task(registry: Registry, name: str, role: str = "baseline") -> TaskRow:
     job = registry.jobs.insert("register_task", {})
     return registry.tasks.insert(
         name=name,
@@ -20,12 +18,12 @@ def add_task(registry: Registry, name: str, role: str = "baseline") -> Task:
 
 
 def end_job(registry: Registry, job_id: str) -> None:
-    job = registry.jobs.claim(job_id, worker="w", lease_seconds=60)
+    job = registry.leases.claim(job_id, worker="w", lease_seconds=60)
     assert job is not None
-    registry.jobs.finish(job_id, job.attempt, {})
+    registry.leases.finish(job_id, job.attempt, {})
 
 
-def keep_network(registry: Registry, key: str, accuracy: float = 0.9) -> Network:
+def keep_network(registry: Registry, key: str, accuracy: float = 0.9) -> NetworkRow:
     return registry.results.keep_network(
         key=key,
         architecture="small_cnn",

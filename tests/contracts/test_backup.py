@@ -11,10 +11,9 @@ from sqlalchemy import make_url, text
 
 from service.cli.diagnosis import Level, diagnose
 from tests.contracts.conftest import create_database
-from worker.registry.base import Base, new_id
+from worker.registry import Engine, JobKind, new_id, open_engine, unit_of_work
+from worker.registry.base import Base
 from worker.registry.schema import is_current
-from worker.registry.session import Engine, open_engine, unit_of_work
-from worker.registry.states import JobKind
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 

@@ -20,10 +20,8 @@ from worker.queue.app import QUEUE, make_celery
 from worker.queue.dispatcher import MOST_WAITING, publish_due, run_dispatcher
 from worker.queue.messages import RUN_JOB, JobMessage
 from worker.queue.publisher import Doorbell
-from worker.registry.base import new_id
-from worker.registry.models import Job
+from worker.registry import Engine, JobRow, new_id, open_engine, reading, unit_of_work
 from worker.registry.schema import migrate
-from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
 
 FAKE_RUNNER = Path(__file__).parent.parent / "worker" / "fake_runner.py"
@@ -70,7 +68,7 @@ def queue_job(engine: Engine, **params: object) -> str:
         return registry.jobs.insert("recommend", params).id
 
 
-def wait_for(engine: Engine, job_id: str, *states: str, seconds: float = 30.0) -> Job:
+def wait_for(engine: Engine, job_id: str, *states: str, seconds: float = 30.0) -> JobRow:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with reading(engine) as registry:

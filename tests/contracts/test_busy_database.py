@@ -12,8 +12,7 @@ from service.app import create_app
 from tests.contracts.conftest import create_database
 from tests.contracts.jobs import queue_job
 from tests.service.conftest import InProcess
-from worker.registry.base import new_id
-from worker.registry.session import Engine, open_engine
+from worker.registry import Engine, new_id, open_engine
 from worker.settings import Settings
 
 

@@ -8,8 +8,7 @@ from service.api.errors import NoKeyError, WrongKeyError
 from service.api.security import callers as callers_module
 from service.api.security.callers import LOCAL, Caller, Callers
 from service.api.security.tokens import draw_key, hash_of, prefix_of
-from worker.registry.session import Engine, unit_of_work
-from worker.registry.states import Scope
+from worker.registry import Engine, Scope, unit_of_work
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,10 @@ import pytest
 from alembic import command
 from sqlalchemy import inspect, text
 
-from worker.registry.base import DatabaseNow
-from worker.registry.errors import DatabaseUnavailableError
-from worker.registry.models import Base
+from worker.errors import DatabaseUnavailableError
+from worker.registry import DatabaseNow, Engine, open_engine, reading, unit_of_work
+from worker.registry.base import Base
 from worker.registry.schema import alembic_config, is_current, migrate
-from worker.registry.session import Engine, open_engine, reading, unit_of_work
 
 
 def test_migrations_and_models_tell_the_same_schema(engine: Engine) -> None:
@@ -104,7 +103,7 @@ def test_a_reading_transaction_sees_one_moment(engine: Engine) -> None:
 def test_writers_that_read_first_wait_for_each_other(engine: Engine) -> None:
     with unit_of_work(engine) as registry:
         job_id = registry.jobs.insert("recommend", {}).id
-        registry.jobs.claim(job_id, worker="w", lease_seconds=60)
+        registry.leases.claim(job_id, worker="w", lease_seconds=60)
         recommendation_id = registry.recommendations.insert(job_id=job_id, task_id="t", request={}).id
 
     def merge(number: int) -> None:

@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 
-from worker.registry.errors import DatasetInUseError, DatasetNameTakenError, NotFoundError
-from worker.registry.models import Dataset
-from worker.registry.registry import Registry
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.errors import DatasetInUseError, DatasetNameTakenError, NotFoundError
+from worker.registry import DatasetRow, Engine, Registry, reading, unit_of_work
 
 
-def keep(registry: Registry, name: str, digest: str = "a", **columns: Any) -> Dataset:
+def keep(registry: Registry, name: str, digest: str = "a", **columns: Any) -> DatasetRow:
     sha256, samples = digest * 64, digest.upper() * 64
     artifacts = {sha256: (7, "application/zip"), samples: (3, "application/json")}
     values = {"kind": "zip", "reference": {}, "bytes": 7, "digest": "d" * 64, "classes": [], "left_out": 0, **columns}

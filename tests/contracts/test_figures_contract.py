@@ -6,12 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from worker.registry.base import DatabaseNow
-from worker.registry.counters import Happening
-from worker.registry.job_models import Job
-from worker.registry.queue_stats import QueueFigures
-from worker.registry.session import Engine, reading, unit_of_work
-from worker.registry.states import JobKind, JobState
+from worker.registry import (
+    DatabaseNow,
+    Engine,
+    Happening,
+    JobKind,
+    JobRow,
+    JobState,
+    QueueFigures,
+    reading,
+    unit_of_work,
+)
 
 
 @pytest.fixture
@@ -34,7 +39,7 @@ def insert(engine: Engine, kind: str = JobKind.RECOMMEND) -> str:
 
 def claim(engine: Engine, job_id: str, lease_seconds: float = 60) -> int:
     with unit_of_work(engine) as registry:
-        job = registry.jobs.claim(job_id, worker="w", lease_seconds=lease_seconds)
+        job = registry.leases.claim(job_id, worker="w", lease_seconds=lease_seconds)
         assert job is not None
         return job.attempt
 
@@ -67,7 +72,9 @@ def test_the_oldest_job_is_the_one_that_has_been_due_the_longest(
     claim(engine, insert(engine, JobKind.REGISTER_TASK))
     with engine.begin() as connection:
         for job_id, age in ages.items():
-            connection.execute(Job.__table__.update().where(Job.id == job_id).values(run_after=DatabaseNow() - age))
+            connection.execute(
+                JobRow.__table__.update().where(JobRow.id == job_id).values(run_after=DatabaseNow() - age)
+            )
     ages_told = queue().oldest_due_seconds
     assert set(ages_told) == {JobKind.RECOMMEND}, "neither what is not due yet nor what runs has an age"
     assert ages_told[JobKind.RECOMMEND] == pytest.approx(500, abs=30)
@@ -79,12 +86,12 @@ def test_ends_failures_and_lost_leases_are_counted_for_good(engine: Engine, queu
         job: claim(engine, job, lease_seconds=1e-6 if job == lost else 60) for job in (done, refused, lost, waiting)
     }
     with unit_of_work(engine) as registry:
-        registry.jobs.finish(done, fences[done], {})
-        registry.jobs.fail(refused, fences[refused], {"code": "unknown_label"})
-        registry.jobs.release(waiting, fences[waiting], reason="waits", counts_as_failure=False)
+        registry.leases.finish(done, fences[done], {})
+        registry.leases.fail(refused, fences[refused], {"code": "unknown_label"})
+        registry.leases.release(waiting, fences[waiting], reason="waits", counts_as_failure=False)
         registry.jobs.request_cancel(waiting)
     with unit_of_work(engine) as registry:
-        assert registry.jobs.sweep_expired() == [lost]
+        assert registry.leases.sweep_expired() == [lost]
     expected = {
         ("end", "recommend", "succeeded"): 1,
         ("end", "recommend", "failed"): 1,
@@ -102,21 +109,21 @@ def test_ends_failures_and_lost_leases_are_counted_for_good(engine: Engine, queu
 
 def test_the_seconds_of_stages_add_up(engine: Engine, queue: Callable[[], QueueFigures]) -> None:
     job = insert(engine)
-    fence = claim(engine, job)
+    attempt = claim(engine, job)
     for seconds in (1.5, 2.25):
         with unit_of_work(engine) as registry:
-            registry.jobs.end_stage(job, fence, "fit", seconds)
+            registry.leases.end_stage(job, attempt, "fit", seconds)
     [row] = queue().tallies
     assert (row.name, row.kind, row.label, row.occurrences, row.seconds) == ("stage", "recommend", "fit", 2, 3.75)
 
 
 def test_a_transaction_that_is_rolled_back_counts_nothing(engine: Engine, queue: Callable[[], QueueFigures]) -> None:
     job = insert(engine)
-    fence = claim(engine, job)
+    attempt = claim(engine, job)
 
     def finish_and_fail() -> None:
         with unit_of_work(engine) as registry:
-            registry.jobs.finish(job, fence, {})
+            registry.leases.finish(job, attempt, {})
             raise LookupError
 
     with pytest.raises(LookupError):
@@ -135,8 +142,8 @@ def test_transactions_that_count_the_same_things_in_other_orders_all_succeed(
 
     def finish(batch: list[tuple[str, int]]) -> None:
         with unit_of_work(engine) as registry:
-            for job, fence in batch:
-                registry.jobs.finish(job, fence, {})
+            for job, attempt in batch:
+                registry.leases.finish(job, attempt, {})
 
     with ThreadPoolExecutor(8) as threads:
         for done in [threads.submit(finish, batch) for batch in batches]:

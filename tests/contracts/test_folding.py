@@ -9,20 +9,27 @@ from sqlalchemy import func, select
 
 from tests.contracts.jobs import claim, queue_job
 from tests.contracts.rows import add_task
-from worker.registry.counters import TallyFigure
-from worker.registry.folding import BATCH
-from worker.registry.models import Revision, RevisionMark, Tally, TallyDelta
+from worker.registry import (
+    FOLDED_AT_ONCE,
+    Engine,
+    RevisionMarkRow,
+    RevisionRow,
+    TallyDeltaRow,
+    TallyFigure,
+    TallyRow,
+    reading,
+    unit_of_work,
+)
 from worker.registry.schema import alembic_config
-from worker.registry.session import Engine, reading, unit_of_work
 from worker.storage.cleaner import fold
 
 
 def end_stages(engine: Engine, *seconds: float) -> None:
     job_id = queue_job(engine)
-    fence = claim(engine, job_id)
+    attempt = claim(engine, job_id)
     for value in seconds:
         with unit_of_work(engine) as registry:
-            registry.jobs.end_stage(job_id, fence, "fit", value)
+            registry.leases.end_stage(job_id, attempt, "fit", value)
 
 
 def tallies(engine: Engine) -> list[TallyFigure]:
@@ -46,10 +53,10 @@ def test_tallies_are_the_same_before_and_after(engine: Engine) -> None:
     end_stages(engine, 4.0)
     expected = [TallyFigure("stage", "recommend", "fit", 3, 7.5)]
     assert tallies(engine) == expected
-    assert (rows(engine, Tally), rows(engine, TallyDelta)) == (1, 1)
+    assert (rows(engine, TallyRow), rows(engine, TallyDeltaRow)) == (1, 1)
     assert fold(engine) == 1
     assert tallies(engine) == expected
-    assert (rows(engine, Tally), rows(engine, TallyDelta)) == (1, 0)
+    assert (rows(engine, TallyRow), rows(engine, TallyDeltaRow)) == (1, 0)
     assert fold(engine) == 0
 
 
@@ -59,7 +66,7 @@ def test_a_revision_is_the_same_before_and_after_and_grows_with_the_next_change(
             add_task(registry, name)
     before = revision(engine)
     fold(engine)
-    assert rows(engine, RevisionMark) == 1
+    assert rows(engine, RevisionMarkRow) == 1
     assert revision(engine) == before
     with unit_of_work(engine) as registry:
         add_task(registry, "d")
@@ -71,7 +78,7 @@ def test_what_a_program_of_the_version_before_draws_counts_too(engine: Engine) -
         add_task(registry, "a")
     before = revision(engine)
     with engine.begin() as connection:
-        connection.execute(Revision.__table__.insert().values(name="matrix", token="f" * 32))
+        connection.execute(RevisionRow.__table__.insert().values(name="matrix", token="f" * 32))
     assert revision(engine) not in (None, before)
 
 
@@ -103,7 +110,7 @@ def test_folding_ends_while_others_go_on_counting(engine: Engine) -> None:
     with ThreadPoolExecutor(2) as threads:
         counting = threads.submit(count_until_stopped)
         try:
-            assert threads.submit(fold, engine).result(timeout=30) < BATCH
+            assert threads.submit(fold, engine).result(timeout=30) < FOLDED_AT_ONCE
         finally:
             stop.set()
         counting.result()
@@ -119,6 +126,6 @@ def test_a_downgrade_loses_no_count(engine: Engine, folded: bool) -> None:
     with engine.begin() as connection:
         command.downgrade(alembic_config(connection), "0011")
     with engine.connect() as connection:
-        table = Tally.__table__
+        table = TallyRow.__table__
         columns = (table.c.name, table.c.kind, table.c.label, table.c.occurrences, table.c.seconds)
         assert [TallyFigure(*row) for row in connection.execute(select(*columns))] == expected

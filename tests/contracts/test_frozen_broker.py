@@ -19,10 +19,8 @@ from worker.errors import BrokerUnavailableError
 from worker.queue.dispatcher import publish_due, run_dispatcher
 from worker.queue.messages import JobMessage
 from worker.queue.publisher import Doorbell
-from worker.registry.base import new_id
-from worker.registry.models import Job
+from worker.registry import Engine, JobRow, new_id, open_engine, reading, unit_of_work
 from worker.registry.schema import migrate
-from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
 
 FAKE_RUNNER = Path(__file__).parent.parent / "worker" / "fake_runner.py"
@@ -121,7 +119,7 @@ def queue_job(engine: Engine, **params: object) -> str:
         return registry.jobs.insert("recommend", params).id
 
 
-def wait_for(engine: Engine, job_id: str, holds: Callable[[Job], bool]) -> None:
+def wait_for(engine: Engine, job_id: str, holds: Callable[[JobRow], bool]) -> None:
     give_up = time.monotonic() + PATIENCE_SECONDS
     while True:
         with reading(engine) as registry:
@@ -150,7 +148,7 @@ def test_the_dispatcher_takes_lost_jobs_back_meanwhile_and_publishes_afterwards(
 ) -> None:
     lost = queue_job(engine)
     with unit_of_work(engine) as registry:
-        registry.jobs.claim(lost, worker="w", lease_seconds=3.0)
+        registry.leases.claim(lost, worker="w", lease_seconds=3.0)
     with dispatching(settings):
         published = queue_job(engine)
         wait_for(engine, published, lambda job: job.published_at is not None)

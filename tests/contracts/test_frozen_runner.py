@@ -12,8 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from worker.queue.tasks import run_job
-from worker.registry.models import Job
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry import Engine, JobRow, reading, unit_of_work
 from worker.settings import Settings
 
 RUNNER = [sys.executable, str(Path(__file__).parents[1] / "worker" / "fake_runner.py")]
@@ -31,12 +30,12 @@ def queue_job(engine: Engine, **params: object) -> str:
         return registry.jobs.insert("recommend", params).id
 
 
-def get(engine: Engine, job_id: str) -> Job:
+def get(engine: Engine, job_id: str) -> JobRow:
     with reading(engine) as registry:
         return registry.jobs.get(job_id)
 
 
-def run(settings: Settings, engine: Engine, job_id: str) -> Job:
+def run(settings: Settings, engine: Engine, job_id: str) -> JobRow:
     run_job(settings, engine, job_id, threading.Event(), runner_command=RUNNER)
     return get(engine, job_id)
 

@@ -8,15 +8,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from tests.contracts.jobs import claim, queue_job, release
-from worker.registry.errors import (
-    FenceLostError,
-    JobNotRetriableError,
-)
-from worker.registry.models import Job
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.errors import AttemptLostError, JobNotRetriableError
+from worker.registry import Engine, JobRow, reading, unit_of_work
 
 
-def get(engine: Engine, job_id: str) -> Job:
+def get(engine: Engine, job_id: str) -> JobRow:
     with reading(engine) as registry:
         return registry.jobs.get(job_id)
 
@@ -31,7 +27,7 @@ def test_of_many_claims_at_once_one_succeeds(engine: Engine) -> None:
 
     def attempt(number: int) -> bool:
         with unit_of_work(engine) as registry:
-            return registry.jobs.claim(job_id, worker=f"w{number}", lease_seconds=60) is not None
+            return registry.leases.claim(job_id, worker=f"w{number}", lease_seconds=60) is not None
 
     with ThreadPoolExecutor(4) as threads:
         assert sorted(threads.map(attempt, range(8))) == [False] * 7 + [True]
@@ -43,17 +39,17 @@ def test_of_many_claims_at_once_one_succeeds(engine: Engine) -> None:
 
 def test_a_job_that_succeeds_leaves_its_result_and_its_history(engine: Engine) -> None:
     job_id = queue_job(engine)
-    fence = claim(engine, job_id)
+    attempt = claim(engine, job_id)
     with unit_of_work(engine) as registry:
-        registry.jobs.progress(job_id, fence, stage="fit", fraction=0.25, message="network 1 of 3", eta_seconds=9.0)
-        registry.jobs.add_event(job_id, fence, "network", {"repetition": 1})
-        registry.jobs.save_checkpoint(job_id, fence, {"file": "a"})
+        registry.leases.progress(job_id, attempt, stage="fit", fraction=0.25, message="network 1 of 3", eta_seconds=9.0)
+        registry.leases.add_event(job_id, attempt, "network", {"repetition": 1})
+        registry.leases.save_checkpoint(job_id, attempt, {"file": "a"})
     running = get(engine, job_id)
     assert running.progress == {"fraction": 0.25, "eta_seconds": 9.0, "message": "network 1 of 3"}
     assert (running.stage, running.checkpoint) == ("fit", {"file": "a"})
     assert running.progress_seq == 3
     with unit_of_work(engine) as registry:
-        registry.jobs.finish(job_id, fence, {"answer": 1})
+        registry.leases.finish(job_id, attempt, {"answer": 1})
     ended = get(engine, job_id)
     assert (ended.state, ended.result, ended.lease_until) == ("succeeded", {"answer": 1}, None)
     assert ended.finished_at is not None
@@ -66,17 +62,17 @@ def test_a_job_that_succeeds_leaves_its_result_and_its_history(engine: Engine) -
     assert states(engine, job_id) == ["queued", "running", "succeeded"]
 
 
-def fenced_writes(job_id: str, fence: int) -> dict[str, object]:
+def fenced_writes(job_id: str, attempt: int) -> dict[str, object]:
     return {
-        "renew": lambda jobs: jobs.renew(job_id, fence, lease_seconds=60),
-        "watch": lambda jobs: jobs.watch(job_id, fence),
-        "progress": lambda jobs: jobs.progress(job_id, fence, stage="fit", fraction=0.5, message=""),
-        "add_event": lambda jobs: jobs.add_event(job_id, fence, "network", {}),
-        "save_checkpoint": lambda jobs: jobs.save_checkpoint(job_id, fence, {}),
-        "finish": lambda jobs: jobs.finish(job_id, fence, {}),
-        "fail": lambda jobs: jobs.fail(job_id, fence, {}),
-        "release": lambda jobs: jobs.release(job_id, fence, reason="", counts_as_failure=True),
-        "confirm_cancel": lambda jobs: jobs.confirm_cancel(job_id, fence),
+        "renew": lambda leases: leases.renew(job_id, attempt, lease_seconds=60),
+        "watch": lambda leases: leases.watch(job_id, attempt),
+        "progress": lambda leases: leases.progress(job_id, attempt, stage="fit", fraction=0.5, message=""),
+        "add_event": lambda leases: leases.add_event(job_id, attempt, "network", {}),
+        "save_checkpoint": lambda leases: leases.save_checkpoint(job_id, attempt, {}),
+        "finish": lambda leases: leases.finish(job_id, attempt, {}),
+        "fail": lambda leases: leases.fail(job_id, attempt, {}),
+        "release": lambda leases: leases.release(job_id, attempt, reason="", counts_as_failure=True),
+        "confirm_cancel": lambda leases: leases.confirm_cancel(job_id, attempt),
     }
 
 
@@ -90,9 +86,9 @@ def test_whoever_lost_the_fence_changes_nothing(engine: Engine, write: str) -> N
 
     def write_late() -> None:
         with unit_of_work(engine) as registry:
-            fenced_writes(job_id, old)[write](registry.jobs)
+            fenced_writes(job_id, old)[write](registry.leases)
 
-    with pytest.raises(FenceLostError):
+    with pytest.raises(AttemptLostError):
         write_late()
     job = get(engine, job_id)
     assert (job.state, job.attempt, job.failures) == ("running", new, 1)
@@ -102,16 +98,16 @@ def test_whoever_lost_the_fence_changes_nothing(engine: Engine, write: str) -> N
 @pytest.mark.parametrize("end", ["finish", "fail", "confirm_cancel"])
 def test_a_job_ends_once(engine: Engine, end: str) -> None:
     job_id = queue_job(engine)
-    fence = claim(engine, job_id)
+    attempt = claim(engine, job_id)
     with unit_of_work(engine) as registry:
-        fenced_writes(job_id, fence)[end](registry.jobs)
+        fenced_writes(job_id, attempt)[end](registry.leases)
     first = get(engine, job_id)
 
     def end_again() -> None:
         with unit_of_work(engine) as registry:
-            registry.jobs.fail(job_id, fence, {"code": "late"})
+            registry.leases.fail(job_id, attempt, {"code": "late"})
 
-    with pytest.raises(FenceLostError):
+    with pytest.raises(AttemptLostError):
         end_again()
     assert get(engine, job_id).finished_at == first.finished_at
 
@@ -122,7 +118,7 @@ def test_a_lost_lease_is_swept_until_the_attempts_are_used_up(engine: Engine) ->
     for failures in (1, 2, 3):
         claim(engine, job_id, lease_seconds=-1.0)
         with unit_of_work(engine) as registry:
-            assert registry.jobs.sweep_expired() == [job_id]
+            assert registry.leases.sweep_expired() == [job_id]
         assert get(engine, job_id).failures == failures
     job = get(engine, job_id)
     assert job.state == "failed"
@@ -143,7 +139,7 @@ def test_two_sweeps_at_once_count_a_failure_once(engine: Engine) -> None:
 
     def sweep(_: int) -> list[str]:
         with unit_of_work(engine) as registry:
-            return registry.jobs.sweep_expired()
+            return registry.leases.sweep_expired()
 
     with ThreadPoolExecutor(4) as threads:
         swept = [job_id for ids in threads.map(sweep, range(4)) for job_id in ids]
@@ -153,11 +149,11 @@ def test_two_sweeps_at_once_count_a_failure_once(engine: Engine) -> None:
 
 def test_renewing_keeps_a_lease_from_the_sweep(engine: Engine) -> None:
     job_id = queue_job(engine)
-    fence = claim(engine, job_id, lease_seconds=-1.0)
+    attempt = claim(engine, job_id, lease_seconds=-1.0)
     with unit_of_work(engine) as registry:
         claimed = registry.jobs.get(job_id).progressed_at
-        status = registry.jobs.renew(job_id, fence, lease_seconds=60)
-        assert registry.jobs.sweep_expired() == []
+        status = registry.leases.renew(job_id, attempt, lease_seconds=60)
+        assert registry.leases.sweep_expired() == []
     assert not status.cancel_requested
     assert status.progressed_at == claimed, "a renewal is no progress"
 
@@ -167,12 +163,12 @@ def test_an_attempt_counts_only_if_it_got_no_further_than_those_before(engine: E
     failures = []
     # Of the whole job: 0.3 is new, then nothing is, then 0.5 is new; the last attempt finds stored what led to 0.5.
     for reached in (0.3, 0.3, None, 0.5, 0.5):
-        fence = claim(engine, job_id)
+        attempt = claim(engine, job_id)
         if reached is not None:
             with unit_of_work(engine) as registry:
-                registry.jobs.progress(job_id, fence, stage="fit", fraction=0.1, message="")
-                registry.jobs.progress(job_id, fence, stage="fit", fraction=reached, message="")
-        release(engine, job_id, fence)
+                registry.leases.progress(job_id, attempt, stage="fit", fraction=0.1, message="")
+                registry.leases.progress(job_id, attempt, stage="fit", fraction=reached, message="")
+        release(engine, job_id, attempt)
         failures.append(get(engine, job_id).failures)
     assert failures == [0, 1, 2, 2, 3]
     assert get(engine, job_id).state == "failed"
@@ -181,37 +177,37 @@ def test_an_attempt_counts_only_if_it_got_no_further_than_those_before(engine: E
 def test_a_crumb_of_progress_does_not_save_an_attempt(engine: Engine) -> None:
     job_id = queue_job(engine)
     for number in range(1, 4):
-        fence = claim(engine, job_id)
+        attempt = claim(engine, job_id)
         with unit_of_work(engine) as registry:
-            registry.jobs.progress(job_id, fence, stage="fit", fraction=0.001 * number, message="")
-        release(engine, job_id, fence)
+            registry.leases.progress(job_id, attempt, stage="fit", fraction=0.001 * number, message="")
+        release(engine, job_id, attempt)
     assert (get(engine, job_id).state, get(engine, job_id).failures) == ("failed", 3)
 
 
 def test_the_progress_of_the_attempt_before_is_not_that_of_the_next(engine: Engine) -> None:
     job_id = queue_job(engine)
-    fence = claim(engine, job_id)
+    attempt = claim(engine, job_id)
     with unit_of_work(engine) as registry:
-        registry.jobs.progress(job_id, fence, stage="fit", fraction=0.5, message="")
-        registry.jobs.fail(job_id, fence, {"code": "internal"})
+        registry.leases.progress(job_id, attempt, stage="fit", fraction=0.5, message="")
+        registry.leases.fail(job_id, attempt, {"code": "internal"})
     with unit_of_work(engine) as registry:
         registry.jobs.retry(job_id)
     release(engine, job_id, claim(engine, job_id))  # it ended before it reported anything
     assert get(engine, job_id).failures == 1
-    fence = claim(engine, job_id)
+    attempt = claim(engine, job_id)
     with unit_of_work(engine) as registry:
-        registry.jobs.progress(job_id, fence, stage="fit", fraction=0.2, message="")
-    release(engine, job_id, fence)
+        registry.leases.progress(job_id, attempt, stage="fit", fraction=0.2, message="")
+    release(engine, job_id, attempt)
     assert get(engine, job_id).failures == 1, "after a retry by hand every fraction is new"
 
 
 def test_progress_that_was_saved_before_a_shutdown_counts_once(engine: Engine) -> None:
     job_id = queue_job(engine)
     for counts in (False, True):
-        fence = claim(engine, job_id)
+        attempt = claim(engine, job_id)
         with unit_of_work(engine) as registry:
-            registry.jobs.progress(job_id, fence, stage="fit", fraction=0.5, message="")
-            registry.jobs.release(job_id, fence, reason="r", counts_as_failure=counts)
+            registry.leases.progress(job_id, attempt, stage="fit", fraction=0.5, message="")
+            registry.leases.release(job_id, attempt, reason="r", counts_as_failure=counts)
     assert get(engine, job_id).failures == 1
 
 
@@ -219,27 +215,27 @@ def test_a_release_may_not_count_and_may_wait(engine: Engine) -> None:
     job_id = queue_job(engine)
     for _ in range(5):
         assert release(engine, job_id, claim(engine, job_id), counts_as_failure=False) == "queued"
-    fence = claim(engine, job_id)
-    assert release(engine, job_id, fence, counts_as_failure=False, delay_seconds=0.4) == "queued"
+    attempt = claim(engine, job_id)
+    assert release(engine, job_id, attempt, counts_as_failure=False, delay_seconds=0.4) == "queued"
     with unit_of_work(engine) as registry:
         assert registry.jobs.due(60) == []
-        assert registry.jobs.claim(job_id, worker="w", lease_seconds=60) is None
+        assert registry.leases.claim(job_id, worker="w", lease_seconds=60) is None
     time.sleep(0.45)
     with reading(engine) as registry:
         assert registry.jobs.due(60) == [job_id]
-    assert claim(engine, job_id) == fence + 1
+    assert claim(engine, job_id) == attempt + 1
 
 
 def test_a_queued_job_is_cancelled_at_once_and_a_running_one_by_its_worker(engine: Engine) -> None:
     queued, running = queue_job(engine), queue_job(engine)
-    fence = claim(engine, running)
+    attempt = claim(engine, running)
     with unit_of_work(engine) as registry:
         assert registry.jobs.request_cancel(queued).state == "cancelled"
         assert registry.jobs.request_cancel(running).state == "running"
-        assert registry.jobs.watch(running, fence).cancel_requested
-        assert registry.jobs.renew(running, fence, lease_seconds=60).cancel_requested
+        assert registry.leases.watch(running, attempt).cancel_requested
+        assert registry.leases.renew(running, attempt, lease_seconds=60).cancel_requested
     with unit_of_work(engine) as registry:
-        registry.jobs.confirm_cancel(running, fence)
+        registry.leases.confirm_cancel(running, attempt)
     assert get(engine, running).state == "cancelled"
     with unit_of_work(engine) as registry:
         assert registry.jobs.request_cancel(running).state == "cancelled"
@@ -249,34 +245,34 @@ def test_a_queued_job_is_cancelled_at_once_and_a_running_one_by_its_worker(engin
 @pytest.mark.parametrize("counts_as_failure", [True, False])
 def test_giving_up_a_job_that_was_to_be_cancelled_cancels_it(engine: Engine, counts_as_failure: bool) -> None:
     job_id = queue_job(engine)
-    fence = claim(engine, job_id)
+    attempt = claim(engine, job_id)
     with unit_of_work(engine) as registry:
         registry.jobs.request_cancel(job_id)
-    assert release(engine, job_id, fence, counts_as_failure=counts_as_failure) == "cancelled"
+    assert release(engine, job_id, attempt, counts_as_failure=counts_as_failure) == "cancelled"
 
 
 def test_a_failed_job_can_be_tried_again_from_its_checkpoint(engine: Engine) -> None:
     job_id = queue_job(engine)
-    fence = claim(engine, job_id)
+    attempt = claim(engine, job_id)
     with unit_of_work(engine) as registry:
-        registry.jobs.save_checkpoint(job_id, fence, {"iteration": 3})
-        registry.jobs.fail(job_id, fence, {"code": "bad"})
+        registry.leases.save_checkpoint(job_id, attempt, {"iteration": 3})
+        registry.leases.fail(job_id, attempt, {"code": "bad"})
     with unit_of_work(engine) as registry:
         registry.jobs.retry(job_id)
     job = get(engine, job_id)
     assert (job.state, job.error, job.failures, job.finished_at) == ("queued", None, 0, None)
     assert job.checkpoint == {"iteration": 3}
-    assert claim(engine, job_id) == fence + 1
+    assert claim(engine, job_id) == attempt + 1
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "succeeded"])
 def test_only_what_failed_or_was_cancelled_can_be_tried_again(engine: Engine, state: str) -> None:
     job_id = queue_job(engine)
     if state != "queued":
-        fence = claim(engine, job_id)
+        attempt = claim(engine, job_id)
     if state == "succeeded":
         with unit_of_work(engine) as registry:
-            registry.jobs.finish(job_id, fence, {})
+            registry.leases.finish(job_id, attempt, {})
 
     def retry() -> None:
         with unit_of_work(engine) as registry:

@@ -3,13 +3,8 @@
 import pytest
 
 from tests.contracts.jobs import claim, queue_job, release
-from worker.registry.errors import (
-    DuplicateRequestError,
-    IdempotencyKeyReusedError,
-    NotFoundError,
-)
-from worker.registry.session import Engine, reading, unit_of_work
-from worker.registry.states import JobState
+from worker.errors import DuplicateRequestError, IdempotencyKeyReusedError, NotFoundError
+from worker.registry import Engine, JobState, reading, unit_of_work
 
 
 def test_jobs_are_due_by_priority_then_age_and_again_when_nobody_came(engine: Engine) -> None:
@@ -79,11 +74,11 @@ def test_an_unknown_job_is_not_found(engine: Engine) -> None:
 
 def test_the_latest_events_of_some_kinds_come_in_the_order_in_which_they_happened(engine: Engine) -> None:
     job_id = queue_job(engine)
-    fence = claim(engine, job_id)
+    attempt = claim(engine, job_id)
     with unit_of_work(engine) as registry:
         for number in range(6):
-            registry.jobs.add_event(job_id, fence, "round" if number % 2 else "epoch", {"number": number})
-        registry.jobs.add_event(job_id, fence, "stage", {"number": 6})
+            registry.leases.add_event(job_id, attempt, "round" if number % 2 else "epoch", {"number": number})
+        registry.leases.add_event(job_id, attempt, "stage", {"number": 6})
         told = registry.jobs.events_of_kinds(job_id, ("round", "stage"), limit=3)
     assert [event.data["number"] for event in told] == [3, 5, 6]
 

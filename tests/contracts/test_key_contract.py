@@ -5,15 +5,22 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from worker.registry.errors import KeyNameTakenError, NotFoundError, QuotaExceededError
-from worker.registry.keys import ANY_KEY, KEYS_OF_PREFIX, SESSIONS_OF_ID
-from worker.registry.models import ApiKey
-from worker.registry.quick_reader import QuickReader
-from worker.registry.session import Engine, reading, unit_of_work
-from worker.registry.states import JobState, Scope
+from worker.errors import KeyNameTakenError, NotFoundError, QuotaExceededError
+from worker.registry import (
+    ANY_KEY,
+    KEYS_OF_PREFIX,
+    SESSIONS_OF_ID,
+    ApiKeyRow,
+    Engine,
+    JobState,
+    QuickReader,
+    Scope,
+    reading,
+    unit_of_work,
+)
 
 
-def make(engine: Engine, name: str, *, prefix: str = "ldnas_ab", quota: int | None = None) -> ApiKey:
+def make(engine: Engine, name: str, *, prefix: str = "ldnas_ab", quota: int | None = None) -> ApiKeyRow:
     with unit_of_work(engine) as registry:
         return registry.keys.insert(name=name, prefix=prefix, hash=f"hash of {name}", scope=Scope.WRITE, quota=quota)
 
@@ -130,11 +137,11 @@ def test_a_quota_counts_the_unfinished_recommendations_of_its_own_key(engine: En
     ask(engine, other.id)
     ask(engine, "local")
     with unit_of_work(engine) as registry:
-        job = registry.jobs.claim(first, worker="w", lease_seconds=60)
+        job = registry.leases.claim(first, worker="w", lease_seconds=60)
     with pytest.raises(QuotaExceededError):
         ask(engine, mine.id)
     with unit_of_work(engine) as registry:
-        registry.jobs.finish(first, job.attempt, {})
+        registry.leases.finish(first, job.attempt, {})
     ask(engine, mine.id)
 
 

@@ -19,12 +19,20 @@ from sqlalchemy import func, make_url, select, text
 from tests.contracts.conftest import create_database
 from tests.contracts.jobs import queue_job
 from tests.relay import Relay
-from worker.registry.base import new_id
-from worker.registry.errors import DatabaseUnavailableError
-from worker.registry.polling import JOB
-from worker.registry.postgresql import LIMITS, LONG_LIMITS, Limits
-from worker.registry.quick_reader import Question, QuickReader
-from worker.registry.session import Engine, open_engine, reading, unit_of_work
+from worker.errors import DatabaseUnavailableError
+from worker.registry import (
+    JOB,
+    LIMITS,
+    LONG_LIMITS,
+    Engine,
+    Limits,
+    Question,
+    QuickReader,
+    new_id,
+    open_engine,
+    reading,
+    unit_of_work,
+)
 from worker.settings import Settings
 
 SHORT = Limits(idle=1.0, lock=3.0, statement=1.5, transaction=4.0)

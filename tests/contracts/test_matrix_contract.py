@@ -12,10 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.rows import add_task, distance, end_job, keep_network, task_with_networks
-from worker.registry.registry import Registry
-from worker.registry.revisions import RevisionWatch
+from worker.registry import Engine, Registry, RevisionWatch, open_engine, reading, unit_of_work
 from worker.registry.schema import migrate
-from worker.registry.session import Engine, open_engine, reading, unit_of_work
 
 
 def test_the_matrix_pairs_equal_repetitions(engine: Engine) -> None:

@@ -10,18 +10,21 @@ from sqlalchemy import text
 
 from service.api.serializers import job_document, recommendation_document
 from tests.contracts.filled_store import load_store
-from worker.registry.polling import (
+from worker.registry import (
     JOB,
     JOB_MARK,
     RECOMMENDATION,
     RECOMMENDATION_MARK,
+    Engine,
+    JobKind,
+    Question,
+    QuickReader,
+    Registry,
     job_of,
+    reading,
     recommendation_of,
+    unit_of_work,
 )
-from worker.registry.quick_reader import Question, QuickReader
-from worker.registry.registry import Registry
-from worker.registry.session import Engine, reading, unit_of_work
-from worker.registry.states import JobKind
 
 
 @pytest.fixture(autouse=True)
@@ -64,10 +67,10 @@ def test_a_job_under_way_reads_as_it_is_now(engine: Engine, reader: QuickReader)
         job_id = registry.jobs.insert(JobKind.RECOMMEND, {"task_id": "ü", "list": [1, 2.5, None]}).id
     seen = [ask(reader, JOB, id=job_id)]
     with unit_of_work(engine) as registry:
-        registry.jobs.claim(job_id, worker="w", lease_seconds=60)
+        registry.leases.claim(job_id, worker="w", lease_seconds=60)
     seen.append(ask(reader, JOB, id=job_id))
     with unit_of_work(engine) as registry:
-        registry.jobs.progress(job_id, 1, stage="fit", fraction=0.25, message="a", eta_seconds=3.5)
+        registry.leases.progress(job_id, 1, stage="fit", fraction=0.25, message="a", eta_seconds=3.5)
         assert ask(reader, JOB, id=job_id) == seen[-1], "what is not committed is not told"
     seen.append(ask(reader, JOB, id=job_id))
     with unit_of_work(engine) as registry:
@@ -92,11 +95,11 @@ def test_a_mark_changes_with_whatever_is_written(engine: Engine, reader: QuickRe
     seen = [now(), now()]
     assert seen[0] == seen.pop()
     changes: list[Callable[[Registry], object]] = [
-        lambda registry: registry.jobs.claim(job_id, worker="w", lease_seconds=60),
-        lambda registry: registry.jobs.progress(job_id, 1, stage="fit", fraction=0.5, message=""),
+        lambda registry: registry.leases.claim(job_id, worker="w", lease_seconds=60),
+        lambda registry: registry.leases.progress(job_id, 1, stage="fit", fraction=0.5, message=""),
         lambda registry: registry.recommendations.merge_document(recommendation_id, job_id, 1, {"verdict": "tie"}),
         lambda registry: registry.jobs.request_cancel(job_id),
-        lambda registry: registry.jobs.confirm_cancel(job_id, 1),
+        lambda registry: registry.leases.confirm_cancel(job_id, 1),
         lambda registry: registry.jobs.retry(job_id),
     ]
     for change in changes:

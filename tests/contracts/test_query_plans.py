@@ -15,8 +15,7 @@ from sqlalchemy import event
 from service.app import create_app
 from tests.contracts.filled_store import load_store
 from tests.service.conftest import InProcess
-from worker.registry.quick_reader import QuickReader
-from worker.registry.session import Engine
+from worker.registry import Engine, QuickReader
 from worker.settings import Settings
 
 Asked = dict[str, tuple[str, Any]]

@@ -5,12 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.contracts.rows import add_task, end_job, keep_network
-from worker.registry.errors import (
-    FenceLostError,
-    NotFoundError,
-    RecommendationBusyError,
-)
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.errors import AttemptLostError, NotFoundError, RecommendationBusyError
+from worker.registry import Engine, reading, unit_of_work
 
 
 def test_of_two_who_store_one_key_the_first_wins(engine: Engine) -> None:
@@ -67,11 +63,11 @@ def test_an_answer_grows_under_the_fence_of_its_job(engine: Engine) -> None:
     with unit_of_work(engine) as registry:
         target = add_task(registry, "t", role="target")
         answer = registry.recommendations.insert(job_id=target.job_id, task_id=target.id, request={"seed": 1})
-        fence = registry.jobs.claim(target.job_id, worker="w", lease_seconds=60).attempt
+        attempt = registry.leases.claim(target.job_id, worker="w", lease_seconds=60).attempt
         for fields in ({"verdict": None, "cost": {"a": 1}}, {"verdict": "tie"}):
-            registry.recommendations.merge_document(answer.id, target.job_id, fence, fields)
-        with pytest.raises(FenceLostError):
-            registry.recommendations.merge_document(answer.id, target.job_id, fence + 1, {"verdict": "late"})
+            registry.recommendations.merge_document(answer.id, target.job_id, attempt, fields)
+        with pytest.raises(AttemptLostError):
+            registry.recommendations.merge_document(answer.id, target.job_id, attempt + 1, {"verdict": "late"})
     with reading(engine) as registry:
         assert registry.recommendations.get(answer.id).document == {"verdict": "tie", "cost": {"a": 1}}
         found = registry.recommendations.by_job(target.job_id)

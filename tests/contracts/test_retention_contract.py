@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from worker.registry.session import Engine, reading, unit_of_work
-from worker.registry.states import JobKind, TaskRole
+from worker.registry import Engine, JobKind, TaskRole, reading, unit_of_work
 from worker.storage.artifacts import ArtifactStore, open_store
 from worker.storage.cleaner import Removed, clean
 
@@ -96,9 +95,9 @@ def put(registry: Any, store: ArtifactStore, content: bytes) -> str:
 def job(engine: Engine, kind: str = JobKind.RECOMMEND, *, ended: bool = True, params: Any = None) -> str:
     with unit_of_work(engine) as registry:
         row = registry.jobs.insert(kind, params or {})
-        registry.jobs.claim(row.id, worker="w", lease_seconds=1e9)
+        registry.leases.claim(row.id, worker="w", lease_seconds=1e9)
         if ended:
-            registry.jobs.finish(row.id, 1, {})
+            registry.leases.finish(row.id, 1, {})
     return row.id
 
 
@@ -195,7 +194,7 @@ def test_nothing_that_a_job_may_have_found_goes_before_the_job_ends(engine: Engi
     age(engine, store, 200)
     assert clean(engine, store, 90 * DAY) == Removed()
     with unit_of_work(engine) as registry:
-        registry.jobs.finish(running, 1, {})
+        registry.leases.finish(running, 1, {})
     assert clean(engine, store, 90 * DAY).networks == 1
 
 
@@ -212,7 +211,7 @@ def test_a_row_that_a_job_found_fresh_and_did_not_renew_stays_until_the_job_ends
     age(engine, store, 200)
     assert clean(engine, store, 90 * DAY) == Removed()
     with unit_of_work(engine) as registry:
-        registry.jobs.finish(running, 1, {})
+        registry.leases.finish(running, 1, {})
     assert clean(engine, store, 90 * DAY).networks == 1
 
 

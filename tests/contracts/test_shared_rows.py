@@ -10,10 +10,7 @@ import pytest
 from tests.contracts.conftest import create_database
 from tests.contracts.jobs import claim, queue_job
 from tests.contracts.rows import add_task, distance, keep_network
-from worker.registry.base import new_id
-from worker.registry.postgresql import Limits
-from worker.registry.registry import Registry
-from worker.registry.session import Engine, open_engine, reading, unit_of_work
+from worker.registry import Engine, Limits, Registry, new_id, open_engine, reading, unit_of_work
 
 AT_ONCE = Limits(idle=20.0, lock=0.5, statement=15.0, transaction=30.0)
 """A wait for a lock fails soon."""
@@ -27,10 +24,10 @@ def engine(postgresql_url: str, migrated_postgresql: str) -> Iterator[Engine]:
 
 
 WRITES: dict[str, Callable[[Registry, str], object]] = {
-    "the end of a stage": lambda registry, job_id: registry.jobs.end_stage(job_id, 1, "fit", 1.5),
-    "the end of a job": lambda registry, job_id: registry.jobs.finish(job_id, 1, {}),
-    "a failure": lambda registry, job_id: registry.jobs.fail(job_id, 1, {"code": "unknown_label"}),
-    "a lost attempt": lambda registry, job_id: registry.jobs.release(job_id, 1, reason="r", counts_as_failure=True),
+    "the end of a stage": lambda registry, job_id: registry.leases.end_stage(job_id, 1, "fit", 1.5),
+    "the end of a job": lambda registry, job_id: registry.leases.finish(job_id, 1, {}),
+    "a failure": lambda registry, job_id: registry.leases.fail(job_id, 1, {"code": "unknown_label"}),
+    "a lost attempt": lambda registry, job_id: registry.leases.release(job_id, 1, reason="r", counts_as_failure=True),
     "a change of the matrix": lambda registry, job_id: add_task(registry, job_id),
     "distances": lambda registry, job_id: registry.results.keep_distances([distance(job_id, "target", 1.0)]),
     "a network that both found": lambda registry, job_id: registry.results.use_network("shared"),
@@ -65,9 +62,9 @@ def test_two_jobs_that_end_a_stage_at_once_are_both_counted(engine: Engine) -> N
     for job_id in jobs:
         claim(engine, job_id)
     with unit_of_work(engine) as outer:
-        outer.jobs.end_stage(jobs[0], 1, "fit", 1.5)
+        outer.leases.end_stage(jobs[0], 1, "fit", 1.5)
         with unit_of_work(engine) as inner:
-            inner.jobs.end_stage(jobs[1], 1, "fit", 2.0)
+            inner.leases.end_stage(jobs[1], 1, "fit", 2.0)
     with reading(engine) as registry:
         [tally] = registry.figures.queue().tallies
     assert (tally.label, tally.occurrences, tally.seconds) == ("fit", 2, 3.5)

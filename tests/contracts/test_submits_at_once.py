@@ -12,8 +12,7 @@ import pytest
 
 from service.api.security.tokens import draw_key, hash_of, prefix_of
 from tests.contracts.filled_store import load_benchmark
-from worker.registry.session import Engine, unit_of_work
-from worker.registry.states import Scope
+from worker.registry import Engine, Scope, unit_of_work
 
 pytestmark = pytest.mark.system
 

@@ -8,12 +8,8 @@ import pytest
 from sqlalchemy import event, inspect
 
 from tests.contracts.rows import add_task, end_job, keep_network, task_with_networks
-from worker.registry.errors import (
-    NameTakenError,
-    NotFoundError,
-    TaskBusyError,
-)
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.errors import NameTakenError, NotFoundError, TaskBusyError
+from worker.registry import Engine, reading, unit_of_work
 
 
 def test_a_second_baseline_of_a_name_is_refused_and_the_transaction_goes_on(engine: Engine) -> None:
@@ -174,12 +170,12 @@ def test_a_task_that_distances_are_measured_to_is_not_deleted(engine: Engine) ->
         done, running = (registry.jobs.insert("distances", {"target_task_id": x}).id for _ in range(2))
         registry.jobs.insert("distances", {"target_task_id": "another"})
         end_job(registry, done)
-        registry.jobs.claim(running, worker="w", lease_seconds=60)
+        registry.leases.claim(running, worker="w", lease_seconds=60)
     for delete in (lambda r: r.tasks.delete(x), lambda r: r.recommendations.delete(answer.id)):
         with pytest.raises(TaskBusyError, match=running), unit_of_work(engine) as registry:
             delete(registry)
     with unit_of_work(engine) as registry:
-        registry.jobs.finish(running, 1, {})
+        registry.leases.finish(running, 1, {})
         registry.recommendations.delete(answer.id)
         with pytest.raises(NotFoundError):
             registry.tasks.get(x)

@@ -2,18 +2,16 @@
 
 from typing import Any
 
-from worker.registry.models import Task
-from worker.registry.session import Engine, reading, unit_of_work
-from worker.registry.states import JobState, TaskRole
+from worker.registry import Engine, JobState, TaskRole, TaskRow, reading, unit_of_work
 
 TASK = {"dataset": {}, "labels": None, "epsilon": 0.2, "repetitions": 1, "seed": 0}
 
 
-def add_task(registry: Any, name: str, *, role: str = TaskRole.BASELINE, ready: bool = False) -> Task:
+def add_task(registry: Any, name: str, *, role: str = TaskRole.BASELINE, ready: bool = False) -> TaskRow:
     job = registry.jobs.insert("register_task", {})
     if ready:
-        claimed = registry.jobs.claim(job.id, worker="w", lease_seconds=60)
-        registry.jobs.finish(job.id, claimed.attempt, {})
+        claimed = registry.leases.claim(job.id, worker="w", lease_seconds=60)
+        registry.leases.finish(job.id, claimed.attempt, {})
     return registry.tasks.insert(id=name, name=name, role=role, job_id=job.id, **TASK)
 
 

@@ -7,11 +7,16 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
-from worker.registry.counters import Happening
-from worker.registry.job_models import Job
-from worker.registry.session import Engine, reading, unit_of_work
-from worker.registry.webhook_models import WebhookDelivery
-from worker.registry.webhooks import ClaimedDelivery, WebhookStatus
+from worker.registry import (
+    ClaimedDelivery,
+    Engine,
+    Happening,
+    JobRow,
+    WebhookDeliveryRow,
+    WebhookStatus,
+    reading,
+    unit_of_work,
+)
 from worker.storage.artifacts import open_store
 from worker.storage.cleaner import clean
 
@@ -31,20 +36,22 @@ def ask(engine: Engine, id: str = "r", *, url: str | None = URL) -> str:
 
 def begin(engine: Engine, job_id: str) -> int:
     with unit_of_work(engine) as registry:
-        job = registry.jobs.claim(job_id, worker="w", lease_seconds=60)
+        job = registry.leases.claim(job_id, worker="w", lease_seconds=60)
     assert job is not None
     return job.attempt
 
 
 def end(engine: Engine, job_id: str, how: str = "succeeded") -> None:
-    fence = begin(engine, job_id)
+    attempt = begin(engine, job_id)
     with unit_of_work(engine) as registry:
         if how == "succeeded":
-            registry.jobs.finish(job_id, fence, {})
+            registry.leases.finish(job_id, attempt, {})
         elif how == "failed":
-            registry.jobs.fail(job_id, fence, {"code": "too_few_images", "detail": "", "field": None, "origin": None})
+            registry.leases.fail(
+                job_id, attempt, {"code": "too_few_images", "detail": "", "field": None, "origin": None}
+            )
         else:
-            registry.jobs.confirm_cancel(job_id, fence)
+            registry.leases.confirm_cancel(job_id, attempt)
 
 
 def claim(engine: Engine, lease_seconds: float = 60.0) -> ClaimedDelivery | None:
@@ -65,7 +72,7 @@ def status(engine: Engine, job_id: str) -> WebhookStatus:
     return found
 
 
-def last(engine: Engine, job_id: str) -> WebhookDelivery:
+def last(engine: Engine, job_id: str) -> WebhookDeliveryRow:
     delivery = status(engine, job_id).delivery
     assert delivery is not None
     return delivery
@@ -110,7 +117,7 @@ def test_what_ends_without_a_worker_is_told_too(engine: Engine) -> None:
     with unit_of_work(engine) as registry:
         registry.jobs.get(lost).lease_until = 0.0
     with unit_of_work(engine) as registry:
-        assert registry.jobs.sweep_expired() == [lost]
+        assert registry.leases.sweep_expired() == [lost]
     told = {claimed(engine).job_id: None, claimed(engine).job_id: None}
     assert set(told) == {cancelled, lost}
 
@@ -123,11 +130,11 @@ def test_a_job_of_nobody_who_asked_tells_nothing(engine: Engine) -> None:
 
 def test_an_end_that_is_not_committed_is_not_told_and_one_that_is_told_is_committed(engine: Engine) -> None:
     job_id = ask(engine)
-    fence = begin(engine, job_id)
+    attempt = begin(engine, job_id)
 
     def end_and_be_killed() -> None:
         with unit_of_work(engine) as registry:
-            registry.jobs.finish(job_id, fence, {})
+            registry.leases.finish(job_id, attempt, {})
             assert registry.webhooks.is_due()
             raise RuntimeError("killed")
 
@@ -278,4 +285,4 @@ def test_old_webhooks_are_removed_with_their_jobs_but_not_before_they_are_told(e
     assert (removed.webhooks, removed.jobs) == (1, 1)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM webhook_deliveries")).scalar_one() == 0
-        assert connection.execute(text(f"SELECT count(*) FROM {Job.__tablename__}")).scalar_one() == 0
+        assert connection.execute(text(f"SELECT count(*) FROM {JobRow.__tablename__}")).scalar_one() == 0

@@ -4,9 +4,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from worker.registry.session import Engine, reading, unit_of_work
-from worker.registry.states import JobKind
-from worker.registry.workers import SeenWorker
+from worker.registry import Engine, JobKind, SeenWorker, reading, unit_of_work
 
 
 def beat(engine: Engine, id: str = "a", **columns: Any) -> None:
@@ -61,8 +59,8 @@ def test_a_worker_is_listed_with_the_jobs_that_it_holds(engine: Engine) -> None:
     with unit_of_work(engine) as registry:
         jobs = [registry.jobs.insert(JobKind.RECOMMEND, {}).id for _ in range(3)]
         for job, owner in zip(jobs, ("host:1:cuda:0", "host:12:cpu", "host:1:cuda:1"), strict=True):
-            registry.jobs.claim(job, worker=owner, lease_seconds=60)
-        registry.jobs.finish(jobs[2], 1, {})
+            registry.leases.claim(job, worker=owner, lease_seconds=60)
+        registry.leases.finish(jobs[2], 1, {})
     assert {seen.row.id: [job.id for job in seen.jobs] for seen in listed(engine)} == {"1": jobs[:1], "12": jobs[1:2]}
 
 

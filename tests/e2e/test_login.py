@@ -15,9 +15,8 @@ import pytest
 from service.api.security.tokens import draw_key, hash_of, prefix_of
 from tests.e2e.accessibility import serious_violations
 from tests.e2e.conftest import STARTS_WITHIN_SECONDS, free_port, window
+from worker.registry import Scope, open_engine, unit_of_work
 from worker.registry.schema import migrate
-from worker.registry.session import open_engine, unit_of_work
-from worker.registry.states import Scope
 from worker.settings import Settings
 
 pytestmark = pytest.mark.e2e

@@ -11,8 +11,8 @@ import pytest
 
 from tests.contracts.filled_store import load_store
 from tests.e2e.serving import served
+from worker.registry import open_engine
 from worker.registry.schema import migrate
-from worker.registry.session import open_engine
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]  # a million rows are written first
 

@@ -16,10 +16,8 @@ import numpy as np
 from ldnas.recipe import default_recipe
 from ldnas.space.skeleton import default_skeleton
 from service.api.security.tokens import draw_key, hash_of, prefix_of
-from worker.registry.registry import Registry
+from worker.registry import Registry, Scope, open_engine, unit_of_work
 from worker.registry.schema import migrate
-from worker.registry.session import open_engine, unit_of_work
-from worker.registry.states import Scope
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 
@@ -136,19 +134,19 @@ class Installation:
         """Brings a queued job to a state, as a worker would."""
         if state == "queued":
             return
-        job = registry.jobs.claim(job_id, worker="fuzz", lease_seconds=10**6)
+        job = registry.leases.claim(job_id, worker="fuzz", lease_seconds=10**6)
         assert job is not None
-        registry.jobs.progress(job_id, job.attempt, stage="fit", fraction=0.5, message="half of it", eta_seconds=9.0)
+        registry.leases.progress(job_id, job.attempt, stage="fit", fraction=0.5, message="half of it", eta_seconds=9.0)
         if recommendation is not None:
             told = {"target": {"classes": ["a", "b"]}, "test": {"predictions": self._keep(_PREDICTIONS)}}
             registry.recommendations.merge_document(recommendation, job_id, job.attempt, told)
         if state == "finished":
-            registry.jobs.finish(job_id, job.attempt, {})
+            registry.leases.finish(job_id, job.attempt, {})
         elif state == "failed":
-            registry.jobs.fail(job_id, job.attempt, {"code": "broken_image", "detail": "x", "origin": "row 1"})
+            registry.leases.fail(job_id, job.attempt, {"code": "broken_image", "detail": "x", "origin": "row 1"})
         elif state == "cancelled":
             registry.jobs.request_cancel(job_id)
-            registry.jobs.confirm_cancel(job_id, job.attempt)
+            registry.leases.confirm_cancel(job_id, job.attempt)
 
     def _measure(self, registry: Registry, task_id: str, source_id: str) -> None:
         """One network, and its distance from the first task's."""

@@ -13,9 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from worker.registry import JobKind, TaskRole, open_engine, unit_of_work
 from worker.registry.schema import migrate
-from worker.registry.session import open_engine, unit_of_work
-from worker.registry.states import JobKind, TaskRole
 from worker.storage.artifacts import ArtifactStore
 from worker.storage.bundle import write_bundle
 
@@ -144,9 +143,9 @@ def bundle() -> dict[str, bytes]:
             registry.tasks.link_genotypes(
                 "odd", [row.id for row in registry.results.keep_search("s", "random", scored)]
             )
-            claimed = registry.jobs.claim(job.id, worker="w", lease_seconds=60)
+            claimed = registry.leases.claim(job.id, worker="w", lease_seconds=60)
             assert claimed is not None
-            registry.jobs.finish(job.id, claimed.attempt, {})
+            registry.leases.finish(job.id, claimed.attempt, {})
         write_bundle(engine, store, folder / "known.ldnas")
         engine.dispose()
         with zipfile.ZipFile(folder / "known.ldnas") as archive:

@@ -23,10 +23,9 @@ from ldnas.errors import RefusedError
 from ldnas.networks.weights_file import read_weights_header
 from ldnas.space.genotype import EDGES, PRIMITIVES, Genotype
 from tests.fuzz import seeds
-from worker.errors import BundleError
-from worker.registry.errors import RegistryError
+from worker.errors import BundleError, RegistryError
+from worker.registry import Engine, open_engine
 from worker.registry.schema import migrate
-from worker.registry.session import Engine, open_engine
 from worker.storage.artifacts import ArtifactStore
 from worker.storage.bundle import read_bundle
 

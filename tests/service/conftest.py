@@ -13,9 +13,8 @@ from fastapi import FastAPI
 from service.api.security.tokens import draw_key, hash_of, prefix_of
 from service.app import create_app
 from tests.service.measured import keep_distance
+from worker.registry import Engine, Scope, unit_of_work
 from worker.registry.schema import migrate
-from worker.registry.session import Engine, unit_of_work
-from worker.registry.states import Scope
 from worker.settings import Settings
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ldnas.recipe import default_recipe
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, unit_of_work
 
 
 def keep_distance(engine: Engine, source: str, target: str, value: float, **columns: Any) -> None:

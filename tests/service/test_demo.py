@@ -26,9 +26,7 @@ from service.client.documents.task import Task
 from service.client.errors import JobFailedError, UnreachableError
 from service.client.events import Event
 from service.client.submission import Submission
-from worker.registry.models import Job
-from worker.registry.registry import Registry
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, JobRow, Registry, unit_of_work
 from worker.settings import Settings
 from worker.storage.artifacts import ArtifactStore
 
@@ -57,9 +55,9 @@ def test_a_second_demo_finds_the_tasks_of_the_first(client: Client) -> None:
 def test_a_task_that_failed_in_an_earlier_demo_is_registered_again(client: Client, engine: Engine) -> None:
     failed = demo._baseline(client, demo.BASELINES[0])
     with unit_of_work(engine) as registry:
-        job = registry.jobs.claim(failed.document["job_id"], worker="w", lease_seconds=60)
+        job = registry.leases.claim(failed.document["job_id"], worker="w", lease_seconds=60)
         assert job is not None
-        registry.jobs.fail(job.id, job.attempt, {"code": "internal", "detail": "x", "field": None, "origin": None})
+        registry.leases.fail(job.id, job.attempt, {"code": "internal", "detail": "x", "field": None, "origin": None})
     again = demo._baseline(client, demo.BASELINES[0])
     assert again.id != failed.id
     assert [task["id"] for task in client.tasks(role="baseline")] == [again.id]
@@ -164,23 +162,23 @@ class WorkerInWords(threading.Thread):
         while not self.stop.wait(0.02):
             with unit_of_work(self._engine) as registry:
                 for job_id in registry.jobs.due(republish_seconds=0.0):
-                    job = registry.jobs.claim(job_id, worker="w", lease_seconds=60)
+                    job = registry.leases.claim(job_id, worker="w", lease_seconds=60)
                     assert job is not None
                     if job.kind == "register_task":
                         network = {"balanced_validation_accuracy": 0.975, "repetition": 0, "repetitions": 1}
-                        registry.jobs.add_event(job.id, job.attempt, "network", network)
+                        registry.leases.add_event(job.id, job.attempt, "network", network)
                     else:
                         self._recommend(registry, job)
-                    registry.jobs.finish(job.id, job.attempt, {})
+                    registry.leases.finish(job.id, job.attempt, {})
 
-    def _recommend(self, registry: Registry, job: Job) -> None:
+    def _recommend(self, registry: Registry, job: JobRow) -> None:
         names = {row.task.id: row.task.name for row in registry.tasks.baselines()}
         distances = [
             {"task_id": task, "name": name, "measure": "log_det_layerwise", "mean": 0.5 + place, "std": 0.125}
             for place, (task, name) in enumerate(sorted(names.items(), key=lambda item: item[1]))
         ]
         for distance in distances:
-            registry.jobs.add_event(job.id, job.attempt, "distance", distance)
+            registry.leases.add_event(job.id, job.attempt, "distance", distance)
         recommendation = registry.recommendations.by_job(job.id)
         assert recommendation is not None
         files = {kind: self._store.put(kind.encode()) for kind in ("code", "weights", "program", "onnx", "card")}

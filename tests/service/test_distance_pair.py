@@ -5,7 +5,7 @@ import pytest
 
 from ldnas.recipe import default_recipe
 from tests.service.measured import keep_distance
-from worker.registry.session import Engine
+from worker.registry import Engine
 
 
 @pytest.fixture

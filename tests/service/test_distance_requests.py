@@ -8,7 +8,7 @@ import pytest
 
 from ldnas.recipe import MEASURES, STANDING_MEASURES
 from service.api.submissions import distances as intake
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, unit_of_work
 
 
 @pytest.fixture
@@ -103,9 +103,9 @@ def test_the_result_of_a_job_is_its_column(http: httpx.Client, tasks: dict[str, 
     job_id = ask(http, targets=["t"]).json()["jobs"][0]["job_id"]
     result = {"target": {"task_id": tasks["t"], "name": "t"}, "columns": {"log_det": {"verdict": "no_baseline"}}}
     with unit_of_work(engine) as registry:
-        job = registry.jobs.claim(job_id, worker="w", lease_seconds=60)
+        job = registry.leases.claim(job_id, worker="w", lease_seconds=60)
         assert job is not None
-        registry.jobs.finish(job_id, job.attempt, result)
+        registry.leases.finish(job_id, job.attempt, result)
     assert http.get(f"/v1/jobs/{job_id}").json()["result"] == result
 
 

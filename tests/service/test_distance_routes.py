@@ -23,8 +23,7 @@ from service.api.polling.rendered import ENTRY_BYTES, Rendered, RenderedAnswers
 from service.api.routes import distances
 from service.schemas.distances import DistanceMatrix, Measure, StandingMeasure
 from tests.service.measured import keep_distance
-from worker.registry.revisions import RevisionWatch
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, RevisionWatch, unit_of_work
 from worker.registry.tasks import Tasks
 
 

@@ -11,8 +11,7 @@ from typer.testing import CliRunner
 from service.cli import diagnosis
 from service.cli.diagnosis import Finding, Level, diagnose
 from service.cli.main import app as cli
-from worker.registry.session import Engine, unit_of_work
-from worker.registry.states import JobKind
+from worker.registry import Engine, JobKind, unit_of_work
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 
@@ -84,14 +83,14 @@ def test_lost_workers_long_waits_and_jobs_that_nobody_took_back_are_told(
     with unit_of_work(engine) as registry:
         registry.jobs.insert(JobKind.RECOMMEND, {})
         silent, lost = (registry.jobs.insert(JobKind.RECOMMEND, {}).id for _ in range(2))
-        registry.jobs.claim(silent, worker="w", lease_seconds=10_000)
+        registry.leases.claim(silent, worker="w", lease_seconds=10_000)
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE jobs SET run_after = run_after - 5000, progressed_at = progressed_at - 5000")
     found = findings()
     assert (found["queue"].level, found["jobs"].level) == ("warn", "warn")
     assert silent in found["jobs"].message
     with unit_of_work(engine) as registry:
-        registry.jobs.claim(lost, worker="w", lease_seconds=-1000)
+        registry.leases.claim(lost, worker="w", lease_seconds=-1000)
     assert findings()["jobs"].level == "fail"
     assert lost in findings()["jobs"].message
 

@@ -7,17 +7,17 @@ import pytest
 
 import ldnas.errors
 import service.api.errors
-import worker.registry.errors
+import worker.errors
 from service.api.errors import INTERNAL, JOB_KINDS, KINDS, problem_of, problem_of_job
 from worker.failures import error_code, failure_of, internal_failure
 
-TREES = (ldnas.errors, worker.registry.errors, service.api.errors)
-ROOTS = {ldnas.errors.LdnasError, worker.registry.errors.RegistryError, service.api.errors.ServiceError}
+TREES = (ldnas.errors, worker.errors, service.api.errors)
+ROOTS = {ldnas.errors.LdnasError, worker.errors.RegistryError, service.api.errors.ServiceError}
 
 
 def errors_of(tree: ModuleType) -> list[type[Exception]]:
     defined = (member for _, member in inspect.getmembers(tree, inspect.isclass) if member.__module__ == tree.__name__)
-    return [member for member in defined if issubclass(member, Exception)]
+    return [member for member in defined if issubclass(member, tuple(ROOTS))]
 
 
 ALL = [error for tree in TREES for error in errors_of(tree)]
@@ -69,7 +69,7 @@ def test_a_job_that_failed_says_the_same_as_a_request_that_was_refused(error: ty
 
 
 def test_a_message_that_was_not_written_for_a_client_stays_inside() -> None:
-    lost = worker.registry.errors.DatabaseUnavailableError("connection to db.internal:5432 refused")
+    lost = worker.errors.DatabaseUnavailableError("connection to db.internal:5432 refused")
     assert "db.internal" not in problem_of(lost).model_dump_json()
     assert "secret" not in problem_of(ldnas.errors.LdnasError("secret")).model_dump_json()
 

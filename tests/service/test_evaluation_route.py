@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from ldnas.intervals import wilson_interval
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, unit_of_work
 
 PREDICTIONS = {
     "labels": [0, 0, 0, 1, 1],
@@ -27,7 +27,7 @@ def evaluated(http: httpx.Client, task_body: dict, app: FastAPI, engine: Engine)
         digest = app.state.resources.store.put(json.dumps(predictions).encode())
         told = {"target": {"classes": ["a", "b", "c"]}, "test": {"predictions": digest, **test}}
         with unit_of_work(engine) as registry:
-            job = registry.jobs.claim(asked["job_id"], worker="w", lease_seconds=60)
+            job = registry.leases.claim(asked["job_id"], worker="w", lease_seconds=60)
             assert job is not None
             registry.recommendations.merge_document(asked["id"], job.id, job.attempt, told)
         return f"/v1/recommendations/{asked['id']}/evaluation"

@@ -11,8 +11,7 @@ from fastapi import FastAPI
 
 from service.api import event_feed
 from service.api.security.callers import LOCAL, Caller
-from worker.registry.session import Engine, unit_of_work
-from worker.registry.states import Scope
+from worker.registry import Engine, Scope, unit_of_work
 
 
 def events_in(text: str) -> list[dict[str, Any]]:
@@ -30,11 +29,11 @@ def asked(http: httpx.Client, task_body: dict) -> dict[str, Any]:
 def work_on(engine: Engine, job_id: str) -> None:
     """A whole life of the job: claimed, at work, done."""
     with unit_of_work(engine) as registry:
-        job = registry.jobs.claim(job_id, worker="w", lease_seconds=60)
+        job = registry.leases.claim(job_id, worker="w", lease_seconds=60)
         assert job is not None
-        registry.jobs.add_event(job_id, job.attempt, "stage", {"stage": "fit"})
-        registry.jobs.add_event(job_id, job.attempt, "network", {"repetition": 0})
-        registry.jobs.finish(job_id, job.attempt, {})
+        registry.leases.add_event(job_id, job.attempt, "stage", {"stage": "fit"})
+        registry.leases.add_event(job_id, job.attempt, "network", {"repetition": 0})
+        registry.leases.finish(job_id, job.attempt, {})
 
 
 def paths(asked: dict) -> tuple[str, str]:

@@ -13,8 +13,7 @@ from starlette.routing import BaseRoute, Route
 from service.api.security.scopes import OPEN_PATHS, scope_of
 from service.app import BODY_LIMIT_BYTES, create_app
 from tests.service.conftest import InProcess
-from worker.registry.session import Engine, reading, unit_of_work
-from worker.registry.states import Scope
+from worker.registry import Engine, Scope, reading, unit_of_work
 from worker.settings import Settings
 
 MakeKey = Callable[..., str]

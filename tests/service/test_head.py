@@ -7,7 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, unit_of_work
 
 CHANGING = {"x-request-id"}
 WEIGHTS = b"weights" * 1000

@@ -9,7 +9,7 @@ import pytest
 
 from service.api.submissions.idempotency import RequestIdentity
 from service.schemas.tasks import TaskRequest
-from worker.registry.models import JobKind
+from worker.registry import JobKind
 from worker.settings import Settings
 
 POSTS = ("/v1/tasks", "/v1/recommendations")

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, unit_of_work
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_jobs_are_filtered_by_state_and_kind(http: httpx.Client, job: dict, task
 
 def test_a_running_job_is_asked_to_end(http: httpx.Client, job: dict, engine: Engine) -> None:
     with unit_of_work(engine) as registry:
-        registry.jobs.claim(job["id"], worker="w", lease_seconds=60)
+        registry.leases.claim(job["id"], worker="w", lease_seconds=60)
     answer = http.post(f"/v1/jobs/{job['id']}/cancel")
     assert (answer.status_code, answer.json()["state"], answer.json()["cancel_requested"]) == (202, "running", True)
 

@@ -19,8 +19,7 @@ from service.api.security.tokens import hash_of
 from service.cli import main as cli
 from service.cli.commands import processes
 from service.client.display.keys import print_keys
-from worker.registry.session import Engine, open_engine, reading, unit_of_work
-from worker.registry.states import Scope
+from worker.registry import Engine, Scope, open_engine, reading, unit_of_work
 from worker.settings import Settings
 
 

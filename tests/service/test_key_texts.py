@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from service.api.security.tokens import draw_key, hash_of, is_secret_of, prefix_of, weakness_of
-from worker.registry.states import Scope
+from worker.registry import Scope
 
 HEX = "7eec91c49ba73ad94a98f13ecc1f69fdd0dbbc7deeb3d4bf0c3dd0c78677d3f0"
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.service.dataset_files import files_of, npz
-from worker.registry.session import Engine, reading
+from worker.registry import Engine, reading
 from worker.settings import Settings
 from worker.storage.artifacts import ArtifactStore, open_store
 from worker.storage.cleaner import DAY_SECONDS, GRACE_SECONDS, clean, unowned_files

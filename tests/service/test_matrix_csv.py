@@ -13,9 +13,7 @@ from fastapi import FastAPI
 from ldnas.recipe import default_recipe
 from service.api.matrix import csv_lines as matrix_csv
 from service.api.matrix.csv_lines import begin_whole_matrix, csv_lines, whole_matrix_lines
-from worker.registry.matrix import MatrixEntry
-from worker.registry.session import Engine, unit_of_work
-from worker.registry.states import JobKind
+from worker.registry import Engine, JobKind, MatrixEntry, unit_of_work
 
 NAMES = ("plain", 'with "quotes", and commas', "targeted", "alone")
 MEASURED = (("plain", "targeted", 1.0), ('with "quotes", and commas', "targeted", 2.5), ("targeted", "plain", 0.1))

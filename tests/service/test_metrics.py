@@ -14,8 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.api.telemetry.metrics import SqlCollector
 from service.app import create_app
 from tests.service.conftest import InProcess
-from worker.registry.session import Engine, unit_of_work
-from worker.registry.states import JobKind
+from worker.registry import Engine, JobKind, unit_of_work
 from worker.settings import Settings
 
 Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -48,11 +47,11 @@ def busy(engine: Engine) -> None:
         registry.jobs.insert(JobKind.RECOMMEND, {})
         running, failing, lost = (registry.jobs.insert(JobKind.REGISTER_TASK, {}).id for _ in range(3))
         for job_id, seconds in ((running, 60), (failing, 60), (lost, 1e-6)):
-            registry.jobs.claim(job_id, worker="w", lease_seconds=seconds)
-        registry.jobs.end_stage(running, 1, "fit", 2.5)
-        registry.jobs.fail(failing, 1, {"code": "unknown_label"})
+            registry.leases.claim(job_id, worker="w", lease_seconds=seconds)
+        registry.leases.end_stage(running, 1, "fit", 2.5)
+        registry.leases.fail(failing, 1, {"code": "unknown_label"})
     with unit_of_work(engine) as registry:
-        registry.jobs.sweep_expired()
+        registry.leases.sweep_expired()
 
 
 def test_requests_are_counted_by_route_and_status(http: httpx.Client, task_body: dict) -> None:

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, unit_of_work
 
 
 @pytest.mark.parametrize(("eta", "pause"), [(None, "2"), (200.0, "20"), (3.0, "1"), (10_000.0, "60")])
@@ -12,9 +12,9 @@ def test_a_poll_of_what_goes_on_says_when_to_come_again(
 ) -> None:
     asked = http.post("/v1/recommendations", json=task_body).json()
     with unit_of_work(engine) as registry:
-        job = registry.jobs.claim(asked["job_id"], worker="w", lease_seconds=60)
+        job = registry.leases.claim(asked["job_id"], worker="w", lease_seconds=60)
         assert job is not None
-        registry.jobs.progress(job.id, job.attempt, stage="fit", fraction=0.2, message="", eta_seconds=eta)
+        registry.leases.progress(job.id, job.attempt, stage="fit", fraction=0.2, message="", eta_seconds=eta)
     for path in (f"recommendations/{asked['id']}", f"jobs/{job.id}", f"tasks/{asked['target']['task_id']}"):
         answer = http.get(f"/v1/{path}")
         assert answer.headers["Retry-After"] == pause

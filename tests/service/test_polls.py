@@ -8,8 +8,7 @@ import httpx
 import pytest
 
 from service.api.polling import polls
-from worker.registry.quick_reader import QuickReader
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, QuickReader, unit_of_work
 
 QUICK = pytest.mark.parametrize("quick", [True, False], ids=["quick", "in a thread"])
 
@@ -46,8 +45,8 @@ def test_an_answer_is_made_anew_when_anything_has_changed_and_only_then(
         assert (first[2].headers["ETag"], first[2].headers["Retry-After"]) == (first[0].headers["ETag"], "2")
         made.clear()
     with unit_of_work(engine) as registry:
-        registry.jobs.claim(asked["job_id"], worker="w", lease_seconds=60)
-        registry.jobs.progress(asked["job_id"], 1, stage="fit", fraction=0.5, message="half", eta_seconds=200)
+        registry.leases.claim(asked["job_id"], worker="w", lease_seconds=60)
+        registry.leases.progress(asked["job_id"], 1, stage="fit", fraction=0.5, message="half", eta_seconds=200)
         registry.recommendations.merge_document(asked["id"], asked["job_id"], 1, {"verdict": "closest"})
     for path in (f"/v1/recommendations/{asked['id']}", f"/v1/jobs/{asked['job_id']}"):
         second = [http.get(path) for _ in range(2)]
@@ -93,7 +92,7 @@ def test_a_large_answer_is_made_in_a_thread_and_alike(
     monkeypatch.setattr(polls, "run_in_threadpool", threads)
     monkeypatch.setattr(polls, "LARGE", 10)
     with unit_of_work(engine) as registry:
-        registry.jobs.claim(asked["job_id"], worker="w", lease_seconds=60)
+        registry.leases.claim(asked["job_id"], worker="w", lease_seconds=60)
         registry.recommendations.merge_document(asked["id"], asked["job_id"], 1, {"warnings": ["w"]})
     large = http.get(f"/v1/recommendations/{asked['id']}")
     assert threads.await_count == 1

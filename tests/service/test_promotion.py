@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, unit_of_work
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ def finished(asked: dict[str, Any], engine: Engine) -> dict[str, Any]:
 
 def finish(engine: Engine, job_id: str) -> None:
     with unit_of_work(engine) as registry:
-        job = registry.jobs.claim(job_id, worker="w", lease_seconds=60)
+        job = registry.leases.claim(job_id, worker="w", lease_seconds=60)
         assert job is not None
-        registry.jobs.finish(job.id, job.attempt, {})
+        registry.leases.finish(job.id, job.attempt, {})
 
 
 def promote(http: httpx.Client, asked: dict[str, Any], **body: Any) -> httpx.Response:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry import Engine, reading, unit_of_work
 
 MakeKey = Callable[..., str]
 

@@ -7,8 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from worker.registry.models import JobKind, JobState, TaskRole
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry import Engine, JobKind, JobState, TaskRole, reading, unit_of_work
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -88,9 +87,9 @@ def test_a_wish_for_a_warm_start_reaches_the_worker(http: httpx.Client, task_bod
 
 def test_no_field_is_lost_when_the_answer_fills_up(http: httpx.Client, asked: dict, engine: Engine) -> None:
     with unit_of_work(engine) as registry:
-        job = registry.jobs.claim(asked["job_id"], worker="w", lease_seconds=60)
+        job = registry.leases.claim(asked["job_id"], worker="w", lease_seconds=60)
         assert job is not None
-        registry.jobs.progress(job.id, job.attempt, stage="fit", fraction=0.25, message="epoch 1", eta_seconds=9.0)
+        registry.leases.progress(job.id, job.attempt, stage="fit", fraction=0.25, message="epoch 1", eta_seconds=9.0)
         registry.recommendations.merge_document(asked["id"], job.id, job.attempt, FOUND)
     answer = poll(http, asked)
     golden = json.loads((GOLDEN / "recommendation.json").read_text())
@@ -111,7 +110,7 @@ def test_no_field_is_lost_when_the_answer_fills_up(http: httpx.Client, asked: di
 
 def test_a_stage_cannot_write_over_what_the_job_says(http: httpx.Client, asked: dict, engine: Engine) -> None:
     with unit_of_work(engine) as registry:
-        job = registry.jobs.claim(asked["job_id"], worker="w", lease_seconds=60)
+        job = registry.leases.claim(asked["job_id"], worker="w", lease_seconds=60)
         assert job is not None
         registry.recommendations.merge_document(asked["id"], job.id, job.attempt, {"state": "succeeded", "id": "x"})
     assert (poll(http, asked)["state"], poll(http, asked)["id"]) == ("running", asked["id"])
@@ -161,9 +160,9 @@ def test_a_failure_is_shown_as_the_document_that_a_refusal_would_be(
 ) -> None:
     reason = {"code": "broken_image", "detail": "row 17 is cut short", "field": "dataset.uri", "origin": "row 17"}
     with unit_of_work(engine) as registry:
-        job = registry.jobs.claim(asked["job_id"], worker="w", lease_seconds=60)
+        job = registry.leases.claim(asked["job_id"], worker="w", lease_seconds=60)
         assert job is not None
-        registry.jobs.fail(job.id, job.attempt, reason)
+        registry.leases.fail(job.id, job.attempt, reason)
     for document in (poll(http, asked), http.get(f"/v1/jobs/{asked['job_id']}").json()):
         assert document["state"] == "failed"
         assert document["finished_at"] is not None
@@ -207,7 +206,7 @@ def test_an_unchanged_answer_costs_a_304_and_a_changed_one_does_not(
     tag = http.get(path).headers["ETag"]
     assert http.get(path, headers={"If-None-Match": tag}).status_code == 304
     with unit_of_work(engine) as registry:
-        job = registry.jobs.claim(asked["job_id"], worker="w", lease_seconds=60)
+        job = registry.leases.claim(asked["job_id"], worker="w", lease_seconds=60)
         assert job is not None
         registry.recommendations.merge_document(asked["id"], job.id, job.attempt, {"verdict": "tie"})
     assert http.get(path, headers={"If-None-Match": tag}).json()["verdict"] == "tie"

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from worker.registry.session import Engine, reading
+from worker.registry import Engine, reading
 
 DRAWN = re.compile("[0-9a-f]{32}")
 

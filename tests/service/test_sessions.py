@@ -11,7 +11,7 @@ from sqlalchemy import text
 from service.api.routes.sessions import SESSION_SECONDS
 from service.api.security.callers import SESSION_COOKIE
 from tests.service.conftest import InProcess
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry import Engine, reading, unit_of_work
 
 MakeKey = Callable[..., str]
 OWN = {"Origin": "http://service"}

@@ -6,8 +6,7 @@ import httpx
 import pytest
 
 from ldnas.space.genotype import EDGES, Genotype
-from worker.registry.models import JobKind, JobState
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry import Engine, JobKind, JobState, reading, unit_of_work
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 
@@ -18,9 +17,9 @@ def genotype_json(primitive: str) -> dict[str, Any]:
 
 def run_to_the_end(engine: Engine, job_id: str) -> None:
     with unit_of_work(engine) as registry:
-        job = registry.jobs.claim(job_id, worker="w", lease_seconds=60)
+        job = registry.leases.claim(job_id, worker="w", lease_seconds=60)
         assert job is not None
-        registry.jobs.finish(job_id, job.attempt, {})
+        registry.leases.finish(job_id, job.attempt, {})
 
 
 def test_a_registered_task_is_accepted_with_its_place_and_its_job(http: httpx.Client, labelled_body: dict) -> None:

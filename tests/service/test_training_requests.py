@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from service.client import Client
 from service.client.errors import RequestRefusedError
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, unit_of_work
 
 DIGITS = {"dataset": {"uri": "builtin://digits"}}
 

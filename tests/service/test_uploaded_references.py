@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save as save_safetensors
 
-from worker.registry.models import JobState
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, JobState, unit_of_work
 
 STRIPES = {"dataset": {"uri": "dataset://stripes"}}
 WEIGHTS = save_safetensors({"head.weight": np.zeros((2, 3), np.float32)})
@@ -95,9 +94,11 @@ def test_a_dataset_is_kept_for_as_long_as_a_task_refers_to_it(
     assert "'first', 'second'" in refused.json()["detail"]
     for task in tasks:
         with unit_of_work(engine) as registry:
-            job = registry.jobs.claim(task["job_id"], worker="w", lease_seconds=60)
+            job = registry.leases.claim(task["job_id"], worker="w", lease_seconds=60)
             assert job is not None
-            registry.jobs.fail(job.id, job.attempt, {"code": "internal", "detail": "x", "field": None, "origin": None})
+            registry.leases.fail(
+                job.id, job.attempt, {"code": "internal", "detail": "x", "field": None, "origin": None}
+            )
         assert http.get(f"/v1/jobs/{task['job_id']}").json()["state"] == JobState.FAILED
         assert http.delete("/v1/datasets/stripes").status_code == 409
         assert http.delete(f"/v1/tasks/{task['id']}").status_code == 204

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from service.schemas.webhooks import WebhookRequest
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry import Engine, reading, unit_of_work
 from worker.settings import Settings
 
 URL = "https://hooks.example.org/of/mine?token=t0p"
@@ -30,9 +30,9 @@ def body(task_body: dict[str, Any]) -> dict[str, Any]:
 
 def end(engine: Engine, job_id: str) -> None:
     with unit_of_work(engine) as registry:
-        job = registry.jobs.claim(job_id, worker="w", lease_seconds=60)
+        job = registry.leases.claim(job_id, worker="w", lease_seconds=60)
         assert job is not None
-        registry.jobs.finish(job_id, job.attempt, {})
+        registry.leases.finish(job_id, job.attempt, {})
 
 
 def test_without_a_webhook_the_answer_says_null(http: httpx.Client, task_body: dict) -> None:
@@ -169,14 +169,14 @@ def test_the_document_describes_what_is_sent(http: httpx.Client, body: dict, eng
     assert named == {"webhook-id": True, "webhook-timestamp": True, "webhook-signature": True}
     job_id = http.post("/v1/recommendations", json=body).json()["job_id"]
     with unit_of_work(engine) as registry:
-        job = registry.jobs.claim(job_id, worker="w", lease_seconds=60)
+        job = registry.leases.claim(job_id, worker="w", lease_seconds=60)
         assert job is not None
         if ended == "succeeded":
-            registry.jobs.finish(job_id, job.attempt, {})
+            registry.leases.finish(job_id, job.attempt, {})
         elif ended == "failed":
-            registry.jobs.fail(job_id, job.attempt, {"code": "internal"})
+            registry.leases.fail(job_id, job.attempt, {"code": "internal"})
         else:
-            registry.jobs.confirm_cancel(job_id, job.attempt)
+            registry.leases.confirm_cancel(job_id, job.attempt)
     with reading(engine) as registry:
         delivery = registry.webhooks.status(job_id).delivery
     message = json.loads(delivery.body)

@@ -3,8 +3,7 @@
 import httpx
 
 from tests.service.test_metrics import of, scraped
-from worker.registry.session import Engine, unit_of_work
-from worker.registry.states import JobKind
+from worker.registry import Engine, JobKind, unit_of_work
 
 GPU = {"index": 1, "name": "NVIDIA H100", "memory_used_bytes": 5, "memory_total_bytes": 80}
 FACTS = {"host": "gpu-3", "devices": ["cuda:0", "cuda:1"], "version": "0.1", "heartbeat_seconds": 15.0, "gpus": [GPU]}
@@ -15,7 +14,7 @@ def test_workers_are_listed_with_what_they_do(http: httpx.Client, engine: Engine
     with unit_of_work(engine) as registry:
         registry.workers.beat(id="a" * 32, name="gpu-3:41:aaaaaa", **FACTS)
         job = registry.jobs.insert(JobKind.RECOMMEND, {}).id
-        registry.jobs.claim(job, worker="gpu-3:41:aaaaaa:cuda:1", lease_seconds=60)
+        registry.leases.claim(job, worker="gpu-3:41:aaaaaa:cuda:1", lease_seconds=60)
     [worker] = http.get("/v1/workers").json()["items"]
     [running] = worker.pop("jobs")
     assert worker.pop("started_at") <= worker.pop("seen_at")

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from service.cli.supervision.home_lock import running_service
-from worker.registry.session import open_engine, reading
+from worker.registry import open_engine, reading
 from worker.settings import Settings
 
 T = TypeVar("T")

@@ -13,8 +13,7 @@ import pytest
 from tests.chaos.fleet import WORKERS, Fleet, send, until
 from tests.chaos.jobs import ACROSS, all_ended, draw_stripes
 from tests.chaos.servers import Embedded, workplace
-from worker.registry.models import Job
-from worker.registry.session import reading
+from worker.registry import JobRow, reading
 
 pytestmark = [pytest.mark.system, pytest.mark.long, pytest.mark.timeout(1800)]
 
@@ -99,7 +98,7 @@ class Recommendations:
         send(signal.SIGKILL, *(runner.computing for runner in runners))
         return bool(runners)
 
-    def _has_state(self, job: Job) -> bool:
+    def _has_state(self, job: JobRow) -> bool:
         """Whether the job's checkpoint is of something later than its search."""
         key = (job.checkpoint or {}).get("key")
         if key is None:

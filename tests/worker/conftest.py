@@ -18,9 +18,8 @@ from worker.jobs.stages import export, search, train
 from worker.jobs.stages.resolve import ResolvedTask, resolve
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
-from worker.registry.models import Job, JobKind, TaskRole
+from worker.registry import Engine, JobKind, JobRow, TaskRole, open_engine, reading, unit_of_work
 from worker.registry.schema import migrate
-from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 
@@ -99,12 +98,12 @@ def add_recommendation(engine: Engine, stripes_folder: Path) -> Callable[..., st
 
 
 @pytest.fixture
-def claim(engine: Engine) -> Callable[[str], Job]:
+def claim(engine: Engine) -> Callable[[str], JobRow]:
     """Takes a job as a worker would."""
 
-    def take(job_id: str) -> Job:
+    def take(job_id: str) -> JobRow:
         with unit_of_work(engine) as registry:
-            job = registry.jobs.claim(job_id, worker="test", lease_seconds=60)
+            job = registry.leases.claim(job_id, worker="test", lease_seconds=60)
         assert job is not None
         return job
 
@@ -112,10 +111,10 @@ def claim(engine: Engine) -> Callable[[str], Job]:
 
 
 @pytest.fixture
-def finish(settings: Settings, engine: Engine, claim: Callable[[str], Job]) -> Callable[[str], Job]:
+def finish(settings: Settings, engine: Engine, claim: Callable[[str], JobRow]) -> Callable[[str], JobRow]:
     """Runs a job to its end in this process."""
 
-    def run(job_id: str) -> Job:
+    def run(job_id: str) -> JobRow:
         job = claim(job_id)
         assert runner.run(settings, engine, job_id, job.attempt) is Ending.RECORDED
         with reading(engine) as registry:
@@ -155,7 +154,7 @@ def serve() -> Iterator[Callable[[Answer], int]]:
 
 
 @pytest.fixture
-def resolved(engine: Engine, settings: Settings, claim: Callable[[str], Job]) -> Callable[..., ResolvedTask]:
+def resolved(engine: Engine, settings: Settings, claim: Callable[[str], JobRow]) -> Callable[..., ResolvedTask]:
     """Does the first stage of a task's job."""
 
     def begin(job_id: str, **changes: Any) -> ResolvedTask:
@@ -167,7 +166,7 @@ def resolved(engine: Engine, settings: Settings, claim: Callable[[str], Job]) ->
             store=store,
             checkpoints=Checkpoints(engine, store, job.id, job.attempt, None),
             job_id=job.id,
-            fence=job.attempt,
+            attempt=job.attempt,
             device=torch.device("cpu"),
         )
         return resolve(context, job.params["task_id"])

@@ -7,31 +7,31 @@ import time
 from pathlib import Path
 
 from worker.queue.exit_codes import Ending
-from worker.registry.session import Engine, open_engine, reading, unit_of_work
+from worker.registry import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
 
 
-def act(engine: Engine, job_id: str, fence: int) -> int:
+def act(engine: Engine, job_id: str, attempt: int) -> int:
     with reading(engine) as registry:
         params = registry.jobs.get(job_id).params
     match params["do"]:
         case "finish":
             with unit_of_work(engine) as registry:
-                registry.jobs.finish(job_id, fence, {"device": os.environ["LDNAS_DEVICE"]})
+                registry.leases.finish(job_id, attempt, {"device": os.environ["LDNAS_DEVICE"]})
             return Ending.RECORDED
         case "finish and tidy up":
             with unit_of_work(engine) as registry:
-                registry.jobs.finish(job_id, fence, {})
+                registry.leases.finish(job_id, attempt, {})
             time.sleep(1.2)  # the worker looks twice a second
             Path(params["tidied"]).touch()
             return Ending.RECORDED
         case "fail":
             with unit_of_work(engine) as registry:
-                registry.jobs.fail(job_id, fence, {"code": "too_few_images"})
+                registry.leases.fail(job_id, attempt, {"code": "too_few_images"})
             return Ending.RECORDED
         case "wait":
             with unit_of_work(engine) as registry:
-                registry.jobs.release(job_id, fence, reason="waits", counts_as_failure=False, delay_seconds=60)
+                registry.leases.release(job_id, attempt, reason="waits", counts_as_failure=False, delay_seconds=60)
             return Ending.RELEASED
         case "forget":
             return Ending.RECORDED
@@ -41,10 +41,10 @@ def act(engine: Engine, job_id: str, fence: int) -> int:
             return 3
         case "kill":
             with unit_of_work(engine) as registry:
-                registry.jobs.progress(job_id, fence, stage="train", fraction=None, message="")
+                registry.leases.progress(job_id, attempt, stage="train", fraction=None, message="")
             os.kill(os.getpid(), signal.SIGKILL)
         case "freeze inside":
-            freeze_inside(engine, job_id, fence, params["reached"])
+            freeze_inside(engine, job_id, attempt, params["reached"])
         case "hang" | "stubborn" as kind:
             if kind == "stubborn":
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -52,12 +52,12 @@ def act(engine: Engine, job_id: str, fence: int) -> int:
     return 1
 
 
-def freeze_inside(engine: Engine, job_id: str, fence: int, reached: float) -> None:
+def freeze_inside(engine: Engine, job_id: str, attempt: int, reached: float) -> None:
     """Report how far the job is, then stop between the first statement of a transaction and its commit."""
     with unit_of_work(engine) as registry:
-        registry.jobs.progress(job_id, fence, stage="train", fraction=reached, message="")
+        registry.leases.progress(job_id, attempt, stage="train", fraction=reached, message="")
     with unit_of_work(engine) as registry:
-        registry.jobs.touch(job_id, fence)
+        registry.leases.touch(job_id, attempt)
         os.kill(os.getpid(), signal.SIGSTOP)
 
 

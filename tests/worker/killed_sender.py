@@ -4,7 +4,7 @@ import sys
 
 from tests.worker.local_guard import local_guard
 from worker.outbound.webhooks import send_one
-from worker.registry.session import open_engine
+from worker.registry import open_engine
 
 if __name__ == "__main__":
     send_one(open_engine(sys.argv[1]), local_guard(), lease_seconds=-1.0)

@@ -11,7 +11,7 @@ from ldnas.networks.build import build_network
 from ldnas.training.final import final_config
 from worker.jobs.stages import export, train
 from worker.queue import runner
-from worker.registry.session import open_engine
+from worker.registry import open_engine
 from worker.settings import Settings
 
 MORE = int(os.environ["LDNAS_TEST_MORE_MEBIBYTES"]) * 2**20

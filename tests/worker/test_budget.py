@@ -10,8 +10,7 @@ from worker.jobs.context import REPORT_COST_SECONDS, JobContext
 from worker.jobs.recommend import PLAN
 from worker.jobs.stages.answer import Answer
 from worker.jobs.stages.budget import EXPORT_SECONDS, LEAST_SEARCH_SECONDS, Forecast, divide
-from worker.registry.models import Job
-from worker.registry.session import Engine, reading
+from worker.registry import Engine, JobRow, reading
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 
@@ -64,7 +63,7 @@ def test_a_forecast_of_another_version_is_no_reason_to_fail() -> None:
 
 
 def test_the_seconds_of_an_attempt_that_was_killed_inside_a_stage_are_counted(
-    settings: Settings, engine: Engine, claim: Callable[[str], Job], add_recommendation: Callable[..., str]
+    settings: Settings, engine: Engine, claim: Callable[[str], JobRow], add_recommendation: Callable[..., str]
 ) -> None:
     job_id = add_recommendation("one")
     job = claim(job_id)

@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from worker.errors import BundleError
-from worker.registry.errors import NameTakenError
-from worker.registry.models import JobKind, TaskRole
+from worker.errors import BundleError, NameTakenError
+from worker.registry import Engine, JobKind, TaskRole, open_engine, reading, unit_of_work
 from worker.registry.schema import migrate
-from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.storage.artifacts import ArtifactStore, open_store
 from worker.storage.bundle import read_bundle, write_bundle
 
@@ -65,8 +63,8 @@ def add_baseline(engine: Engine, store: ArtifactStore, name: str, *, finished: b
             key=f"fisher-{name}", network_key=network, data_key="d", recipe_digest="r", summary={"n": 1}, samples=4
         )
         if finished:
-            claimed = registry.jobs.claim(job.id, worker="w", lease_seconds=60)
-            registry.jobs.finish(job.id, claimed.attempt, {})
+            claimed = registry.leases.claim(job.id, worker="w", lease_seconds=60)
+            registry.leases.finish(job.id, claimed.attempt, {})
     return network
 
 

@@ -13,8 +13,7 @@ from ldnas.training.train import TrainConfig
 from worker.jobs.stages import fit, observations
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
-from worker.registry.models import Job, JobKind, JobState
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry import Engine, JobKind, JobRow, JobState, reading, unit_of_work
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
 POOLS = Genotype(("max_pool_3x3",) * 6)
@@ -27,7 +26,7 @@ def short_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def add_baseline(engine: Engine, add_task: Callable[..., str], finish: Callable[[str], Job]) -> Callable[..., None]:
+def add_baseline(engine: Engine, add_task: Callable[..., str], finish: Callable[[str], JobRow]) -> Callable[..., None]:
     """A baseline that is ready, with a given genotype in place of a search."""
 
     def add(name: str, **columns: Any) -> None:
@@ -94,7 +93,7 @@ def test_a_column_is_measured_by_every_measure_and_kept(engine, add_baseline, ad
     assert len(passes) == 6, "what was measured is not measured again, nor for fewer measures"
 
 
-def pairs_of(job: Job, name: str) -> float:
+def pairs_of(job: JobRow, name: str) -> float:
     return float(job.result["columns"][name]["distances"][0]["mean"])
 
 

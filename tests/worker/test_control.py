@@ -16,7 +16,7 @@ from worker.jobs.stages.control import ARMS, OTHERS, SEEDS, _Choice, _judge
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
-from worker.registry.session import reading
+from worker.registry import reading
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
 SMALL = {"max_parameters": 20_000}

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from worker.queue.tasks import run_job
-from worker.registry.models import Job, JobState
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry import Engine, JobRow, JobState, reading, unit_of_work
 
 CRASHING = [sys.executable, str(Path(__file__).parent / "crashing_runner.py")]
 UNREADABLE = {"code": "unreadable_dataset", "detail": "it ended its reader", "field": "dataset.uri", "origin": "x"}
@@ -19,17 +18,17 @@ def attempt(engine: Engine, claim, add_task):
     """Plays an attempt that reaches a stage and ends in a way, on one job; gives the job as it is then."""
     job_id = add_task("it")
 
-    def play(stage: str | None, end: str = "crash", *, cancelled: bool = False) -> Job:
-        fence = claim(job_id).attempt
+    def play(stage: str | None, end: str = "crash", *, cancelled: bool = False) -> JobRow:
+        attempt = claim(job_id).attempt
         with unit_of_work(engine) as registry:
             if stage is not None:
-                registry.jobs.progress(job_id, fence, stage=stage, fraction=None, message="")
+                registry.leases.progress(job_id, attempt, stage=stage, fraction=None, message="")
             if cancelled:
                 registry.jobs.request_cancel(job_id)
             if end == "crash":
-                registry.jobs.release_crashed(job_id, fence, how="signal SIGSEGV", unreadable=UNREADABLE)
+                registry.leases.release_crashed(job_id, attempt, how="signal SIGSEGV", unreadable=UNREADABLE)
             else:
-                registry.jobs.release_killed(job_id, fence, how="signal SIGKILL")
+                registry.leases.release_killed(job_id, attempt, how="signal SIGKILL")
         with reading(engine) as registry:
             return registry.jobs.get(job_id)
 

@@ -12,7 +12,7 @@ from ldnas.errors import DatasetNotFoundError, ForbiddenLocationError, Unreadabl
 from worker.jobs.stages import sources
 from worker.outbound.downloads import download
 from worker.outbound.guard import OutboundGuard
-from worker.registry.models import JobState
+from worker.registry import JobState
 from worker.s3 import S3Access
 from worker.settings import Settings
 from worker.storage.incoming import IncomingFile

@@ -15,7 +15,7 @@ from worker.jobs.stages import fitting, train
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
-from worker.registry.models import JobState
+from worker.registry import JobState
 from worker.storage.artifacts import open_store
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}

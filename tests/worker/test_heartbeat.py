@@ -16,7 +16,7 @@ import pytest
 from worker.process.heartbeat import FRESH_SECONDS, beat
 from worker.queue import worker_main
 from worker.queue.dispatcher import run_dispatcher
-from worker.registry.session import Engine
+from worker.registry import Engine
 from worker.settings import Settings
 
 PATIENCE_SECONDS = 30.0

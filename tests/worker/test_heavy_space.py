@@ -9,8 +9,7 @@ from ldnas.space.genotype import EDGES, Genotype
 from ldnas.space.latency_table import LatencyTable
 from ldnas.space.space import FULL_SPACE
 from worker.jobs.stages import latency
-from worker.registry.models import Job, JobState
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry import Engine, JobRow, JobState, reading, unit_of_work
 
 HEAVY = Genotype(("sep_conv_5x5",) * len(EDGES))
 PART = {"groups": [["across"]], "rest": True, "balance": False}
@@ -18,7 +17,10 @@ PART = {"groups": [["across"]], "rest": True, "balance": False}
 
 @pytest.fixture
 def answer(
-    engine: Engine, add_task: Callable[..., str], add_recommendation: Callable[..., str], finish: Callable[[str], Job]
+    engine: Engine,
+    add_task: Callable[..., str],
+    add_recommendation: Callable[..., str],
+    finish: Callable[[str], JobRow],
 ) -> Callable[..., dict[str, Any]]:
     """The answer under these constraints, with one baseline, whose best genotype is `HEAVY`."""
 

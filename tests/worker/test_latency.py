@@ -6,7 +6,7 @@ import torch
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import Skeleton, Stage
 from worker.jobs.stages import latency
-from worker.registry.models import GenotypeRow
+from worker.registry import GenotypeRow
 
 SKELETON = Skeleton(8, 2, 4, (Stage(4, 1),))
 MILLISECONDS = {"conv_7x1_1x7": 9.0, "sep_conv_5x5": 4.0, "sep_conv_3x3": 2.0, "identity": 1.0}

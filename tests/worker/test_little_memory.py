@@ -9,9 +9,8 @@ from sqlalchemy import text
 
 from worker.jobs.stages import export
 from worker.queue.tasks import run_job
+from worker.registry import Engine, JobState, reading, unit_of_work
 from worker.registry.crash_policy import FULL_BATCH
-from worker.registry.models import JobState
-from worker.registry.session import Engine, reading, unit_of_work
 from worker.settings import Settings
 
 HERE = Path(__file__).parent

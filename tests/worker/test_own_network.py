@@ -10,8 +10,7 @@ from safetensors.torch import save
 from ldnas.networks.build import build_network
 from ldnas.space.genotype import Genotype
 from worker.jobs.stages import fitting
-from worker.registry.models import Job, JobState
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry import Engine, JobRow, JobState, reading, unit_of_work
 
 FIVE = Genotype(("sep_conv_3x3",) * 6)
 BROUGHT = {"architecture": "small_cnn", "weights": "mine", "repetitions": 1}
@@ -36,7 +35,7 @@ def register(engine: Engine, add_task: Callable[..., str]) -> Callable[..., str]
 
 
 def test_its_network_has_exactly_those_weights_and_is_measured_on_validation_images(
-    engine: Engine, upload, register, finish: Callable[[str], Job], monkeypatch: pytest.MonkeyPatch
+    engine: Engine, upload, register, finish: Callable[[str], JobRow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fitting, "fit", lambda *arguments, **options: pytest.fail("was trained"))
     digest = upload("mine", "safetensors", weights())
@@ -56,7 +55,7 @@ def test_its_network_has_exactly_those_weights_and_is_measured_on_validation_ima
 
 
 def test_weights_for_other_classes_fail_the_job_with_the_tensor_at_fault(
-    upload, register, finish: Callable[[str], Job]
+    upload, register, finish: Callable[[str], JobRow]
 ) -> None:
     upload("mine", "safetensors", weights(classes=5))
     job = finish(register())
@@ -67,7 +66,7 @@ def test_weights_for_other_classes_fail_the_job_with_the_tensor_at_fault(
 
 
 def test_a_column_to_it_compares_its_one_network(
-    engine: Engine, upload, register, add_task, finish: Callable[[str], Job]
+    engine: Engine, upload, register, add_task, finish: Callable[[str], JobRow]
 ) -> None:
     upload("mine", "safetensors", weights())
     finish(register())

@@ -13,8 +13,7 @@ from ldnas.data.preprocessing import PROXY, Preprocessing, default_image_size, t
 from ldnas.data.reference import DatasetReference
 from ldnas.training.final import final_config
 from worker.jobs.stages import train
-from worker.registry.models import Job, JobState
-from worker.registry.session import Engine, reading
+from worker.registry import Engine, JobRow, JobState, reading
 from worker.settings import Settings
 
 SIZES = ((200, 200), (224, 200), (200, 212), (236, 204), (204, 220), (260, 200))
@@ -46,7 +45,7 @@ def photographs(settings: Settings) -> Path:
 
 @pytest.fixture
 def learn(
-    engine: Engine, finish: Callable[[str], Job], add_recommendation: Callable[..., str], photographs: Path
+    engine: Engine, finish: Callable[[str], JobRow], add_recommendation: Callable[..., str], photographs: Path
 ) -> Callable[..., dict[str, Any]]:
     """The answer for the photographs, with a narrow network."""
 

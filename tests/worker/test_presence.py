@@ -8,8 +8,7 @@ import pytest
 
 from worker.queue import gpus
 from worker.queue.presence import Presence
-from worker.registry.session import Engine, open_engine, reading
-from worker.registry.workers import SeenWorker
+from worker.registry import Engine, SeenWorker, open_engine, reading
 
 GPU = {"index": 0, "name": "NVIDIA H100", "memory_used_bytes": 5, "memory_total_bytes": 80}
 

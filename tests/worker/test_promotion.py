@@ -1,6 +1,6 @@
 """A target that was promoted is compared with as any baseline is."""
 
-from worker.registry.session import reading, unit_of_work
+from worker.registry import reading, unit_of_work
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
 

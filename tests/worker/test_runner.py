@@ -15,8 +15,7 @@ from worker.jobs.stages import fitting, space
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
-from worker.registry.models import JobState
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry import Engine, JobState, reading, unit_of_work
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
 POOLS = Genotype(("max_pool_3x3",) * 5 + ("sep_conv_3x3",))
@@ -203,10 +202,10 @@ def test_an_attempt_that_loses_its_lease_in_the_middle_stores_nothing_more(
     def lose_the_lease_while_fitting(*arguments: Any, **options: Any) -> None:
         fit(*arguments, **{**options, "on_epoch": None})
         with unit_of_work(engine) as registry:
-            registry.jobs.release(job_id, job.attempt, reason="test", counts_as_failure=False)
+            registry.leases.release(job_id, job.attempt, reason="test", counts_as_failure=False)
 
     monkeypatch.setattr(fitting, "fit", lose_the_lease_while_fitting)
-    assert runner.run(settings, engine, job_id, job.attempt) is Ending.FENCE_LOST
+    assert runner.run(settings, engine, job_id, job.attempt) is Ending.ATTEMPT_LOST
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM networks")).scalar_one() == 0
 
@@ -215,9 +214,9 @@ def test_an_attempt_that_lost_its_lease_changes_nothing(settings, engine, add_ta
     job_id = add_task("fenced")
     first = claim(job_id)
     with unit_of_work(engine) as registry:
-        registry.jobs.release(job_id, first.attempt, reason="test", counts_as_failure=False)
+        registry.leases.release(job_id, first.attempt, reason="test", counts_as_failure=False)
     second = claim(job_id)
-    assert runner.run(settings, engine, job_id, first.attempt) is Ending.FENCE_LOST
+    assert runner.run(settings, engine, job_id, first.attempt) is Ending.ATTEMPT_LOST
     with reading(engine) as registry:
         job = registry.jobs.get(job_id)
         assert (job.state, job.attempt, job.progress_seq) == (JobState.RUNNING, second.attempt, second.progress_seq)

@@ -4,8 +4,7 @@ import io
 
 from PIL import Image
 
-from worker.registry.session import reading
-from worker.registry.states import JobState
+from worker.registry import JobState, reading
 from worker.storage.artifacts import open_store
 
 

@@ -20,13 +20,12 @@ from worker.jobs.context import JobContext
 from worker.jobs.recommend import _RecommendationJob
 from worker.jobs.stages.latency import FastEnough
 from worker.jobs.stages.search import target_search, warning_of
-from worker.registry.models import GenotypeRow, Job, JobState
+from worker.registry import Engine, GenotypeRow, JobRow, JobState, reading, unit_of_work
 from worker.registry.recommendations import Recommendations
-from worker.registry.session import Engine, reading, unit_of_work
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 
-Finish = Callable[[str], Job]
+Finish = Callable[[str], JobRow]
 
 
 @pytest.fixture
@@ -90,14 +89,14 @@ def test_a_budget_in_seconds_cuts_the_final_training_to_what_is_left(answer: Cal
     assert found["search"]["scored"] >= 1
 
 
-def _context(settings: Settings, engine: Engine, job: Job) -> JobContext:
+def _context(settings: Settings, engine: Engine, job: JobRow) -> JobContext:
     store = open_store(settings.artifact_url)
     checkpoints = Checkpoints(engine, store, job.id, job.attempt, job.checkpoint)
     return JobContext(settings, engine, store, checkpoints, job.id, job.attempt, torch.device("cpu"))
 
 
 def test_a_resumed_recommendation_keeps_the_epochs_and_the_cell_that_were_chosen(
-    settings: Settings, engine: Engine, claim: Callable[[str], Job], add_recommendation: Callable[..., str]
+    settings: Settings, engine: Engine, claim: Callable[[str], JobRow], add_recommendation: Callable[..., str]
 ) -> None:
     job_id = add_recommendation("one", request={"budget": {"seconds": 60}})
     job = claim(job_id)
@@ -117,7 +116,7 @@ def test_a_resumed_recommendation_keeps_the_epochs_and_the_cell_that_were_chosen
 def test_a_choice_and_the_warning_that_belongs_to_it_are_told_in_one_transaction(
     settings: Settings,
     engine: Engine,
-    claim: Callable[[str], Job],
+    claim: Callable[[str], JobRow],
     add_recommendation: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -126,9 +125,9 @@ def test_a_choice_and_the_warning_that_belongs_to_it_are_told_in_one_transaction
     told: list[set[str]] = []
     merge = Recommendations.merge_document
 
-    def noted(rows: Any, id: str, job_id: str, fence: int, parts: dict[str, Any]) -> None:
+    def noted(rows: Any, id: str, job_id: str, attempt: int, parts: dict[str, Any]) -> None:
         told.append(set(parts))
-        merge(rows, id, job_id, fence, parts)
+        merge(rows, id, job_id, attempt, parts)
 
     monkeypatch.setattr(Recommendations, "merge_document", noted)
     monkeypatch.setattr(recommendation, "fast_enough", lambda *_: FastEnough(row, 9.0, "all of them are too slow"))

@@ -10,9 +10,7 @@ import pytest
 from worker.jobs.stages import fitting, search
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
-from worker.registry.models import Job
-from worker.registry.session import Engine, unit_of_work
-from worker.registry.states import JobState
+from worker.registry import Engine, JobRow, JobState, unit_of_work
 from worker.settings import Settings
 
 
@@ -37,10 +35,10 @@ def begun_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return epochs
 
 
-def give_back(engine: Engine, job: Job) -> Job:
+def give_back(engine: Engine, job: JobRow) -> JobRow:
     """As its worker does; the job as it then is."""
     with unit_of_work(engine) as registry:
-        registry.jobs.release(job.id, job.attempt, reason="the worker was shut down", counts_as_failure=False)
+        registry.leases.release(job.id, job.attempt, reason="the worker was shut down", counts_as_failure=False)
         return registry.jobs.get(job.id)
 
 
@@ -48,8 +46,8 @@ def test_a_fit_saves_its_first_epoch_and_goes_on_at_the_second(
     settings: Settings,
     engine: Engine,
     add_task: Callable[[str], str],
-    claim: Callable[[str], Job],
-    finish: Callable[[str], Job],
+    claim: Callable[[str], JobRow],
+    finish: Callable[[str], JobRow],
     asked_to_end: threading.Event,
     begun_at: list[int],
 ) -> None:
@@ -67,8 +65,8 @@ def test_a_search_saves_its_iteration_and_goes_on_after_it(
     settings: Settings,
     engine: Engine,
     add_recommendation: Callable[..., str],
-    claim: Callable[[str], Job],
-    finish: Callable[[str], Job],
+    claim: Callable[[str], JobRow],
+    finish: Callable[[str], JobRow],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stopping = threading.Event()

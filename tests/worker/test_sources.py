@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from worker.registry.models import Job, JobState
+from worker.registry import JobRow, JobState
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 
@@ -16,7 +16,7 @@ def test_an_uploaded_zip_is_the_folder_that_it_was_made_of(upload, stripes_zip: 
 
 
 def test_a_file_that_is_gone_fails_the_job_with_words(
-    upload, settings: Settings, stripes_zip: bytes, add_task, finish: Callable[[str], Job]
+    upload, settings: Settings, stripes_zip: bytes, add_task, finish: Callable[[str], JobRow]
 ) -> None:
     open_store(settings.artifact_url).drop(upload("stripes", "zip", stripes_zip))
     for name in ("stripes", "nothing"):

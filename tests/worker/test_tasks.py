@@ -12,9 +12,8 @@ import pytest
 
 from worker.queue.dispatcher import sweep
 from worker.queue.tasks import run_job
-from worker.registry.models import Job
+from worker.registry import Engine, JobRow, open_engine, reading, unit_of_work
 from worker.registry.schema import migrate
-from worker.registry.session import Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
 
 RUNNER = [sys.executable, str(Path(__file__).parent / "fake_runner.py")]
@@ -39,7 +38,7 @@ def queue_job(engine: Engine, **params: object) -> str:
         return registry.jobs.insert("recommend", params).id
 
 
-def get(engine: Engine, job_id: str) -> Job:
+def get(engine: Engine, job_id: str) -> JobRow:
     with reading(engine) as registry:
         return registry.jobs.get(job_id)
 
@@ -49,7 +48,7 @@ def reason(engine: Engine, job_id: str) -> str:
         return registry.jobs.events_after(job_id)[-1].data["reason"]
 
 
-def run(settings: Settings, engine: Engine, job_id: str) -> Job:
+def run(settings: Settings, engine: Engine, job_id: str) -> JobRow:
     run_job(settings, engine, job_id, threading.Event(), runner_command=RUNNER)
     return get(engine, job_id)
 
@@ -211,8 +210,8 @@ def test_a_worker_that_lost_its_lease_ends_the_runner_and_changes_nothing(
 ) -> None:
     hanging = Hanging(settings, engine, tmp_path, "stubborn")
     with unit_of_work(engine) as registry:
-        registry.jobs.release(hanging.job_id, 1, reason="swept", counts_as_failure=True)
-        other = registry.jobs.claim(hanging.job_id, worker="other", lease_seconds=60)
+        registry.leases.release(hanging.job_id, 1, reason="swept", counts_as_failure=True)
+        other = registry.leases.claim(hanging.job_id, worker="other", lease_seconds=60)
         assert other is not None
     hanging.join()
     job = get(engine, hanging.job_id)

@@ -15,7 +15,7 @@ from worker.process import tracing
 from worker.process.tracing import PARENT, configure_tracing, span, stop_tracing, traceparent
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, unit_of_work
 from worker.settings import Settings
 
 
@@ -52,7 +52,7 @@ def test_a_request_its_attempt_and_its_stages_are_one_trace(
     job_id = asyncio.run(ask())
     app.state.resources.engine.dispose()
     with unit_of_work(engine) as registry:
-        job = registry.jobs.claim(job_id, worker="w", lease_seconds=60)
+        job = registry.leases.claim(job_id, worker="w", lease_seconds=60)
     assert job is not None
     with span("attempt", job.traceparent):
         monkeypatch.setenv(PARENT, traceparent() or "")

@@ -12,8 +12,7 @@ from worker.jobs import train_again as training
 from worker.jobs.stages import export as export_stage
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
-from worker.registry.models import Job, JobKind, JobState, TaskRole
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry import Engine, JobKind, JobRow, JobState, TaskRole, reading, unit_of_work
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 
@@ -56,7 +55,7 @@ def test_the_cell_is_trained_on_the_new_classes_and_stored_once(
     engine: Engine,
     settings: Settings,
     add_training: Callable[..., str],
-    finish: Callable[[str], Job],
+    finish: Callable[[str], JobRow],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = training.export

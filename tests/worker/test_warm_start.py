@@ -28,8 +28,7 @@ from worker.jobs.stages.fitting import FitPlan
 from worker.jobs.stages.warm_start import WarmStartFailedError, _affordable_epochs, _read, source_work, train_source
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
-from worker.registry.models import Job, JobKind, JobState, Task
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry import Engine, JobKind, JobRow, JobState, TaskRow, reading, unit_of_work
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 
@@ -39,7 +38,7 @@ Begins = list[tuple[int, dict[str, torch.Tensor]]]
 
 
 @pytest.fixture
-def source(add_task: Callable[..., str], finish: Callable[[str], Job], stripes_folder: Path) -> Path:
+def source(add_task: Callable[..., str], finish: Callable[[str], JobRow], stripes_folder: Path) -> Path:
     """The folder of a baseline of three classes, beside the target's and of equal content."""
     folder = stripes_folder.with_name("three")
     shutil.copytree(stripes_folder, folder)
@@ -49,7 +48,7 @@ def source(add_task: Callable[..., str], finish: Callable[[str], Job], stripes_f
 
 @pytest.fixture
 def answer(
-    engine: Engine, finish: Callable[[str], Job], add_recommendation: Callable[..., str]
+    engine: Engine, finish: Callable[[str], JobRow], add_recommendation: Callable[..., str]
 ) -> Callable[..., dict[str, Any]]:
     """The document of a finished recommendation with this request."""
 
@@ -167,7 +166,7 @@ def test_a_source_whose_images_are_gone_costs_the_warm_start_not_the_answer(
 
 
 def test_a_source_whose_images_have_changed_is_no_start(settings: Settings, stripes_folder: Path) -> None:
-    source = Task(name="other", dataset={"uri": stripes_folder.as_uri()}, labels=None, dataset_digest="another")
+    source = TaskRow(name="other", dataset={"uri": stripes_folder.as_uri()}, labels=None, dataset_digest="another")
     with pytest.raises(WarmStartFailedError, match="are not those that this task began with"):
         _read(SimpleNamespace(settings=settings), source, SimpleNamespace(image_size=16))
 
@@ -179,7 +178,7 @@ def test_a_source_that_learns_from_what_judges_the_target_is_no_start(settings: 
     context = SimpleNamespace(settings=settings)
 
     def read(**reference: Any) -> Any:
-        source = Task(name="other", dataset={"uri": uri, **reference}, labels=None, dataset_digest=None)
+        source = TaskRow(name="other", dataset={"uri": uri, **reference}, labels=None, dataset_digest=None)
         return _read(context, source, target)
 
     assert len(read().train) > 0

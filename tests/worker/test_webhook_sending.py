@@ -18,10 +18,10 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from tests.worker.local_guard import local_guard
-from worker.outbound.guard import OutboundGuard, webhooks
+from worker.outbound import webhooks
+from worker.outbound.guard import OutboundGuard
 from worker.queue import dispatcher
-from worker.registry.session import Engine, reading, unit_of_work
-from worker.registry.webhook_models import WebhookDelivery
+from worker.registry import Engine, WebhookDeliveryRow, reading, unit_of_work
 from worker.settings import Settings
 
 KEY = bytes(range(24))
@@ -77,7 +77,7 @@ def ended(engine: Engine) -> Ended:
     return end
 
 
-def delivery_of(engine: Engine, job_id: str) -> WebhookDelivery:
+def delivery_of(engine: Engine, job_id: str) -> WebhookDeliveryRow:
     with reading(engine) as registry:
         found = registry.webhooks.status(job_id)
     assert found is not None

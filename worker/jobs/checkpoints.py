@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from ldnas.training.train import FitState
-from worker.registry.errors import FenceLostError
-from worker.registry.session import Engine, unit_of_work
+from worker.errors import AttemptLostError
+from worker.registry import Engine, unit_of_work
 from worker.storage.artifacts import ArtifactStore
 
 INTERVAL_SECONDS = 10.0
@@ -27,7 +27,7 @@ class Checkpoints:
     Once `stopping` is set the next state is due at once, and after saving it the stage ends with `ShutdownError`.
 
     A save writes the new file, then the fenced pointer to it, then removes the old file. Whenever the process is
-    killed, the pointer names a whole file; an attempt that lost its fence cannot change the new owner's pointer.
+    killed, the pointer names a whole file; an attempt that lost the job cannot change the new owner's pointer.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Checkpoints:
         engine: Engine,
         store: ArtifactStore,
         job_id: str,
-        fence: int,
+        attempt: int,
         pointer: dict[str, Any] | None,
         *,
         stopping: threading.Event | None = None,
@@ -43,7 +43,7 @@ class Checkpoints:
         self._engine = engine
         self._store = store
         self._job_id = job_id
-        self._fence = fence
+        self._attempt = attempt
         self._pointer = pointer
         self._stopping = stopping or threading.Event()
         self._saved_at = time.monotonic()
@@ -63,16 +63,16 @@ class Checkpoints:
         """Save `content` as the state of the computation with this content key.
 
         Raises:
-            FenceLostError: another process holds the job by now.
+            AttemptLostError: another process holds the job by now.
             ShutdownError: the state is saved, and this process was asked to end.
         """
         self._sequence += 1
-        name = self._store.put_checkpoint(self._job_id, self._fence, self._sequence, content)
+        name = self._store.put_checkpoint(self._job_id, self._attempt, self._sequence, content)
         pointer = {"key": key, "name": name}
         try:
             with unit_of_work(self._engine) as registry:
-                registry.jobs.save_checkpoint(self._job_id, self._fence, pointer)
-        except FenceLostError:
+                registry.leases.save_checkpoint(self._job_id, self._attempt, pointer)
+        except AttemptLostError:
             self._store.drop_checkpoint(name)
             raise
         if self._pointer is not None:

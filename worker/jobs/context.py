@@ -1,4 +1,4 @@
-"""The context of every stage of a job: settings, the registry under the job's fence, artifacts, progress."""
+"""The context of every stage of a job: settings, the registry under the job's attempt, artifacts, progress."""
 
 import logging
 import math
@@ -14,8 +14,7 @@ from ldnas.training.micro_batches import MicroBatches
 from worker.jobs.checkpoints import Checkpoints
 from worker.process.logs import bind
 from worker.process.tracing import span
-from worker.registry.registry import Registry
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry import Engine, Registry, reading, unit_of_work
 from worker.settings import Settings
 from worker.storage.artifacts import ArtifactStore
 
@@ -43,7 +42,7 @@ class JobContext:
     store: ArtifactStore
     checkpoints: Checkpoints
     job_id: str
-    fence: int
+    attempt: int
     device: torch.device
     plan: Mapping[str, float] = field(default_factory=dict)
     stage_seconds: dict[str, float] = field(default_factory=dict)
@@ -68,19 +67,19 @@ class JobContext:
 
     @contextmanager
     def unit_of_work(self) -> Iterator[Registry]:
-        """A short write to the registry under the job's fence, committed at its end.
+        """A short write to the registry under the job's attempt, committed at its end.
 
         Raises:
-            FenceLostError: another process holds the job by now; nothing is written.
+            AttemptLostError: another process holds the job by now; nothing is written.
         """
         with unit_of_work(self.engine) as registry:
-            registry.jobs.touch(self.job_id, self.fence)
+            registry.leases.touch(self.job_id, self.attempt)
             yield registry
 
     def event(self, kind: str, data: dict[str, Any]) -> None:
         """Append an event to the job's history."""
         with self.unit_of_work() as registry:
-            registry.jobs.add_event(self.job_id, self.fence, kind, data)
+            registry.leases.add_event(self.job_id, self.attempt, kind, data)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -100,7 +99,7 @@ class JobContext:
             self._stage = ""
         seconds = self.stage_seconds[name] - before
         with unit_of_work(self.engine) as registry:
-            registry.jobs.end_stage(self.job_id, self.fence, name, seconds)
+            registry.leases.end_stage(self.job_id, self.attempt, name, seconds)
         log.info("stage %s took %.1f s", name, seconds, extra={"seconds": round(seconds, 3)})
 
     @contextmanager
@@ -133,9 +132,9 @@ class JobContext:
         before = sum(self.plan[name] for name in names[: names.index(self._stage)])
         fraction = (before + self.plan[self._stage] * fraction_of_stage) / total
         with self.unit_of_work() as registry:
-            registry.jobs.progress(
+            registry.leases.progress(
                 self.job_id,
-                self.fence,
+                self.attempt,
                 stage=self._stage,
                 fraction=fraction,
                 message=label + message,
@@ -148,8 +147,8 @@ class JobContext:
     def _save_micro_batch(self, size: int) -> None:
         """Save the new limit after memory ran out, so that later attempts begin with it."""
         with self.unit_of_work() as registry:
-            registry.jobs.touch(self.job_id, self.fence, micro_batch=size)
-            registry.jobs.add_event(self.job_id, self.fence, "micro_batch", {"stage": self._stage, "size": size})
+            registry.leases.touch(self.job_id, self.attempt, micro_batch=size)
+            registry.leases.add_event(self.job_id, self.attempt, "micro_batch", {"stage": self._stage, "size": size})
 
     def _eta_seconds(self, fraction: float) -> float | None:
         """Remaining seconds at the pace of this attempt so far; None while too little is known.

@@ -23,7 +23,7 @@ from worker.jobs.stages.search import SearchPlan, genotype_of, search_once, targ
 from worker.jobs.stages.space import find_space, skeleton_for, take_full_space
 from worker.jobs.stages.train import TrainedArchitecture, memory_warnings, score_on_test, train_architecture
 from worker.jobs.stages.warm_start import WarmStart, restore_start, source_work, train_source
-from worker.registry.models import GenotypeRow
+from worker.registry import GenotypeRow
 
 PLAN = {"resolve": 0.02, "fit": 0.15, "distance": 0.2, "search": 0.4, "train": 0.2, "export": 0.03}
 CONTROL_SHARE = 4.0

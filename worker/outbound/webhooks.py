@@ -17,11 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from worker.errors import ForbiddenDestinationError, OutboundFailedError
+from worker.errors import DatabaseUnavailableError, ForbiddenDestinationError, OutboundFailedError
 from worker.outbound.guard import OutboundGuard
-from worker.registry.errors import DatabaseUnavailableError
-from worker.registry.session import Engine, reading, unit_of_work
-from worker.registry.webhooks import ClaimedDelivery
+from worker.registry import ClaimedDelivery, Engine, reading, unit_of_work
 
 log = logging.getLogger(__name__)
 

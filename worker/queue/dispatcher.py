@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 
-from worker.errors import BrokerUnavailableError
+from worker.errors import BrokerUnavailableError, DatabaseUnavailableError
 from worker.outbound.guard import OutboundGuard
 from worker.outbound.webhooks import senders
 from worker.process.heartbeat import beat
@@ -15,9 +15,7 @@ from worker.process.parent_watch import exit_with_parent
 from worker.process.sign_of_life import give_signs_of_life
 from worker.queue.messages import JobMessage
 from worker.queue.publisher import Doorbell
-from worker.registry.errors import DatabaseUnavailableError
-from worker.registry.postgresql import CLEANER_LIMITS
-from worker.registry.session import Engine, open_engine, reading, unit_of_work
+from worker.registry import CLEANER_LIMITS, Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 from worker.storage.cleaner import DAY_SECONDS, clean_until
@@ -67,7 +65,7 @@ def sweep(engine: Engine) -> None:
         DatabaseUnavailableError: the database refused, timed out or broke off.
     """
     with unit_of_work(engine) as registry:
-        expired = registry.jobs.sweep_expired()
+        expired = registry.leases.sweep_expired()
         requests = registry.jobs.request_ids(expired)
     for job_id in expired:
         with log_fields(job_id=job_id, request_id=requests.get(job_id)):

@@ -18,5 +18,5 @@ class Ending(IntEnum):
     RECORDED = 0  # the job's end is in the database
     INFRASTRUCTURE = 75  # database, broker or store failed (EX_TEMPFAIL of sysexits.h)
     RELEASED = 76  # the job waits for others and is queued again
-    FENCE_LOST = 77  # another process holds the job by now
+    ATTEMPT_LOST = 77  # another process holds the job by now
     SAVED = 78  # asked to end, it saved its state; its worker releases the job

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from worker.errors import AttemptLostError, DatabaseUnavailableError
 from worker.process.logs import log_fields
-from worker.registry.errors import DatabaseUnavailableError, FenceLostError
-from worker.registry.job_models import Job
-from worker.registry.leases import LeaseStatus
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry import Engine, JobRow, LeaseStatus, reading, unit_of_work
 from worker.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -26,7 +24,7 @@ class LeaseView:
         unprogressed_seconds: since the last observed change of the job's progress.
     """
 
-    fence_lost: bool
+    attempt_lost: bool
     cancel_requested: bool
     stage: str | None
     unrenewed_seconds: float
@@ -36,18 +34,18 @@ class LeaseView:
 class LeaseKeeper:
     """Reads the job at every poll and renews its lease at every heartbeat, from entry to exit."""
 
-    def __init__(self, settings: Settings, engine: Engine, job: Job, *, claimed_at: float) -> None:
+    def __init__(self, settings: Settings, engine: Engine, job: JobRow, *, claimed_at: float) -> None:
         """`claimed_at` is the time of this process's monotonic clock before the claim."""
         self._settings = settings
         self._engine = engine
         self._job_id = job.id
-        self._fence = job.attempt
+        self._attempt = job.attempt
         self._renewed_at = claimed_at
         self._progressed_at = claimed_at
         self._progress_seen = job.progressed_at
         self._stage: str | None = job.stage
         self._cancel_requested = False
-        self._fence_lost = False
+        self._attempt_lost = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._keep, name=f"lease {job.id}", daemon=True)
 
@@ -63,7 +61,7 @@ class LeaseKeeper:
         """The job as last read, without waiting."""
         now = time.monotonic()
         return LeaseView(
-            fence_lost=self._fence_lost,
+            attempt_lost=self._attempt_lost,
             cancel_requested=self._cancel_requested,
             stage=self._stage,
             unrenewed_seconds=now - self._renewed_at,
@@ -75,8 +73,8 @@ class LeaseKeeper:
             while not self._closing.wait(self._settings.poll_seconds):
                 try:
                     self._note(self._look())
-                except FenceLostError:
-                    self._fence_lost = True
+                except AttemptLostError:
+                    self._attempt_lost = True
                     return
                 except DatabaseUnavailableError as error:
                     log.warning("job %s: the database is unavailable: %s", self._job_id, error)
@@ -85,9 +83,9 @@ class LeaseKeeper:
         began = time.monotonic()
         if began - self._renewed_at < self._settings.heartbeat_seconds:
             with reading(self._engine) as registry:
-                return registry.jobs.watch(self._job_id, self._fence)
+                return registry.leases.watch(self._job_id, self._attempt)
         with unit_of_work(self._engine) as registry:
-            status = registry.jobs.renew(self._job_id, self._fence, lease_seconds=self._settings.lease_seconds)
+            status = registry.leases.renew(self._job_id, self._attempt, lease_seconds=self._settings.lease_seconds)
         self._renewed_at = began
         return status
 

@@ -9,10 +9,9 @@ from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Self
 
+from worker.errors import DatabaseUnavailableError
 from worker.queue.gpus import gpus
-from worker.registry.base import new_id
-from worker.registry.errors import DatabaseUnavailableError
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, new_id, unit_of_work
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""One process for one attempt at one job: `python -m worker.queue.runner JOB_ID FENCE`.
+"""One process for one attempt at one job: `python -m worker.queue.runner JOB_ID ATTEMPT`.
 
 Exits with an `Ending`, which reports the end of the job. It ends at once when its standard input closes, so that it
 never outlives the worker that started it, and its end frees the GPU. On SIGTERM it saves its state after the current
@@ -17,6 +17,7 @@ import torch
 
 from ldnas.errors import RefusedError
 from ldnas.training.micro_batches import is_out_of_memory, too_large
+from worker.errors import AttemptLostError, DatabaseUnavailableError
 from worker.failures import failure_of, internal_failure
 from worker.jobs import distances as columns
 from worker.jobs import recommend as recommendation
@@ -28,9 +29,7 @@ from worker.jobs.stages.baselines import WaitingForBaselinesError
 from worker.process.logs import bind, configure_logging, log_fields
 from worker.process.tracing import PARENT, configure_tracing, span
 from worker.queue.exit_codes import Ending, retry_delay
-from worker.registry.errors import DatabaseUnavailableError, FenceLostError
-from worker.registry.models import Job
-from worker.registry.session import Engine, open_engine, reading, unit_of_work
+from worker.registry import Engine, JobRow, open_engine, reading, unit_of_work
 from worker.settings import Settings
 from worker.storage.artifacts import ArtifactStore, open_store
 
@@ -50,81 +49,85 @@ def main() -> None:
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stopping.set())
-    job_id, fence = sys.argv[1], int(sys.argv[2])
+    job_id, attempt = sys.argv[1], int(sys.argv[2])
     settings = Settings.from_environment(os.environ)
     configure_logging(settings.log_format)
     configure_tracing("runner")
-    sys.exit(run(settings, open_engine(settings.database_url), job_id, fence, stopping))
+    sys.exit(run(settings, open_engine(settings.database_url), job_id, attempt, stopping))
 
 
-def run(settings: Settings, engine: Engine, job_id: str, fence: int, stopping: threading.Event | None = None) -> Ending:
-    """Compute the job and record its end, all under `fence`; or save its state, once `stopping` is set."""
+def run(
+    settings: Settings, engine: Engine, job_id: str, attempt: int, stopping: threading.Event | None = None
+) -> Ending:
+    """Compute the job and record its end, all as `attempt`; or save its state, once `stopping` is set."""
     with log_fields(job_id=job_id), span("runner", os.environ.get(PARENT), job_id=job_id):
-        return _run_to_an_ending(settings, engine, job_id, fence, stopping or threading.Event())
+        return _run_to_an_ending(settings, engine, job_id, attempt, stopping or threading.Event())
 
 
-def _run_to_an_ending(settings: Settings, engine: Engine, job_id: str, fence: int, stopping: threading.Event) -> Ending:
+def _run_to_an_ending(
+    settings: Settings, engine: Engine, job_id: str, attempt: int, stopping: threading.Event
+) -> Ending:
     try:
-        return _run(settings, engine, job_id, fence, stopping)
-    except FenceLostError:
+        return _run(settings, engine, job_id, attempt, stopping)
+    except AttemptLostError:
         logger.warning("job %s is held by another process now; this attempt writes nothing more", job_id)
-        return Ending.FENCE_LOST
+        return Ending.ATTEMPT_LOST
     except DatabaseUnavailableError as error:
         logger.error("job %s: the database is unavailable: %s", job_id, error)
         return Ending.INFRASTRUCTURE
 
 
-def _run(settings: Settings, engine: Engine, job_id: str, fence: int, stopping: threading.Event) -> Ending:
+def _run(settings: Settings, engine: Engine, job_id: str, attempt: int, stopping: threading.Event) -> Ending:
     store = open_store(settings.artifact_url)
     try:
         with reading(engine) as registry:
             job = registry.jobs.get(job_id)
         bind(request_id=job.request_id)
         work, plan = _KINDS[job.kind]
-        result = work(_context(settings, engine, store, job, fence, plan, stopping), job.params)
+        result = work(_context(settings, engine, store, job, attempt, plan, stopping), job.params)
     except WaitingForBaselinesError as waiting:
         with unit_of_work(engine) as registry:
-            registry.jobs.add_event(job_id, fence, "waiting", {"baselines": list(waiting.names)})
-            registry.jobs.release(
-                job_id, fence, reason=str(waiting), counts_as_failure=False, delay_seconds=settings.wait_seconds
+            registry.leases.add_event(job_id, attempt, "waiting", {"baselines": list(waiting.names)})
+            registry.leases.release(
+                job_id, attempt, reason=str(waiting), counts_as_failure=False, delay_seconds=settings.wait_seconds
             )
         return Ending.RELEASED
     except ShutdownError:
         logger.info("job %s: asked to end; its state is saved", job_id)
         return Ending.SAVED
     except RefusedError as refusal:
-        return _fail(engine, store, job_id, fence, failure_of(refusal))
+        return _fail(engine, store, job_id, attempt, failure_of(refusal))
     except OSError as error:  # a full disk, a missing volume: it may pass, and the job's history must have the reason
         logger.error("job %s: an infrastructure failure: %s", job_id, error)
-        delay = retry_delay(fence)
+        delay = retry_delay(attempt)
         with unit_of_work(engine) as registry:
-            registry.jobs.release(job_id, fence, reason=str(error), counts_as_failure=True, delay_seconds=delay)
+            registry.leases.release(job_id, attempt, reason=str(error), counts_as_failure=True, delay_seconds=delay)
         return Ending.RELEASED
-    except (FenceLostError, DatabaseUnavailableError):
+    except (AttemptLostError, DatabaseUnavailableError):
         raise
     except Exception as error:  # the only handler of bugs: the job's row must be closed in any case
         if is_out_of_memory(error):  # outside of a network's passes, so smaller batches would not help
             logger.exception("job %s does not fit in memory", job_id)
-            return _fail(engine, store, job_id, fence, failure_of(too_large(str(error), "this job")))
+            return _fail(engine, store, job_id, attempt, failure_of(too_large(str(error), "this job")))
         logger.exception("job %s: an internal error", job_id)
-        return _fail(engine, store, job_id, fence, internal_failure(job_id))
+        return _fail(engine, store, job_id, attempt, internal_failure(job_id))
     with unit_of_work(engine) as registry:
-        registry.jobs.finish(job_id, fence, result)
-    _tidy_up(store, job_id, fence)
+        registry.leases.finish(job_id, attempt, result)
+    _tidy_up(store, job_id, attempt)
     return Ending.RECORDED
 
 
-def _fail(engine: Engine, store: ArtifactStore, job_id: str, fence: int, error: dict[str, Any]) -> Ending:
+def _fail(engine: Engine, store: ArtifactStore, job_id: str, attempt: int, error: dict[str, Any]) -> Ending:
     with unit_of_work(engine) as registry:
-        registry.jobs.fail(job_id, fence, error)
-    _tidy_up(store, job_id, fence)
+        registry.leases.fail(job_id, attempt, error)
+    _tidy_up(store, job_id, attempt)
     return Ending.RECORDED
 
 
-def _tidy_up(store: ArtifactStore, job_id: str, fence: int) -> None:
+def _tidy_up(store: ArtifactStore, job_id: str, attempt: int) -> None:
     """Remove the job's checkpoints; its end is recorded, so a failure of the store no longer affects it."""
     try:
-        store.drop_checkpoints(job_id, attempt=fence)
+        store.drop_checkpoints(job_id, attempt=attempt)
     except OSError as error:
         logger.warning("job %s: its checkpoints stay: %s", job_id, error)
 
@@ -133,8 +136,8 @@ def _context(
     settings: Settings,
     engine: Engine,
     store: ArtifactStore,
-    job: Job,
-    fence: int,
+    job: JobRow,
+    attempt: int,
     plan: dict[str, float],
     stopping: threading.Event,
 ) -> JobContext:
@@ -142,9 +145,9 @@ def _context(
         settings=settings,
         engine=engine,
         store=store,
-        checkpoints=Checkpoints(engine, store, job.id, fence, job.checkpoint, stopping=stopping),
+        checkpoints=Checkpoints(engine, store, job.id, attempt, job.checkpoint, stopping=stopping),
         job_id=job.id,
-        fence=fence,
+        attempt=attempt,
         device=_device(settings.device),
         plan=plan,
         micro_batch=job.micro_batch,

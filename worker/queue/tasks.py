@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from enum import Enum, auto
 
 from ldnas.errors import UnreadableDatasetError
+from worker.errors import AttemptLostError, DatabaseUnavailableError
 from worker.failures import failure_of
 from worker.process.logs import bind, log_fields
 from worker.process.tracing import PARENT, span, traceparent
 from worker.queue.exit_codes import Ending, retry_delay
 from worker.queue.lease_keeper import LeaseKeeper
 from worker.queue.runner_process import RunnerProcess, describe_exit
-from worker.registry.errors import DatabaseUnavailableError, FenceLostError
-from worker.registry.job_models import Job
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, JobRow, unit_of_work
 from worker.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -28,14 +27,14 @@ _CRASHES = frozenset({signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGI
 """Signals with which native code crashes its own process."""
 
 LEAVING_SECONDS = 2.0
-"""How long a runner without a fence may take to end by itself: usually it has recorded the end and is cleaning up."""
+"""How long a runner that lost its job may take to end by itself: usually it has recorded the end and is cleaning up."""
 
 
 class _Stop(Enum):
     """Why the worker ends a runner."""
 
     CANCELLED = auto()
-    FENCE_LOST = auto()
+    ATTEMPT_LOST = auto()
     NOT_RENEWED = auto()
     STALLED = auto()
     SHUTDOWN = auto()
@@ -59,7 +58,7 @@ def run_job(
         return
     claimed_at = time.monotonic()
     with unit_of_work(engine) as registry:
-        job = registry.jobs.claim(job_id, worker=worker, lease_seconds=settings.lease_seconds)
+        job = registry.leases.claim(job_id, worker=worker, lease_seconds=settings.lease_seconds)
     if job is None:
         return
     ids = {"job_id": job.id, "request_id": job.request_id}
@@ -74,7 +73,7 @@ def run_job(
 def _run_claimed(
     settings: Settings,
     engine: Engine,
-    job: Job,
+    job: JobRow,
     keeper: LeaseKeeper,
     stopping: threading.Event,
     runner_command: Sequence[str],
@@ -91,7 +90,7 @@ def _run_claimed(
             outcome = _until_over(settings, runner, keeper, stopping)
             if outcome is _Stop.SHUTDOWN:  # only then does the runner save its state
                 runner.ask_to_end(settings.shutdown_seconds)
-            elif outcome is _Stop.FENCE_LOST:
+            elif outcome is _Stop.ATTEMPT_LOST:
                 runner.wait(LEAVING_SECONDS)
         if isinstance(outcome, _Stop) and runner.wait(0) is None:
             log.info("job %s: killing its runner (%s)", job.id, outcome.name.lower())
@@ -112,8 +111,8 @@ def _until_over(
             return _Stop.SHUTDOWN
         lease = keeper.view()
         bind(stage=lease.stage)
-        if lease.fence_lost:
-            return _Stop.FENCE_LOST
+        if lease.attempt_lost:
+            return _Stop.ATTEMPT_LOST
         if lease.cancel_requested:
             return _Stop.CANCELLED
         # One poll before the lease ends: from then on another worker may hold the job.
@@ -126,17 +125,17 @@ def _until_over(
 class _Attempt:
     """Records the end of one claimed job in its row, after its runner has ended."""
 
-    def __init__(self, settings: Settings, engine: Engine, job_id: str, fence: int) -> None:
+    def __init__(self, settings: Settings, engine: Engine, job_id: str, attempt: int) -> None:
         self._settings = settings
         self._engine = engine
         self._job_id = job_id
-        self._fence = fence
+        self._attempt = attempt
 
     def conclude(self, outcome: int | _Stop | OSError) -> None:
         """Close the job's row unless the runner has done so; if the write fails now, the sweep closes it later."""
         try:
             self._close_row(outcome)
-        except FenceLostError:
+        except AttemptLostError:
             return  # the runner recorded the end itself, or another process holds the job by now
         except DatabaseUnavailableError as error:
             log.warning("job %s: left to the sweep: %s", self._job_id, error)
@@ -144,7 +143,7 @@ class _Attempt:
     def _close_row(self, outcome: int | _Stop | OSError) -> None:
         if outcome is _Stop.CANCELLED:
             with unit_of_work(self._engine) as registry:
-                registry.jobs.confirm_cancel(self._job_id, self._fence)
+                registry.leases.confirm_cancel(self._job_id, self._attempt)
         elif outcome is _Stop.SHUTDOWN:
             self._release("the worker was shut down", counts_as_failure=False)
         elif outcome is _Stop.NOT_RENEWED:
@@ -152,20 +151,20 @@ class _Attempt:
         elif outcome is _Stop.STALLED:
             self._release(f"no progress for {self._settings.stall_seconds:g} s")
         elif outcome == Ending.INFRASTRUCTURE:
-            self._release("a service that the runner needs is unavailable", delay_seconds=retry_delay(self._fence))
+            self._release("a service that the runner needs is unavailable", delay_seconds=retry_delay(self._attempt))
         elif isinstance(outcome, OSError):
-            self._release(f"the runner could not be started: {outcome}", delay_seconds=retry_delay(self._fence))
+            self._release(f"the runner could not be started: {outcome}", delay_seconds=retry_delay(self._attempt))
         elif outcome == -signal.SIGKILL:
             with unit_of_work(self._engine) as registry:
                 how = describe_exit(outcome)
-                state = registry.jobs.release_killed(self._job_id, self._fence, how=how)
+                state = registry.leases.release_killed(self._job_id, self._attempt, how=how)
             log.warning("job %s: its runner was killed (%s); now %s", self._job_id, how, state)
         elif isinstance(outcome, int) and -outcome in _CRASHES:
             self._close_after_crash(describe_exit(outcome))
         elif outcome == Ending.SAVED:
             self._release("the runner was asked to end", counts_as_failure=False)
         elif isinstance(outcome, int):
-            # After RECORDED, RELEASED and FENCE_LOST the fence does not hold and this changes nothing.
+            # After RECORDED, RELEASED and ATTEMPT_LOST the attempt does not hold the job and this changes nothing.
             self._release(f"the runner ended without recording a result: {describe_exit(outcome)}")
 
     def _close_after_crash(self, how: str) -> None:
@@ -177,14 +176,16 @@ class _Attempt:
                 field="dataset.uri",
                 origin=uri,
             )
-            state = registry.jobs.release_crashed(self._job_id, self._fence, how=how, unreadable=failure_of(unreadable))
+            state = registry.leases.release_crashed(
+                self._job_id, self._attempt, how=how, unreadable=failure_of(unreadable)
+            )
         log.warning("job %s: its runner crashed (%s); now %s", self._job_id, how, state)
 
     def _release(self, reason: str, *, counts_as_failure: bool = True, delay_seconds: float = 0.0) -> None:
         with unit_of_work(self._engine) as registry:
-            state = registry.jobs.release(
+            state = registry.leases.release(
                 self._job_id,
-                self._fence,
+                self._attempt,
                 reason=reason,
                 counts_as_failure=counts_as_failure,
                 delay_seconds=delay_seconds,

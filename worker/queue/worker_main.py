@@ -15,7 +15,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_shutting_down
 
-from worker.errors import InvalidMessageError
+from worker.errors import DatabaseUnavailableError, InvalidMessageError
 from worker.process.logs import configure_logging
 from worker.process.parent_watch import exit_with_parent
 from worker.process.sign_of_life import give_signs_of_life
@@ -25,8 +25,7 @@ from worker.queue.consumer_heartbeat import ConsumerHeartbeat
 from worker.queue.messages import RUN_JOB, JobMessage
 from worker.queue.presence import Presence
 from worker.queue.tasks import RUNNER_COMMAND, run_job
-from worker.registry.errors import DatabaseUnavailableError
-from worker.registry.session import Engine, open_engine
+from worker.registry import Engine, open_engine
 from worker.settings import Settings
 from worker.storage.incoming import sweep
 

@@ -1,1 +1,130 @@
-"""Everything stored in SQL: the queue, the tasks, the results. No other package contains SQL."""
+"""Everything stored in SQL: the queue, the tasks, the results. No other package contains SQL.
+
+Other packages import from here, and migrations from `schema`, which loads Alembic.
+"""
+
+from worker.registry.base import DatabaseNow, new_id
+from worker.registry.bundle_rows import completed, fault_of
+from worker.registry.bundles import TABLES, Imported, Rows
+from worker.registry.counters import Happening, TallyFigure
+from worker.registry.datasets import SCHEME
+from worker.registry.folding import FOLDED_AT_ONCE, Folding
+from worker.registry.keys import ACTIVE_KEY, ANY_KEY, COARSE_SECONDS, KEYS_OF_PREFIX, SESSIONS_OF_ID
+from worker.registry.leases import LeaseStatus
+from worker.registry.matrix import MatrixEntry, MeasuredRepetition, spread
+from worker.registry.polling import JOB, JOB_MARK, RECOMMENDATION, RECOMMENDATION_MARK, job_of, recommendation_of
+from worker.registry.postgresql import CLEANER_LIMITS, LIMITS, LONG_LIMITS, Limits
+from worker.registry.queue_stats import QueueFigures
+from worker.registry.quick_reader import Question, QuickReader
+from worker.registry.recommendation_lines import RecommendationLine
+from worker.registry.registry import Registry
+from worker.registry.retention import REMOVED_AT_ONCE, UNTRAINED, Removable
+from worker.registry.revisions import RevisionWatch
+from worker.registry.session import Engine, open_engine, read_only, reading, unit_of_work
+from worker.registry.states import DeliveryState, JobKind, JobState, Scope, TaskRole
+from worker.registry.tables import (
+    ApiKeyRow,
+    ArchitectureRow,
+    ArtifactRow,
+    BrowserSessionRow,
+    DatasetRow,
+    DistanceRow,
+    FisherSummaryRow,
+    GenotypeRow,
+    JobEventRow,
+    JobRow,
+    NetworkRow,
+    RecommendationRow,
+    RevisionMarkRow,
+    RevisionRow,
+    TallyDeltaRow,
+    TallyRow,
+    TaskGenotypeRow,
+    TaskNetworkRow,
+    TaskRow,
+    WebhookDeliveryRow,
+    WebhookRow,
+    WorkerRow,
+)
+from worker.registry.task_figures import TaskFigure
+from worker.registry.webhooks import ClaimedDelivery, WebhookStatus
+from worker.registry.workers import SeenWorker
+
+__all__ = [
+    "ACTIVE_KEY",
+    "ANY_KEY",
+    "CLEANER_LIMITS",
+    "COARSE_SECONDS",
+    "FOLDED_AT_ONCE",
+    "JOB",
+    "JOB_MARK",
+    "KEYS_OF_PREFIX",
+    "LIMITS",
+    "LONG_LIMITS",
+    "RECOMMENDATION",
+    "RECOMMENDATION_MARK",
+    "REMOVED_AT_ONCE",
+    "SCHEME",
+    "SESSIONS_OF_ID",
+    "TABLES",
+    "UNTRAINED",
+    "ApiKeyRow",
+    "ArchitectureRow",
+    "ArtifactRow",
+    "BrowserSessionRow",
+    "ClaimedDelivery",
+    "DatabaseNow",
+    "DatasetRow",
+    "DeliveryState",
+    "DistanceRow",
+    "Engine",
+    "FisherSummaryRow",
+    "Folding",
+    "GenotypeRow",
+    "Happening",
+    "Imported",
+    "JobEventRow",
+    "JobKind",
+    "JobRow",
+    "JobState",
+    "LeaseStatus",
+    "Limits",
+    "MatrixEntry",
+    "MeasuredRepetition",
+    "NetworkRow",
+    "Question",
+    "QueueFigures",
+    "QuickReader",
+    "RecommendationLine",
+    "RecommendationRow",
+    "Registry",
+    "Removable",
+    "RevisionMarkRow",
+    "RevisionRow",
+    "RevisionWatch",
+    "Rows",
+    "Scope",
+    "SeenWorker",
+    "TallyDeltaRow",
+    "TallyFigure",
+    "TallyRow",
+    "TaskFigure",
+    "TaskGenotypeRow",
+    "TaskNetworkRow",
+    "TaskRole",
+    "TaskRow",
+    "WebhookDeliveryRow",
+    "WebhookRow",
+    "WebhookStatus",
+    "WorkerRow",
+    "completed",
+    "fault_of",
+    "job_of",
+    "new_id",
+    "open_engine",
+    "read_only",
+    "reading",
+    "recommendation_of",
+    "spread",
+    "unit_of_work",
+]

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from worker.errors import NotFoundError
 from worker.registry.base import new_id
-from worker.registry.errors import NotFoundError
-from worker.registry.models import ArchitectureRow
 from worker.registry.pages import newest_first
+from worker.registry.tables import ArchitectureRow
 from worker.registry.upsert import keep_first
 
 

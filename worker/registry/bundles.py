@@ -7,25 +7,35 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, inspect, select
 from sqlalchemy.orm import Session
 
+from worker.errors import NameTakenError
 from worker.registry.base import Base, DatabaseNow, new_id
-from worker.registry.errors import NameTakenError
-from worker.registry.job_models import Job, JobEvent
-from worker.registry.models import (
-    Artifact,
-    Distance,
-    FisherSummary,
-    GenotypeRow,
-    Network,
-    Task,
-    TaskGenotype,
-    TaskNetwork,
-)
 from worker.registry.states import JobKind, JobState, TaskRole
+from worker.registry.tables import (
+    ArtifactRow,
+    DistanceRow,
+    FisherSummaryRow,
+    GenotypeRow,
+    JobEventRow,
+    JobRow,
+    NetworkRow,
+    TaskGenotypeRow,
+    TaskNetworkRow,
+    TaskRow,
+)
 from worker.registry.upsert import keep_first
 
 TABLES: dict[str, type[Base]] = {
     table.__tablename__: table
-    for table in (Artifact, Task, Network, TaskNetwork, GenotypeRow, TaskGenotype, FisherSummary, Distance)
+    for table in (
+        ArtifactRow,
+        TaskRow,
+        NetworkRow,
+        TaskNetworkRow,
+        GenotypeRow,
+        TaskGenotypeRow,
+        FisherSummaryRow,
+        DistanceRow,
+    )
 }
 """In an order in which the rows can be stored: a row comes after the rows that it refers to."""
 
@@ -51,21 +61,21 @@ class Bundles:
 
         By table, in the order of `TABLES`; a task comes without its job, which belongs to this installation.
         """
-        tasks = select(Task.id).join(Job, Job.id == Task.job_id)
-        tasks = tasks.where(Task.role == TaskRole.BASELINE, Job.state == JobState.SUCCEEDED)
-        networks = select(TaskNetwork.network_key).where(TaskNetwork.task_id.in_(tasks))
-        genotypes = select(TaskGenotype.genotype_id).where(TaskGenotype.task_id.in_(tasks))
-        weights = select(Network.weights).where(Network.key.in_(networks))
-        seen = select(Task.seen_images).where(Task.id.in_(tasks), Task.seen_images.is_not(None))
+        tasks = select(TaskRow.id).join(JobRow, JobRow.id == TaskRow.job_id)
+        tasks = tasks.where(TaskRow.role == TaskRole.BASELINE, JobRow.state == JobState.SUCCEEDED)
+        networks = select(TaskNetworkRow.network_key).where(TaskNetworkRow.task_id.in_(tasks))
+        genotypes = select(TaskGenotypeRow.genotype_id).where(TaskGenotypeRow.task_id.in_(tasks))
+        weights = select(NetworkRow.weights).where(NetworkRow.key.in_(networks))
+        seen = select(TaskRow.seen_images).where(TaskRow.id.in_(tasks), TaskRow.seen_images.is_not(None))
         wanted: dict[type[Base], ColumnElement[bool]] = {
-            Artifact: Artifact.digest.in_(weights) | Artifact.digest.in_(seen),
-            Task: Task.id.in_(tasks),
-            Network: Network.key.in_(networks),
-            TaskNetwork: TaskNetwork.task_id.in_(tasks),
+            ArtifactRow: ArtifactRow.digest.in_(weights) | ArtifactRow.digest.in_(seen),
+            TaskRow: TaskRow.id.in_(tasks),
+            NetworkRow: NetworkRow.key.in_(networks),
+            TaskNetworkRow: TaskNetworkRow.task_id.in_(tasks),
             GenotypeRow: GenotypeRow.id.in_(genotypes),
-            TaskGenotype: TaskGenotype.task_id.in_(tasks),
-            FisherSummary: FisherSummary.network_key.in_(networks),
-            Distance: Distance.source_network.in_(networks) & Distance.target_network.in_(networks),
+            TaskGenotypeRow: TaskGenotypeRow.task_id.in_(tasks),
+            FisherSummaryRow: FisherSummaryRow.network_key.in_(networks),
+            DistanceRow: DistanceRow.source_network.in_(networks) & DistanceRow.target_network.in_(networks),
         }
         rows = {name: self._rows(select(table).where(wanted[table])) for name, table in TABLES.items()}
         for task in rows["tasks"]:
@@ -87,7 +97,9 @@ class Bundles:
         Raises:
             NameTakenError: another baseline holds the name of a new one; nothing is stored.
         """
-        there = set(self._session.scalars(select(Task.id).where(Task.id.in_([task["id"] for task in rows["tasks"]]))))
+        there = set(
+            self._session.scalars(select(TaskRow.id).where(TaskRow.id.in_([task["id"] for task in rows["tasks"]])))
+        )
         new = [{**task, "name": prefix + task["name"]} for task in rows["tasks"] if task["id"] not in there]
         self._require_free(task["name"] for task in new)
         fresh = {task["id"] for task in new}
@@ -110,7 +122,7 @@ class Bundles:
     def _keep(self, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
         """Store the missing rows; lock those that the cleaner might remove (`removable`) until the transaction ends."""
         keep_first(self._session, table, rows)
-        key = {Artifact: Artifact.digest, Network: Network.key, GenotypeRow: GenotypeRow.id}.get(table)
+        key = {ArtifactRow: ArtifactRow.digest, NetworkRow: NetworkRow.key, GenotypeRow: GenotypeRow.id}.get(table)
         if key is None:
             return
         wanted = {row[key.key] for row in rows}
@@ -128,7 +140,9 @@ class Bundles:
     def _require_free(self, names: Iterable[str]) -> None:
         wanted = list(names)
         held = self._session.scalars(
-            select(Task.name).where(Task.role == TaskRole.BASELINE, Task.name.in_(wanted)).order_by(Task.name)
+            select(TaskRow.name)
+            .where(TaskRow.role == TaskRole.BASELINE, TaskRow.name.in_(wanted))
+            .order_by(TaskRow.name)
         )
         for name in held:
             raise NameTakenError(name)
@@ -145,7 +159,7 @@ class Bundles:
         return {id: kept for id, kept in pairs if kept is not None}
 
     def _finished_job(self, task_id: str) -> str:
-        job = Job(
+        job = JobRow(
             id=new_id(),
             kind=JobKind.REGISTER_TASK,
             params={"task_id": task_id},
@@ -156,5 +170,5 @@ class Bundles:
         )
         self._session.add(job)
         self._session.flush()
-        self._session.add(JobEvent(job_id=job.id, kind="state", data={"state": job.state.value, "attempt": 0}))
+        self._session.add(JobEventRow(job_id=job.id, kind="state", data={"state": job.state.value, "attempt": 0}))
         return job.id

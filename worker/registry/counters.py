@@ -11,7 +11,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, cast, func, insert, select, union_all
 from sqlalchemy.orm import Session
 
-from worker.registry.tally_models import Tally, TallyDelta
+from worker.registry.tables import TallyDeltaRow, TallyRow
 
 LONGEST_LABEL = 64
 _COUNTED = "what the transaction counted"
@@ -50,7 +50,7 @@ def write_counts(session: Session) -> None:
         for (name, kind, label), (occurrences, seconds) in counted.items()
     ]
     if rows:
-        session.execute(insert(TallyDelta), rows)
+        session.execute(insert(TallyDeltaRow), rows)
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class TallyFigure:
 def tallies(session: Session) -> list[TallyFigure]:
     """Every tally, in the order of names, kinds and labels."""
     parts = union_all(
-        *(select(of.name, of.kind, of.label, of.occurrences, of.seconds) for of in (Tally, TallyDelta))
+        *(select(of.name, of.kind, of.label, of.occurrences, of.seconds) for of in (TallyRow, TallyDeltaRow))
     ).subquery("counted")
     key = (parts.c.name, parts.c.kind, parts.c.label)
     sums = select(*key, cast(func.sum(parts.c.occurrences), BigInteger), func.sum(parts.c.seconds))

@@ -5,7 +5,7 @@ uses most. No error reaches the program, so it cannot take smaller batches by it
 bug, perhaps through a file that was made to trigger it.
 """
 
-from worker.registry.job_models import Job
+from worker.registry.tables import JobRow
 
 FULL_BATCH = 64
 """The assumed number of images at a time for a job that has no smaller size yet."""
@@ -14,7 +14,7 @@ READS_IMAGES = "resolve"
 """The stage in which a job reads untrusted files."""
 
 
-def record_kill(job: Job) -> bool:
+def record_kill(job: JobRow) -> bool:
     """Record the stage of the kill; return whether the job's next attempt takes half as many images at a time.
 
     The size stays after the first kill in a stage, which may have had another reason, and if it is one image already.
@@ -31,14 +31,14 @@ def record_kill(job: Job) -> bool:
     return True
 
 
-def describe_kill(job: Job, how: str) -> str:
+def describe_kill(job: JobRow, how: str) -> str:
     """The reason for the job's history and its failure."""
     size = job.micro_batch
     taken = "whole batches" if size is None else "1 image at a time" if size == 1 else f"{size} images at a time"
     return f"the runner was killed from outside, most likely because memory ran out, its networks taking {taken}: {how}"
 
 
-def record_crash(job: Job) -> bool:
+def record_crash(job: JobRow) -> bool:
     """Record the stage of the crash; return whether the attempt before crashed in the same stage. Not at the start."""
     if job.stage is None:
         return False

@@ -7,10 +7,10 @@ from sqlalchemy import Select, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from worker.errors import DatasetInUseError, DatasetNameTakenError, NotFoundError
 from worker.registry import owners
-from worker.registry.errors import DatasetInUseError, DatasetNameTakenError, NotFoundError
-from worker.registry.models import Artifact, Dataset, Task
 from worker.registry.pages import newest_first
+from worker.registry.tables import ArtifactRow, DatasetRow, TaskRow
 from worker.registry.upsert import keep_first
 
 SCHEME = "dataset://"
@@ -22,7 +22,7 @@ class Datasets:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def keep(self, artifacts: Mapping[str, tuple[int, str]], **columns: Any) -> Dataset:
+    def keep(self, artifacts: Mapping[str, tuple[int, str]], **columns: Any) -> DatasetRow:
         """Store a dataset under its name, unless it is stored already; return the stored row.
 
         No process can drop its artifacts before the transaction ends, so the caller moves their files into place within
@@ -38,7 +38,7 @@ class Datasets:
         self._keep_artifacts(artifacts)
         try:
             with self._session.begin_nested():
-                row = Dataset(**columns)
+                row = DatasetRow(**columns)
                 self._session.add(row)
         except IntegrityError:
             stored = self.get(columns["name"])
@@ -47,11 +47,11 @@ class Datasets:
             return stored
         return row
 
-    def find(self, name: str) -> Dataset | None:
+    def find(self, name: str) -> DatasetRow | None:
         """The dataset of this name, or None."""
-        return self._session.scalar(select(Dataset).where(Dataset.name == name))
+        return self._session.scalar(select(DatasetRow).where(DatasetRow.name == name))
 
-    def get(self, name: str) -> Dataset:
+    def get(self, name: str) -> DatasetRow:
         """The dataset of this name.
 
         Raises:
@@ -62,31 +62,31 @@ class Datasets:
             raise NotFoundError("dataset", name, by="name")
         return found
 
-    def list(self, limit: int = 100, after: str | None = None) -> Sequence[Dataset]:
+    def list(self, limit: int = 100, after: str | None = None) -> Sequence[DatasetRow]:
         """Datasets, newest first; the page after the dataset with the id `after`."""
-        return self._session.scalars(newest_first(select(Dataset), Dataset, limit=limit, after=after)).all()
+        return self._session.scalars(newest_first(select(DatasetRow), DatasetRow, limit=limit, after=after)).all()
 
     def names(self, limit: int) -> Sequence[str]:
         """The names of at most `limit` datasets, in order."""
-        return self._session.scalars(select(Dataset.name).order_by(Dataset.name).limit(limit)).all()
+        return self._session.scalars(select(DatasetRow.name).order_by(DatasetRow.name).limit(limit)).all()
 
-    def hold(self, names: Collection[str]) -> dict[str, Dataset]:
+    def hold(self, names: Collection[str]) -> dict[str, DatasetRow]:
         """The existing datasets among the names; none of them can be deleted before the transaction ends."""
-        statement = select(Dataset).where(Dataset.name.in_(names)).order_by(Dataset.name)
+        statement = select(DatasetRow).where(DatasetRow.name.in_(names)).order_by(DatasetRow.name)
         return {row.name: row for row in self._session.scalars(statement.with_for_update(read=True))}
 
     def uses(self, names: Collection[str]) -> dict[str, int]:
         """How many tasks refer to each of these datasets, for its images or its weights; 0 for an unused one."""
-        uri = Task.dataset["uri"].as_string()
+        uri = TaskRow.dataset["uri"].as_string()
         images = select(uri.label("used")).where(uri.in_([f"{SCHEME}{name}" for name in names]))
-        weights = select(Task.weights.label("used")).where(Task.weights.in_(names))
+        weights = select(TaskRow.weights.label("used")).where(TaskRow.weights.in_(names))
         used = images.union_all(weights).subquery().c.used
         counts = self._session.execute(select(used, func.count()).group_by(used))
         return dict.fromkeys(names, 0) | {used.removeprefix(SCHEME): count for used, count in counts}
 
-    def users(self, name: str, limit: int) -> Sequence[Task]:
+    def users(self, name: str, limit: int) -> Sequence[TaskRow]:
         """At most `limit` of the tasks that refer to a dataset, for its images or its weights, oldest first."""
-        return self._session.scalars(_users(select(Task), name).limit(limit)).all()
+        return self._session.scalars(_users(select(TaskRow), name).limit(limit)).all()
 
     def delete(self, name: str) -> Sequence[str]:
         """Delete a dataset; return the artifacts that no row owns any more, whose files may go before the transaction
@@ -96,17 +96,17 @@ class Datasets:
             NotFoundError: no such dataset.
             DatasetInUseError: a task refers to it.
         """
-        row = self._session.scalar(select(Dataset).where(Dataset.name == name).with_for_update())
+        row = self._session.scalar(select(DatasetRow).where(DatasetRow.name == name).with_for_update())
         if row is None:
             raise NotFoundError("dataset", name, by="name")
-        tasks = self._session.scalars(_users(select(Task.name), name).limit(DatasetInUseError.LISTED + 1)).all()
+        tasks = self._session.scalars(_users(select(TaskRow.name), name).limit(DatasetInUseError.LISTED + 1)).all()
         if tasks:
             raise DatasetInUseError(name, tasks)
         artifacts = sorted(filter(None, {row.sha256, row.samples}))
-        self._session.execute(select(Artifact).where(Artifact.digest.in_(artifacts)).with_for_update())
-        self._session.execute(delete(Dataset).where(Dataset.id == row.id))
+        self._session.execute(select(ArtifactRow).where(ArtifactRow.digest.in_(artifacts)).with_for_update())
+        self._session.execute(delete(DatasetRow).where(DatasetRow.id == row.id))
         free = [digest for digest in artifacts if not self._is_owned(digest)]
-        self._session.execute(delete(Artifact).where(Artifact.digest.in_(free)))
+        self._session.execute(delete(ArtifactRow).where(ArtifactRow.digest.in_(free)))
         return free
 
     def _keep_artifacts(self, artifacts: Mapping[str, tuple[int, str]]) -> None:
@@ -114,8 +114,8 @@ class Datasets:
         rows = [{"digest": digest, "bytes": size, "media_type": kind} for digest, (size, kind) in artifacts.items()]
         locked: Sequence[str] = ()
         while len(locked) < len(rows):
-            keep_first(self._session, Artifact, rows)
-            wanted = select(Artifact.digest).where(Artifact.digest.in_(artifacts)).order_by(Artifact.digest)
+            keep_first(self._session, ArtifactRow, rows)
+            wanted = select(ArtifactRow.digest).where(ArtifactRow.digest.in_(artifacts)).order_by(ArtifactRow.digest)
             locked = self._session.scalars(wanted.with_for_update()).all()
 
     def _is_owned(self, digest: str) -> bool:
@@ -124,5 +124,7 @@ class Datasets:
 
 def _users(statement: Select[Any], name: str) -> Select[Any]:
     """Restrict the tasks to those that refer to the dataset, oldest first."""
-    uri = Task.dataset["uri"].as_string()
-    return statement.where(or_(uri == f"{SCHEME}{name}", Task.weights == name)).order_by(Task.created_at, Task.id)
+    uri = TaskRow.dataset["uri"].as_string()
+    return statement.where(or_(uri == f"{SCHEME}{name}", TaskRow.weights == name)).order_by(
+        TaskRow.created_at, TaskRow.id
+    )

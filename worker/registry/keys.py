@@ -10,40 +10,39 @@ from sqlalchemy import Select, bindparam, delete, func, literal, or_, select, up
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from worker.errors import KeyNameTakenError, NotFoundError, QuotaExceededError
 from worker.registry.base import DatabaseNow
-from worker.registry.errors import KeyNameTakenError, NotFoundError, QuotaExceededError
-from worker.registry.job_models import Job
-from worker.registry.key_models import ApiKey, BrowserSession
 from worker.registry.quick_reader import Question
 from worker.registry.states import JobKind, JobState, Scope
+from worker.registry.tables import ApiKeyRow, BrowserSessionRow, JobRow
 
 COARSE_SECONDS = 600.0
 """The age of `last_used_at` at which a use is recorded again: a write with every request would be a bottleneck."""
 
-_IS_STALE = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < DatabaseNow() - COARSE_SECONDS)
+_IS_STALE = or_(ApiKeyRow.last_used_at.is_(None), ApiKeyRow.last_used_at < DatabaseNow() - COARSE_SECONDS)
 
-ANY_KEY = Question(select(literal(1)).select_from(ApiKey).limit(1))
+ANY_KEY = Question(select(literal(1)).select_from(ApiKeyRow).limit(1))
 """One row if any key was ever created, including revoked ones; no row otherwise."""
 
 KEYS_OF_PREFIX = Question(
-    select(ApiKey.hash, ApiKey.id, ApiKey.name, ApiKey.prefix, ApiKey.scope, _IS_STALE).where(
-        ApiKey.prefix == bindparam("prefix"), ApiKey.revoked_at.is_(None)
+    select(ApiKeyRow.hash, ApiKeyRow.id, ApiKeyRow.name, ApiKeyRow.prefix, ApiKeyRow.scope, _IS_STALE).where(
+        ApiKeyRow.prefix == bindparam("prefix"), ApiKeyRow.revoked_at.is_(None)
     )
 )
 """`hash, key_id, name, prefix, scope, is_stale` of active keys with the prefix; a stale use must be recorded."""
 
 ACTIVE_KEY = Question(
-    select(literal(1)).select_from(ApiKey).where(ApiKey.id == bindparam("id"), ApiKey.revoked_at.is_(None))
+    select(literal(1)).select_from(ApiKeyRow).where(ApiKeyRow.id == bindparam("id"), ApiKeyRow.revoked_at.is_(None))
 )
 """One row if the key of this id is active."""
 
 SESSIONS_OF_ID = Question(
-    select(BrowserSession.hash, ApiKey.id, ApiKey.name, ApiKey.prefix, ApiKey.scope, _IS_STALE)
-    .join(ApiKey, ApiKey.id == BrowserSession.key_id)
+    select(BrowserSessionRow.hash, ApiKeyRow.id, ApiKeyRow.name, ApiKeyRow.prefix, ApiKeyRow.scope, _IS_STALE)
+    .join(ApiKeyRow, ApiKeyRow.id == BrowserSessionRow.key_id)
     .where(
-        BrowserSession.id == bindparam("id"),
-        BrowserSession.expires_at > DatabaseNow(),
-        ApiKey.revoked_at.is_(None),
+        BrowserSessionRow.id == bindparam("id"),
+        BrowserSessionRow.expires_at > DatabaseNow(),
+        ApiKeyRow.revoked_at.is_(None),
     )
 )
 """The same for a session that has not expired and whose key is active; the hash is the session's."""
@@ -59,13 +58,13 @@ class Keys:
         """Run the question's query in this transaction."""
         return self._session.execute(question.statement, parameters).all()
 
-    def insert(self, *, name: str, prefix: str, hash: str, scope: Scope, quota: int | None = None) -> ApiKey:
+    def insert(self, *, name: str, prefix: str, hash: str, scope: Scope, quota: int | None = None) -> ApiKeyRow:
         """Store a new key.
 
         Raises:
             KeyNameTakenError: an active key has the name, or the key itself is stored already.
         """
-        key = ApiKey(name=name, prefix=prefix, hash=hash, scope=scope, quota=quota)
+        key = ApiKeyRow(name=name, prefix=prefix, hash=hash, scope=scope, quota=quota)
         try:
             with self._session.begin_nested():
                 self._session.add(key)
@@ -73,23 +72,23 @@ class Keys:
             raise KeyNameTakenError(name) from error
         return key
 
-    def list(self) -> Sequence[ApiKey]:
+    def list(self) -> Sequence[ApiKeyRow]:
         """Every key, revoked ones included, oldest first."""
-        return self._session.scalars(select(ApiKey).order_by(ApiKey.created_at, ApiKey.id)).all()
+        return self._session.scalars(select(ApiKeyRow).order_by(ApiKeyRow.created_at, ApiKeyRow.id)).all()
 
-    def find_hash(self, hash: str) -> ApiKey | None:
+    def find_hash(self, hash: str) -> ApiKeyRow | None:
         """The key of this hash, revoked or not, or None."""
-        return self._session.scalar(select(ApiKey).where(ApiKey.hash == hash))
+        return self._session.scalar(select(ApiKeyRow).where(ApiKeyRow.hash == hash))
 
-    def find_active_name(self, name: str) -> ApiKey | None:
+    def find_active_name(self, name: str) -> ApiKeyRow | None:
         """The active key of this name, or None."""
-        return self._session.scalar(select(ApiKey).where(ApiKey.name == name, ApiKey.revoked_at.is_(None)))
+        return self._session.scalar(select(ApiKeyRow).where(ApiKeyRow.name == name, ApiKeyRow.revoked_at.is_(None)))
 
     def any_active(self) -> bool:
         """Whether any key is active."""
-        return self._session.scalar(select(ApiKey.id).where(ApiKey.revoked_at.is_(None)).limit(1)) is not None
+        return self._session.scalar(select(ApiKeyRow.id).where(ApiKeyRow.revoked_at.is_(None)).limit(1)) is not None
 
-    def revoke(self, name_or_id: str) -> ApiKey:
+    def revoke(self, name_or_id: str) -> ApiKeyRow:
         """Revoke a key and end its sessions: by its id, else the active one of the name, else the only one of the
         prefix.
 
@@ -98,10 +97,10 @@ class Keys:
         Raises:
             NotFoundError: no key matches.
         """
-        key = self._session.get(ApiKey, name_or_id) or self.find_active_name(name_or_id) or self._sole(name_or_id)
+        key = self._session.get(ApiKeyRow, name_or_id) or self.find_active_name(name_or_id) or self._sole(name_or_id)
         if key is None:
             raise NotFoundError("key", name_or_id, by="id, name or prefix")
-        self._session.execute(delete(BrowserSession).where(BrowserSession.key_id == key.id))
+        self._session.execute(delete(BrowserSessionRow).where(BrowserSessionRow.key_id == key.id))
         if key.revoked_at is None:
             key.revoked_at = self._session.execute(select(DatabaseNow())).scalar_one()
         self._session.flush()
@@ -109,12 +108,14 @@ class Keys:
 
     def note_use(self, key_id: str) -> None:
         """Record that the key was used, unless a use was recorded within the last ten minutes."""
-        self._session.execute(update(ApiKey).where(ApiKey.id == key_id, _IS_STALE).values(last_used_at=DatabaseNow()))
+        self._session.execute(
+            update(ApiKeyRow).where(ApiKeyRow.id == key_id, _IS_STALE).values(last_used_at=DatabaseNow())
+        )
 
-    def open_session(self, *, id: str, key_id: str, hash: str, seconds: float) -> BrowserSession:
+    def open_session(self, *, id: str, key_id: str, hash: str, seconds: float) -> BrowserSessionRow:
         """Open a session for this many seconds, and remove expired sessions."""
-        self._session.execute(delete(BrowserSession).where(BrowserSession.expires_at <= DatabaseNow()))
-        opened = BrowserSession(id=id, key_id=key_id, hash=hash, expires_at=DatabaseNow() + seconds)
+        self._session.execute(delete(BrowserSessionRow).where(BrowserSessionRow.expires_at <= DatabaseNow()))
+        opened = BrowserSessionRow(id=id, key_id=key_id, hash=hash, expires_at=DatabaseNow() + seconds)
         self._session.add(opened)
         self._session.flush()
         self._session.refresh(opened)
@@ -122,7 +123,7 @@ class Keys:
 
     def end_session(self, session_id: str) -> None:
         """End a session; a missing session counts as ended."""
-        self._session.execute(delete(BrowserSession).where(BrowserSession.id == session_id))
+        self._session.execute(delete(BrowserSessionRow).where(BrowserSessionRow.id == session_id))
 
     def require_room(self, owner: str, default_quota: int) -> None:
         """Refuse another unfinished recommendation of this owner if its quota is used up; no quota without a key.
@@ -133,19 +134,19 @@ class Keys:
         Raises:
             QuotaExceededError: the owner has reached its quota.
         """
-        key = self._session.scalar(select(ApiKey).where(ApiKey.id == owner).with_for_update())
+        key = self._session.scalar(select(ApiKeyRow).where(ApiKeyRow.id == owner).with_for_update())
         if key is None:
             return
         quota = default_quota if key.quota is None else key.quota
         if self._session.scalars(_unfinished(owner)).one() >= quota:
             raise QuotaExceededError(key.name, quota)
 
-    def _sole(self, prefix: str) -> ApiKey | None:
-        found = self._session.scalars(select(ApiKey).where(ApiKey.prefix == prefix).limit(2)).all()
+    def _sole(self, prefix: str) -> ApiKeyRow | None:
+        found = self._session.scalars(select(ApiKeyRow).where(ApiKeyRow.prefix == prefix).limit(2)).all()
         return found[0] if len(found) == 1 else None
 
 
 def _unfinished(owner: str) -> Select[int]:
     return select(func.count()).where(
-        Job.owner == owner, Job.kind == JobKind.RECOMMEND, Job.state.in_((JobState.QUEUED, JobState.RUNNING))
+        JobRow.owner == owner, JobRow.kind == JobKind.RECOMMEND, JobRow.state.in_((JobState.QUEUED, JobState.RUNNING))
     )

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from worker.registry.models import Distance, Task, TaskNetwork
 from worker.registry.states import TaskRole
+from worker.registry.tables import DistanceRow, TaskNetworkRow, TaskRow
 
 # Tables, not entities: a column of the matrix is thousands of rows, and the ORM would take longer than the database.
 _ROWS_AT_ONCE = 1000
-_DISTANCES = Distance.__table__.c
-_SOURCES, _TARGETS = (TaskNetwork.__table__.alias(name) for name in ("source", "target"))
+_DISTANCES = DistanceRow.__table__.c
+_SOURCES, _TARGETS = (TaskNetworkRow.__table__.alias(name) for name in ("source", "target"))
 
 
 class MatrixEntry(NamedTuple):
@@ -121,10 +121,10 @@ def measured_targets(session: Session, measure: str, recipe_digests: Collection[
 
     A task is at distance 0 from itself before anything was measured, which does not count.
     """
-    task = Task.__table__.c
+    task = TaskRow.__table__.c
     measured = (
         select(_TARGETS.c.task_id)
-        .join(Distance.__table__, _DISTANCES.target_network == _TARGETS.c.network_key)
+        .join(DistanceRow.__table__, _DISTANCES.target_network == _TARGETS.c.network_key)
         .where(
             _TARGETS.c.task_id == task.id,
             _DISTANCES.measure == measure,
@@ -159,7 +159,7 @@ def _pairs(*columns: Any, measure: str, recipes: Collection[str]) -> Select[*tup
     return (
         select(*columns)
         .select_from(_TARGETS)
-        .join(Distance.__table__, _DISTANCES.target_network == _TARGETS.c.network_key)
+        .join(DistanceRow.__table__, _DISTANCES.target_network == _TARGETS.c.network_key)
         .join(
             _SOURCES,
             (_SOURCES.c.network_key == _DISTANCES.source_network) & (_SOURCES.c.repetition == _TARGETS.c.repetition),

@@ -5,21 +5,21 @@ from typing import Any
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import InstrumentedAttribute
 
-from worker.registry.models import ArchitectureRow, Dataset, FisherSummary, Network, Recommendation, Task
+from worker.registry.tables import ArchitectureRow, DatasetRow, FisherSummaryRow, NetworkRow, RecommendationRow, TaskRow
 
 COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
-    *(Dataset.sha256, Dataset.samples, Task.seen_images, Task.samples, Network.weights),
+    *(DatasetRow.sha256, DatasetRow.samples, TaskRow.seen_images, TaskRow.samples, NetworkRow.weights),
     *(getattr(ArchitectureRow, file) for file in ("weights", "code", "program", "onnx", "card")),
 )
 
 IN_DOCUMENTS: tuple[ColumnElement[str], ...] = (
-    Network.test["predictions"].as_string(),
+    NetworkRow.test["predictions"].as_string(),
     ArchitectureRow.test["predictions"].as_string(),
-    Recommendation.document[("test", "predictions")].as_string(),
-    Network.test[("error_sheet", "artifact")].as_string(),
+    RecommendationRow.document[("test", "predictions")].as_string(),
+    NetworkRow.test[("error_sheet", "artifact")].as_string(),
     ArchitectureRow.test[("error_sheet", "artifact")].as_string(),
-    Recommendation.document[("test", "error_sheet", "artifact")].as_string(),
-    FisherSummary.summary[("diagonal", "artifact")].as_string(),
+    RecommendationRow.document[("test", "error_sheet", "artifact")].as_string(),
+    FisherSummaryRow.summary[("diagonal", "artifact")].as_string(),
 )
 """Digests inside a JSON column."""
 

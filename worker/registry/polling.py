@@ -11,10 +11,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Text, bindparam, cast, exists, literal_column, select
 
-from worker.registry.job_models import Job
-from worker.registry.models import Recommendation, Webhook
 from worker.registry.quick_reader import Question
 from worker.registry.states import JobState
+from worker.registry.tables import JobRow, RecommendationRow, WebhookRow
 
 Row = Sequence[Any]
 
@@ -41,46 +40,46 @@ def _version(table: Any) -> ColumnElement[str]:
     return literal_column(f"{table.__tablename__}.xmin::text")
 
 
-JOB = Question(select(*_texts(Job, _JOB), *_json_texts(Job, _JOB_JSON)).where(Job.id == bindparam("id")))
+JOB = Question(select(*_texts(JobRow, _JOB), *_json_texts(JobRow, _JOB_JSON)).where(JobRow.id == bindparam("id")))
 """The row of `job_of`, by the job's id."""
 
-JOB_MARK = Question(select(_version(Job)).select_from(Job).where(Job.id == bindparam("id")))
+JOB_MARK = Question(select(_version(JobRow)).select_from(JobRow).where(JobRow.id == bindparam("id")))
 """On PostgreSQL: changes with the row of `JOB`."""
 
-_HAS_WEBHOOK = exists().where(Webhook.job_id == Recommendation.job_id)
+_HAS_WEBHOOK = exists().where(WebhookRow.job_id == RecommendationRow.job_id)
 
 RECOMMENDATION = Question(
     select(
-        *_texts(Recommendation, _RECOMMENDATION),
-        *_json_texts(Recommendation, _RECOMMENDATION_JSON),
-        *_texts(Job, _JOB),
-        *_json_texts(Job, _ITS_JOB_JSON),
+        *_texts(RecommendationRow, _RECOMMENDATION),
+        *_json_texts(RecommendationRow, _RECOMMENDATION_JSON),
+        *_texts(JobRow, _JOB),
+        *_json_texts(JobRow, _ITS_JOB_JSON),
         _HAS_WEBHOOK,
     )
-    .join(Job, Job.id == Recommendation.job_id)
-    .where(Recommendation.id == bindparam("id"))
+    .join(JobRow, JobRow.id == RecommendationRow.job_id)
+    .where(RecommendationRow.id == bindparam("id"))
 )
 """The row of `recommendation_of`, by the recommendation's id. Its last column is the state of a webhook, if any."""
 
 RECOMMENDATION_MARK = Question(
-    select(_version(Recommendation), _version(Job), _HAS_WEBHOOK)
-    .select_from(Recommendation)
-    .join(Job, Job.id == Recommendation.job_id)
-    .where(Recommendation.id == bindparam("id"))
+    select(_version(RecommendationRow), _version(JobRow), _HAS_WEBHOOK)
+    .select_from(RecommendationRow)
+    .join(JobRow, JobRow.id == RecommendationRow.job_id)
+    .where(RecommendationRow.id == bindparam("id"))
 )
 """On PostgreSQL: changes with the row of `RECOMMENDATION`."""
 
 
-def job_of(row: Row) -> Job:
+def job_of(row: Row) -> JobRow:
     """The job as an object outside of any session, without the columns that only workers need."""
-    return Job(**_named(row, _JOB, _JOB_JSON))
+    return JobRow(**_named(row, _JOB, _JOB_JSON))
 
 
-def recommendation_of(row: Row) -> tuple[Recommendation, Job]:
+def recommendation_of(row: Row) -> tuple[RecommendationRow, JobRow]:
     """The recommendation and its job, in the same way."""
     columns = len(_RECOMMENDATION) + len(_RECOMMENDATION_JSON)
-    recommendation = Recommendation(**_named(row[:columns], _RECOMMENDATION, _RECOMMENDATION_JSON))
-    return recommendation, Job(**_named(row[columns:-1], _JOB, _ITS_JOB_JSON))
+    recommendation = RecommendationRow(**_named(row[:columns], _RECOMMENDATION, _RECOMMENDATION_JSON))
+    return recommendation, JobRow(**_named(row[columns:-1], _JOB, _ITS_JOB_JSON))
 
 
 def _named(row: Row, plain: Sequence[str], documents: Sequence[str]) -> dict[str, Any]:

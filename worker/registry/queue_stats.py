@@ -8,9 +8,8 @@ from sqlalchemy.orm import Session
 
 from worker.registry.base import DatabaseNow
 from worker.registry.counters import TallyFigure, tallies
-from worker.registry.job_models import Job
 from worker.registry.states import DeliveryState, JobState
-from worker.registry.webhook_models import WebhookDelivery
+from worker.registry.tables import JobRow, WebhookDeliveryRow
 
 
 @dataclass(frozen=True)
@@ -40,15 +39,19 @@ class Figures:
 
     def queue(self) -> QueueFigures:
         """The queue now; every query reads an index or a table of a few rows."""
-        counted = self._session.execute(select(Job.kind, Job.state, func.count()).group_by(Job.kind, Job.state))
+        counted = self._session.execute(
+            select(JobRow.kind, JobRow.state, func.count()).group_by(JobRow.kind, JobRow.state)
+        )
         now = self._session.execute(select(DatabaseNow())).scalar_one()
         due = self._session.execute(
-            select(Job.kind, func.min(Job.run_after))
-            .where(Job.state == JobState.QUEUED, Job.run_after <= now)
-            .group_by(Job.kind)
+            select(JobRow.kind, func.min(JobRow.run_after))
+            .where(JobRow.state == JobState.QUEUED, JobRow.run_after <= now)
+            .group_by(JobRow.kind)
         )
         pending, due_since = self._session.execute(
-            select(func.count(), func.min(WebhookDelivery.due_at)).where(WebhookDelivery.state == DeliveryState.PENDING)
+            select(func.count(), func.min(WebhookDeliveryRow.due_at)).where(
+                WebhookDeliveryRow.state == DeliveryState.PENDING
+            )
         ).one()
         return QueueFigures(
             jobs={(kind, state): number for kind, state, number in counted},

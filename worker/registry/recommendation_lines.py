@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from worker.registry.job_models import Job
-from worker.registry.models import Recommendation
 from worker.registry.pages import newest_first
 from worker.registry.states import JobState
+from worker.registry.tables import JobRow, RecommendationRow
 
 
 @dataclass(frozen=True)
@@ -45,24 +44,24 @@ def recommendation_lines(
     session: Session, *, limit: int, after: str | None, state: JobState | None
 ) -> Sequence[RecommendationLine]:
     """Recommendations with jobs in that state, newest first; the page after the one with the id `after`."""
-    document = Recommendation.document
+    document = RecommendationRow.document
     statement = select(
-        Recommendation.id,
-        Recommendation.name,
-        Recommendation.job_id,
-        Recommendation.task_id,
-        Recommendation.request[("dataset", "uri")].as_string(),
-        Job.state,
-        Job.stage,
-        Job.progress["fraction"].as_float(),
+        RecommendationRow.id,
+        RecommendationRow.name,
+        RecommendationRow.job_id,
+        RecommendationRow.task_id,
+        RecommendationRow.request[("dataset", "uri")].as_string(),
+        JobRow.state,
+        JobRow.stage,
+        JobRow.progress["fraction"].as_float(),
         document["verdict"].as_string(),
         document[("closest", "name")].as_string(),
         document[("test", "accuracy")].as_float(),
         document[("architecture", "parameters")].as_integer(),
-        Recommendation.created_at,
-        Job.finished_at,
-    ).join(Job, Job.id == Recommendation.job_id)
+        RecommendationRow.created_at,
+        JobRow.finished_at,
+    ).join(JobRow, JobRow.id == RecommendationRow.job_id)
     if state is not None:
-        statement = statement.where(Job.state == state)
-    rows = session.execute(newest_first(statement, Recommendation, limit=limit, after=after))
+        statement = statement.where(JobRow.state == state)
+    rows = session.execute(newest_first(statement, RecommendationRow, limit=limit, after=after))
     return [RecommendationLine(*row) for row in rows]

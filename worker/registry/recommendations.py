@@ -6,13 +6,12 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from worker.registry.errors import NotFoundError, NotPromotableError, RecommendationBusyError
-from worker.registry.job_models import Job
-from worker.registry.leases import LeasedJobs
-from worker.registry.models import Recommendation, Task
+from worker.errors import NotFoundError, NotPromotableError, RecommendationBusyError
+from worker.registry.leases import Leases
 from worker.registry.pages import newest_first
 from worker.registry.recommendation_lines import RecommendationLine, recommendation_lines
 from worker.registry.states import JobState, TaskRole
+from worker.registry.tables import JobRow, RecommendationRow, TaskRow
 from worker.registry.tasks import Tasks, delete_unmeasured
 
 
@@ -22,42 +21,42 @@ class Recommendations:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def insert(self, **columns: Any) -> Recommendation:
+    def insert(self, **columns: Any) -> RecommendationRow:
         """Store a new recommendation."""
-        recommendation = Recommendation(**columns)
+        recommendation = RecommendationRow(**columns)
         self._session.add(recommendation)
         self._session.flush()
         return recommendation
 
-    def get(self, recommendation_id: str) -> Recommendation:
+    def get(self, recommendation_id: str) -> RecommendationRow:
         """The recommendation as it is now.
 
         Raises:
             NotFoundError: no such recommendation.
         """
-        recommendation = self._session.get(Recommendation, recommendation_id, populate_existing=True)
+        recommendation = self._session.get(RecommendationRow, recommendation_id, populate_existing=True)
         if recommendation is None:
             raise NotFoundError("recommendation", recommendation_id)
         return recommendation
 
-    def by_job(self, job_id: str) -> Recommendation | None:
+    def by_job(self, job_id: str) -> RecommendationRow | None:
         """The recommendation that this job works on, or None."""
-        return self._session.scalar(select(Recommendation).where(Recommendation.job_id == job_id))
+        return self._session.scalar(select(RecommendationRow).where(RecommendationRow.job_id == job_id))
 
-    def of_task(self, task_id: str) -> Recommendation | None:
+    def of_task(self, task_id: str) -> RecommendationRow | None:
         """The newest recommendation whose target is this task, or None."""
-        wanted = select(Recommendation).where(Recommendation.task_id == task_id)
-        return self._session.scalar(wanted.order_by(Recommendation.created_at.desc(), Recommendation.id).limit(1))
+        wanted = select(RecommendationRow).where(RecommendationRow.task_id == task_id)
+        return self._session.scalar(wanted.order_by(RecommendationRow.created_at.desc(), RecommendationRow.id).limit(1))
 
     def names(self, ids: Collection[str]) -> dict[str, str | None]:
         """The names of these recommendations by their ids; None for one without a name."""
-        wanted = select(Recommendation.id, Recommendation.name).where(Recommendation.id.in_(ids))
+        wanted = select(RecommendationRow.id, RecommendationRow.name).where(RecommendationRow.id.in_(ids))
         return dict(self._session.execute(wanted).all())
 
-    def list(self, limit: int = 100, after: str | None = None) -> Sequence[Recommendation]:
+    def list(self, limit: int = 100, after: str | None = None) -> Sequence[RecommendationRow]:
         """Recommendations, newest first; the page after the one with the id `after`."""
         return self._session.scalars(
-            newest_first(select(Recommendation), Recommendation, limit=limit, after=after)
+            newest_first(select(RecommendationRow), RecommendationRow, limit=limit, after=after)
         ).all()
 
     def lines(
@@ -66,19 +65,19 @@ class Recommendations:
         """Lines of a list, newest first, with jobs in that state; the page after the id `after`."""
         return recommendation_lines(self._session, limit=limit, after=after, state=state)
 
-    def merge_document(self, recommendation_id: str, job_id: str, fence: int, fields: dict[str, Any]) -> None:
+    def merge_document(self, recommendation_id: str, job_id: str, attempt: int, fields: dict[str, Any]) -> None:
         """Add fields to the answer; a field that exists already is replaced as a whole.
 
         Raises:
-            FenceLostError: the job is no longer held under this fence.
+            AttemptLostError: the job is no longer held by this attempt.
             NotFoundError: no such recommendation.
         """
-        LeasedJobs(self._session).touch(job_id, fence)
+        Leases(self._session).touch(job_id, attempt)
         recommendation = self.get(recommendation_id)
         recommendation.document = {**recommendation.document, **fields}
         self._session.flush()
 
-    def promote(self, recommendation_id: str, name: str | None = None) -> Task:
+    def promote(self, recommendation_id: str, name: str | None = None) -> TaskRow:
         """Make the target a baseline, under its own name if none is given; a second call changes nothing.
 
         Raises:
@@ -87,7 +86,7 @@ class Recommendations:
             NameTakenError: another baseline holds the name.
         """
         recommendation = self.get(recommendation_id)
-        state = self._session.get_one(Job, recommendation.job_id).state
+        state = self._session.get_one(JobRow, recommendation.job_id).state
         if state is not JobState.SUCCEEDED:
             raise NotPromotableError(recommendation_id, f"its job is {state.value}, not succeeded")
         tasks = Tasks(self._session)
@@ -107,9 +106,9 @@ class Recommendations:
             TaskBusyError: a job that measures distances to its target has not ended yet.
         """
         recommendation = self.get(recommendation_id)
-        if not self._session.get_one(Job, recommendation.job_id).state.ended:
+        if not self._session.get_one(JobRow, recommendation.job_id).state.ended:
             raise RecommendationBusyError(recommendation_id, recommendation.job_id)
-        self._session.execute(delete(Recommendation).where(Recommendation.id == recommendation_id))
-        target = self._session.get(Task, recommendation.task_id)
+        self._session.execute(delete(RecommendationRow).where(RecommendationRow.id == recommendation_id))
+        target = self._session.get(TaskRow, recommendation.task_id)
         if target is not None and target.role == TaskRole.TARGET:
             delete_unmeasured(self._session, target.id)

@@ -17,8 +17,8 @@ from worker.registry.matrix import (
     measured_repetitions,
     measured_targets,
 )
-from worker.registry.models import Artifact, Distance, FisherSummary, GenotypeRow, Network
 from worker.registry.revisions import matrix_revision
+from worker.registry.tables import ArtifactRow, DistanceRow, FisherSummaryRow, GenotypeRow, NetworkRow
 from worker.registry.upsert import hold_fresh, keep_first, keep_fresh
 
 
@@ -28,36 +28,36 @@ class Results:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def network(self, key: str) -> Network | None:
+    def network(self, key: str) -> NetworkRow | None:
         """The network under this content key, or None."""
-        return self._session.get(Network, key)
+        return self._session.get(NetworkRow, key)
 
-    def use_network(self, key: str) -> Network | None:
+    def use_network(self, key: str) -> NetworkRow | None:
         """The same for a caller that will use it: it counts as stored now, so that the cleaner keeps it."""
-        if not hold_fresh(self._session, Network.key, [key]):
-            self._session.execute(update(Network).where(Network.key == key).values(created_at=DatabaseNow()))
-        return self._session.get(Network, key, populate_existing=True)
+        if not hold_fresh(self._session, NetworkRow.key, [key]):
+            self._session.execute(update(NetworkRow).where(NetworkRow.key == key).values(created_at=DatabaseNow()))
+        return self._session.get(NetworkRow, key, populate_existing=True)
 
-    def keep_network(self, **columns: Any) -> Network:
+    def keep_network(self, **columns: Any) -> NetworkRow:
         """Store a network, unless its key exists; return the stored row."""
-        keep_fresh(self._session, Network, [columns])
-        return self._session.get_one(Network, columns["key"])
+        keep_fresh(self._session, NetworkRow, [columns])
+        return self._session.get_one(NetworkRow, columns["key"])
 
     def keep_test(self, key: str, test: dict[str, Any]) -> dict[str, Any]:
         """Store a finished network's test scores, unless they exist; return the stored scores."""
-        network = self._session.get_one(Network, key, with_for_update=True)
+        network = self._session.get_one(NetworkRow, key, with_for_update=True)
         network.test = network.test or test
         self._session.flush()
         return network.test
 
-    def fisher_summary(self, key: str) -> FisherSummary | None:
+    def fisher_summary(self, key: str) -> FisherSummaryRow | None:
         """The Fisher summary under this content key, or None."""
-        return self._session.get(FisherSummary, key)
+        return self._session.get(FisherSummaryRow, key)
 
-    def keep_fisher_summary(self, **columns: Any) -> FisherSummary:
+    def keep_fisher_summary(self, **columns: Any) -> FisherSummaryRow:
         """Store a Fisher summary, unless its key exists; return the stored row."""
-        keep_first(self._session, FisherSummary, [columns])
-        return self._session.get_one(FisherSummary, columns["key"])
+        keep_first(self._session, FisherSummaryRow, [columns])
+        return self._session.get_one(FisherSummaryRow, columns["key"])
 
     def keep_distances(self, rows: Sequence[dict[str, Any]]) -> None:
         """Store distances between networks, except those that exist already.
@@ -70,21 +70,21 @@ class Results:
         complete = [{"standard_error": None, "contributions": None, **row} for row in rows]
         for row in complete:
             _require_finite(row)
-        keep_first(self._session, Distance, complete)
+        keep_first(self._session, DistanceRow, complete)
 
     def distances(
         self, source_networks: Sequence[str], target_networks: Sequence[str], measure: str, recipe_digest: str
-    ) -> Sequence[Distance]:
+    ) -> Sequence[DistanceRow]:
         """The stored distances from any of the sources to any of the targets."""
         return self._session.scalars(
-            select(Distance)
+            select(DistanceRow)
             .where(
-                Distance.source_network.in_(source_networks),
-                Distance.target_network.in_(target_networks),
-                Distance.measure == measure,
-                Distance.recipe_digest == recipe_digest,
+                DistanceRow.source_network.in_(source_networks),
+                DistanceRow.target_network.in_(target_networks),
+                DistanceRow.measure == measure,
+                DistanceRow.recipe_digest == recipe_digest,
             )
-            .order_by(Distance.source_network, Distance.target_network, Distance.data_key)
+            .order_by(DistanceRow.source_network, DistanceRow.target_network, DistanceRow.data_key)
         ).all()
 
     def matrix(
@@ -156,19 +156,19 @@ class Results:
             keep_first(self._session, GenotypeRow, rows[1:])
         return self.search(search_key)
 
-    def artifact(self, digest: str) -> Artifact | None:
+    def artifact(self, digest: str) -> ArtifactRow | None:
         """The artifact of this SHA-256, or None."""
-        return self._session.get(Artifact, digest)
+        return self._session.get(ArtifactRow, digest)
 
-    def artifacts(self, after: str, limit: int) -> Sequence[Artifact]:
+    def artifacts(self, after: str, limit: int) -> Sequence[ArtifactRow]:
         """Artifacts in the order of their digests, after one of them."""
-        page = select(Artifact).where(Artifact.digest > after).order_by(Artifact.digest).limit(limit)
+        page = select(ArtifactRow).where(ArtifactRow.digest > after).order_by(ArtifactRow.digest).limit(limit)
         return self._session.scalars(page).all()
 
-    def keep_artifact(self, digest: str, bytes: int, media_type: str) -> Artifact:
+    def keep_artifact(self, digest: str, bytes: int, media_type: str) -> ArtifactRow:
         """Record a file of the artifact store, unless it is recorded already; return the stored row."""
-        keep_fresh(self._session, Artifact, [{"digest": digest, "bytes": bytes, "media_type": media_type}])
-        return self._session.get_one(Artifact, digest)
+        keep_fresh(self._session, ArtifactRow, [{"digest": digest, "bytes": bytes, "media_type": media_type}])
+        return self._session.get_one(ArtifactRow, digest)
 
 
 def _require_finite(row: dict[str, Any]) -> None:

@@ -13,28 +13,29 @@ from sqlalchemy.orm import Session, aliased
 
 from worker.registry import owners
 from worker.registry.base import DatabaseNow
-from worker.registry.job_models import Job, JobEvent
-from worker.registry.models import (
-    ArchitectureRow,
-    Artifact,
-    Distance,
-    FisherSummary,
-    GenotypeRow,
-    Network,
-    Recommendation,
-    Task,
-    TaskGenotype,
-    TaskNetwork,
-    Webhook,
-    WebhookDelivery,
-)
 from worker.registry.states import DeliveryState, JobState
+from worker.registry.tables import (
+    ArchitectureRow,
+    ArtifactRow,
+    DistanceRow,
+    FisherSummaryRow,
+    GenotypeRow,
+    JobEventRow,
+    JobRow,
+    NetworkRow,
+    RecommendationRow,
+    TaskGenotypeRow,
+    TaskNetworkRow,
+    TaskRow,
+    WebhookDeliveryRow,
+    WebhookRow,
+)
 from worker.registry.upsert import FRESH_SECONDS
 
 _ENDED = tuple(state for state in JobState if state.ended)
 _UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
-_WHAT_A_JOB_IS_FOR = (Task, Recommendation, ArchitectureRow, Webhook)
-BATCH = 200
+_WHAT_A_JOB_IS_FOR = (TaskRow, RecommendationRow, ArchitectureRow, WebhookRow)
+REMOVED_AT_ONCE = 200
 UNTRAINED = "untrained:"
 """The prefix of a source's name that does not stand for a network of the registry."""
 
@@ -48,13 +49,13 @@ class Removable:
     def before(self, seconds: float) -> float:
         """The time this many seconds ago, but not after the start of any unfinished job, whose results must stay."""
         now = self._session.execute(select(DatabaseNow())).scalar_one()
-        oldest = self._session.scalar(select(func.min(Job.started_at)).where(Job.state.in_(_UNFINISHED)))
+        oldest = self._session.scalar(select(func.min(JobRow.started_at)).where(JobRow.state.in_(_UNFINISHED)))
         # A job leaves a row alone that was renewed a short while before the job began.
         return min(now - seconds, now if oldest is None else oldest - FRESH_SECONDS)
 
     def count(self, before: float, unowned_before: float) -> dict[str, int]:
         """How many rows of each table would be removed now."""
-        wanted = {**_wanted(before), Artifact: _unowned(unowned_before)}
+        wanted = {**_wanted(before), ArtifactRow: _unowned(unowned_before)}
         return {
             table.__tablename__: self._session.scalar(select(func.count()).select_from(table).where(*conditions)) or 0
             for table, conditions in wanted.items()
@@ -62,62 +63,66 @@ class Removable:
 
     def delete_events(self, before: float) -> int:
         """Events of jobs that ended before."""
-        wanted = _wanted(before)[JobEvent]
-        ids = self._session.scalars(select(JobEvent.id).where(*wanted).limit(BATCH)).all()
-        return self._deleted(JobEvent, JobEvent.id, ids, wanted)
+        wanted = _wanted(before)[JobEventRow]
+        ids = self._session.scalars(select(JobEventRow.id).where(*wanted).limit(REMOVED_AT_ONCE)).all()
+        return self._deleted(JobEventRow, JobEventRow.id, ids, wanted)
 
     def delete_webhooks(self, before: float) -> int:
         """Webhooks of jobs that ended before, with their deliveries, unless one is still tried."""
-        return self._delete(Webhook, Webhook.job_id, _wanted(before)[Webhook])
+        return self._delete(WebhookRow, WebhookRow.job_id, _wanted(before)[WebhookRow])
 
     def delete_jobs(self, before: float) -> int:
         """Jobs that ended before, and whose task, recommendation or architecture was deleted, or that never had one."""
-        return self._delete(Job, Job.id, _wanted(before)[Job])
+        return self._delete(JobRow, JobRow.id, _wanted(before)[JobRow])
 
     def delete_networks(self, before: float) -> int:
         """Networks that no task links."""
-        return self._delete(Network, Network.key, _wanted(before)[Network])
+        return self._delete(NetworkRow, NetworkRow.key, _wanted(before)[NetworkRow])
 
     def delete_distances(self, before: float) -> int:
         """Distances from or to deleted networks; `untrained:…` never stands for a stored network."""
-        wanted = _wanted(before)[Distance]
-        key = inspect(Distance).primary_key
-        found = self._session.execute(select(*key).where(*wanted).limit(BATCH).with_for_update(skip_locked=True)).all()
-        statement = delete(Distance).where(tuple_(*key).in_([tuple(row) for row in found]), *wanted)
+        wanted = _wanted(before)[DistanceRow]
+        key = inspect(DistanceRow).primary_key
+        found = self._session.execute(
+            select(*key).where(*wanted).limit(REMOVED_AT_ONCE).with_for_update(skip_locked=True)
+        ).all()
+        statement = delete(DistanceRow).where(tuple_(*key).in_([tuple(row) for row in found]), *wanted)
         result = self._session.execute(
-            statement.returning(Distance.measure), execution_options={"synchronize_session": False}
+            statement.returning(DistanceRow.measure), execution_options={"synchronize_session": False}
         )
         return len(result.all())
 
     def delete_summaries(self, before: float) -> int:
         """Fisher summaries of networks that no task links."""
-        return self._delete(FisherSummary, FisherSummary.key, _wanted(before)[FisherSummary])
+        return self._delete(FisherSummaryRow, FisherSummaryRow.key, _wanted(before)[FisherSummaryRow])
 
     def delete_genotypes(self, before: float) -> int:
         """Searches without a genotype that a task links; each whole, since a part would look like a complete search."""
         wanted = _wanted(before)[GenotypeRow]
-        keys = self._session.scalars(select(GenotypeRow.search_key).where(*wanted).distinct().limit(BATCH)).all()
+        keys = self._session.scalars(
+            select(GenotypeRow.search_key).where(*wanted).distinct().limit(REMOVED_AT_ONCE)
+        ).all()
         self._session.scalars(select(GenotypeRow.id).where(GenotypeRow.search_key.in_(keys)).with_for_update()).all()
         return self._deleted(GenotypeRow, GenotypeRow.search_key, keys, wanted)
 
     def delete_artifacts(self, before: float) -> int:
         """Rows of artifacts that no other row names; the caller removes their files, checked with `owned`."""
-        return self._delete(Artifact, Artifact.digest, _unowned(before))
+        return self._delete(ArtifactRow, ArtifactRow.digest, _unowned(before))
 
     def owned(self, digests: Collection[str]) -> set[str]:
         """The digests that any row names, including an artifact's own row."""
-        found: set[str] = set(self._session.scalars(select(Artifact.digest).where(Artifact.digest.in_(digests))))
+        found: set[str] = set(self._session.scalars(select(ArtifactRow.digest).where(ArtifactRow.digest.in_(digests))))
         for column in owners.ALL:
             found.update(self._session.scalars(select(column).where(column.in_(digests))))
         return found
 
     def unfinished(self, job_ids: Collection[str]) -> set[str]:
         """The jobs that may still run."""
-        statement = select(Job.id).where(Job.id.in_(job_ids), Job.state.in_(_UNFINISHED))
+        statement = select(JobRow.id).where(JobRow.id.in_(job_ids), JobRow.state.in_(_UNFINISHED))
         return set(self._session.scalars(statement))
 
     def _delete(self, table: Any, key: Any, wanted: tuple[ColumnElement[bool], ...]) -> int:
-        statement = select(key).where(*wanted).limit(BATCH).with_for_update(skip_locked=True)
+        statement = select(key).where(*wanted).limit(REMOVED_AT_ONCE).with_for_update(skip_locked=True)
         return self._deleted(table, key, self._session.scalars(statement).all(), wanted)
 
     def _deleted(self, table: Any, key: Any, keys: Collection[Any], wanted: tuple[ColumnElement[bool], ...]) -> int:
@@ -129,25 +134,28 @@ class Removable:
 
 def _wanted(before: float) -> dict[Any, tuple[ColumnElement[bool], ...]]:
     """The conditions, for each table, under which a row may be removed."""
-    ended = (Job.state.in_(_ENDED), Job.finished_at < before)
-    pending = exists().where(WebhookDelivery.job_id == Webhook.job_id, WebhookDelivery.state == DeliveryState.PENDING)
+    ended = (JobRow.state.in_(_ENDED), JobRow.finished_at < before)
+    pending = exists().where(
+        WebhookDeliveryRow.job_id == WebhookRow.job_id, WebhookDeliveryRow.state == DeliveryState.PENDING
+    )
     sibling = aliased(GenotypeRow)
-    linked = select(TaskGenotype.genotype_id).join(sibling, sibling.id == TaskGenotype.genotype_id)
+    linked = select(TaskGenotypeRow.genotype_id).join(sibling, sibling.id == TaskGenotypeRow.genotype_id)
     return {
         # Look up the job of each event, not the events of all jobs: jobs may number a hundred thousand, and on SQLite
         # no other process can write while this one searches for a batch.
-        JobEvent: (exists().where(Job.id == JobEvent.job_id, *ended),),
-        Webhook: (Webhook.job_id.in_(select(Job.id).where(*ended)), ~pending),
-        Job: (*ended, *(~exists().where(table.job_id == Job.id) for table in _WHAT_A_JOB_IS_FOR)),
-        Network: (Network.created_at < before, ~exists().where(TaskNetwork.network_key == Network.key)),
-        Distance: (
-            Distance.created_at < before,
-            ~exists().where(Network.key == Distance.target_network)
-            | ~exists().where(Network.key == Distance.source_network) & ~Distance.source_network.startswith(UNTRAINED),
+        JobEventRow: (exists().where(JobRow.id == JobEventRow.job_id, *ended),),
+        WebhookRow: (WebhookRow.job_id.in_(select(JobRow.id).where(*ended)), ~pending),
+        JobRow: (*ended, *(~exists().where(table.job_id == JobRow.id) for table in _WHAT_A_JOB_IS_FOR)),
+        NetworkRow: (NetworkRow.created_at < before, ~exists().where(TaskNetworkRow.network_key == NetworkRow.key)),
+        DistanceRow: (
+            DistanceRow.created_at < before,
+            ~exists().where(NetworkRow.key == DistanceRow.target_network)
+            | ~exists().where(NetworkRow.key == DistanceRow.source_network)
+            & ~DistanceRow.source_network.startswith(UNTRAINED),
         ),
-        FisherSummary: (
-            FisherSummary.created_at < before,
-            ~exists().where(TaskNetwork.network_key == FisherSummary.network_key),
+        FisherSummaryRow: (
+            FisherSummaryRow.created_at < before,
+            ~exists().where(TaskNetworkRow.network_key == FisherSummaryRow.network_key),
         ),
         GenotypeRow: (
             GenotypeRow.created_at < before,
@@ -157,5 +165,5 @@ def _wanted(before: float) -> dict[Any, tuple[ColumnElement[bool], ...]]:
 
 
 def _unowned(before: float) -> tuple[ColumnElement[bool], ...]:
-    named = (~select(column).where(column == Artifact.digest).exists() for column in owners.ALL)
-    return (Artifact.created_at < before, *named)
+    named = (~select(column).where(column == ArtifactRow.digest).exists() for column in owners.ALL)
+    return (ArtifactRow.created_at < before, *named)

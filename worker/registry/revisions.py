@@ -23,14 +23,14 @@ from typing import Any
 from sqlalchemy import BigInteger, Engine, Result, bindparam, cast, event, func, insert, inspect, select
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 
-from worker.registry.models import Distance, Revision, RevisionMark, Task, TaskNetwork
 from worker.registry.quick_reader import Question, QuickReader
+from worker.registry.tables import DistanceRow, RevisionMarkRow, RevisionRow, TaskNetworkRow, TaskRow
 
 MATRIX = "matrix"
-_WATCHED = (Task, TaskNetwork, Distance)
+_WATCHED = (TaskRow, TaskNetworkRow, DistanceRow)
 _TABLES = frozenset(entity.__table__ for entity in _WATCHED)
 _CHANGED = "the matrix has changed"
-_REVISIONS, _MARKS = Revision.__table__.c, RevisionMark.__table__.c
+_REVISIONS, _MARKS = RevisionRow.__table__.c, RevisionMarkRow.__table__.c
 # Programs before migration 0012 draw the first one; they may run at the same time as this one.
 _TOKEN = select(
     select(_REVISIONS.token).where(_REVISIONS.name == bindparam("name")).scalar_subquery(),
@@ -62,7 +62,7 @@ def _on_flush(session: Session, flushed: UOWTransaction) -> None:
 
 
 def _is_changed(row: object) -> bool:
-    if isinstance(row, Task):  # the matrix shows no other column, and a job writes the others several times
+    if isinstance(row, TaskRow):  # the matrix shows no other column, and a job writes the others several times
         return any(inspect(row).attrs[name].history.has_changes() for name in ("name", "role"))
     return isinstance(row, _WATCHED)
 
@@ -72,7 +72,7 @@ def revise(session: Session) -> None:
     session.flush()
     if session.info.pop(_CHANGED, False):
         # From 1: every mark makes the sum grow. 31 bits: 4 billion of them stay within a column of 63.
-        session.execute(insert(RevisionMark).values(name=MATRIX, number=1 + secrets.randbelow(2**31 - 1)))
+        session.execute(insert(RevisionMarkRow).values(name=MATRIX, number=1 + secrets.randbelow(2**31 - 1)))
 
 
 def matrix_revision(session: Session) -> str | None:

@@ -11,8 +11,8 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
+from worker.errors import DatabaseUnavailableError
 from worker.registry.counters import write_counts
-from worker.registry.errors import DatabaseUnavailableError
 from worker.registry.postgresql import LIMITS, POOL_SECONDS, Limits, defaults_missing_from
 from worker.registry.registry import Registry
 from worker.registry.revisions import WatchedSession, revise

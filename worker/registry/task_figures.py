@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from worker.registry.job_models import Job
-from worker.registry.models import Network, Task, TaskGenotype, TaskNetwork
 from worker.registry.states import JobState, TaskRole
+from worker.registry.tables import JobRow, NetworkRow, TaskGenotypeRow, TaskNetworkRow, TaskRow
 
 
 @dataclass(frozen=True)
@@ -34,17 +33,17 @@ class TaskFigures:
         """The figures of each of these tasks, by its id."""
         scores: dict[str, list[float]] = {id: [] for id in task_ids}
         networks = (
-            select(TaskNetwork.task_id, Network.validation_balanced_accuracy)
-            .join(Network, Network.key == TaskNetwork.network_key)
-            .where(TaskNetwork.task_id.in_(scores))
-            .order_by(TaskNetwork.task_id, TaskNetwork.repetition)
+            select(TaskNetworkRow.task_id, NetworkRow.validation_balanced_accuracy)
+            .join(NetworkRow, NetworkRow.key == TaskNetworkRow.network_key)
+            .where(TaskNetworkRow.task_id.in_(scores))
+            .order_by(TaskNetworkRow.task_id, TaskNetworkRow.repetition)
         )
         for task_id, score in self._session.execute(networks):
             scores[task_id].append(score)
         counted = (
-            select(TaskGenotype.task_id, func.count())
-            .where(TaskGenotype.task_id.in_(scores))
-            .group_by(TaskGenotype.task_id)
+            select(TaskGenotypeRow.task_id, func.count())
+            .where(TaskGenotypeRow.task_id.in_(scores))
+            .group_by(TaskGenotypeRow.task_id)
         )
         genotypes = dict(self._session.execute(counted).all())
         return {id: TaskFigure(tuple(scores[id]), genotypes.get(id, 0)) for id in scores}
@@ -52,9 +51,9 @@ class TaskFigures:
     def baselines(self) -> dict[JobState, int]:
         """The number of baselines by the state of their jobs; `succeeded` means ready."""
         counted = (
-            select(Job.state, func.count())
-            .join(Task, Task.job_id == Job.id)
-            .where(Task.role == TaskRole.BASELINE)
-            .group_by(Job.state)
+            select(JobRow.state, func.count())
+            .join(TaskRow, TaskRow.job_id == JobRow.id)
+            .where(TaskRow.role == TaskRole.BASELINE)
+            .group_by(JobRow.state)
         )
         return dict(self._session.execute(counted).all())

@@ -9,21 +9,20 @@ from sqlalchemy import Select, delete, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from worker.registry.errors import NameTakenError, NotFoundError, TaskBusyError
-from worker.registry.job_models import Job
-from worker.registry.models import GenotypeRow, Network, Task, TaskGenotype, TaskNetwork
+from worker.errors import NameTakenError, NotFoundError, TaskBusyError
 from worker.registry.pages import newest_first
 from worker.registry.states import JobKind, JobState, TaskRole
+from worker.registry.tables import GenotypeRow, JobRow, NetworkRow, TaskGenotypeRow, TaskNetworkRow, TaskRow
 from worker.registry.upsert import keep_first
 
 _IDS_AT_ONCE = 10_000  # a statement has no more than 32,766 parameters on SQLite
 
 
 @dataclass(frozen=True)
-class TaskRow:
+class TaskAndState:
     """A task with the state of its job; a baseline is ready once that is `succeeded`."""
 
-    task: Task
+    task: TaskRow
     state: JobState
 
 
@@ -33,49 +32,49 @@ class Tasks:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def insert(self, **columns: Any) -> Task:
+    def insert(self, **columns: Any) -> TaskRow:
         """Store a new task.
 
         Raises:
             NameTakenError: another baseline holds the name.
         """
-        task = Task(**columns)
+        task = TaskRow(**columns)
         with self._name_free_for(task.role, task.name):
             self._session.add(task)
         return task
 
-    def get(self, task_id: str) -> Task:
+    def get(self, task_id: str) -> TaskRow:
         """The task as it is now.
 
         Raises:
             NotFoundError: no such task.
         """
-        task = self._session.get(Task, task_id, populate_existing=True)
+        task = self._session.get(TaskRow, task_id, populate_existing=True)
         if task is None:
             raise NotFoundError("task", task_id)
         return task
 
-    def row(self, task_id: str) -> TaskRow:
+    def row(self, task_id: str) -> TaskAndState:
         """The task with the state of its job.
 
         Raises:
             NotFoundError: no such task.
         """
-        found = self._session.execute(_with_state().where(Task.id == task_id)).one_or_none()
+        found = self._session.execute(_with_state().where(TaskRow.id == task_id)).one_or_none()
         if found is None:
             raise NotFoundError("task", task_id)
-        return TaskRow(*found)
+        return TaskAndState(*found)
 
-    def find_baseline(self, name_or_id: str) -> Task | None:
+    def find_baseline(self, name_or_id: str) -> TaskRow | None:
         """The baseline of that id, else of that name, or None."""
         return self._session.scalar(
-            select(Task)
-            .where(Task.role == TaskRole.BASELINE, or_(Task.id == name_or_id, Task.name == name_or_id))
-            .order_by((Task.id == name_or_id).desc())
+            select(TaskRow)
+            .where(TaskRow.role == TaskRole.BASELINE, or_(TaskRow.id == name_or_id, TaskRow.name == name_or_id))
+            .order_by((TaskRow.id == name_or_id).desc())
             .limit(1)
         )
 
-    def find(self, name_or_id: str) -> Task:
+    def find(self, name_or_id: str) -> TaskRow:
         """The task of that id, else the baseline of that name, else the newest target of that name.
 
         Raises:
@@ -83,17 +82,17 @@ class Tasks:
         """
         return self.find_all(name_or_id, limit=1)[0]
 
-    def find_all(self, name_or_id: str, limit: int) -> Sequence[Task]:
+    def find_all(self, name_or_id: str, limit: int) -> Sequence[TaskRow]:
         """The task of that id, else the baseline of that name, else the targets of that name, newest first.
 
         Raises:
             NotFoundError: there is none of these.
         """
         found = self._session.scalars(
-            select(Task)
-            .where(or_(Task.id == name_or_id, Task.name == name_or_id))
-            .order_by((Task.id == name_or_id).desc(), (Task.role == TaskRole.BASELINE).desc())
-            .order_by(Task.created_at.desc(), Task.id.desc())
+            select(TaskRow)
+            .where(or_(TaskRow.id == name_or_id, TaskRow.name == name_or_id))
+            .order_by((TaskRow.id == name_or_id).desc(), (TaskRow.role == TaskRole.BASELINE).desc())
+            .order_by(TaskRow.created_at.desc(), TaskRow.id.desc())
             .limit(limit)
         ).all()
         if not found:
@@ -101,26 +100,28 @@ class Tasks:
         sole = found[0].id == name_or_id or found[0].role == TaskRole.BASELINE
         return found[:1] if sole else found
 
-    def find_unmapped(self, uri: str, label_column: str | None) -> Task | None:
+    def find_unmapped(self, uri: str, label_column: str | None) -> TaskRow | None:
         """The newest task that uses this dataset without a label mapping and has read its classes; or None."""
-        column = Task.dataset["label_column"].as_string()
+        column = TaskRow.dataset["label_column"].as_string()
         return self._session.scalar(
-            select(Task)
-            .where(Task.dataset["uri"].as_string() == uri, Task.labels.is_(None), Task.class_names.is_not(None))
+            select(TaskRow)
+            .where(
+                TaskRow.dataset["uri"].as_string() == uri, TaskRow.labels.is_(None), TaskRow.class_names.is_not(None)
+            )
             .where(column.is_(None) if label_column is None else column == label_column)
-            .order_by(Task.created_at.desc(), Task.id.desc())
+            .order_by(TaskRow.created_at.desc(), TaskRow.id.desc())
             .limit(1)
         )
 
     def baseline_names(self) -> dict[str, str]:
         """The name of every baseline by its id, oldest first."""
-        task = Task.__table__.c
+        task = TaskRow.__table__.c
         statement = select(task.id, task.name).where(task.role == TaskRole.BASELINE).order_by(task.created_at, task.id)
         return dict(self._session.execute(statement).all())
 
     def names(self, ids: Collection[str]) -> dict[str, str]:
         """The names of these tasks by their ids: baselines first, then targets, each oldest first."""
-        task = Task.__table__.c
+        task = TaskRow.__table__.c
         columns = select(task.role != TaskRole.BASELINE, task.created_at, task.id, task.name)
         wanted = list(ids)
         rows = [
@@ -133,13 +134,15 @@ class Tasks:
     def hold(self, ids: Collection[str]) -> set[str]:
         """The existing tasks among the ids; none of them can be deleted before the transaction ends."""
         return {
-            *self._session.scalars(select(Task.id).where(Task.id.in_(ids)).order_by(Task.id).with_for_update(read=True))
+            *self._session.scalars(
+                select(TaskRow.id).where(TaskRow.id.in_(ids)).order_by(TaskRow.id).with_for_update(read=True)
+            )
         }
 
-    def baselines(self) -> list[TaskRow]:
+    def baselines(self) -> list[TaskAndState]:
         """Every baseline with the state of its job, oldest first."""
-        statement = _with_state().where(Task.role == TaskRole.BASELINE).order_by(Task.created_at, Task.id)
-        return [TaskRow(task, state) for task, state in self._session.execute(statement)]
+        statement = _with_state().where(TaskRow.role == TaskRole.BASELINE).order_by(TaskRow.created_at, TaskRow.id)
+        return [TaskAndState(task, state) for task, state in self._session.execute(statement)]
 
     def list(
         self,
@@ -149,17 +152,17 @@ class Tasks:
         *,
         state: JobState | None = None,
         part_of_name: str | None = None,
-    ) -> list[TaskRow]:
+    ) -> list[TaskAndState]:
         """Tasks, newest first; the page after the task with the id `after`. The search ignores case."""
         statement = _with_state()
         if role is not None:
-            statement = statement.where(Task.role == role)
+            statement = statement.where(TaskRow.role == role)
         if state is not None:
-            statement = statement.where(Job.state == state)
+            statement = statement.where(JobRow.state == state)
         if part_of_name is not None:
-            statement = statement.where(Task.name.icontains(part_of_name, autoescape=True))
-        page = newest_first(statement, Task, limit=limit, after=after)
-        return [TaskRow(task, state) for task, state in self._session.execute(page)]
+            statement = statement.where(TaskRow.name.icontains(part_of_name, autoescape=True))
+        page = newest_first(statement, TaskRow, limit=limit, after=after)
+        return [TaskAndState(task, state) for task, state in self._session.execute(page)]
 
     def resolve(
         self,
@@ -173,7 +176,7 @@ class Tasks:
         counts: dict[str, int],
         seen_images: str,
         samples: str,
-    ) -> Task:
+    ) -> TaskRow:
         """Store the facts found by reading the data.
 
         Raises:
@@ -191,7 +194,7 @@ class Tasks:
         self._session.flush()
         return task
 
-    def promote(self, task_id: str, name: str) -> Task:
+    def promote(self, task_id: str, name: str) -> TaskRow:
         """Make a target a baseline under this name.
 
         Raises:
@@ -219,22 +222,22 @@ class Tasks:
     def link_network(self, task_id: str, repetition: int, network_key: str) -> None:
         """Store that repetition r of the task is this network."""
         keep_first(
-            self._session, TaskNetwork, [{"task_id": task_id, "repetition": repetition, "network_key": network_key}]
+            self._session, TaskNetworkRow, [{"task_id": task_id, "repetition": repetition, "network_key": network_key}]
         )
 
-    def networks(self, task_id: str) -> Sequence[Network]:
+    def networks(self, task_id: str) -> Sequence[NetworkRow]:
         """The task's networks in the order of their repetitions."""
         return self._session.scalars(
-            select(Network)
-            .join(TaskNetwork, TaskNetwork.network_key == Network.key)
-            .where(TaskNetwork.task_id == task_id)
-            .order_by(TaskNetwork.repetition)
+            select(NetworkRow)
+            .join(TaskNetworkRow, TaskNetworkRow.network_key == NetworkRow.key)
+            .where(TaskNetworkRow.task_id == task_id)
+            .order_by(TaskNetworkRow.repetition)
         ).all()
 
     def link_genotypes(self, task_id: str, genotype_ids: Sequence[str]) -> None:
         """Store that the task has these genotypes."""
         keep_first(
-            self._session, TaskGenotype, [{"task_id": task_id, "genotype_id": genotype} for genotype in genotype_ids]
+            self._session, TaskGenotypeRow, [{"task_id": task_id, "genotype_id": genotype} for genotype in genotype_ids]
         )
 
     def genotypes(self, task_id: str) -> Sequence[GenotypeRow]:
@@ -245,8 +248,8 @@ class Tasks:
         """
         return self._session.scalars(
             select(GenotypeRow)
-            .join(TaskGenotype, TaskGenotype.genotype_id == GenotypeRow.id)
-            .where(TaskGenotype.task_id == task_id)
+            .join(TaskGenotypeRow, TaskGenotypeRow.genotype_id == GenotypeRow.id)
+            .where(TaskGenotypeRow.task_id == task_id)
             .order_by(
                 GenotypeRow.epochs.desc().nulls_last(),
                 GenotypeRow.validation_accuracy.desc().nulls_last(),
@@ -269,12 +272,13 @@ class Tasks:
 
     def _is_held(self, name: str) -> bool:
         return (
-            self._session.scalar(select(Task.id).where(Task.role == TaskRole.BASELINE, Task.name == name)) is not None
+            self._session.scalar(select(TaskRow.id).where(TaskRow.role == TaskRole.BASELINE, TaskRow.name == name))
+            is not None
         )
 
 
-def _with_state() -> Select[Task, JobState]:
-    return select(Task, Job.state).join(Job, Job.id == Task.job_id)
+def _with_state() -> Select[TaskRow, JobState]:
+    return select(TaskRow, JobRow.state).join(JobRow, JobRow.id == TaskRow.job_id)
 
 
 def delete_unmeasured(session: Session, task_id: str) -> None:
@@ -283,14 +287,14 @@ def delete_unmeasured(session: Session, task_id: str) -> None:
     Raises:
         TaskBusyError: a job that measures them has not ended yet.
     """
-    session.execute(select(Task.id).where(Task.id == task_id).with_for_update())  # see `Tasks.hold`
+    session.execute(select(TaskRow.id).where(TaskRow.id == task_id).with_for_update())  # see `Tasks.hold`
     busy = session.scalar(
-        select(Job.id)
-        .where(Job.state.in_((JobState.QUEUED, JobState.RUNNING)), Job.kind == JobKind.DISTANCES)
-        .where(Job.params["target_task_id"].as_string() == task_id)
-        .order_by(Job.created_at, Job.id)
+        select(JobRow.id)
+        .where(JobRow.state.in_((JobState.QUEUED, JobState.RUNNING)), JobRow.kind == JobKind.DISTANCES)
+        .where(JobRow.params["target_task_id"].as_string() == task_id)
+        .order_by(JobRow.created_at, JobRow.id)
         .limit(1)
     )
     if busy is not None:
         raise TaskBusyError(task_id, busy)
-    session.execute(delete(Task).where(Task.id == task_id))
+    session.execute(delete(TaskRow).where(TaskRow.id == task_id))

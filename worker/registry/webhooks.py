@@ -14,25 +14,24 @@ from sqlalchemy.orm import Session
 
 from worker.registry.base import DatabaseNow, new_id
 from worker.registry.counters import Happening, count
-from worker.registry.job_models import Job
-from worker.registry.models import Recommendation, Webhook, WebhookDelivery
 from worker.registry.states import DeliveryState, JobState
+from worker.registry.tables import JobRow, RecommendationRow, WebhookDeliveryRow, WebhookRow
 
 LONGEST_ERROR = 255
-_PENDING = WebhookDelivery.state == DeliveryState.PENDING
+_PENDING = WebhookDeliveryRow.state == DeliveryState.PENDING
 
 
-def announce(session: Session, job: Job) -> None:
+def announce(session: Session, job: JobRow) -> None:
     """Queue the delivery of the job's end, if the job has a webhook; call it in the transaction that ends the job."""
-    if session.get(Webhook, job.id) is None:
+    if session.get(WebhookRow, job.id) is None:
         return
-    asked = session.scalars(select(Recommendation).where(Recommendation.job_id == job.id)).one()
+    asked = session.scalars(select(RecommendationRow).where(RecommendationRow.job_id == job.id)).one()
     body = json.dumps(_message(job, asked), ensure_ascii=False, separators=(",", ":"))
-    session.add(WebhookDelivery(id=f"msg_{new_id()}", job_id=job.id, body=body, state=DeliveryState.PENDING))
+    session.add(WebhookDeliveryRow(id=f"msg_{new_id()}", job_id=job.id, body=body, state=DeliveryState.PENDING))
     session.flush()
 
 
-def _message(job: Job, asked: Recommendation) -> dict[str, Any]:
+def _message(job: JobRow, asked: RecommendationRow) -> dict[str, Any]:
     """The message: enough to decide whether to fetch the document. `service.schemas.webhooks` describes it."""
     assert job.finished_at is not None
     return {
@@ -74,7 +73,7 @@ class WebhookStatus:
     """The state of a job's webhook; after several deliveries (the job was retried) that of the last one."""
 
     host: str
-    delivery: WebhookDelivery | None
+    delivery: WebhookDeliveryRow | None
 
 
 class Webhooks:
@@ -85,33 +84,33 @@ class Webhooks:
 
     def insert(self, job_id: str, url: str, secret: str) -> None:
         """Register the URL that receives the ends of this job."""
-        self._session.add(Webhook(job_id=job_id, url=url, secret=secret))
+        self._session.add(WebhookRow(job_id=job_id, url=url, secret=secret))
         self._session.flush()
 
     def status(self, job_id: str) -> WebhookStatus | None:
         """The state of the job's webhook; None if it has none."""
-        webhook = self._session.get(Webhook, job_id)
+        webhook = self._session.get(WebhookRow, job_id)
         if webhook is None:
             return None
         newest = (
-            select(WebhookDelivery)
-            .where(WebhookDelivery.job_id == job_id)
-            .order_by(WebhookDelivery.created_at.desc(), WebhookDelivery.id)
+            select(WebhookDeliveryRow)
+            .where(WebhookDeliveryRow.job_id == job_id)
+            .order_by(WebhookDeliveryRow.created_at.desc(), WebhookDeliveryRow.id)
         )
         return WebhookStatus(host_of(webhook.url), self._session.scalars(newest.limit(1)).one_or_none())
 
     def is_due(self) -> bool:
         """Whether any delivery can be claimed."""
-        due = select(WebhookDelivery.id).where(_PENDING, WebhookDelivery.due_at <= DatabaseNow())
+        due = select(WebhookDeliveryRow.id).where(_PENDING, WebhookDeliveryRow.due_at <= DatabaseNow())
         return self._session.scalar(due.limit(1)) is not None
 
     def claim(self, lease_seconds: float) -> ClaimedDelivery | None:
         """Claim the delivery that has been due longest; if the process dies, it is due again after the lease."""
         now = DatabaseNow()
         delivery = self._session.scalar(
-            select(WebhookDelivery)
-            .where(_PENDING, WebhookDelivery.due_at <= now)
-            .order_by(WebhookDelivery.due_at)
+            select(WebhookDeliveryRow)
+            .where(_PENDING, WebhookDeliveryRow.due_at <= now)
+            .order_by(WebhookDeliveryRow.due_at)
             .limit(1)
             .with_for_update(skip_locked=True)
         )
@@ -121,7 +120,7 @@ class Webhooks:
         delivery.attempts += 1
         delivery.due_at = at + lease_seconds
         self._session.flush()
-        webhook = self._session.get_one(Webhook, delivery.job_id)
+        webhook = self._session.get_one(WebhookRow, delivery.job_id)
         return ClaimedDelivery(
             id=delivery.id,
             job_id=delivery.job_id,
@@ -151,21 +150,21 @@ class Webhooks:
             self._over(claimed, "given_up")
 
     def _update(self, claimed: ClaimedDelivery, values: dict[str, Any], *, fenced: bool) -> bool:
-        which = [WebhookDelivery.id == claimed.id, _PENDING]
+        which = [WebhookDeliveryRow.id == claimed.id, _PENDING]
         if fenced:
-            which.append(WebhookDelivery.attempts == claimed.attempt)
-        updated = update(WebhookDelivery).where(*which).values(values).returning(WebhookDelivery.id)
+            which.append(WebhookDeliveryRow.attempts == claimed.attempt)
+        updated = update(WebhookDeliveryRow).where(*which).values(values).returning(WebhookDeliveryRow.id)
         return self._session.execute(updated).one_or_none() is not None
 
     def _over(self, claimed: ClaimedDelivery, outcome: str) -> None:
         self._count(claimed, outcome)
         # A failed or cancelled job may be retried, and its next end must be signed too.
-        succeeded = select(Job.id).where(Job.id == claimed.job_id, Job.state == JobState.SUCCEEDED)
-        more = exists().where(WebhookDelivery.job_id == Webhook.job_id, _PENDING)
-        self._session.execute(update(Webhook).where(Webhook.job_id.in_(succeeded), ~more).values(secret=None))
+        succeeded = select(JobRow.id).where(JobRow.id == claimed.job_id, JobRow.state == JobState.SUCCEEDED)
+        more = exists().where(WebhookDeliveryRow.job_id == WebhookRow.job_id, _PENDING)
+        self._session.execute(update(WebhookRow).where(WebhookRow.job_id.in_(succeeded), ~more).values(secret=None))
 
     def _count(self, claimed: ClaimedDelivery, outcome: str) -> None:
-        count(self._session, Happening.WEBHOOK, self._session.get_one(Job, claimed.job_id).kind, outcome)
+        count(self._session, Happening.WEBHOOK, self._session.get_one(JobRow, claimed.job_id).kind, outcome)
 
 
 def host_of(url: str) -> str:

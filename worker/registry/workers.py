@@ -8,10 +8,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from worker.registry.base import DatabaseNow
-from worker.registry.job_models import Job
 from worker.registry.states import JobState
+from worker.registry.tables import JobRow, WorkerRow
 from worker.registry.upsert import insert_into
-from worker.registry.worker_models import WorkerRow
 
 MISSED_HEARTBEATS = 3
 """A worker counts as lost after this many missed heartbeats."""
@@ -32,7 +31,7 @@ class SeenWorker:
 
     row: WorkerRow
     alive: bool
-    jobs: Sequence[Job]
+    jobs: Sequence[JobRow]
 
 
 class Workers:
@@ -60,7 +59,9 @@ class Workers:
         """Every listed worker, the newest first."""
         now = self._session.execute(select(DatabaseNow())).scalar_one()
         rows = self._session.scalars(select(WorkerRow).order_by(WorkerRow.started_at.desc(), WorkerRow.id)).all()
-        running = self._session.scalars(select(Job).where(Job.state == JobState.RUNNING).order_by(Job.id)).all()
+        running = self._session.scalars(
+            select(JobRow).where(JobRow.state == JobState.RUNNING).order_by(JobRow.id)
+        ).all()
         return [
             SeenWorker(
                 row=row,

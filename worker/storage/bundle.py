@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.errors import BundleError
-from worker.registry.bundle_rows import completed, fault_of
-from worker.registry.bundles import TABLES, Imported, Rows
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.registry import TABLES, Engine, Imported, Rows, completed, fault_of, reading, unit_of_work
 from worker.storage.artifacts import ArtifactStore
 
 FORMAT = "ldnas registry"

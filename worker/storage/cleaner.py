@@ -6,11 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
-from worker.registry.errors import DatabaseUnavailableError
-from worker.registry.folding import BATCH as FOLDED_AT_ONCE
-from worker.registry.folding import Folding
-from worker.registry.retention import BATCH, Removable
-from worker.registry.session import Engine, reading, unit_of_work
+from worker.errors import DatabaseUnavailableError
+from worker.registry import FOLDED_AT_ONCE, REMOVED_AT_ONCE, Engine, Folding, Removable, reading, unit_of_work
 from worker.storage.artifacts import ArtifactStore
 
 log = logging.getLogger(__name__)
@@ -102,12 +99,12 @@ def unowned_files(
 ) -> Iterator[list[str]]:
     """Yield artifact files that no row names and checkpoints of jobs that cannot resume, removed if `remove` is set."""
     before = time.time() - grace_seconds
-    for digests in store.old_digests(before, BATCH):
+    for digests in store.old_digests(before, REMOVED_AT_ONCE):
         with reading(engine) as registry:
             owned = registry.removable.owned(digests)
         free = [digest for digest in digests if digest not in owned]
         yield [digest for digest in free if not remove or store.drop_old(digest, before)]
-    for job_ids in store.old_checkpoint_jobs(before, BATCH):
+    for job_ids in store.old_checkpoint_jobs(before, REMOVED_AT_ONCE):
         with reading(engine) as registry:
             alive = registry.removable.unfinished(job_ids)
         for job_id in job_ids:

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from service.api.problems import described
 from service.schemas.jobs import Progress
-from worker.registry.states import JobState
+from worker.registry import JobState
 
 RETRY_AFTER_SECONDS = 2
 LONGEST_PAUSE_SECONDS = 60

@@ -16,7 +16,7 @@ from service.api.http.security_headers import HEADERS
 from service.api.http.validation import validation_problem
 from service.api.problems import ProblemResponse, problem
 from service.schemas.problems import Problem
-from worker.registry.errors import RegistryError
+from worker.errors import RegistryError
 
 # A recommendation takes minutes at least; an earlier retry would get the same answer.
 _RETRY_SECONDS = {429: "30", 503: "5"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from service.api.matrix.table import RECIPES, whole_matrix_tasks
 from service.schemas.distances import Measure
-from worker.registry.registry import Registry
+from worker.registry import Registry
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,8 +7,7 @@ from ldnas.networks.names import ARCHITECTURES
 from ldnas.recipe import default_recipe
 from service.api.errors import MatrixTooLargeError, NotMeasuredError
 from service.schemas.distances import Contribution, DistanceDetail, DistanceRepetition, Measure, TaskLabel
-from worker.registry.matrix import MatrixEntry, MeasuredRepetition, spread
-from worker.registry.registry import Registry
+from worker.registry import MatrixEntry, MeasuredRepetition, Registry, spread
 
 # About 5 MB of JSON, which take some seconds to make; `KEPT_BYTES` is large enough for them.
 MAX_CELLS = 100_000

@@ -17,11 +17,19 @@ from service.api.serializers import job_document, recommendation_document
 from service.api.webhooks import webhook_document
 from service.schemas.answer import Recommendation
 from service.schemas.jobs import Job
-from worker.registry.errors import NotFoundError
-from worker.registry.polling import JOB, JOB_MARK, RECOMMENDATION, RECOMMENDATION_MARK, job_of, recommendation_of
-from worker.registry.quick_reader import Question
-from worker.registry.registry import Registry
-from worker.registry.session import Engine, reading
+from worker.errors import NotFoundError
+from worker.registry import (
+    JOB,
+    JOB_MARK,
+    RECOMMENDATION,
+    RECOMMENDATION_MARK,
+    Engine,
+    Question,
+    Registry,
+    job_of,
+    reading,
+    recommendation_of,
+)
 
 LARGE = 32_000
 """Characters of a row from which rendering takes over a millisecond and runs in a thread."""

@@ -5,8 +5,7 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
-from worker.registry.quick_reader import Question, QuickReader
-from worker.registry.session import Engine, reading
+from worker.registry import Engine, Question, QuickReader, reading
 
 
 class Questions:

@@ -26,8 +26,7 @@ from service.api.submissions.training import accept_training
 from service.figures.cell_drawing import cell_drawing
 from service.schemas.architectures import Architecture, CellGraph, Training, TrainingRequest
 from service.schemas.base import Page
-from worker.registry.models import ArchitectureRow
-from worker.registry.session import reading
+from worker.registry import ArchitectureRow, reading
 
 PYTHON = "text/x-python"
 MARKDOWN = "text/markdown"

@@ -21,8 +21,7 @@ from service.api.serializers import dataset_document, dataset_summary
 from service.api.uploads.receive import JSON, accept_upload
 from service.schemas.base import Page, PlainText
 from service.schemas.datasets import Dataset, DatasetSamples, DatasetSummary
-from worker.registry.models import Dataset as DatasetRow
-from worker.registry.session import reading, unit_of_work
+from worker.registry import DatasetRow, reading, unit_of_work
 
 PREFIX = "/v1/datasets"
 # The network delivers small chunks; a thread writes this many bytes at once.

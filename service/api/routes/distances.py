@@ -28,8 +28,7 @@ from service.schemas.distances import (
     DistanceRequest,
     Measure,
 )
-from worker.registry.matrix import MatrixEntry
-from worker.registry.session import reading
+from worker.registry import MatrixEntry, reading
 
 JSON = "application/json"
 CSV = "text/csv"

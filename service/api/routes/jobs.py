@@ -16,8 +16,7 @@ from service.api.problems import described
 from service.api.serializers import job_document, job_summary
 from service.schemas.base import Page
 from service.schemas.jobs import Job, Kind, State
-from worker.registry.session import reading, unit_of_work
-from worker.registry.states import JobKind, JobState
+from worker.registry import JobKind, JobState, reading, unit_of_work
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=described(404, 422, 503))
 

@@ -34,8 +34,8 @@ from service.schemas.base import Page
 from service.schemas.evaluation import Evaluation
 from service.schemas.recommendations import PromotionRequest, RecommendationRequest
 from service.schemas.tasks import Task
-from worker.registry.errors import NotFoundError
-from worker.registry.session import reading, unit_of_work
+from worker.errors import NotFoundError
+from worker.registry import reading, unit_of_work
 
 PNG = "image/png"
 

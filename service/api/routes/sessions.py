@@ -12,9 +12,7 @@ from service.api.problems import described
 from service.api.security.callers import SESSION_COOKIE, Caller
 from service.api.security.tokens import hash_of
 from service.schemas.sessions import LoginRequest, Session
-from worker.registry.base import new_id
-from worker.registry.models import BrowserSession
-from worker.registry.session import unit_of_work
+from worker.registry import BrowserSessionRow, new_id, unit_of_work
 
 SESSION_SECONDS = 12 * 3600
 """A working day; after that the browser must send the key again."""
@@ -58,7 +56,7 @@ def logout(response: Response, caller: CallerDependency, resources: ResourcesDep
     response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
 
 
-def _open(resources: Resources, caller: Caller, secret: str) -> BrowserSession:
+def _open(resources: Resources, caller: Caller, secret: str) -> BrowserSessionRow:
     with unit_of_work(resources.engine) as registry:
         return registry.keys.open_session(
             id=new_id(), key_id=caller.owner, hash=hash_of(secret), seconds=SESSION_SECONDS

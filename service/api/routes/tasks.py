@@ -24,8 +24,8 @@ from service.api.serializers import task_document, task_summary
 from service.api.submissions.registration import accept_task
 from service.schemas.base import Page
 from service.schemas.tasks import Task, TaskRequest, TaskSummary
-from worker.registry.errors import NotFoundError
-from worker.registry.session import reading, unit_of_work
+from worker.errors import NotFoundError
+from worker.registry import reading, unit_of_work
 
 PNG = "image/png"
 

@@ -7,7 +7,7 @@ from service.api.problems import described
 from service.api.serializers import worker_document
 from service.schemas.base import Page
 from service.schemas.workers import Worker
-from worker.registry.session import reading
+from worker.registry import reading
 
 router = APIRouter(prefix="/v1/workers", tags=["jobs"], responses=described(503))
 

@@ -15,11 +15,18 @@ from service.api.errors import NoKeyError, WrongKeyError
 from service.api.polling.quick_queries import Questions
 from service.api.security.setup import is_loopback
 from service.api.security.tokens import is_secret_of, prefix_of
-from worker.registry.errors import DatabaseUnavailableError
-from worker.registry.keys import ACTIVE_KEY, ANY_KEY, COARSE_SECONDS, KEYS_OF_PREFIX, SESSIONS_OF_ID
-from worker.registry.quick_reader import Question
-from worker.registry.session import Engine, unit_of_work
-from worker.registry.states import Scope
+from worker.errors import DatabaseUnavailableError
+from worker.registry import (
+    ACTIVE_KEY,
+    ANY_KEY,
+    COARSE_SECONDS,
+    KEYS_OF_PREFIX,
+    SESSIONS_OF_ID,
+    Engine,
+    Question,
+    Scope,
+    unit_of_work,
+)
 
 SESSION_COOKIE = "ldnas_session"
 REMEMBERED_SECONDS = 1.0

@@ -11,7 +11,7 @@ from service.api.http.handlers import answer_of
 from service.api.security.callers import Caller, Callers, bearer_of
 from service.api.security.origins import refuse_foreign_origin, refuse_rebound_name
 from service.api.security.scopes import UNKNOWING_PATHS, changes_state, scope_of
-from worker.registry.errors import DatabaseUnavailableError, RegistryError
+from worker.errors import DatabaseUnavailableError, RegistryError
 
 
 class Gate:

@@ -8,7 +8,7 @@ key with `authorization: {credentials_file: …}`).
 
 import re
 
-from worker.registry.states import Scope
+from worker.registry import Scope
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json", "/login"})
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from service.api.security.errors import AdminKeyError, KeyRequiredError, NotMigratedError
 from service.api.security.tokens import hash_of, prefix_of, weakness_of
-from worker.registry.errors import DatabaseUnavailableError, KeyNameTakenError
+from worker.errors import DatabaseUnavailableError, KeyNameTakenError
+from worker.registry import Engine, Scope, reading, unit_of_work
 from worker.registry.schema import is_current
-from worker.registry.session import Engine, reading, unit_of_work
-from worker.registry.states import Scope
 
 ADMIN_NAME = "admin"
 

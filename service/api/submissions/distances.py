@@ -13,8 +13,7 @@ from service.api.submissions.idempotency import RequestIdentity, once
 from service.api.submissions.job_row import insert_job
 from service.api.submissions.named_tasks import baseline_ids, task_to_measure, unknown_task
 from service.schemas.distances import DistanceRequest
-from worker.registry.models import JobKind
-from worker.registry.session import reading, unit_of_work
+from worker.registry import JobKind, reading, unit_of_work
 
 
 def accept_distances(

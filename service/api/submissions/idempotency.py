@@ -7,9 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from ldnas.digests import json_digest
-from worker.registry.errors import DuplicateRequestError, QuotaExceededError
-from worker.registry.models import Job, JobKind
-from worker.registry.session import Engine, reading
+from worker.errors import DuplicateRequestError, QuotaExceededError
+from worker.registry import Engine, JobKind, JobRow, reading
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def once(engine: Engine, identity: RequestIdentity, submit: Callable[[], dict[st
         return earlier.params
 
 
-def _earlier(engine: Engine, identity: RequestIdentity) -> Job | None:
+def _earlier(engine: Engine, identity: RequestIdentity) -> JobRow | None:
     if identity.key is None:
         return None
     with reading(engine) as registry:

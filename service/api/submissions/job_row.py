@@ -5,8 +5,7 @@ from typing import Any
 from service.api.submissions.idempotency import RequestIdentity
 from worker.process.logs import bound_fields
 from worker.process.tracing import traceparent
-from worker.registry.models import JobKind
-from worker.registry.registry import Registry
+from worker.registry import JobKind, Registry
 
 
 def insert_job(

@@ -9,9 +9,8 @@ from service.api.errors import (
     UnusableTaskError,
 )
 from service.api.submissions.references import NAMED_AT_MOST
-from worker.registry.errors import NotFoundError
-from worker.registry.models import JobState, Task
-from worker.registry.registry import Registry
+from worker.errors import NotFoundError
+from worker.registry import JobState, Registry, TaskRow
 
 
 def baseline_ids(registry: Registry, names: Sequence[str], field: str) -> list[str]:
@@ -34,7 +33,7 @@ def baseline_ids(registry: Registry, names: Sequence[str], field: str) -> list[s
     return [id_of[name] for name in names]
 
 
-def task_to_measure(registry: Registry, name: str, field: str) -> Task:
+def task_to_measure(registry: Registry, name: str, field: str) -> TaskRow:
     """The task with this name or id, to which distances can be measured.
 
     Raises:

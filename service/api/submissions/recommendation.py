@@ -14,8 +14,7 @@ from service.api.submissions.named_tasks import baseline_ids
 from service.api.submissions.references import hold_uploaded
 from service.api.webhooks import check_webhook
 from service.schemas.recommendations import RecommendationRequest
-from worker.registry.models import JobKind, TaskRole
-from worker.registry.session import reading, unit_of_work
+from worker.registry import JobKind, TaskRole, reading, unit_of_work
 
 
 def accept_recommendation(resources: Resources, request: RecommendationRequest, key: str | None, *, owner: str) -> str:

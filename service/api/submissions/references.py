@@ -12,9 +12,7 @@ from service.schemas.recommendations import RecommendationRequest
 from service.schemas.requests import OwnNetwork
 from service.schemas.tasks import TaskRequest
 from worker.outbound.references import check_remote
-from worker.registry.datasets import SCHEME
-from worker.registry.models import Dataset
-from worker.registry.registry import Registry
+from worker.registry import SCHEME, DatasetRow, Registry
 from worker.settings import Settings
 
 # Names of datasets that an error message lists at most.
@@ -89,7 +87,7 @@ def _hold_images(registry: Registry, reference: DatasetReference) -> None:
             )
 
 
-def _held(registry: Registry, name: str, field: str) -> Dataset:
+def _held(registry: Registry, name: str, field: str) -> DatasetRow:
     row = registry.datasets.hold([name]).get(name)
     if row is None:
         there = registry.datasets.names(NAMED_AT_MOST + 1)

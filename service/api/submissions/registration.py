@@ -12,9 +12,7 @@ from service.api.submissions.job_row import insert_job
 from service.api.submissions.references import hold_uploaded
 from service.schemas.requests import GenotypeRequest
 from service.schemas.tasks import TaskRequest
-from worker.registry.models import JobKind, TaskRole
-from worker.registry.registry import Registry
-from worker.registry.session import unit_of_work
+from worker.registry import JobKind, Registry, TaskRole, unit_of_work
 
 
 def accept_task(resources: Resources, request: TaskRequest, key: str | None, *, owner: str) -> str:

@@ -9,8 +9,7 @@ from service.api.submissions.references import checked_data, hold_uploaded
 from service.schemas.architectures import TrainingRequest
 from service.schemas.base import LONGEST_NAME
 from service.schemas.recommendations import RecommendationRequest
-from worker.registry.models import Job, JobKind, TaskRole
-from worker.registry.session import reading, unit_of_work
+from worker.registry import JobKind, JobRow, TaskRole, reading, unit_of_work
 
 # Suffix of the name of an architecture that is trained again, if the request has no name.
 AGAIN = " again"
@@ -18,7 +17,7 @@ AGAIN = " again"
 
 def accept_training(
     resources: Resources, architecture_id: str, request: TrainingRequest, key: str | None, *, owner: str
-) -> Job:
+) -> JobRow:
     """Queues the training of an architecture on other data; returns the job, new or from the same earlier request.
 
     Raises:

@@ -10,12 +10,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from service.api.telemetry.requests import SeenRequest
-from worker.registry.counters import Happening, TallyFigure
-from worker.registry.errors import DatabaseUnavailableError
-from worker.registry.queue_stats import QueueFigures
-from worker.registry.session import Engine, reading
-from worker.registry.states import JobKind, JobState
-from worker.registry.workers import SeenWorker
+from worker.errors import DatabaseUnavailableError
+from worker.registry import Engine, Happening, JobKind, JobState, QueueFigures, SeenWorker, TallyFigure, reading
 
 KEPT_SECONDS = 5.0
 """How long metrics from SQL are cached."""

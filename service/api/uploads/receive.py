@@ -15,10 +15,9 @@ from typing import Any
 from ldnas.errors import RefusedError, UnreadableDatasetError
 from service.api.dependencies import Resources
 from service.api.errors import NotReadyError
+from worker.errors import DatasetNameTakenError
 from worker.failures import error_code
-from worker.registry.errors import DatasetNameTakenError
-from worker.registry.models import Dataset
-from worker.registry.session import reading, unit_of_work
+from worker.registry import DatasetRow, reading, unit_of_work
 from worker.storage.incoming import IncomingFile
 
 log = logging.getLogger(__name__)
@@ -34,7 +33,7 @@ _REFUSALS = {error_code(refused): refused for refused in _REFUSED}
 
 def accept_upload(
     resources: Resources, name: str, incoming: IncomingFile, columns: Mapping[str, str]
-) -> tuple[Dataset, bool]:
+) -> tuple[DatasetRow, bool]:
     """Stores a received file; returns its row, and whether it is new. A refused file leaves nothing behind.
 
     Args:
@@ -59,7 +58,7 @@ def accept_upload(
     return _keep(resources, incoming, samples, name=name, reference=dict(columns), **found)
 
 
-def _keep(resources: Resources, incoming: IncomingFile, samples: bytes | None, **found: Any) -> tuple[Dataset, bool]:
+def _keep(resources: Resources, incoming: IncomingFile, samples: bytes | None, **found: Any) -> tuple[DatasetRow, bool]:
     artifacts = {incoming.digest: (incoming.size, BINARY)}
     columns = {**found, "id": uuid.uuid4().hex, "sha256": incoming.digest, "bytes": incoming.size, "samples": None}
     if samples is not None:

@@ -13,8 +13,7 @@ from service.cli.commands import options
 from worker.settings import Settings
 
 if TYPE_CHECKING:
-    from worker.registry.models import ApiKey
-    from worker.registry.session import Engine
+    from worker.registry import ApiKeyRow, Engine
 
 app = typer.Typer(no_args_is_help=True, help="Create, list and revoke the keys of this home's service.")
 
@@ -35,8 +34,7 @@ def create(
 ) -> None:
     """Create a key and print it; it is shown only once and only its hash is stored."""
     from service.api.security.tokens import draw_key, hash_of, prefix_of
-    from worker.registry.session import unit_of_work
-    from worker.registry.states import Scope
+    from worker.registry import Scope, unit_of_work
 
     if not name.strip() or len(name) > 64:
         raise typer.BadParameter("a name has 1 to 64 characters", param_hint="NAME")
@@ -60,7 +58,7 @@ def create(
 def list_keys(as_json: options.AsJson = False) -> None:
     """List the keys, including revoked ones, by their first characters."""
     from service.client.display.keys import print_keys
-    from worker.registry.session import reading
+    from worker.registry import reading
 
     with _database() as engine, reading(engine) as registry:
         keys = [_facts(row) for row in registry.keys.list()]
@@ -76,7 +74,7 @@ def revoke(
     as_json: options.AsJson = False,
 ) -> None:
     """Revoke a key, and end all its browser sessions, at once."""
-    from worker.registry.session import unit_of_work
+    from worker.registry import unit_of_work
 
     with _database() as engine, unit_of_work(engine) as registry:
         row = registry.keys.revoke(key)
@@ -89,7 +87,7 @@ def revoke(
 @contextmanager
 def _database() -> "Iterator[Engine]":
     from service.api.security.setup import require_current
-    from worker.registry.session import open_engine
+    from worker.registry import open_engine
 
     engine = open_engine(Settings.from_environment(os.environ).database_url)
     try:
@@ -99,7 +97,7 @@ def _database() -> "Iterator[Engine]":
         engine.dispose()
 
 
-def _facts(row: "ApiKey") -> dict[str, Any]:
+def _facts(row: "ApiKeyRow") -> dict[str, Any]:
     """The public fields of a key; times are seconds since the epoch."""
     names = ("id", "name", "prefix", "scope", "quota", "created_at", "last_used_at", "revoked_at")
     return {name: getattr(row, name) for name in names}

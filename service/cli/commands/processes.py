@@ -79,7 +79,7 @@ def _need(package: str) -> None:
 def _prepare(settings: Settings) -> None:
     """Migrates and checks keys before `up` starts its children: an API that refuses would be restarted repeatedly."""
     from service.api.security.setup import require_key_for
-    from worker.registry.session import open_engine
+    from worker.registry import open_engine
 
     _migrate(settings)
     engine = open_engine(settings.database_url)
@@ -91,8 +91,8 @@ def _prepare(settings: Settings) -> None:
 
 def _migrate(settings: Settings) -> None:
     from service.api.security.setup import keep_admin_key
+    from worker.registry import open_engine
     from worker.registry.schema import migrate as migrate_database
-    from worker.registry.session import open_engine
 
     migrate_database(settings.database_url)
     if settings.admin_key_file is None:

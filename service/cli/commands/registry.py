@@ -13,7 +13,7 @@ from service.cli.commands import options
 from worker.settings import Settings
 
 if TYPE_CHECKING:
-    from worker.registry.session import Engine
+    from worker.registry import Engine
     from worker.storage.artifacts import ArtifactStore
 
 app = typer.Typer(
@@ -59,8 +59,7 @@ def import_registry(
 @contextmanager
 def _home() -> "Iterator[tuple[Engine, ArtifactStore]]":
     from service.api.security.setup import require_current
-    from worker.registry.postgresql import LONG_LIMITS
-    from worker.registry.session import open_engine
+    from worker.registry import LONG_LIMITS, open_engine
     from worker.storage.artifacts import open_store
 
     settings = Settings.from_environment(os.environ)

@@ -13,7 +13,7 @@ from service.figures.cell_drawing import cell_drawing
 from service.figures.comparison import comparison_figure
 from service.figures.figure import FigureFormat
 from service.schemas.answer import Recommendation
-from worker.registry.session import reading
+from worker.registry import reading
 
 router = APIRouter()
 

@@ -9,7 +9,7 @@ from service.api.http.paging import page as listing
 from service.api.serializers import dataset_document, dataset_summary
 from service.dashboard.rendering import page
 from service.dashboard.uploading import upload_context
-from worker.registry.session import reading
+from worker.registry import reading
 
 router = APIRouter()
 

@@ -18,7 +18,7 @@ from service.figures.figure import FIGURE_MEDIA_TYPES, FigureFormat, rendered_fi
 from service.figures.heat_map import Order, Shown
 from service.figures.pair import layers_figure, repetitions_figure
 from service.schemas.distances import Measure
-from worker.registry.session import reading
+from worker.registry import reading
 
 router = APIRouter()
 

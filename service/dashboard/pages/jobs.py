@@ -15,9 +15,7 @@ from service.dashboard.job_lines import job_lines
 from service.dashboard.rendering import page
 from service.schemas.jobs import State
 from service.schemas.workers import Worker
-from worker.registry.registry import Registry
-from worker.registry.session import reading
-from worker.registry.states import JobState
+from worker.registry import JobState, Registry, reading
 
 router = APIRouter()
 

@@ -10,8 +10,7 @@ from service.dashboard.rendering import page
 from service.dashboard.request_fields import request_fields
 from service.dashboard.uploading import upload_context
 from service.schemas.base import PlainText
-from worker.registry.models import Task
-from worker.registry.session import reading
+from worker.registry import TaskRow, reading
 
 router = APIRouter()
 
@@ -56,7 +55,7 @@ def classes(
     return {"names": None, "told_by": None, "sheet": None} | known
 
 
-def _sheet(task: Task) -> str | None:
+def _sheet(task: TaskRow) -> str | None:
     """The address of the picture with sample training images, one row for each class."""
     return None if task.samples is None else f"/v1/tasks/{task.id}/samples"
 

@@ -12,10 +12,7 @@ from service.dashboard.job_lines import job_lines
 from service.dashboard.pages.jobs import counts_by_state, seen_workers
 from service.dashboard.rendering import page
 from service.schemas.answer import RecommendationSummary
-from worker.registry import models as rows
-from worker.registry.registry import Registry
-from worker.registry.session import reading
-from worker.registry.states import JobState
+from worker.registry import JobState, RecommendationRow, Registry, reading
 
 router = APIRouter()
 
@@ -67,7 +64,7 @@ def overview(request: Request, resources: ResourcesDependency) -> Response:
     )
 
 
-def _latest(registry: Registry, row: rows.Recommendation) -> Latest:
+def _latest(registry: Registry, row: RecommendationRow) -> Latest:
     job = registry.jobs.get(row.job_id)
     closest, test, architecture = (_part(row.document, name) for name in ("closest", "test", "architecture"))
     return Latest(

@@ -14,8 +14,7 @@ from service.dashboard.rendering import page
 from service.dashboard.verdicts import how_good, verdict_of_control, what_to_do, why_this_network
 from service.figures.cell_drawing import cell_drawing
 from service.figures.control import ARMS
-from worker.registry.session import reading
-from worker.registry.states import JobState, Scope
+from worker.registry import JobState, Scope, reading
 
 router = APIRouter()
 

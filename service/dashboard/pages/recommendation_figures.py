@@ -17,7 +17,7 @@ from service.figures.figure import Figure, FigureFormat
 from service.figures.incumbents import incumbents
 from service.figures.nearest import nearest
 from service.figures.recalls import recalls
-from worker.registry.session import reading
+from worker.registry import reading
 
 router = APIRouter()
 

@@ -17,8 +17,7 @@ from service.figures.figure import (
 from service.figures.task_accuracy import task_accuracy
 from service.figures.task_neighbours import Neighbour, task_neighbours
 from service.schemas.distances import Measure
-from worker.registry.session import reading
-from worker.registry.states import JobState
+from worker.registry import JobState, reading
 
 router = APIRouter(prefix="/figures/tasks")
 

@@ -15,11 +15,7 @@ from service.figures.cell_drawing import cell_drawing
 from service.schemas.distances import Measure
 from service.schemas.jobs import State
 from service.schemas.tasks import Task, TaskSummary
-from worker.registry.matrix import MatrixEntry
-from worker.registry.registry import Registry
-from worker.registry.session import reading
-from worker.registry.states import JobState
-from worker.registry.task_figures import TaskFigure
+from worker.registry import JobState, MatrixEntry, Registry, TaskFigure, reading
 
 router = APIRouter()
 

@@ -9,7 +9,7 @@ import pytest
 from service.client import Client
 from service.client import connection as connection_module
 from service.client import submission as submission_module
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, unit_of_work
 
 
 @pytest.fixture(autouse=True)
@@ -46,11 +46,11 @@ def finish(engine: Engine) -> Callable[..., None]:
 
     def end(job_id: str, error: dict[str, Any] | None = None, result: dict[str, Any] | None = None) -> None:
         with unit_of_work(engine) as registry:
-            job = registry.jobs.claim(job_id, worker="w", lease_seconds=60)
+            job = registry.leases.claim(job_id, worker="w", lease_seconds=60)
             assert job is not None
             if error is None:
-                registry.jobs.finish(job_id, job.attempt, result or {})
+                registry.leases.finish(job_id, job.attempt, result or {})
             else:
-                registry.jobs.fail(job_id, job.attempt, error)
+                registry.leases.fail(job_id, job.attempt, error)
 
     return end

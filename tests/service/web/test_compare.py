@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, unit_of_work
 
 PAGE = {"Accept": "text/html"}
 

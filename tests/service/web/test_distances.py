@@ -12,7 +12,7 @@ import pytest
 from ldnas.recipe import default_recipe
 from service.dashboard import matrix_views
 from tests.service.measured import keep_distance
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, unit_of_work
 
 PAGE = {"Accept": "text/html"}
 

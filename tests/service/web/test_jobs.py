@@ -5,8 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from worker.registry.session import Engine, reading, unit_of_work
-from worker.registry.states import JobKind, TaskRole
+from worker.registry import Engine, JobKind, TaskRole, reading, unit_of_work
 
 HTML = {"Accept": "text/html"}
 HOSTILE = "<script>alert(1)</script>"
@@ -21,10 +20,10 @@ def add_job(engine: Engine, name: str, *, running: bool = False, failed: bool = 
         task = registry.tasks.insert(name=name, role=TaskRole.BASELINE, job_id=job.id, **TASK)
         job.params = {"task_id": task.id}
         if running or failed:
-            registry.jobs.claim(job.id, worker="host:1:abc:cpu", lease_seconds=60)
-            registry.jobs.progress(job.id, 1, stage="fit", fraction=0.25, message="network 1 of 3", eta_seconds=90.0)
+            registry.leases.claim(job.id, worker="host:1:abc:cpu", lease_seconds=60)
+            registry.leases.progress(job.id, 1, stage="fit", fraction=0.25, message="network 1 of 3", eta_seconds=90.0)
         if failed:
-            registry.jobs.fail(job.id, 1, FAILURE)
+            registry.leases.fail(job.id, 1, FAILURE)
         return job.id
 
 

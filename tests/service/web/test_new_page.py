@@ -17,7 +17,7 @@ from service.dashboard.form_text import WORDS
 from service.dashboard.request_fields import BY_HAND, request_fields
 from service.schemas.recommendations import RecommendationRequest
 from tests.service.conftest import InProcess
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, unit_of_work
 from worker.settings import Settings
 
 

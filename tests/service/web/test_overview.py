@@ -2,8 +2,7 @@
 
 import httpx
 
-from worker.registry.session import Engine, unit_of_work
-from worker.registry.states import JobKind, TaskRole
+from worker.registry import Engine, JobKind, TaskRole, unit_of_work
 
 HOSTILE = "<script>alert(1)</script>"
 TASK = {"dataset": {}, "labels": None, "epsilon": 0.2, "repetitions": 1, "seed": 0}
@@ -35,11 +34,13 @@ def add_recommendation(engine: Engine, name: str, document: dict, *, fraction: f
             name=name, job_id=job.id, task_id=task.id, request={}, document=document
         )
         job.params = {"recommendation_id": answer.id, "task_id": task.id}
-        registry.jobs.claim(job.id, worker="host:1:abc:cpu", lease_seconds=60)
+        registry.leases.claim(job.id, worker="host:1:abc:cpu", lease_seconds=60)
         if fraction is None:
-            registry.jobs.finish(job.id, 1, {})
+            registry.leases.finish(job.id, 1, {})
         else:
-            registry.jobs.progress(job.id, 1, stage="fit", fraction=fraction, message="network 1 of 3", eta_seconds=90)
+            registry.leases.progress(
+                job.id, 1, stage="fit", fraction=fraction, message="network 1 of 3", eta_seconds=90
+            )
         return answer.id
 
 
@@ -78,7 +79,7 @@ def test_workers_and_baselines_are_counted(http: httpx.Client, engine: Engine) -
         for name in ("odd", "even"):
             job = registry.jobs.insert(JobKind.REGISTER_TASK, {})
             registry.tasks.insert(name=name, role=TaskRole.BASELINE, job_id=job.id, **TASK)
-        registry.jobs.claim(job.id, worker="host:1:abc:cpu", lease_seconds=60)
+        registry.leases.claim(job.id, worker="host:1:abc:cpu", lease_seconds=60)
     text = text_of(http)
     assert "1 of 2 slots busy" in tile(text, "/jobs#workers")
     assert "2 more are not ready" in tile(text, "/tasks")

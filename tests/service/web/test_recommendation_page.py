@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from worker.registry.session import Engine, unit_of_work
+from worker.registry import Engine, unit_of_work
 
 PAGE = {"Accept": "text/html"}
 HOSTILE = "<script>alert(1)</script>"
@@ -39,16 +39,16 @@ def work(engine: Engine, asked: dict[str, Any]) -> Callable[..., None]:
         with unit_of_work(engine) as registry:
             job = registry.jobs.get(asked["job_id"])
             if job.state.value == "queued":
-                job = registry.jobs.claim(job.id, worker="w", lease_seconds=60)
+                job = registry.leases.claim(job.id, worker="w", lease_seconds=60)
             told = {"stage": stage, "fraction": 0.5, "message": f"{stage} goes on", "eta_seconds": 90.0}
-            registry.jobs.progress(job.id, job.attempt, **told)
+            registry.leases.progress(job.id, job.attempt, **told)
             registry.recommendations.merge_document(asked["id"], job.id, job.attempt, parts)
             for kind, data in events:
-                registry.jobs.add_event(job.id, job.attempt, kind, data)
+                registry.leases.add_event(job.id, job.attempt, kind, data)
             if end == "succeeded":
-                registry.jobs.finish(job.id, job.attempt, {})
+                registry.leases.finish(job.id, job.attempt, {})
             elif end == "failed":
-                registry.jobs.fail(job.id, job.attempt, error)
+                registry.leases.fail(job.id, job.attempt, error)
             elif end == "cancelled":
                 registry.jobs.request_cancel(job.id)
 

@@ -5,7 +5,7 @@ import pytest
 
 from service.figures.scaling import place
 from service.figures.task_map import MapTask, task_map
-from worker.registry.matrix import MatrixEntry
+from worker.registry import MatrixEntry
 
 NAN = float("nan")
 

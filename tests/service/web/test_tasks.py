@@ -9,8 +9,7 @@ import pytest
 
 from ldnas.recipe import default_recipe
 from ldnas.space.genotype import EDGES
-from worker.registry.session import Engine, reading, unit_of_work
-from worker.registry.states import JobState
+from worker.registry import Engine, JobState, reading, unit_of_work
 
 HTML = {"Accept": "text/html"}
 HOSTILE = "<script>alert(1)</script>"
@@ -50,10 +49,10 @@ def add_task(
             )
             registry.tasks.link_network(task.id, repetition, key)
         if state is not JobState.QUEUED:
-            claimed = registry.jobs.claim(job.id, worker="w", lease_seconds=60)
+            claimed = registry.leases.claim(job.id, worker="w", lease_seconds=60)
             assert claimed is not None
         if state is JobState.SUCCEEDED:
-            registry.jobs.finish(job.id, 1, {})
+            registry.leases.finish(job.id, 1, {})
         return task.id
 
 

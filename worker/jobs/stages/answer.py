@@ -3,7 +3,7 @@
 from typing import Any
 
 from worker.jobs.context import JobContext
-from worker.registry.registry import Registry
+from worker.registry import Registry
 
 
 class Answer:
@@ -38,7 +38,7 @@ class Answer:
         parts["cost"] = self.cost()
         self.reported = {**self.reported, **parts}
         with self._context.unit_of_work() as registry:
-            registry.recommendations.merge_document(self.id, self._context.job_id, self._context.fence, parts)
+            registry.recommendations.merge_document(self.id, self._context.job_id, self._context.attempt, parts)
 
     def warn(self, warning: str) -> None:
         """Add a sentence to the answer's warnings, once."""
@@ -48,7 +48,7 @@ class Answer:
     def report_cost(self, registry: Registry) -> None:
         """Save the cost so far, for the next attempt if this one is killed."""
         parts = {"cost": self.cost()}
-        registry.recommendations.merge_document(self.id, self._context.job_id, self._context.fence, parts)
+        registry.recommendations.merge_document(self.id, self._context.job_id, self._context.attempt, parts)
 
     def cost(self) -> dict[str, Any]:
         """Seconds by stage, over all attempts as far as they reported them."""

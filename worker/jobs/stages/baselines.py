@@ -10,8 +10,7 @@ from ldnas.space.genotype import Genotype
 from worker.jobs.context import JobContext
 from worker.jobs.stages.fit import is_approximation
 from worker.jobs.stages.resolve import ResolvedTask
-from worker.registry.models import Network, Task
-from worker.registry.registry import Registry
+from worker.registry import NetworkRow, Registry, TaskRow
 
 
 class WaitingForBaselinesError(Exception):
@@ -30,8 +29,8 @@ class Baseline:
         of them approximate their own task.
     """
 
-    task: Task
-    networks: tuple[Network, ...]
+    task: TaskRow
+    networks: tuple[NetworkRow, ...]
     genotypes: tuple[Genotype, ...]
     comparable: bool
     approximation: bool
@@ -108,7 +107,7 @@ def restore_baselines(
     return Contenders(contenders.baselines, (*before, *gone))
 
 
-def _baseline(registry: Registry, target: ResolvedTask, task: Task) -> Baseline:
+def _baseline(registry: Registry, target: ResolvedTask, task: TaskRow) -> Baseline:
     networks = tuple(registry.tasks.networks(task.id))
     return Baseline(
         task=task,
@@ -135,7 +134,7 @@ def _reason_against(
     return None
 
 
-def _count_seen(context: JobContext, target: ResolvedTask, task: Task) -> int:
+def _count_seen(context: JobContext, target: ResolvedTask, task: TaskRow) -> int:
     """How many of the target's test images the baseline's training and validation read, under another split."""
     if task.seen_images is None:
         return 0

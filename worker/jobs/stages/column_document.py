@@ -6,7 +6,7 @@ from typing import Any
 from ldnas.distance.ranking import Ranking, Verdict
 from worker.jobs.stages.baselines import Baseline
 from worker.jobs.stages.distance import Column
-from worker.registry.models import Task
+from worker.registry import TaskRow
 
 Document = dict[str, Any]
 
@@ -94,7 +94,7 @@ def _entry(baseline: Baseline, measure: str) -> Document:
     }
 
 
-def _mend(task: Task, architecture: str) -> Document:
+def _mend(task: TaskRow, architecture: str) -> Document:
     """The call that registers the same task with networks of the target's architecture."""
     body = {
         "name": f"{task.name}-{architecture}",

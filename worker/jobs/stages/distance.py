@@ -18,7 +18,7 @@ from worker.jobs.stages.baselines import Baseline
 from worker.jobs.stages.fit import FittedNetwork
 from worker.jobs.stages.observations import Observations
 from worker.jobs.stages.resolve import ResolvedTask
-from worker.registry.models import Network
+from worker.registry import NetworkRow
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,9 @@ def measure_column(
 
 
 class _ColumnWork:
-    def __init__(self, context: JobContext, target: ResolvedTask, own: Sequence[Network], names: Sequence[str]) -> None:
+    def __init__(
+        self, context: JobContext, target: ResolvedTask, own: Sequence[NetworkRow], names: Sequence[str]
+    ) -> None:
         self.recipe = default_recipe(target.architecture)
         self._context = context
         self._images = len(target.proxy.train)
@@ -190,7 +192,7 @@ def _self_distance(name: str, own: Sequence[Observation]) -> Spread | None:
 
 
 def _row(
-    data_key: str, recipe: Recipe, name: str, source: Network, target: Network, distance: Distance
+    data_key: str, recipe: Recipe, name: str, source: NetworkRow, target: NetworkRow, distance: Distance
 ) -> dict[str, Any]:
     return {
         "source_network": source.key,

@@ -87,7 +87,7 @@ def export(
         )
         if recommendation_id is not None:
             document = {"architecture": {"id": architecture.id, **description}}
-            registry.recommendations.merge_document(recommendation_id, context.job_id, context.fence, document)
+            registry.recommendations.merge_document(recommendation_id, context.job_id, context.attempt, document)
     return architecture.id
 
 

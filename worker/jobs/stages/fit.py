@@ -13,7 +13,7 @@ from worker.jobs.context import JobContext
 from worker.jobs.stages.fitting import FitPlan, fit_once
 from worker.jobs.stages.own_network import keep_own_network
 from worker.jobs.stages.resolve import ResolvedTask
-from worker.registry.models import Network
+from worker.registry import NetworkRow
 
 TASK_NETWORK_CONFIG = TrainConfig(epochs=3, minimum_steps=60)
 
@@ -22,7 +22,7 @@ TASK_NETWORK_CONFIG = TrainConfig(epochs=3, minimum_steps=60)
 class FittedNetwork:
     """One repetition's network, and whether it approximates its task (balanced validation accuracy ≥ 1 − ε)."""
 
-    network: Network
+    network: NetworkRow
     approximation: bool
 
 
@@ -54,19 +54,19 @@ def fit_task_networks(context: JobContext, task: ResolvedTask) -> tuple[FittedNe
     return tuple(fitted)
 
 
-def load_task_network(context: JobContext, network: Network) -> Classifier:
+def load_task_network(context: JobContext, network: NetworkRow) -> Classifier:
     """Load a stored task network onto the job's device, in eval mode."""
     classifier = build_network(network.architecture, classes=network.classes, seed=0)
     classifier.load_state_dict(load_safetensors(context.store.read(network.weights)))
     return classifier.to(context.device).eval()
 
 
-def is_approximation(network: Network, epsilon: float) -> bool:
+def is_approximation(network: NetworkRow, epsilon: float) -> bool:
     """Whether a network approximates its task: balanced validation accuracy ≥ 1 − ε."""
     return network.validation_balanced_accuracy >= 1 - epsilon
 
 
-def _link(context: JobContext, task: ResolvedTask, repetition: int, network: Network) -> FittedNetwork:
+def _link(context: JobContext, task: ResolvedTask, repetition: int, network: NetworkRow) -> FittedNetwork:
     approximation = is_approximation(network, task.epsilon)
     story = {
         "repetition": repetition,
@@ -86,5 +86,5 @@ def _link(context: JobContext, task: ResolvedTask, repetition: int, network: Net
     with context.unit_of_work() as registry:
         registry.tasks.link_network(task.id, repetition, network.key)
         registry.results.keep_distances([{**itself, "measure": measure} for measure in MEASURES])
-        registry.jobs.add_event(context.job_id, context.fence, "network", story)
+        registry.leases.add_event(context.job_id, context.attempt, "network", story)
     return FittedNetwork(network, approximation)

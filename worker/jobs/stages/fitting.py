@@ -13,7 +13,7 @@ from ldnas.digests import json_digest
 from ldnas.training.train import FitState, TrainConfig, evaluate, fit
 from worker.jobs.checkpoints import fit_state_from_bytes, fit_state_to_bytes
 from worker.jobs.context import JobContext
-from worker.registry.models import Network
+from worker.registry import NetworkRow
 
 REPORT_SECONDS = 0.5
 
@@ -47,7 +47,7 @@ def fit_once(
     data: TaskData,
     *,
     on_epoch: Callable[[int, int], None] = lambda epoch, epochs: None,
-) -> Network:
+) -> NetworkRow:
     """The network of `plan`: already stored, or fitted now on `data.train`, measured on `data.validation`, and stored.
 
     `on_epoch` is called with the finished epochs and their total, at most twice a second and at the end.
@@ -86,7 +86,7 @@ def fit_once(
     return _keep(context, plan, network, data, seconds=time.monotonic() - started)
 
 
-def _keep(context: JobContext, plan: FitPlan, network: nn.Module, data: TaskData, *, seconds: float) -> Network:
+def _keep(context: JobContext, plan: FitPlan, network: nn.Module, data: TaskData, *, seconds: float) -> NetworkRow:
     largest = context.micro_batches.largest
     validation = evaluate(network, data.validation, micro_batches=context.micro_batches)
     content = save_safetensors({name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()})

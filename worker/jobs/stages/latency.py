@@ -13,7 +13,7 @@ from ldnas.space.latency_table import LatencyTable
 from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import Skeleton
 from ldnas.space.space import SearchSpace
-from worker.registry.models import GenotypeRow
+from worker.registry import GenotypeRow
 
 MEASURED_AT_MOST = 10
 

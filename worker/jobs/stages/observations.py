@@ -19,8 +19,7 @@ from ldnas.seeding import derive_seed
 from worker.jobs.context import JobContext
 from worker.jobs.stages.fit import load_task_network
 from worker.jobs.stages.resolve import ResolvedTask
-from worker.registry.models import Network
-from worker.registry.retention import UNTRAINED
+from worker.registry import UNTRAINED, NetworkRow
 
 
 class Observations:
@@ -43,7 +42,7 @@ class Observations:
         """The key of the images that all networks are observed on."""
         return self._target.data_key
 
-    def of_network(self, network: Network, recipe: Recipe) -> Observation:
+    def of_network(self, network: NetworkRow, recipe: Recipe) -> Observation:
         """Observe a stored task network."""
         return self._observation(network.key, recipe, lambda: load_task_network(self._context, network))
 

@@ -7,13 +7,13 @@ from ldnas.digests import json_digest
 from ldnas.errors import DatasetNotFoundError
 from ldnas.networks.given import FIELD, given_network
 from ldnas.training.evaluation import evaluate
+from worker.errors import NotFoundError
 from worker.jobs.context import JobContext
 from worker.jobs.stages.resolve import ResolvedTask
-from worker.registry.errors import NotFoundError
-from worker.registry.models import Dataset, Network
+from worker.registry import DatasetRow, NetworkRow
 
 
-def keep_own_network(context: JobContext, task: ResolvedTask, weights: str) -> Network:
+def keep_own_network(context: JobContext, task: ResolvedTask, weights: str) -> NetworkRow:
     """The network with the weights of the uploaded file `weights`: already stored, or measured now and stored.
 
     Raises:
@@ -43,7 +43,7 @@ def keep_own_network(context: JobContext, task: ResolvedTask, weights: str) -> N
         )
 
 
-def _uploaded(context: JobContext, name: str) -> tuple[Dataset, Path]:
+def _uploaded(context: JobContext, name: str) -> tuple[DatasetRow, Path]:
     try:
         with context.reading() as registry:
             row = registry.datasets.get(name)

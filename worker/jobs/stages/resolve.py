@@ -17,7 +17,7 @@ from ldnas.digests import json_digest
 from ldnas.errors import ReferenceChangedError
 from worker.jobs.context import JobContext
 from worker.jobs.stages.sources import source_of
-from worker.registry.models import Task
+from worker.registry import TaskRow
 from worker.settings import Settings
 
 
@@ -92,7 +92,7 @@ def resolve(context: JobContext, task_id: str) -> ResolvedTask:
     return resolved
 
 
-def read_dataset(context: JobContext, task: Task) -> ImageDataset:
+def read_dataset(context: JobContext, task: TaskRow) -> ImageDataset:
     """The task's dataset, unchanged since it was first read.
 
     Raises:
@@ -128,7 +128,7 @@ def target_document(task: ResolvedTask, dataset: dict[str, Any]) -> dict[str, An
     }
 
 
-def _require_unchanged(task: Task, dataset: ImageDataset) -> None:
+def _require_unchanged(task: TaskRow, dataset: ImageDataset) -> None:
     if task.dataset_digest is not None and task.dataset_digest != dataset.digest:
         raise ReferenceChangedError(
             f"the images behind {task.dataset['uri']} are not those that this task began with "
@@ -161,4 +161,4 @@ def _record(context: JobContext, resolved: ResolvedTask) -> None:
             samples=samples,
         )
         story = {**counts, "left_out": resolved.dataset.left_out}
-        registry.jobs.add_event(context.job_id, context.fence, "resolved", story)
+        registry.leases.add_event(context.job_id, context.attempt, "resolved", story)

@@ -24,7 +24,7 @@ from ldnas.space.space import FULL_SPACE, SearchSpace
 from worker.jobs.checkpoints import json_from_bytes, json_to_bytes
 from worker.jobs.context import JobContext
 from worker.jobs.stages.resolve import ResolvedTask
-from worker.registry.models import GenotypeRow
+from worker.registry import GenotypeRow
 
 BASELINE_SEARCH = RandomSearchConfig()
 TARGET_PATIENCE = 3
@@ -189,7 +189,7 @@ def search_once(
     rows = _search(context, task, plan, plan.key(task)) if timed else scored_genotypes(context, task, plan)
     with context.unit_of_work() as registry:
         registry.tasks.link_genotypes(task.id, [row.id for row in rows])
-        registry.jobs.add_event(context.job_id, context.fence, "genotype", {"genotype": rows[0].genotype})
+        registry.leases.add_event(context.job_id, context.attempt, "genotype", {"genotype": rows[0].genotype})
     return rows
 
 

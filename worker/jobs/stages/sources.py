@@ -7,11 +7,11 @@ from pathlib import Path
 
 from ldnas.data.reference import COLUMN_KEYS, DatasetReference
 from ldnas.errors import DatasetNotFoundError
+from worker.errors import NotFoundError
 from worker.jobs.context import JobContext
 from worker.outbound.downloads import download
 from worker.outbound.guard import OutboundGuard
 from worker.outbound.references import REMOTE_SCHEMES, remote_url
-from worker.registry.errors import NotFoundError
 from worker.settings import Settings
 from worker.storage.incoming import IncomingFile
 

@@ -24,7 +24,7 @@ from worker.jobs.context import JobContext
 from worker.jobs.stages.fitting import FitPlan, fit_once
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.test_evaluation import look
-from worker.registry.models import Network
+from worker.registry import NetworkRow
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class FinishedNetwork:
     """One network of a final training, in eval mode on the job's device, with its scores on validation images."""
 
     network: nn.Module
-    row: Network
+    row: NetworkRow
     validation: Evaluation
 
 
@@ -89,7 +89,7 @@ def train_architecture(
     objective: str = OBJECTIVES[0],
     epochs: int | None = None,
     seeds: int = 1,
-    start: Network | None = None,
+    start: NetworkRow | None = None,
 ) -> TrainedArchitecture:
     """Train `genotype` on the task's training images; validation images only measure it.
 
@@ -158,7 +158,7 @@ def finish_cell(
     config: TrainConfig,
     *,
     number: int,
-    start: Network | None = None,
+    start: NetworkRow | None = None,
     on_epoch: Callable[[int, int], None],
 ) -> FinishedNetwork:
     """Train the network of a cell; see `finish`, and `train_architecture` for `start`."""

@@ -19,12 +19,12 @@ from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import Skeleton
 from ldnas.training.final import DataFacts, final_config
+from worker.errors import NotFoundError
 from worker.jobs.context import JobContext
 from worker.jobs.stages.fitting import FitPlan, fit_once
 from worker.jobs.stages.resolve import ResolvedTask, read_dataset
 from worker.jobs.stages.train import cell_name, final_recipe
-from worker.registry.errors import NotFoundError
-from worker.registry.models import Network, Task
+from worker.registry import NetworkRow, TaskRow
 
 Document = Mapping[str, Any]
 
@@ -35,7 +35,7 @@ class WarmStart:
 
     task_id: str
     name: str
-    network: Network
+    network: NetworkRow
 
     def to_json(self) -> dict[str, str]:
         """The `warm_start` of a recommendation."""
@@ -102,7 +102,7 @@ def train_source(
 def _train(
     context: JobContext,
     task: ResolvedTask,
-    source: Task,
+    source: TaskRow,
     genotype: Genotype,
     skeleton: Skeleton,
     *,
@@ -131,7 +131,7 @@ def _train(
     return WarmStart(source.id, source.name, network)
 
 
-def _require_task(context: JobContext, closest: Document | None) -> Task:
+def _require_task(context: JobContext, closest: Document | None) -> TaskRow:
     if closest is None:
         raise WarmStartFailedError("the target has no close task")
     source = _find_task(context, closest)
@@ -140,7 +140,7 @@ def _require_task(context: JobContext, closest: Document | None) -> Task:
     return source
 
 
-def _find_task(context: JobContext, closest: Document | None) -> Task | None:
+def _find_task(context: JobContext, closest: Document | None) -> TaskRow | None:
     if closest is None:
         return None
     try:
@@ -150,7 +150,7 @@ def _find_task(context: JobContext, closest: Document | None) -> Task | None:
         return None
 
 
-def _read(context: JobContext, source: Task, target: ResolvedTask) -> TaskData:
+def _read(context: JobContext, source: TaskRow, target: ResolvedTask) -> TaskData:
     """The source's training and validation images at the target's image size."""
     try:
         dataset = read_dataset(context, source)

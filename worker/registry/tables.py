@@ -1,4 +1,4 @@
-"""Tables of the results: datasets, tasks, networks, genotypes, Fisher summaries, distances, answers.
+"""Every table: the queue, datasets and tasks, results, access, counters, webhooks, workers.
 
 Rows with a content key are written once and never changed; a second writer gets the first writer's row.
 Fractions (accuracies) lie in [0, 1]; times are seconds since the epoch on the database's clock.
@@ -6,48 +6,96 @@ Fractions (accuracies) lie in [0, 1]; times are seconds since the epoch on the d
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, Integer, String, UniqueConstraint, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Double,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.registry.base import JSON_OR_NULL, Base, DatabaseNow, new_id
-from worker.registry.job_models import Job, JobEvent
-from worker.registry.key_models import ApiKey, BrowserSession
-from worker.registry.states import JobKind, JobState, TaskRole
-from worker.registry.tally_models import Tally, TallyDelta
-from worker.registry.webhook_models import Webhook, WebhookDelivery
-from worker.registry.worker_models import WorkerRow
+from worker.registry.states import JobState
 
-__all__ = [
-    "ApiKey",
-    "ArchitectureRow",
-    "Artifact",
-    "Base",
-    "BrowserSession",
-    "Dataset",
-    "Distance",
-    "FisherSummary",
-    "GenotypeRow",
-    "Job",
-    "JobEvent",
-    "JobKind",
-    "JobState",
-    "Network",
-    "Recommendation",
-    "Revision",
-    "RevisionMark",
-    "Tally",
-    "TallyDelta",
-    "Task",
-    "TaskGenotype",
-    "TaskNetwork",
-    "TaskRole",
-    "Webhook",
-    "WebhookDelivery",
-    "WorkerRow",
-]
+MAX_ATTEMPTS = 3
+"""A job fails after this many attempts that got no further than the ones before."""
+
+_STATE = Enum(JobState, native_enum=False, length=16, values_callable=lambda states: [state.value for state in states])
 
 
-class Dataset(Base):
+class JobRow(Base):
+    """One piece of work. `attempt` only grows, and every write of a runner names it.
+
+    `furthest` is the largest fraction of the job, in [0, 1], that any unsuccessful attempt has reached.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="lease_while_running"),
+        UniqueConstraint("owner", "idempotency_key"),
+        Index("ix_jobs_due", "state", "run_after"),
+        Index("ix_jobs_newest", "created_at", "id"),
+        Index("ix_jobs_newest_by_kind", "kind", "created_at", "id"),
+        Index("ix_jobs_newest_by_state", "state", "created_at", "id"),
+        Index("ix_jobs_newest_by_kind_and_state", "kind", "state", "created_at", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    kind: Mapped[str] = mapped_column(String(32))
+    params: Mapped[dict[str, Any]] = mapped_column(JSON)
+    owner: Mapped[str] = mapped_column(String(64))
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
+    request_hash: Mapped[str | None] = mapped_column(String(64))
+    request_id: Mapped[str | None] = mapped_column(String(64))
+    traceparent: Mapped[str | None] = mapped_column(String(64))
+    state: Mapped[JobState] = mapped_column(_STATE, default=JobState.QUEUED)
+    priority: Mapped[int] = mapped_column(Integer, default=0)
+    run_after: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+    attempt: Mapped[int] = mapped_column(Integer, default=0)
+    failures: Mapped[int] = mapped_column(Integer, default=0)
+    max_attempts: Mapped[int] = mapped_column(Integer, default=MAX_ATTEMPTS)
+    lease_owner: Mapped[str | None] = mapped_column(String(255))
+    lease_until: Mapped[float | None] = mapped_column(Double)
+    cancel_requested_at: Mapped[float | None] = mapped_column(Double)
+    published_at: Mapped[float | None] = mapped_column(Double)
+    micro_batch: Mapped[int | None] = mapped_column(Integer)
+    killed_in: Mapped[str | None] = mapped_column(String(32))
+    stage: Mapped[str | None] = mapped_column(String(32))
+    progress: Mapped[dict[str, Any] | None] = mapped_column(JSON_OR_NULL)
+    progress_seq: Mapped[int] = mapped_column(Integer, default=0)
+    progressed_at: Mapped[float | None] = mapped_column(Double)
+    furthest: Mapped[float | None] = mapped_column(Double)
+    checkpoint: Mapped[dict[str, Any] | None] = mapped_column(JSON_OR_NULL)
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON_OR_NULL)
+    error: Mapped[dict[str, Any] | None] = mapped_column(JSON_OR_NULL)
+    created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+    started_at: Mapped[float | None] = mapped_column(Double)
+    finished_at: Mapped[float | None] = mapped_column(Double)
+
+
+class JobEventRow(Base):
+    """An event of a job, written in the transaction that caused it."""
+
+    __tablename__ = "job_events"
+    __table_args__ = (Index("ix_job_events_job_id_id", "job_id", "id"),)
+
+    # SQLite numbers rows by itself only in a column of type INTEGER.
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(32))
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+
+
+class DatasetRow(Base):
     """A file that was uploaded under a name: images with labels, or the weights of a network.
 
     `sha256` is the artifact with the file, `reference` the columns to read it with, `digest` that of the images as
@@ -73,7 +121,7 @@ class Dataset(Base):
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
 
 
-class Task(Base):
+class TaskRow(Base):
     """A dataset with a label mapping. The columns that the worker fills (digests, classes, counts) are None until then.
 
     `weights` names the dataset with the weights of its one network, if the client uploaded them. `seen_images` is the
@@ -115,7 +163,7 @@ class Task(Base):
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
 
 
-class Network(Base):
+class NetworkRow(Base):
     """A trained network; `weights` is the digest of its artifact, `key` the digest of everything that it depends on.
 
     `test` holds the test evaluation, if the network was the result of a job; `micro_batch` the number of images at a
@@ -138,7 +186,7 @@ class Network(Base):
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
 
 
-class TaskNetwork(Base):
+class TaskNetworkRow(Base):
     """Repetition r of a task is this network; tasks of equal content share networks."""
 
     __tablename__ = "task_networks"
@@ -167,7 +215,7 @@ class GenotypeRow(Base):
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
 
 
-class TaskGenotype(Base):
+class TaskGenotypeRow(Base):
     """The link from a task to one of its genotypes."""
 
     __tablename__ = "task_genotypes"
@@ -176,7 +224,7 @@ class TaskGenotype(Base):
     genotype_id: Mapped[str] = mapped_column(ForeignKey("genotypes.id"), primary_key=True, index=True)
 
 
-class FisherSummary(Base):
+class FisherSummaryRow(Base):
     """Per-tensor sums of one network's Fisher diagonal; `network_key` may also name an untrained network."""
 
     __tablename__ = "fisher_summaries"
@@ -190,7 +238,7 @@ class FisherSummary(Base):
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
 
 
-class Distance(Base):
+class DistanceRow(Base):
     """The distance from one network to another on one task's data. All numbers are finite.
 
     `value` may be negative by `logme` and `task2vec_asymmetric`, never by another measure; `signed` has the direction.
@@ -219,7 +267,7 @@ class Distance(Base):
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
 
 
-class Revision(Base):
+class RevisionRow(Base):
     """The token of a part of the registry, as written by programs before migration 0012; see `RevisionMark`."""
 
     __tablename__ = "revisions"
@@ -228,7 +276,7 @@ class Revision(Base):
     token: Mapped[str] = mapped_column(String(32))
 
 
-class RevisionMark(Base):
+class RevisionMarkRow(Base):
     """One change of a part of the registry: a random number that adds to the part's token (`revisions`)."""
 
     __tablename__ = "revision_marks"
@@ -240,7 +288,7 @@ class RevisionMark(Base):
     number: Mapped[int] = mapped_column(BigInteger)
 
 
-class Recommendation(Base):
+class RecommendationRow(Base):
     """A request and the parts of its answer known so far. `task_id` may outlive its task (no foreign key)."""
 
     __tablename__ = "recommendations"
@@ -283,7 +331,7 @@ class ArchitectureRow(Base):
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
 
 
-class Artifact(Base):
+class ArtifactRow(Base):
     """A file of the artifact store by its SHA-256."""
 
     __tablename__ = "artifacts"
@@ -292,3 +340,138 @@ class Artifact(Base):
     bytes: Mapped[int] = mapped_column(BigInteger)
     media_type: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+
+
+class ApiKeyRow(Base):
+    """A bearer key. Its text is not stored; `hash` is the text's SHA-256, `prefix` its start, to recognise it by.
+
+    Only one active key has a name; after the key is revoked, a new key may take the name. `quota` is the number of
+    unfinished recommendations that it may have, None for the service's setting. `last_used_at` is coarse.
+    """
+
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        CheckConstraint("scope IN ('read', 'write', 'admin')", name="known_scope"),
+        Index(
+            "uq_api_keys_active_name",
+            "name",
+            unique=True,
+            sqlite_where=text("revoked_at IS NULL"),
+            postgresql_where=text("revoked_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(255))
+    prefix: Mapped[str] = mapped_column(String(16), index=True)
+    hash: Mapped[str] = mapped_column(String(64), unique=True)
+    scope: Mapped[str] = mapped_column(String(16))
+    quota: Mapped[int | None] = mapped_column(Integer)
+    created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+    last_used_at: Mapped[float | None] = mapped_column(Double)
+    revoked_at: Mapped[float | None] = mapped_column(Double)
+
+
+class BrowserSessionRow(Base):
+    """A browser session that a key opened; it ends at its expiry, at logout, and when its key is revoked."""
+
+    __tablename__ = "browser_sessions"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"), index=True)
+    hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+    expires_at: Mapped[float] = mapped_column(Double)
+
+
+class TallyRow(Base):
+    """The number of events of jobs of a kind, and their seconds, as far as they are folded.
+
+    Stored separately from the jobs and their events, because these are removed eventually and a counter must never
+    decrease.
+    """
+
+    __tablename__ = "tallies"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32), primary_key=True)
+    label: Mapped[str] = mapped_column(String(64), primary_key=True)
+    occurrences: Mapped[int] = mapped_column(BigInteger)
+    seconds: Mapped[float] = mapped_column(Double)
+
+
+class TallyDeltaRow(Base):
+    """The increment of a tally by one transaction: inserted, never updated, so that no two transactions wait for each
+    other.
+
+    The cleaner folds old ones into `tallies`; a tally is the sum of both.
+    """
+
+    __tablename__ = "tally_deltas"
+
+    # SQLite numbers rows by itself only in a column of type INTEGER.
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String(32))
+    kind: Mapped[str] = mapped_column(String(32))
+    label: Mapped[str] = mapped_column(String(64))
+    occurrences: Mapped[int] = mapped_column(BigInteger)
+    seconds: Mapped[float] = mapped_column(Double)
+
+
+class WebhookRow(Base):
+    """The URL that receives the ends of a job, and the secret that signs them. The client sets both; no response has
+    them.
+
+    `secret` becomes None when nothing is left to sign.
+    """
+
+    __tablename__ = "webhooks"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    url: Mapped[str] = mapped_column(String(1024))
+    secret: Mapped[str | None] = mapped_column(String(128))
+    created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+
+
+class WebhookDeliveryRow(Base):
+    """One end of a job, sent until the receiver accepts it; inserted in the transaction that ends the job.
+
+    `id` is the `webhook-id` of every attempt, `body` the exact text that is signed and sent. A process that
+    tries takes the next number of `attempts` and names it in its writes; after `due_at` another process may try.
+    """
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (Index("ix_webhook_deliveries_due", "state", "due_at"),)
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("webhooks.job_id", ondelete="CASCADE"), index=True)
+    body: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    due_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+    last_status: Mapped[int | None] = mapped_column(Integer)
+    last_error: Mapped[str | None] = mapped_column(String(255))
+    created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+    ended_at: Mapped[float | None] = mapped_column(Double)
+
+
+class WorkerRow(Base):
+    """One run of a worker process, which renews `seen_at` every `heartbeat_seconds`; deleted when it shuts down
+    cleanly.
+
+    `name` begins the `lease_owner` of every job that it holds. `gpus` are the GPUs of its host: `index`, `name`,
+    `memory_used_bytes`, `memory_total_bytes`.
+    """
+
+    __tablename__ = "workers"
+    __table_args__ = (Index("ix_workers_seen_at", "seen_at"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    host: Mapped[str] = mapped_column(String(128))
+    devices: Mapped[list[str]] = mapped_column(JSON)
+    gpus: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    version: Mapped[str] = mapped_column(String(64))
+    heartbeat_seconds: Mapped[float] = mapped_column(Double)
+    started_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+    seen_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
