@@ -34,7 +34,7 @@ from ldnas import errors as science
 from service.api.problems import problem
 from service.schemas.problems import Problem, ProblemEntry
 from worker import errors as registry
-from worker.failures import error_code
+from worker.errors import error_code
 from worker.registry import Scope
 
 

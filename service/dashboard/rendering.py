@@ -9,9 +9,11 @@ from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from service.api.dependencies import Resources
 from service.api.http.security_headers import DRAWING_POLICY
 from service.api.security.callers import Caller
 from service.dashboard.statics import static_url
+from worker.registry import Scope
 
 MENU = (
     ("/", "Overview"),
@@ -117,3 +119,9 @@ _environment.filters |= {
     "dataset_name": dataset_name,
 }
 _environment.globals["static"] = static_url
+
+
+def upload_context(request: Request, resources: Resources) -> dict[str, Any]:
+    """Returns whether the caller may write, and the upload limit, for `parts/upload.html` and other controls."""
+    caller: Caller = request.state.caller
+    return {"may_write": caller.scope.includes(Scope.WRITE), "max_upload_bytes": resources.settings.max_upload_bytes}

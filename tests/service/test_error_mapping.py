@@ -9,7 +9,7 @@ import ldnas.errors
 import service.api.errors
 import worker.errors
 from service.api.errors import INTERNAL, JOB_KINDS, KINDS, problem_of, problem_of_job
-from worker.failures import error_code, failure_of, internal_failure
+from worker.errors import error_code, failure_of, internal_failure
 
 TREES = (ldnas.errors, worker.errors, service.api.errors)
 ROOTS = {ldnas.errors.LdnasError, worker.errors.RegistryError, service.api.errors.ServiceError}

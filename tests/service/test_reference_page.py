@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service.api.reference_page import reference_page
+from service.api.routes.reference import reference_page
 
 
 class Parsed(HTMLParser):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from worker.queue import gpus
+from worker.queue import presence as gpus
 from worker.queue.presence import Presence
 from worker.registry import Engine, SeenWorker, open_engine, reading
 

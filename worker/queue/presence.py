@@ -9,11 +9,37 @@ from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Self
 
+import pynvml
+
 from worker.errors import DatabaseUnavailableError
-from worker.queue.gpus import gpus
 from worker.registry import Engine, new_id, unit_of_work
 
 log = logging.getLogger(__name__)
+
+
+def gpus() -> list[dict[str, Any]]:
+    """Each GPU's `index`, `name`, `memory_used_bytes` and `memory_total_bytes`; empty without a driver."""
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        return [_facts(index) for index in range(pynvml.nvmlDeviceGetCount())]
+    except pynvml.NVMLError:  # a GPU that fell off the bus must not end the worker
+        return []
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _facts(index: int) -> dict[str, Any]:
+    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    return {
+        "index": index,
+        "name": str(pynvml.nvmlDeviceGetName(handle)),
+        "memory_used_bytes": int(memory.used),
+        "memory_total_bytes": int(memory.total),
+    }
 
 
 class Presence:

@@ -17,8 +17,7 @@ import torch
 
 from ldnas.errors import RefusedError
 from ldnas.training.micro_batches import is_out_of_memory, too_large
-from worker.errors import AttemptLostError, DatabaseUnavailableError
-from worker.failures import failure_of, internal_failure
+from worker.errors import AttemptLostError, DatabaseUnavailableError, failure_of, internal_failure
 from worker.jobs import distances as columns
 from worker.jobs import recommend as recommendation
 from worker.jobs import register as registration

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 
 from ldnas.errors import UnreadableDatasetError
-from worker.errors import AttemptLostError, DatabaseUnavailableError
-from worker.failures import failure_of
+from worker.errors import AttemptLostError, DatabaseUnavailableError, failure_of
 from worker.process.logs import bind, log_fields
 from worker.process.tracing import PARENT, span, traceparent
 from worker.queue.exit_codes import Ending, retry_delay

@@ -13,21 +13,48 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from celery.bootsteps import StartStopStep
 from celery.signals import worker_shutting_down
 
 from worker.errors import DatabaseUnavailableError, InvalidMessageError
+from worker.process.heartbeat import BEAT_SECONDS, beat
 from worker.process.logs import configure_logging
 from worker.process.parent_watch import exit_with_parent
 from worker.process.sign_of_life import give_signs_of_life
 from worker.process.tracing import configure_tracing
 from worker.queue.app import REDIS_OPTIONS, make_celery
-from worker.queue.consumer_heartbeat import ConsumerHeartbeat
 from worker.queue.messages import RUN_JOB, JobMessage
 from worker.queue.presence import Presence
 from worker.queue.tasks import RUNNER_COMMAND, run_job
 from worker.registry import Engine, open_engine
 from worker.settings import Settings
 from worker.storage.incoming import sweep
+
+
+class ConsumerHeartbeat(StartStopStep):  # type: ignore[misc]  # Celery has no types
+    """Started with each connection to the broker and stopped when it is lost; the message loop renews the file.
+
+    Its option `heartbeat_file` is the worker's: `app.Worker(heartbeat_file=…)`.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, heartbeat_file: Path | None = None, **options: Any) -> None:
+        super().__init__(consumer, **options)
+        self._file = heartbeat_file
+        self._entry: Any = None
+
+    def start(self, consumer: Any) -> None:
+        """The connection to the broker is up."""
+        beat(self._file)
+        self._entry = consumer.timer.call_repeatedly(BEAT_SECONDS, beat, (self._file,))
+
+    def stop(self, consumer: Any) -> None:
+        """The connection is lost, or the worker ends."""
+        if self._entry is not None:
+            consumer.timer.cancel(self._entry)
+            self._entry = None
+
 
 log = logging.getLogger("worker.queue.worker_main")
 

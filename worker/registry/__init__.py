@@ -4,8 +4,7 @@ Other packages import from here, and migrations from `schema`, which loads Alemb
 """
 
 from worker.registry.base import DatabaseNow, new_id
-from worker.registry.bundle_rows import completed, fault_of
-from worker.registry.bundles import TABLES, Imported, Rows
+from worker.registry.bundles import TABLES, Imported, Rows, completed, fault_of
 from worker.registry.counters import Happening, TallyFigure
 from worker.registry.datasets import SCHEME
 from worker.registry.folding import FOLDED_AT_ONCE, Folding
@@ -16,7 +15,7 @@ from worker.registry.polling import JOB, JOB_MARK, RECOMMENDATION, RECOMMENDATIO
 from worker.registry.postgresql import CLEANER_LIMITS, LIMITS, LONG_LIMITS, Limits
 from worker.registry.queue_stats import QueueFigures
 from worker.registry.quick_reader import Question, QuickReader
-from worker.registry.recommendation_lines import RecommendationLine
+from worker.registry.recommendations import RecommendationLine
 from worker.registry.registry import Registry
 from worker.registry.retention import REMOVED_AT_ONCE, UNTRAINED, Removable
 from worker.registry.revisions import RevisionWatch

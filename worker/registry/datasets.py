@@ -8,8 +8,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from worker.errors import DatasetInUseError, DatasetNameTakenError, NotFoundError
-from worker.registry import owners
 from worker.registry.pages import newest_first
+from worker.registry.retention import OWNERS
 from worker.registry.tables import ArtifactRow, DatasetRow, TaskRow
 from worker.registry.upsert import keep_first
 
@@ -119,7 +119,7 @@ class Datasets:
             locked = self._session.scalars(wanted.with_for_update()).all()
 
     def _is_owned(self, digest: str) -> bool:
-        return any(self._session.scalar(select(column).where(column == digest).limit(1)) for column in owners.ALL)
+        return any(self._session.scalar(select(column).where(column == digest).limit(1)) for column in OWNERS)
 
 
 def _users(statement: Select[Any], name: str) -> Select[Any]:

@@ -9,14 +9,14 @@ from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, exists, func, inspect, select, tuple_
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from worker.registry import owners
 from worker.registry.base import DatabaseNow
 from worker.registry.states import DeliveryState, JobState
 from worker.registry.tables import (
     ArchitectureRow,
     ArtifactRow,
+    DatasetRow,
     DistanceRow,
     FisherSummaryRow,
     GenotypeRow,
@@ -31,6 +31,25 @@ from worker.registry.tables import (
     WebhookRow,
 )
 from worker.registry.upsert import FRESH_SECONDS
+
+_COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
+    *(DatasetRow.sha256, DatasetRow.samples, TaskRow.seen_images, TaskRow.samples, NetworkRow.weights),
+    *(getattr(ArchitectureRow, file) for file in ("weights", "code", "program", "onnx", "card")),
+)
+
+_IN_DOCUMENTS: tuple[ColumnElement[str], ...] = (
+    NetworkRow.test["predictions"].as_string(),
+    ArchitectureRow.test["predictions"].as_string(),
+    RecommendationRow.document[("test", "predictions")].as_string(),
+    NetworkRow.test[("error_sheet", "artifact")].as_string(),
+    ArchitectureRow.test[("error_sheet", "artifact")].as_string(),
+    RecommendationRow.document[("test", "error_sheet", "artifact")].as_string(),
+    FisherSummaryRow.summary[("diagonal", "artifact")].as_string(),
+)
+"""Digests inside a JSON column."""
+
+OWNERS: tuple[InstrumentedAttribute[Any] | ColumnElement[Any], ...] = (*_COLUMNS, *_IN_DOCUMENTS)
+
 
 _ENDED = tuple(state for state in JobState if state.ended)
 _UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
@@ -112,7 +131,7 @@ class Removable:
     def owned(self, digests: Collection[str]) -> set[str]:
         """The digests that any row names, including an artifact's own row."""
         found: set[str] = set(self._session.scalars(select(ArtifactRow.digest).where(ArtifactRow.digest.in_(digests))))
-        for column in owners.ALL:
+        for column in OWNERS:
             found.update(self._session.scalars(select(column).where(column.in_(digests))))
         return found
 
@@ -165,5 +184,5 @@ def _wanted(before: float) -> dict[Any, tuple[ColumnElement[bool], ...]]:
 
 
 def _unowned(before: float) -> tuple[ColumnElement[bool], ...]:
-    named = (~select(column).where(column == ArtifactRow.digest).exists() for column in owners.ALL)
+    named = (~select(column).where(column == ArtifactRow.digest).exists() for column in OWNERS)
     return (ArtifactRow.created_at < before, *named)

@@ -1,6 +1,7 @@
 """`/v1/architectures`: finished networks, their files, and training them again on other data."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 from starlette.responses import FileResponse
@@ -14,7 +15,6 @@ from service.api.dependencies import (
     Resources,
     ResourcesDependency,
 )
-from service.api.graph import cell_graph
 from service.api.http.accepted import ACCEPTED, point_to
 from service.api.http.conditional import POLLED, conditional, conditional_body, tag_of
 from service.api.http.files import file_of, stored_file
@@ -23,8 +23,8 @@ from service.api.http.paging import page
 from service.api.problems import described
 from service.api.serializers import architecture_document
 from service.api.submissions.training import accept_training
-from service.figures.cell_drawing import cell_drawing
-from service.schemas.architectures import Architecture, CellGraph, Training, TrainingRequest
+from service.figures.cell_drawing import cell_drawing, last_node, role_of
+from service.schemas.architectures import Architecture, CellGraph, GraphEdge, GraphNode, Training, TrainingRequest
 from service.schemas.base import Page
 from worker.registry import ArchitectureRow, reading
 
@@ -169,3 +169,11 @@ def train_again(
 def _row(resources: Resources, architecture_id: str) -> ArchitectureRow:
     with reading(resources.engine) as registry:
         return registry.architectures.get(architecture_id)
+
+
+def cell_graph(genotype: Mapping[str, Any], skeleton: Mapping[str, Any]) -> CellGraph:
+    """Converts the genotype `{"edges": [[0, 1, "sep_conv_3x3"], …]}` to nodes and edges."""
+    edges = [GraphEdge(source=start, target=end, primitive=primitive) for start, end, primitive in genotype["edges"]]
+    last = last_node(genotype)
+    nodes = [GraphNode(id=id, role=role_of(id, last)) for id in range(last + 1)]
+    return CellGraph(nodes=nodes, edges=edges, skeleton=dict(skeleton))

@@ -21,7 +21,7 @@ from ldnas.data.survey import survey
 from ldnas.errors import RefusedError
 from ldnas.networks.weights_file import read_weights_header
 from service.schemas.datasets import ClassSamples, DatasetSamples, Sample
-from worker.failures import failure_of
+from worker.errors import failure_of
 
 # The largest image takes 120 MB and a batch of encoded ones 512 MB; far more address space is reserved than used.
 MEMORY_BYTES = 8 * 2**30

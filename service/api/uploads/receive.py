@@ -15,8 +15,7 @@ from typing import Any
 from ldnas.errors import RefusedError, UnreadableDatasetError
 from service.api.dependencies import Resources
 from service.api.errors import NotReadyError
-from worker.errors import DatasetNameTakenError
-from worker.failures import error_code
+from worker.errors import DatasetNameTakenError, error_code
 from worker.registry import DatasetRow, reading, unit_of_work
 from worker.storage.incoming import IncomingFile
 

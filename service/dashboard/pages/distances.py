@@ -1,6 +1,7 @@
 """`/distances`: the matrix as a heat map, and the details of each cell."""
 
-from typing import Annotated, Literal, get_args
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
@@ -12,13 +13,12 @@ from service.api.matrix.figure import MAX_TASKS
 from service.api.matrix.table import distance_detail
 from service.api.polling.rendered import Rendered
 from service.api.routes.distances import TaskFilter, TaskPath
-from service.dashboard.certainty import measured_column
 from service.dashboard.rendering import page
 from service.figures.figure import FIGURE_MEDIA_TYPES, FigureFormat, rendered_figure
 from service.figures.heat_map import Order, Shown
 from service.figures.pair import layers_figure, repetitions_figure
 from service.schemas.distances import Measure
-from worker.registry import reading
+from worker.registry import JobKind, JobState, Registry, reading
 
 router = APIRouter()
 
@@ -129,3 +129,21 @@ def _matrix(
     rendered = Rendered(body, tag_of(body))
     resources.rendered.keep(asked, revision, rendered)
     return rendered
+
+
+_JOBS_SEARCHED = 100
+
+
+def measured_column(registry: Registry, target_task_id: str, measure: Measure) -> Sequence[Mapping[str, Any]]:
+    """Returns the latest complete column to this target: an entry `distances[…]` of an answer for each source.
+
+    The column comes from the latest jobs that measured columns, or else from the recommendation for this target. It is
+    empty if neither has one.
+    """
+    for job in registry.jobs.list(kind=JobKind.DISTANCES, state=JobState.SUCCEEDED, limit=_JOBS_SEARCHED):
+        columns = (job.result or {}).get("columns", {})
+        if job.params["target_task_id"] == target_task_id and measure in columns:
+            return columns[measure]["distances"] or []
+    asked = registry.recommendations.of_task(target_task_id)
+    entries = (asked.document.get("distances") if asked is not None else None) or []
+    return [entry for entry in entries if entry["measure"] == measure]

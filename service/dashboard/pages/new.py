@@ -6,9 +6,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from ldnas.data.reference import BUILTIN_NAMES, TORCHVISION_NAMES
 from service.api.dependencies import Resources, ResourcesDependency
-from service.dashboard.rendering import page
+from service.dashboard.rendering import page, upload_context
 from service.dashboard.request_fields import request_fields
-from service.dashboard.uploading import upload_context
 from service.schemas.base import PlainText
 from worker.registry import TaskRow, reading
 

@@ -11,12 +11,11 @@ from service.api.http.conditional import conditional_figure
 from service.dashboard.recommendation_view import View, view_of
 from service.figures.alphas import alphas
 from service.figures.candidates import candidates
-from service.figures.confusion import confusion
+from service.figures.confusion import confusion, recalls
 from service.figures.control import control
 from service.figures.figure import Figure, FigureFormat
 from service.figures.incumbents import incumbents
 from service.figures.nearest import nearest
-from service.figures.recalls import recalls
 from worker.registry import reading
 
 router = APIRouter()

@@ -9,12 +9,11 @@ import pytest
 
 from service.figures.alphas import alphas
 from service.figures.candidates import Candidate, candidates, candidates_of
-from service.figures.confusion import confusion, worst_pairs
+from service.figures.confusion import confusion, recalls, worst_pairs
 from service.figures.control import control
 from service.figures.figure import Figure
 from service.figures.incumbents import incumbents
 from service.figures.nearest import nearest
-from service.figures.recalls import recalls
 from service.figures.search_history import Edges
 from service.schemas.answer import Control, Recommendation
 from service.schemas.evaluation import ClassRecall, Evaluation
