@@ -3,11 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-ranking bench-fuse bench-screen bench-strategies \
-	bench-warm_start bench-forecast bench-little bench-service bench-stage_ends
+	bench-warm_start bench-forecast bench-little bench-service bench-stage_ends bench-transfer
 
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo test test-long e2e screenshots chaos chaos-freezes fuzz check lint reference lint-deployment bench $(BENCHMARKS) bench-transfer paper paper-registry format clean
+.PHONY: help install demo test quick test-long e2e screenshots chaos chaos-freezes fuzz check lint reference lint-deployment bench $(BENCHMARKS) paper paper-registry format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,10 @@ lint: .venv-lint/.installed ## ruff and the import contracts alone, without torc
 	@$(LINT_BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt ruff import-linter
 	@touch $@
 
+# One process, without the tests that start processes, servers or long computations.
+quick: install ## the tests that need no process and no server: under two minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m quick
+
 check: install ## ruff, mypy and the import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -100,20 +104,15 @@ lint-deployment: install ## the compose file, the Dockerfiles and the images' pa
 	$(BIN)/python -m pytest tests/deployment -m 'not system'
 
 bench: install ## the demo as a benchmark, over five seeds
-	$(BIN)/python benchmarks/demo.py
+	$(BIN)/python -m benchmarks.demo
 
 # The other benchmarks, each minutes to an hour on two cores: make bench-fisher, make bench-ranking DATA=../data, …
-# OPTIONS are the script's: make bench-service OPTIONS='--tasks 100 --ended 5000 --rounds 1'
+# OPTIONS are the module's: make bench-service OPTIONS='--tasks 100 --ended 5000 --rounds 1'
 WORK ?= var/bench
 OPTIONS ?=
 
 $(BENCHMARKS): $(VENV)/.bench
-	$(BIN)/python benchmarks/$(@:bench-%=%).py $(if $(DATA),--data $(DATA) --work $(WORK)/$(@:bench-%=%)) $(OPTIONS)
-
-# On the units of benchmarks/paper: OPTIONS='--processes 2' runs two at a time.
-bench-transfer: install ## whether the distance is useful for choosing a source: DATA=../data
-	$(if $(DATA),,$(error name the folder with mnist/ and cifar10/ as Parquet: make bench-transfer DATA=../data))
-	$(BIN)/python -m benchmarks.transfer --data $(DATA) --work $(WORK)/transfer $(OPTIONS)
+	$(BIN)/python -m benchmarks.$(@:bench-%=%) $(if $(DATA),--data $(DATA) --work $(WORK)/$(@:bench-%=%)) $(OPTIONS)
 
 $(VENV)/.bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'

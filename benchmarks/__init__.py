@@ -1,1 +1,1 @@
-"""Measurements of this project; each script here runs by itself, and `benchmarks.paper` as a module."""
+"""Measurements of this project; each is started as a module: `python -m benchmarks.service`."""

@@ -1,6 +1,6 @@
 """Do 90 % intervals hold the truth in 9 of 10 cases, and is a `probability_closest` of p right in p of them?
 
-    python benchmarks/calibration.py --data ../data --work work
+    python -m benchmarks.calibration --data ../data --work work
 
 Twenty networks are trained for each of seven tasks (MNIST and CIFAR-10, 16×16) and observed on every task's images,
 two disjoint sets of them. Then many small studies are drawn, each as the service would do it: one target, one set of
@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from environment import save
 from matplotlib import pyplot
-from pools import PoolTask, load_images, shuffled, task_images, trained_network
 from scipy import stats
 
+from benchmarks.environment import save
+from benchmarks.pools import PoolTask, load_images, shuffled, task_images, trained_network
 from ldnas.data.task_data import ImageSet
 from ldnas.distance.measures import Distance, Measure, measure
 from ldnas.distance.observation import GROUPS, Observation, observe

@@ -1,6 +1,6 @@
 """How long `ldnas demo` takes in a new home, how good its network is, and how much memory all its processes take.
 
-    python benchmarks/demo.py --seeds 5
+    python -m benchmarks.demo --seeds 5
 
 Promised (median of five seeds): at most 180 s on two cores, at least 98 % test accuracy, under 3 GB.
 """
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from environment import save
+
+from benchmarks.environment import save
 
 SAMPLE_SECONDS = 2.0  # reading what a process shares costs it a pause
 

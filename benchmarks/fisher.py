@@ -1,8 +1,8 @@
 """How long the empirical Fisher diagonal takes, how much memory, and how exact it is, here and in other packages.
 
     pip install --constraint constraints.txt --editable '.[bench]'
-    python benchmarks/fisher.py            # all networks and ways; a GPU, where there is one, after the processor
-    python benchmarks/fisher.py --quick    # a few samples, nothing saved
+    python -m benchmarks.fisher            # all networks and ways; a GPU, where there is one, after the processor
+    python -m benchmarks.fisher --quick    # a few samples, nothing saved
 
 Promised on two cores, over a plain forward and backward pass of the same batch: VGG-16 and ResNet-18 at most 1.4 times,
 a cell network at most 2.0; memory at most 1.2 times; every parameter tensor within 1e-5 of a float64 loop.
@@ -19,9 +19,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
-from environment import save
-from fisher_measure import NETWORKS, PLAIN_FORMATS, Case, measure
-from fisher_ways import REMARKS, WAYS
+
+from benchmarks.environment import save
+from benchmarks.fisher_measure import NETWORKS, PLAIN_FORMATS, Case, measure
+from benchmarks.fisher_ways import REMARKS, WAYS
 
 DISTRIBUTIONS = {"BackPACK": "backpack-for-pytorch", "Opacus": "opacus", "nngeometry": "nngeometry"}
 SETTINGS = ("cpu float32", "cuda float32", "cuda TF32")
@@ -83,7 +84,7 @@ def run_case(options: argparse.Namespace, setting: str, network: str, way: str) 
     if way == "ldnas":
         limits = {"rounds": options.repetitions, "seconds": float("inf")}
     case = {**row, "batch": options.batch, "threads": options.threads, **limits}
-    command = [sys.executable, "-W", "ignore", __file__, "--case", json.dumps(case)]
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.fisher", "--case", json.dumps(case)]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     if process.returncode < 0:
         return {**row, "error": f"ended by signal {-process.returncode}"}

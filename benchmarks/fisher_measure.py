@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from fisher_ways import WAYS, Run, Squares, per_sample_loop
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from benchmarks.fisher_ways import WAYS, Run, Squares, per_sample_loop
 from ldnas.networks.build import build_network
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network

@@ -1,6 +1,6 @@
 """How close a recommendation's forecast comes to what its job then takes, and how well a budget in seconds is kept.
 
-    python benchmarks/forecast.py --data ../data --work work
+    python -m benchmarks.forecast --data ../data --work work
 
 Real jobs, each in a new home and by a runner of its own, in an order that mixes strategies, tasks and budgets.
 Promised: what was foretold and what a job takes lie within a factor of 1.5 in 90 % of the jobs, and a job with a budget
@@ -23,11 +23,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cpu_clock  # noqa: F401  # before what takes a clock as its default
 import pyarrow.parquet as parquet
 import torch
-from environment import save
 
+import benchmarks.cpu_clock  # noqa: F401  # before what takes a clock as its default
+from benchmarks.environment import save
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
 from worker.registry import Engine, JobKind, JobState, TaskRole, open_engine, reading, unit_of_work

@@ -1,7 +1,7 @@
 """How fast FUSE is, and whether it chooses well.
 
-    python benchmarks/fuse.py --data ../data --work work          # an hour on one slow core; resumed where it stopped
-    python benchmarks/fuse.py --data ../data --work work --quick  # the first sets, once each, nothing saved
+    python -m benchmarks.fuse --data ../data --work work          # an hour on one slow core; resumed where it stopped
+    python -m benchmarks.fuse --data ../data --work work --quick  # the first sets, once each, nothing saved
 
 Speed: CPU seconds of one iteration beside a plain rendering of the authors' loop (`fuse_speed.py`), turn by turn in one
 run. Promised on the CPU: 1.3 times with the same epochs and the same argmax, 2 times where lost candidates are dropped,
@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from environment import save
-from fuse_cells import ALONE_SEEDS, CELLS, DATASETS, SEARCH_SEEDS, Bench, candidate_sets, cells, train_all
-from fuse_replay import Choice, halve, weigh, within
-from fuse_speed import alpha_phase, speeds
 
+from benchmarks.environment import save
+from benchmarks.fuse_cells import ALONE_SEEDS, CELLS, DATASETS, SEARCH_SEEDS, Bench, candidate_sets, cells, train_all
+from benchmarks.fuse_replay import Choice, halve, weigh, within
+from benchmarks.fuse_speed import alpha_phase, speeds
 from ldnas.search.fuse_race import FuseVariant
 from ldnas.seeding import derive_seed
 

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pools import load_images, shuffled
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from benchmarks.pools import load_images, shuffled
 from ldnas.data.load import load_dataset
 from ldnas.data.preprocessing import Preprocessing
 from ldnas.data.reference import DatasetReference

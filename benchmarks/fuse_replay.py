@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from fuse_cells import ALPHA_RATE, ALPHA_STEPS, ROUNDS, Bench
 
+from benchmarks.fuse_cells import ALPHA_RATE, ALPHA_STEPS, ROUNDS, Bench
 from ldnas.search.fuse_race import FuseVariant, image_losses, lost, step_alpha
 
 

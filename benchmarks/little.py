@@ -1,6 +1,6 @@
 """What does a search get out of 200 lopsided images? Draws from MNIST and CIFAR-10, each in several ways.
 
-    python benchmarks/little.py --data ../data --work work
+    python -m benchmarks.little --data ../data --work work
 
 A draw is five classes at random with 93, 52, 29, 17 and 9 images of the training file, split as the service splits a
 data set. The network is judged on 2,000 other images of that file, 400 of each class, which neither search nor training
@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from environment import save
-from pools import load_images, shuffled
-from strategies import Rows, interval
 from torch import nn
 
+from benchmarks.environment import save
+from benchmarks.pools import load_images, shuffled
+from benchmarks.strategies import Rows, interval
 from ldnas.data.dataset import Split
 from ldnas.data.split import draw_split
 from ldnas.data.task_data import ImageSet

@@ -1,6 +1,6 @@
 """How long the matrix of distances takes by target, beside a route that does nothing.
 
-    python benchmarks/matrix.py
+    python -m benchmarks.matrix
 
 Promised: with 1,000 baselines, each with three networks and measured by three measures, `GET /v1/distances?target=…`
 takes no longer than three `GET /healthz`, both from one API process over one kept connection, asked in turn.
@@ -23,8 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from environment import save
-
+from benchmarks.environment import save
 from ldnas.recipe import STANDING_MEASURES, default_recipe
 from worker.registry import Engine, JobKind, Registry, TaskRole, open_engine, unit_of_work
 from worker.registry.schema import migrate

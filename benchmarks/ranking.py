@@ -1,6 +1,6 @@
 """Does successive halving find the source that measuring everything would have found, and for how much of the work?
 
-    python benchmarks/ranking.py --data ../data --work work
+    python -m benchmarks.ranking --data ../data --work work
 
 512 baselines with R networks each: some dozens of networks trained on as many label mappings of MNIST and CIFAR-10, the
 others fine-tuned from them for a few steps on other mappings. For each target the exhaustive answer is measured first
@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from environment import save
-from pools import PoolTask, load_images
-from ranking_pool import TRAINED_ON, Pool, drawn_tasks
 
+from benchmarks.environment import save
+from benchmarks.pools import PoolTask, load_images
+from benchmarks.ranking_pool import TRAINED_ON, Pool, drawn_tasks
 from ldnas.distance.halving import Rung, plan_rungs, survivors, work
 from ldnas.distance.measures import Distance, measure
 from ldnas.distance.observation import Observation, observe

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from pools import PoolTask, keep, shuffled, task_images
 from safetensors.torch import load_file
 from torch import nn
 
+from benchmarks.pools import PoolTask, keep, shuffled, task_images
 from ldnas.data.task_data import ImageSet
 from ldnas.networks.classifier import Classifier
 from ldnas.seeding import derive_seed

@@ -1,7 +1,7 @@
 """Which zero-cost score, if any, is worth its seconds in choosing the cells that FUSE weighs.
 
-    python benchmarks/fuse.py --data ../data --work work     # trains the cells, an hour on one slow core
-    python benchmarks/screen.py --data ../data --work work   # reads them
+    python -m benchmarks.fuse --data ../data --work work     # trains the cells, an hour on one slow core
+    python -m benchmarks.screen --data ../data --work work   # reads them
 
 For each score: how it ranks cells against their loss when trained alone (`fuse_cells.py`; Spearman, 1 is perfect), and
 what FUSE finds among the three best of twelve cells drawn at random, beside what it finds without a screening in the
@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from environment import save
-from fuse import bootstrap, truths
-from fuse_cells import CELLS, DATASETS, SEARCH_SEEDS, SET_SIZE, Bench, cells, train_all
-from fuse_replay import weigh
 from scipy.stats import spearmanr
 
+from benchmarks.environment import save
+from benchmarks.fuse import bootstrap, truths
+from benchmarks.fuse_cells import CELLS, DATASETS, SEARCH_SEEDS, SET_SIZE, Bench, cells, train_all
+from benchmarks.fuse_replay import weigh
 from ldnas.search.fuse_race import FuseVariant
 from ldnas.search.zero_cost import ZeroCostScore, zero_cost_scores
 from ldnas.seeding import derive_seed

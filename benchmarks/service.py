@@ -1,6 +1,6 @@
 """What one API process serves over a large store, beside a bare FastAPI route that returns the same bytes.
 
-    python benchmarks/service.py
+    python -m benchmarks.service
 
 On SQLite and on PostgreSQL, each filled with 1,000 tasks, 1,000,000 distances (one repetition of every pair) and
 100,000 jobs that ended. Each kind of request is asked without rest, then at half of the rate that was reached, in turn
@@ -23,14 +23,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from environment import save
-from service_kinds import Kind, body_of, kinds_of, rounds_of
-from service_load import require_wrk, saturate
-from service_processes import ROOT, Memory, api, bare
-from service_store import Filled, Size, fill
-from service_submits import submit_at_once
-from service_workers import compare_workers
-
+from benchmarks.environment import save
+from benchmarks.service_kinds import Kind, body_of, kinds_of, rounds_of
+from benchmarks.service_load import require_wrk, saturate
+from benchmarks.service_processes import ROOT, Memory, api, bare
+from benchmarks.service_store import Filled, Size, fill
+from benchmarks.service_submits import submit_at_once
+from benchmarks.service_workers import compare_workers
 from worker.registry import Engine, Scope, open_engine, unit_of_work
 from worker.registry.schema import migrate
 

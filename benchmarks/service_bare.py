@@ -1,6 +1,6 @@
 """A bare FastAPI application: it sends the bytes of files, under the settings that the service's own server has.
 
-    python benchmarks/service_bare.py PORT FOLDER
+    python -m benchmarks.service_bare PORT FOLDER
 
 `GET` or `POST /NAME` sends what the file `NAME` of the folder held when the process began, as JSON.
 """

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service_load import Loaded, Request, at_rate, saturate
-from service_store import Filled
-from service_submits import BODY
+from benchmarks.service_load import Loaded, Request, at_rate, saturate
+from benchmarks.service_store import Filled
+from benchmarks.service_submits import BODY
 
 CLIENTS = 64
 

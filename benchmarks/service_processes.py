@@ -77,7 +77,7 @@ def api(environment: dict[str, str], log: Path) -> Iterator[tuple[int, int]]:
 def bare(folder: Path, log: Path) -> Iterator[int]:
     """The bare application with the bodies of a folder; its port."""
     port = free_port()
-    command = [sys.executable, str(Path(__file__).with_name("service_bare.py")), str(port), str(folder)]
+    command = [sys.executable, "-m", "benchmarks.service_bare", str(port), str(folder)]
     with running(command, {**os.environ}, log):
         wait_for(port)
         yield port

@@ -1,6 +1,6 @@
 """Stands in for `worker.queue.runner`: takes its time without the processor, then records a result.
 
-    python benchmarks/service_runner.py JOB ATTEMPT
+    python -m benchmarks.service_runner JOB ATTEMPT
 
 Two workers on one machine are to be compared, not the cores of that machine: what a job computes it would compute on
 its own GPU. Everything around it is real: message, claim, lease, process, attempt, end.

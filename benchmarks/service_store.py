@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service_answer import SKELETON, answer_document, draw_genotype, request_document
 from sqlalchemy import text
 
+from benchmarks.service_answer import SKELETON, answer_document, draw_genotype, request_document
 from ldnas.recipe import MEASURES, default_recipe
 from worker.registry import Engine
 from worker.registry.base import Base

@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-from pathlib import Path
 
 from worker.process.parent_watch import exit_with_parent
 from worker.queue.worker_main import serve
@@ -12,5 +11,5 @@ from worker.settings import Settings
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
     exit_with_parent(os.environ)
-    runner = [sys.executable, str(Path(__file__).with_name("service_runner.py"))]
+    runner = [sys.executable, "-m", "benchmarks.service_runner"]
     sys.exit(serve(Settings.from_environment(os.environ), ("cpu",), runner_command=runner))

@@ -6,8 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from service_processes import running
-
+from benchmarks.service_processes import running
 from worker.registry import Engine, JobKind, JobState, reading, unit_of_work
 
 PATIENCE_SECONDS = 600.0
@@ -28,7 +27,7 @@ def compare_workers(environment: dict[str, str], engine: Engine, jobs: int, fold
 def _rate(environment: dict[str, str], engine: Engine, jobs: int, workers: int, folder: Path) -> float:
     with unit_of_work(engine) as registry:
         ids = [registry.jobs.insert(JobKind.REGISTER_TASK, {}).id for _ in range(jobs)]
-    worker = [sys.executable, str(Path(__file__).with_name("service_worker.py"))]
+    worker = [sys.executable, "-m", "benchmarks.service_worker"]
     with ExitStack() as stack:
         for number in range(workers):
             stack.enter_context(running(worker, environment, folder / f"worker{number}.log"))

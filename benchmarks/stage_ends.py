@@ -1,6 +1,6 @@
 """How many stage ends a second the registry takes from fifty jobs at once, and how long one takes.
 
-    python benchmarks/stage_ends.py --before FOLDER
+    python -m benchmarks.stage_ends --before FOLDER
 
 On SQLite and on PostgreSQL: fifty threads each end one stage of a job of their own, and store one distance, again and
 again. FOLDER is a checkout of another commit to compare with, in turn with this one.
@@ -45,14 +45,14 @@ def main() -> None:
         result[database] = {name: summary(found) for name, found in rounds.items()}
         print(database, json.dumps(result[database], indent=1), flush=True)
     if not arguments.no_save:
-        from environment import save
+        from benchmarks.environment import save
 
         print(save("stage_ends", result))
 
 
 def in_checkout(checkout: Path, database: str, seconds: float) -> dict[str, float]:
     """One round by the code of a checkout, in a process of its own."""
-    command = [sys.executable, __file__, "--measure", database, "--seconds", str(seconds)]
+    command = [sys.executable, "-m", "benchmarks.stage_ends", "--measure", database, "--seconds", str(seconds)]
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
     done = subprocess.run(command, cwd=checkout, env=environment, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])

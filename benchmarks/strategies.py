@@ -1,6 +1,6 @@
 """Which search finds the better network in equal time? Every strategy on three tasks, beside a cell drawn at random.
 
-    python benchmarks/strategies.py --data ../data --work work
+    python -m benchmarks.strategies --data ../data --work work
 
 A strategy searches the full space for the same CPU seconds, on the same images, from five seeds; what it chose is then
 trained from scratch by one recipe and measured on images that neither search nor training saw (from the training files:
@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from environment import save
-from pools import load_images, shuffled
 from scipy import stats
 
+from benchmarks.environment import save
+from benchmarks.pools import load_images, shuffled
 from ldnas.data.load import load_dataset
 from ldnas.data.preprocessing import Preprocessing
 from ldnas.data.reference import DatasetReference

@@ -1,6 +1,6 @@
 """Does a warm start help? A final training that begins at a source task's weights, beside one from fresh weights.
 
-    python benchmarks/warm_start.py --data ../data --work work
+    python -m benchmarks.warm_start --data ../data --work work
 
 Each of four rounds has a cell drawn from the full space, a draw of images and seeds of its own. In a round the cell is
 trained on each source task and then, from those weights but for the head, on the target task; beside it from fresh
@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from environment import save
-from pools import load_images, shuffled
 from safetensors.torch import load_file, save_file
-from strategies import Rows, interval
 from torch import Tensor
 
+from benchmarks.environment import save
+from benchmarks.pools import load_images, shuffled
+from benchmarks.strategies import Rows, interval
 from ldnas.data.task_data import ImageSet
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from benchmarks import service_store as store
 from service.api.serializers import job_document, recommendation_document
-from tests.contracts.filled_store import load_store
 from worker.registry import (
     JOB,
     JOB_MARK,
@@ -44,7 +44,6 @@ def ask(reader: QuickReader, question: Question, **parameters: Any) -> Any:
 
 
 def test_jobs_and_recommendations_read_as_a_session_reads_them(engine: Engine, reader: QuickReader) -> None:
-    store = load_store()
     store.fill(engine, store.Size(tasks=2, ended=102))
     with reading(engine) as registry:
         jobs = registry.jobs.list(limit=200)

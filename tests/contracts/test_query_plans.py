@@ -12,8 +12,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import event
 
+from benchmarks import service_store as store
 from service.app import create_app
-from tests.contracts.filled_store import load_store
 from tests.service.conftest import InProcess
 from worker.registry import Engine, QuickReader
 from worker.settings import Settings
@@ -50,7 +50,6 @@ def app(database_url: str, tmp_path: Path) -> Iterator[FastAPI]:
 @pytest.fixture
 def calls(app: FastAPI) -> list[str]:
     """Every GET with every combination of its filters, from the first page and from a later one."""
-    store = load_store()
     filled = store.fill(app.state.resources.engine, store.Size(tasks=6, repetitions=2, ended=220))
     known = {
         "task_id": filled.tasks[1],

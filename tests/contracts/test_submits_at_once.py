@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks import service_submits as submits
+from benchmarks.service_processes import free_port
 from service.api.security.tokens import draw_key, hash_of, prefix_of
-from tests.contracts.filled_store import load_benchmark
 from worker.registry import Engine, Scope, unit_of_work
 
 pytestmark = pytest.mark.system
@@ -22,7 +23,7 @@ QUOTA = 30
 
 @pytest.fixture
 def port(database_url: str, tmp_path: Path) -> Iterator[int]:
-    free = load_benchmark("service_processes").free_port()
+    free = free_port()
     environment = {
         **os.environ,
         "LDNAS_HOME": str(tmp_path / "home"),
@@ -58,7 +59,6 @@ def _wait(api: subprocess.Popen[bytes], port: int) -> None:
 
 
 def test_each_of_many_submits_at_once_is_stored_or_refused(port: int, engine: Engine) -> None:
-    submits = load_benchmark("service_submits")
     found = submits.submit_at_once(port, engine, AT_ONCE)
     assert (found["accepted"], found["refused_429"], found["others"]) == (AT_ONCE, 0, {})
     assert found["stored"] == dict.fromkeys(("recommendations", "jobs", "tasks"), AT_ONCE)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.filled_store import load_store
+from benchmarks import service_store as store
 from tests.e2e.serving import served
 from worker.registry import open_engine
 from worker.registry.schema import migrate
@@ -38,7 +38,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict
     home = tmp_path_factory.mktemp("thousand")
     database = f"sqlite:///{home}/ldnas.sqlite3"
     migrate(database)
-    store, engine = load_store(), open_engine(database)
+    engine = open_engine(database)
     rows = store.fill(engine, store.Size(tasks=TASKS, repetitions=1, ended=JOBS))
     engine.dispose()
     names = {
