@@ -1,49 +1,227 @@
 """One frozen `Settings` per process, read from the environment at its entry point and passed down."""
 
-import math
 import os
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field, fields, replace
 from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationError
+from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
 
 from ldnas.networks.names import ARCHITECTURES
 from worker.database_url import with_password_from, without_password
 from worker.errors import SettingsError
-from worker.process.logs import FORMATS
 from worker.s3 import S3Access
-
-DEFAULT_MAX_UPLOAD_BYTES = 4 * 2**30
 
 _DATABASES = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
 _FILES = ("sqlite:", "filesystem:")
 _BROKERS = ("filesystem://", "redis://", "rediss://")
 
 
+class Variable:
+    """The environment variable of a field, as Markdown where people read it.
+
+    Attributes:
+        name: the variable.
+        default: its default in words.
+        about: its meaning.
+        accepted: the accepted values, for the error about another one.
+    """
+
+    def __init__(self, name: str, default: str, about: str, accepted: str = "") -> None:
+        self.name = name
+        self.default = default
+        self.about = about
+        self.accepted = accepted
+
+
+def _url(schemes: tuple[str, ...]) -> AfterValidator:
+    def check(value: str) -> str:
+        if not value.startswith(schemes):
+            raise _refusal("a URL that begins with " + ", ".join(schemes))
+        if value.count("@") > 1 and not value.startswith(_FILES):
+            # A parser that takes the rest for the host would show a part of the password in its errors.
+            raise _refusal("a URL with %40 for an @ in its password")
+        return value
+
+    return AfterValidator(check)
+
+
+def _plain_folder(value: str) -> str:
+    if "://" in value and not value.startswith("file:///"):
+        raise _refusal("the path of a folder that all processes share, or file:///PATH")
+    return str(_absolute(Path(value.removeprefix("file://"))))
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _refusal(accepted: str) -> PydanticCustomError:
+    return PydanticCustomError("accepted", "{accepted}", {"accepted": accepted})
+
+
+def _split(separator: str) -> BeforeValidator:
+    def split(value: Any) -> Any:
+        return [part.strip() for part in value.split(separator) if part.strip()] if isinstance(value, str) else value
+
+    return BeforeValidator(split)
+
+
+_File = Annotated[Path, AfterValidator(_absolute)]
+_Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Host = Annotated[
+    str, StringConstraints(to_lower=True, pattern=r"^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(:[0-9]{1,5})?$")
+]
+_A_DURATION = "a positive number of seconds"
+
+
 @dataclass(frozen=True)
 class Settings:
-    """Everything that an operator can set; `worker/variables.py` documents each variable."""
+    """Everything that an operator can set. Each field has its variable with it, which documents the field."""
 
-    home: Path
-    database_url: str = field(repr=False)  # the two URLs may hold passwords, and a repr ends in logs
-    broker_url: str = field(repr=False)
-    artifact_url: str
-    dataset_roots: tuple[Path, ...]
-    device: str = "auto"
-    network: str | None = None
-    host: str = "127.0.0.1"
-    port: int = 8000
-    lease_seconds: float = 60.0
-    stall_seconds: float = 900.0
-    max_upload_bytes: int = DEFAULT_MAX_UPLOAD_BYTES
-    admin_key_file: Path | None = None
-    quota: int = 100
-    database_password_file: Path | None = None
-    heartbeat_file: Path | None = None
-    shutdown_seconds: float = 3.0
-    log_format: str = "text"
-    retention_days: float = 90.0
-    remote_hosts: tuple[str, ...] = ()
+    home: Annotated[_File, Variable("LDNAS_HOME", "`./var`", "the folder of all data")]
+    # Two of the URLs may hold passwords, and a repr ends in logs.
+    database_url: Annotated[
+        str,
+        _url(_DATABASES),
+        Variable("LDNAS_DATABASE_URL", "SQLite in the home", "`sqlite:///PATH` or `postgresql+psycopg://…`"),
+    ] = field(repr=False)
+    broker_url: Annotated[
+        str,
+        _url(_BROKERS),
+        Variable("LDNAS_BROKER_URL", "`filesystem://`", "a folder of the home, or `redis://…`, `rediss://…`"),
+    ] = field(repr=False)
+    artifact_url: Annotated[
+        str,
+        AfterValidator(_plain_folder),
+        Variable("LDNAS_ARTIFACT_URL", "`artifacts` in the home", "a folder that API and workers share"),
+    ]
+    dataset_roots: Annotated[
+        tuple[_File, ...],
+        _split(os.pathsep),
+        Variable(
+            "LDNAS_DATASET_ROOTS", "`datasets` in the home", "folders that `file://` may point into, separated by `:`"
+        ),
+    ]
+    database_password_file: Annotated[
+        _File | None, Variable("LDNAS_DATABASE_PASSWORD_FILE", "none", "a file with the password for that URL's user")
+    ] = None
+    remote_hosts: Annotated[
+        tuple[_Host, ...],
+        _split(","),
+        Variable(
+            "LDNAS_REMOTE_HOSTS",
+            "none",
+            "hosts that `https://`, `s3://` and webhooks may reach, separated by commas (`data.example.org`, "
+            "`*.example.org`, `data.example.org:8443`); never a private address",
+            "names like data.example.org, *.example.org or data.example.org:8443",
+        ),
+    ] = ()
+    max_upload_bytes: Annotated[
+        int,
+        Field(ge=1, lt=10**18),
+        Variable(
+            "LDNAS_MAX_UPLOAD_BYTES",
+            "`4294967296`",
+            "the largest file that `PUT /v1/datasets/…` takes or a job fetches",
+            "a whole number of bytes from 1",
+        ),
+    ] = 4 * 2**30
+    device: Annotated[
+        str,
+        Field(pattern=r"^(auto|cpu|cuda(:[0-9]+)?)$"),
+        Variable("LDNAS_DEVICE", "`auto`", "`auto`, `cpu`, `cuda` or `cuda:N`", "auto, cpu, cuda or cuda:N"),
+    ] = "auto"
+    network: Annotated[
+        Literal[ARCHITECTURES] | None,  # type: ignore[valid-type]  # mypy reads no tuple there
+        Variable(
+            "LDNAS_NETWORK",
+            "`small_cnn`; `vgg16` with a GPU",
+            "the network of a task that does not name one: " + ", ".join(f"`{name}`" for name in ARCHITECTURES),
+            ", ".join(ARCHITECTURES),
+        ),
+    ] = None
+    host: Annotated[
+        str, Variable("LDNAS_HOST", "`127.0.0.1`", "where the API listens; on any other address it needs a key")
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        Field(ge=0, le=65535),
+        Variable("LDNAS_PORT", "`8000`", "its port; 0 picks a free one", "a whole number from 0 to 65535"),
+    ] = 8000
+    lease_seconds: Annotated[
+        _Seconds,
+        Variable(
+            "LDNAS_LEASE_SECONDS", "`60`", "how long a worker holds a job without renewing its lease", _A_DURATION
+        ),
+    ] = 60.0
+    stall_seconds: Annotated[
+        _Seconds,
+        Variable(
+            "LDNAS_STALL_SECONDS",
+            "`900`",
+            "how long a job may make no progress; progress is an epoch or a round, so raise it for large networks "
+            "without a GPU",
+            _A_DURATION,
+        ),
+    ] = 900.0
+    admin_key_file: Annotated[
+        _File | None,
+        Variable(
+            "LDNAS_ADMIN_KEY_FILE",
+            "none",
+            "a file with the first admin key (32 characters or more); `ldnas migrate` and `ldnas up` create it",
+        ),
+    ] = None
+    quota: Annotated[
+        int,
+        Field(ge=0, le=1_000_000),
+        Variable(
+            "LDNAS_QUOTA",
+            "`100`",
+            "how many unfinished recommendations a key may have, unless it was created with its own `--quota`",
+            "a whole number from 0 to 1000000",
+        ),
+    ] = 100
+    retention_days: Annotated[
+        float,
+        Field(ge=1, lt=100_000, allow_inf_nan=False),
+        Variable(
+            "LDNAS_RETENTION_DAYS",
+            "`90`",
+            "how long events of ended jobs are stored, and rows and files that nothing refers to any more",
+            "a number of days from 1",
+        ),
+    ] = 90.0
+    log_format: Annotated[
+        Literal["text", "json"],
+        Variable(
+            "LDNAS_LOG_FORMAT",
+            "`text`",
+            "`text`, or `json`: one object a line, with the request and the job that it belongs to",
+            "text or json",
+        ),
+    ] = "text"
+    heartbeat_file: Annotated[
+        _File | None,
+        Variable(
+            "LDNAS_HEARTBEAT_FILE",
+            "none",
+            "a file that `ldnas dispatcher` or `ldnas worker` renews while it works, for a health check",
+        ),
+    ] = None
+    shutdown_seconds: Annotated[
+        _Seconds,
+        Variable(
+            "LDNAS_SHUTDOWN_SECONDS",
+            "`3`",
+            "how long a worker that is asked to end gives its job to save its state; `ldnas up` waits 8 s in all",
+            _A_DURATION,
+        ),
+    ] = 3.0
     s3: S3Access = field(default_factory=S3Access)
 
     @classmethod
@@ -54,63 +232,34 @@ class Settings:
             SettingsError: a variable holds a value that is not accepted.
         """
         present = {name: value for name, value in environ.items() if value.strip()}
-        home = Path(present.get("LDNAS_HOME", "var")).expanduser().absolute()
-        roots = present.get("LDNAS_DATASET_ROOTS", str(home / "datasets")).split(os.pathsep)
-        database_url = _url(present, "LDNAS_DATABASE_URL", f"sqlite:///{home / 'ldnas.sqlite3'}", _DATABASES)
-        password_file = _file(present, "LDNAS_DATABASE_PASSWORD_FILE")
-        return cls(
-            home=home,
-            database_url=with_password_from(password_file, database_url) if password_file else database_url,
-            broker_url=_url(present, "LDNAS_BROKER_URL", "filesystem://", _BROKERS),
-            artifact_url=_folder(present, "LDNAS_ARTIFACT_URL", str(home / "artifacts")),
-            dataset_roots=tuple(Path(root).expanduser().absolute() for root in roots if root),
-            device=_device(present),
-            network=_network(present),
-            host=present.get("LDNAS_HOST", "127.0.0.1"),
-            port=_whole(present, "LDNAS_PORT", 8000, least=0, most=65535),
-            lease_seconds=_seconds(present, "LDNAS_LEASE_SECONDS", 60.0),
-            stall_seconds=_seconds(present, "LDNAS_STALL_SECONDS", 900.0),
-            max_upload_bytes=_bytes(present, "LDNAS_MAX_UPLOAD_BYTES", DEFAULT_MAX_UPLOAD_BYTES),
-            admin_key_file=_file(present, "LDNAS_ADMIN_KEY_FILE"),
-            quota=_whole(present, "LDNAS_QUOTA", 100, least=0, most=1_000_000),
-            database_password_file=password_file,
-            heartbeat_file=_file(present, "LDNAS_HEARTBEAT_FILE"),
-            shutdown_seconds=_seconds(present, "LDNAS_SHUTDOWN_SECONDS", 3.0),
-            log_format=_one_of(present, "LDNAS_LOG_FORMAT", FORMATS),
-            retention_days=_days(present, "LDNAS_RETENTION_DAYS", 90.0),
-            remote_hosts=_hosts(present),
-            s3=S3Access.from_environment(present),
-        )
+        given = {name: present[variable.name] for name, variable in VARIABLE_OF.items() if variable.name in present}
+        home = _absolute(Path(given.get("home", "var")))
+        values = {
+            "home": home,
+            "database_url": f"sqlite:///{home / 'ldnas.sqlite3'}",
+            "broker_url": "filesystem://",
+            "artifact_url": str(home / "artifacts"),
+            "dataset_roots": str(home / "datasets"),
+        } | given
+        try:
+            settings = cls(**values, s3=S3Access.from_environment(present))  # type: ignore[arg-type]  # converted
+        except ValidationError as error:
+            raise _settings_error(error) from None  # its text has the value, which may hold a password
+        password_file = settings.database_password_file
+        if password_file is None:
+            return settings
+        return replace(settings, database_url=with_password_from(password_file, settings.database_url))
 
     def as_environment(self) -> dict[str, str]:
         """The variables that give a child process exactly these settings (no network = an empty variable).
 
         Those of S3 are not among them: a child has them from this process's own environment.
         """
-        # A password from a file stays out of the environment, which is easier to read.
-        database_url = without_password(self.database_url) if self.database_password_file else self.database_url
-        return {
-            "LDNAS_HOME": str(self.home),
-            "LDNAS_DATABASE_URL": database_url,
-            "LDNAS_DATABASE_PASSWORD_FILE": str(self.database_password_file or ""),
-            "LDNAS_BROKER_URL": self.broker_url,
-            "LDNAS_ARTIFACT_URL": self.artifact_url,
-            "LDNAS_DATASET_ROOTS": os.pathsep.join(map(str, self.dataset_roots)),
-            "LDNAS_DEVICE": self.device,
-            "LDNAS_NETWORK": self.network or "",
-            "LDNAS_HOST": self.host,
-            "LDNAS_PORT": str(self.port),
-            "LDNAS_LEASE_SECONDS": str(self.lease_seconds),
-            "LDNAS_STALL_SECONDS": str(self.stall_seconds),
-            "LDNAS_MAX_UPLOAD_BYTES": str(self.max_upload_bytes),
-            "LDNAS_ADMIN_KEY_FILE": str(self.admin_key_file or ""),
-            "LDNAS_QUOTA": str(self.quota),
-            "LDNAS_HEARTBEAT_FILE": str(self.heartbeat_file or ""),
-            "LDNAS_SHUTDOWN_SECONDS": str(self.shutdown_seconds),
-            "LDNAS_LOG_FORMAT": self.log_format,
-            "LDNAS_RETENTION_DAYS": str(self.retention_days),
-            "LDNAS_REMOTE_HOSTS": ",".join(self.remote_hosts),
-        }
+        environment = {variable.name: _as_text(getattr(self, name)) for name, variable in VARIABLE_OF.items()}
+        if self.database_password_file:
+            # A password from a file stays out of the environment, which is easier to read.
+            environment["LDNAS_DATABASE_URL"] = without_password(self.database_url)
+        return environment
 
     @property
     def downloads(self) -> Path:
@@ -143,94 +292,31 @@ class Settings:
         return 2.0
 
 
-def _url(environ: Mapping[str, str], variable: str, default: str, schemes: tuple[str, ...]) -> str:
-    value = environ.get(variable, default)
-    if not value.startswith(schemes):
-        raise SettingsError(variable, _without_password(value), "a URL that begins with " + ", ".join(schemes))
-    if value.count("@") > 1 and not value.startswith(_FILES):
-        # A parser that takes the rest for the host would show a part of the password in its errors.
-        raise SettingsError(variable, _without_password(value), "a URL with %40 for an @ in its password")
-    return value
+def _variables() -> dict[str, Variable]:
+    """The variable of each field that has one, by the field's name."""
+    hints = get_type_hints(Settings, include_extras=True)
+    metadata = {one.name: get_args(hints[one.name])[1:] for one in fields(Settings)}
+    return {name: found for name, rest in metadata.items() for found in rest if isinstance(found, Variable)}
 
 
-def _without_password(url: str) -> str:
-    """The URL in a recognisable form, with `***` for everything that may be user name and password."""
-    before, at, place = url.partition("?")[0].rpartition("@")
+VARIABLE_OF = _variables()
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return (os.pathsep if any(isinstance(part, Path) for part in value) else ",").join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def _settings_error(error: ValidationError) -> SettingsError:
+    first = error.errors()[0]
+    variable = VARIABLE_OF[str(first["loc"][0])]
+    accepted = first["ctx"]["accepted"] if first["type"] == "accepted" else variable.accepted
+    return SettingsError(variable.name, _without_password(str(first["input"])), accepted)
+
+
+def _without_password(value: str) -> str:
+    """A URL in a recognisable form, with `***` for everything that may be user name and password."""
+    before, at, place = value.partition("?")[0].rpartition("@")
     scheme, divider, _ = before.partition("://") if "://" in before else ("", "", before)
-    return f"{scheme}{divider}***@{place}" if at else url
-
-
-def _folder(environ: Mapping[str, str], variable: str, default: str) -> str:
-    value = environ.get(variable, default)
-    if "://" in value and not value.startswith("file:///"):
-        raise SettingsError(variable, value, "the path of a folder that all processes share, or file:///PATH")
-    return str(Path(value.removeprefix("file://")).expanduser().absolute())
-
-
-def _network(environ: Mapping[str, str]) -> str | None:
-    value = environ.get("LDNAS_NETWORK")
-    if value is not None and value not in ARCHITECTURES:
-        raise SettingsError("LDNAS_NETWORK", value, ", ".join(ARCHITECTURES))
-    return value
-
-
-def _one_of(environ: Mapping[str, str], variable: str, accepted: tuple[str, ...]) -> str:
-    value = environ.get(variable, accepted[0])
-    if value not in accepted:
-        raise SettingsError(variable, value, " or ".join(accepted))
-    return value
-
-
-def _device(environ: Mapping[str, str]) -> str:
-    value = environ.get("LDNAS_DEVICE", "auto")
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
-        raise SettingsError("LDNAS_DEVICE", value, "auto, cpu, cuda or cuda:N")
-    return value
-
-
-def _whole(environ: Mapping[str, str], variable: str, default: int, *, least: int, most: int) -> int:
-    value = environ.get(variable, str(default))
-    if not re.fullmatch(r"\d{1,9}", value, re.ASCII) or not least <= int(value) <= most:
-        raise SettingsError(variable, value, f"a whole number from {least} to {most}")
-    return int(value)
-
-
-def _file(environ: Mapping[str, str], variable: str) -> Path | None:
-    value = environ.get(variable)
-    return None if value is None else Path(value).expanduser().absolute()
-
-
-def _days(environ: Mapping[str, str], variable: str, default: float) -> float:
-    value = environ.get(variable, str(default))
-    if not re.fullmatch(r"\d{1,5}(\.\d{1,6})?", value, re.ASCII) or float(value) < 1:
-        raise SettingsError(variable, value, "a number of days from 1")
-    return float(value)
-
-
-def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float:
-    value = environ.get(variable, str(default))
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise SettingsError(variable, value, "a positive number of seconds")
-    return seconds
-
-
-def _bytes(environ: Mapping[str, str], variable: str, default: int) -> int:
-    value = environ.get(variable, str(default))
-    if not re.fullmatch(r"[1-9]\d{0,17}", value, re.ASCII):
-        raise SettingsError(variable, value, "a whole number of bytes from 1")
-    return int(value)
-
-
-def _hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
-    value = environ.get("LDNAS_REMOTE_HOSTS", "")
-    hosts = tuple(host.strip().lower() for host in value.split(",") if host.strip())
-    for host in hosts:
-        if not re.fullmatch(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*(:\d{1,5})?", host, re.ASCII):
-            raise SettingsError(
-                "LDNAS_REMOTE_HOSTS", host, "names like data.example.org, *.example.org or data.example.org:8443"
-            )
-    return hosts
+    return f"{scheme}{divider}***@{place}" if at else value
