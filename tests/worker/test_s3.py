@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from worker.outbound.s3 import signed_headers
 from worker.s3 import S3Access
 
 # The example in Amazon's documentation of Signature Version 4 for S3 ("Example: GET Object").
@@ -11,24 +12,29 @@ EXAMPLE = S3Access(key_id="AKIAIOSFODNN7EXAMPLE", secret="wJalrXUtnFEMI/K7MDENG/
 AT = datetime(2013, 5, 24, tzinfo=UTC)
 
 
-def test_the_signature_is_that_of_the_published_example() -> None:
-    signed = EXAMPLE.headers("https://examplebucket.s3.amazonaws.com/test.txt", AT, Range="bytes=0-9")
+@pytest.fixture
+def fixed_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *arguments, **options: AT)
+
+
+def test_the_signature_is_that_of_the_published_example(fixed_time: None) -> None:
+    signed = signed_headers(EXAMPLE, "https://examplebucket.s3.amazonaws.com/test.txt", Range="bytes=0-9")
     assert signed["Authorization"] == (
-        "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,"
-        "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date,"
+        "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, "
+        "SignedHeaders=host;range;x-amz-content-sha256;x-amz-date, "
         "Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"
     )
 
 
 def test_a_session_token_is_sent_and_signed() -> None:
     access = S3Access(key_id="a", secret="b", token="c")
-    signed = access.headers("https://bucket.s3.us-east-1.amazonaws.com/key", AT)
-    assert signed["x-amz-security-token"] == "c"
+    signed = signed_headers(access, "https://bucket.s3.us-east-1.amazonaws.com/key")
+    assert signed["X-Amz-Security-Token"] == "c"
     assert "x-amz-security-token," in signed["Authorization"]
 
 
 def test_without_a_key_nothing_is_signed() -> None:
-    assert S3Access().headers("https://bucket.s3.us-east-1.amazonaws.com/key") == {}
+    assert signed_headers(S3Access(), "https://bucket.s3.us-east-1.amazonaws.com/key") == {}
 
 
 def test_an_object_lies_below_its_buckets_host_or_below_the_endpoint() -> None:

@@ -12,6 +12,7 @@ from worker.jobs.context import JobContext
 from worker.outbound.downloads import download
 from worker.outbound.guard import OutboundGuard
 from worker.outbound.references import REMOTE_SCHEMES, remote_url
+from worker.outbound.s3 import signed_headers
 from worker.settings import Settings
 from worker.storage.incoming import IncomingFile
 
@@ -60,7 +61,7 @@ def _fetch(context: JobContext, reference: DatasetReference, incoming: IncomingF
         url,
         incoming,
         uri=reference.uri,
-        headers=settings.s3.headers(url) if reference.scheme == "s3" else {},
+        headers=signed_headers(settings.s3, url) if reference.scheme == "s3" else {},
         limit_bytes=settings.max_upload_bytes,
         on_progress=still_coming,
     )
