@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from worker.queue import presence as gpus
+from worker.queue import presence
 from worker.queue.presence import Presence
 from worker.registry import Engine, SeenWorker, open_engine, reading
 
@@ -25,11 +25,11 @@ def test_a_worker_is_listed_while_it_is_there_and_renews_itself(engine: Engine) 
         looks.release()
         return [GPU]
 
-    with Presence(engine, ["cuda:0", "cuda:1"], 0.05, look_at_gpus=look) as presence:
+    with Presence(engine, ["cuda:0", "cuda:1"], 0.05, look_at_gpus=look) as worker:
         for _ in range(4):  # the fourth look comes after the third beat was committed
             assert looks.acquire(timeout=30)
         [seen] = listed(engine)
-        assert (seen.row.name, seen.row.devices, seen.row.gpus) == (presence.name, ["cuda:0", "cuda:1"], [GPU])
+        assert (seen.row.name, seen.row.devices, seen.row.gpus) == (worker.name, ["cuda:0", "cuda:1"], [GPU])
         assert seen.row.seen_at > seen.row.started_at
     assert listed(engine) == []
 
@@ -56,15 +56,15 @@ def test_a_database_that_is_away_ends_nothing(caplog: pytest.LogCaptureFixture) 
 
 def test_the_driver_is_asked_for_every_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = []
-    monkeypatch.setattr(gpus.pynvml, "nvmlInit", lambda: None)
-    monkeypatch.setattr(gpus.pynvml, "nvmlShutdown", lambda: ended.append(True))
-    monkeypatch.setattr(gpus.pynvml, "nvmlDeviceGetCount", lambda: 2)
-    monkeypatch.setattr(gpus.pynvml, "nvmlDeviceGetHandleByIndex", lambda index: index)
-    monkeypatch.setattr(gpus.pynvml, "nvmlDeviceGetName", lambda handle: f"GPU {handle}")
+    monkeypatch.setattr(presence.pynvml, "nvmlInit", lambda: None)
+    monkeypatch.setattr(presence.pynvml, "nvmlShutdown", lambda: ended.append(True))
+    monkeypatch.setattr(presence.pynvml, "nvmlDeviceGetCount", lambda: 2)
+    monkeypatch.setattr(presence.pynvml, "nvmlDeviceGetHandleByIndex", lambda index: index)
+    monkeypatch.setattr(presence.pynvml, "nvmlDeviceGetName", lambda handle: f"GPU {handle}")
     monkeypatch.setattr(
-        gpus.pynvml, "nvmlDeviceGetMemoryInfo", lambda handle: SimpleNamespace(used=handle + 1, total=80)
+        presence.pynvml, "nvmlDeviceGetMemoryInfo", lambda handle: SimpleNamespace(used=handle + 1, total=80)
     )
-    assert gpus.gpus() == [
+    assert presence.gpus() == [
         {"index": 0, "name": "GPU 0", "memory_used_bytes": 1, "memory_total_bytes": 80},
         {"index": 1, "name": "GPU 1", "memory_used_bytes": 2, "memory_total_bytes": 80},
     ]
@@ -73,7 +73,7 @@ def test_the_driver_is_asked_for_every_gpu(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_without_a_driver_there_are_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
-        raise gpus.pynvml.NVMLError_LibraryNotFound
+        raise presence.pynvml.NVMLError_LibraryNotFound
 
-    monkeypatch.setattr(gpus.pynvml, "nvmlInit", missing)
-    assert gpus.gpus() == []
+    monkeypatch.setattr(presence.pynvml, "nvmlInit", missing)
+    assert presence.gpus() == []

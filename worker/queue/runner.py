@@ -18,10 +18,7 @@ import torch
 from ldnas.errors import RefusedError
 from ldnas.training.micro_batches import is_out_of_memory, too_large
 from worker.errors import AttemptLostError, DatabaseUnavailableError, failure_of, internal_failure
-from worker.jobs import distances as columns
-from worker.jobs import recommend as recommendation
-from worker.jobs import register as registration
-from worker.jobs import train_again as training
+from worker.jobs import distances, recommend, register, train_again
 from worker.jobs.checkpoints import Checkpoints, ShutdownError
 from worker.jobs.context import JobContext
 from worker.jobs.stages.baselines import WaitingForBaselinesError
@@ -36,10 +33,10 @@ logger = logging.getLogger("worker.queue.runner")
 
 
 _KINDS: dict[str, tuple[Callable[[JobContext, dict[str, Any]], dict[str, Any]], dict[str, float]]] = {
-    "register_task": (registration.register_task, registration.PLAN),
-    "recommend": (recommendation.recommend, recommendation.PLAN),
-    "distances": (columns.measure_distances, columns.PLAN),
-    "train_architecture": (training.train_again, training.PLAN),
+    "register_task": (register.register_task, register.PLAN),
+    "recommend": (recommend.recommend, recommend.PLAN),
+    "distances": (distances.measure_distances, distances.PLAN),
+    "train_architecture": (train_again.train_again, train_again.PLAN),
 }
 
 

@@ -7,14 +7,15 @@ from service.dashboard.pages import (
     datasets,
     distances,
     jobs,
+    login,
     new,
     overview,
     recommendation,
     recommendation_figures,
+    task,
     task_figures,
     tasks,
 )
-from service.dashboard.pages import login as entrance
 
 router = APIRouter(include_in_schema=False)
 """All pages. They are not part of the API, so its OpenAPI document omits them."""
@@ -22,6 +23,7 @@ router = APIRouter(include_in_schema=False)
 _PAGES = (
     overview,
     tasks,
+    task,
     task_figures,
     distances,
     compare,
@@ -30,7 +32,7 @@ _PAGES = (
     new,
     recommendation,
     recommendation_figures,
-    entrance,
+    login,
 )
 
 # `new` precedes the route of a recommendation's id, which would match it too.

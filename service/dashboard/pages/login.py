@@ -8,6 +8,6 @@ router = APIRouter()
 
 
 @router.get("/login")
-async def entrance(request: Request) -> Response:
+async def login(request: Request) -> Response:
     """Shows the form. Its script exchanges the key for a session (`POST /login`), then opens `?next=`."""
     return page(request, "login.html")

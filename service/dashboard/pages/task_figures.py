@@ -7,7 +7,8 @@ from service.api.dependencies import ResourceId, Resources, ResourcesDependency
 from service.api.http.conditional import conditional_body, conditional_figure, tag_of
 from service.api.matrix.table import RECIPES
 from service.api.polling.rendered import Rendered
-from service.dashboard.pages.tasks import MapMeasure, near_tasks, whole_task
+from service.dashboard.pages.task import near_tasks, whole_task
+from service.dashboard.pages.tasks import MapMeasure
 from service.figures.figure import (
     FIGURE_MEDIA_TYPES,
     Figure,
