@@ -22,9 +22,9 @@ from ldnas.networks.names import ARCHITECTURES
 from service.cli.demo.background import service_on
 from service.cli.supervision.errors import DemoFailedError
 from service.client import Client
-from service.client.documents.task import Task
 from service.client.errors import ClientError
 from service.client.submission import Submission
+from service.schemas.tasks import Task
 from worker.errors import BundleError
 from worker.registry import open_engine
 from worker.settings import Settings

@@ -1,17 +1,15 @@
 """The page of the Python client."""
 
-import dataclasses
-import importlib
 import inspect
-import pkgutil
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import service.client
 import service.client.errors
 from docs.reference.markdown import NOTE, joined
-from service.client import Client, documents
+from service.client import Client
+from service.client.documents import Architecture, Recommendation
 from service.client.submission import Submission, SubmissionGroup
 
 _SECTION = re.compile(r"(Args|Attributes|Raises|Returns):")
@@ -30,46 +28,20 @@ def client_page() -> str:
             f"```python\nfrom service.client import Client\n\n{inspect.cleandoc(example)}\n```",
             *(part for described in (Client, Submission, SubmissionGroup) for part in _class(described)),
             "## Documents",
-            "The methods return frozen dataclasses with the fields of the [API's bodies](api.md#bodies). "
-            '`document.json` is exactly what the service sent, and `document["field"]` a part of it; a field that the '
-            "service did not send is None.",
-            *(part for document in _documents() for part in _document(document)),
+            "The methods return the [API's bodies](api.md#bodies) as frozen models of pydantic. Each field is an "
+            "attribute: a list is a tuple, a time is a `datetime`, and an object is a model, or a dict where its "
+            "fields depend on the data. A field that the service did not send is None; a value of another type than "
+            "expected is passed on unchanged. `document.json` is exactly what the service sent, and "
+            '`document["field"]` a part of it.',
+            *(
+                part
+                for kind in (Recommendation, Architecture)
+                for part in _method(f"{kind.__name__}.load_network", kind.load_network)
+            ),
             "## Errors",
             f"From `service.client.errors`. {opening}\n\n```text\n{tree.strip()}\n```",
         ]
     )
-
-
-def _documents() -> Iterator[type]:
-    for module in pkgutil.iter_modules(documents.__path__, f"{documents.__name__}."):
-        for described in vars(importlib.import_module(module.name)).values():
-            if dataclasses.is_dataclass(described) and getattr(described, "__module__", "") == module.name:
-                yield described  # type: ignore[misc]
-
-
-def _document(described: type) -> list[str]:
-    """Describes a document: its docstring, its fields with their types, and its methods."""
-    fields = [
-        f"{field.name}: {_type_name(field.type)}"
-        for field in dataclasses.fields(described)  # type: ignore[arg-type]
-        if not field.name.startswith("_")
-    ]
-    if not fields:
-        return []
-    methods = [
-        _unqualified(f"{name}{inspect.signature(method)}").replace("(self, ", "(").replace("(self)", "()")
-        for name, method in vars(described).items()
-        if inspect.isfunction(method) and not name.startswith("_")
-    ]
-    return [
-        f"### {described.__name__}",
-        "```text\n" + "\n".join([*fields, *methods]) + "\n```",
-        _prose(inspect.getdoc(described) or ""),
-    ]
-
-
-def _type_name(kind: Any) -> str:
-    return _unqualified(kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__args__") else str(kind))
 
 
 def _class(described: type) -> list[str]:

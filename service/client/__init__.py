@@ -1,4 +1,4 @@
-"""The Python client of the service; it needs only httpx (and Rich, to show progress).
+"""The Python client of the service; it needs only httpx and pydantic (and Rich, to show progress).
 
 client = Client("http://127.0.0.1:8000")
 client.register_task("odd_or_even", "builtin://digits", labels={"groups": [[1, 3, 5, 7, 9]], "rest": True}).wait()

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from service.client.cache import FileCache
-from service.client.connection import Json, reference
-from service.client.documents.architecture import Architecture
+from service.client.connection import reference
+from service.client.documents import Architecture
 from service.client.files import FileCalls, OnBytes
 from service.client.networks import network_of
 from service.client.submission import Submission
+from service.schemas.base import Json
 
 if TYPE_CHECKING:
     from ldnas.export.loading import CellNetwork

@@ -5,16 +5,17 @@ from typing import Any
 from urllib.parse import quote
 
 from service.client.architectures import ArchitectureCalls
-from service.client.connection import Json, given, reference
+from service.client.connection import given, reference
 from service.client.datasets import DatasetCalls
-from service.client.documents.answer import Recommendation, RecommendationSummary
-from service.client.documents.distances import DistanceDetail, DistanceMatrix
-from service.client.documents.evaluation import Evaluation
-from service.client.documents.job import Job
-from service.client.documents.part import read
-from service.client.documents.task import Task, TaskSummary
+from service.client.documents import DistanceMatrix, Recommendation, read
 from service.client.events import Event
 from service.client.submission import Submission, SubmissionGroup
+from service.schemas.answer import RecommendationSummary
+from service.schemas.base import Json
+from service.schemas.distances import DistanceDetail
+from service.schemas.evaluation import Evaluation
+from service.schemas.jobs import Job
+from service.schemas.tasks import Task, TaskSummary
 
 
 class Client(ArchitectureCalls, DatasetCalls):
@@ -27,7 +28,7 @@ class Client(ArchitectureCalls, DatasetCalls):
         request_seconds: timeout of one request.
         transport: replaces the network in tests.
 
-    The calls return the API's documents as frozen dataclasses, which are also mappings of the JSON that the service
+    The calls return the API's documents as frozen models, which are also mappings of the JSON that the service
     sent (`document.json`, `document["field"]`).
 
     Every method raises UnreachableError if no service answers, and RequestRefusedError with the problem document if

@@ -5,11 +5,11 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from service.client.documents.part import Part, read
+from service.client.documents import DocumentT, read
 from service.client.errors import (
     KeyRefusedError,
     NotAllowedError,
@@ -19,12 +19,10 @@ from service.client.errors import (
     UnreachableError,
 )
 from service.client.events import ENDED, Event, parse_events
+from service.schemas.base import Json
 
 if TYPE_CHECKING:
     from ldnas.export.loading import CellNetwork
-
-Json = dict[str, Any]
-P = TypeVar("P", bound=Part)
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
@@ -111,7 +109,7 @@ class Connection(ABC):
         """The JSON document at a path of the API."""
         return json_of(self.request("GET", path, params=query or {}))
 
-    def read(self, kind: type[P], path: str, query: Mapping[str, str] | None = None) -> P:
+    def read(self, kind: type[DocumentT], path: str, query: Mapping[str, str] | None = None) -> DocumentT:
         """The document at a path of the API, as a typed object."""
         return read(kind, self.get(path, query), self)
 
@@ -161,7 +159,7 @@ class Connection(ABC):
         headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
         return json_of(self.request("POST", path, json=given(fields), headers=headers))
 
-    def _pages(self, kind: type[P], path: str, filters: Mapping[str, str]) -> Iterator[P]:
+    def _pages(self, kind: type[DocumentT], path: str, filters: Mapping[str, str]) -> Iterator[DocumentT]:
         query = dict(filters)
         while True:
             page = self.get(path, query)

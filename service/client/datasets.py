@@ -10,9 +10,9 @@ from urllib.parse import quote
 import httpx
 
 from service.client.connection import REQUEST_SECONDS, Connection, given, json_of
-from service.client.documents.dataset import Dataset, DatasetSummary
-from service.client.documents.part import read
+from service.client.documents import read
 from service.client.files import OnBytes
+from service.schemas.datasets import Dataset, DatasetSummary
 
 # The service decodes every image before it answers.
 CHECK_SECONDS = 3600.0

@@ -7,8 +7,8 @@ service's `network.py` and `network.pt2` are for people; the client neither runs
 from typing import TYPE_CHECKING
 
 from ldnas.errors import RefusedError
-from service.client.documents.architecture import Architecture
 from service.client.errors import MissingPackageError, UnusableNetworkError
+from service.schemas.architectures import Architecture
 
 if TYPE_CHECKING:
     from ldnas.export.loading import CellNetwork

@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol
 
 import httpx
 
 from service.client.connection import AWAY, json_of, retry_after
-from service.client.documents.part import Json, Part
+from service.client.documents import DocumentT
 from service.client.errors import (
     JobCancelledError,
     JobFailedError,
@@ -18,12 +18,12 @@ from service.client.errors import (
     WaitTimeoutError,
 )
 from service.client.events import ENDED, Event
+from service.schemas.base import Json
 
 POLL_SECONDS = 0.5
 # A progress bar that moves less often looks broken.
 SLOWEST_POLL_SECONDS = 2.0
 
-P = TypeVar("P", bound=Part)
 Status = Mapping[str, Any]
 
 
@@ -32,7 +32,7 @@ class Service(Protocol):
 
     @property
     def absence_seconds(self) -> float: ...
-    def read(self, kind: type[P], path: str) -> P: ...
+    def read(self, kind: type[DocumentT], path: str) -> DocumentT: ...
     def request(
         self, method: str, path: str, *, repeat_seconds: float | None = ..., headers: Mapping[str, str] = ...
     ) -> httpx.Response: ...
@@ -40,7 +40,7 @@ class Service(Protocol):
 
 
 @dataclass(frozen=True)
-class Submission(Generic[P]):
+class Submission(Generic[DocumentT]):
     """A requested task, recommendation, training or column of distances.
 
     Attributes:
@@ -55,7 +55,7 @@ class Submission(Generic[P]):
     document: Json
     resource: str
     job: str
-    kind: type[P]
+    kind: type[DocumentT]
 
     @property
     def id(self) -> str:
@@ -68,7 +68,7 @@ class Submission(Generic[P]):
         named = self.document.get("name") or (self.document.get("target") or {}).get("name")
         return named or self.resource.removeprefix("/v1/")
 
-    def get(self) -> P:
+    def get(self) -> DocumentT:
         """The current document."""
         return self.service.read(self.kind, self.resource)
 
@@ -88,7 +88,7 @@ class Submission(Generic[P]):
         """Asks the service to cancel the job; a job that has ended does not change."""
         self.service.request("POST", f"{self.job}/cancel")
 
-    def wait(self, progress: bool = False, timeout_seconds: float | None = None) -> P:
+    def wait(self, progress: bool = False, timeout_seconds: float | None = None) -> DocumentT:
         """Waits for the end and returns the final document, also across broken connections and restarts of the
         service.
 
@@ -104,7 +104,7 @@ class Submission(Generic[P]):
         """
         return self.wait_until(_deadline(timeout_seconds), timeout_seconds, progress)
 
-    def wait_until(self, deadline: float | None, timeout_seconds: float | None, progress: bool) -> P:
+    def wait_until(self, deadline: float | None, timeout_seconds: float | None, progress: bool) -> DocumentT:
         """`wait` until a deadline on the monotonic clock, `timeout_seconds` after the start of the wait."""
         poll = _Poll(self.service, self.job, deadline)
         with ExitStack() as stack:
@@ -165,7 +165,7 @@ class _Poll:
 
 
 @dataclass(frozen=True)
-class SubmissionGroup(Generic[P]):
+class SubmissionGroup(Generic[DocumentT]):
     """Several submissions of one request, as the columns of distances to several targets.
 
     Attributes:
@@ -174,9 +174,9 @@ class SubmissionGroup(Generic[P]):
     """
 
     document: Json
-    submissions: tuple[Submission[P], ...]
+    submissions: tuple[Submission[DocumentT], ...]
 
-    def __iter__(self) -> Iterator[Submission[P]]:
+    def __iter__(self) -> Iterator[Submission[DocumentT]]:
         return iter(self.submissions)
 
     def cancel(self) -> None:
@@ -184,7 +184,7 @@ class SubmissionGroup(Generic[P]):
         for submission in self.submissions:
             submission.cancel()
 
-    def wait(self, progress: bool = False, timeout_seconds: float | None = None) -> list[P]:
+    def wait(self, progress: bool = False, timeout_seconds: float | None = None) -> list[DocumentT]:
         """Waits for the end of all jobs and returns the final documents, in the order of the request.
 
         Args:

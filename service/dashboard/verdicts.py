@@ -38,7 +38,7 @@ def why_this_network(document: Recommendation) -> str | None:
     fraction = document.search_space.fraction_of_full
     narrowed = "" if fraction is None else f" ({percent(fraction, 2)} of the full one)"
     sure = "" if closest.probability is None else f", with a probability of {percent(closest.probability, 0)}"
-    if verdict == "closest" and document.search_space.source_task_ids == []:
+    if verdict == "closest" and document.search_space.source_task_ids == ():
         return f"The closest known task is {closest.name}{sure}, but its search space did not serve: the full one {one}"
     if verdict == "closest":
         return f"The closest known task is {closest.name}{sure}, so its search space{narrowed} {one}"

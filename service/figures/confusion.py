@@ -1,5 +1,6 @@
 """The confusion matrix of the test images."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from service.figures.figure import Figure
@@ -117,7 +118,9 @@ def _summary(evaluation: Evaluation) -> str:
     )
 
 
-def _draw_matrix(axes: "Axes", names: list[str], counts: list[list[int]], shares: list[list[float]]) -> None:
+def _draw_matrix(
+    axes: "Axes", names: Sequence[str], counts: Sequence[Sequence[int]], shares: list[list[float]]
+) -> None:
     image: Any = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1)
     axes.set_xticks(range(len(names)), [short(name) for name in names], rotation=60, ha="right")
     axes.set_yticks(range(len(names)), [short(name) for name in names])

@@ -49,7 +49,7 @@ def repetitions_figure(detail: DistanceDetail) -> Figure:
 
 def layers_figure(detail: DistanceDetail) -> Figure:
     """Draws the share of each layer, largest amounts first."""
-    contributions = detail.contributions or []
+    contributions = detail.contributions or ()
     shown = contributions[:MOST_LAYERS]
     names, values = [item.layer for item in shown], [item.value for item in shown]
     return Figure(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from service.schemas.base import Instant, Resource, Response
+from service.schemas.base import Document, Instant, Resource
 from service.schemas.distances import Contribution
 from service.schemas.jobs import Progress, State
 from service.schemas.problems import Problem
@@ -21,7 +21,7 @@ ControlVerdict = Literal["helped", "undecided", "hurt"]
 Interval = tuple[float, float]
 
 
-class Part(Response):
+class Part(Document):
     """A part of the answer. Unknown fields, written by a newer worker, are passed on."""
 
     model_config = ConfigDict(extra="allow")
@@ -33,7 +33,7 @@ class Target(Part):
     task_id: str
     dataset: dict[str, Any]
     labels: dict[str, Any] | None = None
-    classes: list[str] | None = None
+    classes: tuple[str, ...] | None = None
     train: int | None = None
     validation: int | None = None
     test: int | None = None
@@ -83,7 +83,7 @@ class Distance(Part):
     approximation: bool | None = Field(None, description="whether the baseline's networks all reach 1-ε")
     standard_error: float | None = Field(None, description="from the sampling of images, in the measure's unit")
     samples: int | None = Field(None, description="number of the target's images that the distance was measured on")
-    contributions: list[Contribution] | None = Field(
+    contributions: tuple[Contribution, ...] | None = Field(
         None, description="contribution of each layer, mean over repetitions"
     )
 
@@ -100,8 +100,8 @@ class Eligibility(Part):
 class SearchSpace(Part):
     """The search space, and its size relative to the full space."""
 
-    source_task_ids: list[str] | None = None
-    primitives: list[str] | None = None
+    source_task_ids: tuple[str, ...] | None = None
+    primitives: tuple[str, ...] | None = None
     nodes: int | None = None
     skeleton: dict[str, Any] | None = None
     size: int | None = None
@@ -166,19 +166,23 @@ class TestScores(Part):
     interval: Interval | None = Field(None, description="95 % Wilson interval over images")
     balanced_accuracy: float | None = None
     macro_f1: float | None = None
-    recall: list[float | None] | None = Field(None, description="recall of each class, in the order of the classes")
+    recall: tuple[float | None, ...] | None = Field(
+        None, description="recall of each class, in the order of the classes"
+    )
     std_over_seeds: float | None = Field(
         None, description="standard deviation of the accuracies of all networks; null for one network"
     )
-    seeds: int | list[int] | None = Field(None, description="number of networks trained, each from its own seed")
+    seeds: int | tuple[int, ...] | None = Field(None, description="number of networks trained, each from its own seed")
 
 
 class ControlArm(Part):
     """One arm of the comparison, from several seeds; on validation images only."""
 
     reason: str | None = Field(None, description="why the arm has no network within the constraints")
-    architectures: list[dict[str, Any]] | None = Field(None, description="the trained architectures, one for each seed")
-    scores: list[float] | None = Field(None, description="value of the objective on validation images, by seed")
+    architectures: tuple[dict[str, Any], ...] | None = Field(
+        None, description="the trained architectures, one for each seed"
+    )
+    scores: tuple[float, ...] | None = Field(None, description="value of the objective on validation images, by seed")
     mean: float | None = None
     difference: float | None = Field(
         None, description="score of `found` minus the score of this arm, mean over the seeds"
@@ -248,13 +252,13 @@ class Recommendation(Part):
     target: Target
     approximation: bool | None = Field(None, description="whether all networks of the target reach 1-ε")
     verdict: Verdict | None = None
-    tied: list[str] | None = Field(
+    tied: tuple[str, ...] | None = Field(
         None, description="ids of the tied baselines, the most probable first; empty unless the verdict is `tie`"
     )
     closest: Closest = Field(default_factory=Closest)
     scale: Scale = Field(default_factory=Scale)
-    distances: list[Distance] | None = None
-    eligibility: list[Eligibility] | None = None
+    distances: tuple[Distance, ...] | None = None
+    eligibility: tuple[Eligibility, ...] | None = None
     search_space: SearchSpace = Field(default_factory=SearchSpace)
     search: SearchRun = Field(default_factory=SearchRun)
     architecture: ChosenArchitecture = Field(default_factory=ChosenArchitecture)
@@ -262,7 +266,7 @@ class Recommendation(Part):
     validation: ValidationScores = Field(default_factory=ValidationScores)
     test: TestScores = Field(default_factory=TestScores)
     control: Control | None = Field(None, description="null unless requested")
-    warnings: list[str] | None = Field(None, description="caveats for readers, as text")
+    warnings: tuple[str, ...] | None = Field(None, description="caveats for readers, as text")
     webhook: Webhook | None = Field(None, description="null unless requested")
     cost: Cost = Field(default_factory=Cost)
     provenance: Provenance = Field(default_factory=Provenance)

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from service.schemas.base import ImageSize, Instant, Name, Request, Resource, Response, Seed
+from service.schemas.base import Document, ImageSize, Instant, Name, Request, Resource, Seed
 from service.schemas.jobs import State
 from service.schemas.requests import DatasetRequest, LabelsRequest, Objective
 
@@ -17,7 +17,7 @@ class Architecture(Resource):
     job_id: str
     genotype: dict[str, Any]
     skeleton: dict[str, Any]
-    class_names: list[str] = Field(description="output i of the network belongs to class i")
+    class_names: tuple[str, ...] = Field(description="output i of the network belongs to class i")
     preprocessing: dict[str, Any]
     parameters: int
     macs: int = Field(description="multiply-adds for one image")
@@ -32,14 +32,14 @@ class Architecture(Resource):
     created_at: Instant
 
 
-class GraphNode(Response):
+class GraphNode(Document):
     """A node of the cell; its value is the sum of the edges that end at it."""
 
     id: int
     role: Literal["input", "inner", "output"]
 
 
-class GraphEdge(Response):
+class GraphEdge(Document):
     """An edge of the cell, and its primitive."""
 
     source: int = Field(description="id of the node that the edge reads")
@@ -47,13 +47,13 @@ class GraphEdge(Response):
     primitive: str
 
 
-class CellGraph(Response):
+class CellGraph(Document):
     """The cell in the node-link layout, and the skeleton that repeats it."""
 
     directed: Literal[True] = True
     multigraph: Literal[False] = False
-    nodes: list[GraphNode]
-    edges: list[GraphEdge]
+    nodes: tuple[GraphNode, ...]
+    edges: tuple[GraphEdge, ...]
     skeleton: dict[str, Any]
 
 
@@ -83,7 +83,7 @@ class TrainingRequest(Request):
     priority: int = Field(0, ge=-100, le=100, description="jobs of higher priority run first")
 
 
-class Training(Response):
+class Training(Document):
     """The response of `POST /v1/architectures/{id}/train`."""
 
     job_id: str = Field(description="poll `/v1/jobs/{job_id}`")

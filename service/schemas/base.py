@@ -1,7 +1,9 @@
 """Base classes and types of all request and response models: strictness, names, references by id, times."""
 
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Generic, TypeVar
+from functools import cached_property
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -31,6 +33,7 @@ def _utc(value: object) -> object:
 
 
 Instant = Annotated[datetime, BeforeValidator(_utc)]
+Json = dict[str, Any]
 
 
 class Request(BaseModel):
@@ -39,13 +42,39 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Response(BaseModel):
-    """A body that contains every field, `null` where the value is not known."""
+class Document(Mapping[str, Any], BaseModel):
+    """A body of an answer: it contains every field, `null` where the value is not known.
 
-    model_config = ConfigDict(from_attributes=True)
+    It is also a mapping of its JSON: `answer["closest"]["name"]`, or `answer.json` as a whole.
+    """
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+    @cached_property
+    def json(self) -> Json:  # type: ignore[override]  # pydantic's method of this name is deprecated
+        """The JSON of the document; of one that the client read, exactly what the service sent."""
+        return self.model_dump(mode="json")
+
+    def __getitem__(self, key: str) -> Any:
+        return self.json[key]
+
+    def __iter__(self) -> Iterator[str]:  # type: ignore[override]  # the keys of a mapping; pydantic yields pairs
+        return iter(self.json)
+
+    def __len__(self) -> int:
+        return len(self.json)
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        sent = self.json
+        for name in type(self).model_fields:
+            if sent.get(name) is not None and not isinstance(sent[name], dict | list):
+                yield name, sent[name]
+
+    def __str__(self) -> str:
+        return repr(self)
 
 
-class Resource(Response):
+class Resource(Document):
     """A body that represents a resource with an id."""
 
     id: str
@@ -54,7 +83,7 @@ class Resource(Response):
 ItemT = TypeVar("ItemT", bound=Resource)
 
 
-class Page(Response, Generic[ItemT]):
+class Page(BaseModel, Generic[ItemT]):
     """One page of a listing, newest first."""
 
     items: list[ItemT]

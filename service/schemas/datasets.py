@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from service.schemas.base import Instant, Resource, Response
+from service.schemas.base import Document, Instant, Resource
 from service.schemas.tasks import SplitSizes
 
 Kind = Literal["zip", "npz", "parquet", "safetensors"]
@@ -63,7 +63,7 @@ class DatasetSummary(Resource):
     created_at: Instant
 
 
-class ClassCount(Response):
+class ClassCount(Document):
     """The number of images of a class in each split."""
 
     name: str
@@ -77,10 +77,10 @@ class Dataset(DatasetSummary):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{**_EXAMPLE, "classes": _CLASSES}]})
 
-    classes: list[ClassCount] | None = Field(description="in the order of their indices; null for weights")
+    classes: tuple[ClassCount, ...] | None = Field(description="in the order of their indices; null for weights")
 
 
-class Sample(Response):
+class Sample(Document):
     """A training image, scaled down if a side has more than 96 pixels."""
 
     origin: str = Field(description="the file or row that contains the image")
@@ -89,17 +89,17 @@ class Sample(Response):
     png: str = Field(description="the image as `data:image/png;base64,…`")
 
 
-class ClassSamples(Response):
+class ClassSamples(Document):
     """Some training images of a class."""
 
     name: str
-    samples: list[Sample]
+    samples: tuple[Sample, ...]
 
 
-class DatasetSamples(Response):
+class DatasetSamples(Document):
     """Some training images of each class, in the order of the classes; at most of the first 240 classes."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "screws", "classes": _SAMPLES}]})
 
     name: str
-    classes: list[ClassSamples]
+    classes: tuple[ClassSamples, ...]

@@ -4,7 +4,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import ConfigDict, Field
 
-from service.schemas.base import BASELINE_NAME, Instant, Name, Request, Response
+from service.schemas.base import BASELINE_NAME, Document, Instant, Name, Request
 from service.schemas.jobs import State
 
 # Spelled out for type checkers and the OpenAPI document; a test compares them with ldnas.recipe.
@@ -12,21 +12,21 @@ StandingMeasure = Literal["log_det_layerwise", "log_det", "logme"]
 Measure = Literal["log_det_layerwise", "log_det", "logme", "frechet", "task2vec", "task2vec_asymmetric"]
 
 
-class Contribution(Response):
+class Contribution(Document):
     """The contribution of one layer to a distance, in the measure's unit."""
 
     layer: str
     value: float
 
 
-class TaskLabel(Response):
+class TaskLabel(Document):
     """A task by its id and its name."""
 
     id: str
     name: str
 
 
-class DistanceMatrix(Response):
+class DistanceMatrix(Document):
     """Distances from the task of each row to the task of each column; `null` where not measured.
 
     Without `source` and `target`, every task has a row and a column, in the order of `tasks`: the baselines, and the
@@ -37,19 +37,19 @@ class DistanceMatrix(Response):
     recipe: dict[str, Any] = Field(
         description="the settings of the measurement, and their digest for each architecture of the networks"
     )
-    tasks: list[TaskLabel] = Field(description="every task with a row or a column")
-    sources: list[str] = Field(description="row i belongs to the task with this id")
-    targets: list[str] = Field(description="column j belongs to the task with this id")
-    mean: list[list[float | None]] = Field(
+    tasks: tuple[TaskLabel, ...] = Field(description="every task with a row or a column")
+    sources: tuple[str, ...] = Field(description="row i belongs to the task with this id")
+    targets: tuple[str, ...] = Field(description="column j belongs to the task with this id")
+    mean: tuple[tuple[float | None, ...], ...] = Field(
         description="mean over repetitions; may be negative for `logme` and `task2vec_asymmetric`"
     )
-    std: list[list[float | None]] = Field(
+    std: tuple[tuple[float | None, ...], ...] = Field(
         description="standard deviation over repetitions, n-1 in the denominator; null for one repetition"
     )
-    repetitions: list[list[int | None]]
+    repetitions: tuple[tuple[int | None, ...], ...]
 
 
-class DistanceRepetition(Response):
+class DistanceRepetition(Document):
     """The distance from network r of the source to network r of the target."""
 
     repetition: int
@@ -61,7 +61,7 @@ class DistanceRepetition(Response):
     measured_at: Instant
 
 
-class DistanceDetail(Response):
+class DistanceDetail(Document):
     """The distance from one task to another in detail."""
 
     source: TaskLabel
@@ -76,8 +76,8 @@ class DistanceDetail(Response):
     standard_error: float | None = Field(
         description="from the sampling of images; the mean over repetitions, because they share their images"
     )
-    repetitions: list[DistanceRepetition]
-    contributions: list[Contribution] | None = Field(
+    repetitions: tuple[DistanceRepetition, ...]
+    contributions: tuple[Contribution, ...] | None = Field(
         description="mean over repetitions, largest absolute value first; null for a measure without layers"
     )
 
@@ -106,14 +106,14 @@ class DistanceRequest(Request):
     )
 
 
-class DistanceTarget(Response):
+class DistanceTarget(Document):
     """The task to which distances are measured."""
 
     task_id: str
     name: str
 
 
-class DistanceJob(Response):
+class DistanceJob(Document):
     """The job that measures one column."""
 
     job_id: str = Field(description="poll `/v1/jobs/{job_id}`")
@@ -121,7 +121,7 @@ class DistanceJob(Response):
     target: DistanceTarget
 
 
-class DistanceJobs(Response):
+class DistanceJobs(Document):
     """The response of `POST /v1/distances`."""
 
-    jobs: list[DistanceJob] = Field(description="in the order of `targets`")
+    jobs: tuple[DistanceJob, ...] = Field(description="in the order of `targets`")

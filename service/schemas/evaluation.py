@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from service.schemas.base import Response
+from service.schemas.base import Document
 
 
-class ClassRecall(Response):
+class ClassRecall(Document):
     """The recall of a class on its test images."""
 
     name: str
@@ -14,7 +14,7 @@ class ClassRecall(Response):
     interval: tuple[float, float] | None = Field(description="95 % Wilson interval over images")
 
 
-class WrongImage(Response):
+class WrongImage(Document):
     """A misclassified test image."""
 
     position: int = Field(description="index in the test split, from 0")
@@ -24,7 +24,7 @@ class WrongImage(Response):
     place: int | None = Field(description="index in the picture `sheet`, row by row from 0; null if not shown there")
 
 
-class ErrorSheet(Response):
+class ErrorSheet(Document):
     """A picture of the most confident errors, side by side, made during the test evaluation."""
 
     path: str = Field(description="path of the PNG")
@@ -32,16 +32,16 @@ class ErrorSheet(Response):
     columns: int = Field(description="number of images per row; each is a square")
 
 
-class Evaluation(Response):
+class Evaluation(Document):
     """The test evaluation of the recommended network."""
 
     recommendation_id: str
-    classes: list[str]
+    classes: tuple[str, ...]
     images: int
-    confusion: list[list[int]] = Field(
+    confusion: tuple[tuple[int, ...], ...] = Field(
         description="number of images; rows are true classes, columns are predicted classes"
     )
-    recall: list[ClassRecall] = Field(description="recall of each class, in the order of `classes`")
+    recall: tuple[ClassRecall, ...] = Field(description="recall of each class, in the order of `classes`")
     wrong: int = Field(description="number of misclassified images")
-    errors: list[WrongImage] = Field(description="up to 1,000 of the misclassified images, most confident first")
+    errors: tuple[WrongImage, ...] = Field(description="up to 1,000 of the misclassified images, most confident first")
     sheet: ErrorSheet | None = Field(description="null if the network made no error, or no picture is stored")

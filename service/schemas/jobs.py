@@ -4,14 +4,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from service.schemas.base import Instant, Resource, Response
+from service.schemas.base import Document, Instant, Resource
 from service.schemas.problems import Problem
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Kind = Literal["register_task", "recommend", "distances", "train_architecture"]
 
 
-class Progress(Response):
+class Progress(Document):
     """The progress of a job; `null` where not known yet."""
 
     fraction: float | None = Field(None, ge=0, le=1)

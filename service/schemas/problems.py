@@ -1,9 +1,11 @@
 """The error document (RFC 9457) of every error response and every failed job."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from service.schemas.base import Document
 
 
-class ProblemEntry(BaseModel):
+class ProblemEntry(Document):
     """One error of the request."""
 
     field: str | None = Field(description="the request field at fault, dotted: `labels.groups[1]`")
@@ -11,7 +13,7 @@ class ProblemEntry(BaseModel):
     message: str = Field(description="the refused value, and the accepted ones")
 
 
-class Problem(BaseModel):
+class Problem(Document):
     """RFC 9457 `application/problem+json`; `code` and `errors` are extension members."""
 
     model_config = ConfigDict(
@@ -42,4 +44,4 @@ class Problem(BaseModel):
     detail: str
     instance: str | None = Field(None, description="path of the request; null for the failure of a job")
     code: str
-    errors: list[ProblemEntry]
+    errors: tuple[ProblemEntry, ...]

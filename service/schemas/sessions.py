@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from service.schemas.base import Instant, Request, Response
+from service.schemas.base import Document, Instant, Request
 from worker.registry import Scope
 
 
@@ -14,7 +14,7 @@ class LoginRequest(Request):
     key: Annotated[SecretStr, Field(min_length=1, max_length=1024, description="as `ldnas key create` printed it")]
 
 
-class Session(Response):
+class Session(Document):
     """The key that a browser's session belongs to; only the cookie contains the session itself."""
 
     name: str = Field(description="name of the key")

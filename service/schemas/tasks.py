@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from service.schemas.base import Fraction, ImageSize, Instant, Name, Request, Resource, Response, Seed
+from service.schemas.base import Document, Fraction, ImageSize, Instant, Name, Request, Resource, Seed
 from service.schemas.jobs import Progress, State
 from service.schemas.problems import Problem
 from service.schemas.requests import DatasetRequest, GenotypeRequest, LabelsRequest, NetworkField, OwnNetwork
@@ -66,7 +66,7 @@ class TaskRequest(Request):
         return repetitions
 
 
-class TaskNetwork(Response):
+class TaskNetwork(Document):
     """One trained network of a task."""
 
     repetition: int
@@ -78,7 +78,7 @@ class TaskNetwork(Response):
     approximation: bool | None = Field(description="whether balanced validation accuracy reaches 1-ε")
 
 
-class TaskGenotype(Response):
+class TaskGenotype(Document):
     """One cell of a task, with its scores on validation data."""
 
     id: str
@@ -89,7 +89,7 @@ class TaskGenotype(Response):
     epochs: int | None
 
 
-class SplitSizes(Response):
+class SplitSizes(Document):
     """The number of images in each split."""
 
     train: int | None = None
@@ -97,7 +97,7 @@ class SplitSizes(Response):
     test: int | None = None
 
 
-class Digests(Response):
+class Digests(Document):
     """SHA-256 of the task's inputs: decoded data, label mapping, preprocessing."""
 
     dataset: str | None = None
@@ -120,7 +120,7 @@ class TaskSummary(Resource):
     repetitions: int
     seed: int
     image_size: int | None
-    class_names: list[str] | None
+    class_names: tuple[str, ...] | None
     counts: SplitSizes
     digests: Digests
     samples: str | None = Field(description="path of a picture of some training images; null if none is stored")
@@ -134,5 +134,5 @@ class Task(TaskSummary):
     progress: Progress
     error: Problem | None
     finished_at: Instant | None
-    networks: list[TaskNetwork]
-    genotypes: list[TaskGenotype]
+    networks: tuple[TaskNetwork, ...]
+    genotypes: tuple[TaskGenotype, ...]

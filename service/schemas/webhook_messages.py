@@ -5,12 +5,12 @@ from typing import Literal
 from pydantic import Field
 
 from service.schemas.answer import Verdict
-from service.schemas.base import Instant, Response
+from service.schemas.base import Document, Instant
 
 Ended = Literal["succeeded", "failed", "cancelled"]
 
 
-class EndedRecommendation(Response):
+class EndedRecommendation(Document):
     """A recommendation that ended, and its final state; its document has the details."""
 
     id: str
@@ -23,7 +23,7 @@ class EndedRecommendation(Response):
     path: str = Field(description="path of its document on the service")
 
 
-class WebhookMessage(Response):
+class WebhookMessage(Document):
     """The end of a recommendation."""
 
     type: Literal["recommendation.succeeded", "recommendation.failed", "recommendation.cancelled"]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from service.schemas.base import Instant, PlainText, Request, Response
+from service.schemas.base import Document, Instant, PlainText, Request
 
 _FOUR = "[A-Za-z0-9+/]{4}"
 _TWO = "[A-Za-z0-9+/]{2}=="
@@ -42,7 +42,7 @@ class WebhookRequest(Request):
     )
 
 
-class Webhook(Response):
+class Webhook(Document):
     """The state of the webhook; for a job that was retried, of its last end."""
 
     host: str = Field(description="host of the URL; the rest is not shown")

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from service.schemas.base import Instant, Resource, Response
+from service.schemas.base import Document, Instant, Resource
 from service.schemas.jobs import Kind
 
 _EXAMPLE: dict[str, Any] = {
@@ -34,7 +34,7 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
-class Gpu(Response):
+class Gpu(Document):
     """A GPU of the worker's host, at its last heartbeat; the memory of other programs is included."""
 
     index: int
@@ -59,12 +59,12 @@ class Worker(Resource):
 
     name: str = Field(description="host, process id, and a suffix unique to this run")
     host: str
-    devices: list[str] = Field(description="device of each slot; `auto`: a GPU if available, else the CPU")
+    devices: tuple[str, ...] = Field(description="device of each slot; `auto`: a GPU if available, else the CPU")
     slots: int = Field(description="maximum number of jobs that it runs at the same time")
     version: str
     alive: bool = Field(description="whether it was seen within three of its heartbeats")
     heartbeat_seconds: float
     started_at: Instant
     seen_at: Instant
-    gpus: list[Gpu]
-    jobs: list[RunningJob]
+    gpus: tuple[Gpu, ...]
+    jobs: tuple[RunningJob, ...]

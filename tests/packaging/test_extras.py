@@ -33,7 +33,7 @@ for names in leaves(typer.main.get_command(app), []):
 
 def test_the_base_is_the_client_and_the_command_line_alone() -> None:
     base = distributions_of("")
-    assert {"httpx", "rich", "typer"} <= base
+    assert {"httpx", "pydantic", "rich", "typer"} <= base
     assert not base & (SERVICE | {"numpy", "pillow", "celery"})
     assert len(base) < 25
 

@@ -20,12 +20,11 @@ from service.cli.supervision.errors import DemoFailedError
 from service.cli.supervision.home_lock import home_locked
 from service.client import Client, submission
 from service.client.architectures import FILES
-from service.client.documents.answer import Recommendation
-from service.client.documents.part import read
-from service.client.documents.task import Task
+from service.client.documents import Recommendation, read
 from service.client.errors import JobFailedError, UnreachableError
 from service.client.events import Event
 from service.client.submission import Submission
+from service.schemas.tasks import Task
 from worker.registry import Engine, JobRow, Registry, unit_of_work
 from worker.settings import Settings
 from worker.storage.artifacts import ArtifactStore

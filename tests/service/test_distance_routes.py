@@ -38,7 +38,7 @@ def matrix_of(http: httpx.Client, **query: str) -> dict[str, Any]:
     answer = http.get("/v1/distances", params=query)
     assert answer.status_code == 200
     document = answer.json()
-    DistanceMatrix.model_validate(document, strict=True)
+    DistanceMatrix.model_validate_json(answer.content, strict=True)
     assert set(document) == set(DistanceMatrix.model_fields)
     for table in ("mean", "std", "repetitions"):
         assert [len(row) for row in document[table]] == [len(document["targets"])] * len(document["sources"])

@@ -15,7 +15,7 @@ from ldnas.search.fuse import FuseConfig
 from ldnas.search.random import RandomSearchConfig
 from ldnas.search.random_sharing import RandomSharingConfig
 from service.api.matrix.table import MAX_CELLS
-from service.schemas.base import Request, Response
+from service.schemas.base import Document, Request
 from service.schemas.datasets import Dataset, DatasetSamples, DatasetSummary
 from service.schemas.problems import Problem
 from service.schemas.workers import Worker
@@ -190,7 +190,7 @@ def test_every_example_fits_the_schema_that_it_stands_in(document: dict) -> None
     for name, examples in shown.items():
         for example in examples:
             # The document leaves out what is null.
-            nulls = dict.fromkeys(models[name].model_fields) if issubclass(models[name], Response) else {}
+            nulls = dict.fromkeys(models[name].model_fields) if issubclass(models[name], Document) else {}
             models[name].model_validate_json(json.dumps(nulls | example))
 
 

@@ -41,12 +41,13 @@ def check_file(path: Path, name: str, columns: Mapping[str, str]) -> dict[str, A
     result = survey(
         path, DatasetReference.from_json({"uri": f"dataset://{name}", "format": kind.value, **columns}), name
     )
-    classes = {count.name: ClassSamples(name=count.name, samples=[]) for count in result.classes}
+    by_class: dict[str, list[Sample]] = {count.name: [] for count in result.classes}
     for sample in result.samples:
         png = f"data:image/png;base64,{base64.b64encode(sample.png).decode()}"
         shown = Sample(origin=sample.origin, width=sample.width, height=sample.height, png=png)
-        classes[sample.class_name].samples.append(shown)
-    document = DatasetSamples(name=name, classes=[shown for shown in classes.values() if shown.samples])
+        by_class[sample.class_name].append(shown)
+    classes = tuple(ClassSamples(name=label, samples=samples) for label, samples in by_class.items() if samples)
+    document = DatasetSamples(name=name, classes=classes)
     found = {
         "kind": kind.value,
         "digest": result.digest,

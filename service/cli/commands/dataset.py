@@ -9,9 +9,9 @@ import typer
 
 from service.cli.commands import completion, options
 from service.client.datasets import packed
-from service.client.documents.dataset import Dataset
 from service.client.errors import MissingPackageError
 from service.client.inspection.process import inspect
+from service.schemas.datasets import Dataset
 
 app = typer.Typer(no_args_is_help=True, help="Add, list and remove datasets in the service.")
 

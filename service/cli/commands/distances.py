@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from service.cli.commands import completion, options
-from service.client.documents.job import Job
 from service.client.errors import JobCancelledError, JobFailedError
+from service.schemas.jobs import Job
 
 app = typer.Typer(
     invoke_without_command=True,

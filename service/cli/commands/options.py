@@ -4,17 +4,16 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
 from service.cli.commands import completion
 from service.client import Client
 from service.client.connection import DEFAULT_URL as DEFAULT_URL
-from service.client.documents.part import Part
+from service.client.documents import DocumentT
 from service.client.submission import Submission
-
-P = TypeVar("P", bound=Part)
+from service.schemas.base import Document
 
 Url = Annotated[str, typer.Option("--url", envvar="LDNAS_URL", help="URL of the service.")]
 ApiKey = Annotated[
@@ -124,7 +123,7 @@ def open_client(url: str, api_key: str | None) -> Client:
     return Client(url, api_key)
 
 
-def finished(client: Client, submission: Submission[P], timeout_seconds: float | None) -> P:
+def finished(client: Client, submission: Submission[DocumentT], timeout_seconds: float | None) -> DocumentT:
     """Waits with a progress bar for the final document; after Ctrl-C, prints how to cancel the job."""
     try:
         return submission.wait(progress=True, timeout_seconds=timeout_seconds)
@@ -141,6 +140,6 @@ def print_json(document: Any) -> None:
 
 
 def _sent(document: Any) -> Any:
-    if isinstance(document, Part):
+    if isinstance(document, Document):
         return document.json
     raise TypeError(f"{type(document).__name__} is not a document")

@@ -9,8 +9,8 @@ import typer
 
 from service.cli.commands import completion, options
 from service.client import Client
-from service.client.documents import task as documents
 from service.client.errors import RequestRefusedError, UnknownTaskError
+from service.schemas.tasks import Task
 
 app = typer.Typer(no_args_is_help=True, help="Add, list, show and remove tasks in the service.")
 
@@ -135,7 +135,7 @@ def _network(architecture: str | None, weights: str | None) -> str | dict[str, s
     return {"architecture": architecture, "weights": weights}
 
 
-def find_task(client: Client, id_or_name: str) -> documents.Task:
+def find_task(client: Client, id_or_name: str) -> Task:
     """The task with this id, or else the baseline with this name.
 
     Raises:

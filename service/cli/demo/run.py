@@ -17,10 +17,10 @@ from service.cli.supervision.errors import DemoFailedError
 from service.cli.supervision.supervisor import log_folder
 from service.client import Client
 from service.client.display.answer import print_answer
-from service.client.documents.answer import Recommendation
-from service.client.documents.task import Task
+from service.client.documents import Recommendation
 from service.client.errors import ClientError
 from service.client.submission import Submission, require_success
+from service.schemas.tasks import Task
 from worker.settings import Settings
 
 # The demo's own service does not restart within this time unless it has crashed.

@@ -41,7 +41,7 @@ def task(
         near = near_tasks(registry, task_id, measure)
         recommendation = registry.recommendations.of_task(task_id)
     cells = [(genotype, Markup(cell_drawing(genotype.genotype))) for genotype in document.genotypes[:SHOWN_CELLS]]
-    classes = document.class_names or []
+    classes = document.class_names or ()
     return page(
         request,
         "task.html",

@@ -52,12 +52,12 @@ def test_listings_are_followed_to_their_last_page(answering: Answering) -> None:
     assert [task["id"] for task in client.tasks()] == ["a", "b"]
 
 
-def test_the_client_and_the_command_line_need_only_httpx_rich_and_typer() -> None:
+def test_the_client_and_the_command_line_need_only_httpx_pydantic_rich_and_typer() -> None:
     code = """
 import sys
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"torch", "numpy", "fastapi", "uvicorn", "sqlalchemy", "pydantic", "celery"}:
+        if name.partition(".")[0] in {"torch", "numpy", "fastapi", "uvicorn", "sqlalchemy", "celery"}:
             raise ModuleNotFoundError(f"blocked: {name}", name=name)
 sys.meta_path.insert(0, Blocked())
 import service.client, service.client.display.tables, service.client.display.answer, service.client.display.progress

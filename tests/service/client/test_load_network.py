@@ -14,8 +14,7 @@ from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import Skeleton, Stage
 from service.client import Client
-from service.client.documents.answer import Recommendation
-from service.client.documents.part import read
+from service.client.documents import Recommendation, read
 from service.client.errors import NoClientError, NoNetworkError, UnusableNetworkError
 
 Answering = Callable[..., Client]

@@ -11,10 +11,7 @@ import pytest
 
 from service.client import Client
 from service.client.display.notebook import NotebookBar
-from service.client.documents.answer import Recommendation
-from service.client.documents.architecture import Architecture
-from service.client.documents.distances import DistanceMatrix
-from service.client.documents.part import read
+from service.client.documents import Architecture, DistanceMatrix, Recommendation, read
 
 Answering = Callable[..., Client]
 
