@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
+from httpx_sse import EventSource
 
 from service.client.documents import DocumentT, read
 from service.client.errors import (
@@ -18,7 +19,7 @@ from service.client.errors import (
     TooManyError,
     UnreachableError,
 )
-from service.client.events import ENDED, Event, parse_events
+from service.client.events import ENDED, Event, event_of
 from service.schemas.base import Json
 
 if TYPE_CHECKING:
@@ -175,7 +176,11 @@ class Connection(ABC):
             if response.is_error:
                 response.read()
                 raise refusal(response)
-            yield from parse_events(response.iter_lines())
+            if response.status_code == httpx.codes.NO_CONTENT:  # no event remains, and no stream follows
+                return
+            for sent in EventSource(response).iter_sse():
+                if sent.data:  # a comment that keeps the connection open has no data
+                    yield event_of(sent)
 
 
 def json_of(response: httpx.Response) -> Json:

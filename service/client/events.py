@@ -1,9 +1,10 @@
-"""Parses server-sent events line by line (WHATWG HTML, section 9.2)."""
+"""The events of a job, as the service streams them."""
 
 import json
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from httpx_sse import ServerSentEvent
 
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
 
@@ -23,26 +24,6 @@ class Event:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def parse_events(lines: Iterable[str]) -> Iterator[Event]:
-    """Yields the events of a stream of lines without line ends.
-
-    Comments (the server's keep-alive) are skipped, several data lines are joined, and an incomplete event at the end
-    of the stream is dropped, as the standard requires: the server sends it again after the reconnection. An event
-    without an id has the last id before it.
-    """
-    number, kind = 0, ""
-    data: list[str] = []
-    for line in lines:
-        if not line:
-            if data:
-                yield Event(number, kind or "message", json.loads("\n".join(data)))
-            kind, data = "", []
-            continue
-        name, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if name == "id" and value.isdecimal():
-            number = int(value)
-        elif name == "event":
-            kind = value
-        elif name == "data":
-            data.append(value)
+def event_of(sent: ServerSentEvent) -> Event:
+    """Converts a server-sent event of the service; one without an id has the number 0."""
+    return Event(int(sent.id) if sent.id.isdecimal() else 0, sent.event, json.loads(sent.data))

@@ -10,7 +10,7 @@ import pytest
 
 from service.client import Client
 from service.client.errors import UnreachableError
-from service.client.events import Event, parse_events
+from service.client.events import Event
 
 Finish = Callable[..., None]
 Answering = Callable[..., Client]
@@ -24,21 +24,30 @@ def test_the_events_of_an_ended_job_come_once_and_the_stream_ends(client: Client
     assert list(submission.events(events[-2].id)) == events[-1:]
 
 
-def test_events_are_parsed_as_the_standard_says() -> None:
-    stream = [
-        ": hello",
-        "",
-        "id: 3",
-        "event: stage",
-        'data: {"a":',
-        "data:1}",
-        "",
-        "id: 4",
-        'data: {"b": 2}',
-        "",
-        "data: {",
+STREAM = """: hello
+
+id: 3
+event: stage
+data: {"a":
+data:1}
+
+id: 4
+data: {"b": "line\u2028separator"}
+
+data: {"""
+
+
+def test_events_are_read_as_the_standard_says(answering: Answering) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/events"):
+            return httpx.Response(200, text=STREAM, headers={"content-type": "text/event-stream; charset=utf-8"})
+        return httpx.Response(200, json={"state": "succeeded"})
+
+    events = answering(answer).events("1" * 32)
+    assert [next(events), next(events)] == [
+        Event(3, "stage", {"a": 1}),
+        Event(4, "message", {"b": "line\u2028separator"}),
     ]
-    assert list(parse_events(stream)) == [Event(3, "stage", {"a": 1}), Event(4, "message", {"b": 2})]
 
 
 @pytest.fixture
