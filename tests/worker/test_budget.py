@@ -22,34 +22,39 @@ def forecast(budget: float | None, spent: float = 10.0) -> Forecast:
 
 def test_without_seconds_the_job_is_the_sum_of_its_parts() -> None:
     found = forecast(None)
-    assert (found.iteration, found.search, found.training, found.spent) == (4.0, 20.0, 10.0, 10.0)
-    assert found.job == 10 + 20 + 10 + EXPORT_SECONDS
+    assert (found.iteration_seconds, found.search_seconds, found.training_seconds, found.spent_seconds) == (
+        4.0,
+        20.0,
+        10.0,
+        10.0,
+    )
+    assert found.job_seconds == 10 + 20 + 10 + EXPORT_SECONDS
 
 
 def test_a_search_that_ends_by_itself_leaves_the_rest_of_a_large_budget() -> None:
     found = forecast(1000.0)
-    assert found.search == 1000 - 10 - EXPORT_SECONDS - 10
-    assert found.job == 10 + 20 + 10 + EXPORT_SECONDS
+    assert found.search_seconds == 1000 - 10 - EXPORT_SECONDS - 10
+    assert found.job_seconds == 10 + 20 + 10 + EXPORT_SECONDS
 
 
 def test_the_search_gets_what_the_training_leaves_and_ends_before_an_iteration_that_does_not_fit() -> None:
     found = forecast(10 + EXPORT_SECONDS + 25)
-    assert found.search == 15  # 25 without the training's 10: three iterations of 4 fit
-    assert found.job == 10 + 12 + 10 + EXPORT_SECONDS
+    assert found.search_seconds == 15  # 25 without the training's 10: three iterations of 4 fit
+    assert found.job_seconds == 10 + 12 + 10 + EXPORT_SECONDS
 
 
 def test_a_small_rest_is_halved_and_the_training_is_cut_to_the_epochs_that_fit() -> None:
     found = forecast(10 + EXPORT_SECONDS + 9)
-    assert found.search == 4.5
+    assert found.search_seconds == 4.5
     # One iteration leaves 5 of 9 seconds, 2 of them before the first epoch: three epochs of 0.8 fit.
-    assert found.job == pytest.approx(10 + 4 + 2 + 3 * 0.8 + EXPORT_SECONDS)
+    assert found.job_seconds == pytest.approx(10 + 4 + 2 + 3 * 0.8 + EXPORT_SECONDS)
 
 
 def test_one_iteration_and_one_epoch_run_where_nothing_is_left() -> None:
     found = forecast(12.0)
-    assert found.search == LEAST_SEARCH_SECONDS
-    assert found.job == pytest.approx(10 + 4 + 2 + 0.8 + EXPORT_SECONDS)
-    assert found.job > 12.0
+    assert found.search_seconds == LEAST_SEARCH_SECONDS
+    assert found.job_seconds == pytest.approx(10 + 4 + 2 + 0.8 + EXPORT_SECONDS)
+    assert found.job_seconds > 12.0
 
 
 def test_a_forecast_is_the_same_through_json() -> None:
@@ -58,8 +63,10 @@ def test_a_forecast_is_the_same_through_json() -> None:
 
 def test_a_forecast_of_another_version_is_no_reason_to_fail() -> None:
     earlier = {"iteration": 1.0, "search": 2.0, "training": 3.0, "job": 9.0}
-    assert Forecast.from_json(earlier) == Forecast(1.0, 2.0, 3.0, 9.0, spent=0.0)
-    assert Forecast.from_json({**earlier, "spent": 4.0, "unknown": 5.0}) == Forecast(1.0, 2.0, 3.0, 9.0, spent=4.0)
+    assert Forecast.from_json(earlier) == Forecast(1.0, 2.0, 3.0, 9.0, spent_seconds=0.0)
+    assert Forecast.from_json({**earlier, "spent": 4.0, "unknown": 5.0}) == Forecast(
+        1.0, 2.0, 3.0, 9.0, spent_seconds=4.0
+    )
 
 
 def test_the_seconds_of_an_attempt_that_was_killed_inside_a_stage_are_counted(

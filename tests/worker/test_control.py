@@ -1,5 +1,6 @@
 """The control of a recommendation: which networks it finishes, and what an interrupted one does not do twice."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -10,8 +11,9 @@ import torch
 from ldnas.control import Comparison, Verdict
 from ldnas.errors import ImpossibleConstraintError
 from ldnas.space.constraints import Constraints
+from worker.jobs.memo import Codec
 from worker.jobs.stages import control as stage
-from worker.jobs.stages import export, fitting, search
+from worker.jobs.stages import export, fitting, latency, search
 from worker.jobs.stages.control import ARMS, OTHERS, SEEDS, _Choice, _judge
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.queue import runner
@@ -172,27 +174,31 @@ def test_without_a_wish_for_it_there_is_no_control(engine, add_recommendation, f
     assert "control" not in answer["cost"]["stage_seconds"]
 
 
-def choice(told: dict[str, Any] | None = None) -> _Choice:
+def choice(memo: dict[str, Any]) -> _Choice:
+    """The choices of a job with this memo, which they fill."""
+
+    def once(name: str, compute: Callable[[], Any], codec: Codec[Any]) -> Any:
+        if name not in memo:
+            memo[name] = codec.to_json(compute())
+        return codec.from_json(memo[name])
+
     limits = Constraints(max_latency_ms=5.0)
     task = SimpleNamespace(image_size=8, classes=2)
-    return _Choice(
-        SimpleNamespace(device=torch.device("cpu")),
-        task,
-        SimpleNamespace(search=SimpleNamespace(constraints=limits)),
-        told or {},
-    )
+    context = SimpleNamespace(device=torch.device("cpu"), memo=memo, once=once)
+    return _Choice(context, task, SimpleNamespace(search=SimpleNamespace(constraints=limits)))
 
 
 def test_a_full_space_that_keeps_no_latency_any_more_leaves_its_ways_out_and_not_the_answer(monkeypatch) -> None:
     def refuse(*arguments: Any) -> None:
         raise ImpossibleConstraintError("max_latency_ms is 5.0, the fastest takes 6", field="", nearest_possible=6.0)
 
-    monkeypatch.setattr(stage, "latency_table", refuse)
-    arms = choice()
+    monkeypatch.setattr(latency, "latency_table", refuse)
+    memo: dict[str, Any] = {}
+    arms = choice(memo)
     reasons = [arms.of(arm, number) for arm in ("full_space", "random") for number in range(SEEDS)]
     assert reasons == [{"reason": "max_latency_ms is 5.0, the fastest takes 6"}] * 6
-    monkeypatch.setattr(stage, "latency_table", lambda *arguments: None)
-    again = choice({"full_space": {"architectures": [reasons[0]]}})
+    monkeypatch.setattr(latency, "latency_table", lambda *arguments: None)
+    again = choice({"control.full_space.0": reasons[0]})
     assert again.of("full_space", 1) == reasons[0], "an arm has networks of all seeds or of none"
 
 
@@ -206,9 +212,9 @@ def test_a_resnet18_is_narrowed_until_it_keeps_the_latency_and_left_out_where_no
         measured.append(network.width)
         return ms_by_width * network.width
 
-    monkeypatch.setattr(stage, "latency_table", lambda *arguments: None)
+    monkeypatch.setattr(latency, "latency_table", lambda *arguments: None)
     monkeypatch.setattr(stage, "measure_latency_ms", measure)
-    arms = choice()
+    arms = choice({})
     first = arms.of("resnet18", 0)
     assert first.get("width") == width
     assert ("max_latency_ms is 5, and the narrowest ResNet-18 takes 6 ms" in first.get("reason", "")) == (width is None)

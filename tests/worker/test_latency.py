@@ -28,14 +28,14 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> list[GenotypeRow]:
 )
 def test_the_next_best_is_taken_while_a_network_is_over_the_limit(rows, limit, taken) -> None:
     found = latency.fast_enough(rows, SKELETON, limit, torch.device("cpu"))
-    assert Genotype.from_json(found.row.genotype).primitives[0] == taken
+    assert found.genotype.primitives[0] == taken
     assert found.latency_ms == (None if limit is None else MILLISECONDS[taken])
-    assert found.warning is None
+    assert (found.scored, found.warning) == (3, None)
 
 
 def test_where_all_are_over_the_fastest_is_taken_with_a_warning(rows) -> None:
     found = latency.fast_enough(rows, SKELETON, 0.5, torch.device("cpu"))
-    assert Genotype.from_json(found.row.genotype).primitives[0] == "identity"
+    assert found.genotype.primitives[0] == "identity"
     assert found.latency_ms == 1.0
     assert found.warning is not None
     assert "the fastest of them takes 1.0 ms" in found.warning

@@ -17,10 +17,12 @@ from ldnas.space.space import FULL_SPACE
 from worker.jobs import recommend as recommendation
 from worker.jobs.checkpoints import Checkpoints
 from worker.jobs.context import JobContext
-from worker.jobs.recommend import _RecommendationJob
-from worker.jobs.stages.latency import FastEnough
+from worker.jobs.recommend import _Steps
+from worker.jobs.stages.answer import Answer
+from worker.jobs.stages.latency import ChosenCell
 from worker.jobs.stages.search import target_search, warning_of
-from worker.registry import Engine, GenotypeRow, JobRow, JobState, reading, unit_of_work
+from worker.jobs.stages.space import FoundSpace
+from worker.registry import Engine, JobRow, JobState, reading, unit_of_work
 from worker.registry.recommendations import Recommendations
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
@@ -102,15 +104,17 @@ def test_a_resumed_recommendation_keeps_the_epochs_and_the_cell_that_were_chosen
     job = claim(job_id)
     forecast = {"iteration": 1.0, "search": 10.0, "training": 5.0, "job": 60.0, "spent": 20.0}
     chosen = Genotype(("identity",) * 6)
-    told = {"search": {"forecast": forecast, "final_epochs": 7, "scored": 3, "chosen": chosen.to_json()}}
+    cell = ChosenCell(chosen, scored=3, latency_ms=2.5)
+    memo = {"forecast": forecast, "final_epochs": 7, "chosen_cell": cell.to_json()}
     with unit_of_work(engine) as registry:
-        registry.recommendations.merge_document("one", job_id, job.attempt, told)
-    resumed = _RecommendationJob(_context(settings, engine, job), "one", "target-of-one")
-    task = _task(4, 4)
-    plan = resumed._plan_search(task, FULL_SPACE)
+        registry.memos.keep(job_id, job.attempt, memo)
+    context = _context(settings, engine, job)
+    resumed = _Steps(context, Answer(context, "one"), _task(4, 4), None)
+    plan = resumed.plan_search(FoundSpace(FULL_SPACE, (), None))
     assert plan.seconds == 10.0
-    assert resumed._fast_enough(plan, []) == chosen
-    assert resumed._affordable_epochs(task, plan, chosen) == 7
+    assert not resumed.search_is_timed()
+    assert resumed.choose_cell(plan, []) == cell
+    assert resumed._affordable_epochs(plan, cell) == 7
 
 
 def test_a_choice_and_the_warning_that_belongs_to_it_are_told_in_one_transaction(
@@ -121,7 +125,6 @@ def test_a_choice_and_the_warning_that_belongs_to_it_are_told_in_one_transaction
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     job = claim(add_recommendation("one", document={"search": {}}))
-    row = GenotypeRow(genotype=Genotype(("identity",) * 6).to_json())
     told: list[set[str]] = []
     merge = Recommendations.merge_document
 
@@ -130,12 +133,16 @@ def test_a_choice_and_the_warning_that_belongs_to_it_are_told_in_one_transaction
         merge(rows, id, job_id, attempt, parts)
 
     monkeypatch.setattr(Recommendations, "merge_document", noted)
-    monkeypatch.setattr(recommendation, "fast_enough", lambda *_: FastEnough(row, 9.0, "all of them are too slow"))
-    chooser = _RecommendationJob(_context(settings, engine, job), "one", "target-of-one")
+    cell = ChosenCell(Genotype(("identity",) * 6), 1, 9.0, "all of them are too slow")
+    monkeypatch.setattr(recommendation, "fast_enough", lambda *_: cell)
+    context = _context(settings, engine, job)
+    chooser = _Steps(context, Answer(context, "one"), _task(4, 4), None)
     plan = target_search(_task(4, 4), FULL_SPACE, default_skeleton(8, 2), {})
-    # A second attempt measures again, and may choose without a warning.
-    assert chooser._fast_enough(plan, [row]) == Genotype(("identity",) * 6)
+    assert chooser.choose_cell(plan, []) == cell
+    # A second attempt finds the choice, and must find its warning reported too.
     assert told == [{"search", "warnings", "cost"}]
+    assert chooser.choose_cell(plan, []) == cell
+    assert len(told) == 1
 
 
 def _task(train: int, validation: int) -> Any:

@@ -24,6 +24,7 @@ from ldnas.training.train import TrainConfig
 from worker.jobs import checkpoints
 from worker.jobs import recommend as recommendation
 from worker.jobs.stages import fitting, train
+from worker.jobs.stages.baselines import ClosestTask
 from worker.jobs.stages.fitting import FitPlan
 from worker.jobs.stages.warm_start import WarmStartFailedError, _affordable_epochs, _read, source_work, train_source
 from worker.queue import runner
@@ -196,10 +197,10 @@ def test_a_source_that_learns_from_what_judges_the_target_is_no_start(settings: 
 
 def test_a_source_that_is_not_registered_any_more_is_no_start(engine: Engine) -> None:
     context = SimpleNamespace(reading=lambda: reading(engine))
-    closest = {"task_id": "t", "name": "three"}
-    start, warning = train_source(context, None, closest, None, None, objective="accuracy", epochs=None, seeds=1)
-    assert start is None
-    assert "the task three is not registered any more" in warning
+    closest = ClosestTask("t", "three")
+    found = train_source(context, None, closest, None, None, objective="accuracy", epochs=None, seeds=1)
+    assert found.start is None
+    assert "the task three is not registered any more" in found.warning
     assert source_work(context, None, closest, capped=False) == 0.0
 
 

@@ -12,6 +12,7 @@ import torch
 
 from ldnas.training.micro_batches import MicroBatches
 from worker.jobs.checkpoints import Checkpoints
+from worker.jobs.memo import Codec, JobMemo, ResultT
 from worker.process.logs import bind
 from worker.process.tracing import span
 from worker.registry import Engine, Registry, reading, unit_of_work
@@ -35,6 +36,7 @@ class JobContext:
         found_seconds: by stage, the seconds that the results found in storage once took to compute.
         micro_batch: images that go through a network at a time, as found by an earlier attempt; None for no limit.
         micro_batches: the same limit during this attempt; all code that runs a network uses it.
+        memo: the results of earlier attempts, and of this one.
     """
 
     settings: Settings
@@ -51,6 +53,7 @@ class JobContext:
     clock: Callable[[], float] = time.monotonic
     micro_batch: InitVar[int | None] = None
     micro_batches: MicroBatches = field(init=False)
+    memo: JobMemo = field(init=False)
     _cost_reported: float = -math.inf
     _stage: str = ""
     _stage_began: float = 0.0
@@ -60,6 +63,11 @@ class JobContext:
 
     def __post_init__(self, micro_batch: int | None) -> None:
         self.micro_batches = MicroBatches(micro_batch, self._save_micro_batch)
+        self.memo = JobMemo(self.engine, self.job_id, self.attempt)
+
+    def once(self, name: str, compute: Callable[[], ResultT], codec: Codec[ResultT]) -> ResultT:
+        """The result stored in the job's memo under this name; computed and stored now if no attempt has done so."""
+        return self.memo.once(name, compute, codec)
 
     def reading(self) -> AbstractContextManager[Registry]:
         """A short read of the registry."""

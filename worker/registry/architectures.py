@@ -44,6 +44,12 @@ class Architectures:
             raise NotFoundError("architecture", architecture_id)
         return architecture
 
+    def of_recommendation(self, recommendation_id: str) -> ArchitectureRow | None:
+        """The architecture that the recommendation ended with, or None."""
+        return self._session.scalar(
+            select(ArchitectureRow).where(ArchitectureRow.recommendation_id == recommendation_id)
+        )
+
     def list(self, limit: int = 100, after: str | None = None) -> Sequence[ArchitectureRow]:
         """Architectures, newest first; the page after the one with the id `after`."""
         page = newest_first(select(ArchitectureRow), ArchitectureRow, limit=limit, after=after)

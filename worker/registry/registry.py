@@ -9,6 +9,7 @@ from worker.registry.folding import Folding
 from worker.registry.jobs import Jobs
 from worker.registry.keys import Keys
 from worker.registry.leases import Leases
+from worker.registry.memos import Memos
 from worker.registry.queue_stats import Figures
 from worker.registry.recommendations import Recommendations
 from worker.registry.results import Results
@@ -25,6 +26,7 @@ class Registry:
     def __init__(self, session: Session) -> None:
         self.jobs = Jobs(session)
         self.leases = Leases(session)
+        self.memos = Memos(session)
         self.datasets = Datasets(session)
         self.tasks = Tasks(session)
         self.results = Results(session)

@@ -95,6 +95,16 @@ class JobEventRow(Base):
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
 
 
+class JobMemoRow(Base):
+    """A value that an attempt at a job computed, as JSON. The first one under a name stays, for later attempts."""
+
+    __tablename__ = "job_memos"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[Any] = mapped_column(JSON)
+
+
 class DatasetRow(Base):
     """A file that was uploaded under a name: images with labels, or the weights of a network.
 

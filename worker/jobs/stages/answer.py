@@ -1,20 +1,34 @@
 """The answer of a recommendation as it grows: parts from its stages, and parts from earlier attempts."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from ldnas.space.constraints import Constraints
 from worker.jobs.context import JobContext
+from worker.jobs.memo import Codec, ResultT
 from worker.registry import Registry
 
 
-class Answer:
-    """The request, the parts of the answer reported so far, and the cost.
+@dataclass(frozen=True)
+class Part:
+    """Fields of the answer by their names, and a sentence for its warnings, if any."""
 
-    Parts from an earlier attempt stay: an answer does not change because its job was interrupted.
+    fields: Mapping[str, Any]
+    warning: str | None = None
+
+
+class Answer:
+    """The request, the answer so far, and the cost.
+
+    The answer is written for its readers: a stage finds the results of earlier attempts in the job's memo. Only the
+    warnings and the seconds, which add up over all attempts, continue those in the stored answer.
 
     Attributes:
         request: the accepted request.
         name: the recommendation's name, None if it has none.
-        reported: the parts of the answer by their names.
+        limits: the request's constraints on the network.
+        begun: the answer as it was when this attempt began.
     """
 
     def __init__(self, context: JobContext, recommendation_id: str) -> None:
@@ -23,32 +37,36 @@ class Answer:
         self.id = recommendation_id
         self.request: dict[str, Any] = row.request
         self.name: str | None = row.name
-        self.reported: dict[str, Any] = row.document
+        self.limits = Constraints(**(row.request.get("constraints") or {}))
+        self.begun: Mapping[str, Any] = row.document
+        self._document: dict[str, Any] = row.document
         self._context = context
         self._spent: dict[str, float] = (row.document.get("cost") or {}).get("stage_seconds", {})
 
-    def report(self, *, warning: str | None = None, **parts: Any) -> None:
-        """Report parts of the answer, and the cost so far, to pollers.
+    def once(
+        self, name: str, compute: Callable[[], ResultT], codec: Codec[ResultT], part: Callable[[ResultT], Part]
+    ) -> ResultT:
+        """The result in the job's memo, or a new one, which is stored and reported in one transaction."""
 
-        A `warning` about them is added in the same transaction, so that both are stored or neither.
-        """
-        warnings = self.reported.get("warnings") or []
-        if warning is not None and warning not in warnings:
-            parts["warnings"] = [*warnings, warning]
-        parts["cost"] = self.cost()
-        self.reported = {**self.reported, **parts}
+        def report(registry: Registry, result: ResultT) -> None:
+            self._write(registry, part(result))
+
+        return self._context.memo.once(name, compute, codec, also=report)
+
+    def report(self, **fields: Any) -> None:
+        """Report fields of the answer, and the cost so far, to pollers."""
         with self._context.unit_of_work() as registry:
-            registry.recommendations.merge_document(self.id, self._context.job_id, self._context.attempt, parts)
+            self._write(registry, Part(fields))
 
     def warn(self, warning: str) -> None:
         """Add a sentence to the answer's warnings, once."""
-        if warning not in (self.reported.get("warnings") or []):
-            self.report(warning=warning)
+        if warning not in self._warnings:
+            with self._context.unit_of_work() as registry:
+                self._write(registry, Part({}, warning))
 
     def report_cost(self, registry: Registry) -> None:
         """Save the cost so far, for the next attempt if this one is killed."""
-        parts = {"cost": self.cost()}
-        registry.recommendations.merge_document(self.id, self._context.job_id, self._context.attempt, parts)
+        self._merge(registry, {"cost": self.cost()})
 
     def cost(self) -> dict[str, Any]:
         """Seconds by stage, over all attempts as far as they reported them."""
@@ -65,3 +83,20 @@ class Answer:
         """Seconds spent so far in these stages; in all stages if none is named."""
         spent: dict[str, float] = self.cost()["stage_seconds"]
         return sum(spent[stage] for stage in stages or spent)
+
+    @property
+    def _warnings(self) -> list[str]:
+        return self._document.get("warnings") or []
+
+    def _write(self, registry: Registry, part: Part) -> None:
+        """Write the part with the cost; the fields of `search`, which several stages report, add up."""
+        fields = {**part.fields, "cost": self.cost()}
+        if "search" in fields:
+            fields["search"] = {**(self._document.get("search") or {}), **fields["search"]}
+        if part.warning is not None and part.warning not in self._warnings:
+            fields["warnings"] = [*self._warnings, part.warning]
+        self._document = {**self._document, **fields}
+        self._merge(registry, fields)
+
+    def _merge(self, registry: Registry, fields: dict[str, Any]) -> None:
+        registry.recommendations.merge_document(self.id, self._context.job_id, self._context.attempt, fields)

@@ -41,6 +41,14 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class ClosestTask:
+    """The baseline that the verdict names as the closest, or in a tie as the most probable one."""
+
+    task_id: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Exclusion:
     """A baseline that does not take part, with the reason in words; `task_id` is None where no task was found."""
 

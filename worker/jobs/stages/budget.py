@@ -23,6 +23,7 @@ from ldnas.training.final import DataFacts, final_config
 from ldnas.training.flip_test import is_colour
 from ldnas.training.train import TrainConfig
 from worker.jobs.context import JobContext
+from worker.jobs.memo import Codec
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.search import TARGET_PATIENCE, SearchPlan
 
@@ -33,30 +34,40 @@ LEAST_SEARCH_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Forecast:
-    """The predicted seconds of search and final training, computed before the search begins.
+    """The predicted cost of search and final training, computed before the search begins.
 
     Attributes:
-        iteration: one iteration of the search.
-        search: the search: its share of a budget in seconds, or its expected iterations.
-        training: the final training by the whole recipe, for a network that is not found yet.
-        job: the whole job, including the seconds spent before.
-        spent: the seconds spent before, including the forecast itself.
+        iteration_seconds: one iteration of the search.
+        search_seconds: the search: its share of a budget in seconds, or its expected iterations.
+        training_seconds: the final training by the whole recipe, for a network that is not found yet.
+        job_seconds: the whole job, including the seconds spent before.
+        spent_seconds: the seconds spent before, including the forecast itself.
     """
 
-    iteration: float
-    search: float
-    training: float
-    job: float
-    spent: float
+    iteration_seconds: float
+    search_seconds: float
+    training_seconds: float
+    job_seconds: float
+    spent_seconds: float
+
+    @property
+    def expected_iterations(self) -> float:
+        """The iterations of a search that only its seconds end."""
+        return self.search_seconds / max(0.001, self.iteration_seconds)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """The forecast written by `to_json` of this version or another one: version 0.1.0 did not store `spent`."""
-        return cls(**{each.name: value.get(each.name, 0.0) for each in fields(cls)})
+        return cls(**{each.name: value.get(each.name.removesuffix("_seconds"), 0.0) for each in fields(cls)})
 
     def to_json(self) -> dict[str, float]:
-        """The forecast as a JSON value."""
-        return {name: round(seconds, 3) for name, seconds in asdict(self).items()}
+        """The forecast as a JSON value: each field without its unit."""
+        return {name.removesuffix("_seconds"): seconds for name, seconds in asdict(self).items()}
+
+
+FORECAST = Codec(Forecast.to_json, Forecast.from_json)
+EPOCHS: Codec[int | None] = Codec(to_json=lambda epochs: epochs, from_json=lambda epochs: epochs)
+"""The most epochs of the final training, None without a limit."""
 
 
 def forecast_job(
@@ -127,11 +138,11 @@ def divide(
     if budget is None:
         search = sum(iterations)
         return Forecast(
-            iteration=search / len(iterations),
-            search=search,
-            training=training,
-            job=spent + search + training + EXPORT_SECONDS,
-            spent=spent,
+            iteration_seconds=search / len(iterations),
+            search_seconds=search,
+            training_seconds=training,
+            job_seconds=spent + search + training + EXPORT_SECONDS,
+            spent_seconds=spent,
         )
     left = budget - spent - EXPORT_SECONDS
     share = max(LEAST_SEARCH_SECONDS, left - min(training, left / 2))
@@ -139,11 +150,11 @@ def divide(
     search = sum(run) if run else iterations[0]
     trained = before + affordable_epochs(epochs, epoch, left - search - before) * epoch
     return Forecast(
-        iteration=sum(iterations) / len(iterations),
-        search=share,
-        training=training,
-        job=spent + search + trained + EXPORT_SECONDS,
-        spent=spent,
+        iteration_seconds=sum(iterations) / len(iterations),
+        search_seconds=share,
+        training_seconds=training,
+        job_seconds=spent + search + trained + EXPORT_SECONDS,
+        spent_seconds=spent,
     )
 
 
@@ -183,6 +194,29 @@ def _recipe(task: ResolvedTask, objective: str) -> TrainConfig:
         mirrors=False,
     )
     return final_config(facts, objective=objective)
+
+
+def overspent_warning(forecast: Forecast, budget: float | None) -> str | None:
+    """A warning about a job that is predicted to take longer than its budget in seconds; else None."""
+    if budget is None or forecast.job_seconds <= budget:
+        return None
+    return (
+        f"networks, distances and forecast took {forecast.spent_seconds:.0f} of the {budget:g} seconds; with one "
+        "iteration of the search and one epoch of the final training, which always run, the job is "
+        f"predicted to take {forecast.job_seconds:.0f}"
+    )
+
+
+def search_document(plan: SearchPlan, forecast: Forecast) -> dict[str, Any]:
+    """The `search` of a recommendation, as of the start of the search."""
+    return {
+        "strategy": plan.origin,
+        "settings": dict(plan.settings),
+        "splits": plan.splits,
+        "constraints": plan.constraints.given(),
+        "latency_table": None if plan.latency is None else plan.latency.to_json(),
+        "forecast": {name: round(seconds, 3) for name, seconds in forecast.to_json().items()},
+    }
 
 
 def _expected_iterations(plan: SearchPlan) -> int:

@@ -17,19 +17,37 @@ from ldnas.space.complexity import multiply_adds, parameters
 from ldnas.space.fitting import fitted_skeleton
 from ldnas.space.genotype import Genotype
 from ldnas.space.latency import measure_latency_ms
-from ldnas.space.latency_table import LatencyTable
 from ldnas.space.skeleton import Skeleton
 from ldnas.space.space import FULL_SPACE
 from ldnas.training.train import TrainConfig
 from worker.jobs.context import JobContext
-from worker.jobs.stages.latency import fast_enough, latency_table
+from worker.jobs.memo import Codec
+from worker.jobs.stages.answer import Answer
+from worker.jobs.stages.latency import LATENCY_LIMIT, fast_enough, latency_limit
 from worker.jobs.stages.resolve import ResolvedTask
-from worker.jobs.stages.search import SearchPlan, genotype_of, scored_genotypes
+from worker.jobs.stages.search import SearchPlan, scored_genotypes
 from worker.jobs.stages.train import FinishedNetwork, finish, finish_cell
 
 SEEDS = 3
 OTHERS = ("full_space", "random", "resnet18")
 ARMS = ("found", *OTHERS)
+
+
+@dataclass(frozen=True)
+class ControlSeconds:
+    """The cost of the recommendation's own search.
+
+    Attributes:
+        seconds: of fit, distance and search together.
+        search_seconds: of the search alone.
+    """
+
+    seconds: float
+    search_seconds: float
+
+
+CONTROL_SECONDS = Codec(asdict, lambda value: ControlSeconds(**value))
+ARCHITECTURE: Codec[Mapping[str, Any]] = Codec(to_json=dict, from_json=lambda value: value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,31 +57,40 @@ class ControlPlan:
     Attributes:
         search: the search that found `genotype`.
         config: the recipe that every network is trained by, from fresh weights.
-        seconds: of each search without the memory of tasks: the sum of fit, distance and search.
-        search_seconds: of each further search with it: the seconds of its own search.
+        cost: the seconds of each search without the memory of tasks, and of each further search with it.
     """
 
     search: SearchPlan
     genotype: Genotype
     config: TrainConfig
     objective: str
-    seconds: float
-    search_seconds: float
+    cost: ControlSeconds
+
+
+def control_seconds(context: JobContext, answer: Answer) -> ControlSeconds:
+    """The cost of the recommendation's own search, as the first attempt that gets to the control counts it.
+
+    Stored results that fit and distance reused count with their original seconds: the work of other jobs must not
+    make the memory of tasks look cheaper.
+    """
+
+    def count() -> ControlSeconds:
+        spent = {stage: answer.seconds(stage) for stage in ("fit", "distance", "search")}
+        whole = sum(max(seconds, context.found_seconds.get(stage, 0.0)) for stage, seconds in spent.items())
+        return ControlSeconds(round(whole, 1), round(spent["search"], 1))
+
+    return context.once("control", count, CONTROL_SECONDS)
 
 
 def run_control(
-    context: JobContext,
-    task: ResolvedTask,
-    plan: ControlPlan,
-    reported: Mapping[str, Any],
-    report: Callable[[Mapping[str, Any]], None],
+    context: JobContext, task: ResolvedTask, plan: ControlPlan, report: Callable[[Mapping[str, Any]], None]
 ) -> None:
     """Finish a network of every arm from every seed, and report the recommendation's `control` as it grows.
 
-    An attempt resumes from the parts that the previous one `reported`; networks are stored as they are finished.
+    An attempt resumes from the architectures that earlier ones chose; networks are stored as they are finished.
     Nothing is linked to the task: a control does not affect later searches.
     """
-    choice = _Choice(context, task, plan, reported)
+    choice = _Choice(context, task, plan)
     finished: dict[str, list[FinishedNetwork]] = {arm: [] for arm in ARMS}
     steps = [(number, arm) for number in range(SEEDS) for arm in ARMS]
     for place, (number, arm) in enumerate(steps):
@@ -80,37 +107,38 @@ def run_control(
 class _Choice:
     """The architecture of each arm and seed, as JSON values: chosen by an earlier attempt, or now."""
 
-    def __init__(self, context: JobContext, task: ResolvedTask, plan: ControlPlan, reported: Mapping[str, Any]) -> None:
+    def __init__(self, context: JobContext, task: ResolvedTask, plan: ControlPlan) -> None:
         limits = plan.search.constraints
-        self.skeleton = fitted_skeleton(task.image_size, task.classes, limits, FULL_SPACE)
-        self.latency: LatencyTable | None = None
-        self._refusal: str | None = None
-        try:
-            self.latency = latency_table(
-                limits, FULL_SPACE, self.skeleton, context.device, reported.get("latency_table")
-            )
-        except ImpossibleConstraintError as impossible:  # too late to refuse a finished recommendation
-            self._refusal = str(impossible)
-        self.chosen = {arm: list((reported.get(arm) or {}).get("architectures", [])) for arm in ARMS}
+        self.skeleton = skeleton = fitted_skeleton(task.image_size, task.classes, limits, FULL_SPACE)
         self._context = context
         self._task = task
         self._plan = plan
+        # It is too late to refuse a finished recommendation because of a limit that no cell satisfies.
+        self.latency = context.once(
+            "control.latency_table",
+            lambda: latency_limit(limits, FULL_SPACE, skeleton, context.device),
+            LATENCY_LIMIT,
+        )
+        self.chosen: dict[str, list[Mapping[str, Any]]] = {arm: [] for arm in ARMS}
+        for arm in ARMS:
+            while _name(arm, len(self.chosen[arm])) in context.memo:
+                self.of(arm, len(self.chosen[arm]))
 
     def of(self, arm: str, number: int) -> Mapping[str, Any]:
         """The architecture to train from this seed; a `reason` instead if the constraints allow no such network."""
         if number == len(self.chosen[arm]):
-            self.chosen[arm].append(self._choose(arm, number))
-        chosen: Mapping[str, Any] = self.chosen[arm][number]
-        return chosen
+            chosen = self._context.once(_name(arm, number), lambda: self._choose(arm, number), ARCHITECTURE)
+            self.chosen[arm].append(chosen)
+        return self.chosen[arm][number]
 
     def _choose(self, arm: str, number: int) -> Mapping[str, Any]:
-        first = self.chosen[arm][0] if number else {}
+        first: Mapping[str, Any] = self.chosen[arm][0] if number else {}
         if "width" in first or "reason" in first:  # measure only once: a second measurement might differ
             return first
         if arm == "resnet18":
             return self._resnet18()
-        if arm != "found" and self._refusal is not None:
-            return {"reason": self._refusal}
+        if arm != "found" and self.latency.refusal is not None:
+            return {"reason": self.latency.refusal}
         return self._cell(arm, number)
 
     def _cell(self, arm: str, number: int) -> dict[str, Any]:
@@ -120,7 +148,7 @@ class _Choice:
             search = self._search(arm, number)
             rows = scored_genotypes(self._context, self._task, search)
             limit = search.constraints.max_latency_ms
-            genotype = genotype_of(fast_enough(rows, search.skeleton, limit, self._context.device).row)
+            genotype = fast_enough(rows, search.skeleton, limit, self._context.device).genotype
         skeleton = search.skeleton
         return {
             "genotype": genotype.to_json(),
@@ -133,13 +161,14 @@ class _Choice:
         """The search of this arm and seed; only its budget in seconds ends it."""
         plan = self._plan.search
         if arm != "found":
-            plan = replace(plan, space=FULL_SPACE, skeleton=self.skeleton, latency=self.latency)
+            plan = replace(plan, space=FULL_SPACE, skeleton=self.skeleton, latency=self.latency.table)
         if arm == "random":
             plan = replace(
                 plan, origin="random", strategy=build_strategy("random", batch_size=plan.settings["batch_size"])
             )
         strategy = without_patience(plan.strategy)
-        seconds = self._plan.search_seconds if arm == "found" else self._plan.seconds
+        cost = self._plan.cost
+        seconds = cost.search_seconds if arm == "found" else cost.seconds
         return replace(
             plan,
             strategy=strategy,
@@ -173,6 +202,11 @@ class _Choice:
     def _latency_ms(self, width: int) -> float:
         network = build_scaled_resnet18(self._task.classes, seed=0, width=width).to(self._context.device).eval()
         return measure_latency_ms(network, self.skeleton)
+
+
+def _name(arm: str, number: int) -> str:
+    """The name of a choice in the job's memo."""
+    return f"control.{arm}.{number}"
 
 
 def _finish(
@@ -209,9 +243,8 @@ def _document(
         "seeds": SEEDS,
         "confidence": CONFIDENCE,
         "objective": plan.objective,
-        "seconds": plan.seconds,
-        "search_seconds": plan.search_seconds,
-        "latency_table": choice.latency.to_json() if choice.latency is not None else None,
+        **asdict(plan.cost),
+        "latency_table": None if (table := choice.latency.table) is None else table.to_json(),
         **{arm: _arm(plan, choice.chosen[arm], finished[arm], comparisons.get(arm)) for arm in ARMS},
     }
 

@@ -41,6 +41,8 @@ def export(
 ) -> str:
     """Store the files that a user can download and return the architecture's id; a repeated export returns the same id.
 
+    The architecture of a recommendation is exported once, also by an attempt after one that was interrupted later.
+
     All files or none: a file that cannot be written is a bug, and an architecture without it would hide the bug.
 
     Args:
@@ -50,6 +52,11 @@ def export(
         latency_ms: of the network, if it was measured for a limit; otherwise it is measured now.
         started_from: the network whose weights the training began with, in words; None for fresh weights.
     """
+    if recommendation_id is not None:
+        with context.reading() as registry:
+            exported = registry.architectures.of_recommendation(recommendation_id)
+        if exported is not None:
+            return exported.id
     description = trained.describe(latency_ms)
     network = NetworkDescription(
         trained.genotype, trained.skeleton, tuple(task.full.class_names), Preprocessing(task.image_size).to_json()

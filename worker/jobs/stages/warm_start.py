@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from safetensors.torch import load as load_safetensors
@@ -21,6 +21,8 @@ from ldnas.space.skeleton import Skeleton
 from ldnas.training.final import DataFacts, final_config
 from worker.errors import NotFoundError
 from worker.jobs.context import JobContext
+from worker.jobs.memo import Codec
+from worker.jobs.stages.baselines import ClosestTask
 from worker.jobs.stages.fitting import FitPlan, fit_once
 from worker.jobs.stages.resolve import ResolvedTask, read_dataset
 from worker.jobs.stages.train import cell_name, final_recipe
@@ -29,39 +31,53 @@ from worker.registry import NetworkRow, TaskRow
 Document = Mapping[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class WarmStart:
-    """The start of a final training: the network of the source task `task_id`, named `name`."""
+    """The start of a final training: the key of a network, and the id and the name of the task it was trained on."""
 
     task_id: str
     name: str
-    network: NetworkRow
-
-    def to_json(self) -> dict[str, str]:
-        """The `warm_start` of a recommendation."""
-        return {"task_id": self.task_id, "name": self.name, "network": self.network.key}
+    network: str
 
     def in_words(self) -> str:
-        """The same for the model card."""
-        return f"{self.name} (network {self.network.key})"
+        """The start for the model card."""
+        return f"{self.name} (network {self.network})"
+
+
+@dataclass(frozen=True)
+class WarmStartOutcome:
+    """The start, or None with a warning that has the reason."""
+
+    start: WarmStart | None
+    warning: str | None = None
+
+    @classmethod
+    def from_json(cls, value: Document) -> Self:
+        """The outcome written by `to_json`."""
+        start = value["start"]
+        return cls(None if start is None else WarmStart(**start), value["warning"])
+
+    def to_json(self) -> dict[str, Any]:
+        """The outcome as a JSON value; its `start` is the `warm_start` of a recommendation."""
+        return asdict(self)
+
+
+WARM_START = Codec(WarmStartOutcome.to_json, WarmStartOutcome.from_json)
 
 
 class WarmStartFailedError(Exception):
     """A warm start is not possible; the message has the reason."""
 
 
-def restore_start(context: JobContext, reported: Document | None) -> WarmStart | None:
-    """The warm start that an earlier attempt reported, even if its task was changed or deleted since."""
-    if reported is None:
+def start_network(context: JobContext, start: WarmStart | None) -> NetworkRow | None:
+    """The stored network of a warm start; None if the job is retried so late that the cleaner has removed it."""
+    if start is None:
         return None
     with context.unit_of_work() as registry:
-        network = registry.results.use_network(reported["network"])
-    if network is None:  # retried so late that the cleaner has removed it
-        return None
-    return WarmStart(reported["task_id"], reported["name"], network)
+        return registry.results.use_network(start.network)
 
 
-def source_work(context: JobContext, task: ResolvedTask, closest: Document | None, *, capped: bool) -> float:
+def source_work(context: JobContext, task: ResolvedTask, closest: ClosestTask | None, *, capped: bool) -> float:
     """The training cost of the closest task's network relative to one of the target's; 0 without a closest task.
 
     `capped`: under a budget in seconds, which limits it to the cost of one of the target's networks.
@@ -77,15 +93,15 @@ def source_work(context: JobContext, task: ResolvedTask, closest: Document | Non
 def train_source(
     context: JobContext,
     task: ResolvedTask,
-    closest: Document | None,
+    closest: ClosestTask | None,
     genotype: Genotype,
     skeleton: Skeleton,
     *,
     objective: str,
     epochs: int | None,
     seeds: int,
-) -> tuple[WarmStart | None, str | None]:
-    """Train the cell's network on the task `closest`; return None with the reason in words if that is not possible.
+) -> WarmStartOutcome:
+    """Train the cell's network on the task `closest`, if that is possible.
 
     It is the same network as in a final training of the cell on that task at the target's image size, stored under the
     same content key. Only training and validation images are read. `epochs` are those that a budget in seconds leaves
@@ -95,8 +111,9 @@ def train_source(
         source = _require_task(context, closest)
         start = _train(context, task, source, genotype, skeleton, objective=objective, epochs=epochs, seeds=seeds)
     except WarmStartFailedError as failed:
-        return None, f"the final training began from fresh weights, without a warm start: {failed}"
-    return start, None
+        reason = f"the final training began from fresh weights, without a warm start: {failed}"
+        return WarmStartOutcome(None, reason)
+    return WarmStartOutcome(start)
 
 
 def _train(
@@ -128,24 +145,24 @@ def _train(
     weights = load_safetensors(context.store.read(network.weights))
     if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
         raise WarmStartFailedError(f"the network of {source.name} diverged")
-    return WarmStart(source.id, source.name, network)
+    return WarmStart(source.id, source.name, network.key)
 
 
-def _require_task(context: JobContext, closest: Document | None) -> TaskRow:
+def _require_task(context: JobContext, closest: ClosestTask | None) -> TaskRow:
     if closest is None:
         raise WarmStartFailedError("the target has no close task")
     source = _find_task(context, closest)
     if source is None:
-        raise WarmStartFailedError(f"the task {closest['name']} is not registered any more")
+        raise WarmStartFailedError(f"the task {closest.name} is not registered any more")
     return source
 
 
-def _find_task(context: JobContext, closest: Document | None) -> TaskRow | None:
+def _find_task(context: JobContext, closest: ClosestTask | None) -> TaskRow | None:
     if closest is None:
         return None
     try:
         with context.reading() as registry:
-            return registry.tasks.get(closest["task_id"])
+            return registry.tasks.get(closest.task_id)
     except NotFoundError:
         return None
 
