@@ -7,8 +7,8 @@ two disjoint sets of them. Then many small studies are drawn, each as the servic
 images, R = 3 of its networks, and R networks of each of two to six sources. The truth is the mean over all pairs of
 networks and both sets. A study's own networks are part of that mean, which flatters coverage a little; against the
 mean over the networks that were not drawn, whose own error adds to the study's, coverage is a little too low. Both are
-given: the coverage lies between them. The same is done with simulated columns, where the truth is known exactly. What
-was computed lies in the work folder, and a run that was stopped goes on from there.
+given: the coverage lies between them. The same is done with simulated columns, where the truth is known exactly.
+Results are stored in the work folder, and a run that was stopped resumes from them.
 """
 
 import argparse
@@ -61,7 +61,7 @@ Distances = Mapping[tuple[str, str, int], Sequence[Sequence[Distance]]]
 
 @dataclass(frozen=True)
 class Study:
-    """One small study: who took part, what was true (also by networks that were not drawn), and what was said."""
+    """One small study: the true mean distances (also by networks that were not drawn), and the estimates."""
 
     truth: Mapping[str, float]
     held_out: Mapping[str, float]
@@ -284,7 +284,7 @@ def _bins(said: np.ndarray, right: np.ndarray) -> list[dict[str, float]]:
 
 
 def plot(results: Mapping[str, Mapping[str, Any]], file: Path) -> None:
-    """What was said against how often it was right, one panel for each measure."""
+    """Plots the stated probability against the share of cases in which it was right, one panel for each measure."""
     figure, axes = pyplot.subplots(1, len(results), figsize=(4 * len(results), 4), sharey=True, layout="constrained")
     for axis, (name, result) in zip(axes, results.items(), strict=True):
         rows = result["reliability"]

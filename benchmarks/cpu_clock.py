@@ -1,4 +1,4 @@
-"""Makes `time.monotonic` count the CPU seconds of this process, for what is imported after it.
+"""Makes `time.monotonic` count the CPU seconds of this process, for the modules that are imported after it.
 
 Where a benchmark runs one process on one thread, its jobs then take the same seconds on a busy machine as on an idle
 one, but for caches and cores that they share.

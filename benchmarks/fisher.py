@@ -94,7 +94,7 @@ def run_case(options: argparse.Namespace, setting: str, network: str, way: str) 
 
 
 def add_memory_ratios(row: dict[str, Any], floors: list[dict[str, Any]]) -> None:
-    """Set the row's peak beside that of the plain pass in the format that was the faster one in this row."""
+    """Adds the ratio of the row's peak to that of the plain pass, in the format that was the faster one in this row."""
     if "error" in row:
         return
     floor = next(floor for floor in floors if floor["way"] == row["plain"])
@@ -154,7 +154,7 @@ def _line(cells: Any) -> str:
 def _first_line_of_error(stderr: str) -> str:
     """The first line of the last exception in a traceback: the first after its frames that is not indented."""
     after = stderr.rpartition("Traceback (most recent call last):")[2].splitlines()
-    return next((line for line in after if line and not line.startswith(" ")), "no error told")
+    return next((line for line in after if line and not line.startswith(" ")), "no error reported")
 
 
 if __name__ == "__main__":

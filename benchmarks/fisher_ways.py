@@ -1,7 +1,7 @@
 """The ways to the empirical Fisher diagonal that `fisher.py` sets side by side, each as a package's user would take it.
 
-A way is prepared for a network once, outside of what is timed. What a package cannot do by itself and was done for it
-is told in `REMARKS`; everything else that goes wrong there is its answer.
+A way is prepared for a network once, before the timing begins. `REMARKS` lists the work that a package cannot do by
+itself and that this module does for it; every other error of a package is recorded as its result.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ REMARKS = {
     "torch.func": f"vmap(grad) over {SAMPLES_PER_CHUNK} samples at a time",
     "BackPACK": "SumGradSquared; nothing changed in place, dilated convolutions as nn.Conv2d",
     "Opacus": "GradSampleModule, its gradients squared; as it is off in eval mode and has no rule for batch norm, the "
-    "network is in training mode with batch norms that keep to their running statistics and have a rule of ours; "
+    "network is in training mode with batch norms that keep to their running statistics and have a rule of their own; "
     "nothing changed in place, dilated convolutions as nn.Conv2d",
     "nngeometry": "diagonal of the regression Fisher of log p(y|x); dilated convolutions as nn.Conv2d",
 }

@@ -3,12 +3,12 @@
     python -m benchmarks.forecast --data ../data --work work
 
 Real jobs, each in a new home and by a runner of its own, in an order that mixes strategies, tasks and budgets.
-Promised: what was foretold and what a job takes lie within a factor of 1.5 in 90 % of the jobs, and a job with a budget
-in seconds takes at most 1.1 times that.
+Promised: the forecast and the seconds that a job takes lie within a factor of 1.5 in 90 % of the jobs, and a job with a
+budget in seconds takes at most 1.1 times that.
 
 A runner is a fork of this process; both count the CPU seconds of one thread instead of the seconds on the wall
 (`cpu_clock`), so that a machine with other work to do takes less part in the figures. The row of each job has both. A
-run that was stopped goes on from its rows.
+run that was stopped resumes from its rows.
 """
 
 import argparse
@@ -83,7 +83,7 @@ JOBS = (
 
 
 def run_job(job: BenchmarkJob, datasets: Path) -> dict[str, Any]:
-    """Runs one job to its end; what was foretold and what it took, by part, in the runner's seconds."""
+    """Runs one job to its end; returns its forecast and its cost, by part, in the runner's seconds."""
     with tempfile.TemporaryDirectory() as folder:
         places = {"LDNAS_HOME": folder, "LDNAS_DATASET_ROOTS": str(datasets)}
         settings = Settings.from_environment({**places, "LDNAS_DEVICE": "cpu"})
@@ -142,7 +142,7 @@ def _run(settings: Settings, job_id: str, attempt: int) -> float:
 
 
 def _outcome(document: dict[str, Any], iterations: int) -> dict[str, Any]:
-    """Foretold and actual seconds. The search's own begin where the forecast ended."""
+    """Predicted and actual seconds. Those of the search begin where the forecast ended."""
     stages, forecast = document["cost"]["stage_seconds"], document["search"]["forecast"]
     search = sum(stages[name] for name in ("resolve", "fit", "distance", "search")) - forecast["spent"]
     actual = {"iteration": search / iterations, "search": search, "training": stages["train"]}
@@ -157,7 +157,7 @@ def _outcome(document: dict[str, Any], iterations: int) -> dict[str, Any]:
 
 
 def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The shares that were promised, and for each part the ratios of what was foretold to what it took."""
+    """The shares that were promised, and for each part the ratios of predicted to actual seconds."""
     free = [row for row in rows if row["seconds"] is None]
     bound = [row for row in rows if row["seconds"] is not None]
     every = {part: [_ratio(row, part) for row in rows] for part in ("iteration", "job")}
@@ -211,7 +211,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder with mnist/ and cifar10/ as Parquet")
     parser.add_argument("--work", type=Path, required=True, help="where finished jobs are kept")
-    parser.add_argument("--before", type=Path, help="rows of an earlier state of the code, to be saved beside")
+    parser.add_argument("--before", type=Path, help="rows of an earlier state of the code, to be saved as well")
     parser.add_argument("--jobs", type=int, default=len(JOBS), help="so many of them only; then nothing is saved")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -3,9 +3,9 @@
     python -m benchmarks.fuse --data ../data --work work          # an hour on one slow core; resumed where it stopped
     python -m benchmarks.fuse --data ../data --work work --quick  # the first sets, once each, nothing saved
 
-Speed: CPU seconds of one iteration beside a plain rendering of the authors' loop (`fuse_speed.py`), turn by turn in one
-run. Promised on the CPU: 1.3 times with the same epochs and the same argmax, 2 times where lost candidates are dropped,
-an α phase 8 times as fast as one that runs the networks.
+Speed: CPU seconds of one iteration against a plain implementation of the authors' loop (`fuse_speed.py`), turn by turn
+in one run. Promised on the CPU: 1.3 times with the same epochs and the same argmax, 2 times where lost candidates are
+dropped, an α phase 8 times as fast as one that runs the networks.
 
 Choice: sets of three random cells on digits (8×8) and a part of CIFAR-10 (16×16). The truth about a cell is its loss on
 validation images that no search saw, mean of three trainings by itself. Regret is that of the chosen cell less the
@@ -30,7 +30,7 @@ from ldnas.search.fuse_race import FuseVariant
 from ldnas.seeding import derive_seed
 
 REPLAYED = 100
-"""Random sets, beside those of the table, on which dropping is compared with not dropping."""
+"""Random sets, in addition to those of the table, on which dropping is compared with not dropping."""
 
 
 def truths(bench: Bench) -> list[float]:
@@ -42,7 +42,7 @@ def truths(bench: Bench) -> list[float]:
 
 
 def judge(bench: Bench, truth: Sequence[float], members: tuple[int, ...]) -> dict[str, Any]:
-    """What every way chooses from one set."""
+    """The choice of every way from one set."""
     relaxed = bench.relaxed(members, 0)
     place = max(range(len(members)), key=lambda position: relaxed["alpha"][position])
     by_loss = min(range(len(members)), key=lambda position: relaxed["losses"][position])
@@ -182,7 +182,7 @@ def table(found: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder with cifar10/ as Parquet")
-    parser.add_argument("--work", type=Path, required=True, help="where what was trained is kept")
+    parser.add_argument("--work", type=Path, required=True, help="the folder that stores the trained cells")
     parser.add_argument("--repetitions", type=int, default=7, help="rounds of the timings")
     parser.add_argument("--quick", action="store_true", help="few sets and one round, to try it out; nothing is saved")
     arguments = parser.parse_args()

@@ -1,9 +1,10 @@
 """Cells trained alone and as FUSE's candidates: what `fuse.py` and `screen.py` read, as in a tabular benchmark.
 
-Where candidates descend their own losses, what one learns does not depend on which others learn beside it. So each cell
-is trained once per seed, its validation logits after every epoch are kept, and any set of cells can be weighed, cut or
-screened from them as often as wanted. The joint loss of the paper needs each set trained by itself. Everything lies in
-a work folder, one row of a JSON lines file or one file a network, and a run that was stopped goes on from there.
+Where candidates descend their own losses, the training of one does not depend on which others are trained with it. So
+each cell is trained once per seed, its validation logits after every epoch are stored, and any set of cells can be
+weighed, cut or screened from them as often as wanted. The joint loss of the paper needs each set trained by itself.
+Everything is stored in a work folder, one row of a JSON lines file or one file a network, and a run that was stopped
+resumes from there.
 """
 
 import functools
@@ -50,7 +51,7 @@ RATE, BATCH, ROUNDS, ALPHA_STEPS, ALPHA_RATE = 3e-3, 64, 3, 20, 0.1
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """One data set's images and the folder that keeps what was trained on them."""
+    """One data set's images and the folder that stores the results of training on them."""
 
     dataset: str
     problem: SearchProblem
@@ -152,7 +153,7 @@ def candidate_sets(dataset: str) -> list[tuple[int, ...]]:
 
 
 def train_all(bench: Bench) -> None:
-    """Everything that the other functions read; what is there already is not trained again."""
+    """Trains everything that the other functions read; results that are stored already are not trained again."""
     count = CELLS[bench.dataset]
     for cell in range(count):
         for seed in range(SEARCH_SEEDS):

@@ -76,7 +76,7 @@ def halve(bench: Bench, members: Sequence[int], seed: int) -> Choice:
 def within(
     way: Callable[[Sequence[int]], Choice], members: Sequence[int], others: Sequence[int], seconds: float
 ) -> Choice:
-    """Most candidates that the CPU seconds allow: the members, and others beside them as far as they last."""
+    """The choice from most candidates that the CPU seconds allow: the members, and as many others as fit."""
     choice = way(members)
     for count in range(1, len(others) + 1):
         larger = way([*members, *others[:count]])

@@ -1,9 +1,9 @@
-"""What one iteration of FUSE costs beside a plain rendering of the authors' loop: for `fuse.py`.
+"""Times one iteration of FUSE against a plain implementation of the authors' loop: for `fuse.py`.
 
-The plain rendering does what their program does with the tools a reader would take first: contiguous tensors, torch's
-own dilated convolutions and pools, a pass over the data for every candidate where each descends its own loss, Adam as
-it comes, and an α phase that runs the networks at every step. Same weights at the start, same minibatches in the same
-order, same numbers of epochs and steps, so that both end on the same candidate.
+The plain implementation does the work of their program with the tools a reader would take first: contiguous tensors,
+torch's own dilated convolutions and pools, a pass over the data for every candidate where each descends its own loss,
+torch.optim.Adam, and an α phase that runs the networks at every step. Same weights at the start, same minibatches
+in the same order, same numbers of epochs and steps, so that both end on the same candidate.
 """
 
 import statistics

@@ -1,10 +1,10 @@
-"""What does a search get out of 200 lopsided images? Draws from MNIST and CIFAR-10, each in several ways.
+"""What does a search get out of 200 imbalanced images? Draws from MNIST and CIFAR-10, each in several ways.
 
     python -m benchmarks.little --data ../data --work work
 
 A draw is five classes at random with 93, 52, 29, 17 and 9 images of the training file, split as the service splits a
 data set. The network is judged on 2,000 other images of that file, 400 of each class, which neither search nor training
-saw; no test file is read. A way is a row in the work folder, and a run that was stopped goes on from there.
+saw; no test file is read. A way is a row in the work folder, and a run that was stopped resumes from there.
 """
 
 import argparse
@@ -226,7 +226,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder with mnist/ and cifar10/ as Parquet")
     parser.add_argument("--work", type=Path, required=True, help="where finished runs are kept")
     parser.add_argument(
-        "--dataset", choices=DATASETS, help="only this one's runs, beside other processes; saves nothing"
+        "--dataset", choices=DATASETS, help="only this one's runs, for use alongside other processes; saves nothing"
     )
     parser.add_argument("--draws", type=int, default=DRAWS)
     arguments = parser.parse_args()
@@ -254,7 +254,7 @@ def main() -> None:
 
 
 def _about() -> dict[str, Any]:
-    """What was run, with the recipe and the warnings that colour images of these sizes get."""
+    """The settings of the runs, with the recipe and the warnings that colour images of these sizes get."""
     facts = DataFacts((65, 36, 19, 11, 5), validation_images=32, image_size=IMAGE_SIZE, colour=True, mirrors=True)
     return {
         "sizes": SIZES,

@@ -1,4 +1,4 @@
-"""How long the matrix of distances takes by target, beside a route that does nothing.
+"""How long the matrix of distances takes by target, compared with a route that does nothing.
 
     python -m benchmarks.matrix
 
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--baselines", type=int, default=1000)
     parser.add_argument("--targets", type=int, default=5, help="measured columns, of which one is asked for")
     parser.add_argument("--rounds", type=int, default=500)
-    parser.add_argument("--cold", type=int, default=20, help="answers after a change, each of which is made anew")
+    parser.add_argument("--cold", type=int, default=20, help="answers after a change, each of which is computed again")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -104,7 +104,7 @@ def network_key(task_id: str, repetition: int) -> str:
 
 
 def rows(source: str, target: str, random_source: random.Random) -> list[dict[str, Any]]:
-    """The distances of one pair of tasks, by every measure that stands beside a distance."""
+    """The distances of one pair of tasks, by every standing measure."""
     return [
         {
             "source_network": network_key(source, repetition),

@@ -5,8 +5,8 @@
 512 baselines with R networks each: some dozens of networks trained on as many label mappings of MNIST and CIFAR-10, the
 others fine-tuned from them for a few steps on other mappings. For each target the exhaustive answer is measured first
 (every network, all M images), then `plan_rungs` and `survivors` rank the same networks as the service does. Images are
-16×16, the networks narrow and M a quarter of the service's, so that it ends within an hour on two cores. What was
-computed lies in the work folder, and a run that was stopped goes on from there.
+16×16, the networks narrow and M a quarter of the service's, so that it ends within an hour on two cores. Results are
+stored in the work folder, and a run that was stopped resumes from them.
 """
 
 import argparse
@@ -112,7 +112,7 @@ class Case:
 class Halved:
     """Mean distances of those measured in full, how many were left after each round, and what it took.
 
-    `images` counts those that went through Fisher passes, `observations` what was observed, by M.
+    `images` counts those that went through Fisher passes, `observations` the networks that were observed, by M.
     """
 
     means: Mapping[str, float]

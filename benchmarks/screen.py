@@ -4,7 +4,7 @@
     python -m benchmarks.screen --data ../data --work work   # reads them
 
 For each score: how it ranks cells against their loss when trained alone (`fuse_cells.py`; Spearman, 1 is perfect), and
-what FUSE finds among the three best of twelve cells drawn at random, beside what it finds without a screening in the
+what FUSE finds among the three best of twelve cells drawn at random, against what it finds without a screening in the
 same CPU seconds: three cells drawn at random, and as many more as train in the seconds that the scores took.
 """
 

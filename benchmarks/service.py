@@ -1,4 +1,4 @@
-"""What one API process serves over a large store, beside a bare FastAPI route that returns the same bytes.
+"""How much one API process serves over a large store, against a bare FastAPI route that returns the same bytes.
 
     python -m benchmarks.service
 

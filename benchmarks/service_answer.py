@@ -16,7 +16,7 @@ _DIGEST = "f0" * 32
 
 
 def request_document(baselines: Sequence[str]) -> dict[str, Any]:
-    """What was asked."""
+    """The request of a recommendation."""
     return {
         "dataset": {"uri": "builtin://digits"},
         "labels": {"groups": [["2", "3", "5", "7"]], "rest": True, "names": None},

@@ -1,4 +1,4 @@
-"""What is asked of the service, and how it fares beside the bare route."""
+"""The kinds of requests to the service, and their speed against the bare route."""
 
 import http.client
 import json
@@ -20,7 +20,7 @@ class Kind:
     """A kind of request.
 
     Attributes:
-        draw: requests of this kind, anew each time.
+        draw: requests of this kind, drawn again at each call.
         is_poll: whether more is measured, because something is promised of it.
     """
 
@@ -29,7 +29,7 @@ class Kind:
 
 
 def kinds_of(filled: Filled) -> dict[str, Kind]:
-    """What is asked: polls of what was polled before and of what was not, and the rest by the pages of a dashboard."""
+    """All kinds: polls of rows polled before and of rows never polled, and the other requests of a dashboard."""
     hot, jobs = filled.recommendations[-CLIENTS:], filled.jobs[-CLIENTS:]
     spread = filled.recommendations[:: max(1, len(filled.recommendations) // 20_000)]
     pages = filled.jobs[:: -max(1, len(filled.jobs) // 100)][:50]
@@ -98,7 +98,7 @@ def summary(rows: list[dict[str, Loaded]]) -> dict[str, Any]:
 
 
 def body_of(port: int, request: Request) -> bytes:
-    """What the service answers."""
+    """The body of the service's answer to one request."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request(request.method, request.path, request.body or None, dict(request.headers))
     answer = connection.getresponse()

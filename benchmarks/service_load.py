@@ -77,10 +77,10 @@ def _run(port: int, requests: Sequence[Request], seconds: float, clients: int, *
         file.flush()
         options = ("-t1", f"-c{clients}", f"-d{max(1, round(seconds))}s", f"--timeout={TIMEOUT_SECONDS}s")
         asked = ("wrk", *options, "-s", str(SCRIPT), f"http://127.0.0.1:{port}/", "--", file.name, f"{pause_ms:.3f}")
-        told = subprocess.run((*asked, "1"), check=True, capture_output=True, text=True).stdout
-    found = json.loads(told.strip().splitlines()[-1])
+        output = subprocess.run((*asked, "1"), check=True, capture_output=True, text=True).stdout
+    found = json.loads(output.strip().splitlines()[-1])
     if not found["answers"]:
-        raise SystemExit(f"nothing was answered: {told}")
+        raise SystemExit(f"nothing was answered: {output}")
     return Loaded(
         answers=found["answers"],
         rate=1e6 * found["answers"] / found["microseconds"],

@@ -1,4 +1,4 @@
-"""The processes under load: the API as it is served, the bare application beside it, a dispatcher and workers."""
+"""The processes under load: the API as it is served, the bare application next to it, a dispatcher and workers."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ MB = 2**20
 
 
 class Memory:
-    """What a process holds, sampled for as long as it is watched."""
+    """The memory of a process, sampled for as long as it is watched."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
@@ -50,8 +50,8 @@ class Memory:
 @contextmanager
 def running(command: Sequence[str], environment: dict[str, str], log: Path) -> Iterator[int]:
     """A process of the project's root for the time being; its id."""
-    with log.open("ab") as told:
-        process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=told, stderr=told)
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=output, stderr=output)
     try:
         yield process.pid
     finally:
@@ -84,7 +84,7 @@ def bare(folder: Path, log: Path) -> Iterator[int]:
 
 
 def free_port() -> int:
-    """A port that nobody uses now."""
+    """A port that no process uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,7 +1,7 @@
 """A store as it is after years: many tasks, the whole matrix between them, and what became of very many jobs.
 
 Rows go past the registry, by `COPY` on PostgreSQL and one prepared statement on SQLite, for else a million of them take
-the better part of an hour. What they hold is what the service writes: a task with its networks and the job that
+the better part of an hour. They hold the same values as rows of the service: a task with its networks and the job that
 registered it; a distance with its layers for every pair of tasks and each repetition; a recommendation with its whole
 answer, its job, that job's events and the architecture it led to. The targets of the recommendations are not kept.
 """

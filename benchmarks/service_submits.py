@@ -1,4 +1,4 @@
-"""Very many submits at the same moment, each over a connection of its own: what was answered, and what is stored."""
+"""Very many submits at the same moment, each over a connection of its own: the answers, and the rows stored."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ async def _all(port: int, count: int, key: str | None) -> list[tuple[int | str, 
 
 
 async def _one(port: int, key: str | None) -> tuple[int | str, float]:
-    """The status of one request, or what was in the way, and its seconds."""
+    """The status of one request, or the name of its error, and its seconds."""
     began = time.perf_counter()
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):

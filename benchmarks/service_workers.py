@@ -1,4 +1,4 @@
-"""What a second worker is worth: the same jobs by one and by two, through a real dispatcher and broker."""
+"""The gain from a second worker: the same jobs by one and by two, through a real dispatcher and broker."""
 
 import sys
 import time

@@ -111,7 +111,7 @@ def end_stages(url: str, job_id: str, until: float) -> list[float]:
     engine = open_engine(url)
     taken = []
     while (began := time.monotonic()) < until:
-        # What the end of the stage `distance` writes: rows of the matrix, and the tally of the stage.
+        # The same writes as the end of the stage `distance`: rows of the matrix, and the tally of the stage.
         row = {"source_network": job_id, "target_network": str(len(taken)), "data_key": "d", "measure": "log_det"}
         with unit_of_work(engine) as registry:
             registry.results.keep_distances([{**row, "recipe_digest": "r", "value": 1.0, "signed": 1.0}])

@@ -1,11 +1,11 @@
-"""Which search finds the better network in equal time? Every strategy on three tasks, beside a cell drawn at random.
+"""Which search finds the better network in equal time? Every strategy on three tasks, and a cell drawn at random.
 
     python -m benchmarks.strategies --data ../data --work work
 
 A strategy searches the full space for the same CPU seconds, on the same images, from five seeds; what it chose is then
 trained from scratch by one recipe and measured on images that neither search nor training saw (from the training files:
 no test split is read). Strategies with shared weights fit their schedule to the seconds, from the time that one
-iteration was seen to take. Each run is a row in the work folder, and a run that was stopped goes on from there.
+iteration was seen to take. Each run is a row in the work folder, and a run that was stopped resumes from there.
 """
 
 import argparse

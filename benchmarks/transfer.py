@@ -1,16 +1,16 @@
-"""Is the distance useful? The gain from each source's weights and from its space, beside what every measure says.
+"""Is the distance useful? The gain from each source's weights and from its space, compared with every measure.
 
     python -m benchmarks.transfer --data ../data --work var/bench/transfer
 
 Six of the paper's tasks are sources and targets of one another, with three seeds. A *gain* is balanced test accuracy
-beside a control of the same budget: for weights, a short training on few images of the target that begins at the
-source's network, beside fresh weights; for spaces, a FUSE search in the space of the source's genotype with its final
-training, beside the full space. A measure is as good as its ranking of the sources of a target agrees with their gains
-(Spearman's ρ) and as little as is lost by taking the source that it calls closest (regret).
+less that of a control of the same budget: for weights, a short training on few images of the target that starts from
+the source's network, against fresh weights; for spaces, a FUSE search in the space of the source's genotype with its
+final training, against the full space. Two figures judge a measure: Spearman's ρ between its ranking of a target's
+sources and their gains, and the regret, which is the gain lost by taking the source that it calls closest.
 
 Fixed before looking: tasks 3 and 6, those of the paper's tables, are set aside as targets. A measure is called better
 than `log_det_layerwise` where its regret on the other targets is smaller with a 90 % interval below 0, and where it is
-smaller on the two that were set aside as well. Units leave rows and a run that was stopped goes on, as in `make paper`.
+smaller on the two that were set aside as well. Units leave rows and a run that was stopped resumes, as in `make paper`.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from benchmarks.environment import save
 from benchmarks.paper.data import PaperData
 from benchmarks.paper.machine import device_of
 from benchmarks.paper.result import RE_ENCODING, provenance
-from benchmarks.paper.running import companions, run_plan, tell
+from benchmarks.paper.running import companions, print_row, run_plan
 from benchmarks.paper.scales import SCALES
 from benchmarks.paper.searching import run_genotype
 from benchmarks.paper.units import Rows, Unit
@@ -94,7 +94,7 @@ def main() -> None:
     device = device_of(arguments.device)
     torch.set_num_threads(1)
     with companions("benchmarks.transfer", 0 if arguments.part else arguments.processes - 1):
-        run_plan(units, rows, PaperData(arguments.data), device, runners=RUNNERS, on_row=tell)
+        run_plan(units, rows, PaperData(arguments.data), device, runners=RUNNERS, on_row=print_row)
     if arguments.part:
         return
     finished = rows.of(units)

@@ -11,7 +11,7 @@ from benchmarks.paper.units import Row
 from benchmarks.transfer_runs import CONTROL
 
 SAME_DATA_SET = "same data set?"
-"""The plain rule beside all measures: 0 from a task of the target's data set, else 1."""
+"""The plain rule to which all measures are compared: 0 from a task of the target's data set, else 1."""
 
 DEFAULT = "log_det_layerwise"
 _RESAMPLES = 2000
@@ -38,21 +38,25 @@ def summarise(rows: Sequence[Row], *, numbers: Sequence[int], set_aside: Sequenc
     groups = {"open": [place for place in range(len(numbers)) if place not in held], "set_aside": held}
     result: dict[str, Any] = {
         "tasks": {str(number): TASKS["paper"][number].name for number in numbers},
-        "distances": {name: _told(of_seeds) for name, of_seeds in measured.items()},
+        "distances": {name: _mean_and_std(of_seeds) for name, of_seeds in measured.items()},
     }
     for kind, (seeds, gain) in gains.items():
         if seeds == _seeds(networks):  # the same seeds, so that a draw of seeds is one of both
             judged = {
                 group: judge(measured, gain, targets, _same_data_set(numbers)) for group, targets in groups.items()
             }
-            result[kind] = {"gain": _told(gain), **judged, "better": better(judged["open"], judged["set_aside"])}
+            result[kind] = {
+                "gain": _mean_and_std(gain),
+                **judged,
+                "better": better(judged["open"], judged["set_aside"]),
+            }
     return result
 
 
 def judge(
     measured: Mapping[str, Array], gain: Array, targets: Sequence[int], same_data_set: Array
 ) -> dict[str, dict[str, Any]]:
-    """Each measure on some targets: mean Spearman's ρ, mean regret, both with intervals, and regret beside the default.
+    """Each measure on some targets: mean Spearman's ρ and mean regret, with intervals, and regret less the default's.
 
     Args:
         measured: `[seeds, sources, targets]` of each measure; smaller is closer.
@@ -175,7 +179,7 @@ def _gain(accuracy: Mapping[str, float], source: int) -> float:
     return accuracy.get(str(source), np.nan) - accuracy[CONTROL]
 
 
-def _told(of_seeds: Array) -> dict[str, Any]:
+def _mean_and_std(of_seeds: Array) -> dict[str, Any]:
     """Mean and standard deviation over seeds, `[source][target]`; None where there is nothing."""
     mean = of_seeds.mean(axis=0)
     std = of_seeds.std(axis=0, ddof=1) if len(of_seeds) > 1 else np.zeros_like(mean)

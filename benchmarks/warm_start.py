@@ -1,10 +1,10 @@
-"""Does a warm start help? A final training that begins at a source task's weights, beside one from fresh weights.
+"""Does a warm start help? Compares a final training from a source task's weights with one from fresh weights.
 
     python -m benchmarks.warm_start --data ../data --work work
 
 Each of four rounds has a cell drawn from the full space, a draw of images and seeds of its own. In a round the cell is
-trained on each source task and then, from those weights but for the head, on the target task; beside it from fresh
-weights by the same recipe, and from fresh weights with as many more epochs as the source training took in CPU seconds.
+trained on each source task and then, from those weights but for the head, on the target task; also from fresh weights
+by the same recipe, and from fresh weights with as many more epochs as the source training took in CPU seconds.
 All recipes are those of the service's final training (`ldnas/training/final.py`); the scores are on images that none of
 these trainings saw (from the training files: no test split is read). Each training is a row in the work folder, and a
 run that was stopped resumes from there.
@@ -218,11 +218,11 @@ def _starts(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 def _differences(found: Mapping[int, dict[str, Any]], other: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
     """Paired by round: mean and 90 % Student t interval."""
-    told = {}
+    summary = {}
     for what in ("accuracy", "loss"):
         differences = [row[what] - other[round][what] for round, row in found.items() if round in other]
-        told[what] = {"mean": statistics.fmean(differences), "interval": interval(differences)}
-    return told
+        summary[what] = {"mean": statistics.fmean(differences), "interval": interval(differences)}
+    return summary
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ class Relay:
     """Listens on a port of 127.0.0.1 and forwards every connection to `target`, in both directions.
 
     While it is paused it accepts connections and forwards nothing: to each end the other one falls silent, and neither
-    gets an error. What was sent meanwhile arrives after `resume`.
+    gets an error. Bytes that are sent meanwhile arrive after `resume`.
 
     Args:
         target: host and port of the server, or the path of its Unix socket.
@@ -47,7 +47,7 @@ class Relay:
         self._forwarding.clear()
 
     def resume(self) -> None:
-        """Forward again, beginning with what was sent meanwhile."""
+        """Forward again, beginning with the bytes that were sent meanwhile."""
         self._forwarding.set()
 
     def _accept(self) -> None:

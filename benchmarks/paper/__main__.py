@@ -2,7 +2,7 @@
 
     python -m benchmarks.paper --data ../data --scale small
 
-Finished units leave rows in the work folder; a run that was stopped goes on from there, on another machine too.
+Finished units leave rows in the work folder; a run that was stopped resumes from there, on another machine too.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from benchmarks.paper.machine import device_of
 from benchmarks.paper.plan import plan
 from benchmarks.paper.report import write_reports
 from benchmarks.paper.result import PUBLISHED, environment_of, result_of, write
-from benchmarks.paper.running import companions, run_plan, tell
+from benchmarks.paper.running import companions, print_row, run_plan
 from benchmarks.paper.scales import SCALES
 from benchmarks.paper.units import Rows, Unit, forecasts
 
@@ -33,7 +33,7 @@ def main() -> None:
         device = device_of(arguments.device)
         torch.set_num_threads(arguments.threads)
         with companions("benchmarks.paper", 0 if arguments.part else arguments.processes - 1):
-            run_plan(units, rows, PaperData(arguments.data), device, until_seconds=arguments.until, on_row=tell)
+            run_plan(units, rows, PaperData(arguments.data), device, until_seconds=arguments.until, on_row=print_row)
     if not arguments.part:
         result = result_of(units, rows, arguments.scale)
         print(write(arguments.work / arguments.scale, result, environment_of(rows.of(units))))
@@ -49,14 +49,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=1, help="how many units run at a time")
     parser.add_argument("--threads", type=int, default=1, help="of each process, on a CPU")
     parser.add_argument("--device", help="cpu or cuda; the accelerator where there is one")
-    parser.add_argument("--plan", action="store_true", help="only print what is to be done and how long it should take")
+    parser.add_argument("--plan", action="store_true", help="only print the plan and how long it should take")
     parser.add_argument("--report", action="store_true", help="only write the result of the rows that are there")
     parser.add_argument("--part", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def forecast(units: Sequence[Unit], rows: Rows, *, processes: int) -> str:
-    """The plan by kind and group: units, finished ones, seconds of one, and what is left in all."""
+    """The plan by kind and group: units, finished ones, seconds of one, and the minutes left in all."""
     seconds = forecasts(units, rows)
     by_group: dict[tuple[str, str], list[Unit]] = defaultdict(list)
     for unit in units:

@@ -1,4 +1,4 @@
-"""How a matrix of distances stands beside the published one: closest sources, their spread, ranks and blocks."""
+"""Compares a matrix of distances with the published one: closest sources, their spread, ranks and blocks."""
 
 import math
 from collections.abc import Mapping, Sequence

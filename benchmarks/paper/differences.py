@@ -1,4 +1,4 @@
-"""Where our Figure 1 stands beside the published one: the targets that differ, all pairs at once, and the blocks."""
+"""Compares our Figure 1 with the published one: the targets that differ, all pairs at once, and the blocks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +9,8 @@ from benchmarks.paper.agreement import COUNT, blocks, spearman, spread
 from benchmarks.paper.tasks import DATASETS
 
 
-def beside_published(figure: Mapping[str, Any], published: Mapping[str, Any]) -> dict[str, Any]:
-    """What a mode's figure (`figure_1.summarise`) and the published one say of each other."""
+def compare_with_published(figure: Mapping[str, Any], published: Mapping[str, Any]) -> dict[str, Any]:
+    """How a mode's figure (`figure_1.summarise`) and the published one differ and agree."""
     return {
         "differences": differences(figure, published),
         "spearman_of_all_pairs": pairs_spearman(np.array(figure["mean"]), np.array(published["mean"])),

@@ -1,4 +1,4 @@
-"""The drawing of anytime curves: the searches' own scores by the seconds, and beside them the trained networks."""
+"""The drawing of anytime curves: the searches' own scores by the seconds, and next to them the trained networks."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -31,8 +31,8 @@ def _polygon(corners: int, radius: float, turn: float) -> tuple[tuple[float, flo
 _CIRCLE, _SQUARE, _DIAMOND = _polygon(16, 5, 0), _polygon(4, 6.4, 45), _polygon(4, 6.5, 0)
 _UP, _DOWN, _HEXAGON = _polygon(3, 6.8, 0), _polygon(3, 6.8, 180), _polygon(6, 5.8, 0)
 
-# The inks are those of Okabe and Ito, which people with any colour vision can tell apart; those of the rows without a
-# search are greys, which have no line to be told apart.
+# The inks are those of Okabe and Ito, which people with any colour vision can distinguish; those of the rows without a
+# search are greys, because these rows have no line that must be distinguished.
 STYLES = (
     Style("#d55e00", "", _CIRCLE),
     Style("#0072b2", "8 3", _SQUARE),

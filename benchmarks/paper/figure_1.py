@@ -34,7 +34,7 @@ MEASURE_OF = {
     RELEASED: "released_distance",
     DEEP: "released_distance",
 }
-"""What each figure's matrix shows: a measure of the product, or `released_distance` of this module."""
+"""The distance in each figure's matrix: a measure of the product, or `released_distance` of this module."""
 
 Matrix = list[list[float]]
 
@@ -123,7 +123,7 @@ def _observed(
 
 @dataclass(frozen=True)
 class Looks:
-    """What the network of one task showed.
+    """The observations with the network of one task.
 
     Attributes:
         on: every target.
@@ -145,7 +145,7 @@ class Looks:
         )
 
     def as_target(self, task: int, source: "Looks") -> Observation:
-        """What it showed on its own task, to be compared with a source."""
+        """The observation on its own task, to be compared with a source."""
         if self.outputs is None or source.outputs is None or source.outputs <= self.outputs:
             return self.on[task]
         return self.padded[source.outputs]
@@ -154,7 +154,7 @@ class Looks:
 def distances(rows: Sequence[Row], mode: str) -> list[Matrix]:
     """The 8×8 matrix [source][target] of each repetition of which all eight networks are there.
 
-    Repetition r of the source is seen beside repetition r of the target, both on the target's images.
+    Repetition r of the source is compared with repetition r of the target, both on the target's images.
     """
     seen: dict[int, dict[int, Looks]] = {}
     for row in rows:
@@ -170,7 +170,7 @@ def distances(rows: Sequence[Row], mode: str) -> list[Matrix]:
 
 
 def distance_of(mode: str) -> Callable[[Observation, Observation], float]:
-    """What a mode's matrix shows, from two observations by its recipe."""
+    """The function that computes a mode's distance from two observations by its recipe."""
     return released_distance if mode in (RELEASED, DEEP) else by_measure(MEASURE_OF[mode])
 
 
@@ -206,7 +206,7 @@ def mean_distances(rows: Sequence[Row], mode: str) -> np.ndarray:
 
 
 def summarise(rows: Sequence[Row], mode: str, published: Mapping[str, Any]) -> dict[str, Any] | None:
-    """One mode's figure beside the published one; None before a repetition is whole."""
+    """One mode's figure, compared with the published one; None before a repetition is whole."""
     repetitions = distances(rows, mode)
     if not repetitions:
         return None

@@ -14,14 +14,14 @@ SUBSET_SEED = 0
 """Draws the subsets of all units; a repetition's networks differ in their first weights and the order of images."""
 
 PROGRAM_READING = 4
-"""How often the released program was read until now: rows of another reading are made anew."""
+"""How often the released program was read until now: rows of another reading are computed again."""
 
 FIGURES_OF = {"paper": ("default", "paper"), RELEASED: (RELEASED,)}
 """Which figures' modes look with the networks of a reading of the tasks."""
 
 
 def plan(scale: Scale) -> list[Unit]:
-    """All units of a scale, the most telling first."""
+    """All units of a scale, the most informative first."""
     released = figure_1_units(scale, RELEASED)
     if scale.released_only:
         return released

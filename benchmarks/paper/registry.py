@@ -2,7 +2,7 @@
 
     python -m benchmarks.paper.registry --data ../data --scale small
 
-A service of its own does the work, on a home that is kept: a run that was stopped goes on where it was.
+A service of its own does the work, on a home that stays on disk: a run that was stopped resumes where it was.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from worker.storage.artifacts import open_store
 from worker.storage.bundle import write_bundle
 
 SEED = 0
-KEPT = "what is done is kept, and the same command goes on from there"
+KEPT = "finished work is stored, and the same command resumes from there"
 LAYOUT = (
     "--data names a folder with mnist/ and cifar10/, each with train.parquet and test.parquet in the layout of Hugging "
     "Face datasets: a column with the images, and a column `label` with 0 to 9"
@@ -41,7 +41,7 @@ LAYOUT = (
 
 @dataclass(frozen=True)
 class Cut:
-    """What a registry is made from.
+    """The images that a registry is made from.
 
     Attributes:
         images: of each set, by split; None: all.
@@ -62,13 +62,13 @@ SCALES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Makes the file, or says what is in the way of it."""
+    """Makes the file, or exits with the reason why it cannot."""
     given = _parser().parse_args(arguments)
     scale, work = SCALES[given.scale], given.work / given.scale / given.network
     if given.out.exists():
         raise SystemExit(f"{given.out} is there already; move it, or name another file with --out")
     require_sets(given.data)
-    print(f"{given.scale}: {scale.words}; networks are {given.network}; what is done is kept in {work}", flush=True)
+    print(f"{given.scale}: {scale.words}; networks are {given.network}; finished work is stored in {work}", flush=True)
     sets = given.data
     if scale.images is not None:
         sets = work / "data"
@@ -95,7 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, help="the folder with mnist/ and cifar10/ as Parquet")
     parser.add_argument("--scale", choices=sorted(SCALES), required=True)
     parser.add_argument("--network", choices=ARCHITECTURES, default="small_cnn", help="what the networks are")
-    parser.add_argument("--work", type=Path, default=Path("var/paper/registry"), help="where what is done is kept")
+    parser.add_argument(
+        "--work", type=Path, default=Path("var/paper/registry"), help="the folder that stores finished work"
+    )
     parser.add_argument("--out", type=Path, default=Path("var/paper/registry.ldnas"), help="the file that is written")
     return parser
 
@@ -104,7 +106,7 @@ def require_sets(folder: Path) -> None:
     """Refuse a folder that does not have both sets as Parquet.
 
     Raises:
-        SystemExit: says what is missing, and what is expected.
+        SystemExit: a file is missing or has no labels; the message names it and the layout that is expected.
     """
     for place in (folder / MNIST, folder / CIFAR10):
         for split in SPLITS:
@@ -115,7 +117,7 @@ def require_sets(folder: Path) -> None:
                 try:
                     labelled = "label" in pq.read_schema(file).names
                 except pa.ArrowException as error:
-                    raise SystemExit(f"{file} is no Parquet ({error}); {LAYOUT}") from error
+                    raise SystemExit(f"{file} is not a Parquet file ({error}); {LAYOUT}") from error
                 if not labelled:
                     raise SystemExit(f"{file} has no column `label`; {LAYOUT}")
 
@@ -169,7 +171,7 @@ def registered(client: Client, task: PaperTask, uri: str, repetitions: int | Non
 
 
 def name_of(task: PaperTask) -> str:
-    """What the baseline is called, as `mnist_odd_or_even`."""
+    """The name of the baseline, as `mnist_odd_or_even`."""
     return f"{task.dataset}_{re.sub('[^a-z0-9]+', '_', task.name)}"
 
 

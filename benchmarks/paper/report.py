@@ -1,4 +1,4 @@
-"""The report: what was measured beside what was published, as Markdown and as one HTML page."""
+"""The report: measured and published figures side by side, as Markdown and as one HTML page."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,4 +30,4 @@ def _opening(result: Mapping[str, Any]) -> Section:
         f"Digests of the data: {', '.join(digests) or 'none'}.",
         "Cut at this scale:",
     )
-    return Section("The paper's experiments, measured anew", text, result["cuts"])
+    return Section("The paper's experiments, measured again", text, result["cuts"])

@@ -1,4 +1,4 @@
-"""The report's part on Figure 1: each mode beside the published matrix."""
+"""The report's part on Figure 1: each mode next to the published matrix."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ def _overview(figures: Mapping[str, Mapping[str, Any]], published: Mapping[str, 
     text = (
         "Agreement with the published closest sources says nothing of how useful a distance is. If every source were "
         "as likely as any other, 8/7 = 1.1 of 8 targets would agree.",
-        "A source is within the spread of the closest one where it is no farther behind than √(s² + s'²), the standard "
+        "A source is within the spread of the closest one where it is at most √(s² + s'²) farther away, the standard "
         "deviation of the difference of two single repetitions. ρ is Spearman's, with the published distances.",
     )
     tables = (_tasks(), _agreement(figures), _block_table(figures))

@@ -1,4 +1,4 @@
-"""What a report is made of, and how it is written as Markdown and as one HTML page."""
+"""The parts of a report, and how they are written as Markdown and as one HTML page."""
 
 import re
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Drawing:
-    """An SVG drawing, a file of its own beside the Markdown and a part of the HTML page."""
+    """An SVG drawing, a file of its own next to the Markdown and a part of the HTML page."""
 
     file: str
     caption: str

@@ -51,14 +51,14 @@ def _overruns(table: Mapping[str, Any]) -> list[str]:
         return []
     seconds = {method: table[method][2] for method in table["details"]}
     over = [f"{method} ({one:.0f} s)" for method, one in seconds.items() if one > (1 + _OVERRUN) * allowed]
-    told = f"more than a tenth above it took {', '.join(over)}" if over else "none took more than a tenth above it"
-    return [f"A search was allowed {allowed:g} device seconds; {told}."]
+    overruns = f"more than a tenth above it took {', '.join(over)}" if over else "none took more than a tenth above it"
+    return [f"A search was allowed {allowed:g} device seconds; {overruns}."]
 
 
 def _rows(table: Mapping[str, Any], details: Mapping[str, Mapping[str, Any]]) -> Table:
     head = ["row", "seeds", "test accuracy %", "90 % interval", "balanced %", "parameters, M", "search s", "training s"]
     head += ["rank", "90 % of ranks", "published %", "published M"]
-    # A single seed cannot be drawn otherwise: the range of its rank, and of those beside it, would look certain.
+    # A single seed cannot be drawn otherwise: the range of its rank, and of the ranks next to it, would look certain.
     drawn = all(len(one["seeds"]) > 1 for one in details.values())
     rows = [_row(table, method, one, drawn=drawn) for method, one in details.items()]
     return Table("All rows, the best mean first", head, rows)

@@ -1,4 +1,4 @@
-"""`result.json` out of the rows, in the shape of the paper's own figures, and `environment.json` beside it."""
+"""`result.json` out of the rows, in the shape of the paper's own figures, and `environment.json` next to it."""
 
 import json
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.paper.differences import beside_published
+from benchmarks.paper.differences import compare_with_published
 from benchmarks.paper.figure_1 import FIGURES, summarise
 from benchmarks.paper.scales import SCALES
 from benchmarks.paper.tables import tables_of
@@ -32,7 +32,7 @@ def result_of(units: Sequence[Unit], rows: Rows, scale: str) -> dict[str, Any]:
         "cuts": list(SCALES[scale].cuts),
         "units": len(units),
         "finished": len(finished),
-        **{name: one | beside_published(one, theirs) for name, one in figures.items() if one is not None},
+        **{name: one | compare_with_published(one, theirs) for name, one in figures.items() if one is not None},
         **tables_of([row for row in finished if row["unit"]["kind"] == "row"], PUBLISHED),
         "seconds": sum(row["seconds"] for row in finished),
         "note": RE_ENCODING,
@@ -57,7 +57,7 @@ def _lasting(environment: dict[str, Any]) -> dict[str, Any]:
 def environment_of(rows: Sequence[Row]) -> dict[str, Any]:
     """Where the rows were made: what they all share, what differs (with how many rows have it), loads and data.
 
-    A load average was read as a row's unit ended; the rows, which may be of several machines, tell no order in time.
+    A load average was read as a row's unit ended; the rows may be of several machines and have no order in time.
     """
     every = [_lasting(row["environment"]) for row in rows]
     by_name = {name: Counter(json.dumps(one.get(name)) for one in every) for name in sorted(set().union(*every))}

@@ -62,7 +62,7 @@ def run_plan(
     return ran
 
 
-def tell(unit: Unit, row: Row) -> None:
+def print_row(unit: Unit, row: Row) -> None:
     """Prints a line about a unit that is finished."""
     print(f"{unit.id} {unit.name}: {row['seconds']:.0f} s", flush=True)
 
@@ -107,7 +107,7 @@ def _read(data: PaperData) -> dict[str, str]:
     """Reads both data sets; their digests.
 
     Raises:
-        SystemExit: one is not there or cannot be read, with what is expected.
+        SystemExit: one is not there or cannot be read; the message says what DATA should name.
     """
     try:
         digests = {dataset: data.digest(dataset) for dataset in (MNIST, CIFAR10)}

@@ -1,4 +1,4 @@
-"""What each scale cuts, fixed before any of its figures was looked at."""
+"""The cuts of each scale, fixed before any of its figures was looked at."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -38,7 +38,7 @@ FREE_LENGTH = {
     "Random Search": "random",
     "Evolution": "evolution",
 }
-"""Rows whose search goes on until its seconds are spent. `FUSE, full space` is LD-NAS without the closest task."""
+"""Rows whose search continues until its seconds are spent. `FUSE, full space` is LD-NAS without the closest task."""
 
 SCHEDULED: dict[str, Callable[[int, Clock], Strategy]] = {
     "DARTS": lambda iterations, clock: Darts(DartsConfig(iterations=iterations), clock),
@@ -61,7 +61,7 @@ METHODS = ("LD-NAS", "Random Search", "DARTS", "FUSE, full space", *PLAIN, "ENAS
 
 @dataclass
 class Curve:
-    """The best validation accuracy so far against the seconds spent, as the events of a search tell it."""
+    """The best validation accuracy so far against the seconds spent, as the events of a search report it."""
 
     clock: Clock
     begun: float = field(init=False)
@@ -235,7 +235,7 @@ def search(
     budget: SearchBudget,
     on_event: Callable[[SearchEvent], None],
 ) -> SearchOutcome:
-    """Runs a strategy from its beginning; what it could go on from is not kept, since a unit is short."""
+    """Runs a strategy from its beginning; the state to resume from is not stored, since a unit is short."""
     return strategy.search(
         problem,
         budget=budget,

@@ -1,4 +1,4 @@
-"""Tables 1 and 2 and the anytime curves out of the rows, the paper's figures beside ours."""
+"""Tables 1 and 2 and the anytime curves out of the rows, the paper's figures next to ours."""
 
 import statistics
 from collections.abc import Mapping, Sequence

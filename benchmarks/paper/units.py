@@ -19,9 +19,9 @@ class Unit:
     """One run that takes minutes: a network with its Fisher passes, a search with its final training.
 
     Attributes:
-        kind: what is done; names the function that does it.
-        values: all that its outcome depends on, as JSON values; beside the data and the code, nothing else does.
-        estimate_seconds: what it should take at its scale's machine; no part of what it is.
+        kind: the kind of work; names the function that does it.
+        values: all that its outcome depends on apart from the data and the code, as JSON values.
+        estimate_seconds: the time that it should take at its scale's machine; not a part of its identity.
         needs: the units (their ids) whose rows it reads.
     """
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.paper.differences import beside_published, gap_in_spreads, pairs_spearman, place
+from benchmarks.paper.differences import compare_with_published, gap_in_spreads, pairs_spearman, place
 from benchmarks.paper.result import PUBLISHED
 
 THEIRS = PUBLISHED["figure_1"]
@@ -23,7 +23,7 @@ def figure() -> dict[str, Any]:
 
 
 def test_a_target_that_differs_tells_both_sources_and_the_gap_in_units_of_the_spread() -> None:
-    (one,) = beside_published(figure(), THEIRS)["differences"]
+    (one,) = compare_with_published(figure(), THEIRS)["differences"]
     assert one == {
         "target": 3,
         "source": 1,
@@ -41,11 +41,11 @@ def test_a_target_that_differs_tells_both_sources_and_the_gap_in_units_of_the_sp
 
 def test_two_sources_of_one_data_set_are_told_whatever_the_targets_is() -> None:
     ours = figure() | {"closest_source_of_each_target": [1, 0, 3, 6, 5, 4, 7, 6]}
-    assert [one["sources_share_a_data_set"] for one in beside_published(ours, THEIRS)["differences"]] == [True]
+    assert [one["sources_share_a_data_set"] for one in compare_with_published(ours, THEIRS)["differences"]] == [True]
 
 
 def test_nothing_differs_from_itself() -> None:
-    found = beside_published(THEIRS, THEIRS)
+    found = compare_with_published(THEIRS, THEIRS)
     assert found["differences"] == []
     assert found["spearman_of_all_pairs"] == pytest.approx(1.0)
     # Of all targets only 3, whose closest is 7, has it in the other data set.
@@ -53,7 +53,7 @@ def test_nothing_differs_from_itself() -> None:
 
 
 def test_the_published_blocks_are_the_means_of_its_quarters() -> None:
-    blocks = beside_published(THEIRS, THEIRS)["published"]["blocks"]
+    blocks = compare_with_published(THEIRS, THEIRS)["published"]["blocks"]
     mnist = [0.43, 1.24, 0.77, 0.86, 1.28, 0.52, 1.91, 2.07, 0.44, 1.61, 0.89, 0.17]
     cifar10 = [0.04, 0.34, 0.58, 0.04, 0.32, 0.61, 0.24, 0.24, 0.34, 0.38, 0.39, 0.25]
     assert blocks["mnist_to_mnist"] == pytest.approx(sum(mnist) / 12)

@@ -109,7 +109,7 @@ def test_a_folder_without_the_sets_is_refused_with_what_is_expected(tmp_path: Pa
     with pytest.raises(SystemExit, match=r"cifar10/test\.parquet has no column `label`"):
         registry.require_sets(tmp_path)
     (tmp_path / "cifar10" / "test.parquet").write_bytes(b"not Parquet")
-    with pytest.raises(SystemExit, match=r"cifar10/test\.parquet is no Parquet"):
+    with pytest.raises(SystemExit, match=r"cifar10/test\.parquet is not a Parquet file"):
         registry.require_sets(tmp_path)
 
 

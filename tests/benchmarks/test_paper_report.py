@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from benchmarks.paper.differences import beside_published
+from benchmarks.paper.differences import compare_with_published
 from benchmarks.paper.drawing import heat_map
 from benchmarks.paper.figure_1 import FIGURES
 from benchmarks.paper.plan import plan
@@ -52,7 +52,7 @@ def figure() -> dict[str, Any]:
         "networks_that_miss_epsilon": 1,
         "networks": 24,
     }
-    return own | beside_published(own, theirs)
+    return own | compare_with_published(own, theirs)
 
 
 def written(folder: Path) -> tuple[str, str]:

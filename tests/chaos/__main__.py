@@ -1,4 +1,4 @@
-"""`python -m tests.chaos --rounds 20 --seed 1`: breaks the running service at random and prints what was lost."""
+"""`python -m tests.chaos --rounds 20 --seed 1`: breaks the running service at random, prints broken rules."""
 
 import argparse
 import math
@@ -64,7 +64,7 @@ def _play(pair: str, work: Path, options: argparse.Namespace, enough: threading.
                 item = chaos.play(fault)
                 played.append(item)
                 print(f"{pair} {number:3} {_line(item)}", flush=True)
-    except Exception:  # noqa: BLE001 (the rounds before it count, and the exit status tells)
+    except Exception:  # noqa: BLE001 (the rounds before it count, and the exit status reports it)
         traceback.print_exc()
         enough.set()
     return played

@@ -15,7 +15,7 @@ a connection, 17 s for an answer, and its transaction may last 20 s (`worker/reg
 
 
 class Calls:
-    """Calls the API from any number of threads, and keeps a list of what was wrong with the answers.
+    """Calls the API from any number of threads, and lists the errors in its answers.
 
     Attributes:
         longest_seconds: how long the longest call took, whether it was answered, broke off or ran into the limit.

@@ -1,4 +1,4 @@
-"""What is done to the fleet while jobs are in flight. Each fault mends what it broke; processes start again later."""
+"""The faults of the fleet while jobs are in flight. Each fault repairs its damage; processes start again later."""
 
 import os
 import resource
@@ -59,7 +59,7 @@ def lose_messages(fleet: Fleet, random: Random, jobs: list[str]) -> None:
 
 
 def take_database_away(fleet: Fleet, random: Random, jobs: list[str]) -> None:
-    """PostgreSQL is stopped and started; SQLite is locked by somebody else for as long."""
+    """PostgreSQL is stopped and started; SQLite is locked by another process for as long."""
     fleet.pair.take_database_away()
 
 

@@ -147,11 +147,11 @@ class Fleet:
             return False
 
     def crashed(self) -> list[str]:
-        """Parts that have ended though nobody killed them."""
+        """Parts that have ended without being killed."""
         return [name for name, part in self._parts.items() if part.poll() is not None]
 
     def kill(self, *names: str) -> None:
-        """SIGKILL, to all at once: nobody says goodbye."""
+        """SIGKILL, to all at once: no part can end in order."""
         for name in names:
             self._parts[name].send_signal(signal.SIGSTOP)
         for name in names:
@@ -160,7 +160,7 @@ class Fleet:
             _collect(self._parts.pop(name))
 
     def terminate(self, *names: str) -> None:
-        """SIGTERM, to all at once, and SIGKILL to whoever has not ended within 10 s."""
+        """SIGTERM, to all at once, and SIGKILL to each part that has not ended within 10 s."""
         for name in names:
             self._parts[name].terminate()
         for name in names:

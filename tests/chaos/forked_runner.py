@@ -6,7 +6,7 @@ process asks the `nursery` for a fork, which runs `worker.queue.runner.main` wit
 files. Both live and end together: a signal that ends one ends the other, and `run` reports the exit status.
 
 torch's exporters, which take seconds, are left out, and a final training is one epoch (`short`) or some dozens (`full`,
-with a checkpoint every half second). What is claimed, leased, fenced, kept and recorded goes its usual way.
+with a checkpoint every half second). Claims, leases, fences, stored results and records are those of the product.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ def run(address: str, arguments: list[str]) -> NoReturn:
 
 def nursery(length: str, address: str, pids: Path) -> NoReturn:
     """Load what a runner needs, then fork one for each that asks; `pids` gets a file for each, named by who asked."""
-    # Whoever is forked has these loaded; a driver that is not holds the first stage up until after most faults.
+    # Each fork has these loaded; loading a driver in the runner would delay its first stage until after most faults.
     for module in ("worker.queue.runner", "sqlalchemy.dialects.sqlite", "psycopg"):
         importlib.import_module(module)
     set_traps()
@@ -61,7 +61,7 @@ def nursery(length: str, address: str, pids: Path) -> NoReturn:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 keep(asker, pids)
             asker.close()
-    sys.exit()  # standard input is closed: whoever started this is gone
+    sys.exit()  # standard input is closed: the process that started this one is gone
 
 
 def asker_pid(asker: socket.socket) -> int:
@@ -70,7 +70,7 @@ def asker_pid(asker: socket.socket) -> int:
 
 
 def keep(asker: socket.socket, pids: Path) -> NoReturn:
-    """Fork the runner and wait: for its end, which the asker is told, or for the asker's, which is the runner's too."""
+    """Fork the runner and wait: for its end, which the asker learns, or for the asker's, which ends the runner too."""
     request, files, _, _ = socket.recv_fds(asker, MOST_BYTES, 3)
     runner = os.fork()
     if runner == 0:
@@ -106,7 +106,7 @@ def become_runner(request: dict[str, Any], files: list[int]) -> NoReturn:
         runner.main()
     except SystemExit as end:
         status = end.code
-    except BaseException:  # noqa: BLE001 (told as an interpreter tells it at its end)
+    except BaseException:  # noqa: BLE001 (printed as an interpreter prints it at its end)
         sys.excepthook(*sys.exc_info())
     finally:
         sys.stdout.flush()

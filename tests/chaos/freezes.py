@@ -1,4 +1,4 @@
-"""Faults that end no process: something stops, or falls silent, and the rest of the service has to go on.
+"""Faults that end no process: a part stops, or falls silent, and the rest of the service has to continue.
 
 A fault continues what it froze within `FROZEN_SECONDS`, or kills it, as a supervisor would. A frozen runner is the
 exception: its worker has to end it.
@@ -32,7 +32,7 @@ SILENT_CLIENTS = 2
 FILLING_REQUESTS = 8
 """Requests for the API's large OpenAPI document: their answers nearly fill what the kernel takes for a client."""
 SILENT_REQUESTS = 500
-"""Requests after them for what is read from the database: the rest of the room is too small for their answers."""
+"""Requests after them for rows of the database: the rest of the room is too small for their answers."""
 
 
 def freeze_worker(fleet: Fleet, random: Random, jobs: list[str]) -> Strike:
@@ -187,7 +187,9 @@ def _wait_for_others(fleet: Fleet, held: list[tuple[str, int]]) -> None:
     """Until other attempts at these jobs have begun."""
     with suppress(TimeoutError):
         until(
-            lambda: all(_attempt(fleet, job) != attempt for job, attempt in held), "others go on", 4 * fleet.pace.lease
+            lambda: all(_attempt(fleet, job) != attempt for job, attempt in held),
+            "others continue",
+            4 * fleet.pace.lease,
         )
 
 

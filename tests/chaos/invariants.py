@@ -1,4 +1,4 @@
-"""What must hold once every job has ended, whatever was broken meanwhile: each broken rule is told in a sentence."""
+"""The rules that must hold once every job has ended, whatever was broken meanwhile: a sentence for each broken rule."""
 
 import hashlib
 from collections import Counter
@@ -47,7 +47,7 @@ def lost(session: Session, job_ids: Collection[str]) -> list[str]:
 
 
 def _missing(session: Session, job: JobRow) -> Iterator[str]:
-    """What a job that succeeded should have left and has not."""
+    """The results that a job that succeeded should have left and has not."""
     result = job.result or {}
     match job.kind:
         case JobKind.REGISTER_TASK | JobKind.DISTANCES:
@@ -60,10 +60,10 @@ def _missing(session: Session, job: JobRow) -> Iterator[str]:
                 yield from _missing_distances(session, job)
         case JobKind.RECOMMEND:
             row = session.scalar(select(RecommendationRow).where(RecommendationRow.job_id == job.id))
-            told = None if row is None else (row.document.get("architecture") or {}).get("id")
-            if told is None or told != result.get("architecture_id"):
-                yield f"its answer names the architecture {told} and its result {result.get('architecture_id')}"
-            elif session.get(ArchitectureRow, told) is None:
+            named = None if row is None else (row.document.get("architecture") or {}).get("id")
+            if named is None or named != result.get("architecture_id"):
+                yield f"its answer names the architecture {named} and its result {result.get('architecture_id')}"
+            elif session.get(ArchitectureRow, named) is None:
                 yield "its architecture is not there"
         case JobKind.TRAIN_ARCHITECTURE:
             if session.get(ArchitectureRow, result.get("architecture_id", "")) is None:
@@ -89,7 +89,7 @@ def _missing_distances(session: Session, job: JobRow) -> Iterator[str]:
 
 
 def doubled(session: Session, keys: dict[str, str]) -> list[str]:
-    """Jobs that a key made twice, that ended twice, or that left more than one result; `keys` tells each one's job."""
+    """Jobs that a key made twice, that ended twice, or that left more than one result; `keys` maps keys to job ids."""
     found = []
     for key, job_id in keys.items():
         ids = session.scalars(select(JobRow.id).where(JobRow.idempotency_key == key)).all()
@@ -140,11 +140,11 @@ def _contradictions(session: Session, job: JobRow) -> Iterator[str]:
         if after not in _NEXT.get(before, set()) or next_attempt != attempt + grown:
             yield f"went from {before} (attempt {attempt}) to {after} (attempt {next_attempt})"
     if not moves or moves[-1][:2] != (job.state.value, job.attempt):
-        yield f"is {job.state} in attempt {job.attempt}, but its last event tells {moves[-1:]}"
+        yield f"is {job.state} in attempt {job.attempt}, but its last event says {moves[-1:]}"
     for attempt, stages in enumerate(_stages(session, job.id), start=1):
         places = [_STAGES.index(stage) for stage in stages]
         if places != sorted(set(places)) or (stages and stages[0] != _STAGES[0]):
-            yield f"somebody else wrote into attempt {attempt}: its stages are {stages}"
+            yield f"another process wrote into attempt {attempt}: its stages are {stages}"
     if job.state.ended and (job.lease_owner is not None or job.lease_until is not None or job.finished_at is None):
         yield "has ended and still holds a lease, or no time of its end"
     if (job.result is not None) != (job.state is JobState.SUCCEEDED):
@@ -152,7 +152,7 @@ def _contradictions(session: Session, job: JobRow) -> Iterator[str]:
     if (job.error is not None) != (job.state is JobState.FAILED):
         yield f"is {job.state} and has the error {job.error}"
     if job.state is JobState.CANCELLED and job.cancel_requested_at is None and moves[-1][2] is None:
-        yield "is cancelled though nobody asked"
+        yield "is cancelled without a request"
     if job.state is JobState.FAILED:
         yield from _untrue_reason(job, moves)
 
@@ -172,7 +172,7 @@ def running(session: Session) -> list[str]:
 
 
 class Store:
-    """The files of an artifact store beside the rows that own them."""
+    """The files of an artifact store and the rows that own them."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -201,7 +201,7 @@ class Store:
         return seen in self._sound
 
     def unowned(self, session: Session) -> list[Path]:
-        """Files that no row owns, for whoever cleans up: artifacts, drafts, and checkpoints that nothing points to."""
+        """Files that no row owns, for the cleaner: artifacts, drafts, and checkpoints that no row points to."""
         owned = {self._root / "sha256" / digest[:2] / digest for digest in owned_digests(session)}
         owned |= {self._root / name for name in checkpoint_names(session)}
         files = (path for path in self._root.rglob("*") if path.is_file() and path.suffix != ".lock")

@@ -58,7 +58,7 @@ class Wish:
 
 
 class Customer:
-    """Asks for work as a client does that repeats what was not answered, under the same key.
+    """Asks for work as a client does that repeats each unanswered request under the same key.
 
     Attributes:
         calls: all its calls.

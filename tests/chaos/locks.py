@@ -1,4 +1,4 @@
-"""Whether somebody holds locks in the database for longer than a short transaction does, seen from outside."""
+"""Whether a process holds locks in the database for longer than a short transaction does, seen from outside."""
 
 import sqlite3
 import time

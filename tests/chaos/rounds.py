@@ -1,4 +1,4 @@
-"""One round: jobs in flight, one fault at a random moment, everything started again, and then the books are read."""
+"""One round: jobs in flight, one fault at a random moment, a restart of every part, and a check of the invariants."""
 
 import threading
 import time
@@ -33,7 +33,7 @@ LATEST_CANCEL_SECONDS = 6.0
 
 @dataclass(frozen=True)
 class Round:
-    """What came of one round; the sentences tell which rules were broken.
+    """The result of one round; the sentences say which rules were broken.
 
     Attributes:
         struck: the stage of each job that ran when the fault began; `begin` before its first.
@@ -41,8 +41,8 @@ class Round:
         lock_held: whether a transaction held its locks while the fault was on.
         longest_call_seconds: of the customer's calls.
         lost: also a sentence for each call that had no answer within its limit.
-        wrong_answers: what the API should not have answered.
-        unowned: files that no row owned, all of which the cleaner removed unless `broken_artifacts` tells otherwise.
+        wrong_answers: the answers that the API should not have given.
+        unowned: files that no row owned, all of which the cleaner removed unless `broken_artifacts` says otherwise.
     """
 
     fault: str
@@ -105,12 +105,12 @@ class Chaos:
                 crashed += [name for name in self.fleet.crashed() if name not in crashed]
                 self.fleet.start_missing()
                 refused = [*_refusals(lambda: asked.append(coming.result())), *_refusals(going.result)]
-            with suppress(TimeoutError):  # what has not ended is lost, and the books tell so
+            with suppress(TimeoutError):  # a job that has not ended is lost, and the invariants report it
                 self.customer.wait(asked)
         seconds = time.monotonic() - began
         with suppress(TimeoutError):  # an attempt that lost its job may still be writing
             until(lambda: not self.fleet.runners(), "no runner is left", self.fleet.pace.stall)
-        item = self._read_books(fault, asked, struck=struck, crashed=crashed, seconds=seconds)
+        item = self._check_invariants(fault, asked, struck=struck, crashed=crashed, seconds=seconds)
         return self._with_calls(item, strike, refused)
 
     def _ask_late(self, wish: Wish) -> Asked:
@@ -154,7 +154,7 @@ class Chaos:
         with reading(self.fleet.engine) as registry:
             return [job.stage or "begin" for job in registry.jobs.list(state=JobState.RUNNING)]
 
-    def _read_books(
+    def _check_invariants(
         self, fault: str, asked: list[Asked], *, struck: list[str], crashed: list[str], seconds: float
     ) -> Round:
         ids = [item.job_id for item in asked]
@@ -180,7 +180,7 @@ class Chaos:
             )
 
     def _clean_up(self) -> tuple[int, list[str]]:
-        """How many files nobody owned, and what is wrong with artifacts before the cleaner was there and after."""
+        """How many files no row owned, and the broken artifacts before and after a run of the cleaner."""
         with Session(self.fleet.engine) as session:
             unowned, broken = len(self._store.unowned(session)), self._store.broken(session)
         clean(self.fleet.engine, open_store(self.fleet.settings.artifact_url), DAY_SECONDS, grace_seconds=0.0)

@@ -65,13 +65,13 @@ class Embedded:
     def take_broker_away(self) -> None:
         away = self._broker.with_name("broker.away")
         self._broker.rename(away)
-        self._broker.touch()  # a file, so that nobody makes the folder anew
+        self._broker.touch()  # a file, so that no process makes the folder again
         time.sleep(BROKER_AWAY_SECONDS)
         self._broker.unlink()
         while away.exists():
             try:
                 away.rename(self._broker)
-            except OSError:  # somebody was faster, and made the folder anew
+            except OSError:  # another process was faster, and made the folder again
                 shutil.rmtree(self._broker)
 
     def take_database_away(self) -> None:

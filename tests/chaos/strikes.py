@@ -18,7 +18,7 @@ MOST_TRANSACTIONS = 3
 
 @dataclass(frozen=True)
 class Strike:
-    """What a fault struck.
+    """The processes and the transaction that a fault struck.
 
     Attributes:
         pids: the processes that got the signal.

@@ -1,4 +1,4 @@
-"""What the rounds came to, by fault: as a table to read and as the benchmark's files."""
+"""The results of the rounds, by fault: as a table to read and as the benchmark's files."""
 
 import json
 import runpy
@@ -38,7 +38,7 @@ def summary(rounds: Sequence[Round]) -> dict[str, dict[str, Any]]:
     """The figures of each fault, and of all of them.
 
     `lost` and `doubled` count jobs' broken rules, `lost` also calls without an answer; `other` counts contradictions
-    between rows, broken artifacts, processes that ended though nobody killed them, and wrong answers. `struck` are the
+    between rows, broken artifacts, processes that ended without being killed, and wrong answers. `struck` are the
     rounds that had a job running when the fault began, and `stages` says how many jobs it met in each. `inside` counts
     strikes inside a transaction, `locks` the rounds in which a transaction held its locks while the fault was on.
     `longest call` is the customer's, in seconds; `seconds` is the median round, from the first request to the last end.

@@ -81,7 +81,7 @@ def set_job(**values: Any) -> Callable[[Session, ArtifactStore, str], None]:
     return lambda session, store, job_id: session.execute(update(JobRow).where(JobRow.id == job_id).values(**values))
 
 
-def tell(**data: Any) -> Callable[[Session, ArtifactStore, str], None]:
+def add_state_event(**data: Any) -> Callable[[Session, ArtifactStore, str], None]:
     return lambda session, store, job_id: session.add(JobEventRow(job_id=job_id, kind="state", data=data))
 
 
@@ -107,31 +107,31 @@ BREAKS = [
     (lose_architecture, "succeeded, but its architecture is not there"),
     (queue_another, "the request key made the jobs"),
     (make_another, "made the architectures"),
-    (tell(state="succeeded", attempt=2), "ended 2 times"),
-    (tell(state="running", attempt=3), "went from succeeded"),
-    (write_into_attempt, "somebody else wrote into attempt 2"),
-    (set_job(attempt=7), "its last event tells"),
+    (add_state_event(state="succeeded", attempt=2), "ended 2 times"),
+    (add_state_event(state="running", attempt=3), "went from succeeded"),
+    (write_into_attempt, "another process wrote into attempt 2"),
+    (set_job(attempt=7), "its last event says"),
     (set_job(lease_owner="second"), "still holds a lease"),
     (set_job(finished_at=None), "no time of its end"),
     (set_job(error={"code": "internal"}), "has the error"),
     (set_job(state="failed", result=None, error={"code": "internal"}), "failed with {'code': 'internal'}"),
     (set_job(state="failed", result=None, error=EXHAUSTED), "failed after 1 of 3 failures"),
-    (set_job(state="cancelled", result=None), "is cancelled though nobody asked"),
+    (set_job(state="cancelled", result=None), "is cancelled without a request"),
 ]
 
 
 def test_a_job_that_went_its_way_breaks_no_rule(session: Session, store: ArtifactStore, trained: str) -> None:
     assert broken_rules(session, trained) == []
-    assert invariants.lost(session, ["nobody"]) == ["job nobody is gone"]
+    assert invariants.lost(session, ["unknown"]) == ["job unknown is gone"]
 
 
-@pytest.mark.parametrize(("damage", "told"), BREAKS, ids=[told for _, told in BREAKS])
-def test_each_broken_rule_is_told(
-    session: Session, store: ArtifactStore, trained: str, damage: Callable[..., None], told: str
+@pytest.mark.parametrize(("damage", "expected"), BREAKS, ids=[expected for _, expected in BREAKS])
+def test_each_broken_rule_is_reported(
+    session: Session, store: ArtifactStore, trained: str, damage: Callable[..., None], expected: str
 ) -> None:
     damage(session, store, trained)
     session.flush()
-    assert [sentence for sentence in broken_rules(session, trained) if told in sentence]
+    assert [sentence for sentence in broken_rules(session, trained) if expected in sentence]
 
 
 def test_artifacts_are_there_whole_and_on_record(

@@ -1,4 +1,4 @@
-"""The fleet's network can swallow packets; what was sent arrives when it forwards again."""
+"""The fleet's network can swallow packets; they arrive when it forwards again."""
 
 import gc
 import socket

@@ -6,7 +6,7 @@ from tests.chaos.pace import FULL, SHORT, Pace, real_pace
 
 
 @pytest.mark.parametrize("pace", [SHORT, FULL, real_pace(0.5), real_pace(4.0), real_pace(20.0)])
-def test_what_is_lost_is_told_from_what_is_slow(pace: Pace) -> None:
+def test_a_lost_job_is_distinguished_from_a_slow_one(pace: Pace) -> None:
     """A job may lose its lease, and then its attempt stall, and still end in time."""
     assert pace.patience > pace.lease + pace.stall
     assert pace.patience > 4 * pace.lease, "a worker may be frozen for so long"

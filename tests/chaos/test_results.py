@@ -1,4 +1,4 @@
-"""What is committed of `make chaos`: every fault on each pair that can have it, and nothing lost or done twice."""
+"""The committed results of `make chaos`: every fault on each pair that can have it, and nothing lost or done twice."""
 
 import json
 from collections import Counter
@@ -28,7 +28,7 @@ def ids(path: Path) -> str:
 
 
 def complaints(result: dict[str, Any]) -> list[str]:
-    """What is missing from a result, or wrong in it."""
+    """A sentence for each part that a result lacks or that is wrong."""
     found = []
     for pair in PAIRS:
         rounds, by_fault = result["pairs"][pair]["rounds"], result["pairs"][pair]["by_fault"]

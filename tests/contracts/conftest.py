@@ -1,4 +1,4 @@
-"""What the database contract runs over: a migrated, empty database of each kind for every test."""
+"""The databases of the contracts: a migrated, empty database of each kind for every test."""
 
 import shutil
 from collections.abc import Iterator

@@ -20,5 +20,5 @@ def release(
 ) -> str:
     with unit_of_work(engine) as registry:
         return registry.leases.release(
-            job_id, attempt, reason="told to", counts_as_failure=counts_as_failure, delay_seconds=delay_seconds
+            job_id, attempt, reason="asked to", counts_as_failure=counts_as_failure, delay_seconds=delay_seconds
         )

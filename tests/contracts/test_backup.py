@@ -19,7 +19,7 @@ from worker.storage.artifacts import open_store
 
 
 def backed_up_and_restored(url: str, folder: Path, request: pytest.FixtureRequest) -> str:
-    """Backs the database up into the folder and restores it beside itself; the URL of the copy."""
+    """Backs the database up into the folder and restores it next to the original; the URL of the copy."""
     made = make_url(url)
     if made.get_backend_name() == "sqlite":
         connection = sqlite3.connect(made.database or "")

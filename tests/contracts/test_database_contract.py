@@ -14,7 +14,7 @@ from worker.registry.base import Base
 from worker.registry.schema import alembic_config, is_current, migrate
 
 
-def test_migrations_and_models_tell_the_same_schema(engine: Engine) -> None:
+def test_migrations_and_models_have_the_same_schema(engine: Engine) -> None:
     with engine.begin() as connection:
         command.check(alembic_config(connection))
 
@@ -95,7 +95,7 @@ def test_a_reading_transaction_sees_one_moment(engine: Engine) -> None:
         assert registry.jobs.list() == []
         with unit_of_work(engine) as writing:
             writing.jobs.insert("recommend", {})
-        assert registry.jobs.list() == [], "what was committed in between"
+        assert registry.jobs.list() == [], "a row that was committed in between"
     with reading(engine) as registry:
         assert len(registry.jobs.list()) == 1
 
@@ -127,7 +127,7 @@ def test_the_clock_is_the_databases_and_moves_within_a_transaction(engine: Engin
 
 
 @pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all/x.sqlite3", "postgresql://localhost:1/nothing"])
-def test_a_database_that_cannot_be_reached_is_told_by_one_error(url: str) -> None:
+def test_a_database_that_cannot_be_reached_raises_one_error(url: str) -> None:
     engine = open_engine(url)
 
     def write() -> None:

@@ -1,4 +1,4 @@
-"""What every distance measure guarantees, whatever it looks at (see `ldnas.distance.measures.Measure`).
+"""The guarantees of every distance measure, on any layers (see `ldnas.distance.measures.Measure`).
 
 On small networks that were really trained, observed in the default recipe: two of one task (three corners), two of
 another (which half is bright).
@@ -162,7 +162,7 @@ def test_a_measure_is_zero_from_a_network_to_itself_to_the_bit(chosen, target_ag
     assert all(without == 0.0 for without in distance.without)
 
 
-def test_a_measure_tells_networks_apart(name, distances):
+def test_a_measure_distinguishes_networks(name, distances):
     assert all(abs(distance.value) > 1e-4 for distance in distances[name])
 
 

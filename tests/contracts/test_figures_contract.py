@@ -75,9 +75,9 @@ def test_the_oldest_job_is_the_one_that_has_been_due_the_longest(
             connection.execute(
                 JobRow.__table__.update().where(JobRow.id == job_id).values(run_after=DatabaseNow() - age)
             )
-    ages_told = queue().oldest_due_seconds
-    assert set(ages_told) == {JobKind.RECOMMEND}, "neither what is not due yet nor what runs has an age"
-    assert ages_told[JobKind.RECOMMEND] == pytest.approx(500, abs=30)
+    oldest = queue().oldest_due_seconds
+    assert set(oldest) == {JobKind.RECOMMEND}, "neither a job that is not due yet nor one that runs has an age"
+    assert oldest[JobKind.RECOMMEND] == pytest.approx(500, abs=30)
 
 
 def test_ends_failures_and_lost_leases_are_counted_for_good(engine: Engine, queue: Callable[[], QueueFigures]) -> None:

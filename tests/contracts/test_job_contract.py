@@ -77,7 +77,7 @@ def fenced_writes(job_id: str, attempt: int) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("write", [*fenced_writes("", 0)])
-def test_whoever_lost_the_fence_changes_nothing(engine: Engine, write: str) -> None:
+def test_an_attempt_that_lost_its_job_changes_nothing(engine: Engine, write: str) -> None:
     job_id = queue_job(engine)
     old = claim(engine, job_id)
     release(engine, job_id, old)
@@ -155,7 +155,7 @@ def test_renewing_keeps_a_lease_from_the_sweep(engine: Engine) -> None:
         status = registry.leases.renew(job_id, attempt, lease_seconds=60)
         assert registry.leases.sweep_expired() == []
     assert not status.cancel_requested
-    assert status.progressed_at == claimed, "a renewal is no progress"
+    assert status.progressed_at == claimed, "a renewal is not progress"
 
 
 def test_an_attempt_counts_only_if_it_got_no_further_than_those_before(engine: Engine) -> None:

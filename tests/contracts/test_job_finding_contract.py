@@ -1,4 +1,4 @@
-"""How jobs are found (what is due, equal requests, lists, events), alike on SQLite and PostgreSQL."""
+"""How jobs are found (due jobs, equal requests, lists, events), alike on SQLite and PostgreSQL."""
 
 import pytest
 
@@ -79,8 +79,8 @@ def test_the_latest_events_of_some_kinds_come_in_the_order_in_which_they_happene
         for number in range(6):
             registry.leases.add_event(job_id, attempt, "round" if number % 2 else "epoch", {"number": number})
         registry.leases.add_event(job_id, attempt, "stage", {"number": 6})
-        told = registry.jobs.events_of_kinds(job_id, ("round", "stage"), limit=3)
-    assert [event.data["number"] for event in told] == [3, 5, 6]
+        latest = registry.jobs.events_of_kinds(job_id, ("round", "stage"), limit=3)
+    assert [event.data["number"] for event in latest] == [3, 5, 6]
 
 
 REQUESTS = ({}, {"dataset": {"uri": "builtin://digits"}}, {})
@@ -102,8 +102,8 @@ def test_recommendations_are_listed_by_the_state_of_their_job(engine: Engine) ->
         assert registry.recommendations.lines(state=JobState.FAILED) == []
         every = registry.recommendations.lines()
         assert [line.id for line in registry.recommendations.lines(limit=1, after=every[0].id)] == [every[1].id]
-    told = (found.id, found.uri, found.state, found.verdict, found.closest, found.accuracy, found.parameters)
-    assert told == (ids[1], "builtin://digits", JobState.RUNNING, "closest", "x", 0.5, 7)
+    fields = (found.id, found.uri, found.state, found.verdict, found.closest, found.accuracy, found.parameters)
+    assert fields == (ids[1], "builtin://digits", JobState.RUNNING, "closest", "x", 0.5, 7)
     known = [(line.uri, line.verdict, line.closest, line.accuracy) for line in every if line.id != ids[1]]
     assert known == [(None, None, None, None)] * 2
     assert len(every) == 3

@@ -64,7 +64,7 @@ def test_of_two_measurements_of_a_pair_the_later_counts(engine: Engine) -> None:
     assert (entry.mean, entry.repetitions, detail.value) == (1.0, 1, 1.0)
 
 
-def test_a_pair_is_told_in_detail(engine: Engine) -> None:
+def test_a_pair_has_the_details_of_each_repetition(engine: Engine) -> None:
     x, y = (task_with_networks(engine, name, 2) for name in ("x", "y"))
     layers = [["stem", 0.125], ["block", 0.375]]
     with unit_of_work(engine) as registry:
@@ -146,7 +146,7 @@ def test_whatever_changes_the_matrix_gives_it_a_new_revision(engine: Engine, wha
     before = revision_of(engine)
     with unit_of_work(engine) as registry:
         MATRIX_WRITES[what](registry, x)
-        assert revision_of(engine) == before, "what is not committed is not there yet"
+        assert revision_of(engine) == before, "a write that is not committed is not visible yet"
     assert before is not None
     assert revision_of(engine) not in (None, before)
 
@@ -179,7 +179,7 @@ def test_what_leaves_the_matrix_alone_leaves_its_revision(engine: Engine) -> Non
     assert revision_of(engine) == before
 
 
-def test_one_revision_never_stands_for_two_contents_whoever_writes_at_once(engine: Engine) -> None:
+def test_one_revision_never_stands_for_two_contents_with_concurrent_writers(engine: Engine) -> None:
     def add(number: int) -> None:
         with unit_of_work(engine) as registry:
             add_task(registry, f"task{number}")
@@ -202,7 +202,7 @@ def test_the_revision_is_seen_at_once_where_the_database_offers_that(engine: Eng
             add_task(registry, f"task{number}")
             watch.peek()
         assert watch.peek() == (revision_of(engine) if engine.dialect.name == "sqlite" else None)
-        engine.dispose()  # closes the watch's connection, which is opened anew
+        engine.dispose()  # closes the watch's connection, which is opened again
     watch.close()
     elsewhere.dispose()
 

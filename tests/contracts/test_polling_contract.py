@@ -1,4 +1,4 @@
-"""What polls ask most, past sessions and threads, is what a session reads; where it cannot be had, nothing is told."""
+"""Quick polls, which use neither sessions nor threads, read the same rows as a session, or say that they cannot."""
 
 import asyncio
 from collections.abc import Callable
@@ -70,7 +70,7 @@ def test_a_job_under_way_reads_as_it_is_now(engine: Engine, reader: QuickReader)
     seen.append(ask(reader, JOB, id=job_id))
     with unit_of_work(engine) as registry:
         registry.leases.progress(job_id, 1, stage="fit", fraction=0.25, message="a", eta_seconds=3.5)
-        assert ask(reader, JOB, id=job_id) == seen[-1], "what is not committed is not told"
+        assert ask(reader, JOB, id=job_id) == seen[-1], "a write that is not committed is not read"
     seen.append(ask(reader, JOB, id=job_id))
     with unit_of_work(engine) as registry:
         registry.jobs.request_cancel(job_id)
@@ -121,7 +121,7 @@ def test_a_webhook_is_noticed(engine: Engine, reader: QuickReader) -> None:
 
 @pytest.mark.parametrize(("rest_seconds", "then"), [(0.0, []), (1000.0, None)])
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_after_a_connection_that_broke_a_transaction_is_to_tell_and_then_another_connection(
+def test_a_broken_connection_leaves_polls_to_a_transaction_until_another_is_opened(
     engine: Engine, rest_seconds: float, then: list[Any] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.registry.quick_postgresql.REST_SECONDS", rest_seconds)
@@ -138,7 +138,7 @@ def test_after_a_connection_that_broke_a_transaction_is_to_tell_and_then_another
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_who_waits_too_long_is_told_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_poll_that_waits_too_long_is_left_to_a_transaction(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.registry.quick_postgresql.PATIENCE_SECONDS", 3.0)  # shorter than any limit of a session
     reader = QuickReader(engine)
 

@@ -1,4 +1,4 @@
-"""What is old and unused goes, what anything refers to stays, alike on SQLite and PostgreSQL."""
+"""Old and unused rows are removed, rows that others refer to stay, alike on SQLite and PostgreSQL."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""What every search strategy guarantees, whatever it does inside (see `ldnas.search.base.Strategy`)."""
+"""The guarantees of every search strategy, whatever it does inside (see `ldnas.search.base.Strategy`)."""
 
 import dataclasses
 import functools
@@ -48,7 +48,7 @@ STRATEGIES = {
     "random_sharing": lambda clock: RandomSharing(RandomSharingConfig(**SHARED, candidates=4), clock),
 }
 SECONDS = {"fuse_over_splits": 40.0}
-"""Seconds of a short search by a clock that goes on with every look at it; a search in a search looks more often."""
+"""Seconds of a short search by a clock that advances at every reading; a search in a search reads it more often."""
 SHARING = {
     "darts": {"alpha", "adam"},
     "darts_second_order": {"alpha", "adam"},
@@ -60,11 +60,11 @@ SPACE = SearchSpace(("identity", "sep_conv_3x3", "max_pool_3x3"))
 
 
 class CancelledError(Exception):
-    """What a caller raises to end a search."""
+    """A caller raises this to end a search."""
 
 
 class Recorder:
-    """Collects a search's events and states; cancels at an event if told to."""
+    """Collects a search's events and states; cancels at the event `cancel_at`, if given."""
 
     def __init__(self, cancel_at=None):
         self.events, self.states, self._cancel_at = [], [], cancel_at
@@ -276,12 +276,12 @@ def test_a_strategy_ends_when_its_space_is_exhausted(strategy):
     assert len(outcome.scored) == outcome.iterations == 1
 
 
-def test_a_strategy_tells_events_that_are_json(name):
+def test_a_strategy_reports_events_that_are_json(name):
     outcome, recorder = known(name, iterations=2)
-    told = json.loads(json.dumps([event.to_json() for event in recorder.events], allow_nan=False))
-    assert told[0]["kind"] == "candidates"
-    assert [event["iteration"] for event in told if event["kind"] == "iteration"] == [0, 1]
-    assert told[-1]["incumbent"] == outcome.best.to_json()
+    events = json.loads(json.dumps([event.to_json() for event in recorder.events], allow_nan=False))
+    assert events[0]["kind"] == "candidates"
+    assert [event["iteration"] for event in events if event["kind"] == "iteration"] == [0, 1]
+    assert events[-1]["incumbent"] == outcome.best.to_json()
 
 
 def test_a_strategy_learns_what_can_be_learnt(name, strategy):
@@ -301,9 +301,9 @@ def test_a_strategy_samples_and_trains_only_cells_that_keep_a_limit(strategy, li
 
     monkeypatch.setattr(Supernet, "_indices", noted)
     outcome, recorder = search(strategy, iterations=2, constraints=LIMITS[limit])
-    told = [genotype for event in recorder.events for genotype in event.genotypes]
+    reported = [genotype for event in recorder.events for genotype in event.genotypes]
     assert limited.size < SPACE.size / 2
-    for genotype in (outcome.best, *(score.genotype for score in outcome.scored), *told, *trained):
+    for genotype in (outcome.best, *(score.genotype for score in outcome.scored), *reported, *trained):
         assert parameters(genotype, SKELETON) <= (limited.constraints.max_parameters or 10**9)
         assert multiply_adds(genotype, SKELETON) <= (limited.constraints.max_macs or 10**9)
         assert TABLE.predict_ms(genotype) <= (limited.constraints.max_latency_ms or 10**9)

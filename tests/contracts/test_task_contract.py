@@ -57,7 +57,7 @@ def test_a_baseline_is_found_by_name_and_by_id(engine: Engine) -> None:
         assert registry.tasks.find_baseline(target.id) is None
 
 
-def test_tasks_tell_the_state_of_their_jobs(engine: Engine) -> None:
+def test_tasks_have_the_state_of_their_jobs(engine: Engine) -> None:
     with unit_of_work(engine) as registry:
         ready, waiting = add_task(registry, "ready"), add_task(registry, "waiting")
         end_job(registry, ready.job_id)
@@ -71,7 +71,7 @@ def test_tasks_tell_the_state_of_their_jobs(engine: Engine) -> None:
         assert registry.tasks.list(role="target") == []
 
 
-def test_what_reading_the_data_told_is_kept(engine: Engine) -> None:
+def test_the_results_of_reading_the_data_are_stored(engine: Engine) -> None:
     with unit_of_work(engine) as registry:
         task = add_task(registry, "odd")
         assert task.labels is None
@@ -219,11 +219,11 @@ def test_the_classes_of_a_dataset_are_those_of_the_newest_task_that_took_them_as
         unread.dataset = {"uri": "u"}
     with reading(engine) as registry:
 
-        def told(uri: str, column: str | None) -> str | None:
+        def name_of(uri: str, column: str | None) -> str | None:
             task = registry.tasks.find_unmapped(uri, column)
             return task and task.name
 
-        assert told("u", None) == "newer"
-        assert told("u", "x") == "other column"
-        assert told("v", None) == "other dataset"
-        assert told("v", "x") is told("w", None) is None
+        assert name_of("u", None) == "newer"
+        assert name_of("u", "x") == "other column"
+        assert name_of("v", None) == "other dataset"
+        assert name_of("v", "x") is name_of("w", None) is None

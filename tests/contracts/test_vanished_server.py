@@ -1,4 +1,4 @@
-"""A PostgreSQL server that vanishes without a word is noticed: the kernel is told to ask whether it is still there."""
+"""A PostgreSQL server that vanishes without a word is noticed: the kernel asks whether it is still there."""
 
 import os
 import select
@@ -49,8 +49,8 @@ def _pass_on(listening: socket.socket, path: Path) -> None:
                 other[one].sendall(content)
 
 
-def told(url: str) -> dict[str, int]:
-    """What the kernel was told about a connection."""
+def options_of(url: str) -> dict[str, int]:
+    """The kernel's options of a connection to this URL."""
     engine = open_engine(url)
     try:
         with engine.connect() as connection:
@@ -62,14 +62,14 @@ def told(url: str) -> dict[str, int]:
 
 
 def test_a_vanished_server_is_noticed_within_25_seconds(tcp_url: str) -> None:
-    options = told(tcp_url)
+    options = options_of(tcp_url)
     assert options["SO_KEEPALIVE"] == 1
     assert options["TCP_KEEPIDLE"] + options["TCP_KEEPCNT"] * options["TCP_KEEPINTVL"] == 25
     assert options["TCP_USER_TIMEOUT"] == 25_000
 
 
 def test_the_url_says_otherwise(tcp_url: str) -> None:
-    options = told(f"{tcp_url}?keepalives_idle=90&tcp_user_timeout=120000")
+    options = options_of(f"{tcp_url}?keepalives_idle=90&tcp_user_timeout=120000")
     assert (options["TCP_KEEPIDLE"], options["TCP_USER_TIMEOUT"]) == (90, 120_000)
     assert options["TCP_KEEPINTVL"] == 5, "what the URL leaves out stays"
-    assert told(f"{tcp_url}?keepalives=0")["SO_KEEPALIVE"] == 0
+    assert options_of(f"{tcp_url}?keepalives=0")["SO_KEEPALIVE"] == 0

@@ -1,4 +1,4 @@
-"""Webhooks: no end of a job is told less than once, alike on SQLite and PostgreSQL."""
+"""Webhooks: each end of a job is sent at least once, alike on SQLite and PostgreSQL."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ URL = "https://hooks.example.org:8443/of/mine?token=t0p"
 
 
 def ask(engine: Engine, id: str = "r", *, url: str | None = URL) -> str:
-    """Asks for a recommendation whose end is to be told; gives the id of its job."""
+    """Asks for a recommendation with a webhook, unless `url` is None; gives the id of its job."""
     with unit_of_work(engine) as registry:
         job = registry.jobs.insert("recommend", {"recommendation_id": id})
         registry.recommendations.insert(id=id, name="mine", job_id=job.id, task_id="t", request={}, document={})
@@ -79,7 +79,7 @@ def last(engine: Engine, job_id: str) -> WebhookDeliveryRow:
 
 
 @pytest.mark.parametrize("how", ["succeeded", "failed", "cancelled"])
-def test_an_end_is_told_with_what_is_known_by_then(engine: Engine, how: str) -> None:
+def test_the_message_of_an_end_has_the_results_known_by_then(engine: Engine, how: str) -> None:
     job_id = ask(engine)
     known = {"verdict": "closest", "architecture": {"id": "a"}, "scale": {"self_distance": 1.0}}
     with unit_of_work(engine) as registry:
@@ -105,10 +105,10 @@ def test_an_end_is_told_with_what_is_known_by_then(engine: Engine, how: str) -> 
             "path": "/v1/recommendations/r",
         },
     }
-    assert claim(engine) is None, "an end is told by one message"
+    assert claim(engine) is None, "an end has one message"
 
 
-def test_what_ends_without_a_worker_is_told_too(engine: Engine) -> None:
+def test_a_job_that_ends_without_a_worker_gets_its_message_too(engine: Engine) -> None:
     cancelled, lost = ask(engine, "c"), ask(engine, "l")
     with unit_of_work(engine) as registry:
         registry.jobs.request_cancel(cancelled)
@@ -118,17 +118,17 @@ def test_what_ends_without_a_worker_is_told_too(engine: Engine) -> None:
         registry.jobs.get(lost).lease_until = 0.0
     with unit_of_work(engine) as registry:
         assert registry.leases.sweep_expired() == [lost]
-    told = {claimed(engine).job_id: None, claimed(engine).job_id: None}
-    assert set(told) == {cancelled, lost}
+    job_ids = {claimed(engine).job_id: None, claimed(engine).job_id: None}
+    assert set(job_ids) == {cancelled, lost}
 
 
-def test_a_job_of_nobody_who_asked_tells_nothing(engine: Engine) -> None:
+def test_a_job_without_a_webhook_gets_no_message(engine: Engine) -> None:
     end(engine, ask(engine, url=None))
     with reading(engine) as registry:
         assert not registry.webhooks.is_due()
 
 
-def test_an_end_that_is_not_committed_is_not_told_and_one_that_is_told_is_committed(engine: Engine) -> None:
+def test_an_end_and_its_message_are_committed_together_or_not_at_all(engine: Engine) -> None:
     job_id = ask(engine)
     attempt = begin(engine, job_id)
 
@@ -145,7 +145,7 @@ def test_an_end_that_is_not_committed_is_not_told_and_one_that_is_told_is_commit
         assert not registry.webhooks.is_due()
 
 
-def test_a_job_that_is_tried_again_tells_its_second_end_by_another_message(engine: Engine) -> None:
+def test_the_second_end_of_a_job_that_is_tried_again_has_another_message(engine: Engine) -> None:
     job_id = ask(engine)
     end(engine, job_id, "failed")
     first = claimed(engine)
@@ -166,7 +166,7 @@ def test_of_many_senders_at_once_one_takes_a_message(engine: Engine) -> None:
         end(engine, job_id)
     with ThreadPoolExecutor(8) as threads:
         taken = [delivery for delivery in threads.map(lambda _: claim(engine), range(16)) if delivery is not None]
-    # PostgreSQL's senders pass over what another one is just taking; whoever looks again finds the rest.
+    # PostgreSQL's senders skip a message that another sender is just claiming; the next claim finds the rest.
     taken += iter(lambda: claim(engine), None)
     assert sorted(delivery.job_id for delivery in taken) == sorted(jobs)
 
@@ -259,7 +259,7 @@ def test_a_job_that_may_be_tried_again_keeps_its_secret(engine: Engine) -> None:
     assert secrets_in(engine) == [SECRET]
 
 
-def test_of_a_url_the_host_alone_is_told(engine: Engine) -> None:
+def test_only_the_host_of_a_url_is_shown(engine: Engine) -> None:
     job_id = ask(engine)
     assert status(engine, job_id).host == "hooks.example.org:8443"
     end(engine, job_id)
@@ -268,7 +268,7 @@ def test_of_a_url_the_host_alone_is_told(engine: Engine) -> None:
     assert SECRET not in shown
 
 
-def test_old_webhooks_are_removed_with_their_jobs_but_not_before_they_are_told(engine: Engine, tmp_path) -> None:
+def test_old_webhooks_are_removed_with_their_jobs_but_not_before_they_are_sent(engine: Engine, tmp_path) -> None:
     store = open_store(str(tmp_path / "artifacts"))
     job_id = ask(engine)
     end(engine, job_id)

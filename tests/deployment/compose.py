@@ -42,7 +42,7 @@ def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
 def seconds(duration: Any) -> float:
     """A duration of the compose specification, such as `1m30s`."""
     if not isinstance(duration, str) or not re.fullmatch(r"(\d+(\.\d+)?(us|ms|s|m|h))+", duration):
-        raise ValueError(f"{duration!r} is no duration")
+        raise ValueError(f"{duration!r} is not a duration")
     return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([\d.]+)(us|ms|s|m|h)", duration))
 
 

@@ -1,4 +1,4 @@
-"""What an image's Dockerfile installs, told by the packages of this environment."""
+"""The distributions that an image's Dockerfile installs, according to the packages of this environment."""
 
 import re
 import tomllib
@@ -47,7 +47,7 @@ def distributions_of(extra_of_ldnas: str) -> frozenset[str]:
 
 def _requirements(name: str) -> list[str]:
     if name == "ldnas":
-        # Not what is installed: that may be older than the file.
+        # From the file: the metadata of the installed project may be older.
         extras = _PROJECT["optional-dependencies"].items()
         with_markers = [f'{text} ; extra == "{extra}"' for extra, texts in extras for text in texts]
         return [*_PROJECT["dependencies"], *with_markers]

@@ -1,4 +1,4 @@
-"""What the compose specification's schema does not say, and what we ask of a service beside it.
+"""Rules for a compose file that its specification's schema does not check, and requirements of our own.
 
 `problems(compose)` gives one sentence for each rule that is broken.
 """
@@ -16,7 +16,7 @@ Problems = Iterator[str]
 _CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
 _SETTINGS = set(re.findall(r'"(LDNAS_[A-Z_]+)"', (ROOT / "worker" / "settings.py").read_text(encoding="utf-8")))
 
-# What a worker needs beside its job's LDNAS_SHUTDOWN_SECONDS to end.
+# The time that a worker needs to end, in addition to its job's LDNAS_SHUTDOWN_SECONDS.
 _LEAVING_SECONDS = 5.0
 
 
@@ -30,7 +30,7 @@ def _services(compose: Compose) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _runs_on(service: Mapping[str, Any]) -> bool:
-    """Whether the service goes on running, as opposed to one that does its work and ends."""
+    """Whether the service keeps running, as opposed to one that does its work and ends."""
     return service.get("restart") != "no"
 
 
@@ -83,7 +83,7 @@ def _durations_are_durations_and_long_enough(compose: Compose) -> Problems:
                 yield f"{name}: its {key} is too short for its LDNAS_SHUTDOWN_SECONDS"
 
 
-def _what_runs_on_tells_of_its_health_and_ends_in_order(compose: Compose) -> Problems:
+def _running_services_have_a_healthcheck_and_end_in_order(compose: Compose) -> Problems:
     for name, service in _services(compose):
         if not _runs_on(service):
             continue
@@ -107,7 +107,7 @@ def _containers_are_closed(compose: Compose) -> Problems:
         if "no-new-privileges:true" not in service.get("security_opt", []):
             yield f"{name}: may gain privileges"
         if not re.fullmatch(r"[1-9]\d*:[1-9]\d*", _user(service)):
-            yield f"{name}: runs as root, or as a user that is no number"
+            yield f"{name}: runs as root, or as a user that is not a number"
         for port in service.get("ports", []):
             if not port.startswith("127.0.0.1:"):
                 yield f"{name}: publishes {port} beyond loopback"
@@ -132,7 +132,7 @@ def _settings_are_ours(compose: Compose) -> Problems:
     for name, service in _services(compose):
         for variable, value in service.get("environment", {}).items():
             if variable.startswith("LDNAS_") and variable not in _SETTINGS:
-                yield f"{name}: {variable} is no setting"
+                yield f"{name}: {variable} is not a setting"
             if re.search(r"PASSWORD|SECRET|TOKEN|KEY", variable) and not variable.endswith("_FILE"):
                 yield f"{name}: {variable} holds a secret that belongs into a file"
             if re.search(r"://[^/@]*:[^/@]*@", str(value)):
@@ -188,7 +188,7 @@ _RULES: tuple[Callable[[Compose], Problems], ...] = (
     _dependencies_are_there,
     _what_is_named_is_declared,
     _durations_are_durations_and_long_enough,
-    _what_runs_on_tells_of_its_health_and_ends_in_order,
+    _running_services_have_a_healthcheck_and_end_in_order,
     _containers_are_closed,
     _images_are_pinned,
     _settings_are_ours,

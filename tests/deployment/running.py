@@ -93,7 +93,7 @@ class Deployment:
         (self._made("secrets") / name).write_text(content)
 
     def secret_text(self, name: str) -> str:
-        """What a secret is, without the line's end."""
+        """The content of a secret's file, without the line's end."""
         return (self._made("secrets") / name).read_text().strip()
 
     def replace(self, there: str, here: str) -> None:
@@ -125,7 +125,7 @@ class Deployment:
             )
 
     def is_healthy(self, name: str) -> bool:
-        """What the service's own health check says."""
+        """The result of the service's own health check."""
         assert self.processes[name].poll() is None, f"{name} has ended: {self.log(name)}"
         kind, *test = self._services[name]["healthcheck"]["test"]
         assert kind == "CMD"
@@ -161,7 +161,7 @@ class Deployment:
     def _environment(self, name: str) -> dict[str, str]:
         own = {key: self._here(str(value), name) for key, value in self._services[name]["environment"].items()}
         outer = {
-            # What the Dockerfiles set, the virtual environment in the place of the image's.
+            # The variables that the Dockerfiles set, with the virtual environment in the place of the image's.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",

@@ -36,7 +36,7 @@ def test_the_compose_file_keeps_the_schema_of_its_specification() -> None:
 
 
 def device(services: dict[str, Any]) -> dict[str, Any]:
-    """What the GPU worker reserves."""
+    """The device that the GPU worker reserves."""
     return services["worker-gpu"]["deploy"]["resources"]["reservations"]["devices"][0]
 
 
@@ -97,11 +97,11 @@ SEEDED: dict[str, tuple[Edit, str]] = {
     "unused volume": (lambda s: s["postgres"].pop("volumes"), "volumes: nothing uses database"),
     "duration without a unit": (
         lambda s: s["worker"].update(stop_grace_period="30"),
-        "worker: stop_grace_period: '30' is no duration",
+        "worker: stop_grace_period: '30' is not a duration",
     ),
     "duration with an unknown unit": (
         lambda s: s["api"]["healthcheck"].update(interval="15 seconds"),
-        "api: interval: '15 seconds' is no duration",
+        "api: interval: '15 seconds' is not a duration",
     ),
     "no healthcheck": (lambda s: s["dispatcher"].pop("healthcheck"), "dispatcher: has no healthcheck"),
     "a healthcheck that may take for ever": (
@@ -117,7 +117,7 @@ SEEDED: dict[str, tuple[Edit, str]] = {
     "writable root": (lambda s: s["api"].update(read_only=False), "api: its root can be written to"),
     "capabilities": (lambda s: s["postgres"].update(cap_add=["CHOWN"]), "postgres: keeps capabilities"),
     "privileges": (lambda s: s["worker"].pop("security_opt"), "worker: may gain privileges"),
-    "root": (lambda s: s["postgres"].pop("user"), "postgres: runs as root, or as a user that is no number"),
+    "root": (lambda s: s["postgres"].pop("user"), "postgres: runs as root, or as a user that is not a number"),
     "published to all": (
         lambda s: s["redis"].update(ports=["6379:6379"]),
         "redis: publishes 6379:6379 beyond loopback",
@@ -125,7 +125,7 @@ SEEDED: dict[str, tuple[Edit, str]] = {
     "latest image": (lambda s: s["redis"].update(image="redis"), "redis: its image names no version"),
     "misspelt setting": (
         lambda s: s["api"]["environment"].update(LDNAS_HOSTS="0.0.0.0"),
-        "api: LDNAS_HOSTS is no setting",
+        "api: LDNAS_HOSTS is not a setting",
     ),
     "password in the environment": (
         lambda s: s["postgres"]["environment"].update(POSTGRES_PASSWORD="x"),
@@ -159,7 +159,7 @@ SEEDED: dict[str, tuple[Edit, str]] = {
         lambda s: s["worker"].update(networks=["outside"]),
         "worker: shares no network with postgres",
     ),
-    "count beside device_ids": (
+    "both count and device_ids": (
         lambda s: device(s).update(device_ids=["0"]),
         "worker-gpu: a device reservation has either count or device_ids",
     ),
@@ -212,7 +212,7 @@ FIXED = {
     "LDNAS_API_KEY": "for the client, which runs elsewhere",
     "LDNAS_WEBHOOK_SECRET": "for the client, which runs elsewhere",
 }
-"""The settings that whoever runs the file cannot give, and why."""
+"""The settings that an operator of the file cannot give, and why."""
 
 
 def documented_settings() -> set[str]:

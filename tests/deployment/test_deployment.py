@@ -1,4 +1,4 @@
-"""What the compose file starts works together: from its secrets to a network, and to an end in order."""
+"""The services of the compose file work together: from its secrets to a network, and to an end in order."""
 
 import signal
 import subprocess

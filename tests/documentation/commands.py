@@ -13,7 +13,7 @@ _ASSIGNMENT = re.compile(r"\w+=")
 
 
 def refused(line: str) -> str | None:
-    """What is wrong with a command line `ldnas …`, or None: an unknown command or option.
+    """The error in a command line `ldnas …`, an unknown command or option, or None.
 
     `…` and whatever follows a command in capital letters count as arguments.
     """

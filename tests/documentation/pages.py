@@ -4,7 +4,7 @@ A fenced block of `bash` or `python` is run by `test_running.py`, unless an HTML
 
     <!-- not run: needs a Docker engine -->
 
-A second kind of comment behind a block is run after it and shown to nobody: `<!-- then: test -s network.py -->`.
+A second kind of comment behind a block is run after it and not shown: `<!-- then: test -s network.py -->`.
 """
 
 import re

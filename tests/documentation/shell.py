@@ -14,11 +14,11 @@ from tests.documentation.pages import ROOT, Block
 
 # On a machine with nothing else to do a page takes seconds, the longest a minute.
 PAGE_SECONDS = 900.0
-# What a newcomer's machine may lack; a block that calls one is left out there. CI has them all.
+# Programs that a newcomer's machine may lack; a block that calls one is left out there. CI has them all.
 PROGRAMS = ("curl", "sqlite3", "openssl", "jq")
 
-# Pages that go on with what their jobs found. Elsewhere it is enough that the service takes the request; a network that
-# such a page uses is then that of the page which came first.
+# Pages that continue with the results of their jobs. Elsewhere it is enough that the service takes the request; a
+# network that such a page uses is then that of the page which came first.
 WAITING = ("docs/tutorial.md", "docs/how-to/distances.md", "docs/how-to/promote.md")
 
 # `ldnas up` runs already. Jobs are as short as a page lets them be: what it says itself comes later and holds.
@@ -43,7 +43,7 @@ curl() { command curl --fail-with-body --show-error "$@"; }
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a page ended: the place of the last block that began, and what was printed."""
+    """How a page ended: the place of the last block that began, and the output."""
 
     status: int
     place: str

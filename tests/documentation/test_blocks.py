@@ -1,4 +1,4 @@
-"""What can be told of a document's code blocks without running them."""
+"""Checks of a document's code blocks that do not run them."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The check of command lines finds what is wrong with them."""
+"""The check of command lines finds their errors."""
 
 import pytest
 

@@ -7,15 +7,25 @@ import pytest
 
 from tests.documentation.plain_english import IDIOMS, ROOT, Passage, findings, names_of, passages_of
 
-FOLDERS = ("ldnas", "worker", "service", "migrations", "docs")
+FOLDERS = ("ldnas", "worker", "service", "migrations", "docs", "benchmarks", "tests")
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 KINDS = (".py", ".md", ".html", ".js")
-LISTS_THE_WORDS = ROOT / "docs" / "glossary.md"
+EXCEPTIONS = (
+    "docs/glossary.md",  # lists the words
+    "tests/documentation/plain_english.py",
+    "tests/documentation/test_plain_english.py",
+    "benchmarks/results",  # stays as it was measured
+    # Not rewritten yet:
+    "tests/benchmarks",
+    "tests/ldnas",
+    "tests/service/client",
+    "tests/worker",
+)
 
 
 def files(folder: str) -> list[Path]:
     found = (path for path in (ROOT / folder).rglob("*") if path.suffix in KINDS)
-    return sorted(path for path in found if path != LISTS_THE_WORDS)
+    return sorted(path for path in found if not any(path.is_relative_to(ROOT / name) for name in EXCEPTIONS))
 
 
 def passages(paths: list[Path]) -> Iterator[Passage]:
@@ -35,7 +45,7 @@ def test_no_idiom_stands_on_a_page(page: str) -> None:
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("folder", ["ldnas", "worker", "service", "migrations", "docs"])
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_no_idiom_stands_in_a_name(folder: str) -> None:
     found = [str(finding) for path in files(folder) if path.suffix == ".py" for finding in names_of(path)]
     assert not found, "\n".join(found)

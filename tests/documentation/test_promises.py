@@ -1,4 +1,4 @@
-"""What the documents promise is there."""
+"""Everything that the documents name exists."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ def test_every_environment_variable_that_the_code_reads_is_in_the_table_of_setti
     sources = [path for floor in ("ldnas", "worker", "service") for path in (ROOT / floor).rglob("*.py")]
     sources.remove(ROOT / "worker" / "variables.py")
     read = {name for path in sources for name in re.findall(r'"(LDNAS_[A-Z_]+)"', path.read_text(encoding="utf-8"))}
-    # A supervisor sets these for its children, and nobody else does.
+    # Only a supervisor sets these, for its children.
     assert read - {"LDNAS_EXIT_WITH_PARENT", "LDNAS_SIGN_OF_LIFE_FD"} == {variable.name for variable in VARIABLES}
 
 

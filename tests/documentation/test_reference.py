@@ -9,7 +9,7 @@ from worker.variables import VARIABLES
 
 @pytest.mark.parametrize("name", ["settings.md", "command-line.md", "api.md", "client.md"])
 def test_a_reference_page_is_what_the_code_makes_of_it(name: str) -> None:
-    assert (FOLDER / name).read_text(encoding="utf-8") == pages()[name], "`make reference` writes it anew"
+    assert (FOLDER / name).read_text(encoding="utf-8") == pages()[name], "`make reference` writes it again"
 
 
 def test_every_default_in_the_table_of_settings_holds() -> None:

@@ -110,8 +110,8 @@ def test_every_command_and_snippet_of_the_documents_runs(
             '("127.0.0.1", 9000)': f'("127.0.0.1", {port})',
         }
         outcome = run_page(to_run, folder, url, home, known)
-        told = f"failed at {outcome.place}" if outcome.status else f"{len(to_run)} blocks"
-        print(f"{time.monotonic() - began:6.1f} s  {name}: {told}")
+        ending = f"failed at {outcome.place}" if outcome.status else f"{len(to_run)} blocks"
+        print(f"{time.monotonic() - began:6.1f} s  {name}: {ending}")
         if outcome.status:
             failures.append(f"{outcome.place} ended with {outcome.status}\n{outcome.output[-3000:]}")
         if name != LAST:

@@ -32,7 +32,7 @@ FLAGS = [
 ]
 # A connection that ends when a test stops the service; and the styles of Plotly's maps, which no page draws.
 HARMLESS = ("Failed to load resource: net::ERR", "Applying inline style violates")
-# What a person asked for and may not have; a page that itself asks for what is not there (404) is at fault.
+# Refusals of a person's requests; a page that itself asks for a missing address (404) is at fault.
 REFUSED = re.compile(r"Failed to load resource: the server responded with a status of (401|403|409|413|422|429)")
 STARTS_WITHIN_SECONDS = 90
 ANSWERS_WITHIN_SECONDS = 600

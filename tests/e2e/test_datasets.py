@@ -74,7 +74,7 @@ def test_a_file_can_be_dropped(page: Any, running: Running, shapes_zip: Path) ->
     httpx.delete(f"{running.url}/v1/datasets/dropped").raise_for_status()
 
 
-def test_an_upload_tells_how_far_it_is_and_can_be_stopped(page: Any, running: Running, tmp_path: Path) -> None:
+def test_an_upload_shows_its_progress_and_can_be_stopped(page: Any, running: Running, tmp_path: Path) -> None:
     large = tmp_path / "large.zip"
     large.write_bytes(bytes(4_000_000))
     network = page.context.new_cdp_session(page)

@@ -1,4 +1,4 @@
-"""What somebody sees who has just started the service."""
+"""The pages that a person sees who has just started the service."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Jobs in a browser: what is asked for shows up by itself, can be cancelled, and tried again."""
+"""Jobs in a browser: a job shows up without a reload, can be cancelled, and tried again."""
 
 import uuid
 from typing import Any
@@ -45,7 +45,7 @@ def test_a_question_that_is_declined_changes_nothing(page: Any, service: Service
     httpx.post(f"{service.url}/v1/jobs/{task['job_id']}/cancel")
 
 
-def test_a_refusal_is_told_in_words(page: Any, service: Service) -> None:
+def test_a_refusal_is_shown_in_words(page: Any, service: Service) -> None:
     task = ask(service, repetitions=20)
     httpx.post(f"{service.url}/v1/jobs/{task['job_id']}/cancel")
     page.goto(f"/jobs/{task['job_id']}")

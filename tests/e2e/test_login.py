@@ -1,4 +1,4 @@
-"""A service with keys in the browser: signing in and out, and what a key that may only read is told."""
+"""A service with keys in the browser: signing in and out, and the pages of a key that may only read."""
 
 import os
 import subprocess
@@ -117,7 +117,7 @@ def test_a_wrong_key_is_said_and_can_be_typed_again(stranger: Any, keyed: Keyed)
     stranger.get_by_label("Key").fill("ldnas_wrong")
     stranger.keyboard.press("Enter")
     stranger.get_by_text("This key is not valid.").wait_for()
-    stranger.keyboard.type(keyed.keys["read"])  # what was typed is selected, so this takes its place
+    stranger.keyboard.type(keyed.keys["read"])  # the wrong key is selected, so this takes its place
     stranger.keyboard.press("Enter")
     stranger.wait_for_url(f"{keyed.url}/")
 
@@ -138,7 +138,7 @@ def test_signing_out_ends_the_session(sign_in: SignIn, keyed: Keyed) -> None:
     assert page.url.startswith(f"{keyed.url}/login?next=%2Fdatasets")
 
 
-def test_who_may_only_read_is_told_so_and_cannot_ask(sign_in: SignIn) -> None:
+def test_a_person_with_a_key_to_read_sees_so_and_cannot_ask(sign_in: SignIn) -> None:
     page = sign_in("read")
     assert page.get_by_text("The key to read may only read.").is_visible()
     assert page.get_by_role("button", name="Ask for a network").is_disabled()

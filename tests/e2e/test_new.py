@@ -1,4 +1,4 @@
-"""A recommendation asked for in the form, by somebody who has never read the API."""
+"""A recommendation asked for in the form, by a person who has never read the API."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def stored(running: Running, name: str) -> dict[str, Any]:
 
 
 def shown(page: Any, name: str, other: str) -> tuple[str, str]:
-    """The shell command and the Python program beside the form, asking under another name."""
+    """The shell command and the Python program next to the form, asking under another name."""
     curl, python = (page.locator(f"#{id}").text_content() for id in ("curl", "python"))
     assert name in curl
     assert name in python
@@ -142,7 +142,7 @@ def test_what_is_not_touched_is_not_sent(page: Any, running: Running, http: http
     page.get_by_label("Well-known").check()
     page.get_by_text("digits has 10 classes").wait_for()
     assert page.locator("#curl").text_content().endswith(""" -d '{\n  "dataset": {"uri": "builtin://digits"}\n}'""")
-    # What is hidden again counts no more.
+    # A field that is hidden again counts no more.
     page.get_by_label("So many iterations").check()
     page.get_by_label("Iterations of the search").fill("2")
     assert '"budget": {"iterations": 2}' in page.locator("#curl").text_content()
@@ -150,7 +150,7 @@ def test_what_is_not_touched_is_not_sent(page: Any, running: Running, http: http
     assert "budget" not in page.locator("#curl").text_content()
 
 
-def test_every_refused_field_says_why_beside_it(page: Any, service: Service) -> None:
+def test_every_refused_field_says_why_next_to_it(page: Any, service: Service) -> None:
     page.goto("/recommendations/new")
     ask = page.get_by_role("button", name="Ask for a network")
     ask.click()
@@ -206,7 +206,7 @@ def test_the_secret_of_a_webhook_is_shown_nowhere(page: Any, service: Service) -
     page.get_by_label("Secret that signs it").fill(secret)
     curl, python = (page.locator(f"#{id}").text_content() for id in ("curl", "python"))
     assert secret not in page.locator("body").inner_text()
-    # What the shell makes of it is what the form would send.
+    # The shell sends the same body as the form would.
     said = f'curl() {{ for last; do :; done; printf %s "$last"; }}\n{curl}'
     environment = os.environ | {"LDNAS_WEBHOOK_SECRET": secret}
     sent = subprocess.run(["sh", "-ec", said], env=environment, check=True, capture_output=True).stdout

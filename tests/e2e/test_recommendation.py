@@ -31,7 +31,7 @@ def http(running: Running) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def finished(running: Running, service: Service) -> dict[str, Any]:
-    """What the module's first test has found; where that did not run, the service's recommendation."""
+    """The recommendation of the module's first test; where that did not run, the service's."""
     return {"id": service.recommendation}
 
 
@@ -73,7 +73,7 @@ def test_it_is_watched_to_its_end_though_the_network_the_worker_and_the_api_fail
     kill(running, "worker.queue.worker_main")
     top.get_by_text("This is attempt 2").wait_for(timeout=MILLISECONDS)
     page.locator('[data-live="search"] [data-figure*="/alphas.json"] .main-svg').first.wait_for(timeout=MILLISECONDS)
-    assert page.evaluate("window.drawing.isConnected")  # brought up to date, not made anew
+    assert page.evaluate("window.drawing.isConnected")  # brought up to date, not made again
     kill(running, "service.api_main")
     top.locator(".state.succeeded").wait_for(timeout=MILLISECONDS)
     assert page.evaluate("window.isTheSamePage")
@@ -85,7 +85,7 @@ def test_it_is_watched_to_its_end_though_the_network_the_worker_and_the_api_fail
     assert answer["architecture"]["parameters"] <= MOST_PARAMETERS
     page.locator('[data-figure*="/recall.json"] .main-svg').first.wait_for(timeout=60_000)
     assert figures.count() == 6
-    # What is downloaded by a click is what the page says it is.
+    # A file that is downloaded by a click has the digest that the page shows.
     page.get_by_text("SHA-256 of the files").click()
     for kind, name in (("onnx", "ONNX"), ("weights", "weights")):
         with page.expect_download() as download:

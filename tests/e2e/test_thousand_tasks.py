@@ -20,8 +20,8 @@ TASKS, JOBS = 1000, 5000
 SHOWN_WITHIN_MS = 1000
 LARGEST_PAGE_BYTES = 2**20
 
-PAINTED = """() => new Promise((tell) => new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) if (entry.name === "first-contentful-paint") tell(entry.startTime);
+PAINTED = """() => new Promise((resolve) => new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (entry.name === "first-contentful-paint") resolve(entry.startTime);
 }).observe({ type: "paint", buffered: true }))"""
 
 PAGES = (

@@ -138,8 +138,8 @@ class Installation:
         assert job is not None
         registry.leases.progress(job_id, job.attempt, stage="fit", fraction=0.5, message="half of it", eta_seconds=9.0)
         if recommendation is not None:
-            told = {"target": {"classes": ["a", "b"]}, "test": {"predictions": self._keep(_PREDICTIONS)}}
-            registry.recommendations.merge_document(recommendation, job_id, job.attempt, told)
+            document = {"target": {"classes": ["a", "b"]}, "test": {"predictions": self._keep(_PREDICTIONS)}}
+            registry.recommendations.merge_document(recommendation, job_id, job.attempt, document)
         if state == "finished":
             registry.leases.finish(job_id, job.attempt, {})
         elif state == "failed":

@@ -1,4 +1,4 @@
-"""What Schemathesis is told beyond the document: the ids that there are, and one more check.
+"""Additions for Schemathesis to the document: the ids that exist, and one more check.
 
 Schemathesis imports this module; the environment variable `FUZZ_KNOWN` names a JSON file with the known values of path
 parameters and body fields.
@@ -39,10 +39,10 @@ def map_body(context: schemathesis.HookContext, body: Any) -> Any:
 
 @schemathesis.hook
 def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> bool:
-    """What is no fault is not tried.
+    """Skips the cases in which an answer is not a fault.
 
-    A header that nobody knows: whoever stands between may add some (RFC 9110, section 5.1). A method that the document
-    leaves out, where a page of the dashboard lies beside the operation.
+    An unknown header: a proxy may add some (RFC 9110, section 5.1). A method that the document leaves out, where a page
+    of the dashboard has the address of the operation.
     """
     unknown = any(name.lower().startswith("x-schemathesis-unknown") for name in case.headers or ())
     return not unknown and (case.method, case.path) not in PAGES
@@ -52,8 +52,8 @@ def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> b
 def refusals_are_of_meaning(ctx: schemathesis.CheckContext, response: Any, case: schemathesis.Case) -> None:
     """A request that fits the document is never refused for its form.
 
-    That a dataset does not lie where a request says no schema can tell, so 422 is accepted for it; the code of a
-    refusal by form is `invalid_request`, and what it refuses the document should not have allowed.
+    No schema can know whether a dataset lies where a request says, so 422 is accepted for it; the code of a refusal by
+    form is `invalid_request`, and the document should not have allowed a request that it refuses.
     """
     mode = case.meta.generation.mode if case.meta is not None else None
     if response.status_code == 422 and mode is not None and mode.is_positive:

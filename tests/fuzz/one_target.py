@@ -1,7 +1,7 @@
 """`python -m tests.fuzz.one_target NAME FOLDER [options of libFuzzer]`: one target under Atheris, guided by coverage.
 
-Findings are written to `FOLDER/findings`, one of each kind, and fuzzing goes on; what kills the process, runs for too
-long or takes too much memory leaves its input as libFuzzer names it (`crash-…`, `timeout-…`, `oom-…`).
+Findings are written to `FOLDER/findings`, one of each kind, and fuzzing continues; an input that kills the process,
+runs for too long or takes too much memory is stored under libFuzzer's name for it (`crash-…`, `timeout-…`, `oom-…`).
 """
 
 import hashlib

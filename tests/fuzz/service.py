@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _bugs(log: str) -> list[str]:
-    """What the log says of exceptions that nobody answered.
+    """The parts of the log on exceptions that no handler answered.
 
     All but one: the framework sends an event to a stream that it has just closed, as the client left; nothing is lost.
     """

@@ -1,6 +1,6 @@
-"""What is fuzzed: for each target a function of bytes, the inputs it begins with, and the refusals it may end with.
+"""The targets of fuzzing: for each a function of bytes, the inputs it begins with, and the refusals it may end with.
 
-An input is worked on, or refused by a named error whose text can be told (UTF-8). Anything else is a finding.
+An input is worked on, or refused by a named error whose text can be encoded (UTF-8). Anything else is a finding.
 """
 
 import io
@@ -118,7 +118,7 @@ def _image(data: bytes) -> None:
 
 
 def _file(data: bytes) -> None:
-    """As an upload is looked through."""
+    """Inspects a file as the service inspects an upload."""
     path = _folder() / "input"
     path.write_bytes(data)
     kind = kind_of(path, "input")
@@ -182,15 +182,15 @@ TARGETS: dict[str, Target] = {
 }
 
 
-def told(refusal: Exception) -> Iterator[str]:
-    """Every text of a refusal; none may hold what UTF-8 cannot."""
+def texts_of(refusal: Exception) -> Iterator[str]:
+    """Every text of a refusal; none may hold characters that UTF-8 cannot encode."""
     yield str(refusal)
     yield from (str(getattr(refusal, name, None)) for name in ("field", "origin", "place"))
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was neither a value nor a named refusal."""
+    """An error that is not a named refusal."""
 
     error: Exception
 
@@ -201,7 +201,7 @@ def finding(target: Target, data: bytes) -> Finding | None:
         target.run(data)
     except REFUSALS as refusal:
         try:
-            for text in told(refusal):
+            for text in texts_of(refusal):
                 text.encode()
         except UnicodeEncodeError as error:
             return Finding(error)

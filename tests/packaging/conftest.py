@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.installation import Installation, build_wheel, install, install_beside_dependencies
+from tests.packaging.installation import Installation, build_wheel, install, install_sharing_dependencies
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +15,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """The wheel with everything that the extra `worker` brings."""
-    return install_beside_dependencies(tmp_path_factory.mktemp("installed"), wheel)
+    return install_sharing_dependencies(tmp_path_factory.mktemp("installed"), wheel)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 FLOORS = ("ldnas", "worker", "service", "migrations")
-# What is said about the tests' own interpreter or service does not hold in another installation.
+# Variables about the tests' own interpreter, which do not hold in another installation.
 _OWN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 
 
@@ -56,7 +56,7 @@ def build_wheel(folder: Path) -> Path:
 
 
 def install(folder: Path, *arguments: str) -> Installation:
-    """A new virtual environment with what pip is told to install into it, in the tested versions."""
+    """A new virtual environment into which pip installs the arguments, in the tested versions."""
     venv.create(folder, with_pip=False)
     installation = Installation(folder)
     python = ["--python", str(installation.python)]
@@ -64,7 +64,7 @@ def install(folder: Path, *arguments: str) -> Installation:
     return installation
 
 
-def install_beside_dependencies(folder: Path, wheel: Path) -> Installation:
+def install_sharing_dependencies(folder: Path, wheel: Path) -> Installation:
     """The wheel in a virtual environment that takes everything else from the one that runs the tests.
 
     The environment's folder stands at the end of the path, as a line in a `.pth` file. Python does not read the `.pth`

@@ -38,7 +38,7 @@ def architecture(http: httpx.Client, task_body: dict, app: FastAPI, engine: Engi
         ).id
 
 
-def test_an_architecture_tells_where_its_files_lie(http: httpx.Client, architecture: str) -> None:
+def test_an_architecture_names_the_paths_of_its_files(http: httpx.Client, architecture: str) -> None:
     document = http.get(f"/v1/architectures/{architecture}").json()
     assert http.get("/v1/architectures").json()["items"] == [document]
     for file, content in FILES.items():

@@ -1,4 +1,4 @@
-"""The `ldnas` command: what is typed becomes a request, what the API returned comes out."""
+"""The `ldnas` command: it makes a request of its arguments, and prints the answer of the API."""
 
 import json
 from collections.abc import Callable

@@ -126,8 +126,8 @@ def test_a_dataset_with_a_broken_image_is_not_uploaded(run: Run, client: Client,
 def test_a_check_alone_uploads_nothing_and_its_json_is_the_report(
     run: Run, client: Client, stripes_folder: Path
 ) -> None:
-    told = run("dataset", "add", "stripes", str(stripes_folder), "--check-only")
-    assert (told.exit_code, "stripes: 36 images of 3 classes" in told.stdout) == (0, True)
+    checked = run("dataset", "add", "stripes", str(stripes_folder), "--check-only")
+    assert (checked.exit_code, "stripes: 36 images of 3 classes" in checked.stdout) == (0, True)
     report = json.loads(run("dataset", "add", "stripes", str(stripes_folder), "--check-only", "--json").stdout)
     assert (report["accepted"], report["images"], report["broken"]) == (True, 36, [])
     assert {entry["name"]: entry["images"] for entry in report["classes"]} == dict.fromkeys(

@@ -1,4 +1,4 @@
-"""Uploading datasets: what is stored, what is refused, and that a refusal leaves nothing."""
+"""Uploading datasets: the stored files, the refusals, and that a refusal leaves nothing."""
 
 import hashlib
 import io
@@ -42,7 +42,7 @@ def test_a_zip_of_an_image_folder_is_stored_with_what_is_in_it(
     assert http.get("/v1/datasets/stripes").json() == dataset
 
 
-def test_every_kind_is_told_from_its_content(http: httpx.Client) -> None:
+def test_every_kind_is_recognised_by_its_content(http: httpx.Client) -> None:
     kinds = {}
     for name, content in (("arrays", npz()), ("rows", parquet()), ("weights", WEIGHTS)):
         answer = http.put(f"/v1/datasets/{name}", content=content, headers={"content-type": "text/plain"})
@@ -141,7 +141,7 @@ def test_a_name_that_no_reference_could_carry_is_refused(http: httpx.Client, nam
     assert (problem["status"], problem["code"], problem["errors"][0]["field"]) == (422, "invalid_name", "name")
 
 
-def test_a_form_is_told_to_be_one(http: httpx.Client) -> None:
+def test_a_form_is_refused_as_one(http: httpx.Client) -> None:
     answer = http.put("/v1/datasets/it", files={"file": npz()})
     assert (answer.status_code, "curl -T" in answer.json()["detail"]) == (415, True)
 

@@ -1,4 +1,4 @@
-"""The demo's own steps, with the real application (and nobody at work) or a few answers behind it."""
+"""The demo's own steps, with the real application (and no worker) or a few answers behind it."""
 
 import json
 import subprocess
@@ -63,7 +63,7 @@ def test_a_task_that_failed_in_an_earlier_demo_is_registered_again(client: Clien
 
 
 class Scripted:
-    """A service whose job goes through these states, one with each poll, and tells these events."""
+    """A service whose job goes through these states, one with each poll, and sends these events."""
 
     def __init__(self, states: list[str], events: list[Event]) -> None:
         self.states = states
@@ -94,15 +94,15 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_several_jobs_are_followed_to_their_ends_with_or_without_events() -> None:
-    told = [Event(1, "state", {"state": "running"}), Event(2, "state", {"state": "succeeded"})]
+    streamed = [Event(1, "state", {"state": "running"}), Event(2, "state", {"state": "succeeded"})]
     jobs = {
         JobStory("silent", ""): Scripted(["queued", "running", "running", "failed"], []).submission(),
-        JobStory("told", ""): Scripted(["running"], told).submission(),
+        JobStory("streamed", ""): Scripted(["running"], streamed).submission(),
     }
     lines: list[tuple[str, str]] = []
     follow_all(jobs, lambda story, line: lines.append((story.label, line)) if line else None)
-    assert {story.label: story.state for story in jobs} == {"silent": "failed", "told": "succeeded"}
-    assert lines == [("told", "running"), ("told", "succeeded")]
+    assert {story.label: story.state for story in jobs} == {"silent": "failed", "streamed": "succeeded"}
+    assert lines == [("streamed", "running"), ("streamed", "succeeded")]
 
 
 def test_an_event_that_comes_late_does_not_undo_an_end() -> None:
@@ -149,7 +149,7 @@ def test_a_service_that_cannot_start_fails_the_demo_with_its_reason(
 
 
 class WorkerInWords(threading.Thread):
-    """Takes every job that is due and tells a story for it, as a worker would that needs no time to compute."""
+    """Takes every job that is due and stores events for it, as a worker would that needs no time to compute."""
 
     def __init__(self, engine: Engine, store: ArtifactStore) -> None:
         super().__init__(daemon=True)

@@ -1,4 +1,4 @@
-"""What a person sees: the demo while it runs, and the answer."""
+"""The output for a person: the demo while it runs, and the answer."""
 
 import io
 from typing import Any
@@ -43,7 +43,7 @@ ENDING = [
 ]
 
 
-def told(events: list[tuple[str, dict[str, Any]]], story: JobStory) -> list[str]:
+def lines_of(events: list[tuple[str, dict[str, Any]]], story: JobStory) -> list[str]:
     """The lines that the events are worth."""
     lines = (story.apply(Event(number, kind, data)) for number, (kind, data) in enumerate(events, start=1))
     return [line for line in lines if line is not None]
@@ -62,8 +62,8 @@ def target() -> JobStory:
     return JobStory("primes", "is it a prime?", is_target=True)
 
 
-def test_each_event_is_told_in_one_line_of_words() -> None:
-    assert told(STORY + ENDING, target()) == [
+def test_each_event_becomes_one_line_of_words() -> None:
+    assert lines_of(STORY + ENDING, target()) == [
         "running",
         "stage fit",
         "network 1 of 3: balanced validation accuracy 0.975",
@@ -84,22 +84,22 @@ def test_each_event_is_told_in_one_line_of_words() -> None:
     ]
 
 
-def test_random_search_tells_its_scores() -> None:
+def test_random_search_shows_its_scores() -> None:
     event = ("round", {**SEARCH, "round": 1, "alphas": []})
-    assert told([event], target()) == ["search, iteration 1, round 2: validation accuracies 0.90 0.95 0.80"]
+    assert lines_of([event], target()) == ["search, iteration 1, round 2: validation accuracies 0.90 0.95 0.80"]
 
 
 def test_events_of_a_later_version_are_passed_over() -> None:
-    assert told([("fireworks", {"colour": "red"})], target()) == []
+    assert lines_of([("fireworks", {"colour": "red"})], target()) == []
 
 
-def test_a_cell_in_short_fits_beside_its_weight() -> None:
+def test_a_cell_in_short_fits_next_to_its_weight() -> None:
     assert genotype_in_short(genotype("conv_7x1_1x7")) == "7x1 7x1 7x1 7x1 7x1 7x1"
 
 
 def running_target() -> JobStory:
     story = target()
-    told(STORY, story)
+    lines_of(STORY, story)
     progress = {"fraction": 0.5, "message": "search iteration 1 of at most 12", "eta_seconds": 21.4}
     story.update({"state": "running", "stage": "search", "progress": progress})
     return story
@@ -117,11 +117,11 @@ def test_a_terminal_of_80_columns_shows_stages_time_left_distances_and_weights()
     assert "weights of the candidates in FUSE" in text
 
 
-def test_jobs_that_wait_run_fail_and_are_done_are_told_apart() -> None:
+def test_jobs_that_wait_run_fail_and_are_done_look_different() -> None:
     stories = [JobStory(name, f"about {name}") for name in ("waits", "runs", "fails", "done")]
     stories[1].update({"state": "running", "stage": "fit", "progress": {"fraction": 0.25, "message": "network 1 of 3"}})
     stories[2].update({"state": "failed"})
-    told(STORY[:4], stories[3])
+    lines_of(STORY[:4], stories[3])
     stories[3].update({"state": "succeeded"})
     screen = console(terminal=True)
     screen.print(section("Known", stories, Spinner("dots")))
@@ -140,7 +140,7 @@ def test_without_a_terminal_the_demo_writes_plain_lines() -> None:
     with open_display(page) as display:
         assert isinstance(display, LineDisplay)
         display.begin("A new task", (story,))
-        for line in told(STORY, story):
+        for line in lines_of(STORY, story):
             display.report(story, line)
         display.report(story, None)
     lines = output(page).splitlines()
@@ -232,10 +232,10 @@ def test_the_answer_says_what_was_found_and_why() -> None:
         "on 270 images not used for training or search",
     ):
         assert part in text
-    assert text.index("odd  ") < text.index("[loops]"), "the nearest comes first, and a name is no markup"
+    assert text.index("odd  ") < text.index("[loops]"), "the nearest comes first, and a name is not markup"
 
 
-def test_a_control_is_told_with_its_verdict_and_every_difference() -> None:
+def test_a_control_is_shown_with_its_verdict_and_every_difference() -> None:
     arm = {"difference": 0.0123, "interval": [-0.01, 0.0346], "reason": None}
     control = {
         "verdict": "undecided",
@@ -256,8 +256,8 @@ def test_a_control_is_told_with_its_verdict_and_every_difference() -> None:
 
 
 def test_warnings_end_the_answer_a_line_each() -> None:
-    lines = answer_of(KNOWN | {"warnings": ["little data: 40 images", "[bold]lopsided data"]})
-    assert lines[-2:] == ["! little data: 40 images", "! [bold]lopsided data"]
+    lines = answer_of(KNOWN | {"warnings": ["little data: 40 images", "[bold]imbalanced data"]})
+    assert lines[-2:] == ["! little data: 40 images", "! [bold]imbalanced data"]
     assert not any(line.startswith("!") for line in answer_of(KNOWN | {"warnings": None}))
 
 
@@ -285,7 +285,7 @@ def test_a_tie_names_the_tied_with_their_probabilities_and_their_spaces() -> Non
     assert "0.1000 to 0.7000     55 %" in text
 
 
-def test_a_tie_is_told_from_what_the_document_says_of_it_alone() -> None:
+def test_the_sentence_of_a_tie_needs_only_its_part_of_the_document() -> None:
     column = {key: TIE[key] for key in ("verdict", "closest", "tied", "distances")}
     assert verdict_sentence(column) == verdict_sentence(TIE)
     left_behind = [found | {"probability_closest": None} for found in TIE["distances"]]
@@ -299,8 +299,8 @@ def test_the_demo_shows_intervals_and_probabilities_once_they_are_known() -> Non
     story = running_target()
     running = {"state": "running", "stage": "search"}
     assert story.update(running | UNKNOWN | running) is None
-    told_once = story.update(TIE | running)
-    assert told_once == verdict_sentence(TIE)
+    line = story.update(TIE | running)
+    assert line == verdict_sentence(TIE)
     assert story.update(TIE | running) is None
     screen = console(terminal=True)
     screen.print(section("A new task", (story,), Spinner("dots")))
@@ -309,7 +309,7 @@ def test_the_demo_shows_intervals_and_probabilities_once_they_are_known() -> Non
     text = "\n".join(lines)
     assert "A tie between [loops] (55 %) and odd (38 %)" in text
     assert "0.1000 to 0.7000" in text
-    assert "odd    0.5000 ± 0.0625" not in text, "what the events told is replaced"
+    assert "odd    0.5000 ± 0.0625" not in text, "the distance of the event is replaced"
 
 
 @pytest.mark.parametrize(

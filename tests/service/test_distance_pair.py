@@ -13,7 +13,7 @@ def tasks(measured_tasks: dict[str, str]) -> dict[str, str]:
     return measured_tasks
 
 
-def test_one_pair_is_told_in_detail(http: httpx.Client, tasks: dict[str, str], engine: Engine) -> None:
+def test_one_pair_is_shown_in_detail(http: httpx.Client, tasks: dict[str, str], engine: Engine) -> None:
     layers = {"measure": "log_det", "standard_error": 0.25}
     keep_distance(engine, "b0", "a0", 1.0, **layers, contributions=[["stem", 0.75], ["block", 0.25]])
     keep_distance(engine, "b1", "a1", 2.0, **layers | {"standard_error": 0.75}, contributions=[["block", 2.0]])

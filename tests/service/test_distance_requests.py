@@ -38,9 +38,9 @@ def test_each_target_gets_a_job_and_the_first_knows_all_of_them(http: httpx.Clie
     assert int(answer.headers["Retry-After"]) > 0
     assert sorted(job["id"] for job in jobs_of(http)) == sorted(ids)
     wanted = {"sources": [tasks["a"], tasks["b"]], "measures": ["frechet"], "repetitions": 2}
-    told = [{"job_id": job["job_id"], "target": job["target"]} for job in jobs]
+    accepted = [{"job_id": job["job_id"], "target": job["target"]} for job in jobs]
     first, second = (http.get(f"/v1/jobs/{id}").json()["params"] for id in ids)
-    assert first == {"target_task_id": tasks["b"], **wanted, "jobs": told}
+    assert first == {"target_task_id": tasks["b"], **wanted, "jobs": accepted}
     assert second == {"target_task_id": tasks["t"], **wanted}
 
 
@@ -205,7 +205,7 @@ def test_equal_requests_at_the_same_moment_make_their_jobs_once(http: httpx.Clie
     assert len(jobs_of(http)) == 2
 
 
-def test_a_repeated_request_tells_of_a_target_that_was_deleted_too(http: httpx.Client, tasks: dict[str, str]) -> None:
+def test_a_repeated_request_names_a_target_that_was_deleted_too(http: httpx.Client, tasks: dict[str, str]) -> None:
     first = ask(http, "k", targets=["a", "b"])
     job_id = first.json()["jobs"][1]["job_id"]
     http.post(f"/v1/jobs/{job_id}/cancel")

@@ -1,4 +1,4 @@
-"""`ldnas doctor` names what is wrong, and says what to do."""
+"""`ldnas doctor` names each fault, and says what to do."""
 
 import json
 from collections.abc import Callable
@@ -59,7 +59,9 @@ def test_files_that_are_missing_or_damaged_are_named(
     assert "2 damaged" in thorough.message
 
 
-def test_what_is_away_fails_and_the_rest_is_told_all_the_same(findings: Callable[..., dict[str, Finding]]) -> None:
+def test_a_server_that_is_away_fails_and_the_rest_is_checked_all_the_same(
+    findings: Callable[..., dict[str, Finding]],
+) -> None:
     found = findings(database_url="postgresql://u:hunter2@127.0.0.1:1/x", broker_url="redis://:hunter2@127.0.0.1:1/0")
     assert (found["database"].level, found["broker"].level, found["artifact folder"].level) == ("fail", "fail", "ok")
     assert "hunter2" not in str(found)
@@ -76,7 +78,7 @@ def test_a_folder_that_cannot_be_written_to_fails(tmp_path: Path, findings: Call
     assert findings(artifact_url=str(tmp_path / "file" / "artifacts"))["artifact folder"].level == "fail"
 
 
-def test_lost_workers_long_waits_and_jobs_that_nobody_took_back_are_told(
+def test_lost_workers_long_waits_and_jobs_that_no_process_took_back_are_reported(
     engine: Engine, findings: Callable[..., dict[str, Finding]]
 ) -> None:
     assert findings()["workers"].level == "warn"
@@ -120,6 +122,6 @@ def test_the_exit_code_and_the_json_say_whether_something_fails(
     monkeypatch.setattr(diagnosis, "NO_BYTES", 0)
     ended = CliRunner().invoke(cli, ["doctor", "--json"], env={**settings.as_environment(), **variable})
     assert ended.exit_code == code
-    told = json.loads(ended.stdout)
-    assert told["ok"] == (code == 0)
-    assert told["findings"][0]["check"] == "settings"
+    report = json.loads(ended.stdout)
+    assert report["ok"] == (code == 0)
+    assert report["findings"][0]["check"] == "settings"

@@ -1,4 +1,4 @@
-"""What the recommended network gets right and wrong on the test images."""
+"""The evaluation of the recommended network on the test images: counts, recalls and errors."""
 
 import json
 from collections.abc import Callable
@@ -22,17 +22,17 @@ PREDICTIONS = {
 def evaluated(http: httpx.Client, task_body: dict, app: FastAPI, engine: Engine) -> Callable[[dict[str, Any]], str]:
     """A recommendation whose worker kept these predictions; the path of its evaluation."""
 
-    def tell(predictions: dict[str, Any], **test: Any) -> str:
+    def evaluate(predictions: dict[str, Any], **test: Any) -> str:
         asked = http.post("/v1/recommendations", json=task_body).json()
         digest = app.state.resources.store.put(json.dumps(predictions).encode())
-        told = {"target": {"classes": ["a", "b", "c"]}, "test": {"predictions": digest, **test}}
+        parts = {"target": {"classes": ["a", "b", "c"]}, "test": {"predictions": digest, **test}}
         with unit_of_work(engine) as registry:
             job = registry.leases.claim(asked["job_id"], worker="w", lease_seconds=60)
             assert job is not None
-            registry.recommendations.merge_document(asked["id"], job.id, job.attempt, told)
+            registry.recommendations.merge_document(asked["id"], job.id, job.attempt, parts)
         return f"/v1/recommendations/{asked['id']}/evaluation"
 
-    return tell
+    return evaluate
 
 
 def test_images_are_counted_by_class_and_the_surest_errors_come_first(http: httpx.Client, evaluated) -> None:
@@ -61,7 +61,7 @@ def test_at_most_a_thousand_errors_are_listed_and_all_are_counted(http: httpx.Cl
     assert answer["errors"][0] == first
 
 
-def test_the_picture_of_the_errors_tells_which_is_where(http: httpx.Client, app: FastAPI, evaluated) -> None:
+def test_the_picture_of_the_errors_has_a_place_for_each(http: httpx.Client, app: FastAPI, evaluated) -> None:
     digest = app.state.resources.store.put(b"picture")
     path = evaluated(PREDICTIONS, error_sheet={"artifact": digest, "positions": [2, 4], "columns": 8})
     answer = http.get(path).json()
@@ -83,7 +83,7 @@ def test_an_answer_without_a_picture_says_so(http: httpx.Client, evaluated, shee
     assert (refusal.status_code, refusal.json()["code"]) == (404, "no_error_sheet")
 
 
-def test_what_is_not_there_is_told_apart(http: httpx.Client, task_body: dict, app: FastAPI, evaluated) -> None:
+def test_each_missing_part_has_its_own_code(http: httpx.Client, task_body: dict, app: FastAPI, evaluated) -> None:
     asked = http.post("/v1/recommendations", json=task_body).json()
     early = http.get(f"/v1/recommendations/{asked['id']}/evaluation")
     assert (early.status_code, early.json()["code"]) == (404, "not_evaluated")

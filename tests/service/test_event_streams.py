@@ -40,7 +40,9 @@ def paths(asked: dict) -> tuple[str, str]:
     return f"/v1/recommendations/{asked['id']}/events", f"/v1/jobs/{asked['job_id']}/events"
 
 
-def test_a_stream_tells_the_whole_story_and_ends_with_the_job(http: httpx.Client, asked: dict, engine: Engine) -> None:
+def test_a_stream_sends_the_whole_history_and_ends_with_the_job(
+    http: httpx.Client, asked: dict, engine: Engine
+) -> None:
     work_on(engine, asked["job_id"])
     for path in paths(asked):
         answer = http.get(path)
@@ -64,7 +66,7 @@ def test_a_stream_goes_on_after_the_last_event_that_was_seen(http: httpx.Client,
     assert rest == whole[3:]
 
 
-def test_a_stream_with_nothing_left_to_tell_is_204_so_that_browsers_stop_asking(
+def test_a_stream_with_nothing_left_to_send_is_204_so_that_browsers_stop_asking(
     http: httpx.Client, asked: dict, engine: Engine
 ) -> None:
     work_on(engine, asked["job_id"])
@@ -73,7 +75,7 @@ def test_a_stream_with_nothing_left_to_tell_is_204_so_that_browsers_stop_asking(
         assert http.get(path, headers={"Last-Event-ID": last}).status_code == 204
 
 
-def test_a_story_longer_than_one_look_is_told_whole(
+def test_a_history_longer_than_one_batch_is_sent_whole(
     http: httpx.Client, asked: dict, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_feed, "BATCH", 2)

@@ -1,4 +1,4 @@
-"""What `ldnas` ends with: a script can tell why, and every command says how it is used."""
+"""The exit codes of `ldnas`: a script can distinguish the reasons, and every command says how it is used."""
 
 import json
 import os
@@ -179,19 +179,19 @@ LEAVES = list(leaves(typer.main.get_command(cli.app)))
 
 @pytest.mark.parametrize(("words", "command"), LEAVES, ids=[" ".join(words) for words, _ in LEAVES])
 def test_every_command_has_an_example_and_says_what_it_prints(words: tuple[str, ...], command: Any) -> None:
-    told = f"{command.help} {command.epilog or ''}"
-    assert re.search(rf"\bldnas {' '.join(words)}\b", told), "its help has no example"
+    help_text = f"{command.help} {command.epilog or ''}"
+    assert re.search(rf"\bldnas {' '.join(words)}\b", help_text), "its help has no example"
     options = {option for parameter in command.params for option in parameter.opts}
     silent = {("up",), ("migrate",), ("api",), ("dispatcher",), ("worker",)}
     assert ("--json" in options) == (words not in silent)
 
 
-def test_the_help_tells_every_exit_code() -> None:
-    told = " ".join(CliRunner().invoke(cli.app, ["--help"], env={"COLUMNS": "200"}).stdout.split())
+def test_the_help_lists_every_exit_code() -> None:
+    help_text = " ".join(CliRunner().invoke(cli.app, ["--help"], env={"COLUMNS": "200"}).stdout.split())
     for code, meaning in MEANINGS.items():
-        assert f"{code.value} {meaning}" in told
+        assert f"{code.value} {meaning}" in help_text
     assert set(MEANINGS) == set(ExitCode)
-    assert "--install-completion" in told
+    assert "--install-completion" in help_text
 
 
 def complete(ldnas: Callable[..., subprocess.Popen[str]], *words: str, **environment: str) -> list[str]:
@@ -230,7 +230,7 @@ def test_the_shell_completes_commands_and_what_the_service_knows(
     assert completion.of_measures("task") == ["task2vec", "task2vec_asymmetric"]
     assert completion.of_strategies("da") == ["darts", "darts_second_order"]
     assert completion.of_objectives("m") == ["macro_f1"]
-    assert len(service.asked) == 6  # one page each, and none for what is known here
+    assert len(service.asked) == 6  # one page each, and none for the names that are known here
 
 
 def test_a_service_that_is_slow_gone_or_strange_offers_nothing_and_says_nothing(

@@ -1,4 +1,4 @@
-"""What the framework refuses by itself is a problem document too."""
+"""The answer to a request that the framework itself refuses is a problem document too."""
 
 import httpx
 import pytest
@@ -72,7 +72,7 @@ def test_a_bad_query_is_named(http: httpx.Client, query: str) -> None:
     assert answer.json()["errors"][0]["field"] == query.partition("=")[0]
 
 
-def test_a_bug_tells_nothing_of_the_inside(app: FastAPI, http: httpx.Client) -> None:
+def test_the_answer_to_a_bug_reveals_nothing_internal(app: FastAPI, http: httpx.Client) -> None:
     @app.get("/bug")
     def bug() -> None:
         raise KeyError("secret")

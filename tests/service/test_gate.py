@@ -91,14 +91,14 @@ def test_the_scope_of_a_request(method: str, path: str, needed: str | None) -> N
     assert scope_of(method, path) == needed
 
 
-def test_the_document_tells_each_operations_scope(app: FastAPI) -> None:
+def test_the_document_names_each_operations_scope(app: FastAPI) -> None:
     document = app.openapi()
     assert set(document["components"]["securitySchemes"]) == {"key", "session"}
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             scope = scope_of(method.upper(), path)
-            told = [] if scope is None else [{"key": [scope]}, {"session": [scope]}]
-            assert operation["security"] == told, (method, path)
+            expected = [] if scope is None else [{"key": [scope]}, {"session": [scope]}]
+            assert operation["security"] == expected, (method, path)
             if scope is not None:
                 assert {"401", "403"} <= set(operation["responses"]), (method, path)
                 assert "WWW-Authenticate" in operation["responses"]["401"]["headers"]
@@ -106,7 +106,7 @@ def test_the_document_tells_each_operations_scope(app: FastAPI) -> None:
 
 
 @pytest.mark.parametrize("shown", ["Bearer ldnas_wrong", "Bearer", "Bearer ", "bearer \xe4", "Bearer  x y"])
-def test_a_key_that_opens_nothing_is_told_apart_from_none(http: httpx.Client, make_key: MakeKey, shown: str) -> None:
+def test_a_key_that_opens_nothing_is_distinguished_from_none(http: httpx.Client, make_key: MakeKey, shown: str) -> None:
     make_key("admin")
     answer = http.get("/v1/tasks", headers={"Authorization": shown.encode("latin-1")})
     assert (answer.status_code, answer.json()["code"]) == (401, "wrong_key")
@@ -121,7 +121,7 @@ def test_a_key_that_only_begins_like_one_opens_nothing(http: httpx.Client, make_
     assert http.get("/v1/tasks", headers=bearer(key[:14])).status_code == 401
 
 
-def test_a_path_without_a_route_is_not_told_to_strangers(http: httpx.Client, make_key: MakeKey) -> None:
+def test_a_path_without_a_route_is_not_revealed_to_strangers(http: httpx.Client, make_key: MakeKey) -> None:
     key = make_key("read")
     assert http.get("/v2/secrets").status_code == 401
     assert http.get("/v2/secrets", headers=bearer(key)).status_code == 404

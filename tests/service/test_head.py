@@ -43,7 +43,7 @@ def ids(http: httpx.Client, task_body: dict, app: FastAPI, engine: Engine) -> di
     }
 
 
-def told(answer: httpx.Response) -> dict[str, str]:
+def stable_headers(answer: httpx.Response) -> dict[str, str]:
     return {name: value for name, value in answer.headers.items() if name not in CHANGING}
 
 
@@ -57,14 +57,14 @@ def test_every_path_that_answers_get_answers_head_alike_without_the_body(
         path = template.format(**ids)
         get, head = http.get(path), http.head(path)
         if template != "/metrics":  # which counts these very requests
-            assert (head.status_code, told(head)) == (get.status_code, told(get)), path
+            assert (head.status_code, stable_headers(head)) == (get.status_code, stable_headers(get)), path
             assert int(head.headers["content-length"]) == len(get.content), path
         statuses.append(head.status_code)
     assert statuses.count(200) >= 20
 
 
 def sent_for(app: FastAPI, path: str) -> list[dict[str, Any]]:
-    """What the application hands to the server for HEAD; a client would drop a body by itself."""
+    """The messages that the application hands to the server for HEAD; a client would drop a body by itself."""
     messages: list[dict[str, Any]] = []
 
     async def send(message: Any) -> None:

@@ -1,4 +1,4 @@
-"""The text of a key: what is drawn, what is stored of it, and what is refused from an operator."""
+"""The text of a key: how it is drawn, how it is stored, and which texts of an operator are refused."""
 
 import hashlib
 

@@ -21,11 +21,11 @@ Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def numbers(text: str) -> Numbers:
-    """Every sample by its name and labels; the parser refuses what is no exposition."""
+    """Every sample by its name and labels; the parser refuses a text of another format."""
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     assert samples
     found = {(sample.name, frozenset(sample.labels.items())): sample.value for sample in samples}
-    assert len(found) == len(samples), "no sample is told twice"
+    assert len(found) == len(samples), "no sample occurs twice"
     return found
 
 
@@ -89,7 +89,7 @@ def test_a_bug_is_counted_as_500(app: FastAPI, http: httpx.Client) -> None:
     assert of(scraped(http), "ldnas_requests_total", method="GET", route="/fault", status="500") == 1
 
 
-def test_the_queue_of_all_processes_is_told_by_any(busy: None, other_http: httpx.Client) -> None:
+def test_any_process_reports_the_queue_of_all(busy: None, other_http: httpx.Client) -> None:
     found = scraped(other_http)
     assert of(found, "ldnas_database_reachable") == 1
     assert of(found, "ldnas_jobs", kind="recommend", state="queued") == 1
@@ -107,7 +107,7 @@ def test_the_queue_of_all_processes_is_told_by_any(busy: None, other_http: httpx
     assert of(found, "ldnas_stage_seconds_count", kind="register_task", stage="fit") == 1
 
 
-def test_openmetrics_is_told_to_whom_it_is_for(busy: None, http: httpx.Client) -> None:
+def test_openmetrics_is_sent_to_clients_that_accept_it(busy: None, http: httpx.Client) -> None:
     answer = http.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     families = {family.name for family in openmetrics_families(answer.text)}
@@ -122,7 +122,7 @@ def test_sql_is_asked_at_most_once_within_some_seconds(busy: None, engine: Engin
     assert collector.collect() is first
 
 
-def test_a_database_that_cannot_be_reached_is_told_to_everyone_and_nothing_else_is(
+def test_a_database_that_cannot_be_reached_is_reported_to_everyone_and_nothing_else_is(
     http: httpx.Client, settings: Settings, make_key: Callable[..., str]
 ) -> None:
     key = make_key("read")
@@ -136,8 +136,8 @@ def test_a_database_that_cannot_be_reached_is_told_to_everyone_and_nothing_else_
 
 
 def test_the_operations_page_names_every_number_and_none_that_is_not_there(busy: None, http: httpx.Client) -> None:
-    told = {family.name for family in text_string_to_metric_families(http.get("/metrics").text)}
-    told = {name for name in told if name.startswith("ldnas_") and not name.endswith("_created")}
+    exported = {family.name for family in text_string_to_metric_families(http.get("/metrics").text)}
+    exported = {name for name in exported if name.startswith("ldnas_") and not name.endswith("_created")}
     page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
     named = {name.removesuffix("_total") for name in re.findall(r"\bldnas_[a-z_]+", page)} - {"ldnas_"}
-    assert named == told
+    assert named == exported

@@ -100,7 +100,7 @@ POLLS = ("/v1/tasks/{task_id}", "/v1/recommendations/{recommendation_id}", "/v1/
 
 
 @pytest.mark.parametrize("path", [*POLLS, "/v1/distances/{source}/{target}", "/v1/architectures/{architecture_id}"])
-def test_a_poll_tells_of_its_tag_and_of_304(document: dict, path: str) -> None:
+def test_a_poll_documents_its_tag_and_304(document: dict, path: str) -> None:
     responses = document["paths"][path]["get"]["responses"]
     assert "ETag" in responses["200"]["headers"]
     assert "application/json" in responses["200"]["content"]
@@ -109,11 +109,11 @@ def test_a_poll_tells_of_its_tag_and_of_304(document: dict, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/tasks", "/v1/recommendations", "/v1/distances", TRAIN])
-def test_an_accepted_request_tells_where_to_poll_and_when(document: dict, path: str) -> None:
+def test_an_accepted_request_documents_where_to_poll_and_when(document: dict, path: str) -> None:
     assert set(document["paths"][path]["post"]["responses"]["202"]["headers"]) == {"Location", "Retry-After"}
 
 
-def test_a_stream_tells_that_it_may_have_nothing_left(document: dict) -> None:
+def test_a_stream_documents_that_it_may_have_nothing_left(document: dict) -> None:
     for path in ("/v1/jobs/{job_id}/events", "/v1/recommendations/{recommendation_id}/events"):
         assert "content" not in document["paths"][path]["get"]["responses"]["204"]
 
@@ -142,7 +142,7 @@ def test_the_document_allows_what_the_service_takes(
     assert [validator.is_valid(required | body) for body in refused] == [False] * len(refused)
 
 
-def test_the_largest_matrix_is_told(document: dict) -> None:
+def test_the_largest_matrix_is_documented(document: dict) -> None:
     assert f"{MAX_CELLS:,} cells" in document["paths"]["/v1/distances"]["get"]["description"]
 
 
@@ -189,7 +189,7 @@ def test_every_example_fits_the_schema_that_it_stands_in(document: dict) -> None
     assert {"RecommendationRequest", "BudgetRequest", "ConstraintsRequest", "SearchRequest"} <= set(shown)
     for name, examples in shown.items():
         for example in examples:
-            # The document leaves out what is null.
+            # The document leaves out fields that are null.
             nulls = dict.fromkeys(models[name].model_fields) if issubclass(models[name], Document) else {}
             models[name].model_validate_json(json.dumps(nulls | example))
 
@@ -202,7 +202,7 @@ def test_one_example_of_a_recommendation_has_every_field_that_needs_no_other_tas
         assert set(full[part]) == set(schemas[model]["properties"])
 
 
-def test_the_fields_of_a_search_tell_their_defaults(document: dict) -> None:
+def test_the_fields_of_a_search_state_their_defaults(document: dict) -> None:
     schemas = document["components"]["schemas"]
     candidates, rounds = (
         schemas["SearchRequest"]["properties"][name]["description"] for name in ("candidates", "rounds")

@@ -1,4 +1,4 @@
-"""Polls: what is sent is what is there, and what has not changed is not made again."""
+"""Polls: an answer has the stored state, and an answer that has not changed is not made again."""
 
 import json
 from typing import Any
@@ -35,7 +35,7 @@ def slow(quick: bool, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @QUICK
-def test_an_answer_is_made_anew_when_anything_has_changed_and_only_then(
+def test_an_answer_is_made_again_when_anything_has_changed_and_only_then(
     http: httpx.Client, asked: dict[str, Any], engine: Engine, made: list[str], slow: None
 ) -> None:
     for path in (f"/v1/recommendations/{asked['id']}", f"/v1/jobs/{asked['job_id']}"):
@@ -71,7 +71,7 @@ def test_one_that_was_deleted_is_gone_at_once(
     assert asked["id"] in answer.json()["detail"]
 
 
-def test_what_becomes_of_a_webhook_is_told_at_once(
+def test_the_state_of_a_webhook_is_shown_at_once(
     http: httpx.Client, asked: dict[str, Any], engine: Engine, made: list[str]
 ) -> None:
     path = f"/v1/recommendations/{asked['id']}"

@@ -24,7 +24,7 @@ def owners(engine: Engine) -> list[str]:
         return [job.owner for job in registry.jobs.list()]
 
 
-def test_a_key_that_has_its_quota_is_told_when_to_come_back(
+def test_a_key_with_a_full_quota_learns_when_to_come_back(
     http: httpx.Client, engine: Engine, make_key: MakeKey, task_body: dict
 ) -> None:
     key, other = make_key("write", quota=1), make_key("write", name="other")
@@ -33,7 +33,7 @@ def test_a_key_that_has_its_quota_is_told_when_to_come_back(
     assert (first.status_code, refused.status_code, refused.json()["code"]) == (202, 429, "quota_exceeded")
     assert int(refused.headers["Retry-After"]) > 0
     assert ask(http, task_body, other).status_code == 202
-    assert len(owners(engine)) == 2, "what was refused left nothing behind"
+    assert len(owners(engine)) == 2, "the refused request left nothing behind"
     cancelled = http.post(
         f"/v1/recommendations/{first.json()['id']}/cancel", headers={"Authorization": f"Bearer {key}"}
     )

@@ -81,11 +81,11 @@ def piece(content: bytes, more: bool = True) -> dict[str, Any]:
     return {"type": "http.request", "body": content, "more_body": more}
 
 
-def test_a_file_over_the_limit_is_refused_whether_its_length_was_told_or_not(
+def test_a_file_over_the_limit_is_refused_with_and_without_a_declared_length(
     small_app: FastAPI, settings: Settings
 ) -> None:
-    told = [(b"content-length", b"3001")]
-    assert send(small_app, [], told) == 413  # nothing is read
+    declared = [(b"content-length", b"3001")]
+    assert send(small_app, [], declared) == 413  # nothing is read
     assert send(small_app, [piece(bytes(2000)), piece(bytes(1001), more=False)]) == 413
     assert stored_files(settings) == []
     # The largest that is accepted gets as far as its check; other bodies keep their own limit.
@@ -146,7 +146,7 @@ def test_a_check_ends_when_the_service_does(http: httpx.Client, app: FastAPI, se
     assert stored_files(settings) == []
 
 
-def test_a_full_disk_is_told(http: httpx.Client, app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(http: httpx.Client, app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(root: Path) -> None:
         raise OSError(28, "No space left on device")
 

@@ -116,7 +116,7 @@ def test_a_stage_cannot_write_over_what_the_job_says(http: httpx.Client, asked: 
     assert (poll(http, asked)["state"], poll(http, asked)["id"]) == ("running", asked["id"])
 
 
-def test_the_target_is_a_task_of_its_own_beside_the_job(http: httpx.Client, asked: dict, engine: Engine) -> None:
+def test_the_target_is_a_task_of_its_own_next_to_the_job(http: httpx.Client, asked: dict, engine: Engine) -> None:
     with reading(engine) as registry:
         task = registry.tasks.get(asked["target"]["task_id"])
         job = registry.jobs.get(asked["job_id"])

@@ -43,21 +43,21 @@ def test_refusals_and_bugs_have_an_id_too(app: FastAPI, http: httpx.Client, make
     assert (answer.status_code, answer.headers["X-Request-Id"]) == (401, "mine")
 
 
-def test_a_request_is_told_in_one_line_with_the_start_of_its_key(
+def test_a_request_is_logged_in_one_line_with_the_start_of_its_key(
     http: httpx.Client, make_key: Callable[..., str], caplog: pytest.LogCaptureFixture
 ) -> None:
     key = make_key("read")
     http.get(f"/v1/jobs/{'0' * 32}?secret=1", headers={"Authorization": f"Bearer {key}", "X-Request-Id": "mine"})
     [line] = lines(caplog)
-    told = {name: line[name] for name in ("method", "route", "status", "key")}
-    assert told == {"method": "GET", "route": "/v1/jobs/{job_id}", "status": 404, "key": key[:14]}
+    logged = {name: line[name] for name in ("method", "route", "status", "key")}
+    assert logged == {"method": "GET", "route": "/v1/jobs/{job_id}", "status": 404, "key": key[:14]}
     assert 0 < line["seconds"] < 60
     assert line["message"] == f"GET /v1/jobs/{'0' * 32} 404"
     assert key not in str(line)
     assert "secret" not in str(line["message"])
 
 
-def test_a_key_that_opens_nothing_is_not_told(
+def test_a_key_that_opens_nothing_is_not_logged(
     http: httpx.Client, make_key: Callable[..., str], caplog: pytest.LogCaptureFixture
 ) -> None:
     make_key("read")
@@ -67,7 +67,7 @@ def test_a_key_that_opens_nothing_is_not_told(
     assert "hunter2" not in str(line)
 
 
-def test_probes_are_told_only_where_they_fail(http: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_probes_are_logged_only_where_they_fail(http: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
     for path in ("/healthz", "/readyz", "/metrics"):
         assert http.get(path).status_code == 200
     assert lines(caplog) == []

@@ -16,7 +16,7 @@ from worker.settings import Settings
 
 POSTS = ("/v1/tasks", "/v1/recommendations")
 
-# What is laid over a valid body, the code of the refusal, and the field it names.
+# Changes to a valid body, the code of the refusal (in SHAPE always `invalid_request`), and the field that it names.
 SHAPE = [
     ({"nonsense": 1}, "nonsense"),
     ({"dataset": {"uri": "builtin://digits", "nonsense": 1}}, "dataset.nonsense"),
@@ -143,7 +143,7 @@ def test_an_impossible_wish_for_a_search_is_refused(
     assert field in {error["field"] for error in problem["errors"]}
 
 
-def test_a_baseline_that_does_not_exist_is_named_beside_those_that_do(http: httpx.Client, task_body: dict) -> None:
+def test_a_baseline_that_does_not_exist_is_named_next_to_those_that_do(http: httpx.Client, task_body: dict) -> None:
     problem = refused(http, "/v1/recommendations", task_body | {"baselines": ["nowhere"]})
     assert (problem["status"], problem["code"]) == (422, "unknown_baseline")
     assert problem["errors"][0]["field"] == "baselines[0]"

@@ -85,9 +85,9 @@ def test_no_key_and_no_session_is_in_a_log_or_an_answer(settings: Settings, make
         os.rename(settings.home / "ldnas.sqlite3", settings.home / "gone")
         answers.append(http.get("/v1/tasks", headers=bearer))
     assert statuses == [200, 200, 403, 204, 200, 401, 404, 400, 422, 401, 422, 422, 422, 400, 415]
-    told = "\n".join([*log, *(answer.text for answer in answers)])
+    output = "\n".join([*log, *(answer.text for answer in answers)])
     for secret in (key, wrong, session, session.partition(".")[2]):
-        assert secret not in told
+        assert secret not in output
     assert "INFO" in log[0], "the log was read"
 
 
@@ -145,21 +145,21 @@ def test_no_password_is_in_the_log_of_a_process_that_waits_for_its_servers(
 
 
 @pytest.mark.parametrize(
-    ("variables", "told"),
+    ("variables", "expected"),
     [
         ({"LDNAS_HOST": "0.0.0.0"}, "ldnas key create"),
         ({"LDNAS_DATABASE_URL": "mysql://u:hunter2@db/x"}, "LDNAS_DATABASE_URL is 'mysql://***@db/x'"),
     ],
 )
 def test_a_process_that_does_not_start_says_why_in_one_sentence(
-    settings: Settings, variables: dict[str, str], told: str
+    settings: Settings, variables: dict[str, str], expected: str
 ) -> None:
     environment = os.environ | settings.as_environment() | {"LDNAS_PORT": "0"} | variables
     ended = subprocess.run(
         [sys.executable, "-m", "service.api_main"], env=environment, capture_output=True, text=True, timeout=60
     )
     assert ended.returncode == 1
-    assert told in ended.stderr
+    assert expected in ended.stderr
     assert ended.stderr.count("\n") == 1
     assert "hunter2" not in ended.stderr
 

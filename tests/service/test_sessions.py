@@ -65,7 +65,7 @@ def test_a_session_changes_nothing_for_a_page_that_is_not_the_services_own(
     assert http.post("/logout", headers={"Origin": origin} if origin else {}).status_code == 403
 
 
-def test_a_key_by_hand_needs_no_origin_even_beside_a_cookie(http: httpx.Client, make_key: MakeKey) -> None:
+def test_a_key_by_hand_needs_no_origin_even_with_a_cookie(http: httpx.Client, make_key: MakeKey) -> None:
     key = make_key("write")
     logged_in(http, key)
     assert http.post(CANCEL, headers={"Authorization": f"Bearer {key}"}).status_code == 404

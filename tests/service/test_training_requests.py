@@ -44,17 +44,17 @@ def test_training_again_makes_a_target_and_a_job(http: httpx.Client, architectur
     labels = {"groups": [[0, 6, 8, 9]], "rest": True}
     answer = train(http, architecture, **DIGITS, labels=labels, name="round", seed=3, priority=5, image_size=32)
     assert answer.status_code == 202
-    told = answer.json()
-    assert answer.headers["Location"] == f"/v1/jobs/{told['job_id']}"
-    assert (told["state"], told["name"]) == ("queued", "round")
+    accepted = answer.json()
+    assert answer.headers["Location"] == f"/v1/jobs/{accepted['job_id']}"
+    assert (accepted["state"], accepted["name"]) == ("queued", "round")
     [job] = jobs_of(http)
-    assert (job["id"], job["priority"]) == (told["job_id"], 5)
+    assert (job["id"], job["priority"]) == (accepted["job_id"], 5)
     assert job["params"]["source_architecture_id"] == architecture
-    assert job["params"]["architecture_id"] == told["architecture_id"] != architecture
-    task = http.get(f"/v1/tasks/{told['task_id']}").json()
+    assert job["params"]["architecture_id"] == accepted["architecture_id"] != architecture
+    task = http.get(f"/v1/tasks/{accepted['task_id']}").json()
     assert (task["role"], task["name"], task["seed"], task["image_size"]) == ("target", "round", 3, 32)
     assert task["labels"] == labels | {"balance": False}
-    assert task["job_id"] == told["job_id"]
+    assert task["job_id"] == accepted["job_id"]
 
 
 def test_the_documented_example_is_accepted_as_it_stands(http: httpx.Client, architecture: str) -> None:
@@ -64,8 +64,8 @@ def test_the_documented_example_is_accepted_as_it_stands(http: httpx.Client, arc
 
 
 def test_what_is_left_out_comes_from_the_architecture(http: httpx.Client, architecture: str) -> None:
-    told = train(http, architecture, **DIGITS).json()
-    task = http.get(f"/v1/tasks/{told['task_id']}").json()
+    accepted = train(http, architecture, **DIGITS).json()
+    task = http.get(f"/v1/tasks/{accepted['task_id']}").json()
     assert (task["name"], task["image_size"], task["labels"]) == ("mine again", 24, None)
 
 

@@ -1,4 +1,4 @@
-"""Asking for a webhook: what is accepted, what is told of it, and what is told to nobody."""
+"""Asking for a webhook: the requests that are accepted, its state in answers, and the parts that no answer shows."""
 
 import base64
 import json
@@ -39,13 +39,13 @@ def test_without_a_webhook_the_answer_says_null(http: httpx.Client, task_body: d
     assert http.post("/v1/recommendations", json=task_body).json()["webhook"] is None
 
 
-def test_a_webhook_is_told_of_from_the_first_answer_to_the_last(http: httpx.Client, body: dict, engine: Engine) -> None:
+def test_a_webhook_is_shown_from_the_first_answer_to_the_last(http: httpx.Client, body: dict, engine: Engine) -> None:
     asked = http.post("/v1/recommendations", json=body)
     assert asked.status_code == 202
     path = f"/v1/recommendations/{asked.json()['id']}"
     unknown = dict.fromkeys(("message_id", "last_status", "last_error", "next_attempt_at", "ended_at"))
-    told = {"host": "hooks.example.org", "state": "waiting", "attempts": 0, **unknown}
-    assert asked.json()["webhook"] == http.get(path).json()["webhook"] == told
+    expected = {"host": "hooks.example.org", "state": "waiting", "attempts": 0, **unknown}
+    assert asked.json()["webhook"] == http.get(path).json()["webhook"] == expected
     end(engine, asked.json()["job_id"])
     pending = http.get(path).json()["webhook"]
     assert pending["state"] == "pending"
@@ -59,13 +59,13 @@ def test_a_webhook_is_told_of_from_the_first_answer_to_the_last(http: httpx.Clie
     assert delivered["ended_at"] is not None
 
 
-def test_a_recommendation_that_is_cancelled_tells_of_its_message_at_once(http: httpx.Client, body: dict) -> None:
+def test_a_recommendation_that_is_cancelled_shows_its_message_at_once(http: httpx.Client, body: dict) -> None:
     asked = http.post("/v1/recommendations", json=body).json()
     cancelled = http.post(f"/v1/recommendations/{asked['id']}/cancel").json()
     assert (cancelled["state"], cancelled["webhook"]["state"]) == ("cancelled", "pending")
 
 
-def test_the_webhook_is_not_deleted_with_what_it_tells_of(http: httpx.Client, body: dict, engine: Engine) -> None:
+def test_the_webhook_is_not_deleted_with_its_recommendation(http: httpx.Client, body: dict, engine: Engine) -> None:
     asked = http.post("/v1/recommendations", json=body).json()
     end(engine, asked["job_id"])
     assert http.delete(f"/v1/recommendations/{asked['id']}").status_code == 204
@@ -188,7 +188,9 @@ def test_the_document_describes_what_is_sent(http: httpx.Client, body: dict, eng
         jsonschema.validate(message, schema)
 
 
-def test_the_metrics_tell_what_waits_and_how_attempts_ended(http: httpx.Client, body: dict, engine: Engine) -> None:
+def test_the_metrics_count_waiting_messages_and_how_attempts_ended(
+    http: httpx.Client, body: dict, engine: Engine
+) -> None:
     for _ in range(2):
         end(engine, http.post("/v1/recommendations", json=body | {"name": None}).json()["job_id"])
     with unit_of_work(engine) as registry:
@@ -199,4 +201,4 @@ def test_the_metrics_tell_what_waits_and_how_attempts_ended(http: httpx.Client, 
     assert "ldnas_webhooks_pending 1.0" in text
     assert "ldnas_oldest_due_webhook_seconds 0." in text
     assert 'ldnas_webhook_attempts_total{outcome="delivered"} 1.0' in text
-    assert 'ldnas_webhook_attempts_total{outcome="given_up"} 0.0' in text, "told also where it is 0"
+    assert 'ldnas_webhook_attempts_total{outcome="given_up"} 0.0' in text, "exported also where it is 0"

@@ -1,4 +1,4 @@
-"""`GET /v1/workers` and what `/metrics` tells of them."""
+"""`GET /v1/workers`, and the workers in `/metrics`."""
 
 import httpx
 

@@ -1,4 +1,4 @@
-"""The real service as a user starts it, and what is needed to kill its parts."""
+"""The real service as a user starts it, and functions that kill its parts."""
 
 import os
 import signal
@@ -88,9 +88,9 @@ class UpService:
         return time.monotonic() - began
 
     def kill(self) -> None:
-        """SIGKILL to the supervisor and to all that it started, at once: nobody says goodbye."""
+        """SIGKILL to the supervisor and to all that it started, at once: no process can end in order."""
         assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)  # it must not start anew what dies before it
+        self.process.send_signal(signal.SIGSTOP)  # it must not restart children that die before it
         children = self.processes()
         for child in children:
             child.kill()

@@ -33,11 +33,11 @@ SETTINGS: dict[str, dict[str, int]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What must not depend on whether a job was interrupted.
+    """The results that must not depend on whether a job was interrupted.
 
     Attributes:
         parts: of the answer.
-        steps: every round and iteration of the search that was told of, with its α, as JSON.
+        steps: every round and iteration of the search that has an event, with its α, as JSON.
     """
 
     parts: dict[str, Any]
@@ -63,8 +63,8 @@ class Recommendations:
                 "repetitions": 2,
                 "seed": seed,
             }
-            told = fleet.http.post("/v1/recommendations", json=body).raise_for_status().json()
-            self._ids[strategy], self._jobs[strategy] = told["id"], told["job_id"]
+            accepted = fleet.http.post("/v1/recommendations", json=body).raise_for_status().json()
+            self._ids[strategy], self._jobs[strategy] = accepted["id"], accepted["job_id"]
 
     def outcomes(self, stage: str | None = None) -> dict[str, Outcome]:
         """What came of each, after its runner was killed once in this stage."""
@@ -88,7 +88,7 @@ class Recommendations:
         stages = [number for number, event in enumerate(events) if event.kind == "stage"]
         if job.lease_owner is None or not stages or events[stages[-1]].data["stage"] != stage:
             return False
-        # A search that has an iteration behind it and a training that has a checkpoint go on from there.
+        # A search that has an iteration behind it and a training that has a checkpoint resume from there.
         since = [event.kind for event in events[stages[-1] :]]
         if (stage == "search" and "iteration" not in since) or (stage == "train" and not self._has_state(job)):
             return False
@@ -160,6 +160,6 @@ def test_a_killed_recommendation_ends_as_one_that_was_never_killed(
     assert killed.parts == spared.parts
     assert killed.genotype == spared.genotype
     assert spared.steps
-    # A step that was kept and killed before it was told is not done, nor told, again.
+    # A step whose state was stored, but whose event was not, is neither computed nor reported by the next attempt.
     assert killed.steps <= spared.steps
     assert killed.weights == spared.weights

@@ -27,7 +27,7 @@ def test_a_request_can_be_followed_to_its_last_stage(
         name: [json.loads(line) for line in (up.home / "logs" / f"{name}.log").read_text().splitlines()]
         for name in ("api", "dispatcher", "worker")
     }
-    followed = {name: [line for line in told if line.get("request_id") == "a-task"] for name, told in lines.items()}
+    followed = {name: [line for line in log if line.get("request_id") == "a-task"] for name, log in lines.items()}
 
     [asked] = followed["api"]
     assert (asked["method"], asked["route"], asked["status"]) == ("POST", "/v1/tasks", 202)
@@ -39,8 +39,8 @@ def test_a_request_can_be_followed_to_its_last_stage(
     assert "attempt 1 of a register_task job begins" in began["message"]
     assert over["message"].endswith("attempt 1 is over")
     assert {line["job_id"] for name in ("dispatcher", "worker") for line in followed[name]} == {task["job_id"]}
-    # Nothing that speaks of the job lacks its ids.
-    for told in lines.values():
-        for line in told:
+    # No line that names the job lacks its ids.
+    for log in lines.values():
+        for line in log:
             if task["job_id"] in line["message"] and line["logger"].startswith("worker."):
                 assert line["request_id"] == "a-task"

@@ -1,4 +1,4 @@
-"""From POST to the network that one takes home, through the real processes."""
+"""From POST to the downloaded network, through the real processes."""
 
 import io
 import json
@@ -27,7 +27,7 @@ TOP_LEVEL = {
 }
 
 
-def test_a_target_becomes_a_network_to_take_home(up, stripes: dict[str, Any], tmp_path: Path) -> None:
+def test_a_target_becomes_a_network_to_download(up, stripes: dict[str, Any], tmp_path: Path) -> None:
     baseline = up.register("three", stripes)
     first_poll = up.recommend(stripes, labels=ACROSS, baselines=["three"], name="across or not")
     assert set(first_poll) >= TOP_LEVEL
@@ -61,8 +61,10 @@ def test_a_target_becomes_a_network_to_take_home(up, stripes: dict[str, Any], tm
     assert "rest" in said.stdout
     program, onnx = (up.http.get(f"{architecture}/{kind}").raise_for_status().content for kind in ("program", "onnx"))
     assert zipfile.is_zipfile(io.BytesIO(program))
-    told = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"]).get_modelmeta().custom_metadata_map
-    assert json.loads(told["class_names"]) == ["across", "rest"]
+    metadata = (
+        onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"]).get_modelmeta().custom_metadata_map
+    )
+    assert json.loads(metadata["class_names"]) == ["across", "rest"]
 
     with Client(str(up.http.base_url)) as client:
         found = client.get_recommendation(answer["id"])

@@ -1,4 +1,4 @@
-"""What is found in a dataset before it is uploaded, by the real process that looks."""
+"""The report on a dataset before it is uploaded, by the real process that inspects it."""
 
 import io
 import json
@@ -58,7 +58,7 @@ def screws(tmp_path: Path) -> Path:
     return root
 
 
-def test_a_folder_is_told_by_classes_splits_sizes_colours_and_copies(screws: Path) -> None:
+def test_a_folder_is_reported_by_classes_splits_sizes_colours_and_copies(screws: Path) -> None:
     report = look(screws)
     assert report.kind == "zip"
     assert report.is_accepted
@@ -75,7 +75,7 @@ def test_a_folder_is_told_by_classes_splits_sizes_colours_and_copies(screws: Pat
     assert set(second) == {"train/bent/1.png", "test/bent/seen.png"}
     assert set(third) == {"train/bent/0.png", "train/bent/copy.bmp"}
     assert report.left_out == 1
-    told = shown(report)
+    text = shown(report)
     for words in (
         "screws.zip: 45 images of 2 classes",
         "sizes: 3×4 to 40×30, median 16×16; 25 grey, 20 in colour",
@@ -84,10 +84,10 @@ def test_a_folder_is_told_by_classes_splits_sizes_colours_and_copies(screws: Pat
         "1 group in several given splits: tasks leave out 1 images",
         "few images",
     ):
-        assert words in told
+        assert words in text
 
 
-def test_what_is_told_is_what_the_service_will_find(screws: Path) -> None:
+def test_the_report_has_the_counts_that_the_service_will_find(screws: Path) -> None:
     report = look(screws)
     with packed(screws) as file:
         found = survey(file, DatasetReference("dataset://x"), "x")
@@ -108,13 +108,13 @@ def test_every_broken_image_is_named_and_the_others_are_counted(screws: Path) ->
         *("train/bent/3.png", "test/good/5.png", "test/good/6.png"),
     }
     assert report.images == 42
-    told = shown(report)
-    assert told.count("broken: ") == 3
-    assert "test/good/6.png is 1×7 pixels" in told
-    assert "\x1b[31m" not in told
+    text = shown(report)
+    assert text.count("broken: ") == 3
+    assert "test/good/6.png is 1×7 pixels" in text
+    assert "\x1b[31m" not in text
 
 
-def test_an_archive_of_arrays_and_a_table_are_told_like_a_folder(tmp_path: Path) -> None:
+def test_an_archive_of_arrays_and_a_table_are_reported_like_a_folder(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (24, 8, 9), dtype=np.uint8)
     labels = np.arange(24) % 2
     images[22] = images[0]
@@ -139,7 +139,7 @@ def test_an_archive_of_arrays_and_a_table_are_told_like_a_folder(tmp_path: Path)
     assert look(tmp_path / "a.parquet").refusal is not None, "the usual columns are not there"
 
 
-def test_weights_are_told_by_their_numbers(tmp_path: Path) -> None:
+def test_weights_are_reported_by_their_numbers(tmp_path: Path) -> None:
     header = json.dumps({"w": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}).encode()
     (tmp_path / "w.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(24))
     report = look(tmp_path / "w.safetensors")
@@ -148,7 +148,7 @@ def test_weights_are_told_by_their_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "expected"),
     [
         (lambda path: path.write_bytes(b"hello"), "has no readable layout"),
         (lambda path: path.write_bytes(b""), "has no readable layout"),
@@ -156,12 +156,12 @@ def test_weights_are_told_by_their_numbers(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_is_no_dataset_is_refused_as_the_service_would(
-    tmp_path: Path, make: Callable[[Path], object], told: str
+    tmp_path: Path, make: Callable[[Path], object], expected: str
 ) -> None:
     make(tmp_path / "file.zip")
     report = look(tmp_path / "file.zip")
     assert not report.is_accepted
-    assert told in str(report.refusal)
+    assert expected in str(report.refusal)
     assert "refused: " in shown(report)
 
 
@@ -192,18 +192,18 @@ def run_instead(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "expected"),
     [
         ("import os; os.abort()", "screws could not be checked: signal 6 ended the process"),
         ("raise RuntimeError('lost')", "RuntimeError: lost"),
         ("", "no reason"),
     ],
 )
-def test_a_file_that_ends_the_process_is_told_and_ends_nothing_else(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str, told: str
+def test_a_file_that_ends_the_process_is_reported_and_ends_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str, expected: str
 ) -> None:
     run_instead(monkeypatch, code)
-    with pytest.raises(InspectionFailedError, match=told):
+    with pytest.raises(InspectionFailedError, match=expected):
         inspect(tmp_path, "screws", {}, lambda seen, total: None)
 
 

@@ -95,7 +95,7 @@ def test_a_kept_file_that_was_changed_is_downloaded_again(run: Run, server: File
     assert server.sent == 2 * len(server.content)
 
 
-def test_a_download_that_breaks_begins_anew(run: Run, server: FileServer, tmp_path: Path) -> None:
+def test_a_download_that_breaks_begins_again(run: Run, server: FileServer, tmp_path: Path) -> None:
     server.breaks = 2
     assert run("a1").exit_code == 0
     server.breaks = 3

@@ -1,4 +1,4 @@
-"""`ldnas predict`: the probabilities are torch's, and each file that is broken is told of."""
+"""`ldnas predict`: the probabilities are torch's, and each file that is broken is named."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
 
 
 def by_torch(found: Any, pictures: Path) -> dict[str, dict[str, float]]:
-    """What the network says when the images come to it as training reads them: path → class → probability."""
+    """The network's predictions for the images as training reads them: path → class → probability."""
     dataset = load_dataset(DatasetReference(pictures.as_uri()), roots=[pictures], cache=pictures)
     images = to_tensor_images(dataset.images, Preprocessing(found.image_size))
     logits = predict_logits(found.network, ImageSet(images, torch.from_numpy(dataset.labels)))
@@ -56,16 +56,16 @@ def test_the_probabilities_of_every_kind_of_file_are_those_of_torch(
     result = run(found.file, pictures, "--json", "--top", 9)
     assert result.exit_code == 0, result.stderr
     images = json.loads(result.stdout)["images"]
-    told = {image["image"]: {one["class"]: one["probability"] for one in image["predictions"]} for image in images}
+    printed = {image["image"]: {one["class"]: one["probability"] for one in image["predictions"]} for image in images}
     expected = by_torch(found, pictures)
-    assert told.keys() == expected.keys()
+    assert printed.keys() == expected.keys()
     assert len(expected) == 10
     assert np.std([list(row.values()) for row in expected.values()], axis=0).min() > 0.01, "all alike proves nothing"
     for path, row in expected.items():
-        assert told[path] == pytest.approx(row, abs=1e-4), path
+        assert printed[path] == pytest.approx(row, abs=1e-4), path
 
 
-def test_batches_do_not_change_what_is_told(found: Any, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_do_not_change_the_predictions(found: Any, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     classifier, paths = open_classifier(found.file), list(image_files([pictures]))
     whole = list(classify(classifier, paths, top=3))
     monkeypatch.setattr(classify_module, "BATCH_IMAGES", 3)
@@ -77,7 +77,7 @@ def test_batches_do_not_change_what_is_told(found: Any, pictures: Path, monkeypa
         assert dict(one.classes) == pytest.approx(dict(other.classes), abs=1e-6)
 
 
-def test_a_line_tells_the_most_probable_classes_first_and_no_more_than_asked(
+def test_a_line_lists_the_most_probable_classes_first_and_no_more_than_asked(
     found: Any, pictures: Path, run: Run
 ) -> None:
     image = pictures / "first" / "colour.png"
@@ -133,7 +133,7 @@ def test_a_folder_without_images_is_a_mistake_of_the_command_line(found: Any, tm
 
 
 @pytest.mark.parametrize(
-    ("metadata", "told"),
+    ("metadata", "expected"),
     [
         ({}, "has no class names"),
         ({"class_names": '["a", 1]'}, "has no class names"),
@@ -157,7 +157,7 @@ def test_a_folder_without_images_is_a_mistake_of_the_command_line(found: Any, tm
     ],
 )
 def test_a_network_that_cannot_be_used_says_why(
-    found: Any, pictures: Path, tmp_path: Path, run: Run, metadata: dict[str, str], told: str
+    found: Any, pictures: Path, tmp_path: Path, run: Run, metadata: dict[str, str], expected: str
 ) -> None:
     model = onnx.load(found.file)
     del model.metadata_props[:]
@@ -165,18 +165,20 @@ def test_a_network_that_cannot_be_used_says_why(
         model.metadata_props.add(key=key, value=value)
     onnx.save(model, tmp_path / "other.onnx")
     result = run(tmp_path / "other.onnx", pictures / "first" / "grey.png")
-    with pytest.raises(Exception, match=told):
+    with pytest.raises(Exception, match=expected):
         raise result.exception
     assert result.stdout == ""
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04"])
-def test_what_is_no_onnx_file_is_told_in_one_line(pictures: Path, tmp_path: Path, run: Run, content: bytes) -> None:
+def test_a_file_that_is_not_onnx_is_refused_in_one_line(
+    pictures: Path, tmp_path: Path, run: Run, content: bytes
+) -> None:
     file = tmp_path / "network.onnx"
     file.write_bytes(content)
-    told = str(run(file, pictures).exception)
-    assert told.startswith(f"{file} is not a readable ONNX network: ")
-    assert "\n" not in told
+    refusal = str(run(file, pictures).exception)
+    assert refusal.startswith(f"{file} is not a readable ONNX network: ")
+    assert "\n" not in refusal
 
 
 def test_a_network_file_that_is_not_there_is_a_mistake_of_the_command_line(
@@ -187,7 +189,7 @@ def test_a_network_file_that_is_not_there_is_a_mistake_of_the_command_line(
 
 
 def test_an_onnx_file_cannot_make_the_runtime_read_another_file(found: Any, tmp_path: Path, pictures: Path) -> None:
-    """Its weights moved out of it, as ONNX allows: they are not looked for beside it, or anywhere."""
+    """Its weights moved out of it, as ONNX allows: the runtime does not search for them next to it, or anywhere."""
     folder = tmp_path / "outside"
     folder.mkdir()
     model = onnx.load(found.file)
@@ -237,7 +239,7 @@ def test_a_file_that_is_no_longer_there_breaks_nothing_else(found: Any, pictures
     assert [isinstance(outcome, BrokenFile) for outcome in outcomes] == ["second" in str(path) for path in paths]
 
 
-def test_no_image_is_too_small_or_too_large_without_being_told_so(found: Any, tmp_path: Path) -> None:
+def test_an_image_that_is_too_small_or_too_large_is_refused_with_its_size(found: Any, tmp_path: Path) -> None:
     Image.new("L", (1, 5)).save(tmp_path / "thin.png")
     (outcome,) = classify(open_classifier(found.file), [tmp_path / "thin.png"], top=1)
     assert isinstance(outcome, BrokenFile)

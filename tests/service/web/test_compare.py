@@ -35,8 +35,8 @@ def query(ids: list[str]) -> list[tuple[str, Any]]:
 def test_each_has_a_column_and_what_is_unknown_a_dash(http: httpx.Client, asked: list[str]) -> None:
     shown = http.get("/compare", params=query(asked), headers=PAGE)
     assert shown.status_code == 200
-    for told in ("small &lt;b&gt;", "87.5 %", "75.0 % to 93.8 %", "1,234,567", "no baseline", "waiting", "–"):
-        assert told in shown.text, told
+    for words in ("small &lt;b&gt;", "87.5 %", "75.0 % to 93.8 %", "1,234,567", "no baseline", "waiting", "–"):
+        assert words in shown.text, words
     assert "small <b>" not in shown.text
 
 

@@ -1,4 +1,4 @@
-"""`/datasets`: what was uploaded and what uses it; `/datasets/{name}`: what is in it."""
+"""`/datasets`: the uploaded datasets and how many tasks use each; `/datasets/{name}`: the content of one."""
 
 import html
 import io
@@ -22,7 +22,7 @@ def stripes(http: httpx.Client, stripes_zip: bytes) -> bytes:
 
 
 def words_of(page: str) -> str:
-    """What a reader sees of the page."""
+    """The text that a reader sees on the page."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
@@ -30,7 +30,7 @@ def rows_of(page: str) -> list[str]:
     return [words_of(row) for row in re.findall(r"<tr.*?</tr>", page, re.DOTALL)]
 
 
-def test_who_has_uploaded_nothing_is_told_how(http: httpx.Client) -> None:
+def test_a_person_without_datasets_sees_how_to_upload_one(http: httpx.Client) -> None:
     page = http.get("/datasets").text
     assert "No dataset is uploaded yet" in page
     assert 'id="upload-file"' in page
@@ -68,7 +68,7 @@ def test_the_list_comes_in_pages(http: httpx.Client, stripes: bytes) -> None:
     assert [row.split()[0] for row in rows_of(http.get(older[1]).text)[1:]] == ["stripes"]
 
 
-def test_a_dataset_tells_the_images_of_each_class_in_each_split(http: httpx.Client, stripes: bytes) -> None:
+def test_a_dataset_lists_the_images_of_each_class_in_each_split(http: httpx.Client, stripes: bytes) -> None:
     page = http.get("/datasets/stripes").text
     found = http.get("/v1/datasets/stripes").json()
     expected = [f"{c['name']} {c['train']} {c['validation']} {c['test']}" for c in found["classes"]]

@@ -84,7 +84,7 @@ def test_a_pair_that_was_not_measured_says_how_to_measure_it(
     assert "POST /v1/distances" in answer.text
 
 
-def test_who_measured_a_column_is_told_how_probable_each_source_is(
+def test_a_pair_of_a_measured_column_shows_how_probable_its_source_is(
     http: httpx.Client, measured_tasks: dict[str, str], engine: Engine
 ) -> None:
     asked = http.get("/v1/recommendations").json()["items"][0]

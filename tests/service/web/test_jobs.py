@@ -1,4 +1,4 @@
-"""The pages of jobs: what runs, waits and failed, who computes, and the story of one job."""
+"""The pages of jobs: running, waiting and failed jobs, the workers, and the history of one job."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def test_nothing_to_do_and_nobody_to_do_it(http: httpx.Client) -> None:
         assert words in text
 
 
-def test_what_runs_waits_and_failed_is_told_apart(http: httpx.Client, engine: Engine) -> None:
+def test_running_waiting_and_failed_jobs_have_their_own_sections(http: httpx.Client, engine: Engine) -> None:
     add_job(engine, "at work", running=True)
     failed = add_job(engine, "broken", failed=True)
     add_job(engine, "patient")
@@ -104,7 +104,7 @@ def test_a_recommendation_is_called_by_its_name_and_leads_to_its_page(http: http
     assert f'href="/recommendations/{answer.id}">primes</a>' in text_of(http, "/jobs")
 
 
-def test_a_job_tells_its_story_and_its_reason(http: httpx.Client, engine: Engine) -> None:
+def test_a_job_shows_its_history_and_its_reason(http: httpx.Client, engine: Engine) -> None:
     job = add_job(engine, "broken", failed=True)
     with reading(engine) as registry:
         assert registry.jobs.get(job).state == "failed"

@@ -111,15 +111,15 @@ def test_a_dataset_too_old_to_be_offered_is_offered_where_it_is_named(
 
 
 def test_what_locations_are_open_is_said(settings: Settings, tmp_path: Path) -> None:
-    told = replace(settings, dataset_roots=(Path("/data/<b>"),), remote_hosts=("images.example.org",))
-    for asked, words in ((settings, "may reach no host"), (told, "/data/&lt;b&gt;"), (told, "images.example.org")):
+    opened = replace(settings, dataset_roots=(Path("/data/<b>"),), remote_hosts=("images.example.org",))
+    for asked, words in ((settings, "may reach no host"), (opened, "/data/&lt;b&gt;"), (opened, "images.example.org")):
         app = create_app(asked)
         with httpx.Client(transport=InProcess(app), base_url="http://service") as http:
             assert words in http.get("/recommendations/new").text
         app.state.resources.engine.dispose()
 
 
-def test_who_may_only_read_is_told_that_asking_needs_more(http: httpx.Client, make_key: Callable[..., str]) -> None:
+def test_a_key_to_read_sees_that_asking_needs_more(http: httpx.Client, make_key: Callable[..., str]) -> None:
     page = http.get("/recommendations/new", headers={"Authorization": f"Bearer {make_key('read', '<reader>')}"}).text
     assert "The key &lt;reader&gt; may only read." in page
     assert re.search(r'<button class="primary" id="ask" disabled>', page)
@@ -155,8 +155,8 @@ def test_other_classes_are_known_from_the_newest_task_that_took_them_as_they_are
         ids[name] = http.post("/v1/tasks", json={"name": name, **body}).json()["id"]
         if name != "unread":
             resolve(engine, ids[name], [f"{name} a", f"{name} b"], samples="0" * 64)
-    told = {"names": ["new a", "new b"], "told_by": "new", "sheet": f"/v1/tasks/{ids['new']}/samples"}
-    assert classes_of(http, mnist["uri"]) == told
+    newest = {"names": ["new a", "new b"], "told_by": "new", "sheet": f"/v1/tasks/{ids['new']}/samples"}
+    assert classes_of(http, mnist["uri"]) == newest
 
 
 def test_the_labels_of_another_column_are_other_classes(http: httpx.Client, engine: Engine, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""The first page: the installation in numbers, what runs, what was found last, and the first steps."""
+"""The first page: the installation in numbers, the running jobs, the latest networks, and the first steps."""
 
 import httpx
 
@@ -62,7 +62,7 @@ def test_the_latest_answers_come_with_their_figures(http: httpx.Client, engine: 
     assert "First steps" not in text
 
 
-def test_what_runs_is_told_with_its_progress(http: httpx.Client, engine: Engine) -> None:
+def test_running_jobs_are_shown_with_their_progress(http: httpx.Client, engine: Engine) -> None:
     add_recommendation(engine, "primes", {}, fraction=0.25)
     text = text_of(http)
     for words in ('value="0.25"', "network 1 of 3, 1 min 30 s left", "25 %"):

@@ -30,8 +30,8 @@ def recommendation(**parts: Any) -> Recommendation:
 
 
 def distance(name: str, mean: float | None, interval: Any = None, probability: float | None = None) -> dict[str, Any]:
-    told = {"task_id": f"id of {name}", "name": name, "measure": "log_det", "mean": mean, "interval": interval}
-    return told | {"std": 0.5, "probability_closest": probability, "comparable": mean is not None}
+    entry = {"task_id": f"id of {name}", "name": name, "measure": "log_det", "mean": mean, "interval": interval}
+    return entry | {"std": 0.5, "probability_closest": probability, "comparable": mean is not None}
 
 
 def evaluation(confusion: list[list[int]]) -> Evaluation:
@@ -63,7 +63,7 @@ def table(figure: Figure) -> list[list[str]]:
     return list(csv.reader(io.StringIO(figure.csv().decode())))
 
 
-def test_a_distance_has_its_interval_and_the_scale_beside_it() -> None:
+def test_a_distance_has_its_interval_and_the_scale_next_to_it() -> None:
     figure = nearest(
         recommendation(
             distances=[
@@ -105,12 +105,12 @@ def test_tags_in_a_name_are_text() -> None:
 
 
 def test_each_round_is_divided_among_its_candidates_and_one_that_dropped_out_has_nothing() -> None:
-    told = story(
+    history = story(
         search("round", 0, "a", "b", "c", round=0, alphas=[0.2, 0.3, 0.5], validation_accuracies=[0.5, 0.6, 0.7]),
         search("round", 0, "a", "c", round=1, alphas=[0.1, 0.9], validation_accuracies=[0.5, 0.8]),
         search("round", 1, "c", "d", round=0, alphas=[0.6, 0.4], validation_accuracies=[0.8, 0.7]),
     )
-    figure = alphas(told)
+    figure = alphas(history)
     assert [trace["y"] for trace in figure.data] == [[0.2, 0.1, 0.6], [0.3, 0.0, 0.4], [0.5, 0.9, 0.0]]
     assert figure.data[0]["x"] == [["iteration 1", "iteration 1", "iteration 2"], ["1", "2", "1"]]
     assert figure.data[0]["text"] == ["cell 1", "cell 1", "cell 3"]
@@ -131,14 +131,14 @@ def test_of_many_candidates_the_later_ones_are_one_and_of_many_rounds_the_latest
 
 
 def test_a_new_incumbent_is_a_star() -> None:
-    told = story(
+    history = story(
         search("round", 0, "a", "b", round=0, alphas=[], validation_accuracies=[0.5, 0.7]),
         search("iteration", 0, "a", "b", incumbent=cell("b")),
         search("iteration", 1, "b", "c", incumbent=cell("b")),
         search("round", 2, "b", "c", round=0, alphas=[], validation_accuracies=[0.6, 0.9]),
         search("iteration", 2, "b", "c", incumbent=cell("c")),
     )
-    figure = incumbents(told)
+    figure = incumbents(history)
     assert figure.data[0]["x"] == [1, 2, 3]
     assert figure.data[0]["y"] == [0.7, 0.7, 0.9]
     assert figure.data[0]["marker"]["symbol"] == ["star", "circle", "star"]

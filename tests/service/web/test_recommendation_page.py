@@ -19,19 +19,19 @@ PREDICTIONS = {"labels": [0, 0, 1, 1], "predictions": [0, 1, 0, 1], "probabiliti
 
 
 def distance(name: str, mean: float, probability: float) -> dict[str, Any]:
-    told = {"task_id": "b" * 32, "name": name, "measure": "log_det", "mean": mean, "interval": [mean / 2, mean * 2]}
-    return told | {"probability_closest": probability, "comparable": True, "approximation": True}
+    entry = {"task_id": "b" * 32, "name": name, "measure": "log_det", "mean": mean, "interval": [mean / 2, mean * 2]}
+    return entry | {"probability_closest": probability, "comparable": True, "approximation": True}
 
 
 @pytest.fixture
 def asked(http: httpx.Client, task_body: dict) -> dict[str, Any]:
-    """A recommendation that nobody has begun with."""
+    """A recommendation that no worker has claimed."""
     return http.post("/v1/recommendations", json=task_body | {"name": "mine"}).json()
 
 
 @pytest.fixture
 def work(engine: Engine, asked: dict[str, Any]) -> Callable[..., None]:
-    """Lets a worker tell parts of the answer and events, and bring its job to an end."""
+    """Lets a worker store parts of the answer and events, and bring its job to an end."""
 
     def work(
         *, end: str | None = None, error: Any = None, events: Any = (), stage: str = "search", **parts: Any
@@ -40,8 +40,8 @@ def work(engine: Engine, asked: dict[str, Any]) -> Callable[..., None]:
             job = registry.jobs.get(asked["job_id"])
             if job.state.value == "queued":
                 job = registry.leases.claim(job.id, worker="w", lease_seconds=60)
-            told = {"stage": stage, "fraction": 0.5, "message": f"{stage} goes on", "eta_seconds": 90.0}
-            registry.leases.progress(job.id, job.attempt, **told)
+            progress = {"stage": stage, "fraction": 0.5, "message": f"{stage} continues", "eta_seconds": 90.0}
+            registry.leases.progress(job.id, job.attempt, **progress)
             registry.recommendations.merge_document(asked["id"], job.id, job.attempt, parts)
             for kind, data in events:
                 registry.leases.add_event(job.id, job.attempt, kind, data)
@@ -85,7 +85,7 @@ def succeeded(app: FastAPI, engine: Engine, asked: dict[str, Any], work: Callabl
         verdict="closest",
         closest={"task_id": "b" * 32, "name": "near", "distance": 0.5, "probability": 0.97},
         distances=[distance("near", 0.5, 0.97), distance("far", 1.0, 0.03)],
-        eligibility=[{"task_id": "c" * 32, "name": "busy", "eligible": False, "reason": "its job goes on"}],
+        eligibility=[{"task_id": "c" * 32, "name": "busy", "eligible": False, "reason": "its job is running"}],
         search_space={"primitives": ["identity"], "size": 1, "fraction_of_full": 0.25, "skeleton": SKELETON},
         architecture={"id": architecture.id, "genotype": {"edges": EDGES}, "skeleton": SKELETON, "parameters": 134}
         | {"macs": 1000, "latency_ms": 0.5},
@@ -115,7 +115,7 @@ def test_one_that_nobody_has_begun_waits_and_can_be_cancelled(http: httpx.Client
     assert "data-figure" not in html
 
 
-def test_while_it_runs_the_stages_tell_how_far_it_is(http: httpx.Client, asked: dict[str, Any], work) -> None:
+def test_while_it_runs_the_stages_show_the_progress(http: httpx.Client, asked: dict[str, Any], work) -> None:
     arrived = {"task_id": "b" * 32, "name": "near", "measure": "log_det", "mean": 0.5, "std": 0.1}
     forecast = {"search": 130.0, "training": 61.0}
     spent = {"resolve": 2.0, "search": 65.0}
@@ -128,8 +128,8 @@ def test_while_it_runs_the_stages_tell_how_far_it_is(http: httpx.Client, asked: 
     )
     html = http.get(f"/recommendations/{asked['id']}", headers=PAGE).text
     text = text_of(html)
-    for told in ("50 % · search goes on", "about 1 min 30 s left", "Read the images done in 2 s"):
-        assert told in text
+    for words in ("50 % · search continues", "about 1 min 30 s left", "Read the images done in 2 s"):
+        assert words in text
     assert "Search for a cell 1 min 5 s so far, about 2 min 10 s in all" in text
     assert "Train the network found about 1 min 1 s" in text
     assert "Measured so far: 1 of 2." in text
@@ -150,7 +150,7 @@ def test_a_figure_gets_another_address_when_there_is_more_to_draw(http: httpx.Cl
 def test_the_answer_says_what_was_found_and_why(http: httpx.Client, succeeded: str) -> None:
     html = http.get(succeeded, headers=PAGE).text
     text = text_of(html)
-    for told in (
+    for words in (
         "It is right on 50.0 % of 4 test images that it had never seen (95 % interval 15.0 % to 85.0 %).",
         "The closest known task is near, with a probability of 97 %,",
         "so its search space (25.00 % of the full one) was searched.",
@@ -158,10 +158,10 @@ def test_the_answer_says_what_was_found_and_why(http: httpx.Client, succeeded: s
         "Test accuracy 50.0 %",
         "Parameters 134 learned numbers, 536 bytes",
         "1 known task was left out",
-        "busy: its job goes on",
+        "busy: its job is running",
         "2 of 4 test images are classified incorrectly.",
     ):
-        assert told in text, told
+        assert words in text, words
     assert "data-events" not in html
     assert 'id="promote"' in html
 
@@ -240,7 +240,7 @@ def test_a_failure_says_why_what_to_do_and_can_be_tried_again(http: httpx.Client
     assert 'id="delete"' in html
 
 
-def test_the_list_tells_states_apart_and_offers_what_can_be_compared(
+def test_the_list_distinguishes_states_and_offers_what_can_be_compared(
     http: httpx.Client, succeeded: str, task_body
 ) -> None:
     http.post("/v1/recommendations", json=task_body | {"name": "waiting"})
@@ -271,7 +271,7 @@ def test_nobody_has_asked_yet(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("parts", "told"),
+    ("parts", "expected"),
     [
         ({"verdict": "no_baseline"}, "The registry had no task to compare with, so the full space is searched."),
         (
@@ -293,12 +293,12 @@ def test_nobody_has_asked_yet(http: httpx.Client) -> None:
         ),
     ],
 )
-def test_each_verdict_is_a_sentence(http: httpx.Client, asked, work, parts: dict[str, Any], told: str) -> None:
+def test_each_verdict_is_a_sentence(http: httpx.Client, asked, work, parts: dict[str, Any], expected: str) -> None:
     work(**parts)
-    assert told in text_of(http.get(f"/recommendations/{asked['id']}", headers=PAGE).text)
+    assert expected in text_of(http.get(f"/recommendations/{asked['id']}", headers=PAGE).text)
 
 
-def test_the_other_ways_are_told_with_their_verdict(http: httpx.Client, asked, work) -> None:
+def test_the_other_ways_are_shown_with_their_verdict(http: httpx.Client, asked, work) -> None:
     arm = {"mean": 0.5, "difference": 0.25, "interval": [0.125, 0.5], "verdict": "helped"}
     control = {"verdict": "helped", "seeds": 3, "seconds": 61.0, "found": {"mean": 0.75}, "random": arm}
     control |= {"full_space": arm, "resnet18": {"reason": "none is so small"}}
@@ -311,7 +311,7 @@ def test_the_other_ways_are_told_with_their_verdict(http: httpx.Client, asked, w
     assert f"/figures/recommendations/{asked['id']}/control.json" in html
 
 
-def test_whoever_may_only_read_is_offered_nothing_to_change(http: httpx.Client, succeeded: str, make_key) -> None:
+def test_a_key_to_read_is_offered_nothing_to_change(http: httpx.Client, succeeded: str, make_key) -> None:
     html = http.get(succeeded, headers=PAGE | {"Authorization": f"Bearer {make_key('read', 'reader')}"}).text
     assert "The key reader may only read" in html
     assert not re.search(r'id="(promote|delete)', html)

@@ -23,7 +23,7 @@ def test_points_of_a_plane_come_back_but_for_a_turn() -> None:
     assert placement.bridged == 0
 
 
-def test_what_a_plane_cannot_hold_is_told() -> None:
+def test_the_share_that_a_plane_cannot_hold_is_reported() -> None:
     # Four points at distance 1 from each other are a tetrahedron: three equal eigenvalues, of which two are shown.
     placement = place(1.0 - np.eye(4))
     assert placement is not None

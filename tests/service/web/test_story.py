@@ -1,4 +1,4 @@
-"""What a job's events come to."""
+"""The history of a search, built from a job's events."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -11,8 +11,8 @@ def cell(primitive: str) -> dict[str, Any]:
 
 
 def search(kind: str, iteration: int, *primitives: str, **more: Any) -> tuple[str, dict[str, Any]]:
-    told = {"iteration": iteration, "round": None, "alphas": [], "validation_accuracies": [], "incumbent": None}
-    return kind, told | {"genotypes": [cell(each) for each in primitives]} | more
+    data = {"iteration": iteration, "round": None, "alphas": [], "validation_accuracies": [], "incumbent": None}
+    return kind, data | {"genotypes": [cell(each) for each in primitives]} | more
 
 
 def story(*events: tuple[str, dict[str, Any]]) -> Story:
@@ -20,7 +20,7 @@ def story(*events: tuple[str, dict[str, Any]]) -> Story:
 
 
 def test_cells_are_called_by_the_order_in_which_they_come_up() -> None:
-    told = story(
+    history = story(
         search("candidates", 0, "a", "b"),
         search("round", 0, "a", "b", round=0, alphas=[0.4, 0.6], validation_accuracies=[0.5, 0.7]),
         search("iteration", 0, "a", "b", incumbent=cell("b")),
@@ -29,39 +29,39 @@ def test_cells_are_called_by_the_order_in_which_they_come_up() -> None:
         search("iteration", 1, "b", "c", incumbent=cell("b")),
     )
     a, b, c = (edges_of(cell(each)) for each in "abc")
-    assert [told.name(each) for each in (a, b, c)] == ["cell 1", "cell 2", "cell 3"]
-    assert told.accuracies == {a: 0.5, b: 0.8, c: 0.6}
-    assert [(each.cell, each.accuracy, each.is_new) for each in told.incumbents.values()] == [
+    assert [history.name(each) for each in (a, b, c)] == ["cell 1", "cell 2", "cell 3"]
+    assert history.accuracies == {a: 0.5, b: 0.8, c: 0.6}
+    assert [(each.cell, each.accuracy, each.is_new) for each in history.incumbents.values()] == [
         (b, 0.7, True),
         (b, 0.8, False),
     ]
-    assert told.latest == 12
+    assert history.latest == 12
     assert in_words(a) == "0→1 a; 1→2 identity"
 
 
-def test_an_attempt_that_tells_a_round_again_replaces_it() -> None:
-    told = story(
+def test_an_attempt_that_reports_a_round_again_replaces_it() -> None:
+    history = story(
         ("stage", {"stage": "search"}),
         search("round", 0, "a", "b", round=0, alphas=[0.4, 0.6], validation_accuracies=[0.5, 0.7]),
         ("stage", {"stage": "resolve"}),
         ("stage", {"stage": "search"}),
         search("round", 0, "a", "b", round=0, alphas=[0.3, 0.7], validation_accuracies=[0.5, 0.8]),
     )
-    assert [each.alphas for each in told.rounds.values()] == [(0.3, 0.7)]
+    assert [each.alphas for each in history.rounds.values()] == [(0.3, 0.7)]
 
 
 def test_searches_of_a_control_are_not_in_it() -> None:
-    told = story(
+    history = story(
         ("stage", {"stage": "search"}),
         search("round", 0, "a", round=0, alphas=[1.0], validation_accuracies=[0.5]),
         ("stage", {"stage": "control"}),
         search("round", 0, "b", round=0, alphas=[1.0], validation_accuracies=[0.9]),
     )
-    assert len(told.numbers) == 1
-    assert list(told.accuracies.values()) == [0.5]
+    assert len(history.numbers) == 1
+    assert list(history.accuracies.values()) == [0.5]
 
 
 def test_a_distance_that_comes_again_counts_once() -> None:
     one = {"task_id": "t", "name": "x", "measure": "log_det", "mean": 1.0, "std": 0.1}
-    told = story(("distance", one), ("distance", one | {"mean": 2.0}))
-    assert {id: each["mean"] for id, each in told.distances.items()} == {"t": 2.0}
+    history = story(("distance", one), ("distance", one | {"mean": 2.0}))
+    assert {id: each["mean"] for id, each in history.distances.items()} == {"t": 2.0}

@@ -149,7 +149,7 @@ def test_what_others_wrote_stays_text(http: httpx.Client, engine: Engine) -> Non
         assert "&lt;script&gt;" in text
 
 
-def test_the_page_of_a_task_tells_what_is_known_of_it(http: httpx.Client, engine: Engine) -> None:
+def test_the_page_of_a_task_shows_what_is_known_of_it(http: httpx.Client, engine: Engine) -> None:
     task, near, far = (add_task(engine, name, 0.9, 0.7) for name in ("odd", "near", "far"))
     measure(engine, near, task, 1.0, 2.0)
     measure(engine, far, task, 5.0)
