@@ -118,7 +118,7 @@ $(VENV)/.bench: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
-# The paper's experiments: make paper DATA=../data SCALE=small. What it finished is kept in var/paper, and it goes on from
+# The paper's experiments: make paper DATA=../data SCALE=small. What it finished is kept in var/paper, and it resumes from
 # there. PAPER_OPTIONS are the program's: --plan (how long it should take), --until SECONDS, --processes 2, --report.
 # PAPER_PYTHON names an interpreter that has torch, torchvision and pyarrow, where nothing can be installed.
 SCALE ?= small
@@ -130,7 +130,7 @@ paper: $(if $(filter $(BIN)/python,$(PAPER_PYTHON)),install) ## the paper's expe
 	$(PAPER_PYTHON) -m benchmarks.paper --data $(DATA) --scale $(SCALE) $(PAPER_OPTIONS)
 
 # The paper's eight tasks as a file that `ldnas registry import` takes: make paper-registry DATA=../data SCALE=small. What it
-# finished is kept in var/paper/registry, and it goes on from there. PAPER_OPTIONS are the program's: --network, --out, --work.
+# finished is kept in var/paper/registry, and it resumes there. PAPER_OPTIONS are the program's: --network, --out, --work.
 paper-registry: install ## the paper's eight tasks as a bundle: DATA=../data SCALE=small
 	$(if $(DATA),,$(error name the folder with mnist/ and cifar10/ as Parquet: make paper-registry DATA=../data))
 	$(BIN)/python -m benchmarks.paper.registry --data $(DATA) --scale $(SCALE) $(PAPER_OPTIONS)

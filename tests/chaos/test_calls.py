@@ -67,7 +67,7 @@ def test_a_call_without_an_answer_ends_at_the_limit_and_is_a_loss(calls_of: Call
     assert calls.longest_seconds == 0.0
 
 
-def test_a_refused_or_broken_connection_is_no_loss(calls_of: Callable[[int], Calls]) -> None:
+def test_a_refused_or_broken_connection_is_not_a_loss(calls_of: Callable[[int], Calls]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         breaking = threading.Thread(target=lambda: server.accept()[0].close())
@@ -93,5 +93,5 @@ def test_an_answer_that_says_later_has_to_say_when(calls_of: Callable[[int], Cal
     assert "GET /500 was answered with 500" in second
 
 
-def test_a_call_may_wait_for_what_is_frozen() -> None:
+def test_a_call_may_wait_for_a_frozen_process() -> None:
     assert CALL_LIMIT_SECONDS > 2 * FROZEN_SECONDS

@@ -137,13 +137,13 @@ def test_each_broken_rule_is_reported(
 def test_artifacts_are_there_whole_and_on_record(
     session: Session, store: ArtifactStore, trained: str, tmp_path: Path
 ) -> None:
-    books = invariants.Store(tmp_path / "artifacts")
-    assert books.broken(session) == []
+    files = invariants.Store(tmp_path / "artifacts")
+    assert files.broken(session) == []
     weights = session.get_one(ArchitectureRow, "made").weights
     store.path(weights).write_bytes(b"something else")
-    assert any("another content" in sentence for sentence in books.broken(session))
+    assert any("another content" in sentence for sentence in files.broken(session))
     store.path(weights).unlink()
-    assert any("is not there" in sentence for sentence in books.broken(session))
+    assert any("is not there" in sentence for sentence in files.broken(session))
     session.add(
         NetworkRow(
             key="k",
@@ -158,15 +158,17 @@ def test_artifacts_are_there_whole_and_on_record(
         )
     )
     session.flush()
-    assert f"artifact {'f' * 64} is named and not on record" in books.broken(session)
+    assert f"artifact {'f' * 64} is named and not on record" in files.broken(session)
 
 
-def test_what_nobody_owns_is_listed(session: Session, store: ArtifactStore, trained: str, tmp_path: Path) -> None:
-    books = invariants.Store(tmp_path / "artifacts")
-    assert books.unowned(session) == []
+def test_files_without_an_owner_are_listed(
+    session: Session, store: ArtifactStore, trained: str, tmp_path: Path
+) -> None:
+    files = invariants.Store(tmp_path / "artifacts")
+    assert files.unowned(session) == []
     stray = store.path(store.put(b"nobody's"))
     kept = store.put_checkpoint(trained, 2, 1, b"state")
     session.execute(update(JobRow).where(JobRow.id == trained).values(checkpoint={"key": "k", "name": kept}))
-    assert books.unowned(session) == sorted([stray, tmp_path / "artifacts" / kept]), "a job that succeeded needs none"
+    assert files.unowned(session) == sorted([stray, tmp_path / "artifacts" / kept]), "a job that succeeded needs none"
     session.execute(update(JobRow).where(JobRow.id == trained).values(state="cancelled", result=None))
-    assert books.unowned(session) == [stray], "one that was cancelled can be tried again"
+    assert files.unowned(session) == [stray], "one that was cancelled can be tried again"

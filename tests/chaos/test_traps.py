@@ -138,7 +138,7 @@ def test_one_trap_strikes_one_of_two_processes(tmp_path: Path, database: Path, s
     assert sorted(process.wait(SECONDS) for process in both) == [-signal.SIGKILL, 0]
 
 
-def test_a_trap_that_nobody_meets_is_disarmed(tmp_path: Path, database: Path, start: Start) -> None:
+def test_a_trap_that_no_process_meets_is_disarmed(tmp_path: Path, database: Path, start: Start) -> None:
     traps = Traps(tmp_path)
     traps.arm("api", signal.SIGKILL)
     process = start()

@@ -79,7 +79,7 @@ def wait_for(engine: Engine, job_id: str, *states: str, seconds: float = 30.0) -
     raise AssertionError(f"job is {job.state} after {seconds} s, not {states}: {job.error}")
 
 
-def test_what_is_rung_arrives_as_an_id_and_nothing_else(settings: Settings) -> None:
+def test_a_message_arrives_as_an_id_and_nothing_else(settings: Settings) -> None:
     ids = [new_id() for _ in range(3)]
     with Doorbell(settings) as doorbell:
         for job_id in ids:
@@ -87,7 +87,7 @@ def test_what_is_rung_arrives_as_an_id_and_nothing_else(settings: Settings) -> N
     assert sorted(received(settings, 3)) == sorted((RUN_JOB, job_id) for job_id in ids)
 
 
-def test_the_dispatcher_rings_once_and_again_when_nobody_came(settings: Settings, engine: Engine) -> None:
+def test_the_dispatcher_publishes_once_and_again_when_no_worker_came(settings: Settings, engine: Engine) -> None:
     job_id = queue_job(engine)
     with Doorbell(settings) as doorbell:
         assert publish_due(engine, doorbell, republish_seconds=60) == 1

@@ -247,7 +247,7 @@ def test_a_measure_has_a_unit(chosen):
     assert chosen.unit
 
 
-def test_a_measure_that_nobody_knows_is_refused_and_the_known_ones_are_named():
+def test_an_unknown_measure_is_refused_and_the_known_ones_are_named():
     with pytest.raises(UnknownMeasureError) as refusal:
         measure("euclidean")
     assert "euclidean" in refusal.value.message

@@ -100,7 +100,7 @@ def test_nothing_is_counted_twice_or_lost_while_several_fold_and_others_count(en
     assert max(seen) <= 60
 
 
-def test_folding_ends_while_others_go_on_counting(engine: Engine) -> None:
+def test_folding_ends_while_others_continue_to_count(engine: Engine) -> None:
     stop = threading.Event()
 
     def count_until_stopped() -> None:

@@ -130,7 +130,7 @@ def wait_for(engine: Engine, job_id: str, holds: Callable[[JobRow], bool]) -> No
         time.sleep(0.05)
 
 
-def test_each_call_of_the_doorbell_ends_soon(broker: Broker, settings: Settings) -> None:
+def test_each_call_of_the_publisher_ends_soon(broker: Broker, settings: Settings) -> None:
     with Doorbell(settings) as doorbell:
         doorbell.ring(JobMessage(new_id()))
         broker.fall_silent()

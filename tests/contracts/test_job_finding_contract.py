@@ -7,7 +7,7 @@ from worker.errors import DuplicateRequestError, IdempotencyKeyReusedError, NotF
 from worker.registry import Engine, JobState, reading, unit_of_work
 
 
-def test_jobs_are_due_by_priority_then_age_and_again_when_nobody_came(engine: Engine) -> None:
+def test_jobs_are_due_by_priority_then_age_and_again_when_no_worker_came(engine: Engine) -> None:
     first, second = queue_job(engine), queue_job(engine)
     urgent = queue_job(engine, priority=5)
     with unit_of_work(engine) as registry:

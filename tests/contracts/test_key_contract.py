@@ -54,7 +54,7 @@ def test_a_name_is_free_again_once_its_key_is_revoked(engine: Engine) -> None:
         registry.keys.insert(name="ci", prefix="p", hash="another", scope=Scope.READ)
 
 
-def test_a_key_is_revoked_by_its_prefix_only_where_that_is_no_others(engine: Engine) -> None:
+def test_a_key_is_revoked_by_its_prefix_only_where_no_other_has_it(engine: Engine) -> None:
     make(engine, "first"), make(engine, "second"), make(engine, "third", prefix="ldnas_cd")
     for unclear in ("ldnas_ab", "ldnas_", "nobody"):
         with pytest.raises(NotFoundError), unit_of_work(engine) as registry:

@@ -167,7 +167,7 @@ def test_a_wait_for_a_lock_ends(url: str, limits: Limits, message: str) -> None:
             cancel(engine, job_id)
 
 
-def test_a_transaction_that_goes_on_and_on_ends(url: str) -> None:
+def test_a_transaction_without_an_end_is_ended(url: str) -> None:
     def ask_again_and_again(engine: Engine) -> None:
         with unit_of_work(engine) as registry:
             while True:
@@ -183,7 +183,7 @@ def test_a_transaction_that_goes_on_and_on_ends(url: str) -> None:
 
 
 @pytest.mark.parametrize("inside", [True, False])
-def test_a_server_process_that_is_stopped_holds_nobody_up(url: str, inside: bool) -> None:
+def test_a_server_process_that_is_stopped_blocks_no_caller(url: str, inside: bool) -> None:
     """Inside: between two statements of a transaction; else while its connection waits in the pool."""
     with opened(url) as engine:
         job_id = queue_job(engine)
@@ -202,7 +202,7 @@ def test_a_server_process_that_is_stopped_holds_nobody_up(url: str, inside: bool
         assert time.monotonic() - began < 8
 
 
-def test_a_network_that_swallows_packets_holds_nobody_up(url: str) -> None:
+def test_a_network_that_swallows_packets_blocks_no_caller(url: str) -> None:
     path = Path(str(make_url(url).query["host"])) / ".s.PGSQL.5432"
     with Relay(path) as relay:
         through = make_url(url).set(host="127.0.0.1", port=relay.port, query={"connect_timeout": "2"})
@@ -244,7 +244,7 @@ def test_a_transaction_waits_shortly_for_a_connection_of_the_pool(url: str) -> N
             connection.close()
 
 
-def test_a_paused_relay_delivers_later_what_was_sent_meanwhile() -> None:
+def test_a_paused_relay_delivers_later_the_bytes_sent_meanwhile() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
         Relay(server.getsockname()) as relay,

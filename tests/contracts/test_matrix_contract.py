@@ -98,7 +98,7 @@ def test_measured_targets_are_those_that_another_task_was_measured_to(engine: En
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("column", ["value", "signed", "standard_error", "contributions"])
-def test_a_distance_that_is_no_finite_number_is_refused(engine: Engine, column: str, bad: float) -> None:
+def test_a_distance_that_is_not_finite_is_refused(engine: Engine, column: str, bad: float) -> None:
     value = [["stem", 1.0], ["block", bad]] if column == "contributions" else bad
     with unit_of_work(engine) as registry:
         with pytest.raises(ValueError, match=r"source_network x0, target_network y0.* not finite"):
@@ -207,7 +207,7 @@ def test_the_revision_is_seen_at_once_where_the_database_offers_that(engine: Eng
     elsewhere.dispose()
 
 
-def test_a_watch_waits_for_nobody_and_makes_no_database(tmp_path: Path) -> None:
+def test_a_watch_waits_for_no_writer_and_makes_no_database(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path / 'new.sqlite3'}")
     watch = RevisionWatch(engine)
     assert watch.peek() is None

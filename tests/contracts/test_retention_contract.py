@@ -174,7 +174,7 @@ def test_distances_go_with_the_networks_that_they_are_between(engine: Engine, st
 
 
 @pytest.mark.parametrize("use", ["use_network", "keep_network"])
-def test_what_is_found_again_is_young_again(engine: Engine, store: ArtifactStore, use: str) -> None:
+def test_results_that_are_used_again_are_young_again(engine: Engine, store: ArtifactStore, use: str) -> None:
     with unit_of_work(engine) as registry:
         columns = {"key": "n", "weights": put(registry, store, b"w"), **NETWORK}
         registry.results.keep_network(**columns)
@@ -272,7 +272,9 @@ def test_no_artifact_with_an_owner_is_ever_touched(engine: Engine, store: Artifa
     assert all(store.read(digest) == contents[digests.index(digest)] for digest in owned)
 
 
-def test_what_is_stored_again_while_it_is_being_removed_survives(engine: Engine, store: ArtifactStore) -> None:
+def test_files_and_rows_stored_again_while_the_cleaner_removes_them_survive(
+    engine: Engine, store: ArtifactStore
+) -> None:
     """Old and unowned files and rows, which one thread removes while others come to want them."""
     contents = [f"wanted {number}".encode() for number in range(60)]
     with unit_of_work(engine) as registry:

@@ -214,7 +214,7 @@ def test_a_strategy_keeps_in_its_states_all_that_it_learns(name):
     assert all(bool(record["alphas"]) == name.startswith("fuse") for record in records)
 
 
-def test_a_strategy_goes_on_from_a_finished_search_with_a_larger_budget(name, strategy):
+def test_a_strategy_resumes_a_finished_search_with_a_larger_budget(name, strategy):
     _, recorder = known(name, iterations=2)
     extended, _ = search(strategy, iterations=3, state=recorder.states[-1])
     assert extended == known(name)[0]

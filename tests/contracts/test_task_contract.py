@@ -12,7 +12,7 @@ from worker.errors import NameTakenError, NotFoundError, TaskBusyError
 from worker.registry import Engine, reading, unit_of_work
 
 
-def test_a_second_baseline_of_a_name_is_refused_and_the_transaction_goes_on(engine: Engine) -> None:
+def test_a_second_baseline_of_a_name_is_refused_and_the_transaction_continues(engine: Engine) -> None:
     with unit_of_work(engine) as registry:
         first = add_task(registry, "odd")
         with pytest.raises(NameTakenError, match="odd"):

@@ -52,7 +52,7 @@ def _dependencies_are_there(compose: Compose) -> Problems:
                 yield f"{name}: depends on {needed}, which its profiles do not start"
 
 
-def _what_is_named_is_declared(compose: Compose) -> Problems:
+def _named_volumes_secrets_and_networks_are_declared(compose: Compose) -> Problems:
     used: dict[str, set[str]] = {"volumes": set(), "secrets": set(), "networks": set()}
     for name, service in _services(compose):
         named = {
@@ -186,7 +186,7 @@ def _gpus_are_asked_for_properly(compose: Compose) -> Problems:
 
 _RULES: tuple[Callable[[Compose], Problems], ...] = (
     _dependencies_are_there,
-    _what_is_named_is_declared,
+    _named_volumes_secrets_and_networks_are_declared,
     _durations_are_durations_and_long_enough,
     _running_services_have_a_healthcheck_and_end_in_order,
     _containers_are_closed,

@@ -48,7 +48,7 @@ MALFORMED: dict[str, tuple[Edit, str]] = {
 
 
 @pytest.mark.parametrize("seed", MALFORMED)
-def test_the_schema_refuses_what_is_malformed(seed: str, compose: dict[str, Any], tmp_path: Path) -> None:
+def test_the_schema_refuses_malformed_files(seed: str, compose: dict[str, Any], tmp_path: Path) -> None:
     edit, named = MALFORMED[seed]
     broken = copy.deepcopy(compose)
     edit(broken["services"])
@@ -226,7 +226,7 @@ def test_every_documented_setting_can_be_given_or_is_fixed_for_a_reason() -> Non
     assert passed_on | set(FIXED) == documented_settings()
 
 
-def test_what_is_given_reaches_every_process_of_ours_and_what_is_not_leaves_the_defaults() -> None:
+def test_given_settings_reach_every_process_of_the_project_and_absent_ones_leave_the_defaults() -> None:
     given = {"LDNAS_REMOTE_HOSTS": "data.example.org,*.hooks.example.org", "LDNAS_MAX_UPLOAD_BYTES": "17"}
     for environ, hosts, largest in (
         (given, ("data.example.org", "*.hooks.example.org"), 17),

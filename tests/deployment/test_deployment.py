@@ -70,7 +70,7 @@ def test_what_the_file_deploys_makes_a_network_and_ends_in_order(
     assert [name for name, (_, part) in ends.items() if part >= 1] == []
 
 
-def test_the_database_lets_in_nobody_without_the_password_of_the_secret(
+def test_the_database_refuses_a_client_without_the_password_of_the_secret(
     deploy: Callable[[], Deployment], database: Database
 ) -> None:
     for password, comes_in in ((database.password, True), ("another", False)):

@@ -33,7 +33,7 @@ def test_a_dockerfile_keeps_the_rules_of_hadolint(name: str) -> None:
         ('CMD ["ldnas", "api"]', "CMD ldnas api", "DL3025"),
     ],
 )
-def test_hadolint_finds_what_is_wrong(given: str, instead: str, rule: str, tmp_path: Path) -> None:
+def test_hadolint_finds_the_errors(given: str, instead: str, rule: str, tmp_path: Path) -> None:
     text = (ROOT / "Dockerfile.api").read_text()
     assert given in text
     (tmp_path / "Dockerfile").write_text(text.replace(given, instead))

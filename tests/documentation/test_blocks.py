@@ -20,7 +20,7 @@ def places(block: Block) -> str:
     return block.place
 
 
-def test_every_block_says_what_it_is_and_what_is_left_out_says_why() -> None:
+def test_every_block_has_a_known_language_and_a_reason_where_it_is_not_run() -> None:
     assert len(SHELL) > 10
     assert [block.place for block in all_blocks() if block.language not in (*RUN, *SHOWN)] == []
     assert [block.place for block in all_blocks() if block.reason is not None and block.reason not in REASONS] == []
@@ -68,7 +68,7 @@ def test_every_command_within_a_sentence_is_one_that_the_program_takes() -> None
     assert [(page, line, why) for page, line in found if (why := refused(line.split(" | ")[0].replace("'", "")))] == []
 
 
-def test_what_is_shown_as_json_or_yaml_is_that() -> None:
+def test_blocks_of_json_and_yaml_can_be_parsed() -> None:
     for block in all_blocks():
         if block.language == "json":
             json.loads(block.text)

@@ -137,7 +137,7 @@ def test_labels_that_are_typed_survive_every_quoting(page: Any, running: Running
     assert stored(running, "quoted c") == stored(running, "quoted p") == stored(running, "typed")
 
 
-def test_what_is_not_touched_is_not_sent(page: Any, running: Running, http: httpx.Client) -> None:
+def test_untouched_fields_are_not_sent(page: Any, running: Running, http: httpx.Client) -> None:
     page.goto("/recommendations/new")
     page.get_by_label("Well-known").check()
     page.get_by_text("digits has 10 classes").wait_for()

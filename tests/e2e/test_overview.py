@@ -11,7 +11,7 @@ from tests.e2e.conftest import Service
 pytestmark = pytest.mark.e2e
 
 
-def test_it_leads_to_what_was_found_last(page: Any, service: Service) -> None:
+def test_it_leads_to_the_latest_recommendation(page: Any, service: Service) -> None:
     newest = httpx.get(f"{service.url}/v1/recommendations", params={"limit": 1}).json()["items"][0]
     page.goto("/")
     link = page.get_by_role("link", name=newest["name"] or newest["id"][:8]).first

@@ -97,7 +97,7 @@ def test_it_is_watched_to_its_end_though_the_network_the_worker_and_the_api_fail
     evaluation = http.get(f"/v1/recommendations/{id}/evaluation").json()
     drawn = page.evaluate("document.querySelector('[data-figure*=\"/confusion.json\"] .drawing').data[0].text")
     assert [[count or 0 for count in row] for row in drawn] == evaluation["confusion"]
-    # The errors that it is surest of are there to be seen.
+    # The most confident errors are visible.
     shown = page.locator(".gallery > li:visible")
     assert shown.count() == min(16, evaluation["wrong"]) > 0
     first = evaluation["errors"][0]
@@ -106,9 +106,7 @@ def test_it_is_watched_to_its_end_though_the_network_the_worker_and_the_api_fail
     assert page.evaluate("fetch(document.querySelector('.gallery image').href.baseVal).then((a) => a.status)") == 200
 
 
-def test_one_that_runs_is_cancelled_and_goes_on_when_it_is_asked_to(
-    page: Any, service: Service, http: httpx.Client
-) -> None:
+def test_one_that_runs_is_cancelled_and_resumes_on_request(page: Any, service: Service, http: httpx.Client) -> None:
     asked = {"name": "cancelled", "dataset": {"uri": "builtin://digits"}, "repetitions": 2, "budget": {"iterations": 9}}
     id = http.post("/v1/recommendations", json=asked).json()["id"]
     page.goto(f"/recommendations/{id}")

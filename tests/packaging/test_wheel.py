@@ -24,7 +24,7 @@ def test_the_wheel_has_every_file_of_the_floors_and_no_other(wheel: Path) -> Non
     assert packed == {path.relative_to(ROOT).as_posix() for path in files if "__pycache__" not in path.parts}
 
 
-def test_what_is_installed_comes_from_the_wheel(installed: Installation, tmp_path: Path) -> None:
+def test_the_installed_modules_come_from_the_wheel(installed: Installation, tmp_path: Path) -> None:
     code = f"import importlib, json; print(json.dumps([importlib.import_module(n).__file__ for n in {FLOORS}]))"
     done = installed.run(installed.python, "-c", code, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -135,7 +135,7 @@ def test_a_network_is_shown_with_its_cell_and_its_files(run: Run) -> None:
         assert words in output
 
 
-def test_training_again_sends_what_is_typed_and_shows_the_new_network(run: Run, service: FakeService) -> None:
+def test_training_again_sends_the_arguments_and_shows_the_new_network(run: Run, service: FakeService) -> None:
     result = run(
         *(
             "train",

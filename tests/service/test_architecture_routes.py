@@ -111,5 +111,5 @@ def test_a_file_that_is_gone_is_said_to_be(http: httpx.Client, architecture: str
 
 
 @pytest.mark.parametrize("tail", ["", "/graph", *(f"/{file}" for file in FILES)])
-def test_what_is_no_architecture_is_not_found(http: httpx.Client, tail: str) -> None:
+def test_an_unknown_architecture_is_not_found(http: httpx.Client, tail: str) -> None:
     assert http.get(f"/v1/architectures/{'0' * 32}{tail}").status_code == 404

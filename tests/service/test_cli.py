@@ -230,7 +230,7 @@ def test_a_recommendation_is_asked_for_as_it_is_typed(run: Run, service: FakeSer
     }
 
 
-def test_the_matrix_shows_spread_and_what_was_not_measured(run: Run) -> None:
+def test_the_matrix_shows_spreads_and_cells_that_were_not_measured(run: Run) -> None:
     lines = run("distances").stdout.splitlines()
     assert lines[1].split() == ["from", "\\", "to", "odd", "primes"]
     assert [line.split() for line in lines[2:]] == [

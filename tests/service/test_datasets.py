@@ -22,7 +22,7 @@ from worker.storage.artifacts import open_store
 WEIGHTS = save_safetensors({"head.weight": np.zeros((2, 3), np.float32), "head.bias": np.zeros(2, np.float32)})
 
 
-def test_a_zip_of_an_image_folder_is_stored_with_what_is_in_it(
+def test_a_zip_of_an_image_folder_is_stored_with_its_counts(
     http: httpx.Client, settings: Settings, stripes_zip: bytes, stripes_folder: Path
 ) -> None:
     answer = http.put("/v1/datasets/stripes", content=stripes_zip)

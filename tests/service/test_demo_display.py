@@ -214,7 +214,7 @@ def answer_of(document: dict[str, Any]) -> list[str]:
     return [line.rstrip() for line in output(page).splitlines()]
 
 
-def test_the_answer_says_what_was_found_and_why() -> None:
+def test_the_answer_names_the_network_and_the_reasons() -> None:
     lines = answer_of(KNOWN)
     assert max(map(len, lines)) <= 80
     text = "\n".join(lines)

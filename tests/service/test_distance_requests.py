@@ -93,7 +93,7 @@ def test_a_task_that_distances_are_measured_to_is_not_deleted(http: httpx.Client
     assert http.post(f"/v1/jobs/{job_id}/retry").status_code == 409
 
 
-def test_what_is_absent_is_all_baselines_by_the_standing_measures(http: httpx.Client, tasks: dict[str, str]) -> None:
+def test_absent_fields_mean_all_baselines_by_the_standing_measures(http: httpx.Client, tasks: dict[str, str]) -> None:
     params = http.get(ask(http, targets=["t"]).headers["Location"]).json()["params"]
     assert (params["sources"], params["repetitions"]) == (None, None)
     assert params["measures"] == [*STANDING_MEASURES]

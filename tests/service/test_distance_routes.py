@@ -57,7 +57,7 @@ def test_rows_are_sources_and_columns_targets_and_the_unmeasured_is_null(
     assert matrix["repetitions"] == [[None, 2, 1], [None] * 3, [None] * 3]
 
 
-def test_a_target_that_was_compared_with_itself_alone_is_no_column_of_the_whole(
+def test_a_target_that_was_compared_with_itself_alone_has_no_column_in_the_whole(
     http: httpx.Client, tasks: dict[str, str], engine: Engine
 ) -> None:
     keep_distance(engine, "t0", "t0", 0.0, measure="log_det")
@@ -322,10 +322,10 @@ def test_a_media_type_that_is_not_offered_is_406(http: httpx.Client) -> None:
         ("image/png, */*;q=0.1", "application/json"),
     ],
 )
-def test_the_most_wanted_of_what_is_offered_is_chosen(accept: str | None, expected: str) -> None:
+def test_the_most_wanted_type_of_those_offered_is_chosen(accept: str | None, expected: str) -> None:
     assert negotiated(accept, ("application/json", "text/csv")) == expected
 
 
-def test_what_is_explicitly_not_wanted_is_not_given() -> None:
+def test_an_explicitly_unwanted_type_is_not_given() -> None:
     with pytest.raises(NotAcceptableError):
         negotiated("application/json;q=0, text/csv;q=x", ("application/json", "text/csv"))

@@ -50,7 +50,7 @@ def test_no_two_errors_share_a_code() -> None:
 
 
 @pytest.mark.parametrize("error", ALL, ids=lambda error: error.__name__)
-def test_a_deliberate_error_is_no_bug_to_a_client(error: type[Exception]) -> None:
+def test_a_deliberate_error_does_not_look_like_a_bug_to_a_client(error: type[Exception]) -> None:
     document = problem_of(made(error), instance="/v1/x")
     assert document.status == KINDS[error].status
     assert (document.status == 500) == (error in ROOTS)

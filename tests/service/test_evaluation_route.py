@@ -35,7 +35,7 @@ def evaluated(http: httpx.Client, task_body: dict, app: FastAPI, engine: Engine)
     return evaluate
 
 
-def test_images_are_counted_by_class_and_the_surest_errors_come_first(http: httpx.Client, evaluated) -> None:
+def test_images_are_counted_by_class_and_the_most_confident_errors_come_first(http: httpx.Client, evaluated) -> None:
     path = evaluated(PREDICTIONS)
     answer = http.get(path).json()
     assert (answer["classes"], answer["images"], answer["wrong"]) == (["a", "b", "c"], 5, 3)

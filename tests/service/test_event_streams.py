@@ -58,7 +58,7 @@ def test_a_stream_sends_the_whole_history_and_ends_with_the_job(
         assert numbers == sorted(set(numbers))
 
 
-def test_a_stream_goes_on_after_the_last_event_that_was_seen(http: httpx.Client, asked: dict, engine: Engine) -> None:
+def test_a_stream_resumes_after_the_last_event_that_was_seen(http: httpx.Client, asked: dict, engine: Engine) -> None:
     work_on(engine, asked["job_id"])
     path, _ = paths(asked)
     whole = events_in(http.get(path).text)

@@ -120,7 +120,7 @@ def test_every_kind_of_end_has_its_code(service: Service, ldnas: Callable[..., s
     assert "ldnas up" in line
 
 
-def test_waiting_ends_with_its_timeout_and_with_an_interruption_and_says_that_the_job_goes_on(
+def test_waiting_ends_with_its_timeout_or_an_interruption_and_says_that_the_job_continues(
     service: Service, ldnas: Callable[..., subprocess.Popen[str]]
 ) -> None:
     asking(service, {"state": "running", "stage": "fit"})

@@ -37,7 +37,7 @@ def test_a_path_that_is_not_there_is_404(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("content", [b'{"name": ', b"\xff\xfe", b""], ids=["cut short", "no UTF-8", "empty"])
-def test_a_body_that_is_no_json_is_refused(http: httpx.Client, content: bytes) -> None:
+def test_a_body_that_is_not_json_is_refused(http: httpx.Client, content: bytes) -> None:
     answer = http.post("/v1/tasks", content=content, headers={"Content-Type": "application/json"})
     status, code = problem_of(answer)
     assert (status, code) == ((422, "invalid_request") if content == b"" else (400, "malformed_json"))

@@ -98,7 +98,7 @@ def test_a_stream_of_events_answers_no_head(http: httpx.Client, app: FastAPI, id
         assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
 
 
-def test_head_of_what_is_unchanged_is_304(http: httpx.Client, ids: dict[str, str]) -> None:
+def test_head_of_an_unchanged_resource_is_304(http: httpx.Client, ids: dict[str, str]) -> None:
     path = f"/v1/recommendations/{ids['recommendation_id']}"
     tag = http.head(path).headers["ETag"]
     assert http.head(path, headers={"If-None-Match": tag}).status_code == 304

@@ -59,7 +59,7 @@ def test_a_repeated_request_is_answered_even_where_its_data_is_gone_by_now(
     assert post(http, "/v1/tasks", body, "k").json() == first.json()
 
 
-def test_a_repeated_request_for_what_was_deleted_says_so(http: httpx.Client, task_body: dict) -> None:
+def test_a_repeated_request_for_a_deleted_resource_says_so(http: httpx.Client, task_body: dict) -> None:
     asked = post(http, "/v1/recommendations", task_body, "k").json()
     http.post(f"/v1/recommendations/{asked['id']}/cancel")
     http.delete(f"/v1/recommendations/{asked['id']}")

@@ -51,5 +51,5 @@ def test_only_a_job_that_failed_or_was_cancelled_is_tried_again(http: httpx.Clie
 
 
 @pytest.mark.parametrize("action", ["cancel", "retry"])
-def test_what_is_no_job_is_not_found(http: httpx.Client, action: str) -> None:
+def test_an_unknown_job_is_not_found(http: httpx.Client, action: str) -> None:
     assert http.post(f"/v1/jobs/{'0' * 32}/{action}").status_code == 404

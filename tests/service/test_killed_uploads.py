@@ -98,20 +98,20 @@ def test_an_upload_that_the_cleaner_meets_on_its_way_is_stored_whole(
     flush, keep = IncomingFile.flush, ArtifactStore.keep
     met: list[str] = []
 
-    def meet_what_is_received(incoming: IncomingFile) -> None:
+    def meet_received_file(incoming: IncomingFile) -> None:
         flush(incoming)
         age(incoming.path)
         assert clean(engine, store, RETENTION).files == 0
         met.append("received")
 
-    def meet_what_has_no_row_yet(store: ArtifactStore, incoming: IncomingFile) -> str:
+    def meet_file_without_a_row(store: ArtifactStore, incoming: IncomingFile) -> str:
         digest = keep(store, incoming)
         assert not any(unowned_files(engine, store, GRACE_SECONDS))
         met.append("kept")
         return digest
 
-    monkeypatch.setattr(IncomingFile, "flush", meet_what_is_received)
-    monkeypatch.setattr(ArtifactStore, "keep", meet_what_has_no_row_yet)
+    monkeypatch.setattr(IncomingFile, "flush", meet_received_file)
+    monkeypatch.setattr(ArtifactStore, "keep", meet_file_without_a_row)
     assert http.put("/v1/datasets/it", content=npz()).status_code == 201
     assert store.read(hashlib.sha256(npz()).hexdigest()) == npz()
     assert met == ["received", "kept"]

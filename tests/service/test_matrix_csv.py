@@ -124,7 +124,7 @@ def test_no_connection_is_held_while_a_part_is_on_its_way(
     assert held == [0] * (1 + len(tasks))
 
 
-def test_what_is_stored_on_the_way_is_in_the_parts_to_come(
+def test_rows_stored_meanwhile_are_in_the_parts_to_come(
     app: FastAPI, engine: Engine, tasks: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(matrix_csv, "LINES_AT_ONCE", 1)
@@ -162,7 +162,7 @@ def test_before_anything_is_stored_there_is_a_header_and_no_tag(http: httpx.Clie
     assert "ETag" not in answer.headers
 
 
-def test_who_asks_for_the_head_alone_has_no_distance_read(
+def test_a_request_for_the_head_alone_reads_no_distance(
     http: httpx.Client, tasks: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = whole(http)

@@ -49,7 +49,7 @@ REFUSALS: list[tuple[dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("change", "code", "field"), REFUSALS, ids=[str(case[0]) for case in REFUSALS])
-def test_what_is_no_network_of_ones_own_is_refused_by_its_field(
+def test_an_invalid_network_of_ones_own_is_refused_by_its_field(
     http: httpx.Client, weights: None, stripes_zip: bytes, change: dict[str, Any], code: str, field: str
 ) -> None:
     http.put("/v1/datasets/stripes", content=stripes_zip)

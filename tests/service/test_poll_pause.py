@@ -7,7 +7,7 @@ from worker.registry import Engine, unit_of_work
 
 
 @pytest.mark.parametrize(("eta", "pause"), [(None, "2"), (200.0, "20"), (3.0, "1"), (10_000.0, "60")])
-def test_a_poll_of_what_goes_on_says_when_to_come_again(
+def test_a_poll_of_a_running_job_says_when_to_come_again(
     http: httpx.Client, engine: Engine, task_body: dict, eta: float | None, pause: str
 ) -> None:
     asked = http.post("/v1/recommendations", json=task_body).json()

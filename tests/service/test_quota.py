@@ -50,7 +50,7 @@ def test_the_same_request_again_is_answered_though_the_quota_is_used_up(
     assert first.json()["id"] == again.json()["id"]
 
 
-def test_trying_again_is_no_way_around_the_quota(http: httpx.Client, make_key: MakeKey, task_body: dict) -> None:
+def test_trying_again_does_not_evade_the_quota(http: httpx.Client, make_key: MakeKey, task_body: dict) -> None:
     key = {"Authorization": f"Bearer {make_key('write', quota=1)}"}
     first = http.post("/v1/recommendations", json=task_body, headers=key).json()
     http.post(f"/v1/recommendations/{first['id']}/cancel", headers=key)
@@ -92,7 +92,9 @@ def test_every_kind_of_job_belongs_to_the_key_that_asked_for_it(
     assert owners(engine) == [row.id] * 4
 
 
-def test_a_revoked_keys_jobs_go_on(http: httpx.Client, engine: Engine, make_key: MakeKey, task_body: dict) -> None:
+def test_the_jobs_of_a_revoked_key_continue(
+    http: httpx.Client, engine: Engine, make_key: MakeKey, task_body: dict
+) -> None:
     key = make_key("write")
     asked = ask(http, task_body, key)
     with unit_of_work(engine) as registry:

@@ -127,7 +127,7 @@ def test_the_target_is_a_task_of_its_own_next_to_the_job(http: httpx.Client, ask
     assert job.params == {"recommendation_id": asked["id"], "task_id": task.id}
 
 
-def test_what_was_asked_is_kept_for_the_worker_without_what_was_not(
+def test_the_requested_fields_are_stored_for_the_worker_and_no_others(
     http: httpx.Client, labelled_body: dict, engine: Engine
 ) -> None:
     http.post("/v1/tasks", json=labelled_body)

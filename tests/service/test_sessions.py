@@ -111,7 +111,9 @@ def test_the_store_holds_no_cookie(http: httpx.Client, make_key: MakeKey, app: F
 @pytest.mark.parametrize(
     "value", ["", ".", "x.y", f"{'0' * 32}.", f"{'0' * 32}.x", '"\\000.x"', f'"\\000{"0" * 31}.x"']
 )
-def test_a_cookie_that_is_none_of_ours_is_nobody(http: httpx.Client, make_key: MakeKey, value: str) -> None:
+def test_a_cookie_that_the_service_did_not_set_is_not_a_session(
+    http: httpx.Client, make_key: MakeKey, value: str
+) -> None:
     make_key("read")
     assert http.get("/v1/tasks", headers={"Cookie": f"{SESSION_COOKIE}={value}"}).json()["code"] == "no_key"
 

@@ -96,7 +96,7 @@ def test_tasks_are_listed_newest_first_page_by_page(http: httpx.Client, task_bod
     assert http.get("/v1/tasks", params={"role": "target"}).json() == {"items": [], "next": None}
 
 
-def test_a_task_whose_job_goes_on_is_not_deleted(http: httpx.Client, task_body: dict, engine: Engine) -> None:
+def test_a_task_whose_job_is_unfinished_is_not_deleted(http: httpx.Client, task_body: dict, engine: Engine) -> None:
     task = http.post("/v1/tasks", json=task_body).json()
     refused = http.delete(f"/v1/tasks/{task['id']}")
     assert (refused.status_code, refused.json()["code"]) == (409, "task_busy")
@@ -106,7 +106,7 @@ def test_a_task_whose_job_goes_on_is_not_deleted(http: httpx.Client, task_body: 
 
 
 @pytest.mark.parametrize("id", ["0" * 32, "nonsense", "%00", "a b"])
-def test_what_is_no_task_is_not_found(http: httpx.Client, id: str) -> None:
+def test_an_unknown_task_is_not_found(http: httpx.Client, id: str) -> None:
     answer = http.get(f"/v1/tasks/{id}")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 

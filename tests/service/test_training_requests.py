@@ -63,7 +63,7 @@ def test_the_documented_example_is_accepted_as_it_stands(http: httpx.Client, arc
         assert train(http, architecture, **example).status_code == 202
 
 
-def test_what_is_left_out_comes_from_the_architecture(http: httpx.Client, architecture: str) -> None:
+def test_omitted_fields_come_from_the_architecture(http: httpx.Client, architecture: str) -> None:
     accepted = train(http, architecture, **DIGITS).json()
     task = http.get(f"/v1/tasks/{accepted['task_id']}").json()
     assert (task["name"], task["image_size"], task["labels"]) == ("mine again", 24, None)
@@ -105,7 +105,7 @@ def test_a_refusal_names_the_field_and_stores_nothing(
     assert jobs_of(http) == []
 
 
-def test_what_is_no_architecture_cannot_be_trained(http: httpx.Client) -> None:
+def test_an_unknown_architecture_cannot_be_trained(http: httpx.Client) -> None:
     assert train(http, "0" * 32, **DIGITS).status_code == 404
     assert jobs_of(http) == []
 

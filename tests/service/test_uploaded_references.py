@@ -71,7 +71,7 @@ def test_an_unknown_name_is_refused_at_once_and_the_known_ones_are_listed(
     assert len(http.get("/v1/tasks").json()["items"]) == len(http.get("/v1/jobs").json()["items"]) == 1
 
 
-def test_weights_are_no_images(http: httpx.Client, architecture: str) -> None:
+def test_weights_are_not_images(http: httpx.Client, architecture: str) -> None:
     assert http.put("/v1/datasets/weights", content=WEIGHTS).status_code == 201
     for path, body in paths(architecture).items():
         problem = http.post(path, json=body | {"dataset": {"uri": "dataset://weights"}}).json()

@@ -162,7 +162,7 @@ def test_another_secret_under_one_idempotency_key_is_another_request(http: httpx
 
 
 @pytest.mark.parametrize("ended", ["succeeded", "failed", "cancelled"])
-def test_the_document_describes_what_is_sent(http: httpx.Client, body: dict, engine: Engine, ended: str) -> None:
+def test_the_document_describes_the_message(http: httpx.Client, body: dict, engine: Engine, ended: str) -> None:
     document = http.get("/openapi.json").json()
     described = document["webhooks"][f"recommendation.{ended}"]["post"]
     named = {parameter["name"]: parameter["required"] for parameter in described["parameters"]}

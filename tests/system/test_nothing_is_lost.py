@@ -45,7 +45,7 @@ def test_a_killed_worker_loses_nothing(up, stripes: dict[str, Any], stage: str) 
 
 
 @pytest.mark.parametrize("stage", [long("fit"), long("distance"), long("search"), "train"])
-def test_a_killed_service_goes_on_after_its_restart(up, stripes: dict[str, Any], stage: str) -> None:
+def test_a_killed_service_resumes_after_its_restart(up, stripes: dict[str, Any], stage: str) -> None:
     asked = up.recommend(stripes, labels=ACROSS)
     up.wait_for_stage(asked["job_id"], stage)
     up.kill()

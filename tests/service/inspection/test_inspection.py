@@ -155,7 +155,7 @@ def test_weights_are_reported_by_their_numbers(tmp_path: Path) -> None:
         (lambda path: zipfile.ZipFile(path, "w").writestr("readme.txt", "x"), "has no images as class/image.png"),
     ],
 )
-def test_a_file_that_is_no_dataset_is_refused_as_the_service_would(
+def test_a_file_that_is_not_a_dataset_is_refused_as_the_service_would(
     tmp_path: Path, make: Callable[[Path], object], expected: str
 ) -> None:
     make(tmp_path / "file.zip")
@@ -165,7 +165,7 @@ def test_a_file_that_is_no_dataset_is_refused_as_the_service_would(
     assert "refused: " in shown(report)
 
 
-def test_too_few_images_for_three_splits_are_refused_with_what_was_found(tmp_path: Path) -> None:
+def test_too_few_images_for_three_splits_are_refused_with_their_counts(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / "few" / name).mkdir(parents=True)
     picture(0).save(tmp_path / "few" / "a" / "0.png")

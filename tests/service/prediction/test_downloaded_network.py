@@ -111,7 +111,7 @@ def test_a_file_that_did_not_arrive_as_it_is_is_refused_and_not_kept(
     assert kept(tmp_path) == []
 
 
-def test_a_tag_that_is_no_digest_names_no_file(run: Run, server: FileServer, tmp_path: Path) -> None:
+def test_a_tag_that_is_not_a_digest_names_no_file(run: Run, server: FileServer, tmp_path: Path) -> None:
     server.tag = '"../../elsewhere"'
     assert run("a1").exit_code == 0
     (file,) = kept(tmp_path)

@@ -32,7 +32,7 @@ def query(ids: list[str]) -> list[tuple[str, Any]]:
     return [("id", id) for id in ids]
 
 
-def test_each_has_a_column_and_what_is_unknown_a_dash(http: httpx.Client, asked: list[str]) -> None:
+def test_each_has_a_column_and_unknown_values_a_dash(http: httpx.Client, asked: list[str]) -> None:
     shown = http.get("/compare", params=query(asked), headers=PAGE)
     assert shown.status_code == 200
     for words in ("small &lt;b&gt;", "87.5 %", "75.0 % to 93.8 %", "1,234,567", "no baseline", "waiting", "–"):

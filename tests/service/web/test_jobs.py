@@ -43,7 +43,7 @@ def section(text: str, name: str) -> str:
     return text.split(f'id="{name}"')[1].split("</section>")[0]
 
 
-def test_nothing_to_do_and_nobody_to_do_it(http: httpx.Client) -> None:
+def test_a_page_without_jobs_and_workers_says_so(http: httpx.Client) -> None:
     text = text_of(http, "/jobs")
     for words in ("No job is running.", "No job is waiting.", "No job has failed.", "No worker is registered"):
         assert words in text

@@ -107,7 +107,7 @@ def text_of(html: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
 
 
-def test_one_that_nobody_has_begun_waits_and_can_be_cancelled(http: httpx.Client, asked: dict[str, Any]) -> None:
+def test_one_that_no_worker_has_begun_waits_and_can_be_cancelled(http: httpx.Client, asked: dict[str, Any]) -> None:
     html = http.get(f"/recommendations/{asked['id']}", headers=PAGE).text
     assert "It waits for a worker." in text_of(html)
     assert f'data-post="/v1/recommendations/{asked["id"]}/cancel"' in html
@@ -147,7 +147,7 @@ def test_a_figure_gets_another_address_when_there_is_more_to_draw(http: httpx.Cl
     assert len(set(addresses)) == 2
 
 
-def test_the_answer_says_what_was_found_and_why(http: httpx.Client, succeeded: str) -> None:
+def test_the_answer_names_the_network_and_the_reasons(http: httpx.Client, succeeded: str) -> None:
     html = http.get(succeeded, headers=PAGE).text
     text = text_of(html)
     for words in (
@@ -172,7 +172,7 @@ def test_what_others_named_is_text(http: httpx.Client, succeeded: str) -> None:
     assert "&lt;script&gt;alert(1)" in html
 
 
-def test_the_wrong_images_are_shown_the_surest_first(http: httpx.Client, succeeded: str) -> None:
+def test_the_wrong_images_are_shown_the_most_confident_first(http: httpx.Client, succeeded: str) -> None:
     html = http.get(succeeded, headers=PAGE).text
     tiles = re.findall(r'<svg viewBox="([^"]+)" role="img" aria-label="([^"]+)">', html)
     assert tiles == [("0 0 1 1", "test image 2"), ("1 0 1 1", "test image 1")]
@@ -218,7 +218,7 @@ def test_the_figures_are_those_of_the_evaluation(http: httpx.Client, succeeded: 
     assert [[count or 0 for count in row] for row in trace["text"]] == evaluation["confusion"]
 
 
-def test_what_is_not_there_yet_has_no_figure(http: httpx.Client, asked: dict[str, Any]) -> None:
+def test_missing_parts_have_no_figure(http: httpx.Client, asked: dict[str, Any]) -> None:
     assert http.get(f"/figures/recommendations/{asked['id']}/confusion.json").status_code == 404
     assert http.get(f"/figures/recommendations/{asked['id']}/control.json").status_code == 404
     assert http.get(f"/recommendations/{asked['id']}/cell.svg").status_code == 404
@@ -266,7 +266,7 @@ def test_the_list_comes_a_page_at_a_time(http: httpx.Client, task_body: dict) ->
     assert 'rel="next"' not in second
 
 
-def test_nobody_has_asked_yet(http: httpx.Client) -> None:
+def test_a_list_without_recommendations_says_so(http: httpx.Client) -> None:
     assert "The list is empty" in http.get("/recommendations", headers=PAGE).text
 
 

@@ -111,7 +111,7 @@ def test_the_list_is_narrowed_down(http: httpx.Client, engine: Engine, asked: di
     assert ("No task matches" in text) == (not shown)
 
 
-def test_a_long_list_goes_on_behind_a_link_that_keeps_the_filter(
+def test_a_long_list_continues_behind_a_link_that_keeps_the_filter(
     http: httpx.Client, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.dashboard.pages.tasks.LISTED", 2)
@@ -149,7 +149,7 @@ def test_what_others_wrote_stays_text(http: httpx.Client, engine: Engine) -> Non
         assert "&lt;script&gt;" in text
 
 
-def test_the_page_of_a_task_shows_what_is_known_of_it(http: httpx.Client, engine: Engine) -> None:
+def test_the_page_of_a_task_shows_its_facts_and_nearest_tasks(http: httpx.Client, engine: Engine) -> None:
     task, near, far = (add_task(engine, name, 0.9, 0.7) for name in ("odd", "near", "far"))
     measure(engine, near, task, 1.0, 2.0)
     measure(engine, far, task, 5.0)
