@@ -94,12 +94,12 @@ def _database(engine: Engine) -> Finding:
 def _broker(settings: Settings) -> Finding:
     try:
         from worker.errors import BrokerUnavailableError
-        from worker.queue.publisher import Doorbell
+        from worker.queue.publisher import Publisher
     except ModuleNotFoundError:
         return Finding("broker", Level.WARN, "not checked: Celery is not installed here", "run this on a worker's host")
     try:
-        with Doorbell(settings) as doorbell:
-            return Finding("broker", Level.OK, f"reachable; {doorbell.waiting()} messages are waiting")
+        with Publisher(settings) as publisher:
+            return Finding("broker", Level.OK, f"reachable; {publisher.waiting()} messages are waiting")
     except BrokerUnavailableError as error:
         advice = "start it, or correct LDNAS_BROKER_URL; until then jobs wait in the database"
         return Finding("broker", Level.FAIL, str(error), advice)

@@ -8,7 +8,7 @@ from service.api.errors import MissingArtifactError, NotEvaluatedError
 from service.api.evaluation import evaluation_document
 from service.api.serializers import job_document, recommendation_document
 from service.figures.candidates import Candidate, candidates_of
-from service.figures.search_history import KINDS, Edges, Story, edges_of, story_of
+from service.figures.search_history import KINDS, Edges, SearchHistory, edges_of, search_history_of
 from service.schemas.answer import Recommendation
 from service.schemas.evaluation import Evaluation
 from service.schemas.jobs import Job
@@ -46,7 +46,7 @@ class View:
     document: Recommendation
     job: Job
     request: dict[str, Any]
-    story: Story
+    history: SearchHistory
     task: TaskRow | None
     scored: Sequence[GenotypeRow]
     files: Sequence[StoredFile] = field(default=())
@@ -57,9 +57,11 @@ class View:
         skeleton = self.document.search_space.skeleton
         if skeleton is None:
             return []
-        story = self.story
-        if story.accuracies:
-            return candidates_of(story.accuracies, {cell: story.name(cell) for cell in story.accuracies}, skeleton)
+        history = self.history
+        if history.accuracies:
+            return candidates_of(
+                history.accuracies, {cell: history.name(cell) for cell in history.accuracies}, skeleton
+            )
         stored = {
             edges_of(row.genotype): row.validation_accuracy
             for row in self.scored
@@ -96,7 +98,7 @@ def view_of(registry: Registry, recommendation_id: str) -> tuple[View, Recommend
         document=document,
         job=job_document(job),
         request=row.request,
-        story=story_of(registry.jobs.events_of_kinds(job.id, KINDS, MOST_EVENTS)),
+        history=search_history_of(registry.jobs.events_of_kinds(job.id, KINDS, MOST_EVENTS)),
         task=task,
         scored=() if task is None else registry.tasks.genotypes(task.id),
         files=_files(registry, document.architecture.id),

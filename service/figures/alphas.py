@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from service.figures.figure import Figure
-from service.figures.search_history import Round, Story, in_words
+from service.figures.search_history import Round, SearchHistory, in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -13,13 +13,13 @@ MOST_CANDIDATES = 6
 """Further candidates of an iteration are drawn as one."""
 
 
-def alphas(story: Story) -> Figure:
+def alphas(history: SearchHistory) -> Figure:
     """Draws a column for each of the latest 60 rounds, divided among the iteration's candidates by softmax(α)."""
-    weighed = [story.rounds[key] for key in sorted(story.rounds) if story.rounds[key].alphas]
+    weighed = [history.rounds[key] for key in sorted(history.rounds) if history.rounds[key].alphas]
     shown = weighed[-MOST_ROUNDS:]
     places = _places(weighed)
     count = min(MOST_CANDIDATES + 1, max((len(cells) for cells in places.values()), default=0))
-    columns = [[_share(story, each, places[each.iteration], place) for each in shown] for place in range(count)]
+    columns = [[_share(history, each, places[each.iteration], place) for each in shown] for place in range(count)]
     ticks = [
         [f"iteration {each.iteration + 1}" for each in shown],
         [str(each.number + 1) for each in shown],
@@ -38,7 +38,7 @@ def alphas(story: Story) -> Figure:
     ]
     return Figure(
         title="FUSE’s weight of each candidate, by round",
-        summary=_summary(story, weighed),
+        summary=_summary(history, weighed),
         data=data,
         layout={
             "barmode": "stack",
@@ -47,7 +47,7 @@ def alphas(story: Story) -> Figure:
             "yaxis": {"title": {"text": "softmax(α)"}, "range": [0, 1]},
         },
         columns=("iteration", "round", "candidate", "cell", "alpha", "validation_accuracy"),
-        rows=[row for each in weighed for row in _rows(story, each)],
+        rows=[row for each in weighed for row in _rows(history, each)],
         draw=lambda axes: _draw(axes, shown, columns),
     )
 
@@ -65,32 +65,32 @@ def _name(place: int) -> str:
     return "others" if place == MOST_CANDIDATES else f"{place + 1}{({0: 'st', 1: 'nd', 2: 'rd'}).get(place, 'th')}"
 
 
-def _share(story: Story, each: Round, cells: list[Any], place: int) -> tuple[float, str]:
+def _share(history: SearchHistory, each: Round, cells: list[Any], place: int) -> tuple[float, str]:
     """Returns the weight at this place of the column, and its hover text."""
     weights = dict(zip(each.cells, each.alphas, strict=False))
     if place == MOST_CANDIDATES:
         return sum(weights.get(cell, 0.0) for cell in cells[place:]), "others"
     if place >= len(cells):
         return 0.0, ""
-    return weights.get(cells[place], 0.0), story.name(cells[place])
+    return weights.get(cells[place], 0.0), history.name(cells[place])
 
 
-def _rows(story: Story, each: Round) -> list[tuple[Any, ...]]:
+def _rows(history: SearchHistory, each: Round) -> list[tuple[Any, ...]]:
     accuracies = each.accuracies or (None,) * len(each.cells)
     return [
-        (each.iteration + 1, each.number + 1, story.name(cell), in_words(cell), alpha, accuracy)
+        (each.iteration + 1, each.number + 1, history.name(cell), in_words(cell), alpha, accuracy)
         for cell, alpha, accuracy in zip(each.cells, each.alphas, accuracies, strict=False)
     ]
 
 
-def _summary(story: Story, rounds: list[Round]) -> str:
+def _summary(history: SearchHistory, rounds: list[Round]) -> str:
     if not rounds:
         return "The strategy weighs no candidates."
     last = rounds[-1]
     weight, cell = max(zip(last.alphas, last.cells, strict=False))
     cut = f" The latest {MOST_ROUNDS} are drawn." if len(rounds) > MOST_ROUNDS else ""
     return (
-        f"After round {last.number + 1} of iteration {last.iteration + 1}, {story.name(cell)} leads with a weight of "
+        f"After round {last.number + 1} of iteration {last.iteration + 1}, {history.name(cell)} leads with a weight of "
         f"{weight:.2f}. From the 2nd iteration on, the 1st candidate is the incumbent.{cut}"
     )
 

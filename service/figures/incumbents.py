@@ -3,46 +3,52 @@
 from typing import TYPE_CHECKING
 
 from service.figures.figure import Figure
-from service.figures.search_history import Incumbent, Story, in_words
+from service.figures.search_history import Incumbent, SearchHistory, in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def incumbents(story: Story) -> Figure:
+def incumbents(history: SearchHistory) -> Figure:
     """Draws the incumbent's validation accuracy after each iteration, with a larger mark for a new incumbent."""
-    history = [story.incumbents[number] for number in sorted(story.incumbents)]
-    names = [story.name(each.cell) for each in history]
+    best_by_iteration = [history.incumbents[number] for number in sorted(history.incumbents)]
+    names = [history.name(each.cell) for each in best_by_iteration]
     data = [
         {
             "type": "scatter",
             "mode": "lines+markers",
-            "x": [each.iteration + 1 for each in history],
-            "y": [each.accuracy for each in history],
+            "x": [each.iteration + 1 for each in best_by_iteration],
+            "y": [each.accuracy for each in best_by_iteration],
             "line": {"shape": "hv"},
             "marker": {
-                "size": [13 if each.is_new else 7 for each in history],
-                "symbol": ["star" if each.is_new else "circle" for each in history],
+                "size": [13 if each.is_new else 7 for each in best_by_iteration],
+                "symbol": ["star" if each.is_new else "circle" for each in best_by_iteration],
             },
-            "text": [f"{name}{' (new)' if each.is_new else ''}" for name, each in zip(names, history, strict=True)],
+            "text": [
+                f"{name}{' (new)' if each.is_new else ''}" for name, each in zip(names, best_by_iteration, strict=True)
+            ],
             "hovertemplate": "iteration %{x}: %{text}, %{y:.1%}<extra></extra>",
             "showlegend": False,
         }
     ]
     return Figure(
         title="The best cell after each iteration",
-        summary=_summary(history, names),
+        summary=_summary(best_by_iteration, names),
         data=data,
         layout={
-            "xaxis": {"title": {"text": "iteration"}, "dtick": 1 if len(history) <= 20 else None},
-            "yaxis": {"title": {"text": "validation accuracy"}, "tickformat": ".0%", "range": _range(history)},
+            "xaxis": {"title": {"text": "iteration"}, "dtick": 1 if len(best_by_iteration) <= 20 else None},
+            "yaxis": {
+                "title": {"text": "validation accuracy"},
+                "tickformat": ".0%",
+                "range": _range(best_by_iteration),
+            },
         },
         columns=("iteration", "incumbent", "cell", "validation_accuracy", "new"),
         rows=[
             (each.iteration + 1, name, in_words(each.cell), each.accuracy, each.is_new)
-            for name, each in zip(names, history, strict=True)
+            for name, each in zip(names, best_by_iteration, strict=True)
         ],
-        draw=lambda axes: _draw(axes, history),
+        draw=lambda axes: _draw(axes, best_by_iteration),
     )
 
 

@@ -40,7 +40,7 @@ class Incumbent:
 
 
 @dataclass
-class Story:
+class SearchHistory:
     """The results so far. If an attempt repeats work, its events repeat too, and the latest one counts.
 
     Attributes:
@@ -96,12 +96,12 @@ class Story:
             self.incumbents[iteration] = Incumbent(iteration, cell, self.accuracies.get(cell), is_new)
 
 
-def story_of(events: Iterable[Any]) -> Story:
+def search_history_of(events: Iterable[Any]) -> SearchHistory:
     """Builds the history from all events of a job, oldest first."""
-    story = Story()
+    history = SearchHistory()
     for event in events:
-        story.add(event.id, event.kind, event.data)
-    return story
+        history.add(event.id, event.kind, event.data)
+    return history
 
 
 def edges_of(genotype: Mapping[str, Any]) -> Edges:

@@ -18,7 +18,7 @@ from tests.chaos.servers import Servers
 from tests.chaos.strikes import Strike, busy_worker, strike_part, strike_runner
 from worker.errors import BrokerUnavailableError
 from worker.queue.messages import JobMessage
-from worker.queue.publisher import Doorbell
+from worker.queue.publisher import Publisher
 from worker.registry import reading
 
 Fault = Callable[[Fleet, Random, list[str]], Strike | None]
@@ -148,14 +148,14 @@ def _unended(fleet: Fleet, jobs: list[str]) -> list[str]:
 
 
 def _ring(fleet: Fleet, jobs: list[str]) -> None:
-    with Doorbell(fleet.settings) as doorbell, suppress(BrokerUnavailableError):
+    with Publisher(fleet.settings) as publisher, suppress(BrokerUnavailableError):
         for job_id in jobs:
-            doorbell.ring(JobMessage(job_id))
+            publisher.publish(JobMessage(job_id))
 
 
 def _waiting(fleet: Fleet) -> int:
-    with Doorbell(fleet.settings) as doorbell:
-        return doorbell.waiting()
+    with Publisher(fleet.settings) as publisher:
+        return publisher.waiting()
 
 
 @contextmanager

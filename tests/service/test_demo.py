@@ -15,7 +15,7 @@ import pytest
 from service.cli.demo import background, following
 from service.cli.demo import run as demo
 from service.cli.demo.following import follow_all
-from service.cli.demo.story import JobStory
+from service.cli.demo.history import JobHistory
 from service.cli.supervision.errors import DemoFailedError
 from service.cli.supervision.home_lock import home_locked
 from service.client import Client, submission
@@ -96,20 +96,20 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_several_jobs_are_followed_to_their_ends_with_or_without_events() -> None:
     streamed = [Event(1, "state", {"state": "running"}), Event(2, "state", {"state": "succeeded"})]
     jobs = {
-        JobStory("silent", ""): Scripted(["queued", "running", "running", "failed"], []).submission(),
-        JobStory("streamed", ""): Scripted(["running"], streamed).submission(),
+        JobHistory("silent", ""): Scripted(["queued", "running", "running", "failed"], []).submission(),
+        JobHistory("streamed", ""): Scripted(["running"], streamed).submission(),
     }
     lines: list[tuple[str, str]] = []
-    follow_all(jobs, lambda story, line: lines.append((story.label, line)) if line else None)
-    assert {story.label: story.state for story in jobs} == {"silent": "failed", "streamed": "succeeded"}
+    follow_all(jobs, lambda history, line: lines.append((history.label, line)) if line else None)
+    assert {history.label: history.state for history in jobs} == {"silent": "failed", "streamed": "succeeded"}
     assert lines == [("streamed", "running"), ("streamed", "succeeded")]
 
 
 def test_an_event_that_comes_late_does_not_undo_an_end() -> None:
-    story = JobStory("late", "")
-    story.update({"state": "succeeded"})
-    story.apply(Event(1, "state", {"state": "running"}))
-    assert story.state == "succeeded"
+    history = JobHistory("late", "")
+    history.update({"state": "succeeded"})
+    history.apply(Event(1, "state", {"state": "running"}))
+    assert history.state == "succeeded"
 
 
 def test_the_files_of_an_answer_are_written(tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_the_demo_comes_from_nothing_to_an_answer(
 def test_a_demo_whose_job_fails_says_why_and_where_the_logs_lie(
     client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(jobs: Mapping[JobStory, Submission[Any]], report: following.Report) -> None:
+    def refuse(jobs: Mapping[JobHistory, Submission[Any]], report: following.Report) -> None:
         raise JobFailedError({"detail": "class 2 has 3 images"})
 
     monkeypatch.setattr(demo, "service_on", lambda settings: nullcontext("http://service"))

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.spinner import Spinner
 
 from service.cli.demo.display import LineDisplay, LiveDisplay, open_display, section
-from service.cli.demo.story import JobStory
+from service.cli.demo.history import JobHistory
 from service.client.display.answer import print_answer, verdict_sentence
 from service.client.display.formats import genotype_in_short
 from service.client.display.progress import progress_shown
@@ -43,9 +43,9 @@ ENDING = [
 ]
 
 
-def lines_of(events: list[tuple[str, dict[str, Any]]], story: JobStory) -> list[str]:
+def lines_of(events: list[tuple[str, dict[str, Any]]], history: JobHistory) -> list[str]:
     """The lines that the events are worth."""
-    lines = (story.apply(Event(number, kind, data)) for number, (kind, data) in enumerate(events, start=1))
+    lines = (history.apply(Event(number, kind, data)) for number, (kind, data) in enumerate(events, start=1))
     return [line for line in lines if line is not None]
 
 
@@ -58,8 +58,8 @@ def output(console: Console) -> str:
     return console.file.getvalue()
 
 
-def target() -> JobStory:
-    return JobStory("primes", "is it a prime?", is_target=True)
+def target() -> JobHistory:
+    return JobHistory("primes", "is it a prime?", is_target=True)
 
 
 def test_each_event_becomes_one_line_of_words() -> None:
@@ -97,12 +97,12 @@ def test_a_cell_in_short_fits_next_to_its_weight() -> None:
     assert genotype_in_short(genotype("conv_7x1_1x7")) == "7x1 7x1 7x1 7x1 7x1 7x1"
 
 
-def running_target() -> JobStory:
-    story = target()
-    lines_of(STORY, story)
+def running_target() -> JobHistory:
+    history = target()
+    lines_of(STORY, history)
     progress = {"fraction": 0.5, "message": "search iteration 1 of at most 12", "eta_seconds": 21.4}
-    story.update({"state": "running", "stage": "search", "progress": progress})
-    return story
+    history.update({"state": "running", "stage": "search", "progress": progress})
+    return history
 
 
 def test_a_terminal_of_80_columns_shows_stages_time_left_distances_and_weights() -> None:
@@ -118,13 +118,15 @@ def test_a_terminal_of_80_columns_shows_stages_time_left_distances_and_weights()
 
 
 def test_jobs_that_wait_run_fail_and_are_done_look_different() -> None:
-    stories = [JobStory(name, f"about {name}") for name in ("waits", "runs", "fails", "done")]
-    stories[1].update({"state": "running", "stage": "fit", "progress": {"fraction": 0.25, "message": "network 1 of 3"}})
-    stories[2].update({"state": "failed"})
-    lines_of(STORY[:4], stories[3])
-    stories[3].update({"state": "succeeded"})
+    histories = [JobHistory(name, f"about {name}") for name in ("waits", "runs", "fails", "done")]
+    histories[1].update(
+        {"state": "running", "stage": "fit", "progress": {"fraction": 0.25, "message": "network 1 of 3"}}
+    )
+    histories[2].update({"state": "failed"})
+    lines_of(STORY[:4], histories[3])
+    histories[3].update({"state": "succeeded"})
     screen = console(terminal=True)
-    screen.print(section("Known", stories, Spinner("dots")))
+    screen.print(section("Known", histories, Spinner("dots")))
     rows = [line.split() for line in output(screen).splitlines() if line.strip()]
     assert rows[1] == ["·", "waits", "about", "waits"]
     assert rows[2][1] == "runs"
@@ -136,13 +138,13 @@ def test_jobs_that_wait_run_fail_and_are_done_look_different() -> None:
 
 def test_without_a_terminal_the_demo_writes_plain_lines() -> None:
     page = console(terminal=False)
-    story = target()
+    history = target()
     with open_display(page) as display:
         assert isinstance(display, LineDisplay)
-        display.begin("A new task", (story,))
-        for line in lines_of(STORY, story):
-            display.report(story, line)
-        display.report(story, None)
+        display.begin("A new task", (history,))
+        for line in lines_of(STORY, history):
+            display.report(history, line)
+        display.report(history, None)
     lines = output(page).splitlines()
     assert lines[1:3] == ["A new task", "  primes: is it a prime?"]
     assert lines[-1].endswith("s  primes: search, iteration 1, round 1: weights 0.25 0.50 0.25")
@@ -151,7 +153,7 @@ def test_without_a_terminal_the_demo_writes_plain_lines() -> None:
 
 def test_on_a_terminal_a_finished_section_stays_above_the_next() -> None:
     screen = console(terminal=True)
-    first, second = JobStory("first", "1"), JobStory("second", "2")
+    first, second = JobHistory("first", "1"), JobHistory("second", "2")
     with open_display(screen) as display:
         assert isinstance(display, LiveDisplay)
         display.begin("One", (first,))
@@ -296,14 +298,14 @@ def test_the_sentence_of_a_tie_needs_only_its_part_of_the_document() -> None:
 
 
 def test_the_demo_shows_intervals_and_probabilities_once_they_are_known() -> None:
-    story = running_target()
+    history = running_target()
     running = {"state": "running", "stage": "search"}
-    assert story.update(running | UNKNOWN | running) is None
-    line = story.update(TIE | running)
+    assert history.update(running | UNKNOWN | running) is None
+    line = history.update(TIE | running)
     assert line == verdict_sentence(TIE)
-    assert story.update(TIE | running) is None
+    assert history.update(TIE | running) is None
     screen = console(terminal=True)
-    screen.print(section("A new task", (story,), Spinner("dots")))
+    screen.print(section("A new task", (history,), Spinner("dots")))
     lines = output(screen).splitlines()
     assert max(map(len, lines)) <= 80
     text = "\n".join(lines)
@@ -332,7 +334,7 @@ def test_the_full_space_is_called_so() -> None:
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_a_long_message_is_cut_and_names_marks_and_bars_stay_whole(width: int) -> None:
     """Each job has one line, whatever it has to say and however narrow the terminal is."""
-    finished, working, waiting = (JobStory(name, "about " * 30) for name in ("ten_digits", "odd_or_even", "loops"))
+    finished, working, waiting = (JobHistory(name, "about " * 30) for name in ("ten_digits", "odd_or_even", "loops"))
     finished.state, finished.seconds, finished.accuracies = "succeeded", 12.3, [0.98] * 20
     working.state, working.stage, working.fraction, working.message = "running", "fit", 0.4, "network 2 of 3 " * 20
     screen = console(terminal=False, width=width)

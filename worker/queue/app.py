@@ -51,7 +51,7 @@ def make_celery(settings: Settings, *, redis_options: Mapping[str, Any] = REDIS_
     app = Celery("ldnas", broker=settings.broker_url, set_as_current=False)
     app.conf.update(_SETTINGS)
     if settings.broker_url.startswith("filesystem://"):
-        app.conf.broker_transport = "worker.queue.filesystem_broker:Mailbox"
+        app.conf.broker_transport = "worker.queue.filesystem_broker:FilesystemBroker"
         app.conf.broker_transport_options = _mailbox_options(settings.home / "broker")
     else:
         use_redis_channel()

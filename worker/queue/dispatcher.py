@@ -14,7 +14,7 @@ from worker.process.logs import configure_logging, log_fields
 from worker.process.parent_watch import exit_with_parent
 from worker.process.sign_of_life import give_signs_of_life
 from worker.queue.messages import JobMessage
-from worker.queue.publisher import Doorbell
+from worker.queue.publisher import Publisher
 from worker.registry import CLEANER_LIMITS, Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
@@ -39,14 +39,14 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
     cleaner.start()
     sending = senders(stop, engine, OutboundGuard(settings.remote_hosts))
     next_sweep = 0.0
-    with Doorbell(settings) as doorbell, sending:
+    with Publisher(settings) as publisher, sending:
         while not stop.is_set():
             pause = settings.poll_seconds
             try:
                 if time.monotonic() >= next_sweep:
                     sweep(engine)
                     next_sweep = time.monotonic() + settings.sweep_seconds
-                publish_due(engine, doorbell, settings.republish_seconds)
+                publish_due(engine, publisher, settings.republish_seconds)
                 beat(settings.heartbeat_file)
             except DatabaseUnavailableError as error:
                 log.warning("the database is unavailable, trying again: %s", error)
@@ -72,7 +72,7 @@ def sweep(engine: Engine) -> None:
             log.warning("job %s: its worker was lost", job_id)
 
 
-def publish_due(engine: Engine, doorbell: Doorbell, republish_seconds: float) -> int:
+def publish_due(engine: Engine, publisher: Publisher, republish_seconds: float) -> int:
     """Publish the most urgent due jobs, while few messages wait in the broker; return their number.
 
     After a crash half-way a job may be published twice, which is harmless.
@@ -85,11 +85,11 @@ def publish_due(engine: Engine, doorbell: Doorbell, republish_seconds: float) ->
         due_at = registry.jobs.now()
         due = registry.jobs.due(republish_seconds, limit=MOST_WAITING)
     if due:
-        due = due[: max(0, MOST_WAITING - doorbell.waiting())]
+        due = due[: max(0, MOST_WAITING - publisher.waiting())]
     published: list[str] = []
     try:
         for job_id in due:
-            doorbell.ring(JobMessage(job_id))
+            publisher.publish(JobMessage(job_id))
             published.append(job_id)
     finally:
         if published:

@@ -22,7 +22,7 @@ from kombu.transport import filesystem
 log = logging.getLogger(__name__)
 
 
-class MailboxChannel(filesystem.Channel):
+class FilesystemChannel(filesystem.Channel):
     """Reads and writes messages as files, one at a time and each one whole. Creates the folders that it needs."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -74,14 +74,14 @@ class MailboxChannel(filesystem.Channel):
         return Path(self.control_folder) / f"{exchange}.exchange"
 
 
-class Mailbox(filesystem.Transport):
+class FilesystemBroker(filesystem.Transport):
     """The transport for `LDNAS_BROKER_URL=filesystem://`.
 
     It treats a folder that is full, missing or not writable like a lost connection to a server: the user of the
     connection closes it and tries again later.
     """
 
-    Channel = MailboxChannel
+    Channel = FilesystemChannel
     connection_errors: tuple[Any, ...] = (*filesystem.Transport.connection_errors, OSError)
 
 

@@ -16,14 +16,14 @@ from worker.settings import Settings
 _IMPATIENT = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
 
 
-class Doorbell:
+class Publisher:
     """One connection to the broker, opened at the first message and again after a failure."""
 
     def __init__(self, settings: Settings) -> None:
         self._app = make_celery(settings)
         self._connection: Any = None  # kombu's Connection, which is not typed
 
-    def ring(self, message: JobMessage) -> None:
+    def publish(self, message: JobMessage) -> None:
         """Publish the message.
 
         Raises:
@@ -58,7 +58,7 @@ class Doorbell:
             self._connection.collect(socket_timeout=1)
             self._connection = None
 
-    def __enter__(self) -> "Doorbell":
+    def __enter__(self) -> "Publisher":
         return self
 
     def __exit__(

@@ -16,7 +16,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from service.cli.demo.story import JobStory, SearchView
+from service.cli.demo.history import JobHistory, SearchView
 from service.client.display.answer import BAR_WIDTH, bar, distance_table, verdict_sentence
 from service.client.display.formats import genotype_in_short, spread
 
@@ -32,11 +32,11 @@ class Display(AbstractContextManager["Display"], Protocol):
         """Shows a separate line."""
         ...
 
-    def begin(self, title: str, stories: Sequence[JobStory]) -> None:
+    def begin(self, title: str, histories: Sequence[JobHistory]) -> None:
         """Opens a section whose jobs are shown until the next section."""
         ...
 
-    def report(self, story: JobStory, line: str | None) -> None:
+    def report(self, history: JobHistory, line: str | None) -> None:
         """Shows a change of a job; `line` describes it, or is None for minor changes."""
         ...
 
@@ -63,16 +63,16 @@ class LineDisplay:
         """Shows a separate line."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def begin(self, title: str, stories: Sequence[JobStory]) -> None:
+    def begin(self, title: str, histories: Sequence[JobHistory]) -> None:
         """Opens a section."""
         self.say(f"\n{title}")
-        for story in stories:
-            self.say(f"  {story.label}: {story.about}")
+        for history in histories:
+            self.say(f"  {history.label}: {history.about}")
 
-    def report(self, story: JobStory, line: str | None) -> None:
+    def report(self, history: JobHistory, line: str | None) -> None:
         """Prints the line, if any."""
         if line is not None:
-            self.say(f"{time.monotonic() - self._started:6.1f} s  {story.label}: {line}")
+            self.say(f"{time.monotonic() - self._started:6.1f} s  {history.label}: {line}")
 
 
 class LiveDisplay:
@@ -81,7 +81,7 @@ class LiveDisplay:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._title = ""
-        self._stories: Sequence[JobStory] = ()
+        self._histories: Sequence[JobHistory] = ()
         self._spinner = Spinner("dots", style="cyan")
         self._live = Live(
             console=console,
@@ -103,55 +103,62 @@ class LiveDisplay:
         """Shows a separate line above the live view."""
         self._console.print(text, markup=False, highlight=False)
 
-    def begin(self, title: str, stories: Sequence[JobStory]) -> None:
+    def begin(self, title: str, histories: Sequence[JobHistory]) -> None:
         """Prints the final state of the last section, and shows the next one."""
         self._leave_section()
-        self._title, self._stories = title, stories
+        self._title, self._histories = title, histories
 
-    def report(self, story: JobStory, line: str | None) -> None:
+    def report(self, history: JobHistory, line: str | None) -> None:
         """Does nothing: the next redraw shows the change."""
 
     def _leave_section(self) -> None:
-        if self._stories:
-            stories, self._stories = self._stories, ()
-            self._console.print(section(self._title, stories, self._spinner))
+        if self._histories:
+            histories, self._histories = self._histories, ()
+            self._console.print(section(self._title, histories, self._spinner))
 
     def _view(self) -> RenderableType:
-        if self._stories:
-            return section(self._title, self._stories, self._spinner)
+        if self._histories:
+            return section(self._title, self._histories, self._spinner)
         return Columns([self._spinner, Text("starting the service", style="dim")])
 
 
-def section(title: str, stories: Sequence[JobStory], spinner: Spinner) -> RenderableType:
+def section(title: str, histories: Sequence[JobHistory], spinner: Spinner) -> RenderableType:
     """A title, a row for each job, and for a target its stages, distances and search."""
     rows = Table.grid(padding=(0, 2, 0, 0))
     rows.add_column(width=2)
     rows.add_column(no_wrap=True)
     rows.add_column(no_wrap=True)
     rows.add_column()  # only this column shrinks on a narrow terminal
-    for story in stories:
-        rows.add_row(*story_row(story, spinner))
-    details = [Padding(detail, (0, 0, 0, 4)) for story in stories if not story.ended for detail in story_details(story)]
+    for history in histories:
+        rows.add_row(*history_row(history, spinner))
+    details = [
+        Padding(detail, (0, 0, 0, 4))
+        for history in histories
+        if not history.ended
+        for detail in history_details(history)
+    ]
     return Group(Text(""), Text.from_markup(f"[bold]{escape(title)}[/bold]"), rows, *details)
 
 
-def story_row(story: JobStory, spinner: Spinner) -> tuple[RenderableType, ...]:
+def history_row(history: JobHistory, spinner: Spinner) -> tuple[RenderableType, ...]:
     """Mark, name, progress bar or time, and the job's activity or outcome."""
-    seconds = Text(f"{story.seconds or 0.0:.1f} s", style="dim")
-    match story.state:
+    seconds = Text(f"{history.seconds or 0.0:.1f} s", style="dim")
+    match history.state:
         case "succeeded":
-            return Text(" ✓", style="green"), Text(story.label), seconds, _cut(Text(outcome(story), style="dim"))
+            return Text(" ✓", style="green"), Text(history.label), seconds, _cut(Text(outcome(history), style="dim"))
         case "failed" | "cancelled":
-            return Text(" ✗", style="red"), Text(story.label), seconds, Text(story.state, style="red")
+            return Text(" ✗", style="red"), Text(history.label), seconds, Text(history.state, style="red")
         case "running":
-            doing = Text(f"{story.stage or 'starts'}  ", style="cyan").append(story.message or story.about, style="dim")
-            return spinner, Text(story.label), ProgressBar(1.0, story.fraction, width=14), _cut(doing)
+            doing = Text(f"{history.stage or 'starts'}  ", style="cyan").append(
+                history.message or history.about, style="dim"
+            )
+            return spinner, Text(history.label), ProgressBar(1.0, history.fraction, width=14), _cut(doing)
         case _:
             return (
                 Text(" ·", style="dim"),
-                Text(story.label, style="dim"),
+                Text(history.label, style="dim"),
                 Text(""),
-                _cut(Text(story.about, style="dim")),
+                _cut(Text(history.about, style="dim")),
             )
 
 
@@ -161,44 +168,44 @@ def _cut(text: Text) -> Text:
     return text
 
 
-def outcome(story: JobStory) -> str:
+def outcome(history: JobHistory) -> str:
     """The outcome of a finished job in a few words."""
-    if not story.accuracies:
-        return story.about
-    return "balanced validation accuracy " + " ".join(f"{accuracy:.3f}" for accuracy in story.accuracies)
+    if not history.accuracies:
+        return history.about
+    return "balanced validation accuracy " + " ".join(f"{accuracy:.3f}" for accuracy in history.accuracies)
 
 
-def story_details(story: JobStory) -> list[RenderableType]:
+def history_details(history: JobHistory) -> list[RenderableType]:
     """The details below the row of a running target."""
-    if story.state != "running" or not story.is_target:
+    if history.state != "running" or not history.is_target:
         return []
-    details: list[RenderableType] = [stage_track(story)]
-    if story.ranking:
-        details += ["", Text(verdict_sentence(story.ranking)), distance_table(story.ranking["distances"] or [])]
-    elif story.distances:
-        details += ["", distances_so_far(story)]
-    if story.search and story.stage == "search":
-        details += ["", search_view(story.search)]
+    details: list[RenderableType] = [stage_track(history)]
+    if history.ranking:
+        details += ["", Text(verdict_sentence(history.ranking)), distance_table(history.ranking["distances"] or [])]
+    elif history.distances:
+        details += ["", distances_so_far(history)]
+    if history.search and history.stage == "search":
+        details += ["", search_view(history.search)]
     return details
 
 
-def stage_track(story: JobStory) -> Text:
+def stage_track(history: JobHistory) -> Text:
     """The stages in a row, marked as finished, current or pending, and the remaining time."""
     track = Text()
-    at = TARGET_STAGES.index(story.stage) if story.stage in TARGET_STAGES else -1
+    at = TARGET_STAGES.index(history.stage) if history.stage in TARGET_STAGES else -1
     for place, stage in enumerate(TARGET_STAGES):
         mark, style = ("✓", "green") if place < at else ("▸", "bold cyan") if place == at else ("·", "dim")
         track.append(f"{mark} {stage}  ", style=style)
-    if story.eta_seconds is not None:
-        track.append(f"about {story.eta_seconds:.0f} s left", style="dim")
+    if history.eta_seconds is not None:
+        track.append(f"about {history.eta_seconds:.0f} s left", style="dim")
     return track
 
 
-def distances_so_far(story: JobStory) -> Table:
+def distances_so_far(history: JobHistory) -> Table:
     """The distances measured so far, nearest first."""
     table = Table.grid(padding=(0, 2, 0, 0))
-    largest = max(mean for mean, _ in story.distances.values())
-    for name, (mean, std) in sorted(story.distances.items(), key=lambda item: item[1][0]):
+    largest = max(mean for mean, _ in history.distances.values())
+    for name, (mean, std) in sorted(history.distances.items(), key=lambda item: item[1][0]):
         table.add_row(Text(name), Text(spread(mean, std)), bar(mean, largest))
     return table
 

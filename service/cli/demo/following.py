@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from service.cli.demo.story import JobStory
+from service.cli.demo.history import JobHistory
 from service.client.errors import ClientError
 from service.client.events import Event
 from service.client.submission import Submission
@@ -16,49 +16,51 @@ POLL_SECONDS = 1.0
 # The last events may arrive shortly after the poll that reported the end.
 LAST_EVENTS_SECONDS = 2.0
 
-Report = Callable[[JobStory, str | None], None]
+Report = Callable[[JobHistory, str | None], None]
 
 
-def follow_all(jobs: Mapping[JobStory, Submission[Any]], report: Report) -> None:
+def follow_all(jobs: Mapping[JobHistory, Submission[Any]], report: Report) -> None:
     """Follows the jobs until all have ended; records and reports each event and each poll.
 
     Raises:
         UnreachableError: the service is unreachable.
     """
-    arrived: queue.Queue[tuple[JobStory, Event]] = queue.Queue()
+    arrived: queue.Queue[tuple[JobHistory, Event]] = queue.Queue()
     readers = [
-        threading.Thread(target=_read_events, args=(story, submission, arrived), daemon=True)
-        for story, submission in jobs.items()
+        threading.Thread(target=_read_events, args=(history, submission, arrived), daemon=True)
+        for history, submission in jobs.items()
     ]
     for reader in readers:
         reader.start()
-    while not all(story.ended for story in jobs):
+    while not all(history.ended for history in jobs):
         _drain(arrived, time.monotonic() + POLL_SECONDS, report)
-        for story, submission in jobs.items():
-            if not story.ended:
-                report(story, story.update(submission.status()))
+        for history, submission in jobs.items():
+            if not history.ended:
+                report(history, history.update(submission.status()))
     deadline = time.monotonic() + LAST_EVENTS_SECONDS
     for reader in readers:
         reader.join(max(0.0, deadline - time.monotonic()))
     _drain(arrived, 0.0, report)
 
 
-def _read_events(story: JobStory, submission: Submission[Any], arrived: "queue.Queue[tuple[JobStory, Event]]") -> None:
+def _read_events(
+    history: JobHistory, submission: Submission[Any], arrived: "queue.Queue[tuple[JobHistory, Event]]"
+) -> None:
     try:
         for event in submission.events():
-            arrived.put((story, event))
+            arrived.put((history, event))
     except ClientError:
         # The polls notice if the service is unreachable; without events the display only shows less.
         return
 
 
-def _drain(arrived: "queue.Queue[tuple[JobStory, Event]]", deadline: float, report: Report) -> None:
+def _drain(arrived: "queue.Queue[tuple[JobHistory, Event]]", deadline: float, report: Report) -> None:
     while True:
         try:
-            story, event = arrived.get(timeout=max(0.0, deadline - time.monotonic()))
+            history, event = arrived.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
             return
-        report(story, story.apply(event))
-        if story.ended:
+        report(history, history.apply(event))
+        if history.ended:
             # The caller continues at once after the end of a job; remaining events are drained later.
             deadline = 0.0

@@ -12,7 +12,7 @@ from rich.text import Text
 from service.cli.demo.background import service_on
 from service.cli.demo.display import Display, open_display
 from service.cli.demo.following import follow_all
-from service.cli.demo.story import JobStory
+from service.cli.demo.history import JobHistory
 from service.cli.supervision.errors import DemoFailedError
 from service.cli.supervision.supervisor import log_folder
 from service.client import Client
@@ -91,7 +91,7 @@ def _introduce(console: Console, settings: Settings) -> None:
 
 
 def _recommend(client: Client, display: Display, seed: int) -> Recommendation:
-    known = {JobStory(task.name, task.about): _baseline(client, task) for task in BASELINES}
+    known = {JobHistory(task.name, task.about): _baseline(client, task) for task in BASELINES}
     display.begin("Four known tasks", tuple(known))
     _follow(known, display)
     target = client.recommend(
@@ -103,10 +103,10 @@ def _recommend(client: Client, display: Display, seed: int) -> Recommendation:
         search=SEARCH,
         seed=seed,
     )
-    story = JobStory(TARGET.name, TARGET.about, is_target=True)
-    display.begin("A new task", (story,))
+    history = JobHistory(TARGET.name, TARGET.about, is_target=True)
+    display.begin("A new task", (history,))
     try:
-        _follow({story: target}, display)
+        _follow({history: target}, display)
     except KeyboardInterrupt:
         target.cancel()
         raise
@@ -129,10 +129,10 @@ def _same(known: Mapping[str, Any], task: DemoTask) -> bool:
     return (labels.get("groups"), bool(labels.get("rest"))) == (wanted.get("groups"), bool(wanted.get("rest")))
 
 
-def _follow(jobs: Mapping[JobStory, Submission[Any]], display: Display) -> None:
+def _follow(jobs: Mapping[JobHistory, Submission[Any]], display: Display) -> None:
     follow_all(jobs, display.report)
-    for story, submission in jobs.items():
-        require_success(submission.status(), story.label)
+    for history, submission in jobs.items():
+        require_success(submission.status(), history.label)
 
 
 def _export(client: Client, document: Recommendation, folder: Path) -> Path:

@@ -103,11 +103,11 @@ def _drawing(view: View) -> Markup | None:
 
 def _figures(view: View, *, has_evaluation: bool) -> dict[str, str]:
     """The names of all figures that have data, by their part of the address."""
-    story, document = view.story, view.document
+    history, document = view.history, view.document
     there = {
-        "distances": ("distances", bool(document.distances or story.distances)),
-        "alphas": ("weights by round", any(each.alphas for each in story.rounds.values())),
-        "incumbents": ("the best cell by iteration", bool(story.incumbents)),
+        "distances": ("distances", bool(document.distances or history.distances)),
+        "alphas": ("weights by round", any(each.alphas for each in history.rounds.values())),
+        "incumbents": ("the best cell by iteration", bool(history.incumbents)),
         "candidates": ("tried cells", bool(view.candidates)),
         "control": ("other ways", document.control is not None and document.control.verdict is not None),
         "confusion": ("confusion matrix", has_evaluation),

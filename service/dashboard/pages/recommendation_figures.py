@@ -41,13 +41,13 @@ def figure_of_recommendation(
 
 
 def _figure(view: View, what: str) -> Figure:
-    story, document = view.story, view.document
+    history, document = view.history, view.document
     if what == "distances":
-        return nearest(document, story.distances)
+        return nearest(document, history.distances)
     if what == "alphas":
-        return alphas(story)
+        return alphas(history)
     if what == "incumbents":
-        return incumbents(story)
+        return incumbents(history)
     if what == "candidates":
         limit = (document.search.constraints or {}).get("max_parameters")
         return candidates(view.candidates, view.chosen, None if limit is None else int(limit))

@@ -17,7 +17,7 @@ from service.figures.nearest import nearest
 from service.figures.search_history import Edges
 from service.schemas.answer import Control, Recommendation
 from service.schemas.evaluation import ClassRecall, Evaluation
-from tests.service.web.test_story import cell, search, story
+from tests.service.web.test_search_history import cell, history_of, search
 
 CELLS: list[Edges] = [((0, 1, each), (1, 2, "identity")) for each in ("identity", "sep_conv_3x3")]
 
@@ -105,7 +105,7 @@ def test_tags_in_a_name_are_text() -> None:
 
 
 def test_each_round_is_divided_among_its_candidates_and_one_that_dropped_out_has_nothing() -> None:
-    history = story(
+    history = history_of(
         search("round", 0, "a", "b", "c", round=0, alphas=[0.2, 0.3, 0.5], validation_accuracies=[0.5, 0.6, 0.7]),
         search("round", 0, "a", "c", round=1, alphas=[0.1, 0.9], validation_accuracies=[0.5, 0.8]),
         search("round", 1, "c", "d", round=0, alphas=[0.6, 0.4], validation_accuracies=[0.8, 0.7]),
@@ -123,7 +123,7 @@ def test_of_many_candidates_the_later_ones_are_one_and_of_many_rounds_the_latest
     names = "abcdefgh"
     even = [1 / 8] * 8
     rounds = [search("round", 0, *names, round=number, alphas=even, validation_accuracies=even) for number in range(70)]
-    figure = alphas(story(*rounds))
+    figure = alphas(history_of(*rounds))
     assert [trace["y"][0] for trace in figure.data] == [1 / 8] * 6 + [2 / 8]
     assert len(figure.data[0]["y"]) == 60
     assert figure.data[0]["x"][1][0] == "11"
@@ -131,7 +131,7 @@ def test_of_many_candidates_the_later_ones_are_one_and_of_many_rounds_the_latest
 
 
 def test_a_new_incumbent_is_a_star() -> None:
-    history = story(
+    history = history_of(
         search("round", 0, "a", "b", round=0, alphas=[], validation_accuracies=[0.5, 0.7]),
         search("iteration", 0, "a", "b", incumbent=cell("b")),
         search("iteration", 1, "b", "c", incumbent=cell("b")),
@@ -206,9 +206,9 @@ def test_the_weakest_class_is_at_the_top_and_one_without_images_is_not_drawn() -
     [
         nearest(recommendation(distances=[distance("<x>", 1.0, [0.5, 2.0])], scale={"self_distance": 0.2}), {}),
         nearest(recommendation(), {}),
-        alphas(story(search("round", 0, "a", "b", round=0, alphas=[0.4, 0.6], validation_accuracies=[0.5, 0.7]))),
-        alphas(story()),
-        incumbents(story(search("iteration", 0, "a", incumbent=cell("a")))),
+        alphas(history_of(search("round", 0, "a", "b", round=0, alphas=[0.4, 0.6], validation_accuracies=[0.5, 0.7]))),
+        alphas(history_of()),
+        incumbents(history_of(search("iteration", 0, "a", incumbent=cell("a")))),
         candidates([Candidate("cell 1", CELLS[0], 0.5, 100)], CELLS[0], 300),
         control(Control()),
         confusion(evaluation([[3, 1], [0, 2]])),

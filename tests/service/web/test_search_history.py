@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from service.figures.search_history import Story, edges_of, in_words, story_of
+from service.figures.search_history import SearchHistory, edges_of, in_words, search_history_of
 
 
 def cell(primitive: str) -> dict[str, Any]:
@@ -15,12 +15,12 @@ def search(kind: str, iteration: int, *primitives: str, **more: Any) -> tuple[st
     return kind, data | {"genotypes": [cell(each) for each in primitives]} | more
 
 
-def story(*events: tuple[str, dict[str, Any]]) -> Story:
-    return story_of(SimpleNamespace(id=id, kind=kind, data=data) for id, (kind, data) in enumerate(events, 7))
+def history_of(*events: tuple[str, dict[str, Any]]) -> SearchHistory:
+    return search_history_of(SimpleNamespace(id=id, kind=kind, data=data) for id, (kind, data) in enumerate(events, 7))
 
 
 def test_cells_are_called_by_the_order_in_which_they_come_up() -> None:
-    history = story(
+    history = history_of(
         search("candidates", 0, "a", "b"),
         search("round", 0, "a", "b", round=0, alphas=[0.4, 0.6], validation_accuracies=[0.5, 0.7]),
         search("iteration", 0, "a", "b", incumbent=cell("b")),
@@ -40,7 +40,7 @@ def test_cells_are_called_by_the_order_in_which_they_come_up() -> None:
 
 
 def test_an_attempt_that_reports_a_round_again_replaces_it() -> None:
-    history = story(
+    history = history_of(
         ("stage", {"stage": "search"}),
         search("round", 0, "a", "b", round=0, alphas=[0.4, 0.6], validation_accuracies=[0.5, 0.7]),
         ("stage", {"stage": "resolve"}),
@@ -51,7 +51,7 @@ def test_an_attempt_that_reports_a_round_again_replaces_it() -> None:
 
 
 def test_searches_of_a_control_are_not_in_it() -> None:
-    history = story(
+    history = history_of(
         ("stage", {"stage": "search"}),
         search("round", 0, "a", round=0, alphas=[1.0], validation_accuracies=[0.5]),
         ("stage", {"stage": "control"}),
@@ -63,5 +63,5 @@ def test_searches_of_a_control_are_not_in_it() -> None:
 
 def test_a_distance_that_comes_again_counts_once() -> None:
     one = {"task_id": "t", "name": "x", "measure": "log_det", "mean": 1.0, "std": 0.1}
-    history = story(("distance", one), ("distance", one | {"mean": 2.0}))
+    history = history_of(("distance", one), ("distance", one | {"mean": 2.0}))
     assert {id: each["mean"] for id, each in history.distances.items()} == {"t": 2.0}

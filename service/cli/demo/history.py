@@ -38,7 +38,7 @@ class SearchView:
 
 
 @dataclass(eq=False)
-class JobStory:
+class JobHistory:
     """The known state of one job; `update` takes a polled status, `apply` takes an event.
 
     `ranking` is the verdict of a recommendation, and all distances with their intervals and probabilities; empty until
