@@ -29,7 +29,7 @@ from ldnas.data.split import draw_split
 from ldnas.data.task_data import ImageSet
 from ldnas.intervals import wilson_interval
 from ldnas.networks.resnet import build_scaled_resnet18, resnet18_size, widest_resnet18
-from ldnas.search.base import SearchBudget, SearchProblem, Strategy
+from ldnas.search.base import SearchBudget, SearchProblem, SearchRun, Strategy
 from ldnas.search.fuse import Fuse, FuseConfig
 from ldnas.search.repeated_splits import OverSplits, OverSplitsConfig
 from ldnas.seeding import derive_seed
@@ -51,7 +51,7 @@ IMAGE_SIZE = 16
 SEARCH_SECONDS = 15.0
 OBJECTIVE = "balanced_accuracy"
 WIDE = 16
-FUSE = FuseConfig(patience=10_000, batch_size=14)  # the seconds end a search; the batches are the service's
+FUSE = FuseConfig(batch_size=14)  # as the service's
 PLAIN = TrainConfig(
     epochs=15, minimum_steps=200, label_smoothing=0.1, augmentation=Augmentation(shift_pixels=1), weight_decay=5e-2
 )
@@ -123,18 +123,12 @@ def search(task: Draw, way: str) -> dict[str, Any]:
     if way == "random_cell":
         cell = FULL_SPACE.sample(random.Random(derive_seed(task.seed, "cell")))
         return {"genotype": cell.to_json(), "search_seconds": 0.0}
-    strategy: Strategy = Fuse(FUSE, time.process_time)
+    strategy: Strategy = Fuse(FUSE)
     if way == "over_splits":
-        strategy = OverSplits(strategy, OverSplitsConfig(objective=OBJECTIVE), time.process_time)
+        strategy = OverSplits(strategy, OverSplitsConfig(objective=OBJECTIVE))
     began = time.process_time()
-    outcome = strategy.search(
-        task.problem,
-        budget=SearchBudget(seconds=SEARCH_SECONDS),
-        seed=task.seed,
-        on_event=lambda event: None,
-        state=None,
-        on_state=lambda state: None,
-    )
+    budget = SearchBudget(seconds=SEARCH_SECONDS)
+    outcome = strategy.search(SearchRun(task.problem, budget, task.seed, clock=time.process_time))
     return {
         "genotype": outcome.best.to_json(),
         "search_seconds": time.process_time() - began,

@@ -18,13 +18,13 @@ from typing import Any
 
 import torch
 from scipy.stats import spearmanr
+from zero_cost import ZeroCostScore, zero_cost_scores
 
 from benchmarks.environment import save
 from benchmarks.fuse import bootstrap, truths
 from benchmarks.fuse_cells import CELLS, DATASETS, SEARCH_SEEDS, SET_SIZE, Bench, cells, train_all
 from benchmarks.fuse_replay import weigh
 from ldnas.search.fuse_race import FuseVariant
-from ldnas.search.zero_cost import ZeroCostScore, zero_cost_scores
 from ldnas.seeding import derive_seed
 from ldnas.space.complexity import parameters
 

@@ -27,13 +27,13 @@ from ldnas.data.load import load_dataset
 from ldnas.data.preprocessing import Preprocessing
 from ldnas.data.reference import DatasetReference
 from ldnas.data.task_data import ImageSet, task_data
-from ldnas.search.base import SearchBudget, SearchProblem, Strategy
+from ldnas.search.base import SearchBudget, SearchProblem, SearchRun, Strategy
 from ldnas.search.darts import Darts, DartsConfig
 from ldnas.search.enas import Enas, EnasConfig
-from ldnas.search.evolution import Evolution, EvolutionConfig
+from ldnas.search.evolution import Evolution
 from ldnas.search.fuse import Fuse, FuseConfig
 from ldnas.search.pc_darts import PcDarts, PcDartsConfig
-from ldnas.search.random import RandomSearch, RandomSearchConfig
+from ldnas.search.random import RandomSearch
 from ldnas.search.random_sharing import RandomSharing, RandomSharingConfig
 from ldnas.seeding import derive_seed
 from ldnas.space.complexity import parameters
@@ -49,21 +49,18 @@ CONFIDENCE = 0.9
 FINAL = TrainConfig(
     epochs=10, minimum_steps=150, label_smoothing=0.1, augmentation=Augmentation(shift_pixels=1), weight_decay=5e-2
 )
-PATIENCE = 10_000  # the seconds end a search, nothing else
 PLAIN: dict[str, Callable[[], Strategy]] = {
-    "fuse": lambda: Fuse(FuseConfig(patience=PATIENCE), time.process_time),
-    "fuse_relaxed": lambda: Fuse(FuseConfig(patience=PATIENCE).as_in_paper(), time.process_time),
-    "random": lambda: RandomSearch(RandomSearchConfig(patience=PATIENCE), time.process_time),
-    "evolution": lambda: Evolution(EvolutionConfig(patience=PATIENCE), time.process_time),
+    "fuse": Fuse,
+    "fuse_relaxed": lambda: Fuse(FuseConfig().as_in_paper()),
+    "random": RandomSearch,
+    "evolution": Evolution,
 }
 SHARING: dict[str, Callable[[int], Strategy]] = {
-    "random_sharing": lambda iterations: RandomSharing(RandomSharingConfig(iterations=iterations), time.process_time),
-    "enas": lambda iterations: Enas(EnasConfig(iterations=iterations), time.process_time),
-    "darts": lambda iterations: Darts(DartsConfig(iterations=iterations), time.process_time),
-    "darts_second_order": lambda iterations: Darts(DartsConfig(iterations=iterations, order=2), time.process_time),
-    "pc_darts": lambda iterations: PcDarts(
-        PcDartsConfig(iterations=iterations, warm_up=round(0.3 * iterations)), time.process_time
-    ),
+    "random_sharing": lambda iterations: RandomSharing(RandomSharingConfig(iterations=iterations)),
+    "enas": lambda iterations: Enas(EnasConfig(iterations=iterations)),
+    "darts": lambda iterations: Darts(DartsConfig(iterations=iterations)),
+    "darts_second_order": lambda iterations: Darts(DartsConfig(iterations=iterations, order=2)),
+    "pc_darts": lambda iterations: PcDarts(PcDartsConfig(iterations=iterations, warm_up=round(0.3 * iterations))),
 }
 """Strategies whose schedule has a length; PC-DARTS lets α rest for 3 tenths of it, as in the paper."""
 STRATEGIES = ("random_cell", *PLAIN, *SHARING)
@@ -143,9 +140,7 @@ def _run(
     seed: int,
     on_event: Callable[[Any], None] = lambda event: None,
 ) -> Any:
-    return strategy.search(
-        task.problem, budget=budget, seed=seed, on_event=on_event, state=None, on_state=lambda state: None
-    )
+    return strategy.search(SearchRun(task.problem, budget, seed, on_event, clock=time.process_time))
 
 
 def train_alone(task: BenchmarkTask, genotype: Genotype, seed: int) -> dict[str, float]:

@@ -18,7 +18,8 @@ from ldnas.networks.build import build_network
 from ldnas.networks.classifier import Classifier
 from ldnas.recipe import MEASURES as NAMES
 from ldnas.recipe import Recipe
-from ldnas.search.strategies import build_strategy, without_patience
+from ldnas.search.base import SearchRun
+from ldnas.search.strategies import build_strategy
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
@@ -141,8 +142,8 @@ def _searched(
         searching.images_of(target, data, split, values).to(device) for split in ("train", "validation")
     )
     problem = searching.problem_of(values, target, train, validation, space)
-    strategy = without_patience(build_strategy("fuse", clock=searching.clock_of(device)))
-    outcome = searching.search(strategy, problem, values["seed"], searching.budget_of(values), lambda event: None)
+    budget, seed = searching.budget_of(values), searching.search_seed(values)
+    outcome = build_strategy("fuse").search(SearchRun(problem, budget, seed, clock=searching.clock_of(device)))
     network = build_cell_network(outcome.best, problem.skeleton, seed=searching.final_seed(values)).to(device)
     searching.train_finally(network, target, train, validation, values)
     return evaluate(network, searching.images_of(target, data, "test", values)).balanced_accuracy

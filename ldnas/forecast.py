@@ -3,7 +3,7 @@
 import copy
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -11,21 +11,17 @@ from torch import nn
 
 from ldnas.data.task_data import ImageSet
 from ldnas.networks.build import build_network
-from ldnas.search.base import SearchBudget, SearchProblem, Strategy
+from ldnas.search.base import Clock, SearchBudget, SearchProblem, SearchRun, Strategy
 from ldnas.seeding import derive_seed
 from ldnas.space.network import build_cell_network
 from ldnas.training.flip_test import EXAMINATION, examined, is_colour
 from ldnas.training.micro_batches import MicroBatches
 from ldnas.training.train import TrainConfig, fit
 
-Clock = Callable[[], float]
-
 _BATCHES = 3
 _SAMPLED_CELLS = 3
 _SEARCH_BATCHES = (2, 12)
 _LARGEST_CONSTANT = 0.5
-_LEFT_BY_DROPPING = 0.65
-"""The share of FUSE's seconds that dropping lost candidates leaves (`benchmarks/results/2026-11-25_fuse`, the mean)."""
 
 
 def forecast_search(
@@ -39,24 +35,18 @@ def forecast_search(
 ) -> tuple[float, ...]:
     """Seconds of each of a strategy's first `iterations`; see `forecast_iteration`.
 
-    All iterations take equally long, except the warm-up iterations of PC-DARTS, which are timed separately. An
-    iteration of FUSE may happen to end early, because all but one candidate have lost: it is timed to its last round,
-    and the result is scaled by the mean share that dropping leaves.
+    All iterations take equally long, except those of a warm-up, which are timed separately. An iteration whose
+    candidates may leave early is timed with all of them to its last round, and scaled by `Strategy.cost_factor`.
     """
-    share = 1.0
-    if getattr(strategy.config, "drop_lost", False):
-        share = _LEFT_BY_DROPPING
-        strategy = replace(strategy, config=replace(strategy.config, drop_lost=False))  # type: ignore[type-var]
 
     def seconds(strategy: Strategy) -> float:
-        return share * forecast_iteration(strategy, problem, batch_size=batch_size, seed=seed, clock=clock)
+        return forecast_iteration(strategy, problem, batch_size=batch_size, seed=seed, clock=clock)
 
-    warm_up = min(iterations, getattr(strategy.config, "warm_up", 0))
-    first = seconds(strategy)
-    if not 0 < warm_up < iterations:
-        return (first,) * iterations
-    warm = replace(strategy, config=replace(strategy.config, warm_up=0))  # type: ignore[type-var]
-    return (first,) * warm_up + (seconds(warm),) * (iterations - warm_up)
+    warm_up = min(iterations, strategy.warm_up)
+    first = (seconds(strategy),) * warm_up if warm_up else ()
+    if warm_up == iterations:
+        return first
+    return first + (strategy.cost_factor * seconds(strategy.steady()),) * (iterations - warm_up)
 
 
 def forecast_iteration(
@@ -109,8 +99,8 @@ def forecast_epoch(problem: SearchProblem, config: TrainConfig, *, seed: int, cl
     times = []
     for number in range(_SAMPLED_CELLS):
         cell = problem.sample(random.Random(derive_seed(seed, "forecast", number)))
-        network = build_cell_network(cell, problem.skeleton, seed=0).to(problem.train.labels.device)
-        own = seconds_of_epoch(network, problem.train, config, clock=clock, micro_batches=problem.micro_batches)
+        network = build_cell_network(cell, problem.skeleton, seed=0).to(problem.compute.device)
+        own = seconds_of_epoch(network, problem.train, config, clock=clock, micro_batches=problem.compute.micro_batches)
         times.append(own)
     return sum(times) / len(times)
 
@@ -139,14 +129,7 @@ def _timed_iteration(strategy: Strategy, problem: SearchProblem, share: float, s
         validation=_part(problem.validation, share, seed),
     )
     began = clock()
-    strategy.search(
-        part,
-        budget=SearchBudget(iterations=1),
-        seed=seed,
-        on_event=lambda event: None,
-        state=None,
-        on_state=lambda state: None,
-    )
+    strategy.search(SearchRun(part, SearchBudget(iterations=1), seed))
     return clock() - began
 
 

@@ -15,11 +15,11 @@ from benchmarks.paper.plain import PLAIN, plain_network
 from benchmarks.paper.tasks import TASK_6_UNBALANCED, TASKS, PaperTask
 from benchmarks.paper.units import Row
 from ldnas.data.task_data import ImageSet
-from ldnas.search.base import SearchBudget, SearchEvent, SearchOutcome, SearchProblem, Strategy
+from ldnas.search.base import Clock, SearchBudget, SearchEvent, SearchProblem, SearchRun, Strategy
 from ldnas.search.darts import Darts, DartsConfig
 from ldnas.search.enas import Enas, EnasConfig
 from ldnas.search.pc_darts import PcDarts, PcDartsConfig
-from ldnas.search.strategies import build_strategy, without_patience
+from ldnas.search.strategies import build_strategy
 from ldnas.seeding import derive_seed
 from ldnas.space.constraints import Constraints
 from ldnas.space.genotype import Genotype
@@ -28,9 +28,8 @@ from ldnas.space.skeleton import Skeleton
 from ldnas.space.space import FULL_SPACE, SearchSpace, space_of
 from ldnas.training.evaluation import evaluate
 from ldnas.training.final import data_facts, final_config
+from ldnas.training.micro_batches import Compute
 from ldnas.training.train import fit
-
-Clock = Callable[[], float]
 
 FREE_LENGTH = {
     "LD-NAS": "fuse",
@@ -40,12 +39,10 @@ FREE_LENGTH = {
 }
 """Rows whose search continues until its seconds are spent. `FUSE, full space` is LD-NAS without the closest task."""
 
-SCHEDULED: dict[str, Callable[[int, Clock], Strategy]] = {
-    "DARTS": lambda iterations, clock: Darts(DartsConfig(iterations=iterations), clock),
-    "PC-DARTS": lambda iterations, clock: PcDarts(
-        PcDartsConfig(iterations=iterations, warm_up=round(0.3 * iterations)), clock
-    ),
-    "ENAS": lambda iterations, clock: Enas(EnasConfig(iterations=iterations), clock),
+SCHEDULED: dict[str, Callable[[int], Strategy]] = {
+    "DARTS": lambda iterations: Darts(DartsConfig(iterations=iterations)),
+    "PC-DARTS": lambda iterations: PcDarts(PcDartsConfig(iterations=iterations, warm_up=round(0.3 * iterations))),
+    "ENAS": lambda iterations: Enas(EnasConfig(iterations=iterations)),
 }
 """Rows whose schedule has a length, fitted to the seconds; PC-DARTS lets α rest for 3 tenths of it, as in its paper."""
 
@@ -108,11 +105,11 @@ def run(values: Mapping[str, Any], data: PaperData, device: torch.device, needed
 
 def run_genotype(values: Mapping[str, Any], data: PaperData, device: torch.device, needed: Sequence[Row]) -> Row:
     """The genotype of a baseline: random search with early stopping (Li & Talwalkar, arXiv:1902.07638)."""
-    task, clock = task_of(values), clock_of(device)
+    task = task_of(values)
     train, validation = (images_of(task, data, split, values).to(device) for split in ("train", "validation"))
     problem = problem_of(values, task, train, validation, FULL_SPACE)
-    strategy = without_patience(build_strategy("random", clock=clock))
-    outcome = search(strategy, problem, values["seed"], budget_of(values), lambda event: None)
+    run = SearchRun(problem, budget_of(values), search_seed(values), clock=clock_of(device))
+    outcome = build_strategy("random").search(run)
     return {
         "genotype": outcome.best.to_json(),
         "scored": [[one.genotype.to_json(), one.validation_accuracy, one.epochs] for one in outcome.scored],
@@ -155,7 +152,8 @@ def problem_of(
 ) -> SearchProblem:
     """The problem of a unit in a space, with the same skeleton and limit for every row of a table."""
     skeleton = Skeleton.from_json(values["skeleton"] | {"classes": task.classes})
-    return SearchProblem(train, validation, space, skeleton, Constraints(max_parameters=values["max_parameters"]))
+    limits = Constraints(max_parameters=values["max_parameters"])
+    return SearchProblem(train, validation, space, skeleton, limits, compute=Compute(train.images.device))
 
 
 def source_space(target: int, needed: Sequence[Row]) -> tuple[int, SearchSpace]:
@@ -190,7 +188,7 @@ def _network(
     problem = problem_of(values, task, train, validation, space)
     curve = Curve(clock)
     strategy, budget = _strategy(values, problem, clock)
-    outcome = search(strategy, problem, values["seed"], budget, curve.listen)
+    outcome = strategy.search(SearchRun(problem, budget, search_seed(values), curve.listen, clock=clock))
     found |= {"genotype": outcome.best.to_json(), "curve": curve.points, "iterations": outcome.iterations}
     found["iterations_to_the_last_incumbent"] = 1 + max(
         (record.iteration for record in outcome.history if record.new_incumbent), default=-1
@@ -205,12 +203,12 @@ def _strategy(values: Mapping[str, Any], problem: SearchProblem, clock: Clock) -
     """
     method = values["method"]
     if method in FREE_LENGTH:
-        return without_patience(build_strategy(FREE_LENGTH[method], clock=clock)), budget_of(values)
+        return build_strategy(FREE_LENGTH[method]), budget_of(values)
     begun = clock()
-    seconds = iteration_seconds(SCHEDULED[method](2, clock), problem, values, clock)
+    seconds = iteration_seconds(SCHEDULED[method](2), problem, values, clock)
     left = values["search_seconds"] - (clock() - begun)
     iterations = max(2, round(left / max(seconds, 1e-3)))
-    return SCHEDULED[method](iterations, clock), SearchBudget(iterations=iterations)
+    return SCHEDULED[method](iterations), SearchBudget(iterations=iterations)
 
 
 def iteration_seconds(strategy: Strategy, problem: SearchProblem, values: Mapping[str, Any], clock: Clock) -> float:
@@ -218,7 +216,7 @@ def iteration_seconds(strategy: Strategy, problem: SearchProblem, values: Mappin
     parts, trial = values["trial_parts"], Curve(clock)
     few = [images.subset(torch.arange(len(images) // parts)) for images in (problem.train, problem.validation)]
     part = replace(problem, train=few[0], validation=few[1])
-    search(strategy, part, values["seed"], SearchBudget(iterations=2), trial.listen)
+    strategy.search(SearchRun(part, SearchBudget(iterations=2), search_seed(values), trial.listen, clock=clock))
     first, second = trial.iteration_ends
     return (second - first) * len(problem.train) / len(part.train)
 
@@ -228,22 +226,9 @@ def budget_of(values: Mapping[str, Any]) -> SearchBudget:
     return SearchBudget(seconds=values["search_seconds"])
 
 
-def search(
-    strategy: Strategy,
-    problem: SearchProblem,
-    seed: int,
-    budget: SearchBudget,
-    on_event: Callable[[SearchEvent], None],
-) -> SearchOutcome:
-    """Runs a strategy from its beginning; the state to resume from is not stored, since a unit is short."""
-    return strategy.search(
-        problem,
-        budget=budget,
-        seed=derive_seed(seed, "paper", "search"),
-        on_event=on_event,
-        state=None,
-        on_state=lambda state: None,
-    )
+def search_seed(values: Mapping[str, Any]) -> int:
+    """Of a unit's search; the same for all rows of a seed."""
+    return derive_seed(values["seed"], "paper", "search")
 
 
 def images_of(task: PaperTask, data: PaperData, split: str, values: Mapping[str, Any]) -> ImageSet:

@@ -12,6 +12,8 @@ from ldnas.digests import json_digest
 
 Image = NDArray[np.uint8]
 
+_FINGERPRINT_BYTES = 8
+
 
 class Split(StrEnum):
     TRAIN = "train"
@@ -66,3 +68,25 @@ def dataset_digest(
         digest.update(content)
         digest.update(f"{label} {split}\n".encode())
     return digest.hexdigest()
+
+
+def fingerprints(dataset: ImageDataset, *splits: Split) -> bytes:
+    """The fingerprints of these splits' images: 8 bytes of digest for each distinct image, in ascending order.
+
+    Two different images share a fingerprint with a probability of 1 in 2**64.
+    """
+    found = {
+        content_digest(dataset.images[place])[:_FINGERPRINT_BYTES]
+        for split in splits
+        for place in dataset.indices(split)
+    }
+    return b"".join(sorted(found))
+
+
+def count_common(ours: bytes, theirs: bytes) -> int:
+    """How many images two lists of fingerprints have in common: test images of one dataset among those of another."""
+    return len(_fingerprint_set(ours) & _fingerprint_set(theirs))
+
+
+def _fingerprint_set(listed: bytes) -> set[bytes]:
+    return {listed[start : start + _FINGERPRINT_BYTES] for start in range(0, len(listed), _FINGERPRINT_BYTES)}

@@ -13,7 +13,6 @@ from ldnas.data.preprocessing import normalise
 from ldnas.data.task_data import ImageSet
 from ldnas.distance.log_det import LogDetSummary
 from ldnas.distance.logme import log_me
-from ldnas.distance.probe import fit_probe
 from ldnas.errors import DivergedNetworkError
 from ldnas.fisher import (
     FisherDiagonal,
@@ -25,13 +24,15 @@ from ldnas.fisher import (
 from ldnas.networks.classifier import Classifier
 from ldnas.recipe import Recipe
 from ldnas.seeding import derive_seed
-from ldnas.training.micro_batches import MicroBatches
+from ldnas.training.micro_batches import MicroBatches, even_parts
 
 GROUPS = 16
 """The number of groups of images for the jackknife; their sizes differ by one image at most."""
 
 _SMALLEST = 16
 """The fewest images in a group; few images make fewer groups."""
+
+_STATISTICS_BATCH = 64
 
 Batches = Iterator[tuple[Tensor, Tensor]]
 
@@ -116,6 +117,73 @@ def batches(images: ImageSet, size: int) -> Batches:
     """Normalised inputs `[N, 3, S, S]` and labels `[N]`, `size` images at a time."""
     for inputs, labels in zip(images.images.split(size), images.labels.split(size), strict=True):
         yield normalise(inputs).contiguous(memory_format=torch.channels_last), labels
+
+
+def fit_probe(features: Tensor, labels: Tensor, *, classes: int, l2: float) -> nn.Linear:
+    """A multinomial logistic head for raw features `[N, D]` and labels `[N]`, in float32.
+
+    It makes networks of different tasks comparable on one target.
+
+    Minimises (1/N) Σ_i cross-entropy(W z_i + b, y_i) + l2/2 · ‖W‖² over standardised features z by L-BFGS from zero,
+    in float64, and folds the standardisation into the returned layer. The problem is convex and starts from a point
+    that treats all classes equally, so renumbering the classes only permutes the rows of the result.
+    """
+    features = features.double()
+    mean = features.mean(dim=0)
+    deviation = features.std(dim=0, correction=0).clamp_min(1e-6)
+    standardised = (features - mean) / deviation
+    weight = torch.zeros(classes, features.shape[1], dtype=torch.float64, device=features.device, requires_grad=True)
+    bias = torch.zeros(classes, dtype=torch.float64, device=features.device, requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [weight, bias], max_iter=300, tolerance_grad=1e-7, tolerance_change=1e-12, line_search_fn="strong_wolfe"
+    )
+
+    def objective() -> Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(standardised @ weight.T + bias, labels) + l2 / 2 * weight.square().sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(objective)
+    head = nn.Linear(features.shape[1], classes, device=features.device)
+    with torch.no_grad():
+        folded = weight / deviation
+        head.weight.copy_(folded)
+        head.bias.copy_(bias - folded @ mean)
+    return head
+
+
+def gather_batch_norm_statistics(
+    network: nn.Module, images: ImageSet, *, samples: int = 1024, micro_batches: MicroBatches | None = None
+) -> None:
+    """Set the running statistics of every batch norm to the averages over target images, and switch to eval mode.
+
+    An untrained network with such statistics is the reference of `no_close_task`.
+
+    At most `samples` images, drawn from a fixed constant, in batches of one size, since every batch weighs the same.
+
+    Raises:
+        OutOfMemoryError: memory does not suffice for the fewest images that the network can take.
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.momentum = None  # a cumulative average instead of an exponential one
+    network.train()
+    device = next(network.parameters()).device
+    count = min(samples, len(images))
+    whole_batches = max(count - count % _STATISTICS_BATCH, min(count, _STATISTICS_BATCH))
+    drawn = draw(images, whole_batches, "statistics").to(device).images
+
+    @torch.no_grad()
+    def attempt(size: int) -> None:
+        for norm in norms:
+            norm.reset_running_stats()
+        for part in even_parts(drawn, size):
+            network(normalise(part).contiguous(memory_format=torch.channels_last))
+
+    most = min(_STATISTICS_BATCH, len(drawn))
+    (micro_batches or MicroBatches()).run(most, attempt, network=network, image_size=drawn.shape[-1])
+    network.eval()
 
 
 def _features(network: Classifier, images: ImageSet, recipe: Recipe, micro_batches: MicroBatches) -> Tensor:

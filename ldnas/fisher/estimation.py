@@ -12,7 +12,7 @@ from ldnas.fisher.diagonal import SAMPLES_BETWEEN_FLUSHES, FisherDiagonal, Squar
 from ldnas.fisher.layers import parameter_layers
 from ldnas.fisher.per_sample_loop import add_squares_by_loop
 from ldnas.fisher.recording import LayerRecorder
-from ldnas.training.micro_batches import is_out_of_memory
+from ldnas.training.out_of_memory import is_out_of_memory
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from ldnas.errors import UnsupportedLayerError
 from ldnas.fisher.diagonal import SquareSums
-from ldnas.fisher.rules import RULES
-from ldnas.fisher.rules.call import LayerCall
+from ldnas.fisher.rules import RULES, LayerCall
 
 
 class LayerRecorder(TorchFunctionMode):

@@ -4,10 +4,11 @@ A strategy sees training and validation images only: a `SearchProblem` has no ot
 """
 
 import random
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError
@@ -18,18 +19,23 @@ from ldnas.space.genotype import Genotype
 from ldnas.space.latency_table import LatencyTable
 from ldnas.space.skeleton import Skeleton
 from ldnas.space.space import SearchSpace
-from ldnas.training.micro_batches import MicroBatches
+from ldnas.training.micro_batches import Compute
 
 __all__ = [
+    "Clock",
     "IterationRecord",
     "ScoredGenotype",
     "SearchBudget",
     "SearchEvent",
     "SearchOutcome",
     "SearchProblem",
+    "SearchRun",
     "Strategy",
     "ranked",
 ]
+
+Clock = Callable[[], float]
+"""Seconds since some fixed moment, such as `time.monotonic`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,17 +43,17 @@ class SearchProblem:
     """The space to search, and the data to search it with.
 
     Attributes:
-        train: images for weight steps, uint8 [N, 3, S, S], on the device that computes.
+        train: images for weight steps, uint8 [N, 3, S, S], on the device of `compute`.
         validation: images that candidates are weighed and scored on, on the same device.
         space: the cells to choose from.
         skeleton: the network that each cell is placed in.
         constraints: limits on the networks of the cells; a strategy samples no cells that exceed them.
         latency: predicts the latency that `constraints.max_latency_ms` limits; needed with that limit only.
-        micro_batches: how many images go through a network at a time once memory has run out.
+        compute: the device that the networks run on, and how many images go through them at a time.
 
     Raises:
-        InvalidSearchError: a set of images is empty or does not fit the skeleton, or a limit on latency comes
-            without a table for this skeleton and space.
+        InvalidSearchError: a set of images is empty, lies on another device or does not fit the skeleton, or a limit
+            on latency comes without a table for this skeleton and space.
         ImpossibleConstraintError: no cell of the space satisfies the constraints.
     """
 
@@ -57,12 +63,16 @@ class SearchProblem:
     skeleton: Skeleton
     constraints: Constraints = UNLIMITED
     latency: LatencyTable | None = None
-    micro_batches: MicroBatches = field(default_factory=MicroBatches)
+    compute: Compute = field(default_factory=Compute)
 
     def __post_init__(self) -> None:
         for name, images in (("train", self.train), ("validation", self.validation)):
             if len(images) == 0:
                 raise InvalidSearchError(f"the search needs at least one {name} image")
+            if images.images.device.type != self.compute.device.type:
+                raise InvalidSearchError(
+                    f"{name} images are on {images.images.device}, the networks on {self.compute.device}"
+                )
             side = self.skeleton.image_size
             if tuple(images.images.shape[1:]) != (3, side, side):
                 raise InvalidSearchError(
@@ -119,6 +129,8 @@ class SearchBudget:
         iterations: iterations of the strategy in all, those before a resumption included.
         seconds: wall-clock seconds in all, likewise. A round that has begun is finished, so that the search returns a
             scored candidate however small the limit.
+        patience: iterations without a new incumbent, for strategies without a schedule of their own
+            (`Strategy.max_iterations` is None): where weights are shared, scores change after a genotype was seen.
 
     Raises:
         InvalidSearchError: a limit is not positive.
@@ -126,6 +138,7 @@ class SearchBudget:
 
     iterations: int | None = None
     seconds: float | None = None
+    patience: int | None = None
 
     def __post_init__(self) -> None:
         if self.iterations is not None and self.iterations < 1:
@@ -134,6 +147,38 @@ class SearchBudget:
             )
         if self.seconds is not None and not self.seconds > 0:
             raise InvalidSearchError(f"a budget is more than 0 seconds, not {self.seconds}", field="budget.seconds")
+        if self.patience is not None and self.patience < 1:
+            raise InvalidSearchError(
+                f"patience is at least one iteration, not {self.patience}", field="budget.patience"
+            )
+
+
+def _ignore(_: Any) -> None:
+    pass
+
+
+@dataclass(frozen=True, eq=False)
+class SearchRun:
+    """One search: its problem, its limits, and the receivers of its reports.
+
+    Attributes:
+        problem: space and data.
+        budget: where to end at the latest.
+        seed: decides every draw.
+        on_event: called as the search proceeds; an exception from it ends the search and reaches the caller.
+        state: a value that `on_state` received, through JSON or not, or None to begin. A resumed search gives the
+            outcome that the uninterrupted search would have had.
+        on_state: called at the end of each iteration with a JSON value to resume from.
+        clock: counts the seconds of the budget.
+    """
+
+    problem: SearchProblem
+    budget: SearchBudget
+    seed: int
+    on_event: Callable[[SearchEvent], None] = _ignore
+    state: dict[str, Any] | None = None
+    on_state: Callable[[dict[str, Any]], None] = _ignore
+    clock: Clock = time.monotonic
 
 
 class Strategy(Protocol):
@@ -144,31 +189,42 @@ class Strategy(Protocol):
         """The strategy's settings: a frozen dataclass."""
         ...
 
-    def search(
-        self,
-        problem: SearchProblem,
-        *,
-        budget: SearchBudget,
-        seed: int,
-        on_event: Callable[[SearchEvent], None],
-        state: dict[str, Any] | None,
-        on_state: Callable[[dict[str, Any]], None],
-    ) -> SearchOutcome:
+    @property
+    def warm_up(self) -> int:
+        """Iterations at the start that train weights alone: they choose nothing, and take other seconds than the rest.
+
+        Until they are over, the incumbent is a cell drawn at random.
+        """
+        ...
+
+    @property
+    def max_iterations(self) -> int | None:
+        """The iterations of the strategy's own schedule, after which it ends; None without a schedule."""
+        ...
+
+    @property
+    def cost_factor(self) -> float:
+        """The mean seconds of an iteration as a fraction of those of an iteration of `steady`, in (0, 1]."""
+        ...
+
+    def steady(self) -> Self:
+        """The strategy whose iterations all cost the same: without a warm-up, with all candidates to the last round.
+
+        A forecast times an iteration of it.
+        """
+        ...
+
+    def settings(self, patience: int | None) -> dict[str, Any]:
+        """All settings, as content keys hash them; with the patience of the budget where that can end the search."""
+        ...
+
+    def search(self, run: SearchRun) -> SearchOutcome:
         """Search until the strategy's own criterion, the budget, or the exhaustion of the space.
 
         Equal arguments give an equal outcome on one machine, as long as no limit in seconds cuts in.
 
-        Args:
-            problem: space and data.
-            budget: where to end at the latest.
-            seed: decides every draw.
-            on_event: called as the search proceeds; an exception from it ends the search and reaches the caller.
-            state: a value that `on_state` received, through JSON or not, or None to begin. A resumed search gives the
-                outcome that the uninterrupted search would have had.
-            on_state: called at the end of each iteration with a JSON value to resume from.
-
         Raises:
-            InvalidSearchError: `state` belongs to another search (other settings, seed, space, …).
+            InvalidSearchError: `run.state` belongs to another search (other settings, seed, space, …).
             OutOfMemoryError: memory does not suffice for a network and the fewest images that it can train on.
         """
         ...

@@ -52,7 +52,7 @@ def fresh_candidates(
 
     The candidate at position c takes its weights from `derive_seed(seed, "weights", c)`.
     """
-    device = problem.train.images.device
+    device = problem.compute.device
     candidates = []
     for position, genotype in enumerate(genotypes):
         network = build_cell_network(genotype, problem.skeleton, seed=derive_seed(seed, "weights", position))
@@ -95,7 +95,7 @@ def train_epoch(
             for candidate in candidates:
                 _set_momentum(candidate.network, _MOMENTUM)
         size = problem.skeleton.image_size
-        problem.micro_batches.backward(together, (chosen,), mean_loss, image_size=size)
+        problem.compute.micro_batches.backward(together, (chosen,), mean_loss, image_size=size)
         for candidate in candidates:
             candidate.optimizer.step()
     for candidate in candidates:
@@ -118,7 +118,7 @@ def validation_logits(candidates: Sequence[Candidate], problem: SearchProblem) -
     """Logits [C, N, K] of every candidate on the validation images, in eval mode, without gradients."""
     return torch.stack(
         [
-            predict_logits(candidate.network, problem.validation, micro_batches=problem.micro_batches)
+            predict_logits(candidate.network, problem.validation, micro_batches=problem.compute.micro_batches)
             for candidate in candidates
         ]
     )

@@ -6,22 +6,19 @@ constraints are set the admitted cell of the highest Π_edges softmax(α). They 
 The paper keeps the two strongest edges of a node and leaves out its `none` operation; our cell keeps all of its edges.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ldnas.errors import InvalidSearchError
-from ldnas.search.base import SearchBudget, SearchProblem
+from ldnas.search.base import SearchProblem
 from ldnas.search.paths import best_admitted
-from ldnas.search.progress import Clock, search_key
-from ldnas.search.results import SearchEvent, SearchOutcome
 from ldnas.search.tensors import load_optimizer_tensors, optimizer_tensors
-from ldnas.search.weight_sharing import SharedWeights, SharedWeightsConfig, run_sharing
+from ldnas.search.weight_sharing import Learner, SharedWeights, SharedWeightsConfig, SharingSearch
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import EDGES, Genotype
 from ldnas.training.micro_batches import gradient_in_parts
@@ -59,43 +56,20 @@ class DartsConfig(SharedWeightsConfig):
 
 
 @dataclass(frozen=True)
-class Darts:
-    """The strategy. `clock` returns the current time in seconds, for budgets in seconds."""
+class Darts(SharingSearch):
+    """The strategy: α and weights in turns.
 
+    An iteration ends with the best admitted cell under α as its one candidate, which is the new incumbent. The
+    outcome's best is the last one, not the best scored.
+    """
+
+    name: ClassVar[str] = "darts"
     config: DartsConfig = DartsConfig()
-    clock: Clock = time.monotonic
 
-    def search(
-        self,
-        problem: SearchProblem,
-        *,
-        budget: SearchBudget,
-        seed: int,
-        on_event: Callable[[SearchEvent], None],
-        state: dict[str, Any] | None,
-        on_state: Callable[[dict[str, Any]], None],
-    ) -> SearchOutcome:
-        """α and weights in turns; see `Strategy.search`.
-
-        An iteration ends with the best admitted cell under α as its one candidate, which is the new incumbent. Its
-        scores are by the supernet's weights on its path, and the outcome's best is the last one, not the best scored.
-
-        Raises:
-            InvalidSearchError: `state` belongs to another search.
-        """
+    def new_learner(self, problem: SearchProblem, *, seed: int) -> Learner:
         config = self.config
-        return run_sharing(
-            lambda: DartsLearner(
-                problem, config, alpha_learning_rate=config.alpha_learning_rate, order=config.order, seed=seed
-            ),
-            problem,
-            config,
-            budget=budget,
-            key=search_key("darts", asdict(config), problem, seed),
-            state=state,
-            on_event=on_event,
-            on_state=on_state,
-            clock=self.clock,
+        return DartsLearner(
+            problem, config, alpha_learning_rate=config.alpha_learning_rate, order=config.order, seed=seed
         )
 
 
@@ -124,7 +98,7 @@ class DartsLearner:
         self._warm_up = warm_up
         generator = torch.Generator().manual_seed(derive_seed(seed, "alpha"))
         alpha = _ALPHA_SPREAD * torch.randn(len(EDGES), len(problem.space.primitives), generator=generator)
-        self.alpha = alpha.to(problem.train.images.device).requires_grad_()
+        self.alpha = alpha.to(problem.compute.device).requires_grad_()
         self._optimizer = torch.optim.Adam(
             [self.alpha], lr=alpha_learning_rate, betas=_ALPHA_BETAS, weight_decay=_ALPHA_WEIGHT_DECAY
         )

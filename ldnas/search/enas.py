@@ -5,22 +5,18 @@ batch, and REINFORCE teaches the controller with the drawn cells' accuracy on va
 2.3: at the end cells are drawn from the controller and the best by the shared weights is taken.
 """
 
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ldnas.errors import InvalidSearchError
-from ldnas.search.base import SearchBudget, SearchProblem
-from ldnas.search.controller import build_controller
-from ldnas.search.paths import PathMask
-from ldnas.search.progress import Clock, search_key
-from ldnas.search.results import SearchEvent, SearchOutcome
+from ldnas.search.base import SearchProblem
+from ldnas.search.paths import PathMask, build_controller
 from ldnas.search.tensors import load_optimizer_tensors, optimizer_tensors
-from ldnas.search.weight_sharing import SharedWeights, SharedWeightsConfig, run_sharing
+from ldnas.search.weight_sharing import Learner, SharedWeights, SharedWeightsConfig, SharingSearch
 from ldnas.seeding import derive_seed
 from ldnas.space.feasible_cells import AdmittedCells
 from ldnas.space.genotype import Genotype
@@ -61,41 +57,18 @@ class EnasConfig(SharedWeightsConfig):
 
 
 @dataclass(frozen=True)
-class Enas:
-    """The strategy. `clock` returns the current time in seconds, for budgets in seconds."""
+class Enas(SharingSearch):
+    """The strategy: shared weights and controller in turns.
 
+    The incumbent is scored again in every iteration, together with cells drawn from the controller; the best of all is
+    the next incumbent.
+    """
+
+    name: ClassVar[str] = "enas"
     config: EnasConfig = EnasConfig()
-    clock: Clock = time.monotonic
 
-    def search(
-        self,
-        problem: SearchProblem,
-        *,
-        budget: SearchBudget,
-        seed: int,
-        on_event: Callable[[SearchEvent], None],
-        state: dict[str, Any] | None,
-        on_state: Callable[[dict[str, Any]], None],
-    ) -> SearchOutcome:
-        """Shared weights and controller in turns; see `Strategy.search`.
-
-        Scores are by the supernet's weights on a cell's path. The incumbent is scored again in every iteration,
-        together with cells drawn from the controller; the best of all is the next incumbent.
-
-        Raises:
-            InvalidSearchError: `state` belongs to another search.
-        """
-        return run_sharing(
-            lambda: _EnasLearner(problem, self.config, seed=seed),
-            problem,
-            self.config,
-            budget=budget,
-            key=search_key("enas", asdict(self.config), problem, seed),
-            state=state,
-            on_event=on_event,
-            on_state=on_state,
-            clock=self.clock,
-        )
+    def new_learner(self, problem: SearchProblem, *, seed: int) -> Learner:
+        return _EnasLearner(problem, self.config, seed=seed)
 
 
 class Policy:

@@ -6,16 +6,16 @@ stays only by being bred again and again.
 """
 
 import random
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 from ldnas.errors import InvalidSearchError
-from ldnas.search.base import SearchBudget, SearchProblem
+from ldnas.search.base import SearchProblem, SearchRun
 from ldnas.search.candidates import fresh_candidates, own_losses, scores_of, train_epoch, validation_logits
-from ldnas.search.progress import Clock, Iteration, SearchProgress, run_iterations, search_key
-from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome, ranked
+from ldnas.search.own_weights import OwnWeightsSearch, candidates_event, round_event
+from ldnas.search.progress import Iteration, SearchProgress
+from ldnas.search.results import IterationRecord, ScoredGenotype, ranked
 from ldnas.seeding import derive_seed
 from ldnas.space.feasible_cells import AdmittedCells
 from ldnas.space.genotype import EDGES, Genotype
@@ -37,7 +37,6 @@ class EvolutionConfig:
         epochs: passes over the training images per network.
         learning_rate: of Adam on the weights.
         batch_size: training images per weight step.
-        patience: iterations without a new incumbent after which the search ends.
 
     Raises:
         InvalidSearchError: a setting is not positive, or `sample` or `candidates` exceeds the population.
@@ -49,7 +48,6 @@ class EvolutionConfig:
     epochs: int = 3
     learning_rate: float = 3e-3
     batch_size: int = 64
-    patience: int = 10
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -64,69 +62,33 @@ class EvolutionConfig:
 
 
 @dataclass(frozen=True)
-class Evolution:
-    """The strategy. `clock` returns the current time in seconds, for budgets in seconds."""
+class Evolution(OwnWeightsSearch):
+    """The strategy: Algorithm 1, `candidates` new networks per iteration.
 
+    The outcome is the best of all that ever lived, as in the paper, not of those still alive.
+    """
+
+    name: ClassVar[str] = "evolution"
     config: EvolutionConfig = EvolutionConfig()
-    clock: Clock = time.monotonic
 
-    def search(
-        self,
-        problem: SearchProblem,
-        *,
-        budget: SearchBudget,
-        seed: int,
-        on_event: Callable[[SearchEvent], None],
-        state: dict[str, Any] | None,
-        on_state: Callable[[dict[str, Any]], None],
-    ) -> SearchOutcome:
-        """Algorithm 1, `candidates` new networks per iteration; see `Strategy.search`.
-
-        The outcome is the best of all that ever lived, as in the paper, not of those still alive.
-
-        Raises:
-            InvalidSearchError: `state` belongs to another search.
-        """
-
-        def iterate(progress: SearchProgress, expired: Callable[[], bool]) -> Iteration:
-            own_seed = derive_seed(seed, "iteration", len(progress.history))
-            return self._iterate(problem, progress, own_seed, on_event, expired)
-
-        return run_iterations(
-            iterate,
-            problem,
-            budget=budget,
-            patience=self.config.patience,
-            key=search_key("evolution", asdict(self.config), problem, seed),
-            state=state,
-            on_event=on_event,
-            on_state=on_state,
-            clock=self.clock,
-        )
-
-    def _iterate(
-        self,
-        problem: SearchProblem,
-        progress: SearchProgress,
-        seed: int,
-        on_event: Callable[[SearchEvent], None],
-        expired: Callable[[], bool],
-    ) -> Iteration:
-        iteration, incumbent = len(progress.history), progress.incumbent
+    def iterate(self, run: SearchRun, progress: SearchProgress, seed: int, expired: Callable[[], bool]) -> Iteration:
+        """Breed the children of one iteration and train those never seen before."""
+        problem = run.problem
         scores = {score.genotype: score for score in progress.scored}
         joining = breed(progress, problem.cells, self.config, random.Random(derive_seed(seed, "births")))
         new = tuple(genotype for genotype in joining if genotype not in scores)
-        on_event(SearchEvent("candidates", iteration, None, new, (), (), incumbent))
+        run.on_event(candidates_event(progress, new))
 
         def on_epoch(epoch: int, latest: tuple[ScoredGenotype, ...]) -> None:
-            accuracies = tuple(score.validation_accuracy for score in latest)
-            on_event(SearchEvent("round", iteration, epoch, new, (), accuracies, incumbent))
+            run.on_event(round_event(progress, epoch, latest))
 
         trained = train_and_score(new, problem, self.config, seed=seed, on_epoch=on_epoch, expired=expired)
         scores |= {score.genotype: score for score in trained}
         # A dict keeps the order of first scoring, so the earlier one wins where scores are equal.
         best = ranked(scores.values())[0].genotype
-        record = IterationRecord(iteration, joining, (), trained[0].epochs, best, new_incumbent=best != incumbent)
+        record = IterationRecord(
+            len(progress.history), joining, (), trained[0].epochs, best, new_incumbent=best != progress.incumbent
+        )
         return Iteration(record, tuple(scores[genotype] for genotype in joining))
 
 

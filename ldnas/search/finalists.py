@@ -83,6 +83,6 @@ def leader(finalists: Sequence[Finalist]) -> Genotype:
 
 
 def _trained(genotype: Genotype, problem: SearchProblem, training: TrainConfig, seed: int) -> Evaluation:
-    network = build_cell_network(genotype, problem.skeleton, seed=seed).to(problem.train.images.device)
-    fit(network, problem.train, config=training, seed=seed, micro_batches=problem.micro_batches)
-    return evaluate(network, problem.validation, micro_batches=problem.micro_batches)
+    network = build_cell_network(genotype, problem.skeleton, seed=seed).to(problem.compute.device)
+    fit(network, problem.train, config=training, seed=seed, micro_batches=problem.compute.micro_batches)
+    return evaluate(network, problem.validation, micro_batches=problem.compute.micro_batches)

@@ -117,7 +117,7 @@ class Mixture:
         self._problem = problem
         self._variant = variant
         self._drop_lost = drop_lost
-        device = problem.train.images.device
+        device = problem.compute.device
         self._alpha = torch.zeros(len(candidates), device=device, requires_grad=True)
         self._optimizer = torch.optim.Adam([self._alpha], lr=alpha_learning_rate)
         shape = (len(candidates), len(problem.validation), problem.skeleton.classes)

@@ -9,16 +9,12 @@ so such a weight would choose nothing (an edge's argmax over primitives is the s
 the supernet on sums that the found network does not have.
 """
 
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
-from ldnas.search.base import SearchBudget, SearchProblem
+from ldnas.search.base import SearchProblem
 from ldnas.search.darts import DartsLearner
-from ldnas.search.progress import Clock, search_key
-from ldnas.search.results import SearchEvent, SearchOutcome
-from ldnas.search.weight_sharing import SharedWeightsConfig, run_sharing
+from ldnas.search.weight_sharing import Learner, SharedWeightsConfig, SharingSearch
 
 
 @dataclass(frozen=True)
@@ -42,43 +38,26 @@ class PcDartsConfig(SharedWeightsConfig):
 
 
 @dataclass(frozen=True)
-class PcDarts:
-    """The strategy. `clock` returns the current time in seconds, for budgets in seconds."""
+class PcDarts(SharingSearch):
+    """The strategy: as `Darts`, with scores over the supernet's partial channels."""
 
+    name: ClassVar[str] = "pc_darts"
     config: PcDartsConfig = PcDartsConfig()
-    clock: Clock = time.monotonic
 
-    def search(
-        self,
-        problem: SearchProblem,
-        *,
-        budget: SearchBudget,
-        seed: int,
-        on_event: Callable[[SearchEvent], None],
-        state: dict[str, Any] | None,
-        on_state: Callable[[dict[str, Any]], None],
-    ) -> SearchOutcome:
-        """As `Darts.search`, scores included: by the supernet's weights, over its partial channels.
+    @property
+    def warm_up(self) -> int:
+        return self.config.warm_up
 
-        Raises:
-            InvalidSearchError: `state` belongs to another search.
-        """
+    def steady(self) -> Self:
+        return replace(self, config=replace(self.config, warm_up=0))
+
+    def new_learner(self, problem: SearchProblem, *, seed: int) -> Learner:
         config = self.config
-        return run_sharing(
-            lambda: DartsLearner(
-                problem,
-                config,
-                alpha_learning_rate=config.alpha_learning_rate,
-                partial=config.partial,
-                warm_up=config.warm_up,
-                seed=seed,
-            ),
+        return DartsLearner(
             problem,
             config,
-            budget=budget,
-            key=search_key("pc_darts", asdict(config), problem, seed),
-            state=state,
-            on_event=on_event,
-            on_state=on_state,
-            clock=self.clock,
+            alpha_learning_rate=config.alpha_learning_rate,
+            partial=config.partial,
+            warm_up=config.warm_up,
+            seed=seed,
         )

@@ -1,25 +1,25 @@
 """The loop that strategies share: iterations, one after the other, each with a checkpoint to resume from."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from ldnas.digests import json_digest
 from ldnas.errors import InvalidSearchError
-from ldnas.search.base import SearchBudget, SearchProblem
+from ldnas.search.base import SearchBudget, SearchProblem, SearchRun
 from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome
 from ldnas.space.genotype import Genotype
-
-Clock = Callable[[], float]
-"""Seconds since some fixed moment, such as `time.monotonic`."""
 
 
 def search_key(strategy: str, config: Mapping[str, Any], problem: SearchProblem, seed: int) -> str:
     """The identity of the search that a checkpoint belongs to: strategy, settings, space, skeleton, constraints and
     seed.
 
-    The budget, which may be raised, and the data are not part of it.
+    The limits in iterations and seconds, which may be raised, and the data are not part of it.
+
+    Args:
+        strategy: its name.
+        config: its settings (`Strategy.settings`).
     """
     limited = problem.constraints.max_latency_ms is not None
     return json_digest(
@@ -126,42 +126,47 @@ class Iteration:
 
 def run_iterations(
     iterate: Callable[[SearchProgress, Callable[[], bool]], Iteration | None],
-    problem: SearchProblem,
+    run: SearchRun,
     *,
-    budget: SearchBudget,
-    patience: int | None,
     key: str,
-    state: dict[str, Any] | None,
-    on_event: Callable[[SearchEvent], None],
-    on_state: Callable[[dict[str, Any]], None],
-    clock: Clock = time.monotonic,
-    schedule: int | None = None,
+    scores_last: bool,
+    max_iterations: int | None = None,
 ) -> SearchOutcome:
-    """Iterate until the budget, `patience` iterations without a new incumbent, or the exhaustion of the space.
+    """Iterate until the budget, the schedule, or the exhaustion of the space.
 
     Args:
         iterate: runs one iteration, given the progress before it and a function that returns, between two rounds,
             whether the time is over. Returns None if nothing is left to search, but never in the first iteration.
-        patience: None where a genotype's score continues to change after it was seen, as with shared weights. Then
-            neither an unchanged incumbent nor an exhausted space ends the search, unless the space has one cell only.
-        schedule: iterations after which the search is done at the latest, however large the budget.
+        key: the identity of the search; see `search_key`.
+        scores_last: whether a genotype's score stays as it is once the genotype was seen. Where it continues to change,
+            as with shared weights, neither patience nor an exhausted space ends the search, unless the space has one
+            cell only.
+        max_iterations: iterations after which the search is done at the latest, however large the budget.
 
     Raises:
-        InvalidSearchError: `state` belongs to another search.
+        InvalidSearchError: `run.state` belongs to another search.
     """
-    progress = SearchProgress() if state is None else SearchProgress.from_state(state, key)
+    budget, clock = run.budget, run.clock
+    progress = SearchProgress() if run.state is None else SearchProgress.from_state(run.state, key)
     began = clock() - progress.seconds
 
     def expired() -> bool:
         return budget.seconds is not None and clock() - began >= budget.seconds
 
-    while not (_over(progress, budget, clock() - began) or _done(progress, problem, patience, schedule)):
+    def done() -> bool:
+        if not progress.history:
+            return False
+        if max_iterations is not None and len(progress.history) >= max_iterations:
+            return True
+        return _exhausted(progress, run.problem, budget.patience) if scores_last else run.problem.size == 1
+
+    while not (_over(progress, budget, clock() - began) or done()):
         iteration = iterate(progress, expired)
         if iteration is None:
             break
         progress = progress.after(iteration, clock() - began)
-        on_state(progress.to_state(key))
-        on_event(_iteration_event(iteration))
+        run.on_state(progress.to_state(key))
+        run.on_event(_iteration_event(iteration))
     best = progress.history[-1].incumbent
     return SearchOutcome(best, progress.scored, len(progress.history), progress.history)
 
@@ -176,14 +181,10 @@ def _over(progress: SearchProgress, budget: SearchBudget, seconds: float) -> boo
     return budget.seconds is not None and seconds + progress.seconds / done > budget.seconds
 
 
-def _done(progress: SearchProgress, problem: SearchProblem, patience: int | None, schedule: int | None) -> bool:
-    if not progress.history:
-        return False
-    if schedule is not None and len(progress.history) >= schedule:
-        return True
-    if patience is None:
-        return problem.size == 1
-    return progress.iterations_without_new_incumbent >= patience or len(progress.scored) >= problem.size
+def _exhausted(progress: SearchProgress, problem: SearchProblem, patience: int | None) -> bool:
+    """Whether patience is at its end, or every cell has its score."""
+    impatient = patience is not None and progress.iterations_without_new_incumbent >= patience
+    return impatient or len(progress.scored) >= problem.size
 
 
 def _iteration_event(iteration: Iteration) -> SearchEvent:

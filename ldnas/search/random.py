@@ -6,16 +6,16 @@ halving: Jamieson & Talwalkar, arXiv:1502.07943).
 
 import math
 import random
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 from ldnas.errors import InvalidSearchError
-from ldnas.search.base import SearchBudget, SearchProblem
+from ldnas.search.base import SearchRun
 from ldnas.search.candidates import fresh_candidates, own_losses, scores_of, train_epoch, validation_logits
-from ldnas.search.progress import Clock, Iteration, SearchProgress, run_iterations, search_key
-from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome, ranked
+from ldnas.search.own_weights import OwnWeightsSearch, candidates_event, round_event
+from ldnas.search.progress import Iteration, SearchProgress
+from ldnas.search.results import IterationRecord, ScoredGenotype, ranked
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 
@@ -31,7 +31,6 @@ class RandomSearchConfig:
         keep: fraction of the networks that a cut leaves, rounded up, in (0, 1].
         learning_rate: of Adam on the weights.
         batch_size: training images per weight step.
-        patience: brackets without a new incumbent after which the search ends.
 
     Raises:
         InvalidSearchError: a setting is out of its range.
@@ -43,7 +42,6 @@ class RandomSearchConfig:
     keep: float = 0.5
     learning_rate: float = 3e-3
     batch_size: int = 64
-    patience: int = 10
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -54,58 +52,21 @@ class RandomSearchConfig:
 
 
 @dataclass(frozen=True)
-class RandomSearch:
-    """The strategy. `clock` returns the current time in seconds, for budgets in seconds."""
+class RandomSearch(OwnWeightsSearch):
+    """The strategy: brackets of candidates never seen before.
 
+    The outcome's `scored` has all sampled cells; those cut early have the score at that time.
+    """
+
+    name: ClassVar[str] = "random"
     config: RandomSearchConfig = RandomSearchConfig()
-    clock: Clock = time.monotonic
 
-    def search(
-        self,
-        problem: SearchProblem,
-        *,
-        budget: SearchBudget,
-        seed: int,
-        on_event: Callable[[SearchEvent], None],
-        state: dict[str, Any] | None,
-        on_state: Callable[[dict[str, Any]], None],
-    ) -> SearchOutcome:
-        """Brackets of candidates never seen before; see `Strategy.search`.
-
-        The outcome's `scored` has all sampled cells; those cut early have the score at that time.
-
-        Raises:
-            InvalidSearchError: `state` belongs to another search.
-        """
-
-        def iterate(progress: SearchProgress, expired: Callable[[], bool]) -> Iteration:
-            own_seed = derive_seed(seed, "iteration", len(progress.history))
-            return self._bracket(problem, progress, own_seed, on_event, expired)
-
-        return run_iterations(
-            iterate,
-            problem,
-            budget=budget,
-            patience=self.config.patience,
-            key=search_key("random", asdict(self.config), problem, seed),
-            state=state,
-            on_event=on_event,
-            on_state=on_state,
-            clock=self.clock,
-        )
-
-    def _bracket(
-        self,
-        problem: SearchProblem,
-        progress: SearchProgress,
-        seed: int,
-        on_event: Callable[[SearchEvent], None],
-        expired: Callable[[], bool],
-    ) -> Iteration:
-        iteration, incumbent, config = len(progress.history), progress.incumbent, self.config
+    def iterate(self, run: SearchRun, progress: SearchProgress, seed: int, expired: Callable[[], bool]) -> Iteration:
+        """Run one bracket."""
+        problem, config = run.problem, self.config
         rng = random.Random(derive_seed(seed, "candidates"))
         genotypes = problem.sample_distinct(rng, config.candidates, exclude=progress.seen)
-        on_event(SearchEvent("candidates", iteration, None, genotypes, (), (), incumbent))
+        run.on_event(candidates_event(progress, genotypes))
         alive = fresh_candidates(genotypes, problem, learning_rate=config.learning_rate, seed=seed)
         latest: dict[Genotype, ScoredGenotype] = {}
         epochs = rung = 0
@@ -114,12 +75,9 @@ class RandomSearch:
                 order_seed = derive_seed(seed, "epoch", epochs)
                 train_epoch(alive, problem, own_losses, batch_size=config.batch_size, seed=order_seed)
                 epochs += 1
-            logits = validation_logits(alive, problem)
-            scores = scores_of(alive, logits, problem.validation.labels)
+            scores = scores_of(alive, validation_logits(alive, problem), problem.validation.labels)
             latest |= {score.genotype: score for score in scores}
-            accuracies = tuple(score.validation_accuracy for score in scores)
-            racing = tuple(candidate.genotype for candidate in alive)
-            on_event(SearchEvent("round", iteration, rung, racing, (), accuracies, incumbent))
+            run.on_event(round_event(progress, rung, scores))
             rung += 1
             if expired():
                 break
@@ -127,7 +85,9 @@ class RandomSearch:
             alive = [candidate for candidate in alive if candidate.genotype in kept]
         results = tuple(latest[genotype] for genotype in genotypes)
         best = self._best(progress, results)
-        record = IterationRecord(iteration, genotypes, (), rung, best, new_incumbent=best != incumbent)
+        record = IterationRecord(
+            len(progress.history), genotypes, (), rung, best, new_incumbent=best != progress.incumbent
+        )
         return Iteration(record, results)
 
     def _best(self, progress: SearchProgress, results: tuple[ScoredGenotype, ...]) -> Genotype:

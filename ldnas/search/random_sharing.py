@@ -5,17 +5,14 @@ is taken. The paper scores once, at the end; this one after every iteration, so 
 """
 
 import random
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
-from ldnas.search.base import SearchBudget, SearchProblem
-from ldnas.search.progress import Clock, search_key
-from ldnas.search.results import SearchEvent, SearchOutcome
-from ldnas.search.weight_sharing import SharedWeights, SharedWeightsConfig, run_sharing
+from ldnas.search.base import SearchProblem
+from ldnas.search.weight_sharing import Learner, SharedWeights, SharedWeightsConfig, SharingSearch
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 
@@ -35,41 +32,17 @@ class RandomSharingConfig(SharedWeightsConfig):
 
 
 @dataclass(frozen=True)
-class RandomSharing:
-    """The strategy. `clock` returns the current time in seconds, for budgets in seconds."""
+class RandomSharing(SharingSearch):
+    """The strategy: train random paths, score random cells.
 
+    The incumbent is scored again in every iteration, together with new draws; the best of all is the next incumbent.
+    """
+
+    name: ClassVar[str] = "random_sharing"
     config: RandomSharingConfig = RandomSharingConfig()
-    clock: Clock = time.monotonic
 
-    def search(
-        self,
-        problem: SearchProblem,
-        *,
-        budget: SearchBudget,
-        seed: int,
-        on_event: Callable[[SearchEvent], None],
-        state: dict[str, Any] | None,
-        on_state: Callable[[dict[str, Any]], None],
-    ) -> SearchOutcome:
-        """Train random paths, score random cells; see `Strategy.search`.
-
-        Scores are by the supernet's weights on a cell's path. The incumbent is scored again in every iteration,
-        together with new draws; the best of all is the next incumbent.
-
-        Raises:
-            InvalidSearchError: `state` belongs to another search.
-        """
-        return run_sharing(
-            lambda: _RandomLearner(problem, self.config, seed=seed),
-            problem,
-            self.config,
-            budget=budget,
-            key=search_key("random_sharing", asdict(self.config), problem, seed),
-            state=state,
-            on_event=on_event,
-            on_state=on_state,
-            clock=self.clock,
-        )
+    def new_learner(self, problem: SearchProblem, *, seed: int) -> Learner:
+        return _RandomLearner(problem, self.config, seed=seed)
 
 
 class _RandomLearner:

@@ -1,6 +1,5 @@
 """Runs any strategy over repeated splits of little data, so that no choice overfits a few validation images."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
@@ -8,9 +7,9 @@ from typing import Any, Self
 from ldnas.data.search_split import search_splits
 from ldnas.errors import InvalidSearchError
 from ldnas.objectives import OBJECTIVES, require_objective
-from ldnas.search.base import SearchBudget, SearchProblem, Strategy
+from ldnas.search.base import SearchBudget, SearchProblem, SearchRun, Strategy
 from ldnas.search.finalists import Finalist, compare, leader
-from ldnas.search.progress import Clock, Iteration, SearchProgress, run_iterations, search_key
+from ldnas.search.progress import Iteration, SearchProgress, run_iterations, search_key
 from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
@@ -95,22 +94,31 @@ class _Listener:
 
 @dataclass(frozen=True)
 class OverSplits:
-    """The strategy in `strategy`, on each of several splits in turn. `clock` counts a budget in seconds."""
+    """The strategy in `strategy`, on each of several splits in turn."""
 
     strategy: Strategy
     config: OverSplitsConfig = OverSplitsConfig()
-    clock: Clock = time.monotonic
 
-    def search(
-        self,
-        problem: SearchProblem,
-        *,
-        budget: SearchBudget,
-        seed: int,
-        on_event: Callable[[SearchEvent], None],
-        state: dict[str, Any] | None,
-        on_state: Callable[[dict[str, Any]], None],
-    ) -> SearchOutcome:
+    @property
+    def warm_up(self) -> int:
+        return self.config.repetitions * self.strategy.warm_up
+
+    @property
+    def max_iterations(self) -> int | None:
+        own = self.strategy.max_iterations
+        return None if own is None else self.config.repetitions * own
+
+    @property
+    def cost_factor(self) -> float:
+        return self.strategy.cost_factor
+
+    def steady(self) -> Self:
+        return replace(self, strategy=self.strategy.steady())
+
+    def settings(self, patience: int | None) -> dict[str, Any]:
+        return {**asdict(self.config), "strategy": self.strategy.settings(patience)}
+
+    def search(self, run: SearchRun) -> SearchOutcome:
         """Iteration i is the next one of the search on split i mod R; see `Strategy.search`.
 
         Each split has its own search, which ends by its own criterion; all searches share the budget. A genotype that
@@ -123,45 +131,30 @@ class OverSplits:
         A finalist costs R short trainings within its iteration and so within the budget. If the time ends earlier, it
         is not compared and cannot win. If the validation images are enough (`is_enough`), they are not split again, and
         this is the strategy itself.
-
-        Raises:
-            InvalidSearchError: `state` belongs to another search.
         """
-        splits = search_splits(problem.train, problem.validation, seed=seed, repetitions=self.config.repetitions)
+        problem, budget = run.problem, run.budget
+        splits = search_splits(problem.train, problem.validation, seed=run.seed, repetitions=self.config.repetitions)
         if len(splits) == 1:
-            return self.strategy.search(
-                problem, budget=budget, seed=seed, on_event=on_event, state=state, on_state=on_state
-            )
+            return self.strategy.search(run)
         problems = [replace(problem, train=split.train, validation=split.validation) for split in splits]
-        began = self.clock() - (state or {}).get("seconds", 0.0)
+        began = run.clock() - (run.state or {}).get("seconds", 0.0)
 
         def left() -> float | None:
             # Never 0: a search with no time left still finishes a first round.
-            return None if budget.seconds is None else max(_NO_TIME, budget.seconds - (self.clock() - began))
+            return None if budget.seconds is None else max(_NO_TIME, budget.seconds - (run.clock() - began))
 
         def iterate(progress: SearchProgress, expired: Callable[[], bool]) -> Iteration | None:
-            return self._iterate(problems, progress, seed, on_event, left, expired)
+            return self._iterate(run, problems, progress, left, expired)
 
         name = f"{type(self.strategy).__name__} over splits"
-        config = {**asdict(self.config), "strategy": asdict(self.strategy.config)}
-        return run_iterations(
-            iterate,
-            problem,
-            budget=budget,
-            patience=None,
-            key=search_key(name, config, problem, seed),
-            state=state,
-            on_event=on_event,
-            on_state=on_state,
-            clock=self.clock,
-        )
+        key = search_key(name, self.settings(budget.patience), problem, run.seed)
+        return run_iterations(iterate, run, key=key, scores_last=False)
 
     def _iterate(
         self,
+        run: SearchRun,
         problems: Sequence[SearchProblem],
         progress: SearchProgress,
-        seed: int,
-        on_event: Callable[[SearchEvent], None],
         left: Callable[[], float | None],
         expired: Callable[[], bool],
     ) -> Iteration | None:
@@ -169,10 +162,9 @@ class OverSplits:
         number, carried = len(progress.history), _Carried.of(progress, len(problems))
         for turn in range(len(problems)):
             split = (number + turn) % len(problems)
-            listener = _Listener(number, progress.incumbent, on_event)
-            found = self._step(
-                problems[split], carried.searches[split], derive_seed(seed, "search", split), listener, left()
-            )
+            listener = _Listener(number, progress.incumbent, run.on_event)
+            own_run = replace(run, problem=problems[split], seed=derive_seed(run.seed, "search", split))
+            found = self._step(own_run, carried.searches[split], listener, left())
             if listener.state is not None:
                 break
         else:
@@ -187,7 +179,7 @@ class OverSplits:
             problems,
             objective=self.config.objective,
             training=self.config.training(len(problems[0].train)),
-            seed=derive_seed(seed, "comparison"),
+            seed=derive_seed(run.seed, "comparison"),
             on_score=lambda place, scored: listener.hear(_comparison_event(own.rounds + place, scored)),
             expired=expired,
         )
@@ -201,23 +193,19 @@ class OverSplits:
         )
 
     def _step(
-        self,
-        problem: SearchProblem,
-        begun: dict[str, Any] | None,
-        seed: int,
-        listener: _Listener,
-        seconds: float | None,
+        self, run: SearchRun, begun: dict[str, Any] | None, listener: _Listener, seconds: float | None
     ) -> SearchOutcome:
         """Run one more iteration of one split's search, unless it is over: then the listener gets no state."""
         done = len(begun["history"]) if begun is not None else 0
         return self.strategy.search(
-            problem,
-            budget=SearchBudget(done + 1, seconds),
-            seed=seed,
-            on_event=listener.hear,
-            # `seconds` are those of this iteration: the whole search has already checked that it fits.
-            state={**begun, "seconds": 0.0} if begun is not None else None,
-            on_state=listener.keep,
+            replace(
+                run,
+                budget=SearchBudget(done + 1, seconds, run.budget.patience),
+                on_event=listener.hear,
+                # `seconds` are those of this iteration: the whole search has already checked that it fits.
+                state={**begun, "seconds": 0.0} if begun is not None else None,
+                on_state=listener.keep,
+            )
         )
 
 

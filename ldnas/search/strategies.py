@@ -1,8 +1,6 @@
 """Builds a search strategy by name."""
 
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from ldnas.search.base import Strategy
@@ -12,11 +10,8 @@ from ldnas.search.evolution import Evolution, EvolutionConfig
 from ldnas.search.fuse import Fuse, FuseConfig
 from ldnas.search.names import require_settings
 from ldnas.search.pc_darts import PcDarts, PcDartsConfig
-from ldnas.search.progress import Clock
 from ldnas.search.random import RandomSearch, RandomSearchConfig
 from ldnas.search.random_sharing import RandomSharing, RandomSharingConfig
-
-_FOR_EVER = 1_000_000_000
 
 
 def build_strategy(
@@ -25,7 +20,6 @@ def build_strategy(
     candidates: int | None = None,
     rounds: int | None = None,
     batch_size: int | None = None,
-    clock: Clock = time.monotonic,
 ) -> Strategy:
     """Build the strategy of that name; a setting that is None is the strategy's own default.
 
@@ -33,7 +27,6 @@ def build_strategy(
         candidates: networks of one iteration.
         rounds: FUSE's rounds; the epochs of a network in `random` and `evolution`.
         batch_size: training images per weight step; every strategy takes it.
-        clock: returns the current time in seconds, for budgets in seconds.
 
     Raises:
         UnknownStrategyError: no strategy has that name.
@@ -42,19 +35,7 @@ def build_strategy(
     given = dict(require_settings(name, candidates=candidates, rounds=rounds))
     if batch_size is not None:
         given["batch_size"] = batch_size
-    return _BUILDERS[name](given, clock)
-
-
-def without_patience(strategy: Strategy) -> Strategy:
-    """The strategy that runs until its budget or the end of its schedule, however long the incumbent stays the same."""
-    match strategy:
-        case Fuse():
-            return replace(strategy, config=replace(strategy.config, patience=_FOR_EVER))
-        case RandomSearch():
-            return replace(strategy, config=replace(strategy.config, patience=_FOR_EVER))
-        case Evolution():
-            return replace(strategy, config=replace(strategy.config, patience=_FOR_EVER))
-    return strategy
+    return _BUILDERS[name](given)
 
 
 def _epochs(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,13 +49,13 @@ def _evolution(given: Mapping[str, Any]) -> EvolutionConfig:
     return EvolutionConfig(population=population, **_epochs(given))
 
 
-_BUILDERS: dict[str, Callable[[Mapping[str, Any], Clock], Strategy]] = {
-    "fuse": lambda given, clock: Fuse(FuseConfig(**given), clock),
-    "random": lambda given, clock: RandomSearch(RandomSearchConfig(**_epochs(given)), clock),
-    "random_sharing": lambda given, clock: RandomSharing(RandomSharingConfig(**given), clock),
-    "enas": lambda given, clock: Enas(EnasConfig(**given), clock),
-    "darts": lambda given, clock: Darts(DartsConfig(**given), clock),
-    "darts_second_order": lambda given, clock: Darts(DartsConfig(**given, order=2), clock),
-    "pc_darts": lambda given, clock: PcDarts(PcDartsConfig(**given), clock),
-    "evolution": lambda given, clock: Evolution(_evolution(given), clock),
+_BUILDERS: dict[str, Callable[[Mapping[str, Any]], Strategy]] = {
+    "fuse": lambda given: Fuse(FuseConfig(**given)),
+    "random": lambda given: RandomSearch(RandomSearchConfig(**_epochs(given))),
+    "random_sharing": lambda given: RandomSharing(RandomSharingConfig(**given)),
+    "enas": lambda given: Enas(EnasConfig(**given)),
+    "darts": lambda given: Darts(DartsConfig(**given)),
+    "darts_second_order": lambda given: Darts(DartsConfig(**given, order=2)),
+    "pc_darts": lambda given: PcDarts(PcDartsConfig(**given)),
+    "evolution": lambda given: Evolution(_evolution(given)),
 }

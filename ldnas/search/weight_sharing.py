@@ -6,9 +6,10 @@ networks trained alone. In scoring as in training the supernet normalises each b
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,8 +18,8 @@ from torch.nn import functional as F
 from ldnas.data.preprocessing import normalise
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError
-from ldnas.search.base import SearchBudget, SearchProblem
-from ldnas.search.progress import Clock, Iteration, SearchProgress, run_iterations
+from ldnas.search.base import SearchProblem, SearchRun
+from ldnas.search.progress import Iteration, SearchProgress, run_iterations, search_key
 from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome, ranked
 from ldnas.search.tensors import load_optimizer_tensors, optimizer_tensors, tensors_from_json, tensors_to_json
 from ldnas.seeding import derive_seed
@@ -72,7 +73,7 @@ class SharedWeights:
         self._problem = problem
         self._config = config
         self._seed = seed
-        device = problem.train.images.device
+        device = problem.compute.device
         network = build_supernet(problem.space, problem.skeleton, partial=partial, seed=derive_seed(seed, "weights"))
         self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._optimizer = torch.optim.SGD(
@@ -105,7 +106,7 @@ class SharedWeights:
 
     def step(self, inputs: Tensor, labels: Tensor, choice: Tensor | Genotype) -> None:
         """Take one step of the weights down the training loss of the mixture or of the path."""
-        self._problem.micro_batches.backward(
+        self._problem.compute.micro_batches.backward(
             self.network,
             (inputs, labels),
             lambda inputs, labels: F.cross_entropy(self.network(inputs, choice), labels),
@@ -117,7 +118,7 @@ class SharedWeights:
     def in_memory(self, most: int, attempt: Callable[[int], T]) -> T:
         """Run `attempt` with `most` images at a time, or as many as fit in memory, and return its result."""
         size = self._problem.skeleton.image_size
-        return self._problem.micro_batches.run(most, attempt, network=self.network, image_size=size)
+        return self._problem.compute.micro_batches.run(most, attempt, network=self.network, image_size=size)
 
     @torch.no_grad()
     def accuracy(self, genotype: Genotype, inputs: Tensor, labels: Tensor) -> float:
@@ -186,46 +187,60 @@ class Learner(Protocol):
         ...
 
 
-def run_sharing(
-    new_learner: Callable[[], Learner],
-    problem: SearchProblem,
-    config: SharedWeightsConfig,
-    *,
-    budget: SearchBudget,
-    key: str,
-    state: dict[str, Any] | None,
-    on_event: Callable[[SearchEvent], None],
-    on_state: Callable[[dict[str, Any]], None],
-    clock: Clock,
-) -> SearchOutcome:
-    """Iterate a learner until its schedule, the budget, or a space of one cell ends it; see `Strategy.search`."""
+class SharingSearch(ABC):
+    """A strategy that iterates a learner until its schedule, the budget, or a space of one cell ends it.
 
-    def iterate(progress: SearchProgress, expired: Callable[[], bool]) -> Iteration:
+    See `Strategy` for its members. Scores are by the supernet's weights on a cell's path.
+
+    Attributes:
+        name: part of the identity of its searches.
+    """
+
+    name: ClassVar[str]
+    config: SharedWeightsConfig
+
+    @property
+    def warm_up(self) -> int:
+        return 0
+
+    @property
+    def max_iterations(self) -> int | None:
+        return self.config.iterations
+
+    @property
+    def cost_factor(self) -> float:
+        return 1.0
+
+    def steady(self) -> Self:
+        return self
+
+    def settings(self, patience: int | None) -> dict[str, Any]:
+        return asdict(self.config)
+
+    def search(self, run: SearchRun) -> SearchOutcome:
+        def iterate(progress: SearchProgress, expired: Callable[[], bool]) -> Iteration:
+            return self._iterate(run, progress)
+
+        key = search_key(self.name, self.settings(run.budget.patience), run.problem, run.seed)
+        return run_iterations(iterate, run, key=key, scores_last=False, max_iterations=self.max_iterations)
+
+    @abstractmethod
+    def new_learner(self, problem: SearchProblem, *, seed: int) -> Learner:
+        """The learner before the first iteration."""
+
+    def _iterate(self, run: SearchRun, progress: SearchProgress) -> Iteration:
         iteration, incumbent = len(progress.history), progress.incumbent
         # Every iteration loads the carried value, resumed or not, so that both continue in the same way.
-        learner = new_learner()
+        learner = self.new_learner(run.problem, seed=run.seed)
         if progress.carried is not None:
             learner.load(tensors_from_json(progress.carried))
         learner.learn(iteration)
         genotypes, edge_weights = learner.candidates(iteration, incumbent), learner.edge_weights
-        on_event(SearchEvent("candidates", iteration, None, genotypes, (), (), incumbent, edge_weights))
-        epochs = (iteration + 1) * config.weight_epochs
+        run.on_event(SearchEvent("candidates", iteration, None, genotypes, (), (), incumbent, edge_weights))
+        epochs = (iteration + 1) * self.config.weight_epochs
         scores = tuple(learner.shared.score(genotype, epochs=epochs) for genotype in genotypes)
         accuracies = tuple(score.validation_accuracy for score in scores)
-        on_event(SearchEvent("round", iteration, 0, genotypes, (), accuracies, incumbent, edge_weights))
+        run.on_event(SearchEvent("round", iteration, 0, genotypes, (), accuracies, incumbent, edge_weights))
         best = ranked(scores)[0].genotype
         record = IterationRecord(iteration, genotypes, (), 1, best, best != incumbent, edge_weights)
         return Iteration(record, scores, tensors_to_json(learner.tensors()))
-
-    return run_iterations(
-        iterate,
-        problem,
-        budget=budget,
-        patience=None,
-        schedule=config.iterations,
-        key=key,
-        state=state,
-        on_event=on_event,
-        on_state=on_state,
-        clock=clock,
-    )

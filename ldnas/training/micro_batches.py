@@ -1,32 +1,17 @@
 """Limits the number of images that go through a network at once when memory does not suffice for a whole batch."""
 
-import ctypes
-import gc
 import math
-import re
-import resource
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from ldnas.errors import OutOfMemoryError
+from ldnas.training.out_of_memory import free_memory, is_out_of_memory, too_large
 
 T = TypeVar("T")
-
-_COMPLAINTS = (
-    "can't allocate memory",
-    "out of memory",
-    "std::bad_alloc",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-)
-# oneDNN gives no reason: a convolution on a processor fails with these words when it cannot allocate its workspace.
-_ONEDNN = ("could not create a primitive", "could not execute a primitive", "could not create a memory object")
-_BYTES = re.compile(r"allocate ([\d.]+) (bytes|[KMGTP]iB)")
-_UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50}
 
 
 class MicroBatches:
@@ -76,7 +61,7 @@ class MicroBatches:
                     raise
                 complaint = str(error)
             # The error's traceback holds tensors, which are freed only after the error is gone.
-            _free()
+            free_memory()
             if size <= _fewest(network):
                 raise too_large(complaint, f"{_images(size, image_size)} and {_networks(network)}")
             size = max(_fewest(network), size // 2)
@@ -110,6 +95,19 @@ class MicroBatches:
         self.run(len(batch[0]), attempt, network=network, image_size=image_size)
 
 
+@dataclass(frozen=True)
+class Compute:
+    """Where networks run, and how many images go through them at a time.
+
+    Attributes:
+        device: holds the networks and their images.
+        micro_batches: shared by all that runs there, since its limit holds for the rest of a job.
+    """
+
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    micro_batches: MicroBatches = field(default_factory=MicroBatches)
+
+
 def even_parts(batch: Tensor, size: int) -> tuple[Tensor, ...]:
     """A batch [B, …] in as few parts of at most `size` rows as possible, all equal give or take a row.
 
@@ -129,24 +127,6 @@ def gradient_in_parts(
         own = torch.autograd.grad(mean_loss(*part) * share, inputs, materialize_grads=True)
         total = tuple(map(torch.add, total, own)) if total else own
     return total
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed: on a processor, on an accelerator, in Python or in NumPy."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and (text in _ONEDNN or any(complaint in text for complaint in _COMPLAINTS))
-
-
-def too_large(complaint: str, what: str) -> OutOfMemoryError:
-    """The error for an allocator's complaint about `what`; its message has the requested bytes, if they are known."""
-    wanted = _BYTES.search(complaint)
-    asked = "an unknown number of" if wanted is None else f"{float(wanted[1]) * _UNITS[wanted[2]]:.0f}"
-    return OutOfMemoryError(
-        f"memory does not suffice for {what}: {asked} bytes were requested in addition to the {_held()} bytes that the "
-        "process held at most; use smaller images, a smaller network or more memory"
-    )
 
 
 def _parts(batch: Sequence[Tensor], size: int) -> list[tuple[float, tuple[Tensor, ...]]]:
@@ -177,22 +157,6 @@ def _fewest(network: nn.Module) -> int:
 
 def _batch_norms(network: nn.Module) -> Iterable[nn.modules.batchnorm._BatchNorm]:
     return (module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
-
-
-def _free() -> None:
-    gc.collect()
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
-    # glibc retains free memory among small blocks; tensors of another size cannot use it until it is returned.
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
-
-
-def _held() -> int:
-    if torch.cuda.is_initialized():
-        return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _images(count: int, size: int) -> str:

@@ -11,7 +11,7 @@ from benchmarks.paper.searching import METHODS, TRIAL_PARTS, iteration_seconds, 
 from benchmarks.paper.tables import curve, interval, rank_intervals, tables_of
 from benchmarks.paper.tasks import TASKS
 from ldnas.data.task_data import ImageSet
-from ldnas.search.base import SearchBudget, SearchProblem
+from ldnas.search.base import SearchRun
 from ldnas.search.results import SearchEvent
 from ldnas.space.genotype import Genotype
 from ldnas.space.space import FULL_SPACE, space_of
@@ -97,11 +97,12 @@ def test_an_iteration_is_timed_by_its_second_and_on_a_part_of_the_images() -> No
     class Steady:
         """A hundredth of a second for each image, and ten seconds more for the first iteration."""
 
-        def search(self, problem: SearchProblem, *, budget: SearchBudget, on_event: Any, **others: Any) -> None:
+        def search(self, run: SearchRun) -> None:
             nonlocal seconds
-            for iteration in range(budget.iterations or 0):
-                seconds += 0.01 * (len(problem.train) + len(problem.validation)) + (10.0 if iteration == 0 else 0.0)
-                on_event(SearchEvent("iteration", iteration, None, (), (), (), None))
+            images = len(run.problem.train) + len(run.problem.validation)
+            for iteration in range(run.budget.iterations or 0):
+                seconds += 0.01 * images + (10.0 if iteration == 0 else 0.0)
+                run.on_event(SearchEvent("iteration", iteration, None, (), (), (), None))
 
     own, data = values("DARTS"), Noise()
     train, validation = data.images("mnist", "train", 8), data.images("mnist", "validation", 8).subset(torch.arange(32))

@@ -123,7 +123,7 @@ def set_traps() -> None:
 
 def leave_exporters_out() -> None:
     """What stands for a program and a model is made of the weights, so that each network has files of its own."""
-    from ldnas.export.weights import save_weights
+    from ldnas.export.formats import save_weights
     from worker.jobs.stages import export
 
     export.export_program = lambda network, image_size: hashlib.sha256(save_weights(network, {})).digest()

@@ -9,7 +9,7 @@ import torch
 
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import ImpossibleConstraintError, InvalidSearchError
-from ldnas.search.base import SearchBudget, SearchProblem
+from ldnas.search.base import SearchBudget, SearchProblem, SearchRun
 from ldnas.search.darts import Darts, DartsConfig
 from ldnas.search.enas import Enas, EnasConfig
 from ldnas.search.evolution import Evolution, EvolutionConfig
@@ -27,25 +27,18 @@ from ldnas.space.space import SearchSpace
 from ldnas.space.supernet import Supernet
 
 SHARED = {"weight_epochs": 2, "batch_size": 16}
-FUSE = {"candidates": 3, "rounds": 2, "alpha_steps": 5, "batch_size": 16, "patience": 50}
+FUSE = {"candidates": 3, "rounds": 2, "alpha_steps": 5, "batch_size": 16}
 STRATEGIES = {
-    "fuse": lambda clock: Fuse(FuseConfig(**FUSE).as_in_paper(), clock),
-    "fuse_keeping_and_dropping": lambda clock: Fuse(
-        FuseConfig(**FUSE, variant="expected", keep_incumbent=True, drop_lost=True, screen="gradient_norm", pool=2),
-        clock,
-    ),
-    "fuse_over_splits": lambda clock: OverSplits(
-        Fuse(FuseConfig(**FUSE), clock), OverSplitsConfig(repetitions=2, steps=4), clock
-    ),
-    "random": lambda clock: RandomSearch(RandomSearchConfig(candidates=3, epochs=2, batch_size=16, patience=50), clock),
-    "evolution": lambda clock: Evolution(
-        EvolutionConfig(population=4, sample=2, candidates=3, epochs=2, batch_size=16, patience=50), clock
-    ),
-    "darts": lambda clock: Darts(DartsConfig(**SHARED), clock),
-    "darts_second_order": lambda clock: Darts(DartsConfig(**SHARED, order=2), clock),
-    "pc_darts": lambda clock: PcDarts(PcDartsConfig(**SHARED, partial=2, warm_up=1), clock),
-    "enas": lambda clock: Enas(EnasConfig(**SHARED, candidates=4, controller_steps=2, policy_samples=4), clock),
-    "random_sharing": lambda clock: RandomSharing(RandomSharingConfig(**SHARED, candidates=4), clock),
+    "fuse": Fuse(FuseConfig(**FUSE).as_in_paper()),
+    "fuse_keeping_and_dropping": Fuse(FuseConfig(**FUSE, variant="expected", keep_incumbent=True, drop_lost=True)),
+    "fuse_over_splits": OverSplits(Fuse(FuseConfig(**FUSE)), OverSplitsConfig(repetitions=2, steps=4)),
+    "random": RandomSearch(RandomSearchConfig(candidates=3, epochs=2, batch_size=16)),
+    "evolution": Evolution(EvolutionConfig(population=4, sample=2, candidates=3, epochs=2, batch_size=16)),
+    "darts": Darts(DartsConfig(**SHARED)),
+    "darts_second_order": Darts(DartsConfig(**SHARED, order=2)),
+    "pc_darts": PcDarts(PcDartsConfig(**SHARED, partial=2, warm_up=1)),
+    "enas": Enas(EnasConfig(**SHARED, candidates=4, controller_steps=2, policy_samples=4)),
+    "random_sharing": RandomSharing(RandomSharingConfig(**SHARED, candidates=4)),
 }
 SECONDS = {"fuse_over_splits": 40.0}
 """Seconds of a short search by a clock that advances at every reading; a search in a search reads it more often."""
@@ -123,7 +116,7 @@ def name(request):
 
 @pytest.fixture
 def strategy(name):
-    return STRATEGIES[name](lambda: 0.0)
+    return STRATEGIES[name]
 
 
 @pytest.fixture
@@ -131,30 +124,29 @@ def seconds(name):
     return SECONDS.get(name, 14.0)
 
 
-@pytest.fixture
-def timed_strategy(name):
-    return STRATEGIES[name](SteppingClock())
-
-
 def search(
-    strategy, *, space=SPACE, iterations=3, seconds=None, seed=0, state=None, recorder=None, constraints=UNLIMITED
+    strategy,
+    *,
+    space=SPACE,
+    iterations=3,
+    seconds=None,
+    patience=None,
+    seed=0,
+    state=None,
+    recorder=None,
+    constraints=UNLIMITED,
+    clock=lambda: 0.0,
 ):
     recorder = recorder or Recorder()
-    outcome = strategy.search(
-        problem(space, constraints),
-        budget=SearchBudget(iterations, seconds),
-        seed=seed,
-        on_event=recorder.on_event,
-        state=state,
-        on_state=recorder.on_state,
-    )
-    return outcome, recorder
+    budget = SearchBudget(iterations, seconds, patience)
+    run = SearchRun(problem(space, constraints), budget, seed, recorder.on_event, state, recorder.on_state, clock)
+    return strategy.search(run), recorder
 
 
 @functools.cache
 def known(name, iterations=3, seed=0):
     """A search that several tests look at, run once; its values are not to be changed."""
-    return search(STRATEGIES[name](lambda: 0.0), iterations=iterations, seed=seed)
+    return search(STRATEGIES[name], iterations=iterations, seed=seed)
 
 
 def test_a_strategy_stays_in_its_space(name):
@@ -248,23 +240,47 @@ def test_a_strategy_keeps_its_budget_of_iterations(name):
         assert len(recorder.states) == iterations
 
 
-def test_a_strategy_keeps_its_budget_of_seconds(timed_strategy, seconds):
-    clock = timed_strategy.clock
-    outcome, recorder = search(timed_strategy, iterations=None, seconds=seconds)
+def test_a_strategy_keeps_its_budget_of_seconds(strategy, seconds):
+    clock = SteppingClock()
+    outcome, recorder = search(strategy, iterations=None, seconds=seconds, clock=clock)
     assert outcome.iterations >= 2
     assert clock.readings <= seconds + 3  # one second a reading: the start, and the last look at the clock
     assert recorder.states[-1]["seconds"] <= seconds
 
 
-def test_a_strategy_counts_the_seconds_spent_before_a_resumption(timed_strategy, seconds):
-    spent, recorder = search(timed_strategy, iterations=None, seconds=seconds)
-    resumed, rest = search(timed_strategy, iterations=None, seconds=seconds, state=recorder.states[-1])
+def test_patience_ends_a_strategy_without_a_schedule_and_no_other(name, strategy):
+    outcome, _ = search(strategy, iterations=30 if strategy.max_iterations is None else 3, patience=1)
+    if strategy.max_iterations is not None:
+        assert outcome == known(name)[0]
+    elif name != "fuse_over_splits":  # there it ends the search of each split
+        changed = [record.new_incumbent for record in outcome.history]
+        assert changed == [True] * (len(changed) - 1) + [False]
+
+
+def test_a_strategy_with_a_schedule_ends_with_it(strategy):
+    if strategy.max_iterations is None:
+        return
+    short = dataclasses.replace(strategy, config=dataclasses.replace(strategy.config, iterations=2))
+    assert (short.max_iterations, search(short, iterations=3)[0].iterations) == (2, 2)
+
+
+def test_a_steady_strategy_has_no_warm_up_and_is_of_the_same_kind(strategy):
+    steady = strategy.steady()
+    assert (type(steady), steady.warm_up, steady.steady()) == (type(strategy), 0, steady)
+    assert 0 < strategy.cost_factor <= 1
+    assert steady.cost_factor == 1
+
+
+def test_a_strategy_counts_the_seconds_spent_before_a_resumption(strategy, seconds):
+    clock = SteppingClock()
+    spent, recorder = search(strategy, iterations=None, seconds=seconds, clock=clock)
+    resumed, rest = search(strategy, iterations=None, seconds=seconds, state=recorder.states[-1], clock=clock)
     assert resumed == spent
     assert rest.events == []
 
 
-def test_a_strategy_with_hardly_any_time_still_scores_a_candidate_and_says_so_after_one_round(timed_strategy):
-    outcome, recorder = search(timed_strategy, iterations=None, seconds=0.001)
+def test_a_strategy_with_hardly_any_time_still_scores_a_candidate_and_says_so_after_one_round(strategy):
+    outcome, recorder = search(strategy, iterations=None, seconds=0.001, clock=SteppingClock())
     assert outcome.best in [score.genotype for score in outcome.scored]
     assert outcome.iterations == 1
     assert [event.kind for event in recorder.events] == ["candidates", "round", "iteration"]
@@ -327,4 +343,4 @@ def test_a_strategy_is_given_no_problem_that_has_no_cell():
 
 def test_a_strategy_is_given_no_test_images():
     fields = {field.name for field in dataclasses.fields(SearchProblem)}
-    assert fields == {"train", "validation", "space", "skeleton", "constraints", "latency", "micro_batches"}
+    assert fields == {"train", "validation", "space", "skeleton", "constraints", "latency", "compute"}

@@ -18,11 +18,11 @@ from ldnas.distance.observation import observe
 from ldnas.errors import OutOfMemoryError
 from ldnas.networks.build import build_network
 from ldnas.recipe import Recipe
-from ldnas.search.base import SearchBudget, SearchProblem
+from ldnas.search.base import SearchBudget, SearchProblem, SearchRun
 from ldnas.search.strategies import build_strategy
 from ldnas.space.skeleton import Skeleton, Stage
 from ldnas.space.space import FULL_SPACE
-from ldnas.training.micro_batches import MicroBatches
+from ldnas.training.micro_batches import Compute, MicroBatches
 from ldnas.training.train import TrainConfig, evaluate, fit
 
 MIB = 2**20
@@ -65,18 +65,10 @@ def learn_from_too_large_images(memory: MicroBatches) -> dict[str, Any]:
 def search(name: str, more: int) -> Callable[[MicroBatches], dict[str, Any]]:
     def act(memory: MicroBatches) -> dict[str, Any]:
         skeleton = Skeleton(32, 2, 8, (Stage(8, 1),))
-        problem = SearchProblem(
-            halves(64, size=32), halves(64, size=32, seed=1), FULL_SPACE, skeleton, micro_batches=memory
-        )
+        images = halves(64, size=32), halves(64, size=32, seed=1)
+        problem = SearchProblem(*images, FULL_SPACE, skeleton, compute=Compute(micro_batches=memory))
         allow(more)
-        outcome = build_strategy(name, batch_size=64).search(
-            problem,
-            budget=SearchBudget(iterations=1),
-            seed=0,
-            on_event=lambda event: None,
-            state=None,
-            on_state=lambda state: None,
-        )
+        outcome = build_strategy(name, batch_size=64).search(SearchRun(problem, SearchBudget(iterations=1), 0))
         return {"accuracy": max(score.validation_accuracy for score in outcome.scored)}
 
     return act

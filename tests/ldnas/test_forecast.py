@@ -1,7 +1,7 @@
 """What a search and a training are foretold to take, on a clock that counts images or ticks as it is told."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,21 +30,19 @@ SKELETON = Skeleton(8, 2, 4, (Stage(4, 1),))
 class LinearStrategy:
     """Its iteration takes 5 seconds, and 0.5 for each training image; its first one 100 seconds more."""
 
-    config = SimpleNamespace(patience=3)
+    warm_up, cost_factor = 0, 1.0
 
     def __init__(self) -> None:
         self.now = 100.0
         self.cold = True
 
-    def search(self, problem, *, budget, **rest):
-        assert budget.iterations == 1
-        self.now += 5 + 0.5 * len(problem.train) + 100 * self.cold
+    def steady(self):
+        return self
+
+    def search(self, run):
+        assert run.budget.iterations == 1
+        self.now += 5 + 0.5 * len(run.problem.train) + 100 * self.cold
         self.cold = False
-
-
-@dataclass(frozen=True)
-class WarmUpConfig:
-    warm_up: int = 2
 
 
 NOW = [0.0]
@@ -54,25 +52,29 @@ NOW = [0.0]
 class WarmingStrategy:
     """An iteration on 40 images takes 3 seconds while it warms up, 8 from then on."""
 
-    config: WarmUpConfig = WarmUpConfig()
+    warm_up: int = 2
+    cost_factor: float = 1.0
 
-    def search(self, problem, **rest):
-        NOW[0] += (3.0 if self.config.warm_up else 8.0) * len(problem.train) / 40
+    def steady(self):
+        return replace(self, warm_up=0)
 
-
-@dataclass(frozen=True)
-class DroppingConfig:
-    drop_lost: bool = True
+    def search(self, run):
+        NOW[0] += (3.0 if self.warm_up else 8.0) * len(run.problem.train) / 40
 
 
 @dataclass(frozen=True)
 class DroppingStrategy:
     """10 seconds for an iteration on 40 images to its last round; none where candidates leave."""
 
-    config: DroppingConfig = DroppingConfig()
+    drop_lost: bool = True
+    warm_up: int = 0
+    cost_factor: float = 0.65
 
-    def search(self, problem, **rest):
-        NOW[0] += 0.0 if self.config.drop_lost else len(problem.train) / 4
+    def steady(self):
+        return replace(self, drop_lost=False)
+
+    def search(self, run):
+        NOW[0] += 0.0 if self.drop_lost else len(run.problem.train) / 4
 
 
 def images(count: int) -> ImageSet:
@@ -103,7 +105,7 @@ def test_an_iteration_is_foretold_from_a_constant_and_a_term_for_each_image(coun
 )
 def test_a_constant_between_nothing_and_a_half_is_believed(ends: tuple[float, ...], seconds: float) -> None:
     marks = [mark for run in ends for mark in (0.0, run)]
-    strategy: Any = SimpleNamespace(config=None, search=lambda problem, **rest: None)
+    strategy: Any = SimpleNamespace(search=lambda run: None)
     assert forecast_iteration(strategy, problem(40), batch_size=10, seed=0, clock=ticks(*marks)) == seconds
 
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ldnas.errors import OutOfMemoryError
-from ldnas.training.micro_batches import MicroBatches, even_parts, gradient_in_parts, is_out_of_memory, too_large
+from ldnas.training.micro_batches import MicroBatches, even_parts, gradient_in_parts
+from ldnas.training.out_of_memory import is_out_of_memory, too_large
 
 ACTS = ("learn", "learn_from_too_large_images", "fuse", "darts", "fisher", "batch_mean")
 

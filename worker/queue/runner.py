@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from ldnas.errors import RefusedError
-from ldnas.training.micro_batches import is_out_of_memory, too_large
+from ldnas.training.out_of_memory import is_out_of_memory, too_large
 from worker.errors import AttemptLostError, DatabaseUnavailableError, failure_of, internal_failure
 from worker.jobs import distances, recommend, register, train_again
 from worker.jobs.checkpoints import Checkpoints, ShutdownError

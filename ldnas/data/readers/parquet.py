@@ -1,5 +1,6 @@
 """Parquet in the layout of Hugging Face datasets: a struct column of image bytes, a label column, a file per split."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,11 +12,13 @@ import pyarrow.parquet as pq
 
 from ldnas.data.dataset import Image, Split
 from ldnas.data.decoding import decode_image
-from ldnas.data.readers.parquet_columns import Columns, choose_columns
-from ldnas.data.readers.parquet_size import rows_at_once
+from ldnas.data.readers.parquet_footer import rows_at_once
 from ldnas.data.readers.raw import RawDataset, Take, keep_all, split_named
 from ldnas.data.reference import DatasetReference, resolve_inside
-from ldnas.errors import BrokenImageError, DatasetNotFoundError, UnreadableDatasetError
+from ldnas.errors import BrokenImageError, DatasetNotFoundError, InvalidReferenceError, UnreadableDatasetError
+
+_IMAGE_NAMES = ("image", "img")
+_LABEL_NAMES = ("label", "labels")
 
 
 def read_parquet(
@@ -72,6 +75,21 @@ class _Rows:
     class_names: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True)
+class _Columns:
+    """Column names; `class_names` are those of the label's Hugging Face `ClassLabel`, None without one."""
+
+    image: str
+    label: str
+    split: str | None
+    group: str | None
+    class_names: tuple[str, ...] | None
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name in (self.image, self.label, self.split, self.group) if name is not None]
+
+
 def _files(path: Path, name: str, roots: Sequence[Path]) -> list[tuple[Path, str, Split | None]]:
     """Each file with its name for messages and the split that its place stands for."""
     if path.is_file():
@@ -106,7 +124,7 @@ def _split_of_place(name: Path) -> Split | None:
 def _read_file(file: Path, name: str, split: Split | None, reference: DatasetReference, rows: _Rows) -> None:
     try:
         with pq.ParquetFile(file) as parquet:
-            columns = choose_columns(parquet.schema_arrow, reference, origin=name)
+            columns = _choose_columns(parquet.schema_arrow, reference, origin=name)
             if columns.class_names is not None:
                 if rows.class_names not in (None, columns.class_names):
                     raise UnreadableDatasetError(f"{name} has other class names than the files before it", origin=name)
@@ -121,7 +139,7 @@ def _read_file(file: Path, name: str, split: Split | None, reference: DatasetRef
 
 
 def _read_batch(
-    batch: pa.RecordBatch, columns: Columns, name: str, first_row: int, split: Split | None, rows: _Rows
+    batch: pa.RecordBatch, columns: _Columns, name: str, first_row: int, split: Split | None, rows: _Rows
 ) -> None:
     labels = batch.column(columns.label).to_pylist()
     splits = batch.column(columns.split).to_pylist() if columns.split else None
@@ -173,3 +191,77 @@ def _index_labels(rows: _Rows) -> tuple[list[int], tuple[str, ...]]:
     values = sorted(set(rows.labels), key=lambda label: (isinstance(label, str), label))
     index_of = {value: index for index, value in enumerate(values)}
     return [index_of[label] for label in rows.labels], tuple(str(value) for value in values)
+
+
+def _choose_columns(schema: pa.Schema, reference: DatasetReference, *, origin: str) -> _Columns:
+    """The columns that a reference names; for a column without a name the usual one, or the only one of its type.
+
+    Raises:
+        InvalidReferenceError: the reference names a column that does not exist.
+        UnreadableDatasetError: no column, or more than one, could be the image or the label.
+    """
+    for key in ("image_column", "label_column", "split_column", "group_column"):
+        name = getattr(reference, key)
+        if name is not None and name not in schema.names:
+            raise InvalidReferenceError(
+                f"{origin} has no column {name!r}; it has {', '.join(schema.names)}", field=f"dataset.{key}"
+            )
+    features = _features(schema)
+    images = [column.name for column in schema if _holds_images(column.type)]
+    label_classes = {name: _class_names(feature) for name, feature in features.items()}
+    labels = [name for name in schema.names if label_classes.get(name) is not None]
+    label = reference.label_column or _only("label", _LABEL_NAMES, labels, schema, origin)
+    columns = _Columns(
+        image=reference.image_column or _only("image", _IMAGE_NAMES, images, schema, origin),
+        label=label,
+        split=reference.split_column,
+        group=reference.group_column,
+        class_names=label_classes.get(label),
+    )
+    for name in columns.names:
+        if schema.names.count(name) > 1:
+            raise UnreadableDatasetError(f"{origin} has two columns called {name!r}", origin=origin)
+    return columns
+
+
+def _only(kind: str, usual: tuple[str, ...], candidates: list[str], schema: pa.Schema, origin: str) -> str:
+    present = [name for name in usual if name in schema.names]
+    if present:
+        return present[0]
+    if len(candidates) == 1:
+        return candidates[0]
+    raise UnreadableDatasetError(
+        f"{origin} does not say which column is the {kind}; name one of {', '.join(schema.names)} as {kind}_column",
+        field=f"dataset.{kind}_column",
+        origin=origin,
+    )
+
+
+def _holds_images(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_struct(kind)) and kind.get_field_index("bytes") >= 0
+
+
+def _features(schema: pa.Schema) -> dict[str, Any]:
+    """The features in the Hugging Face metadata; empty if the metadata is missing or not JSON."""
+    try:
+        described = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+    except (ValueError, RecursionError):
+        return {}
+    for key in ("info", "features"):
+        described = described.get(key) if isinstance(described, dict) else None
+    return described if isinstance(described, dict) else {}
+
+
+def _class_names(feature: Any) -> tuple[str, ...] | None:
+    if not isinstance(feature, dict) or feature.get("_type") != "ClassLabel":
+        return None
+    names = feature.get("names")
+    if not isinstance(names, list) or not names or not all(isinstance(name, str | int) for name in names):
+        return None
+    texts = tuple(str(name) for name in names)
+    return texts if all(map(_is_text, texts)) else None
+
+
+def _is_text(name: str) -> bool:
+    """Whether the name can be encoded as UTF-8 for a response: half of a surrogate pair cannot."""
+    return all(not "\ud800" <= sign <= "\udfff" for sign in name)

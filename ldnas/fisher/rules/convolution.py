@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ldnas.fisher.diagonal import SquareSums
-from ldnas.fisher.rules.dense_convolution import add_dense_squares
-from ldnas.fisher.rules.geometry import ConvolutionGeometry
-from ldnas.fisher.rules.grouped_convolution import add_grouped_squares
+from ldnas.fisher.rules.convolution_squares import ConvolutionGeometry, add_dense_squares, add_grouped_squares
 
 
 @dataclass(eq=False)

@@ -8,7 +8,7 @@ import pytest
 
 from ldnas.data.dataset import Split
 from ldnas.data.readers.parquet import read_parquet
-from ldnas.data.readers.parquet_size import rows_at_once
+from ldnas.data.readers.parquet_footer import rows_at_once
 from ldnas.data.reference import DatasetReference
 from ldnas.errors import (
     BrokenImageError,
@@ -191,7 +191,7 @@ def test_metadata_of_another_writer_is_passed_over(tmp_path, encode, grey):
 def test_a_column_that_unpacks_to_far_more_than_it_takes_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     table = pa.table({"image": [{"bytes": bytes(2**20), "path": None}], "label": [0]})
     pq.write_table(table, tmp_path / "bomb.parquet", compression="zstd")
-    monkeypatch.setattr("ldnas.data.readers.parquet_size.RATIO_COUNTS_FROM_BYTES", 2**19)
+    monkeypatch.setattr("ldnas.data.readers.parquet_footer.RATIO_COUNTS_FROM_BYTES", 2**19)
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", lambda *args, **kwargs: pytest.fail("was unpacked"))
     with pytest.raises(UnreadableDatasetError, match=r"column image\.bytes unpacks to"):
         read(tmp_path / "bomb.parquet")
@@ -200,7 +200,7 @@ def test_a_column_that_unpacks_to_far_more_than_it_takes_is_refused_before_it_is
 def test_one_large_image_in_every_row_is_unpacked_a_few_rows_at_a_time(tmp_path, monkeypatch):
     cells = [{"bytes": bytes([row % 2]) * 1000, "path": None} for row in range(100)]
     pq.write_table(pa.table({"image": cells, "label": [0] * 100}), tmp_path / "a.parquet")
-    monkeypatch.setattr("ldnas.data.readers.parquet_size._AT_ONCE_BYTES", 10_000)
+    monkeypatch.setattr("ldnas.data.readers.parquet_footer._AT_ONCE_BYTES", 10_000)
     assert 1 <= rows_at_once(tmp_path / "a.parquet", "image", "a.parquet") <= 5  # the dictionary has 2,000 bytes
     assert rows_at_once(tmp_path / "a.parquet", "other", "a.parquet") == 512
 

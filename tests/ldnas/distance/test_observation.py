@@ -8,9 +8,8 @@ import torch
 from torch import nn
 
 from ldnas.data.task_data import ImageSet
-from ldnas.distance.batch_norm import gather_batch_norm_statistics
 from ldnas.distance.log_det import LogDetSummary
-from ldnas.distance.observation import GROUPS, draw, observe
+from ldnas.distance.observation import GROUPS, draw, gather_batch_norm_statistics, observe
 from ldnas.errors import DivergedNetworkError
 from ldnas.fisher import batch_mean_squares, empirical_fisher_diagonal
 from ldnas.networks.build import build_network

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from ldnas.distance.probe import fit_probe
+from ldnas.distance.observation import fit_probe
 
 L2 = 1e-2
 

@@ -13,9 +13,8 @@ from PIL import Image
 from ldnas.data.decoding import decode_image
 from ldnas.data.preprocessing import Preprocessing, normalise, to_tensor_images
 from ldnas.export import template
-from ldnas.export.code import standalone_code
 from ldnas.export.description import NetworkDescription
-from ldnas.export.weights import save_weights
+from ldnas.export.formats import save_weights, standalone_code
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import default_skeleton

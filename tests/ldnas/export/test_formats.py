@@ -10,11 +10,8 @@ import pytest
 import torch
 
 from ldnas.data.preprocessing import Preprocessing
-from ldnas.export.code import standalone_code
 from ldnas.export.description import NetworkDescription
-from ldnas.export.onnx import onnx_model
-from ldnas.export.program import METADATA_FILE, export_program, save_program
-from ldnas.export.weights import save_weights
+from ldnas.export.formats import METADATA_FILE, export_program, onnx_model, save_program, save_weights, standalone_code
 from ldnas.space.genotype import PRIMITIVES, Genotype
 from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import Skeleton, Stage, default_skeleton

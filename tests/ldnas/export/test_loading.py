@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from ldnas.errors import InvalidGenotypeError
+from ldnas.export.formats import save_weights
 from ldnas.export.loading import load_cell_network
-from ldnas.export.weights import save_weights
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import Skeleton, Stage

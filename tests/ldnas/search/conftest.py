@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ldnas.data.task_data import ImageSet
-from ldnas.search.base import SearchBudget, SearchProblem
+from ldnas.search.base import SearchBudget, SearchProblem, SearchRun
 from ldnas.space.skeleton import Skeleton, Stage
 from ldnas.space.space import SearchSpace
 
@@ -54,13 +54,6 @@ def run_search():
     """Searches a problem to the end of the strategy's schedule."""
 
     def run(strategy, problem, seed):
-        return strategy.search(
-            problem,
-            budget=SearchBudget(),
-            seed=seed,
-            on_event=lambda event: None,
-            state=None,
-            on_state=lambda state: None,
-        )
+        return strategy.search(SearchRun(problem, SearchBudget(), seed))
 
     return run

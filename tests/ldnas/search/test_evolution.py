@@ -10,7 +10,7 @@ import torch
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError
 from ldnas.search import evolution
-from ldnas.search.base import SearchBudget, SearchProblem
+from ldnas.search.base import SearchBudget, SearchProblem, SearchRun
 from ldnas.search.evolution import Evolution, EvolutionConfig, breed, mutate
 from ldnas.search.progress import SearchProgress
 from ldnas.search.results import IterationRecord, ScoredGenotype
@@ -33,16 +33,21 @@ def problem(space=SPACE):
     return SearchProblem(*sets, space, Skeleton(8, 2, 4, (Stage(4, 1), Stage(8, 1))))
 
 
-def search(config=None, *, space=SPACE, iterations=None, seconds=None, seed=0, state=None, clock=lambda: 0.0):
+def search(
+    config=None, *, space=SPACE, iterations=None, seconds=None, patience=None, seed=0, state=None, clock=lambda: 0.0
+):
     """A search with its events and its states; it goes on from a state as JSON carries it."""
     events, states = [], []
-    outcome = Evolution(config or EvolutionConfig(patience=10**6), clock).search(
-        problem(space),
-        budget=SearchBudget(iterations, seconds),
-        seed=seed,
-        on_event=events.append,
-        state=None if state is None else json.loads(json.dumps(state)),
-        on_state=states.append,
+    outcome = Evolution(config or EvolutionConfig()).search(
+        SearchRun(
+            problem(space),
+            SearchBudget(iterations, seconds, patience),
+            seed,
+            events.append,
+            None if state is None else json.loads(json.dumps(state)),
+            states.append,
+            clock,
+        )
     )
     return outcome, events, states
 
@@ -102,7 +107,7 @@ def test_the_oldest_dies_be_it_the_best(plant):
     plant(lambda genotype: 0.0)
     founder = births(search(iterations=1)[0])[0]
     plant(lambda genotype: float(genotype == founder))
-    config = EvolutionConfig(population=4, sample=4, candidates=1, patience=10**6)
+    config = EvolutionConfig(population=4, sample=4, candidates=1)
     outcome, _, _ = search(config, iterations=60)
     assert births(outcome)[0] == outcome.best == founder
     # A population that kept its best would breed two of three children from the founder for ever.
@@ -113,7 +118,7 @@ def test_the_oldest_dies_be_it_the_best(plant):
 @pytest.mark.parametrize("candidates", [1, 3])
 def test_every_child_is_one_edge_away_from_one_of_the_last_that_joined(plant, candidates):
     trained = plant(likeness)
-    outcome, _, _ = search(EvolutionConfig(population=5, candidates=candidates, patience=10**6), iterations=40)
+    outcome, _, _ = search(EvolutionConfig(population=5, candidates=candidates), iterations=40)
     assert len(trained) == 40 * candidates
     born, joined = births(outcome), 0
     for record in outcome.history:
@@ -169,7 +174,7 @@ def test_the_first_population_is_drawn_at_random_each_another_cell(plant):
 
 def test_no_genotype_is_trained_twice_and_a_repeat_joins_with_its_score(plant):
     trained = plant(likeness)
-    outcome, events, _ = search(EvolutionConfig(population=5, candidates=2, patience=10**6), space=TWO, iterations=30)
+    outcome, events, _ = search(EvolutionConfig(population=5, candidates=2), space=TWO, iterations=30)
     assert len(trained) == len(set(trained)) == 60
     born = births(outcome)
     assert len(born) > len(set(born)) == 60
@@ -186,7 +191,7 @@ def test_no_genotype_is_trained_twice_and_a_repeat_joins_with_its_score(plant):
 @pytest.mark.parametrize("population", [5, 64, 100])
 def test_a_space_no_larger_than_the_population_is_searched_to_its_end(plant, population):
     trained = plant(likeness)
-    outcome, _, _ = search(EvolutionConfig(population=population, candidates=5, patience=10**6), space=TWO)
+    outcome, _, _ = search(EvolutionConfig(population=population, candidates=5), space=TWO)
     assert sorted(genotype.digest for genotype in trained) == sorted(genotype.digest for genotype in TWO)
     assert likeness(outcome.best) == max(map(likeness, TWO))
     assert outcome.iterations == 13
@@ -247,8 +252,8 @@ def test_a_trained_search_resumed_repeats_the_unbroken_one():
 
 def test_patience_and_the_budget_of_iterations_end_the_search(plant):
     plant(lambda genotype: 0.5)
-    assert search(EvolutionConfig(patience=4))[0].iterations == 5
-    assert search(EvolutionConfig(patience=4), iterations=2)[0].iterations == 2
+    assert search(patience=4)[0].iterations == 5
+    assert search(patience=4, iterations=2)[0].iterations == 2
 
 
 def test_the_budget_of_seconds_cuts_after_an_epoch_and_counts_what_was_scored_then():

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import random
 
 import pytest
 import torch
@@ -11,11 +10,10 @@ from torch.nn import functional as F
 from ldnas.data.preprocessing import normalise
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError
-from ldnas.search.base import SearchBudget, SearchProblem
+from ldnas.search.base import SearchBudget, SearchProblem, SearchRun
 from ldnas.search.candidates import fresh_candidates, own_losses, train_epoch, validation_logits
 from ldnas.search.fuse import Fuse, FuseConfig
 from ldnas.search.fuse_race import FuseVariant, Mixture, expected_loss, lost, relaxed_loss, step_alpha
-from ldnas.search.zero_cost import ZeroCostScore, zero_cost_scores
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import Skeleton, Stage
@@ -41,16 +39,10 @@ def problem(space=SPACE):
     return SearchProblem(*sets, space, Skeleton(8, 3, 4, (Stage(4, 1), Stage(8, 1))))
 
 
-def search(config, *, space=SPACE, iterations=None, seed=0):
+def search(config, *, space=SPACE, iterations=None, patience=10, seed=0):
     events = []
-    outcome = Fuse(config).search(
-        problem(space),
-        budget=SearchBudget(iterations=iterations),
-        seed=seed,
-        on_event=events.append,
-        state=None,
-        on_state=lambda state: None,
-    )
+    budget = SearchBudget(iterations, patience=patience)
+    outcome = Fuse(config).search(SearchRun(problem(space), budget, seed, events.append))
     return outcome, events
 
 
@@ -159,7 +151,7 @@ def test_the_argmax_of_alpha_is_the_new_incumbent():
 
 
 def test_the_search_ends_after_patience_iterations_without_a_new_incumbent():
-    outcome, _ = search(FuseConfig(rounds=1, batch_size=16, patience=2))
+    outcome, _ = search(FuseConfig(rounds=1, batch_size=16), patience=2)
     changed = [record.new_incumbent for record in outcome.history]
     assert changed[0]
     assert changed[-2:] == [False, False]
@@ -294,32 +286,12 @@ def test_a_candidate_goes_on_from_its_json_value_to_the_bit():
     assert resumed.epochs == 2
 
 
-def test_screened_candidates_are_those_of_the_highest_score_in_a_sampled_pool():
-    config = FuseConfig(rounds=1, batch_size=48, screen="synflow", pool=3)
-    _, events = search(config, iterations=2)
-    pools = [event.genotypes for event in events if event.kind == "candidates"]
-    assert [len(pool) for pool in pools] == [3, 3]
-    for iteration, skipped in ((0, 0), (1, 1)):  # the incumbent comes first and is not screened
-        seed = derive_seed(0, "iteration", iteration)
-        rng, seen = random.Random(derive_seed(seed, "candidates")), pools[0] if iteration else ()
-        pool = problem().space.sample_distinct(rng, 3 * (3 - skipped), exclude=set(seen))
-        scores = zero_cost_scores(pool, problem(), ZeroCostScore.SYNFLOW, derive_seed(seed, "screen"))
-        best = sorted(zip(scores, pool, strict=True), key=lambda pair: -pair[0])[: 3 - skipped]
-        assert pools[iteration][skipped:] == tuple(genotype for _, genotype in best)
+def test_an_unknown_variant_is_refused_with_the_known_ones():
+    with pytest.raises(InvalidSearchError, match="relaxed, independent, expected"):
+        FuseConfig(variant="joint")
 
 
-@pytest.mark.parametrize(
-    ("wrong", "known"),
-    [({"variant": "joint"}, "relaxed, independent, expected"), ({"screen": "snip"}, "synflow, naswot, gradient_norm")],
-)
-def test_unknown_names_are_refused_with_the_known_ones(wrong, known):
-    with pytest.raises(InvalidSearchError, match=known):
-        FuseConfig(**wrong)
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"candidates": 1}, {"rounds": 0}, {"batch_size": 0}, {"alpha_learning_rate": -1.0}, {"pool": 0}]
-)
+@pytest.mark.parametrize("wrong", [{"candidates": 1}, {"rounds": 0}, {"batch_size": 0}, {"alpha_learning_rate": -1.0}])
 def test_impossible_settings_are_refused_by_name(wrong):
     with pytest.raises(InvalidSearchError) as refusal:
         FuseConfig(**wrong)

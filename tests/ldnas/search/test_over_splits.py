@@ -1,6 +1,7 @@
 """Search over repeated splits: which split an iteration sees, who is compared, who wins."""
 
 import json
+import time
 from statistics import fmean
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from ldnas.data.search_split import search_splits
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError, UnknownObjectiveError
-from ldnas.search.base import SearchBudget, SearchProblem
+from ldnas.search.base import SearchBudget, SearchProblem, SearchRun
 from ldnas.search.random import RandomSearch, RandomSearchConfig
 from ldnas.search.random_sharing import RandomSharing, RandomSharingConfig
 from ldnas.search.repeated_splits import OverSplits, OverSplitsConfig
@@ -23,7 +24,7 @@ from ldnas.training.train import fit
 
 SPACE = SearchSpace(("identity", "sep_conv_3x3", "max_pool_3x3"))
 SKELETON = Skeleton(8, 3, 4, (Stage(4, 1),))
-RANDOM = RandomSearchConfig(candidates=2, epochs=1, batch_size=8, patience=50)
+RANDOM = RandomSearchConfig(candidates=2, epochs=1, batch_size=8)
 COMPARED = OverSplitsConfig(repetitions=3, objective="balanced_accuracy", steps=6, batch_size=8)
 
 
@@ -42,32 +43,24 @@ def little():
     return SearchProblem(train, validation, SPACE, SKELETON)
 
 
-def search(strategy, problem, iterations, *, seconds=None, state=None):
+def search(strategy, problem, iterations, *, seconds=None, patience=None, state=None, clock=time.monotonic):
     events, states = [], []
-    outcome = strategy.search(
-        problem,
-        budget=SearchBudget(iterations, seconds),
-        seed=5,
-        on_event=events.append,
-        state=state,
-        on_state=lambda state: states.append(json.loads(json.dumps(state))),
-    )
+    budget = SearchBudget(iterations, seconds, patience)
+    keep = lambda state: states.append(json.loads(json.dumps(state)))  # noqa: E731
+    outcome = strategy.search(SearchRun(problem, budget, 5, events.append, state, keep, clock))
     return outcome, events, states
 
 
-class Noted:
+class Noted(RandomSearch):
     """Random search that notes the validation images it is given."""
 
-    def __init__(self, config=RANDOM):
-        self.config, self.seen = config, []
-
-    def search(self, problem, **arguments):
-        self.seen.append(problem.validation.images)
-        return RandomSearch(self.config).search(problem, **arguments)
+    def search(self, run):
+        self.__dict__.setdefault("seen", []).append(run.problem.validation.images)
+        return super().search(run)
 
 
 def test_the_splits_take_turns(little):
-    noted = Noted()
+    noted = Noted(RANDOM)
     search(OverSplits(noted, COMPARED), little, 5)
     splits = [split.validation.images for split in search_splits(little.train, little.validation, seed=5)]
     assert all(torch.equal(seen, splits[turn % 3]) for turn, seen in enumerate(noted.seen))
@@ -117,9 +110,8 @@ def test_who_is_not_compared_for_lack_of_time_does_not_win(little):
     searches = states[0]["carried"]["searches"]
     # By the clock no time is left once the second iteration has begun.
     readings = iter([0.0, 0.0, 0.0] + [100.0] * 20)
-    hurried = OverSplits(RandomSearch(RANDOM), COMPARED, lambda: next(readings))
     states[0]["seconds"] = 0.0
-    outcome, events, later = search(hurried, little, 2, seconds=50.0, state=states[0])
+    outcome, events, later = search(strategy, little, 2, seconds=50.0, state=states[0], clock=lambda: next(readings))
     assert later[0]["carried"]["searches"] != searches
     assert [finalist["mean"] for finalist in later[0]["carried"]["finalists"]] == [None, None]
     assert outcome.best == first.best
@@ -127,8 +119,8 @@ def test_who_is_not_compared_for_lack_of_time_does_not_win(little):
 
 
 def test_the_search_ends_when_that_of_every_split_does(little):
-    strategy = OverSplits(RandomSearch(RandomSearchConfig(candidates=2, epochs=1, patience=1)), COMPARED)
-    outcome, _, states = search(strategy, little, None)
+    strategy = OverSplits(RandomSearch(RandomSearchConfig(candidates=2, epochs=1)), COMPARED)
+    outcome, _, states = search(strategy, little, None, patience=1)
     for state in states[-1]["carried"]["searches"]:
         assert [record["new_incumbent"] for record in state["history"]][-1] is False
     assert outcome.iterations == sum(len(state["history"]) for state in states[-1]["carried"]["searches"])

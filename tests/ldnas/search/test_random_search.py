@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError
-from ldnas.search.base import SearchBudget, SearchProblem, ranked
+from ldnas.search.base import SearchBudget, SearchProblem, SearchRun, ranked
 from ldnas.search.candidates import own_losses
 from ldnas.search.random import RandomSearch, RandomSearchConfig
 from ldnas.search.results import ScoredGenotype
@@ -28,14 +28,7 @@ def search(config, *, iterations=1):
     space = SearchSpace(("identity", "sep_conv_3x3", "max_pool_3x3"))
     problem = SearchProblem(*sets, space, Skeleton(8, 2, 4, (Stage(4, 1),)))
     events = []
-    outcome = RandomSearch(config).search(
-        problem,
-        budget=SearchBudget(iterations=iterations),
-        seed=0,
-        on_event=events.append,
-        state=None,
-        on_state=lambda state: None,
-    )
+    outcome = RandomSearch(config).search(SearchRun(problem, SearchBudget(iterations=iterations), 0, events.append))
     return outcome, events
 
 

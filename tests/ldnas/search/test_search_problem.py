@@ -8,6 +8,7 @@ from ldnas.errors import InvalidSearchError
 from ldnas.search.base import SearchBudget, SearchProblem
 from ldnas.space.skeleton import default_skeleton
 from ldnas.space.space import FULL_SPACE
+from ldnas.training.micro_batches import Compute
 
 
 def images(count=4, side=8, label=1):
@@ -29,7 +30,13 @@ def test_images_that_do_not_fit_the_skeleton_are_refused(train, validation, said
         SearchProblem(train, validation, FULL_SPACE, default_skeleton(8, 2))
 
 
-@pytest.mark.parametrize("wrong", [{"iterations": 0}, {"seconds": 0.0}, {"seconds": float("nan")}])
+def test_images_on_another_device_than_the_networks_are_refused():
+    compute = Compute(torch.device("meta"))
+    with pytest.raises(InvalidSearchError, match="train images are on cpu, the networks on meta"):
+        SearchProblem(images(), images(), FULL_SPACE, default_skeleton(8, 2), compute=compute)
+
+
+@pytest.mark.parametrize("wrong", [{"iterations": 0}, {"seconds": 0.0}, {"seconds": float("nan")}, {"patience": 0}])
 def test_a_budget_of_nothing_is_refused(wrong):
     with pytest.raises(InvalidSearchError) as refusal:
         SearchBudget(**wrong)

@@ -5,18 +5,36 @@ import sys
 
 import pytest
 
+from ldnas.digests import json_digest
 from ldnas.errors import InvalidSearchError, UnknownStrategyError
 from ldnas.search.names import SETTINGS, STRATEGIES, require_settings
 from ldnas.search.strategies import build_strategy
 
 WHERE_ROUNDS_GO = {"fuse": "rounds", "random": "epochs", "evolution": "epochs"}
+HASHED_IN_0_1 = {
+    "fuse": ("c337e66dd0ef2ab9", "e120750b2c3c454c"),
+    "random": ("d14d346257ec5eb5", "bdbe0691236b5a32"),
+    "random_sharing": ("d4b4279b84e74364", "d4b4279b84e74364"),
+    "enas": ("e1bb51561b918718", "e1bb51561b918718"),
+    "darts": ("92b1398a441d6464", "92b1398a441d6464"),
+    "darts_second_order": ("0c0b7ebef4ab22de", "0c0b7ebef4ab22de"),
+    "pc_darts": ("948ff8974d82f6f5", "948ff8974d82f6f5"),
+    "evolution": ("cfdc1672826fdf27", "2a00fe7179499f50"),
+}
+"""The first digits of the digest of all settings: with a patience of 10 iterations, and without patience."""
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_every_name_builds_a_strategy_with_its_defaults_and_the_clock_given(name):
-    built = build_strategy(name, clock=lambda: 7.0)
+def test_every_name_builds_a_strategy_with_its_defaults(name):
+    built = build_strategy(name)
     assert built.config == type(built.config)(**({"order": 2} if name == "darts_second_order" else {}))
-    assert built.clock() == 7.0
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_content_keys_hash_the_settings_that_version_0_1_hashed(name):
+    strategy = build_strategy(name)
+    digests = tuple(json_digest(strategy.settings(patience))[:16] for patience in (10, None))
+    assert digests == HASHED_IN_0_1[name]
 
 
 def test_names_build_different_strategies():

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import torch
 
-from ldnas.export.weights import save_weights
+from ldnas.export.formats import save_weights
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import Skeleton, Stage

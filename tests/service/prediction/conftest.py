@@ -12,8 +12,7 @@ from PIL import Image
 
 from ldnas.data.preprocessing import Preprocessing
 from ldnas.export.description import NetworkDescription
-from ldnas.export.onnx import onnx_model
-from ldnas.export.program import export_program
+from ldnas.export.formats import export_program, onnx_model
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import CellNetwork, build_cell_network
 from ldnas.space.skeleton import Skeleton, Stage

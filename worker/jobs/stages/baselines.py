@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ldnas.data.dataset import Split
-from ldnas.data.leakage import count_common, fingerprints
+from ldnas.data.dataset import Split, count_common, fingerprints
 from ldnas.space.genotype import Genotype
 from worker.jobs.context import JobContext
 from worker.jobs.stages.fit import is_approximation

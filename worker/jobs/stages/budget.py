@@ -105,7 +105,7 @@ def _forecast_iterations(context: JobContext, plan: SearchPlan, problem: SearchP
         plan.strategy,
         split,
         iterations=math.ceil(expected / plan.splits),
-        batch_size=plan.settings.get("batch_size", 64),
+        batch_size=plan.strategy.config.batch_size,
         seed=plan.seed,
         clock=context.clock,
     )
@@ -224,7 +224,6 @@ def _expected_iterations(plan: SearchPlan) -> int:
 
     Every split has its own search.
     """
-    patience: int | None = plan.settings.get("patience")
-    own = (plan.settings.get("iterations"), patience and patience + TARGET_PATIENCE)
+    own = (plan.strategy.max_iterations, plan.patience and plan.patience + TARGET_PATIENCE)
     limits = (plan.iterations, *(plan.splits * limit for limit in own if limit is not None))
     return min(limit for limit in limits if limit is not None)

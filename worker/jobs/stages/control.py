@@ -11,7 +11,7 @@ from ldnas.control import CONFIDENCE, Comparison, Verdict, compare, judge
 from ldnas.errors import ImpossibleConstraintError
 from ldnas.networks.resnet import build_scaled_resnet18, resnet18_size, widest_resnet18
 from ldnas.objectives import score
-from ldnas.search.strategies import build_strategy, without_patience
+from ldnas.search.strategies import build_strategy
 from ldnas.seeding import derive_seed
 from ldnas.space.complexity import multiply_adds, parameters
 from ldnas.space.fitting import fitted_skeleton
@@ -166,15 +166,13 @@ class _Choice:
             plan = replace(
                 plan, origin="random", strategy=build_strategy("random", batch_size=plan.settings["batch_size"])
             )
-        strategy = without_patience(plan.strategy)
         cost = self._plan.cost
         seconds = cost.search_seconds if arm == "found" else cost.seconds
         return replace(
             plan,
-            strategy=strategy,
-            settings=asdict(strategy.config),
             seed=derive_seed(plan.seed, "control", arm, number),
             iterations=None,
+            patience=None,
             budget_seconds=seconds,
             seconds=seconds,
         )

@@ -8,11 +8,8 @@ import torch
 
 from ldnas.data.preprocessing import Preprocessing
 from ldnas.export.card import CardFacts, model_card
-from ldnas.export.code import standalone_code
 from ldnas.export.description import NetworkDescription
-from ldnas.export.onnx import onnx_model
-from ldnas.export.program import export_program, save_program
-from ldnas.export.weights import save_weights
+from ldnas.export.formats import export_program, onnx_model, save_program, save_weights, standalone_code
 from worker.jobs.context import JobContext
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.train import TrainedArchitecture

@@ -9,8 +9,7 @@ from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 
 from ldnas.digests import json_digest
-from ldnas.distance.batch_norm import gather_batch_norm_statistics
-from ldnas.distance.observation import Observation, observe
+from ldnas.distance.observation import Observation, gather_batch_norm_statistics, observe
 from ldnas.fisher import FisherDiagonal
 from ldnas.networks.build import build_network
 from ldnas.networks.classifier import Classifier

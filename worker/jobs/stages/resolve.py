@@ -5,10 +5,9 @@ from typing import Any
 
 import torch
 
-from ldnas.data.class_sheet import class_sheet
-from ldnas.data.dataset import ImageDataset, Split
+from ldnas.data.contact_sheet import class_sheet
+from ldnas.data.dataset import ImageDataset, Split, fingerprints
 from ldnas.data.labels import LabelMapping
-from ldnas.data.leakage import fingerprints
 from ldnas.data.load import load_dataset
 from ldnas.data.preprocessing import PROXY, Preprocessing, default_image_size
 from ldnas.data.reference import DatasetReference

@@ -9,8 +9,7 @@ from typing import Any
 from ldnas.data.search_split import is_enough
 from ldnas.digests import json_digest
 from ldnas.objectives import OBJECTIVES
-from ldnas.search.base import SearchBudget, SearchEvent, SearchProblem, Strategy
-from ldnas.search.fuse import Fuse, FuseConfig
+from ldnas.search.base import SearchBudget, SearchEvent, SearchProblem, SearchRun, Strategy
 from ldnas.search.names import STRATEGIES
 from ldnas.search.random import RandomSearch, RandomSearchConfig
 from ldnas.search.repeated_splits import OverSplits, OverSplitsConfig
@@ -21,6 +20,7 @@ from ldnas.space.genotype import Genotype
 from ldnas.space.latency_table import LatencyTable
 from ldnas.space.skeleton import Skeleton, default_skeleton
 from ldnas.space.space import FULL_SPACE, SearchSpace
+from ldnas.training.micro_batches import Compute
 from worker.jobs.checkpoints import json_from_bytes, json_to_bytes
 from worker.jobs.context import JobContext
 from worker.jobs.stages.resolve import ResolvedTask
@@ -28,6 +28,8 @@ from worker.registry import GenotypeRow
 
 BASELINE_SEARCH = RandomSearchConfig()
 TARGET_PATIENCE = 3
+PATIENCE = {"fuse": TARGET_PATIENCE, "random": 10, "evolution": 10}
+"""Iterations without a new incumbent that end a search, by strategy; the others end by their own schedule."""
 DEFAULT_ITERATIONS = 12
 
 BATCH_SIZE = 64
@@ -42,8 +44,8 @@ class SearchPlan:
 
     Attributes:
         origin: the strategy's name.
-        settings: all of its settings.
         iterations: of the strategy at most; None if only the time ends it.
+        patience: iterations without a new incumbent that end it; None if only its other limits do.
         budget_seconds: of the whole job, as requested.
         seconds: the part of them that the search gets.
         comparison: how the winners of several splits are compared, if the task's own validation images are too
@@ -52,16 +54,21 @@ class SearchPlan:
 
     strategy: Strategy
     origin: str
-    settings: Mapping[str, Any]
     space: SearchSpace
     skeleton: Skeleton
     seed: int
     iterations: int | None = None
+    patience: int | None = None
     budget_seconds: float | None = None
     seconds: float | None = None
     constraints: Constraints = UNLIMITED
     latency: LatencyTable | None = None
     comparison: OverSplitsConfig | None = None
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """All settings of the strategy."""
+        return self.strategy.settings(self.patience)
 
     @property
     def splits(self) -> int:
@@ -106,7 +113,7 @@ class SearchPlan:
             skeleton=self.skeleton,
             constraints=self.constraints,
             latency=self.latency,
-            micro_batches=context.micro_batches,
+            compute=Compute(context.device, context.micro_batches),
         )
 
 
@@ -115,11 +122,11 @@ def baseline_search(task: ResolvedTask) -> SearchPlan:
     return SearchPlan(
         RandomSearch(BASELINE_SEARCH),
         "random",
-        asdict(BASELINE_SEARCH),
         FULL_SPACE,
         default_skeleton(task.image_size, task.classes),
         derive_seed(task.seed, "search", task.search_data_key),
         iterations=1,
+        patience=PATIENCE["random"],
     )
 
 
@@ -143,11 +150,11 @@ def target_search(
     return SearchPlan(
         strategy,
         name,
-        asdict(strategy.config),
         space,
         skeleton,
         derive_seed(task.seed, "search", task.search_data_key),
         iterations=None if seconds is not None else budget.get("iterations") or DEFAULT_ITERATIONS,
+        patience=PATIENCE.get(name),
         budget_seconds=seconds,
         constraints=Constraints(**(request.get("constraints") or {})),
         latency=latency,
@@ -157,7 +164,7 @@ def target_search(
 
 def warning_of(plan: SearchPlan, expected: float) -> str | None:
     """A warning about a search with so few iterations that it ends before the strategy begins to choose; else None."""
-    warm_up: int = plan.settings.get("warm_up", 0)
+    warm_up = plan.strategy.warm_up
     if not warm_up or math.ceil(expected / plan.splits) > warm_up:
         return None
     splits = f" on each of {plan.splits} splits" if plan.splits > 1 else ""
@@ -169,13 +176,7 @@ def warning_of(plan: SearchPlan, expected: float) -> str | None:
 
 def _target_strategy(name: str, wanted: Mapping[str, Any], *, images: int) -> Strategy:
     batch_size = min(BATCH_SIZE, max(SMALLEST_BATCH, images // STEPS_OF_AN_EPOCH))
-    strategy = build_strategy(
-        name, candidates=wanted.get("candidates"), rounds=wanted.get("rounds"), batch_size=batch_size
-    )
-    if isinstance(strategy, Fuse):
-        settings: dict[str, Any] = asdict(strategy.config)
-        return Fuse(FuseConfig(**{**settings, "patience": TARGET_PATIENCE}))
-    return strategy
+    return build_strategy(name, candidates=wanted.get("candidates"), rounds=wanted.get("rounds"), batch_size=batch_size)
 
 
 def search_once(
@@ -204,14 +205,15 @@ def scored_genotypes(context: JobContext, task: ResolvedTask, plan: SearchPlan) 
 def _search(context: JobContext, task: ResolvedTask, plan: SearchPlan, key: str) -> Sequence[GenotypeRow]:
     begun = context.checkpoints.load(key)
     started = time.monotonic()
-    outcome = plan.searcher().search(
+    run = SearchRun(
         plan.problem(context, task),
-        budget=SearchBudget(plan.iterations, plan.seconds),
-        seed=plan.seed,
+        SearchBudget(plan.iterations, plan.seconds, plan.patience),
+        plan.seed,
         on_event=lambda event: _report(context, plan, event, time.monotonic() - started),
         state=json_from_bytes(begun) if begun is not None else None,
         on_state=lambda state: context.checkpoints.save(key, json_to_bytes(state)),
     )
+    outcome = plan.searcher().search(run)
     plan.space.require(outcome.best)
     best_first = sorted(outcome.scored, key=lambda score: score.genotype != outcome.best)
     rows = [{"digest": score.genotype.digest, **score.to_json()} for score in best_first]

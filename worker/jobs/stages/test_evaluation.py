@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from ldnas.contact_sheet import contact_sheet
+from ldnas.data.contact_sheet import contact_sheet
 from ldnas.data.task_data import ImageSet
 from ldnas.intervals import wilson_interval
 from ldnas.training.evaluation import evaluate

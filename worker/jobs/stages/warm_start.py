@@ -7,9 +7,8 @@ from typing import Any, Self
 import torch
 from safetensors.torch import load as load_safetensors
 
-from ldnas.data.dataset import Split
+from ldnas.data.dataset import Split, count_common, fingerprints
 from ldnas.data.labels import LabelMapping
-from ldnas.data.leakage import count_common, fingerprints
 from ldnas.data.preprocessing import Preprocessing
 from ldnas.data.task_data import TaskData, task_data
 from ldnas.digests import json_digest

@@ -1,4 +1,4 @@
-"""The picture of a task's training images."""
+"""What the pictures of many images show."""
 
 import io
 from dataclasses import replace
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ldnas.data.class_sheet import SHOWN_CLASSES, class_sheet
+from ldnas.data.contact_sheet import SHOWN_CLASSES, class_sheet, contact_sheet
 from ldnas.data.task_data import ImageSet, SplitCounts, TaskData, TaskDigests
 
 
@@ -48,3 +48,19 @@ def test_equal_images_make_equal_bytes_and_others_do_not() -> None:
     assert class_sheet(data) == class_sheet(data_of([0, 1]))
     darker = ImageSet(data.train.images - 1, data.train.labels)
     assert class_sheet(replace(data, train=darker)) != class_sheet(data)
+
+
+def test_images_lie_side_by_side_in_their_order_and_the_rest_of_the_last_row_is_black() -> None:
+    images = np.zeros((3, 3, 4, 4), dtype=np.uint8)
+    images[0, 0], images[1, 1], images[2, 2] = 255, 255, 255  # red, green, blue
+    sheet = np.asarray(Image.open(io.BytesIO(contact_sheet(images, columns=2, pixels=4))))
+    assert sheet.shape == (8, 8, 3)
+    for row, column, colour in ((0, 0, (255, 0, 0)), (0, 4, (0, 255, 0)), (4, 0, (0, 0, 255)), (4, 4, (0, 0, 0))):
+        assert (sheet[row : row + 4, column : column + 4] == colour).all()
+
+
+def test_large_images_are_made_smaller() -> None:
+    image = np.repeat(np.array([[[10]], [[20]], [[30]]], dtype=np.uint8)[None], 64, axis=2).repeat(64, axis=3)
+    picture = Image.open(io.BytesIO(contact_sheet(image, columns=1, pixels=8)))
+    assert picture.size == (8, 8)
+    assert picture.getpixel((4, 4)) == (10, 20, 30)

@@ -91,7 +91,7 @@ def zero_cost_scores(
 
     if not genotypes:
         return ()
-    run, size = problem.micro_batches.run, problem.skeleton.image_size
+    run, size = problem.compute.micro_batches.run, problem.skeleton.image_size
     return run(len(inputs), attempt, network=build(genotypes[0]), image_size=size)
 
 

@@ -7,12 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from ldnas.data.preprocessing import normalise
-from ldnas.data.task_data import ImageSet
-from ldnas.errors import InvalidSearchError
-from ldnas.search import zero_cost
-from ldnas.search.base import SearchProblem
-from ldnas.search.zero_cost import (
+from benchmarks import zero_cost
+from benchmarks.zero_cost import (
     ZeroCostScore,
     gradient_norm,
     naswot,
@@ -21,6 +17,10 @@ from ldnas.search.zero_cost import (
     zero_cost_score,
     zero_cost_scores,
 )
+from ldnas.data.preprocessing import normalise
+from ldnas.data.task_data import ImageSet
+from ldnas.errors import InvalidSearchError
+from ldnas.search.base import SearchProblem
 from ldnas.space.genotype import PRIMITIVES, Genotype
 from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import Skeleton, Stage, default_skeleton

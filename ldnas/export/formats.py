@@ -1,0 +1,144 @@
+"""A network in the formats that a user can download: readable code, weights, a `torch.export` program and ONNX."""
+
+import copy
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+import torch
+from torch import nn
+from torch.export import Dim, ExportedProgram
+
+from ldnas.export.description import INPUT_NAME, OUTPUT_NAME, NetworkDescription
+from ldnas.space.genotype import EDGES
+
+METADATA_FILE = "metadata.json"
+OPSET = 20
+"""The operator set version that the ONNX model requires; ONNX Runtime supports it since 1.17."""
+
+# Trace with two images: torch would treat a batch of one as a constant and fix the batch size.
+_TRACED_BATCH = 2
+_DTYPE_NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64"}
+
+
+def standalone_code(description: NetworkDescription) -> str:
+    """A readable Python file that rebuilds the network, reads its weights and images, and classifies them.
+
+    It is `template.py` with this network's constants; its `state_dict` has the keys of `CellNetwork`. It needs torch
+    and Pillow, not ldnas.
+    """
+    skeleton, primitives = description.skeleton, description.genotype.primitives
+    constants = {
+        "CLASS_NAMES": _tuple_lines([repr(name) for name in description.class_names]),
+        "IMAGE_SIZE": str(skeleton.image_size),
+        "STAGES": _tuple_lines([f"({stage.channels}, {stage.cells})" for stage in skeleton.stages]),
+        "EDGES": _tuple_lines(
+            [f'({start}, {end}, "{name}")' for (start, end), name in zip(EDGES, primitives, strict=True)]
+        ),
+    }
+    code = resources.files("ldnas.export").joinpath("template.py").read_text(encoding="utf-8")
+    for name, value in constants.items():
+        code = _replace_constant(code, name, value)
+    return code
+
+
+def save_weights(network: nn.Module, metadata: Mapping[str, str]) -> bytes:
+    """The network's `state_dict` in the safetensors layout; equal weights and metadata give equal bytes.
+
+    (The safetensors library orders metadata randomly, which would give one network many content addresses.)
+
+    Raises:
+        ValueError: a tensor's type is not float32, float16, bfloat16 or int64.
+    """
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))}
+    parts: list[bytes] = []
+    offset = 0
+    # Wide types first keeps every tensor aligned to its own size.
+    tensors = sorted(network.state_dict().items(), key=lambda item: (-item[1].element_size(), item[0]))
+    for name, tensor in tensors:
+        if tensor.dtype not in _DTYPE_NAMES:
+            raise ValueError(f"{name} is {tensor.dtype}; {', '.join(map(str, _DTYPE_NAMES))} can be saved")
+        content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        header[name] = {
+            "dtype": _DTYPE_NAMES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [offset, offset + len(content)],
+        }
+        parts.append(content)
+        offset += len(content)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, *parts])
+
+
+def export_program(network: nn.Module, image_size: int) -> ExportedProgram:
+    """The network in eval mode, on the CPU, as a graph over images [N, 3, S, S], N ≥ 1 free.
+
+    `network` itself does not change.
+    """
+    alone = copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
+    images = torch.zeros(_TRACED_BATCH, 3, image_size, image_size)
+    program = torch.export.export(alone, (images,), dynamic_shapes=({0: Dim("batch", min=1)},))
+    program.example_inputs = None
+    for module in program.graph_module.modules():
+        for node in module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ():
+            # It names files of this machine, so the same network would have another content address elsewhere.
+            node.meta.pop("stack_trace", None)
+    return program
+
+
+def save_program(program: ExportedProgram, metadata: Mapping[str, str]) -> bytes:
+    """The program as a `.pt2` file; `read_metadata` reads the metadata back.
+
+    Equal programs and metadata give equal bytes.
+    """
+    content = io.BytesIO()
+    extra_files = {METADATA_FILE: json.dumps(dict(metadata), ensure_ascii=False, sort_keys=True)}
+    torch.export.save(program, content, extra_files=extra_files)
+    return content.getvalue()
+
+
+def onnx_model(program: ExportedProgram, metadata: Mapping[str, str]) -> bytes:
+    """The program as an ONNX file: `images` float32 [batch, 3, S, S] → `logits` float32 [batch, classes].
+
+    Batch norms are folded into convolutions, so that logits agree with torch's to about 1e-6. The metadata lies in the
+    model's `metadata_props`. Equal programs and metadata give equal bytes.
+    """
+    exported = torch.onnx.export(
+        program,
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=[INPUT_NAME],
+        output_names=[OUTPUT_NAME],
+        dynamic_shapes=({0: "batch"},),
+        verbose=False,
+    )
+    assert exported is not None  # with `dynamo` it is always a program, although the signature allows None
+    model = exported.model
+    model.graph.name = "network"
+    model.doc_string = metadata.get("preprocessing_steps")
+    model.metadata_props.update(sorted(metadata.items()))
+    # The exporter adds the source lines of each node; they would fill half of the file.
+    for node in model.graph.all_nodes():
+        node.metadata_props.clear()
+        for value in node.outputs:
+            value.metadata_props.clear()
+    for value in (*model.graph.inputs, *model.graph.initializers.values()):
+        value.metadata_props.clear()
+    content: bytes = exported.model_proto.SerializeToString(deterministic=True)
+    return content
+
+
+def _tuple_lines(items: Sequence[str]) -> str:
+    return "(\n" + "".join(f"    {item},\n" for item in items) + ")"
+
+
+def _replace_constant(code: str, name: str, value: str) -> str:
+    """Give the template's constant another value; its line there is `NAME: type = value`."""
+    replaced, count = re.subn(rf"^({name}: [^=\n]+ = ).*$", lambda found: found[1] + value, code, flags=re.MULTILINE)
+    if count != 1:
+        raise ValueError(f"the template has {count} lines for {name}, not one")
+    return replaced
