@@ -14,7 +14,7 @@ from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError
 from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome, ranked
 from ldnas.space.constraints import UNLIMITED, Constraints
-from ldnas.space.feasible_cells import AdmittedCells
+from ldnas.space.feasible_cells import FeasibleCells
 from ldnas.space.genotype import Genotype
 from ldnas.space.latency_table import LatencyTable
 from ldnas.space.skeleton import Skeleton
@@ -87,9 +87,9 @@ class SearchProblem:
         self.constraints.require_possible(self.space, self.skeleton, self.latency)
 
     @cached_property
-    def cells(self) -> AdmittedCells:
+    def cells(self) -> FeasibleCells:
         """The cells to choose from: those of the space that satisfy the constraints."""
-        return AdmittedCells(self.space, self.skeleton, self.constraints, self.latency)
+        return FeasibleCells(self.space, self.skeleton, self.constraints, self.latency)
 
     @property
     def size(self) -> int:

@@ -18,7 +18,7 @@ from ldnas.search.paths import PathMask, build_controller
 from ldnas.search.tensors import load_optimizer_tensors, optimizer_tensors
 from ldnas.search.weight_sharing import Learner, SharedWeights, SharedWeightsConfig, SharingSearch
 from ldnas.seeding import derive_seed
-from ldnas.space.feasible_cells import AdmittedCells
+from ldnas.space.feasible_cells import FeasibleCells
 from ldnas.space.genotype import Genotype
 
 
@@ -79,7 +79,7 @@ class Policy:
         seed: of its first weights.
     """
 
-    def __init__(self, cells: AdmittedCells, config: EnasConfig, *, seed: int) -> None:
+    def __init__(self, cells: FeasibleCells, config: EnasConfig, *, seed: int) -> None:
         self._primitives = cells.primitives
         self._mask = None if cells.constraints.unlimited else PathMask(cells)
         self._config = config

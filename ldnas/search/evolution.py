@@ -17,7 +17,7 @@ from ldnas.search.own_weights import OwnWeightsSearch, candidates_event, round_e
 from ldnas.search.progress import Iteration, SearchProgress
 from ldnas.search.results import IterationRecord, ScoredGenotype, ranked
 from ldnas.seeding import derive_seed
-from ldnas.space.feasible_cells import AdmittedCells
+from ldnas.space.feasible_cells import FeasibleCells
 from ldnas.space.genotype import EDGES, Genotype
 from ldnas.space.space import SearchSpace
 
@@ -93,7 +93,7 @@ class Evolution(OwnWeightsSearch):
 
 
 def breed(
-    progress: SearchProgress, cells: SearchSpace | AdmittedCells, config: EvolutionConfig, rng: random.Random
+    progress: SearchProgress, cells: SearchSpace | FeasibleCells, config: EvolutionConfig, rng: random.Random
 ) -> tuple[Genotype, ...]:
     """Choose the cells that join the population in one iteration, in order: repeats at once, then those to be trained.
 
@@ -124,7 +124,7 @@ def breed(
     return (*joined[before:], *waiting)
 
 
-def mutate(genotype: Genotype, cells: SearchSpace | AdmittedCells, rng: random.Random) -> Genotype:
+def mutate(genotype: Genotype, cells: SearchSpace | FeasibleCells, rng: random.Random) -> Genotype:
     """The cell with another primitive on one edge, uniformly among those cells that may be chosen.
 
     This is the paper's mutation of an operation. Its other one, of a hidden state, moves an edge, and our cells

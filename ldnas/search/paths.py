@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ldnas.space.feasible_cells import AdmittedCells
+from ldnas.space.feasible_cells import FeasibleCells
 from ldnas.space.genotype import EDGES, Genotype
 from ldnas.space.network import weights_drawn_from
 
@@ -21,7 +21,7 @@ _LARGEST_LOGIT = 2.5
 _LEAST_LOG = -1e4  # far below what the logits allow; an entropy's 0 · log 0 is then 0 where a primitive is masked
 
 
-def best_admitted(edge_weights: Tensor, cells: AdmittedCells) -> Genotype:
+def best_admitted(edge_weights: Tensor, cells: FeasibleCells) -> Genotype:
     """The admitted cell of the highest Π_edges softmax(α), exactly, among all P^6 at once.
 
     Without constraints that is each edge's argmax.
@@ -41,7 +41,7 @@ def best_admitted(edge_weights: Tensor, cells: AdmittedCells) -> Genotype:
     return Genotype(tuple(cells.primitives[index] for index in path))
 
 
-def multiset_codes(cells: AdmittedCells, length: int) -> Tensor:
+def multiset_codes(cells: FeasibleCells, length: int) -> Tensor:
     """Codes of the paths over the first `length` edges that some admitted cell begins with, int64 [·]."""
     values = {primitive: _BASE**index for index, primitive in enumerate(cells.primitives)}
     codes = {
@@ -55,7 +55,7 @@ def multiset_codes(cells: AdmittedCells, length: int) -> Tensor:
 class PathMask:
     """Which primitives may come next on a path, so that an admitted cell can still be completed."""
 
-    def __init__(self, cells: AdmittedCells) -> None:
+    def __init__(self, cells: FeasibleCells) -> None:
         self._digits = _BASE ** torch.arange(len(cells.primitives))
         self._codes = [multiset_codes(cells, length) for length in range(1, len(EDGES) + 1)]
 

@@ -20,7 +20,7 @@ from ldnas.space.space import LISTED_SIZE, SearchSpace
 
 
 @dataclass(frozen=True)
-class AdmittedCells:
+class FeasibleCells:
     """The cells of `space` whose networks satisfy `constraints`; it draws as a `SearchSpace` does."""
 
     space: SearchSpace

@@ -1,6 +1,7 @@
 """Dependencies of routes: the process's resources, and the parameters that many routes share."""
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,6 +13,7 @@ from service.api.polling.polls import Polls
 from service.api.polling.rendered import RenderedAnswers
 from service.api.security.callers import Caller, Callers
 from service.api.telemetry.metrics import Metrics
+from service.schemas.base import ItemT, Page
 from worker.registry import Engine, RevisionWatch
 from worker.settings import Settings
 from worker.storage.artifacts import ArtifactStore
@@ -82,3 +84,9 @@ Limit = Annotated[int, Query(ge=1, le=200, description="items per page")]
 After = Annotated[
     str | None, Query(pattern=r"^[0-9a-f]{32}$", description="`next` of the previous page; absent: the first page")
 ]
+
+
+def page(items: Sequence[ItemT], limit: int) -> Page[ItemT]:
+    """The page of up to `limit + 1` items: the extra item only shows that a next page exists."""
+    shown = list(items[:limit])
+    return Page(items=shown, next=shown[-1].id if len(items) > limit else None)

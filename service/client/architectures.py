@@ -6,25 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from ldnas.errors import RefusedError
 from service.client.cache import FileCache
 from service.client.connection import reference
 from service.client.documents import Architecture
+from service.client.errors import MissingPackageError, UnusableNetworkError
 from service.client.files import FileCalls, OnBytes
-from service.client.networks import network_of
 from service.client.submission import Submission
 from service.schemas.base import Json
 
 if TYPE_CHECKING:
     from ldnas.export.loading import CellNetwork
-
-FILES = {
-    "code": "network.py",
-    "weights": "weights.safetensors",
-    "program": "network.pt2",
-    "onnx": "network.onnx",
-    "card": "card.md",
-}
-"""The files of an architecture: the last part of the path in the API → the file name on disk."""
 
 
 class ArchitectureCalls(FileCalls):
@@ -132,3 +124,33 @@ class ArchitectureCalls(FileCalls):
 
 def _path(architecture_id: str, *parts: str) -> str:
     return "/".join(("/v1/architectures", quote(architecture_id, safe=""), *parts))
+
+
+def network_of(architecture: Architecture, weights: bytes) -> "CellNetwork":
+    """The network on the CPU, in eval mode, built by the installed `ldnas` from a genotype, a skeleton and tensors.
+
+    The service's `network.py` and `network.pt2` are for people; the client neither runs nor unpickles them.
+
+    Raises:
+        MissingPackageError: torch is not installed.
+        UnusableNetworkError: the parts do not match, or come from a newer release.
+    """
+    try:
+        # Imported here because the client also works without torch.
+        from ldnas.export.loading import load_cell_network
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(error.name or "torch", "worker") from error
+    try:
+        return load_cell_network(weights, architecture.genotype, architecture.skeleton)
+    except (RefusedError, ValueError, LookupError, TypeError) as error:
+        raise UnusableNetworkError(f"architecture {architecture.id} cannot be built here: {error}") from error
+
+
+FILES = {
+    "code": "network.py",
+    "weights": "weights.safetensors",
+    "program": "network.pt2",
+    "onnx": "network.onnx",
+    "card": "card.md",
+}
+"""The files of an architecture: the last part of the path in the API → the file name on disk."""

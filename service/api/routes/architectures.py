@@ -14,12 +14,12 @@ from service.api.dependencies import (
     ResourceId,
     Resources,
     ResourcesDependency,
+    page,
 )
 from service.api.http.accepted import ACCEPTED, point_to
 from service.api.http.conditional import POLLED, conditional, conditional_body, tag_of
 from service.api.http.files import file_of, stored_file
 from service.api.http.negotiation import negotiated
-from service.api.http.paging import page
 from service.api.problems import described
 from service.api.serializers import architecture_document
 from service.api.submissions.training import accept_training

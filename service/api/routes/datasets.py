@@ -12,10 +12,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
 from ldnas.data.reference import is_uploaded_name
-from service.api.dependencies import After, Limit, Resources, ResourcesDependency
+from service.api.dependencies import After, Limit, Resources, ResourcesDependency, page
 from service.api.errors import InvalidNameError, MissingArtifactError, NoSamplesError, StorageFullError
 from service.api.http.conditional import POLLED, conditional, conditional_body
-from service.api.http.paging import page
 from service.api.problems import described
 from service.api.serializers import dataset_document, dataset_summary
 from service.api.uploads.receive import JSON, accept_upload

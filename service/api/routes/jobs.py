@@ -6,11 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from service.api.dependencies import After, CallerDependency, Limit, ResourceId, ResourcesDependency
+from service.api.dependencies import After, CallerDependency, Limit, ResourceId, ResourcesDependency, page
 from service.api.event_feed import NOTHING_LEFT, LastEventId, feed, refuse_finished_stream
 from service.api.http.accepted import QUOTA
 from service.api.http.conditional import POLLED
-from service.api.http.paging import page
 from service.api.polling.polls import A_JOB
 from service.api.problems import described
 from service.api.serializers import job_document, job_summary

@@ -16,6 +16,7 @@ from service.api.dependencies import (
     ResourceId,
     Resources,
     ResourcesDependency,
+    page,
 )
 from service.api.errors import DeletedResourceError
 from service.api.evaluation import error_sheet_digest, evaluation_document
@@ -23,7 +24,6 @@ from service.api.event_feed import NOTHING_LEFT, LastEventId, feed, refuse_finis
 from service.api.http.accepted import ACCEPTED, QUOTA, point_to
 from service.api.http.conditional import POLLED, conditional
 from service.api.http.files import file_of, stored_file
-from service.api.http.paging import page
 from service.api.polling.polls import A_RECOMMENDATION
 from service.api.problems import described
 from service.api.serializers import recommendation_document, summary_of_line, task_document

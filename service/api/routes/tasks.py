@@ -13,12 +13,12 @@ from service.api.dependencies import (
     ResourceId,
     Resources,
     ResourcesDependency,
+    page,
 )
 from service.api.errors import DeletedResourceError, NoSamplesError
 from service.api.http.accepted import ACCEPTED, point_to, poll_again
 from service.api.http.conditional import POLLED, conditional
 from service.api.http.files import file_of, stored_file
-from service.api.http.paging import page
 from service.api.problems import described
 from service.api.serializers import task_document, task_summary
 from service.api.submissions.registration import accept_task

@@ -76,7 +76,7 @@ def _is_fine(file: Path, path: Path, columns: dict[str, str], *, check_only: boo
     """
     from rich.console import Console
 
-    from service.client.display.inspection import print_report
+    from service.client.display.datasets import print_report
     from service.client.display.progress import count_shown
 
     name = path.name or str(path)

@@ -1,4 +1,4 @@
-"""Prints uploaded datasets as a table on standard output."""
+"""Prints uploaded datasets, and the report on a dataset before its upload."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -6,6 +6,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from service.client.display.formats import one_line
+from service.client.inspection.report import Copies, Report
 
 
 def print_datasets(datasets: Iterable[Mapping[str, Any]], console: Console | None = None) -> None:
@@ -26,3 +29,77 @@ def print_datasets(datasets: Iterable[Mapping[str, Any]], console: Console | Non
     (console or Console()).print(
         table if table.row_count else "no datasets; upload one with ldnas dataset add", markup=False
     )
+
+
+CLASSES_SHOWN = 20
+BROKEN_SHOWN = 20
+FEW_IMAGES = 50
+
+
+def print_report(report: Report, name: str, console: Console) -> None:
+    """Prints the report; the last lines are the reasons why the service would refuse the file."""
+    if report.parameters is not None:
+        console.print(f"{name}: weights of a network, {report.tensors} tensors with {report.parameters:,} parameters")
+        return
+    if report.images:
+        console.print(Text(f"{name}: {_count(report.images, 'image')} of {_count(len(report.classes), 'class')}"))
+        console.print(_classes(report))
+        console.print(Text(f"sizes: {_sizes(report)}; {_colours(report)}"))
+    for line in _copies(report.copies, report.left_out) if report.copies else ():
+        console.print(Text(line))
+    for broken in report.broken[:BROKEN_SHOWN]:
+        console.print(Text(f"broken: {one_line(broken.detail)}", style="red"), soft_wrap=True)
+    if len(report.broken) > BROKEN_SHOWN:
+        console.print(Text(f"and {len(report.broken) - BROKEN_SHOWN} more broken images", style="red"))
+    if report.refusal:
+        console.print(Text(f"refused: {one_line(report.refusal)}", style="red"), soft_wrap=True)
+
+
+def _classes(report: Report) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("class", overflow="fold")
+    for column in ("images", "train", "validation", "test"):
+        table.add_column(column, justify="right")
+    table.add_column("")
+    for entry in report.classes[:CLASSES_SHOWN]:
+        splits = (entry.train, entry.validation, entry.test)
+        note = "few images" if entry.images < FEW_IMAGES else ""
+        counts = ("·" if count is None else f"{count:,}" for count in splits)
+        table.add_row(Text(one_line(entry.name)), f"{entry.images:,}", *counts, Text(note, style="yellow"))
+    if len(report.classes) > CLASSES_SHOWN:
+        table.add_row(Text(f"and {len(report.classes) - CLASSES_SHOWN} more", style="dim"))
+    return table
+
+
+def _sizes(report: Report) -> str:
+    if report.smallest is None or report.median is None or report.largest is None:
+        return "none"
+    smallest, median, largest = (
+        f"{width}×{height}" for width, height in (report.smallest, report.median, report.largest)
+    )
+    return f"all {smallest}" if smallest == largest else f"{smallest} to {largest}, median {median}"
+
+
+def _colours(report: Report) -> str:
+    if report.grey in (0, report.images):
+        return "all grey" if report.grey else "all in colour"
+    return f"{report.grey:,} grey, {report.images - report.grey:,} in colour"
+
+
+def _copies(copies: Copies, left_out: int) -> list[str]:
+    if not copies.groups:
+        return ["copies: none"]
+    lines = [f"copies: {copies.images:,} images in {_count(copies.groups, 'group')} with identical pixels"]
+    if copies.across_classes:
+        lines.append(f"  {_count(copies.across_classes, 'group')} in several classes: one of the labels is wrong")
+    if copies.across_splits:
+        lines.append(
+            f"  {_count(copies.across_splits, 'group')} in several given splits: tasks leave out {left_out:,} images"
+        )
+    lines += [f"  {one_line(' = '.join(origins))}" for origins in copies.examples]
+    return lines
+
+
+def _count(number: int, what: str) -> str:
+    plural = "classes" if what == "class" else f"{what}s"
+    return f"{number:,} {what if number == 1 else plural}"

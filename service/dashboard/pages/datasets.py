@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.dependencies import After, ResourcesDependency
-from service.api.http.paging import page as listing
+from service.api.dependencies import page as listing
 from service.api.serializers import dataset_document, dataset_summary
 from service.dashboard.rendering import page, upload_context
 from worker.registry import reading

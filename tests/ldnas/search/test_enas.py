@@ -10,7 +10,7 @@ from ldnas.errors import InvalidSearchError
 from ldnas.search.enas import Enas, EnasConfig, Policy
 from ldnas.search.paths import PathMask
 from ldnas.space.constraints import Constraints
-from ldnas.space.feasible_cells import AdmittedCells
+from ldnas.space.feasible_cells import FeasibleCells
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import Skeleton, Stage
 from ldnas.space.space import SearchSpace
@@ -26,7 +26,7 @@ def matches(genotype):
 
 
 def cells(space=SPACE, **limits):
-    return AdmittedCells(space, Skeleton(8, 2, 4, (Stage(4, 1),)), Constraints(**limits))
+    return FeasibleCells(space, Skeleton(8, 2, 4, (Stage(4, 1),)), Constraints(**limits))
 
 
 def trained_policy(reward_of, seed, *, steps=200, **settings):

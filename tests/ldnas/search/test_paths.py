@@ -8,7 +8,7 @@ from ldnas.search.paths import best_admitted
 from ldnas.search.progress import SearchProgress
 from ldnas.space.complexity import parameters
 from ldnas.space.constraints import Constraints
-from ldnas.space.feasible_cells import AdmittedCells
+from ldnas.space.feasible_cells import FeasibleCells
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import Skeleton, Stage
 from ldnas.space.space import SearchSpace
@@ -19,7 +19,7 @@ LIMIT = parameters(Genotype(("sep_conv_3x3",) * 2 + ("identity",) * 4), SKELETON
 
 
 def test_it_is_the_cell_of_the_highest_product_among_those_that_keep_the_limit():
-    cells = AdmittedCells(SPACE, SKELETON, Constraints(max_parameters=LIMIT))
+    cells = FeasibleCells(SPACE, SKELETON, Constraints(max_parameters=LIMIT))
     moved = 0
     for seed in range(8):
         logs = torch.randn(6, 3, generator=torch.Generator().manual_seed(seed)).log_softmax(dim=1)
@@ -30,7 +30,7 @@ def test_it_is_the_cell_of_the_highest_product_among_those_that_keep_the_limit()
 
         kept = [genotype for genotype in SPACE if parameters(genotype, SKELETON) <= LIMIT]
         assert best_admitted(logs, cells) == max(kept, key=weight)
-        moved += best_admitted(logs, cells) != best_admitted(logs, AdmittedCells(SPACE, SKELETON))
+        moved += best_admitted(logs, cells) != best_admitted(logs, FeasibleCells(SPACE, SKELETON))
     assert moved > 0
 
 

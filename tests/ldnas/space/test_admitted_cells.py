@@ -8,7 +8,7 @@ import pytest
 from ldnas.errors import ImpossibleConstraintError
 from ldnas.space.complexity import multiply_adds, parameters
 from ldnas.space.constraints import Constraints
-from ldnas.space.feasible_cells import AdmittedCells
+from ldnas.space.feasible_cells import FeasibleCells
 from ldnas.space.genotype import Genotype
 from ldnas.space.latency_table import LatencyTable
 from ldnas.space.skeleton import Skeleton, Stage
@@ -40,7 +40,7 @@ def kept_by_hand(limits, space=SPACE):
 
 @pytest.mark.parametrize("limits", LIMITS, ids=str)
 def test_they_are_the_cells_that_keep_every_limit_each_once(limits):
-    cells = AdmittedCells(SPACE, SKELETON, limits, TABLE)
+    cells = FeasibleCells(SPACE, SKELETON, limits, TABLE)
     expected = kept_by_hand(limits)
     assert 1 < len(expected) < SPACE.size
     assert cells.size == len(expected)
@@ -50,7 +50,7 @@ def test_they_are_the_cells_that_keep_every_limit_each_once(limits):
 
 
 def test_without_limits_they_are_the_space_and_draw_as_it_does():
-    cells = AdmittedCells(SPACE, SKELETON)
+    cells = FeasibleCells(SPACE, SKELETON)
     assert cells.size == SPACE.size
     assert list(cells) == list(SPACE)
     assert cells.sample(random.Random(3)) == SPACE.sample(random.Random(3))
@@ -59,7 +59,7 @@ def test_without_limits_they_are_the_space_and_draw_as_it_does():
 
 def test_a_draw_is_uniform():
     limits = Constraints(max_parameters=810)
-    cells = AdmittedCells(SearchSpace(("identity", "sep_conv_3x3")), SKELETON, limits)
+    cells = FeasibleCells(SearchSpace(("identity", "sep_conv_3x3")), SKELETON, limits)
     assert cells.size == len(kept_by_hand(limits, cells.space)) == 7
     rng = random.Random(0)
     drawn = Counter(cells.sample(rng) for _ in range(7000))
@@ -69,12 +69,12 @@ def test_a_draw_is_uniform():
 
 @pytest.mark.parametrize("space", [SPACE, FULL_SPACE])
 def test_distinct_draws_leave_out_what_is_excluded_and_end_with_the_last_cell(space):
-    cells = AdmittedCells(space, SKELETON, Constraints(max_parameters=1300))
+    cells = FeasibleCells(space, SKELETON, Constraints(max_parameters=1300))
     some = cells.sample_distinct(random.Random(0), 20)
     more = cells.sample_distinct(random.Random(1), 30, exclude=some)
     assert len({*some, *more}) == 50
     assert all(cells.contains(genotype) for genotype in (*some, *more))
-    few = AdmittedCells(space, SKELETON, Constraints(max_parameters=650))
+    few = FeasibleCells(space, SKELETON, Constraints(max_parameters=650))
     assert set(few.sample_distinct(random.Random(0), few.size + 5)) == set(few)
     assert few.sample_distinct(random.Random(0), 5, exclude=set(few)) == ()
 
@@ -93,5 +93,5 @@ def test_limits_that_can_be_kept_one_by_one_but_not_together_are_refused_with_wh
 
 
 def test_the_paper_space_under_a_limit_is_counted_without_listing_it():
-    cells = AdmittedCells(PAPER_SPACE, SKELETON, Constraints(max_macs=LESS_WORK))
+    cells = FeasibleCells(PAPER_SPACE, SKELETON, Constraints(max_macs=LESS_WORK))
     assert cells.size == len(kept_by_hand(cells.constraints, PAPER_SPACE))

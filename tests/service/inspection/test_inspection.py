@@ -17,7 +17,7 @@ from rich.console import Console
 from ldnas.data.reference import DatasetReference
 from ldnas.data.survey import survey
 from service.client.datasets import packed
-from service.client.display.inspection import print_report
+from service.client.display.datasets import print_report
 from service.client.errors import MissingPackageError
 from service.client.inspection import process as process_module
 from service.client.inspection.process import InspectionFailedError, inspect
