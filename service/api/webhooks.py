@@ -1,11 +1,12 @@
 """Checks a requested webhook, and reports its state in the answer."""
 
 from service.api.errors import ForbiddenWebhookError
-from service.schemas.webhooks import Webhook, WebhookRequest
+from service.schemas.webhooks import Webhook
 from worker.errors import ForbiddenDestinationError
 from worker.outbound.guard import OutboundGuard
 from worker.registry import DeliveryState, Registry
 from worker.settings import Settings
+from worker.specification import WebhookRequest
 
 
 def check_webhook(webhook: WebhookRequest | None, settings: Settings) -> None:

@@ -12,8 +12,8 @@ from service.api.matrix.figure import MAX_TASKS, pair_address
 from service.figures.clusters import clustered_order, clusters, nearness
 from service.figures.figure import Figure
 from service.figures.heat_map import Axis, Order, Shown, heat_map
-from service.schemas.distances import Measure
 from worker.errors import NotFoundError
+from worker.specification import Measure
 
 CLUSTERS = 24
 """Most clusters that a matrix is divided into if it is too large to draw."""

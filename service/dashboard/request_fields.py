@@ -8,7 +8,7 @@ from typing import Any
 from ldnas.data.reference import FORMATS
 from ldnas.networks.names import ARCHITECTURES
 from service.dashboard.form_text import CHOICES, WORDS
-from service.schemas.recommendations import RecommendationRequest
+from worker.specification import RecommendationRequest
 
 BY_HAND = frozenset({"dataset.uri", "labels.groups", "baselines"})
 """Fields that are not single inputs: the form has a part of its own for each."""

@@ -12,9 +12,9 @@ from service.schemas.base import Document, Instant, Resource
 from service.schemas.distances import Contribution
 from service.schemas.jobs import Progress, State
 from service.schemas.problems import Problem
-from service.schemas.requests import Objective
 from service.schemas.tasks import Digests
 from service.schemas.webhooks import Webhook
+from worker.specification import Objective
 
 Verdict = Literal["closest", "tie", "no_close_task", "no_baseline"]
 ControlVerdict = Literal["helped", "undecided", "hurt"]

@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from service.schemas.base import Document, ImageSize, Instant, Name, Request, Resource, Seed
+from service.schemas.base import Document, Instant, Resource
 from service.schemas.jobs import State
-from service.schemas.requests import DatasetRequest, LabelsRequest, Objective
+from worker.specification import DatasetRequest, ImageSize, LabelsRequest, Name, Objective, Request, Seed
 
 
 class Architecture(Resource):

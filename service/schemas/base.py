@@ -1,30 +1,14 @@
-"""Base classes and types of all request and response models: strictness, names, references by id, times."""
+"""Base classes and types of all response models: references by id, times, pages."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-# Seeds end at 2**31 - 1, so that they fit a 32-bit column and a client whose numbers are doubles.
-LARGEST_SEED = 2**31 - 1
-
-LONGEST_NAME = 64
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 _.|-]*$"
-Name = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=NAME_PATTERN),
-    Field(description="1 to 64 letters, digits, blanks and `_ . | -`, beginning with a letter or digit"),
-]
 # The names of a task in paths and queries; `Tasks.find` tries them in this order.
 TASK_NAME = "a task: its id, a baseline's name, or a target's name (the newest of that name)"
-BASELINE_NAME = "a baseline: its name or its id"
-# Locations and columns have no control characters, and PostgreSQL rejects NUL.
-PlainText = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
-Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-ImageSize = Annotated[int, Field(ge=8, le=256, description="side of the square input image, in pixels")]
 
 
 def _utc(value: object) -> object:
@@ -34,12 +18,6 @@ def _utc(value: object) -> object:
 
 Instant = Annotated[datetime, BeforeValidator(_utc)]
 Json = dict[str, Any]
-
-
-class Request(BaseModel):
-    """A body that is refused if it has an unknown field or a number of the wrong type (`"3"`, `3.0`, `true`)."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Document(Mapping[str, Any], BaseModel):

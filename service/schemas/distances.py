@@ -1,15 +1,12 @@
 """The bodies of `/v1/distances`: the matrix, one pair in detail, and requests to measure distances."""
 
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from pydantic import ConfigDict, Field
 
-from service.schemas.base import BASELINE_NAME, Document, Instant, Name, Request
+from service.schemas.base import Document, Instant
 from service.schemas.jobs import State
-
-# Spelled out for type checkers and the OpenAPI document; a test compares them with ldnas.recipe.
-StandingMeasure = Literal["log_det_layerwise", "log_det", "logme"]
-Measure = Literal["log_det_layerwise", "log_det", "logme", "frechet", "task2vec", "task2vec_asymmetric"]
+from worker.specification import BASELINE_NAME, Measure, Name, Request, StandingMeasure
 
 
 class Contribution(Document):

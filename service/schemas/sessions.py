@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from service.schemas.base import Document, Instant, Request
+from service.schemas.base import Document, Instant
 from worker.registry import Scope
+from worker.specification import Request
 
 
 class LoginRequest(Request):

@@ -5,10 +5,21 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from service.schemas.base import Document, Fraction, ImageSize, Instant, Name, Request, Resource, Seed
+from service.schemas.base import Document, Instant, Resource
 from service.schemas.jobs import Progress, State
 from service.schemas.problems import Problem
-from service.schemas.requests import DatasetRequest, GenotypeRequest, LabelsRequest, NetworkField, OwnNetwork
+from worker.specification import (
+    DatasetRequest,
+    Fraction,
+    GenotypeRequest,
+    ImageSize,
+    LabelsRequest,
+    Name,
+    NetworkField,
+    OwnNetwork,
+    Request,
+    Seed,
+)
 
 
 class TaskRequest(Request):

@@ -21,10 +21,11 @@ from service.api.http.negotiation import negotiated
 from service.api.matrix import table as matrix_documents
 from service.api.polling.rendered import ENTRY_BYTES, Rendered, RenderedAnswers
 from service.api.routes import distances
-from service.schemas.distances import DistanceMatrix, Measure, StandingMeasure
+from service.schemas.distances import DistanceMatrix
 from tests.service.measured import keep_distance
 from worker.registry import Engine, RevisionWatch, unit_of_work
 from worker.registry.tasks import Tasks
+from worker.specification import Measure, StandingMeasure
 
 
 @pytest.fixture

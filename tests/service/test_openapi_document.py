@@ -15,11 +15,12 @@ from ldnas.search.fuse import FuseConfig
 from ldnas.search.random import RandomSearchConfig
 from ldnas.search.random_sharing import RandomSharingConfig
 from service.api.matrix.table import MAX_CELLS
-from service.schemas.base import Document, Request
+from service.schemas.base import Document
 from service.schemas.datasets import Dataset, DatasetSamples, DatasetSummary
 from service.schemas.problems import Problem
 from service.schemas.workers import Worker
 from worker.jobs.stages.search import DEFAULT_ITERATIONS
+from worker.specification import Request
 
 ROUTES = {
     "/healthz": {"get"},

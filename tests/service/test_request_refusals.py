@@ -10,9 +10,8 @@ import pytest
 from ldnas.objectives import OBJECTIVES
 from ldnas.search.names import STRATEGIES
 from ldnas.space.genotype import EDGES
-from service.schemas.recommendations import Strategy
-from service.schemas.requests import Objective
 from worker.settings import Settings
+from worker.specification import Objective, Strategy
 
 POSTS = ("/v1/tasks", "/v1/recommendations")
 

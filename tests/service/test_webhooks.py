@@ -10,9 +10,9 @@ import jsonschema
 import pytest
 from fastapi import FastAPI
 
-from service.schemas.webhooks import WebhookRequest
 from worker.registry import Engine, reading, unit_of_work
 from worker.settings import Settings
+from worker.specification import WebhookRequest
 
 URL = "https://hooks.example.org/of/mine?token=t0p"
 SECRET = "whsec_" + base64.b64encode(b"k3y" * 8).decode()

@@ -25,9 +25,15 @@ from worker.jobs.stages.space import FoundSpace
 from worker.registry import Engine, JobRow, JobState, reading, unit_of_work
 from worker.registry.recommendations import Recommendations
 from worker.settings import Settings
+from worker.specification import RecommendationRequest
 from worker.storage.artifacts import open_store
 
 Finish = Callable[[str], JobRow]
+
+
+def wish(**fields: Any) -> RecommendationRequest:
+    """A request with these fields."""
+    return RecommendationRequest.model_validate({"dataset": {"uri": "builtin://digits"}, **fields})
 
 
 @pytest.fixture
@@ -137,7 +143,7 @@ def test_a_choice_and_the_warning_that_belongs_to_it_are_told_in_one_transaction
     monkeypatch.setattr(recommendation, "fast_enough", lambda *_: cell)
     context = _context(settings, engine, job)
     chooser = _Steps(context, Answer(context, "one"), _task(4, 4), None)
-    plan = target_search(_task(4, 4), FULL_SPACE, default_skeleton(8, 2), {})
+    plan = target_search(_task(4, 4), FULL_SPACE, default_skeleton(8, 2), wish())
     assert chooser.choose_cell(plan, []) == cell
     # A second attempt finds the choice, and must find its warning reported too.
     assert told == [{"search", "warnings", "cost"}]
@@ -157,8 +163,8 @@ def _task(train: int, validation: int) -> Any:
 
 def test_few_validation_images_are_searched_over_splits_under_a_key_of_their_own() -> None:
     skeleton = default_skeleton(8, 2)
-    little, enough = (target_search(_task(1000, count), FULL_SPACE, skeleton, {}) for count in (199, 200))
-    balanced = target_search(_task(1000, 199), FULL_SPACE, skeleton, {"objective": "balanced_accuracy"})
+    little, enough = (target_search(_task(1000, count), FULL_SPACE, skeleton, wish()) for count in (199, 200))
+    balanced = target_search(_task(1000, 199), FULL_SPACE, skeleton, wish(objective="balanced_accuracy"))
     assert (little.splits, enough.splits) == (3, 1)
     assert isinstance(little.searcher(), OverSplits)
     assert enough.searcher() is enough.strategy
@@ -169,7 +175,7 @@ def test_few_validation_images_are_searched_over_splits_under_a_key_of_their_own
 @pytest.mark.parametrize(("images", "batch_size"), [(40, 8), (200, 20), (5000, 64)])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_pass_over_few_images_still_has_some_steps(images: int, batch_size: int, strategy: str) -> None:
-    plan = target_search(_task(images, 200), FULL_SPACE, default_skeleton(8, 2), {"search": {"strategy": strategy}})
+    plan = target_search(_task(images, 200), FULL_SPACE, default_skeleton(8, 2), wish(search={"strategy": strategy}))
     assert plan.settings["batch_size"] == batch_size
 
 
@@ -201,7 +207,7 @@ def test_patience_ends_the_search_of_a_strategy_without_a_schedule_and_of_no_oth
 def test_a_search_that_ends_before_its_strategy_begins_to_choose_is_warned_of(
     strategy: str, validation: int, iterations: int, warned: bool
 ) -> None:
-    request = {"search": {"strategy": strategy}, "budget": {"iterations": iterations}}
+    request = wish(search={"strategy": strategy}, budget={"iterations": iterations})
     plan = target_search(_task(1000, validation), FULL_SPACE, default_skeleton(8, 2), request)
     warning = warning_of(plan, iterations)
     assert (warning is not None) == warned

@@ -8,6 +8,7 @@ from worker.jobs.stages.column_document import column_document
 from worker.jobs.stages.distance import measure_column
 from worker.jobs.stages.fit import fit_task_networks
 from worker.jobs.stages.resolve import resolve
+from worker.specification import ColumnParams
 
 PLAN = {"resolve": 0.1, "fit": 0.2, "distance": 0.7}
 
@@ -17,21 +18,21 @@ def measure_distances(context: JobContext, params: dict[str, Any]) -> dict[str, 
 
     Every source is measured in full, however many there are, because the client asked for the whole column.
     """
+    wanted = ColumnParams.from_storage(params)
     with context.stage("resolve"):
-        task = resolve(context, params["target_task_id"])
+        task = resolve(context, wanted.target_task_id)
     with context.stage("fit"):
-        fitted = fit_task_networks(context, task)[: params.get("repetitions")]
+        fitted = fit_task_networks(context, task)[: wanted.repetitions]
     with context.stage("distance"):
-        contenders = find_baselines(context, task, named=params.get("sources"), require_approximation=False)
+        contenders = find_baselines(context, task, named=wanted.sources, require_approximation=False)
         comparable = [baseline for baseline in contenders.baselines if baseline.comparable]
-        measures = params["measures"]
         column = measure_column(
             context,
             task,
             fitted,
             comparable,
-            ranking_measure=measures[0],
-            measures=measures,
+            ranking_measure=wanted.measures[0],
+            measures=wanted.measures,
             exhaustive=True,
         )
 
@@ -41,5 +42,5 @@ def measure_distances(context: JobContext, params: dict[str, Any]) -> dict[str, 
     return {
         "target": {"task_id": task.id, "name": task.name},
         "eligibility": contenders.to_json(),
-        "columns": {measure: document(measure) for measure in measures},
+        "columns": {measure: document(measure) for measure in wanted.measures},
     }

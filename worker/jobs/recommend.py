@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
-from ldnas.objectives import OBJECTIVES
 from ldnas.recipe import default_recipe
 from ldnas.space.fitting import fitted_skeleton
 from ldnas.space.space import FULL_SPACE
@@ -31,6 +30,7 @@ from worker.jobs.stages.space import FoundSpace, find_space, limit_latency
 from worker.jobs.stages.train import TrainedArchitecture, memory_warnings, score_on_test, train_architecture
 from worker.jobs.stages.warm_start import WARM_START, WarmStart, source_work, start_network, train_source
 from worker.registry import GenotypeRow
+from worker.specification import RecommendationParams
 
 PLAN = {"resolve": 0.02, "fit": 0.15, "distance": 0.2, "search": 0.4, "train": 0.2, "export": 0.03}
 CONTROL_SHARE = 4.0
@@ -39,17 +39,17 @@ CONTROL_SHARE = 4.0
 
 def recommend(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
     """Run every stage; a second attempt resumes from the results in the job's memo, which the first one stored."""
-    answer = Answer(context, params["recommendation_id"])
+    wanted = RecommendationParams.from_storage(params)
+    answer = Answer(context, wanted.recommendation_id)
     context.report_cost = answer.report_cost
     context.memo.add(memo_in_answer(answer.begun))
-    with_control = bool(answer.request.get("control"))
-    if with_control:
+    if answer.request.control:
         context.plan = {**context.plan, "control": CONTROL_SHARE}
     with context.stage("resolve"):
-        task = resolve(context, params["task_id"])
+        task = resolve(context, wanted.task_id)
         # Refuses constraints that no cell satisfies, before any work.
-        fitted_skeleton(task.image_size, task.classes, answer.limits, FULL_SPACE)
-        answer.report(target=target_document(task, answer.request["dataset"]), provenance=_provenance(task))
+        fitted_skeleton(task.image_size, task.classes, answer.request.limits, FULL_SPACE)
+        answer.report(target=target_document(task), provenance=_provenance(task))
     with context.stage("fit"):
         fitted = fit_task_networks(context, task)
     with context.stage("distance"):
@@ -73,7 +73,7 @@ def recommend(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
             latency_ms=chosen.latency_ms,
             started_from=None if start is None else start.in_words(),
         )
-    if with_control:
+    if answer.request.control:
         with context.stage("control"):
             steps.control(plan, trained)
     for warning in memory_warnings(context, trained.networks):
@@ -99,7 +99,7 @@ class _Steps:
         forecast = context.once(
             "forecast",
             lambda: forecast_job(
-                context, task, plan, self._objective, answer.seconds(), networks=self._expected_networks(plan)
+                context, task, plan, answer.request.objective, answer.seconds(), networks=self._expected_networks(plan)
             ),
             FORECAST,
         )
@@ -114,13 +114,13 @@ class _Steps:
 
     def search_is_timed(self) -> bool:
         """Whether the control needs the seconds of the search, which an attempt that got further has counted."""
-        return bool(self.answer.request.get("control")) and "chosen_cell" not in self.context.memo
+        return self.answer.request.control and "chosen_cell" not in self.context.memo
 
     def choose_cell(self, plan: SearchPlan, rows: Sequence[GenotypeRow]) -> ChosenCell:
         """The best genotype whose measured network satisfies a limit on latency."""
         return self.answer.once(
             "chosen_cell",
-            lambda: fast_enough(rows, plan.skeleton, self.answer.limits.max_latency_ms, self.context.device),
+            lambda: fast_enough(rows, plan.skeleton, self.answer.request.limits.max_latency_ms, self.context.device),
             CHOSEN_CELL,
             choice_part,
         )
@@ -128,16 +128,16 @@ class _Steps:
     def train(self, plan: SearchPlan, chosen: ChosenCell) -> tuple[WarmStart | None, TrainedArchitecture]:
         """Run the final training; return it with its warm start."""
         epochs = self._affordable_epochs(plan, chosen)
-        start = self._warm_start(plan, chosen, epochs) if self._warm else None
+        start = self._warm_start(plan, chosen, epochs) if self.answer.request.final.warm_start else None
         network = start_network(self.context, start)
         trained = train_architecture(
             self.context,
             self.task,
             chosen.genotype,
             plan.skeleton,
-            objective=self._objective,
+            objective=self.answer.request.objective,
             epochs=epochs,
-            seeds=self._seeds,
+            seeds=self.answer.request.final.seeds,
             start=network,
         )
         for warning in trained.warnings:
@@ -150,7 +150,7 @@ class _Steps:
             search=plan,
             genotype=trained.genotype,
             config=trained.config,
-            objective=self._objective,
+            objective=self.answer.request.objective,
             cost=control_seconds(self.context, self.answer),
         )
         run_control(self.context, self.task, control, lambda document: self.answer.report(control=document))
@@ -164,7 +164,7 @@ class _Steps:
                 self.task,
                 plan,
                 chosen.genotype,
-                self._objective,
+                self.answer.request.objective,
                 self.answer.seconds(),
                 networks=self._expected_networks(plan),
             ),
@@ -181,9 +181,9 @@ class _Steps:
                 self.closest,
                 chosen.genotype,
                 plan.skeleton,
-                objective=self._objective,
+                objective=self.answer.request.objective,
                 epochs=epochs,
-                seeds=self._seeds,
+                seeds=self.answer.request.final.seeds,
             ),
             WARM_START,
             lambda outcome: Part({"warm_start": outcome.to_json()["start"]}, outcome.warning),
@@ -192,22 +192,11 @@ class _Steps:
 
     def _expected_networks(self, plan: SearchPlan) -> float:
         """The expected cost of the final training, in trainings of one network on the target."""
-        if not self._warm:
-            return self._seeds
+        final = self.answer.request.final
+        if not final.warm_start:
+            return final.seeds
         capped = plan.budget_seconds is not None
-        return self._seeds + source_work(self.context, self.task, self.closest, capped=capped)
-
-    @property
-    def _objective(self) -> str:
-        return self.answer.request.get("objective") or OBJECTIVES[0]
-
-    @property
-    def _seeds(self) -> int:
-        return (self.answer.request.get("final") or {}).get("seeds") or 1
-
-    @property
-    def _warm(self) -> bool:
-        return bool((self.answer.request.get("final") or {}).get("warm_start"))
+        return final.seeds + source_work(self.context, self.task, self.closest, capped=capped)
 
 
 def choice_part(chosen: ChosenCell) -> Part:

@@ -6,13 +6,14 @@ from worker.jobs.context import JobContext
 from worker.jobs.stages.fit import fit_task_networks
 from worker.jobs.stages.resolve import resolve
 from worker.jobs.stages.search import baseline_search, search_once
+from worker.specification import RegistrationParams
 
 PLAN = {"resolve": 0.05, "fit": 0.5, "search": 0.45}
 
 
 def register_task(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
     """Prepare a task as a baseline. A task with given genotypes needs no search."""
-    task_id = params["task_id"]
+    task_id = RegistrationParams.from_storage(params).task_id
     with context.stage("resolve"):
         task = resolve(context, task_id)
     with context.stage("fit"):

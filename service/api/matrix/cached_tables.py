@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from service.api.matrix.table import RECIPES, whole_matrix_tasks
-from service.schemas.distances import Measure
 from worker.registry import Registry
+from worker.specification import Measure
 
 if TYPE_CHECKING:
     import numpy as np

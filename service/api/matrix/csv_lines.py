@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fastapi.concurrency import run_in_threadpool
 
 from service.api.matrix.table import RECIPES, whole_matrix_tasks
-from service.schemas.distances import Measure
 from worker.registry import Engine, MatrixEntry, reading
+from worker.specification import Measure
 
 # About 0.5 MB of lines, made within a few hundredths of a second, so that other requests get processor time.
 LINES_AT_ONCE = 4000

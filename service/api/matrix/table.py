@@ -6,8 +6,9 @@ from typing import Any
 from ldnas.networks.names import ARCHITECTURES
 from ldnas.recipe import default_recipe
 from service.api.errors import MatrixTooLargeError, NotMeasuredError
-from service.schemas.distances import Contribution, DistanceDetail, DistanceRepetition, Measure, TaskLabel
+from service.schemas.distances import Contribution, DistanceDetail, DistanceRepetition, TaskLabel
 from worker.registry import MatrixEntry, MeasuredRepetition, Registry, spread
+from worker.specification import Measure
 
 # About 5 MB of JSON, which take some seconds to make; `KEPT_BYTES` is large enough for them.
 MAX_CELLS = 100_000

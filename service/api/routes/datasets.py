@@ -18,9 +18,10 @@ from service.api.http.conditional import POLLED, conditional, conditional_body
 from service.api.problems import described
 from service.api.serializers import dataset_document, dataset_summary
 from service.api.uploads.receive import JSON, accept_upload
-from service.schemas.base import Page, PlainText
+from service.schemas.base import Page
 from service.schemas.datasets import Dataset, DatasetSamples, DatasetSummary
 from worker.registry import DatasetRow, reading, unit_of_work
+from worker.specification import PlainText
 
 PREFIX = "/v1/datasets"
 # The network delivers small chunks; a thread writes this many bytes at once.

@@ -19,16 +19,10 @@ from service.api.matrix.table import distance_detail, distance_matrix
 from service.api.polling.rendered import Rendered
 from service.api.problems import described
 from service.api.submissions.distances import accept_distances
-from service.schemas.base import NAME_PATTERN, TASK_NAME, Name
-from service.schemas.distances import (
-    DistanceDetail,
-    DistanceJob,
-    DistanceJobs,
-    DistanceMatrix,
-    DistanceRequest,
-    Measure,
-)
+from service.schemas.base import TASK_NAME
+from service.schemas.distances import DistanceDetail, DistanceJob, DistanceJobs, DistanceMatrix, DistanceRequest
 from worker.registry import MatrixEntry, reading
+from worker.specification import NAME_PATTERN, Measure, Name
 
 JSON = "application/json"
 CSV = "text/csv"

@@ -32,10 +32,11 @@ from service.api.webhooks import webhook_document
 from service.schemas.answer import Recommendation, RecommendationSummary
 from service.schemas.base import Page
 from service.schemas.evaluation import Evaluation
-from service.schemas.recommendations import PromotionRequest, RecommendationRequest
+from service.schemas.recommendations import PromotionRequest
 from service.schemas.tasks import Task
 from worker.errors import NotFoundError
 from worker.registry import reading, unit_of_work
+from worker.specification import RecommendationRequest
 
 PNG = "image/png"
 

@@ -3,18 +3,17 @@
 import uuid
 
 from ldnas.search.names import require_settings
-from ldnas.space.constraints import Constraints
 from ldnas.space.fitting import fitted_skeleton
 from ldnas.space.space import FULL_SPACE
 from service.api.dependencies import Resources
-from service.api.submissions.columns import task_columns
+from service.api.submissions.columns import checked_task
 from service.api.submissions.idempotency import RequestIdentity, once
 from service.api.submissions.job_row import insert_job
 from service.api.submissions.named_tasks import baseline_ids
 from service.api.submissions.references import hold_uploaded
 from service.api.webhooks import check_webhook
-from service.schemas.recommendations import RecommendationRequest
 from worker.registry import JobKind, TaskRole, reading, unit_of_work
+from worker.specification import RecommendationRequest
 
 
 def accept_recommendation(resources: Resources, request: RecommendationRequest, key: str | None, *, owner: str) -> str:
@@ -31,22 +30,22 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
     identity = RequestIdentity.of(JobKind.RECOMMEND, request, key, owner=owner)
 
     def submit() -> dict[str, str]:
-        columns = task_columns(request, resources.settings)
+        task = checked_task(request, resources.settings)
         _check_search(request)
         check_webhook(request.webhook, resources.settings)
         params = {"recommendation_id": uuid.uuid4().hex, "task_id": uuid.uuid4().hex}
         name = request.name or f"target-{params['task_id'][:8]}"
         asked = request.model_dump(mode="json", exclude_none=True, exclude={"webhook"}) | {
-            "dataset": columns["dataset"],
-            "labels": columns["labels"],
+            "dataset": task.columns["dataset"],
+            "labels": task.columns["labels"],
         }
         with reading(resources.engine) as registry:
             baseline_ids(registry, request.baselines or (), "baselines")
         with unit_of_work(resources.engine) as registry:
             registry.keys.require_room(owner, resources.settings.quota)
-            hold_uploaded(registry, columns)
+            hold_uploaded(registry, task)
             job_id = insert_job(registry, JobKind.RECOMMEND, params, identity, request.priority)
-            registry.tasks.insert(id=params["task_id"], job_id=job_id, role=TaskRole.TARGET, name=name, **columns)
+            registry.tasks.insert(id=params["task_id"], job_id=job_id, role=TaskRole.TARGET, name=name, **task.columns)
             registry.recommendations.insert(
                 id=params["recommendation_id"],
                 name=request.name,
@@ -65,8 +64,7 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
 def _check_search(request: RecommendationRequest) -> None:
     """Refuses settings and limits that would certainly fail; limits are checked only if the skeleton is known."""
     require_settings(request.search.strategy, candidates=request.search.candidates, rounds=request.search.rounds)
-    constraints = Constraints(**(request.constraints.model_dump() if request.constraints is not None else {}))
     if request.image_size is not None:
         # More classes make a larger head, so the limits are easiest to satisfy with two.
         classes = max(2, len(request.labels.groups) + request.labels.rest) if request.labels is not None else 2
-        fitted_skeleton(request.image_size, classes, constraints, FULL_SPACE)
+        fitted_skeleton(request.image_size, classes, request.limits, FULL_SPACE)

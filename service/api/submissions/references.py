@@ -1,6 +1,6 @@
 """Checks the data that a request refers to, without reading an image, and locks it until the task is stored."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ldnas.data.labels import LabelMapping
@@ -8,19 +8,31 @@ from ldnas.data.reference import COLUMN_KEYS, DatasetReference, check_location, 
 from ldnas.errors import DatasetNotFoundError, InvalidReferenceError, UnreadableDatasetError
 from ldnas.networks.names import require_architecture
 from service.schemas.architectures import TrainingRequest
-from service.schemas.recommendations import RecommendationRequest
-from service.schemas.requests import OwnNetwork
 from service.schemas.tasks import TaskRequest
 from worker.outbound.references import check_remote
 from worker.registry import SCHEME, DatasetRow, Registry
 from worker.settings import Settings
+from worker.specification import OwnNetwork, RecommendationRequest
 
 # Names of datasets that an error message lists at most.
 NAMED_AT_MOST = 20
 
 
-def checked_data(request: TaskRequest | RecommendationRequest | TrainingRequest, settings: Settings) -> dict[str, Any]:
-    """The columns `dataset` and `labels` of a task, after all checks that cost only a few stat calls.
+@dataclass(frozen=True)
+class CheckedTask:
+    """A task that a request describes, after all checks that cost only a few stat calls.
+
+    Attributes:
+        reference: the images.
+        columns: of the task's row, which has the reference as JSON.
+    """
+
+    reference: DatasetReference
+    columns: dict[str, Any]
+
+
+def checked_data(request: TaskRequest | RecommendationRequest | TrainingRequest, settings: Settings) -> CheckedTask:
+    """The task with the columns `dataset` and `labels` alone.
 
     Raises:
         InvalidReferenceError, ForbiddenLocationError, DatasetNotFoundError: see `check_location`.
@@ -30,7 +42,7 @@ def checked_data(request: TaskRequest | RecommendationRequest | TrainingRequest,
     check_location(reference, settings.dataset_roots)
     check_remote(reference, settings)
     labels = None if request.labels is None else LabelMapping.from_json(request.labels.model_dump()).to_json()
-    return {"dataset": reference.to_json(), "labels": labels}
+    return CheckedTask(reference, {"dataset": reference.to_json(), "labels": labels})
 
 
 def checked_network(request: TaskRequest | RecommendationRequest) -> dict[str, Any]:
@@ -54,7 +66,7 @@ def checked_network(request: TaskRequest | RecommendationRequest) -> dict[str, A
     return {"architecture": architecture, "weights": name, "repetitions": 1}
 
 
-def hold_uploaded(registry: Registry, columns: Mapping[str, Any]) -> None:
+def hold_uploaded(registry: Registry, task: CheckedTask) -> None:
     """Locks the uploaded files that a task names: they exist, and cannot be deleted before the task is stored.
 
     Raises:
@@ -62,16 +74,15 @@ def hold_uploaded(registry: Registry, columns: Mapping[str, Any]) -> None:
         UnreadableDatasetError: the request uses weights as images, or images as weights.
         InvalidReferenceError: the request names columns of a file without columns.
     """
-    weights = columns.get("weights")
+    weights = task.columns.get("weights")
     if weights is not None and (row := _held(registry, weights, "network.weights")).kind != "safetensors":
         raise UnreadableDatasetError(
             f"{SCHEME}{weights} is a {row.kind} file with images; weights are a .safetensors file",
             field="network.weights",
             origin=f"{SCHEME}{weights}",
         )
-    reference = DatasetReference.from_json(columns["dataset"])
-    if reference.scheme == "dataset":
-        _hold_images(registry, reference)
+    if task.reference.scheme == "dataset":
+        _hold_images(registry, task.reference)
 
 
 def _hold_images(registry: Registry, reference: DatasetReference) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from ldnas.digests import json_digest
 from ldnas.space.genotype import Genotype
 from service.api.dependencies import Resources
-from service.api.submissions.columns import task_columns
+from service.api.submissions.columns import checked_task
 from service.api.submissions.idempotency import RequestIdentity, once
 from service.api.submissions.job_row import insert_job
 from service.api.submissions.references import hold_uploaded
-from service.schemas.requests import GenotypeRequest
 from service.schemas.tasks import TaskRequest
 from worker.registry import JobKind, Registry, TaskRole, unit_of_work
+from worker.specification import GenotypeRequest
 
 
 def accept_task(resources: Resources, request: TaskRequest, key: str | None, *, owner: str) -> str:
@@ -26,14 +26,14 @@ def accept_task(resources: Resources, request: TaskRequest, key: str | None, *, 
     identity = RequestIdentity.of(JobKind.REGISTER_TASK, request, key, owner=owner)
 
     def submit() -> dict[str, str]:
-        columns = task_columns(request, resources.settings)
+        task = checked_task(request, resources.settings)
         genotypes = _checked_genotypes(request.genotypes or ())
         params = {"task_id": uuid.uuid4().hex}
         with unit_of_work(resources.engine) as registry:
-            hold_uploaded(registry, columns)
+            hold_uploaded(registry, task)
             job_id = insert_job(registry, JobKind.REGISTER_TASK, params, identity)
             registry.tasks.insert(
-                id=params["task_id"], job_id=job_id, role=TaskRole.BASELINE, name=request.name, **columns
+                id=params["task_id"], job_id=job_id, role=TaskRole.BASELINE, name=request.name, **task.columns
             )
             _store_given(registry, params["task_id"], genotypes)
         return params

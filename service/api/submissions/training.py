@@ -7,9 +7,8 @@ from service.api.submissions.idempotency import RequestIdentity, once
 from service.api.submissions.job_row import insert_job
 from service.api.submissions.references import checked_data, hold_uploaded
 from service.schemas.architectures import TrainingRequest
-from service.schemas.base import LONGEST_NAME
-from service.schemas.recommendations import RecommendationRequest
 from worker.registry import JobKind, JobRow, TaskRole, reading, unit_of_work
+from worker.specification import LONGEST_NAME, RecommendationRequest
 
 # Suffix of the name of an architecture that is trained again, if the request has no name.
 AGAIN = " again"
@@ -28,7 +27,7 @@ def accept_training(
     identity = RequestIdentity.of(JobKind.TRAIN_ARCHITECTURE, request, key, owner=owner, subject=architecture_id)
 
     def submit() -> dict[str, str]:
-        data = checked_data(request, resources.settings)
+        task = checked_data(request, resources.settings)
         with reading(resources.engine) as registry:
             found = registry.architectures.get(architecture_id)
         params = {
@@ -40,7 +39,7 @@ def accept_training(
             "objective": request.objective,
         }
         with unit_of_work(resources.engine) as registry:
-            hold_uploaded(registry, data)
+            hold_uploaded(registry, task)
             insert_job(registry, JobKind.TRAIN_ARCHITECTURE, params, identity, request.priority, id=params["job_id"])
             registry.tasks.insert(
                 id=params["task_id"],
@@ -52,7 +51,7 @@ def accept_training(
                 repetitions=RecommendationRequest.model_fields["repetitions"].default,
                 seed=request.seed,
                 image_size=request.image_size or found.skeleton["image_size"],
-                **data,
+                **task.columns,
             )
         return params
 

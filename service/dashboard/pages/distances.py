@@ -17,8 +17,8 @@ from service.dashboard.rendering import page
 from service.figures.figure import FIGURE_MEDIA_TYPES, FigureFormat, rendered_figure
 from service.figures.heat_map import Order, Shown
 from service.figures.pair import layers_figure, repetitions_figure
-from service.schemas.distances import Measure
 from worker.registry import JobKind, JobState, Registry, reading
+from worker.specification import Measure
 
 router = APIRouter()
 

@@ -8,8 +8,8 @@ from ldnas.data.reference import BUILTIN_NAMES, TORCHVISION_NAMES
 from service.api.dependencies import Resources, ResourcesDependency
 from service.dashboard.rendering import page, upload_context
 from service.dashboard.request_fields import request_fields
-from service.schemas.base import PlainText
 from worker.registry import TaskRow, reading
+from worker.specification import PlainText
 
 router = APIRouter()
 

@@ -17,8 +17,8 @@ from service.figures.figure import (
 )
 from service.figures.task_accuracy import task_accuracy
 from service.figures.task_neighbours import Neighbour, task_neighbours
-from service.schemas.distances import Measure
 from worker.registry import JobState, reading
+from worker.specification import Measure
 
 router = APIRouter(prefix="/figures/tasks")
 

@@ -15,10 +15,10 @@ from ldnas.data.reference import DatasetReference
 from service.app import create_app
 from service.dashboard.form_text import WORDS
 from service.dashboard.request_fields import BY_HAND, request_fields
-from service.schemas.recommendations import RecommendationRequest
 from tests.service.conftest import InProcess
 from worker.registry import Engine, unit_of_work
 from worker.settings import Settings
+from worker.specification import RecommendationRequest
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ldnas.space.constraints import Constraints
 from worker.jobs.context import JobContext
 from worker.jobs.memo import Codec, ResultT
 from worker.registry import Registry
+from worker.specification import RecommendationRequest
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,6 @@ class Answer:
     Attributes:
         request: the accepted request.
         name: the recommendation's name, None if it has none.
-        limits: the request's constraints on the network.
         begun: the answer as it was when this attempt began.
     """
 
@@ -35,9 +34,8 @@ class Answer:
         with context.reading() as registry:
             row = registry.recommendations.get(recommendation_id)
         self.id = recommendation_id
-        self.request: dict[str, Any] = row.request
+        self.request = RecommendationRequest.from_storage(row.request)
         self.name: str | None = row.name
-        self.limits = Constraints(**(row.request.get("constraints") or {}))
         self.begun: Mapping[str, Any] = row.document
         self._document: dict[str, Any] = row.document
         self._context = context

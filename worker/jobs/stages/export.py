@@ -117,7 +117,7 @@ def _files(
 def _data(task: ResolvedTask) -> dict[str, Any]:
     """The `data` of the card."""
     return {
-        "uri": task.uri,
+        "uri": task.reference.uri,
         "labels": None if task.mapping is None else task.mapping.to_json(),
         **asdict(task.full.counts),
         "digests": asdict(task.full.digests),

@@ -29,7 +29,7 @@ class ResolvedTask:
 
     id: str
     name: str
-    uri: str
+    reference: DatasetReference
     architecture: str
     weights: str | None
     epsilon: float
@@ -70,12 +70,13 @@ def resolve(context: JobContext, task_id: str) -> ResolvedTask:
     with context.reading() as registry:
         task = registry.tasks.get(task_id)
     mapping = LabelMapping.from_json(task.labels) if task.labels is not None else None
-    dataset = read_dataset(context, task)
+    reference = DatasetReference.from_json(task.dataset)
+    dataset = read_dataset(context, task, reference)
     image_size = task.image_size or default_image_size(dataset)
     resolved = ResolvedTask(
         id=task.id,
         name=task.name,
-        uri=task.dataset["uri"],
+        reference=reference,
         architecture=task.architecture or default_architecture(context.settings, context.device),
         weights=task.weights,
         epsilon=task.epsilon,
@@ -91,21 +92,21 @@ def resolve(context: JobContext, task_id: str) -> ResolvedTask:
     return resolved
 
 
-def read_dataset(context: JobContext, task: TaskRow) -> ImageDataset:
-    """The task's dataset, unchanged since it was first read.
+def read_dataset(context: JobContext, task: TaskRow, reference: DatasetReference) -> ImageDataset:
+    """The dataset of the task, whose `reference` it is, unchanged since it was first read.
 
     Raises:
         RefusedError: the reference or the images cannot be worked on.
         ReferenceChangedError: the content behind the reference has changed.
     """
-    with source_of(context, DatasetReference.from_json(task.dataset)) as source:
+    with source_of(context, reference) as source:
         dataset = load_dataset(
             source.reference,
             roots=context.settings.dataset_roots,
             cache=context.settings.home / "torchvision",
             file=source.file,
         )
-    _require_unchanged(task, dataset)
+    _require_unchanged(task, reference, dataset)
     return dataset
 
 
@@ -114,11 +115,11 @@ def default_architecture(settings: Settings, device: torch.device) -> str:
     return settings.network or ("vgg16" if device.type == "cuda" else "small_cnn")
 
 
-def target_document(task: ResolvedTask, dataset: dict[str, Any]) -> dict[str, Any]:
+def target_document(task: ResolvedTask) -> dict[str, Any]:
     """The `target` of a recommendation."""
     return {
         "task_id": task.id,
-        "dataset": dataset,
+        "dataset": task.reference.to_json(),
         "labels": task.mapping.to_json() if task.mapping is not None else None,
         "classes": list(task.full.class_names),
         **asdict(task.full.counts),
@@ -127,14 +128,14 @@ def target_document(task: ResolvedTask, dataset: dict[str, Any]) -> dict[str, An
     }
 
 
-def _require_unchanged(task: TaskRow, dataset: ImageDataset) -> None:
+def _require_unchanged(task: TaskRow, reference: DatasetReference, dataset: ImageDataset) -> None:
     if task.dataset_digest is not None and task.dataset_digest != dataset.digest:
         raise ReferenceChangedError(
-            f"the images behind {task.dataset['uri']} are not those that this task began with "
+            f"the images behind {reference.uri} are not those that this task began with "
             f"(digest {dataset.digest[:12]}…, was {task.dataset_digest[:12]}…); register the new content as a new "
             "task",
             field="dataset.uri",
-            origin=task.dataset["uri"],
+            origin=reference.uri,
         )
 
 

@@ -8,9 +8,7 @@ from typing import Any
 
 from ldnas.data.search_split import is_enough
 from ldnas.digests import json_digest
-from ldnas.objectives import OBJECTIVES
 from ldnas.search.base import SearchBudget, SearchEvent, SearchProblem, SearchRun, Strategy
-from ldnas.search.names import STRATEGIES
 from ldnas.search.random import RandomSearch, RandomSearchConfig
 from ldnas.search.repeated_splits import OverSplits, OverSplitsConfig
 from ldnas.search.strategies import build_strategy
@@ -25,6 +23,7 @@ from worker.jobs.checkpoints import json_from_bytes, json_to_bytes
 from worker.jobs.context import JobContext
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.registry import GenotypeRow
+from worker.specification import BudgetRequest, RecommendationRequest, SearchRequest
 
 BASELINE_SEARCH = RandomSearchConfig()
 TARGET_PATIENCE = 3
@@ -134,31 +133,28 @@ def target_search(
     task: ResolvedTask,
     space: SearchSpace,
     skeleton: Skeleton,
-    request: Mapping[str, Any],
+    request: RecommendationRequest,
     latency: LatencyTable | None = None,
 ) -> SearchPlan:
     """The search that a recommendation's request names: its strategy, settings, budget and constraints.
 
     Over several splits where the task's validation images are too few (`is_enough`), compared under the objective.
     """
-    wanted = request.get("search") or {}
-    budget = request.get("budget") or {}
-    name = wanted.get("strategy") or STRATEGIES[0]
-    strategy = _target_strategy(name, wanted, images=len(task.full.train))
+    budget = request.budget or BudgetRequest(iterations=DEFAULT_ITERATIONS)
+    strategy = _target_strategy(request.search, images=len(task.full.train))
     enough = is_enough(task.full.validation)
-    seconds = budget.get("seconds")
     return SearchPlan(
         strategy,
-        name,
+        request.search.strategy,
         space,
         skeleton,
         derive_seed(task.seed, "search", task.search_data_key),
-        iterations=None if seconds is not None else budget.get("iterations") or DEFAULT_ITERATIONS,
-        patience=PATIENCE.get(name),
-        budget_seconds=seconds,
-        constraints=Constraints(**(request.get("constraints") or {})),
+        iterations=budget.iterations,
+        patience=PATIENCE.get(request.search.strategy),
+        budget_seconds=budget.seconds,
+        constraints=request.limits,
         latency=latency,
-        comparison=None if enough else OverSplitsConfig(objective=request.get("objective") or OBJECTIVES[0]),
+        comparison=None if enough else OverSplitsConfig(objective=request.objective),
     )
 
 
@@ -174,9 +170,11 @@ def warning_of(plan: SearchPlan, expected: float) -> str | None:
     )
 
 
-def _target_strategy(name: str, wanted: Mapping[str, Any], *, images: int) -> Strategy:
+def _target_strategy(wanted: SearchRequest, *, images: int) -> Strategy:
     batch_size = min(BATCH_SIZE, max(SMALLEST_BATCH, images // STEPS_OF_AN_EPOCH))
-    return build_strategy(name, candidates=wanted.get("candidates"), rounds=wanted.get("rounds"), batch_size=batch_size)
+    return build_strategy(
+        wanted.strategy, candidates=wanted.candidates, rounds=wanted.rounds, batch_size=batch_size
+    )
 
 
 def search_once(

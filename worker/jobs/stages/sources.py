@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ldnas.data.reference import COLUMN_KEYS, DatasetReference
 from ldnas.errors import DatasetNotFoundError
@@ -84,5 +85,5 @@ def _uploaded(context: JobContext, reference: DatasetReference) -> Source:
             origin=reference.uri,
         )
     # Columns named by the task take precedence over those named at the upload.
-    columns = {key: row.reference[key] for key in COLUMN_KEYS if key in row.reference}
-    return Source(DatasetReference.from_json({**columns, **reference.to_json(), "format": row.kind}), file)
+    columns: dict[str, Any] = {key: getattr(reference, key) or row.reference.get(key) for key in COLUMN_KEYS}
+    return Source(replace(reference, format=row.kind, **columns), file)

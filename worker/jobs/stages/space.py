@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from ldnas.errors import ImpossibleConstraintError
-from ldnas.recipe import MEASURES
 from ldnas.recommend import choose_space
 from ldnas.space.constraints import Constraints
 from ldnas.space.fitting import fitted_skeleton
@@ -82,7 +81,7 @@ def find_space(context: JobContext, task: ResolvedTask, answer: Answer, fitted: 
 
     The full space is chosen if no cell of that space satisfies the constraints.
     """
-    limits = answer.limits
+    limits = answer.request.limits
 
     def choose() -> FoundSpace:
         found = _choose(context, task, answer, fitted)
@@ -108,7 +107,7 @@ def limit_latency(context: JobContext, task: ResolvedTask, answer: Answer, found
     Raises:
         ImpossibleConstraintError: no cell of the full space satisfies the limit.
     """
-    limits, device = answer.limits, context.device
+    limits, device = answer.request.limits, context.device
 
     def skeleton(space: SearchSpace) -> Skeleton:
         return fitted_skeleton(task.image_size, task.classes, limits, space)
@@ -135,7 +134,7 @@ def limit_latency(context: JobContext, task: ResolvedTask, answer: Answer, found
 
 
 def _choose(context: JobContext, task: ResolvedTask, answer: Answer, fitted: Sequence[FittedNetwork]) -> FoundSpace:
-    measure = answer.request.get("measure") or MEASURES[0]
+    measure = answer.request.measure
     contenders = _find_contenders(context, task, answer)
     comparable = [baseline for baseline in contenders.baselines if baseline.comparable]
     column = measure_column(context, task, fitted, comparable, ranking_measure=measure)
@@ -144,8 +143,7 @@ def _choose(context: JobContext, task: ResolvedTask, answer: Answer, fitted: Seq
         approximation=all(item.approximation for item in fitted),
     )
     genotypes = {baseline.id: baseline.genotypes for baseline in comparable}
-    k = (answer.request.get("search") or {}).get("k") or 1
-    chosen = choose_space(column.ranking(measure), genotypes, k=k)
+    chosen = choose_space(column.ranking(measure), genotypes, k=answer.request.search.k or 1)
     return FoundSpace(chosen.space, chosen.source_task_ids, _closest(column, measure, contenders))
 
 
@@ -157,8 +155,8 @@ def _find_contenders(context: JobContext, task: ResolvedTask, answer: Answer) ->
         lambda: find_baselines(
             context,
             task,
-            named=request.get("baselines"),
-            require_approximation=bool(request.get("require_approximation")),
+            named=request.baselines,
+            require_approximation=request.require_approximation,
         ),
         Codec(Contenders.to_json, lambda eligibility: restore_baselines(context, task, eligibility)),
     )

@@ -10,6 +10,7 @@ from safetensors.torch import load as load_safetensors
 from ldnas.data.dataset import Split, count_common, fingerprints
 from ldnas.data.labels import LabelMapping
 from ldnas.data.preprocessing import Preprocessing
+from ldnas.data.reference import DatasetReference
 from ldnas.data.task_data import TaskData, task_data
 from ldnas.digests import json_digest
 from ldnas.errors import RefusedError
@@ -169,7 +170,7 @@ def _find_task(context: JobContext, closest: ClosestTask | None) -> TaskRow | No
 def _read(context: JobContext, source: TaskRow, target: ResolvedTask) -> TaskData:
     """The source's training and validation images at the target's image size."""
     try:
-        dataset = read_dataset(context, source)
+        dataset = read_dataset(context, source, DatasetReference.from_json(source.dataset))
         mapping = LabelMapping.from_json(source.labels) if source.labels is not None else None
         data = task_data(dataset, mapping, Preprocessing(target.image_size))
     except (RefusedError, OSError) as error:  # the warm start is optional and must not fail the job

@@ -1,4 +1,4 @@
-"""Parts of several request bodies: the dataset, the labels, the genotypes, the objective."""
+"""Parts of several requests: the dataset, the labels, the genotypes, the objective, the measure."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ldnas.space.genotype import EDGES, Genotype
-from service.schemas.base import Fraction, PlainText, Request
+from worker.specification.base import Fraction, PlainText, Request
 
 
 def _one_error_for_a_label(value: Any, validate: ValidatorFunctionWrapHandler) -> int | str:
@@ -30,6 +30,10 @@ def _one_error_for_a_label(value: Any, validate: ValidatorFunctionWrapHandler) -
 
 
 Objective = Literal["accuracy", "balanced_accuracy", "macro_f1"]
+
+# Spelled out for type checkers and the OpenAPI document; a test compares them with ldnas.recipe.
+StandingMeasure = Literal["log_det_layerwise", "log_det", "logme"]
+Measure = Literal["log_det_layerwise", "log_det", "logme", "frechet", "task2vec", "task2vec_asymmetric"]
 
 ClassIndex = Annotated[int, Field(ge=0, le=2**31 - 1)]
 ClassName = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]

@@ -1,0 +1,72 @@
+"""What clients may request: each field with its default and its limits, once for the API and for the runner.
+
+No module here loads torch or SQL: the API validates a body with these classes, and the runner reads the stored request
+with them.
+"""
+
+from worker.specification.base import (
+    BASELINE_NAME,
+    LARGEST_SEED,
+    LONGEST_NAME,
+    NAME_PATTERN,
+    Fraction,
+    ImageSize,
+    Name,
+    PlainText,
+    Request,
+    Seed,
+)
+from worker.specification.params import ColumnParams, RecommendationParams, RegistrationParams, TrainingParams
+from worker.specification.parts import (
+    DatasetRequest,
+    FractionsRequest,
+    GenotypeRequest,
+    LabelsRequest,
+    Measure,
+    NetworkField,
+    Objective,
+    OwnNetwork,
+    StandingMeasure,
+)
+from worker.specification.recommendation import (
+    BudgetRequest,
+    ConstraintsRequest,
+    FinalRequest,
+    RecommendationRequest,
+    SearchRequest,
+    Strategy,
+)
+from worker.specification.webhook import WebhookRequest
+
+__all__ = [
+    "BASELINE_NAME",
+    "LARGEST_SEED",
+    "LONGEST_NAME",
+    "NAME_PATTERN",
+    "BudgetRequest",
+    "ColumnParams",
+    "ConstraintsRequest",
+    "DatasetRequest",
+    "FinalRequest",
+    "Fraction",
+    "FractionsRequest",
+    "GenotypeRequest",
+    "ImageSize",
+    "LabelsRequest",
+    "Measure",
+    "Name",
+    "NetworkField",
+    "Objective",
+    "OwnNetwork",
+    "PlainText",
+    "RecommendationParams",
+    "RecommendationRequest",
+    "RegistrationParams",
+    "Request",
+    "SearchRequest",
+    "Seed",
+    "StandingMeasure",
+    "Strategy",
+    "TrainingParams",
+    "WebhookRequest",
+]

@@ -1,0 +1,38 @@
+"""Base class and types of all request models: strictness, names, texts, numbers."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+# Seeds end at 2**31 - 1, so that they fit a 32-bit column and a client whose numbers are doubles.
+LARGEST_SEED = 2**31 - 1
+
+LONGEST_NAME = 64
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 _.|-]*$"
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=NAME_PATTERN),
+    Field(description="1 to 64 letters, digits, blanks and `_ . | -`, beginning with a letter or digit"),
+]
+BASELINE_NAME = "a baseline: its name or its id"
+# Locations and columns have no control characters, and PostgreSQL rejects NUL.
+PlainText = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+ImageSize = Annotated[int, Field(ge=8, le=256, description="side of the square input image, in pixels")]
+
+
+class Stored(BaseModel):
+    """A JSON value that the API stores and a runner reads, perhaps of another version."""
+
+    @classmethod
+    def from_storage(cls, value: Mapping[str, Any]) -> Self:
+        """The value as it was stored: an absent field has its default, and an unknown one is ignored."""
+        return cls.model_validate(value, extra="ignore")
+
+
+class Request(Stored):
+    """A body that is refused if it has an unknown field or a number of the wrong type (`"3"`, `3.0`, `true`)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
