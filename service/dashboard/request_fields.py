@@ -1,4 +1,4 @@
-"""The fields of the form for `POST /v1/recommendations`: its schema's limits and defaults, with `request_words`."""
+"""The fields of the form for `POST /v1/recommendations`: limits, defaults and texts of the request's specification."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,8 +7,7 @@ from typing import Any
 
 from ldnas.data.reference import FORMATS
 from ldnas.networks.names import ARCHITECTURES
-from service.dashboard.form_text import CHOICES, WORDS
-from worker.specification import RecommendationRequest
+from worker.specification import FormText, RecommendationRequest, form_text
 
 BY_HAND = frozenset({"dataset.uri", "labels.groups", "baselines"})
 """Fields that are not single inputs: the form has a part of its own for each."""
@@ -18,6 +17,31 @@ SCALES = {"budget.seconds": 60}
 
 _TEXT_CHOICES = {"network": ARCHITECTURES, "dataset.format": FORMATS}
 _LARGEST_NAMED = 10**9  # a larger limit is not shown
+
+CHOICES: Mapping[str | None, str] = {
+    "accuracy": "Accuracy: each image counts the same",
+    "balanced_accuracy": "Balanced accuracy: each class counts the same",
+    "macro_f1": "Macro F1: misses and false alarms of each class",
+    "fuse": "fuse: all candidates in one mixture, the best fused step by step",
+    "random": "random: the best of random cells",
+    "random_sharing": "random sharing: random cells with shared weights",
+    "enas": "enas: a controller that learns, with shared weights",
+    "darts": "darts: architecture weights by gradient, first order",
+    "darts_second_order": "darts, second order",
+    "pc_darts": "pc-darts: the same on some of the channels",
+    "evolution": "evolution: changes the best cells step by step",
+    "log_det_layerwise": "log-det by layers",
+    "log_det": "log-det",
+    "logme": "LogME",
+    "frechet": "Fréchet",
+    "task2vec": "Task2Vec",
+    "task2vec_asymmetric": "Task2Vec, asymmetric",
+    "parquet": "Parquet",
+    "image_folder": "a folder for each class",
+    "zip": "a ZIP file of such folders",
+    "npz": "NumPy arrays (.npz)",
+}
+"""Words for the values of a choice that need an explanation."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +56,7 @@ class RequestField:
         default: the schema's; None if the service chooses.
         choices: value and words of each, the default first.
         scale: the request's units in one unit of the form: 60 for seconds that the form shows as minutes.
-        has_words: whether `request_words` describes it.
+        has_text: whether the specification has a text for it.
     """
 
     path: str
@@ -42,7 +66,7 @@ class RequestField:
     default: Any
     choices: tuple[tuple[str, str], ...]
     scale: int
-    has_words: bool
+    has_text: bool
 
     @property
     def id(self) -> str:
@@ -71,21 +95,22 @@ def _leaves(schema: Mapping[str, Any], named: Mapping[str, Any], prefix: str) ->
 
 
 def _field(path: str, leaf: Mapping[str, Any]) -> RequestField:
-    label, does, without = WORDS.get(path) or (leaf["title"], f"{leaf.get('description', '')}.".capitalize(), "")
+    text = form_text(path)
+    shown = text or FormText(leaf["title"], f"{leaf.get('description', '')}.".capitalize())
     default = leaf.get("default")
     values = tuple(leaf.get("enum") or _TEXT_CHOICES.get(path, ()))
     kind = "choice" if values else _kind(path, leaf["type"])
-    bounds = [_limits(leaf, SCALES.get(path, 1)) if kind == "number" else "", _default(default, without, kind)]
+    bounds = [_limits(leaf, SCALES.get(path, 1)) if kind == "number" else "", _default(default, shown.empty, kind)]
     last = "; ".join(filter(None, bounds))
     return RequestField(
         path=path,
         kind=kind,
-        label=label,
-        hint=" ".join(filter(None, [does, last and f"{last[:1].upper()}{last[1:]}."])),
+        label=shown.label,
+        hint=" ".join(filter(None, [shown.effect, last and f"{last[:1].upper()}{last[1:]}."])),
         default=default,
-        choices=_choices(values, default, without),
+        choices=_choices(values, default, shown.empty),
         scale=SCALES.get(path, 1),
-        has_words=path in WORDS,
+        has_text=text is not None,
     )
 
 

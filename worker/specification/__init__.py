@@ -9,6 +9,7 @@ from worker.specification.base import (
     LARGEST_SEED,
     LONGEST_NAME,
     NAME_PATTERN,
+    FormText,
     Fraction,
     ImageSize,
     Name,
@@ -35,6 +36,7 @@ from worker.specification.recommendation import (
     RecommendationRequest,
     SearchRequest,
     Strategy,
+    form_text,
 )
 from worker.specification.webhook import WebhookRequest
 
@@ -48,6 +50,7 @@ __all__ = [
     "ConstraintsRequest",
     "DatasetRequest",
     "FinalRequest",
+    "FormText",
     "Fraction",
     "FractionsRequest",
     "GenotypeRequest",
@@ -69,4 +72,5 @@ __all__ = [
     "Strategy",
     "TrainingParams",
     "WebhookRequest",
+    "form_text",
 ]

@@ -1,6 +1,7 @@
 """Base class and types of all request models: strictness, names, texts, numbers."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -21,6 +22,21 @@ PlainText = Annotated[str, StringConstraints(min_length=1, max_length=1024, patt
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 ImageSize = Annotated[int, Field(ge=8, le=256, description="side of the square input image, in pixels")]
+
+
+@dataclass(frozen=True)
+class FormText:
+    """How a form presents a field to readers who do not know the API.
+
+    Attributes:
+        label: its name.
+        effect: its effect in a sentence.
+        empty: the effect of leaving it empty; "" where the field's default says so.
+    """
+
+    label: str
+    effect: str
+    empty: str = ""
 
 
 class Stored(BaseModel):

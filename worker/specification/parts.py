@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ldnas.space.genotype import EDGES, Genotype
-from worker.specification.base import Fraction, PlainText, Request
+from worker.specification.base import FormText, Fraction, PlainText, Request
 
 
 def _one_error_for_a_label(value: Any, validate: ValidatorFunctionWrapHandler) -> int | str:
@@ -43,9 +43,13 @@ Label = Annotated[ClassIndex | ClassName, WrapValidator(_one_error_for_a_label)]
 class FractionsRequest(Request):
     """The fractions of the images in each split, which add up to 1."""
 
-    train: Fraction
-    validation: Fraction
-    test: Fraction
+    train: Annotated[
+        Fraction, FormText("Share for training", "For data without a split of its own.", "0.7 with the others")
+    ]
+    validation: Annotated[
+        Fraction, FormText("Share for validation", "The search sees these images.", "0.15 with the others")
+    ]
+    test: Annotated[Fraction, FormText("Share for the test", "Seen once, at the end.", "0.15 with the others")]
 
 
 class DatasetRequest(Request):
@@ -56,11 +60,18 @@ class DatasetRequest(Request):
         "`LDNAS_DATASET_ROOTS`, `https://…` and `s3://…` on hosts of `LDNAS_REMOTE_HOSTS`",
         examples=["builtin://digits"],
     )
-    format: PlainText | None = Field(None, description="layout of the files; detected if absent")
-    image_column: PlainText | None = None
-    label_column: PlainText | None = None
-    split_column: PlainText | None = None
-    group_column: PlainText | None = Field(None, description="rows of one group (a patient, a camera) share a split")
+    format: Annotated[
+        PlainText | None, FormText("Layout of the files", "How the service reads them.", "detected from the files")
+    ] = Field(None, description="layout of the files; detected if absent")
+    image_column: Annotated[PlainText | None, FormText("Column of the images", "Of a Parquet file.", "image")] = None
+    label_column: Annotated[PlainText | None, FormText("Column of the labels", "Of a Parquet file.", "label")] = None
+    split_column: Annotated[
+        PlainText | None, FormText("Column of the split", "Assigns each row to train, validation or test.", "none")
+    ] = None
+    group_column: Annotated[
+        PlainText | None,
+        FormText("Column of the group", "Rows of one group (a patient, a camera) share a split.", "none"),
+    ] = Field(None, description="rows of one group (a patient, a camera) share a split")
     fractions: FractionsRequest | None = Field(None, description="used if the dataset has no splits of its own")
 
 
@@ -70,8 +81,13 @@ class LabelsRequest(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [{"groups": [[1, 3, 5, 7, 9]], "rest": True}]})
 
     groups: list[Annotated[list[Label], Field(max_length=10_000)]] = Field(max_length=10_000)
-    rest: bool = False
-    balance: bool = Field(False, description="cut the rest class to the mean size of the others")
+    rest: Annotated[bool, FormText("All other labels form one more class", "Otherwise their images are left out.")] = (
+        False
+    )
+    balance: Annotated[
+        bool,
+        FormText("Cut that class to the mean size of the others", "So that a large remainder does not outweigh them."),
+    ] = Field(False, description="cut the rest class to the mean size of the others")
 
 
 class OwnNetwork(Request):

@@ -1,12 +1,12 @@
 """The request for a recommendation: the body of `POST /v1/recommendations`, stored with its answer for the runner."""
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from ldnas.space.constraints import UNLIMITED, Constraints
-from worker.specification.base import BASELINE_NAME, Fraction, ImageSize, Name, PlainText, Request, Seed
+from worker.specification.base import BASELINE_NAME, FormText, Fraction, ImageSize, Name, PlainText, Request, Seed
 from worker.specification.parts import DatasetRequest, LabelsRequest, Measure, Objective
 from worker.specification.webhook import WebhookRequest
 
@@ -32,14 +32,18 @@ class BudgetRequest(Request):
         }
     )
 
-    seconds: float | None = Field(
+    seconds: Annotated[
+        float | None, FormText("Minutes", "For the whole job; at the end the best network so far is the answer.")
+    ] = Field(
         None,
         gt=0,
         le=10_000_000,
         allow_inf_nan=False,
         description="seconds of the whole job, as its stages count them; the job then returns the best network so far",
     )
-    iterations: int | None = Field(None, ge=1, le=10_000, description="maximum number of iterations of the search")
+    iterations: Annotated[int | None, FormText("Iterations of the search", "At most; the job has no time limit.")] = (
+        Field(None, ge=1, le=10_000, description="maximum number of iterations of the search")
+    )
 
     @model_validator(mode="after")
     def _one_of_the_two(self) -> Self:
@@ -53,9 +57,18 @@ class ConstraintsRequest(Request):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"max_parameters": 100_000, "max_latency_ms": 20}]})
 
-    max_parameters: int | None = Field(None, ge=1, le=2**53, description="trainable parameters")
-    max_macs: int | None = Field(None, ge=1, le=2**53, description="multiply-adds for one image")
-    max_latency_ms: float | None = Field(
+    max_parameters: Annotated[
+        int | None, FormText("Parameters, at most", "Trainable numbers; they set the file size.", "no limit")
+    ] = Field(None, ge=1, le=2**53, description="trainable parameters")
+    max_macs: Annotated[
+        int | None, FormText("Multiply-adds, at most", "The cost of computing one image.", "no limit")
+    ] = Field(None, ge=1, le=2**53, description="multiply-adds for one image")
+    max_latency_ms: Annotated[
+        float | None,
+        FormText(
+            "Milliseconds, at most", "For one image on the worker's machine; predicted, then measured.", "no limit"
+        ),
+    ] = Field(
         None, gt=0, allow_inf_nan=False, description="for one image on the worker's device; predicted, then measured"
     )
 
@@ -65,22 +78,36 @@ class SearchRequest(Request):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"strategy": "evolution", "candidates": 6, "rounds": 2}]})
 
-    strategy: Strategy = Field("fuse", description="the search strategy; `docs/search.md` compares them")
-    candidates: int | None = Field(
+    strategy: Annotated[Strategy, FormText("Strategy", "The algorithm that searches the space.")] = Field(
+        "fuse", description="the search strategy; `docs/search.md` compares them"
+    )
+    candidates: Annotated[
+        int | None,
+        FormText(
+            "Networks in an iteration",
+            "The number of networks that are compared with each other.",
+            "the default of the strategy",
+        ),
+    ] = Field(
         None,
         ge=2,
         le=64,
         description="networks per iteration; absent: 3 with `fuse`, 4 with `random` and `evolution`, 10 with "
         "`enas`, 16 with `random_sharing`; not accepted by `darts`, `darts_second_order`, `pc_darts`",
     )
-    rounds: int | None = Field(
+    rounds: Annotated[
+        int | None,
+        FormText("Rounds in an iteration", "For fuse; for random and evolution, the epochs of a network.", "3"),
+    ] = Field(
         None,
         ge=1,
         le=1000,
         description="maximum rounds of one iteration of `fuse`; epochs of a network in `random` and `evolution`; "
         "absent: 3; not accepted by the others",
     )
-    k: int | None = Field(
+    k: Annotated[
+        int | None, FormText("Cells of the closest task", "So many of its best cells define the search space.", "1")
+    ] = Field(
         None,
         ge=1,
         le=1000,
@@ -91,10 +118,15 @@ class SearchRequest(Request):
 class FinalRequest(Request):
     """The settings of the final training."""
 
-    seeds: int = Field(
-        1, ge=1, le=10, description="number of networks to train; the best on validation images is the result"
+    seeds: Annotated[int, FormText("Networks trained in the end", "The best on validation images is the answer.")] = (
+        Field(1, ge=1, le=10, description="number of networks to train; the best on validation images is the result")
     )
-    warm_start: bool = Field(
+    warm_start: Annotated[
+        bool,
+        FormText(
+            "Begin at weights trained on the closest task", "Helps with few images; has no effect without a close task."
+        ),
+    ] = Field(
         False,
         description="initialise the weights, except the head, from the same network trained on the closest baseline's "
         "images; without a close task, from fresh weights, with a warning",
@@ -135,36 +167,58 @@ class RecommendationRequest(Request):
         }
     )
 
-    name: Name | None = None
+    name: Annotated[
+        Name | None, FormText("Name", "Name of the answer: letters, digits, blanks and _ . | -.", "its id")
+    ] = None
     dataset: DatasetRequest
     labels: LabelsRequest | None = Field(None, description="absent: the classes of the dataset itself")
-    network: PlainText | None = Field(None, description="architecture of the networks that measure distances")
-    epsilon: Fraction = Field(
-        0.2, description="a network approximates the task at a balanced validation accuracy of at least 1-ε"
-    )
-    repetitions: int = Field(3, ge=1, le=100, description="number of networks to train, each from its own seed")
-    require_approximation: bool = Field(False, description="leave out baselines whose networks do not reach 1-ε")
-    measure: Measure = "log_det_layerwise"
+    network: Annotated[
+        PlainText | None, FormText("Network that measures distances", "Trained on each task.", "the service chooses")
+    ] = Field(None, description="architecture of the networks that measure distances")
+    epsilon: Annotated[
+        Fraction,
+        FormText("Epsilon", "A network represents its task if its balanced validation accuracy reaches 1 − epsilon."),
+    ] = Field(0.2, description="a network approximates the task at a balanced validation accuracy of at least 1-ε")
+    repetitions: Annotated[
+        int, FormText("Networks for each distance", "Each has its own seed; more make the interval narrower.")
+    ] = Field(3, ge=1, le=100, description="number of networks to train, each from its own seed")
+    require_approximation: Annotated[
+        bool, FormText("Leave out tasks whose networks miss 1 − epsilon", "Their distances may mislead.")
+    ] = Field(False, description="leave out baselines whose networks do not reach 1-ε")
+    measure: Annotated[Measure, FormText("Distance", "How far two tasks are from each other.")] = "log_det_layerwise"
     baselines: list[Name] | None = Field(
         None, max_length=1000, description=f"each {BASELINE_NAME}; the job waits for them; absent: all that are ready"
     )
-    image_size: ImageSize | None = Field(
+    image_size: Annotated[
+        ImageSize | None,
+        FormText("Side of the images, in pixels", "Each image is resized to this.", "derived from the images"),
+    ] = Field(
         None,
         description="side of the square images of search and final training, in pixels, 8 to 256; absent: the value "
         "of 16, 32, 48, 64, 96, 128, 192 and 256 nearest to the median longer side of the images",
     )
-    objective: Objective = Field("accuracy", description="objective of the final training; see `validation` and `test`")
+    objective: Annotated[Objective, FormText("Objective", "The score that the network is trained and chosen for.")] = (
+        Field("accuracy", description="objective of the final training; see `validation` and `test`")
+    )
     budget: BudgetRequest | None = Field(None, description="absent: at most 12 iterations of the search")
     constraints: ConstraintsRequest | None = Field(None, description="absent: no limits")
     search: SearchRequest = Field(default_factory=SearchRequest, description="absent: `fuse` with its own settings")
     final: FinalRequest = Field(default_factory=FinalRequest, description="absent: one network")
-    control: bool = Field(
+    control: Annotated[
+        bool,
+        FormText(
+            "Also search without the known tasks, for comparison",
+            "Shows whether they helped. Takes several times as long again, in addition to the budget.",
+        ),
+    ] = Field(
         False,
         description="afterwards also spend the same seconds without the known tasks, in three ways: see `control` in "
         "the answer. Takes several times as long, in addition to `budget`",
     )
-    seed: Seed = 0
-    priority: int = Field(0, ge=-100, le=100, description="jobs of higher priority run first")
+    seed: Annotated[Seed, FormText("Random seed", "Another seed gives another run on the same images.")] = 0
+    priority: Annotated[int, FormText("Priority", "The waiting job with the highest priority starts first.")] = Field(
+        0, ge=-100, le=100, description="jobs of higher priority run first"
+    )
     webhook: WebhookRequest | None = Field(
         None, description="the receiver notified of the end; see `webhooks` of this document"
     )
@@ -173,3 +227,16 @@ class RecommendationRequest(Request):
     def limits(self) -> Constraints:
         """The limits on the network."""
         return UNLIMITED if self.constraints is None else Constraints(**self.constraints.model_dump())
+
+
+def form_text(path: str) -> FormText | None:
+    """The text of a field of the request, by its dotted path."""
+    model: type[BaseModel] = RecommendationRequest
+    *parents, name = path.split(".")
+    for parent in parents:
+        [model] = [kind for kind in _types(model.model_fields[parent].annotation) if issubclass(kind, BaseModel)]
+    return next((each for each in model.model_fields[name].metadata if isinstance(each, FormText)), None)
+
+
+def _types(annotation: Any) -> tuple[type, ...]:
+    return get_args(annotation) or (annotation,)

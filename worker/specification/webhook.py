@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from worker.specification.base import PlainText, Request
+from worker.specification.base import FormText, PlainText, Request
 
 _FOUR = "[A-Za-z0-9+/]{4}"
 _TWO = "[A-Za-z0-9+/]{2}=="
@@ -30,11 +30,25 @@ class WebhookRequest(Request):
         }
     )
 
-    url: PlainText = Field(
+    url: Annotated[
+        PlainText,
+        FormText(
+            "Address for the notification",
+            "The service sends a signed POST there when the job ends: https:// on a host of LDNAS_REMOTE_HOSTS.",
+            "no notification",
+        ),
+    ] = Field(
         description="`https://…` on a host of `LDNAS_REMOTE_HOSTS`, and never on a private address; answers show only "
         "its host"
     )
-    secret: Annotated[str, AfterValidator(_refuse_another_shape)] = Field(
+    secret: Annotated[
+        str,
+        AfterValidator(_refuse_another_shape),
+        FormText(
+            "Secret that signs it",
+            "The receiver has the same secret: whsec_ and 24 to 64 random bytes as base64. It is not shown again.",
+        ),
+    ] = Field(
         description="key that signs the messages: `whsec_` and the base64 of 24 to 64 random bytes. Never shown; "
         "deleted after the last message",
         repr=False,

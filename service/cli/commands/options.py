@@ -14,6 +14,7 @@ from service.client.connection import DEFAULT_URL as DEFAULT_URL
 from service.client.documents import DocumentT
 from service.client.submission import Submission
 from service.schemas.base import Document
+from worker.specification import form_text
 
 Url = Annotated[str, typer.Option("--url", envvar="LDNAS_URL", help="URL of the service.")]
 ApiKey = Annotated[
@@ -71,6 +72,13 @@ Objective = Annotated[
     ),
 ]
 ImageSize = Annotated[int | None, typer.Option(help="Side of the images in the search, 8 to 256 pixels.")]
+
+
+def help_of(path: str) -> str:
+    """The help of a field of the request, by its dotted path, as the dashboard's form words it."""
+    text = form_text(path)
+    assert text is not None, path
+    return f"{text.label}. {text.effect}"
 
 
 def dataset_reference(uri: str, **columns: str | None) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def recommend(
     epsilon: options.Epsilon = None,
     repetitions: options.Repetitions = None,
     require_approximation: Annotated[
-        bool | None, typer.Option(help="Leave out baselines whose networks do not reach 1-ε.", show_default=False)
+        bool | None, typer.Option(help=options.help_of("require_approximation"), show_default=False)
     ] = None,
     measure: options.Measure = None,
     baseline: Annotated[
@@ -37,10 +37,10 @@ def recommend(
     image_size: options.ImageSize = None,
     objective: options.Objective = None,
     seconds: Annotated[float | None, typer.Option(help="Budget: seconds of the whole job.")] = None,
-    iterations: Annotated[int | None, typer.Option(help="Budget: maximum iterations of the search.")] = None,
-    max_parameters: Annotated[int | None, typer.Option(help="Limit: trainable parameters.")] = None,
-    max_macs: Annotated[int | None, typer.Option(help="Limit: multiply-adds for one image.")] = None,
-    max_latency_ms: Annotated[float | None, typer.Option(help="Limit: milliseconds for one image.")] = None,
+    iterations: Annotated[int | None, typer.Option(help=options.help_of("budget.iterations"))] = None,
+    max_parameters: Annotated[int | None, typer.Option(help=options.help_of("constraints.max_parameters"))] = None,
+    max_macs: Annotated[int | None, typer.Option(help=options.help_of("constraints.max_macs"))] = None,
+    max_latency_ms: Annotated[float | None, typer.Option(help=options.help_of("constraints.max_latency_ms"))] = None,
     strategy: Annotated[
         str | None,
         typer.Option(
@@ -48,26 +48,20 @@ def recommend(
             autocompletion=completion.of_strategies,
         ),
     ] = None,
-    candidates: Annotated[int | None, typer.Option(help="Networks per iteration of the search.")] = None,
-    rounds: Annotated[
-        int | None, typer.Option(help="Maximum rounds of FUSE per iteration; epochs in random and evolution.")
-    ] = None,
+    candidates: Annotated[int | None, typer.Option(help=options.help_of("search.candidates"))] = None,
+    rounds: Annotated[int | None, typer.Option(help=options.help_of("search.rounds"))] = None,
     final_seeds: Annotated[
         int | None,
-        typer.Option(help="Networks in the final training, 1 to 10; the best on validation images is the result."),
+        typer.Option(help=options.help_of("final.seeds")),
     ] = None,
     warm_start: Annotated[
         bool | None,
-        typer.Option("--warm-start", help="Start the final training from weights trained on the closest baseline."),
+        typer.Option("--warm-start", help=options.help_of("final.warm_start")),
     ] = None,
-    k: Annotated[
-        int | None, typer.Option("--k", help="Number of best genotypes that span a baseline's search space.")
-    ] = None,
-    control: Annotated[
-        bool | None, typer.Option(help="Also spend the same seconds without the known tasks.", show_default=False)
-    ] = None,
+    k: Annotated[int | None, typer.Option("--k", help=options.help_of("search.k"))] = None,
+    control: Annotated[bool | None, typer.Option(help=options.help_of("control"), show_default=False)] = None,
     seed: options.Seed = None,
-    priority: Annotated[int | None, typer.Option(help="Jobs of higher priority run first.")] = None,
+    priority: Annotated[int | None, typer.Option(help=options.help_of("priority"))] = None,
     webhook: Annotated[
         str | None,
         typer.Option(

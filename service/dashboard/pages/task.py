@@ -11,9 +11,9 @@ from service.api.matrix.table import RECIPES
 from service.api.serializers import task_document
 from service.dashboard.rendering import page
 from service.figures.cell_drawing import cell_drawing
-from worker.specification import Measure
 from service.schemas.tasks import Task
 from worker.registry import MatrixEntry, Registry, reading
+from worker.specification import Measure
 
 router = APIRouter()
 NEAREST = 12

@@ -13,7 +13,7 @@ import pytest
 from ldnas.data.load import load_dataset
 from ldnas.data.reference import DatasetReference
 from service.app import create_app
-from service.dashboard.form_text import WORDS
+from service.dashboard import request_fields as module
 from service.dashboard.request_fields import BY_HAND, request_fields
 from tests.service.conftest import InProcess
 from worker.registry import Engine, unit_of_work
@@ -84,7 +84,8 @@ def test_a_choice_begins_with_its_default_which_a_request_leaves_out() -> None:
 
 def test_a_field_that_has_no_words_yet_is_among_the_other_settings(http: httpx.Client, monkeypatch) -> None:
     assert "<legend>Other</legend>" not in http.get("/recommendations/new").text
-    monkeypatch.delitem(WORDS, "epsilon")
+    texts = module.form_text
+    monkeypatch.setattr(module, "form_text", lambda path: None if path == "epsilon" else texts(path))
     request_fields.cache_clear()
     try:
         page = http.get("/recommendations/new").text

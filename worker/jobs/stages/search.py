@@ -172,9 +172,7 @@ def warning_of(plan: SearchPlan, expected: float) -> str | None:
 
 def _target_strategy(wanted: SearchRequest, *, images: int) -> Strategy:
     batch_size = min(BATCH_SIZE, max(SMALLEST_BATCH, images // STEPS_OF_AN_EPOCH))
-    return build_strategy(
-        wanted.strategy, candidates=wanted.candidates, rounds=wanted.rounds, batch_size=batch_size
-    )
+    return build_strategy(wanted.strategy, candidates=wanted.candidates, rounds=wanted.rounds, batch_size=batch_size)
 
 
 def search_once(
