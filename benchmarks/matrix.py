@@ -94,7 +94,7 @@ def add_task(registry: Registry, role: str, name: str) -> str:
             validation_balanced_accuracy=0.9,
             seconds=1.0,
         )
-        registry.tasks.link_network(task.id, repetition, network_key(task.id, repetition))
+        registry.task_results.link_network(task.id, repetition, network_key(task.id, repetition))
     return task.id
 
 

@@ -100,7 +100,7 @@ def view_of(registry: Registry, recommendation_id: str) -> tuple[View, Recommend
         request=row.request,
         history=search_history_of(registry.jobs.events_of_kinds(job.id, KINDS, MOST_EVENTS)),
         task=task,
-        scored=() if task is None else registry.tasks.genotypes(task.id),
+        scored=() if task is None else registry.task_results.genotypes(task.id),
         files=_files(registry, document.architecture.id),
     )
     return view, row

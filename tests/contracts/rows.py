@@ -48,5 +48,5 @@ def task_with_networks(engine: Engine, name: str, repetitions: int) -> str:
         task = add_task(registry, name, role="target" if name == "x" else "baseline")
         for repetition in range(repetitions):
             keep_network(registry, f"{name}{repetition}")
-            registry.tasks.link_network(task.id, repetition, f"{name}{repetition}")
+            registry.task_results.link_network(task.id, repetition, f"{name}{repetition}")
         return task.id

@@ -22,7 +22,7 @@ def test_the_matrix_pairs_equal_repetitions(engine: Engine) -> None:
         for name, task in tasks.items():
             for repetition in range(3):
                 keep_network(registry, f"{name}{repetition}")
-                registry.tasks.link_network(task.id, repetition, f"{name}{repetition}")
+                registry.task_results.link_network(task.id, repetition, f"{name}{repetition}")
         values = [0.5, 0.25, 1.0]
         registry.results.keep_distances(
             [distance(f"x{r}", f"y{r}", value) for r, value in enumerate(values)]
@@ -130,7 +130,7 @@ MATRIX_WRITES: dict[str, Callable[[Registry, str], object]] = {
     "a task": lambda registry, task_id: add_task(registry, "another"),
     "a name": lambda registry, task_id: registry.tasks.promote(task_id, "renamed"),
     "a deletion": lambda registry, task_id: registry.tasks.delete(task_id),
-    "a network": lambda registry, task_id: registry.tasks.link_network(task_id, 1, "x0"),
+    "a network": lambda registry, task_id: registry.task_results.link_network(task_id, 1, "x0"),
     "a deleted recommendation": lambda registry, task_id: registry.recommendations.delete("a" * 32),
 }
 
@@ -163,7 +163,7 @@ def test_what_leaves_the_matrix_alone_leaves_its_revision(engine: Engine) -> Non
         registry.results.keep_artifact("a" * 64, 1, "text/plain")
     with unit_of_work(engine) as registry:  # all of this is there already, or nothing that the matrix shows
         registry.results.keep_distances([distance("x0", "x0", 1.0)])
-        registry.tasks.link_network(x, 0, "x0")
+        registry.task_results.link_network(x, 0, "x0")
         registry.tasks.get(x).counts = {"train": 1}
         registry.tasks.get(x).name = "x"
 

@@ -34,9 +34,9 @@ def test_networks_come_in_the_order_of_their_repetitions(engine: Engine) -> None
         task = add_task(registry, "odd")
         for repetition, key in ((1, "a"), (0, "b"), (0, "a")):
             keep_network(registry, key)
-            registry.tasks.link_network(task.id, repetition, key)
+            registry.task_results.link_network(task.id, repetition, key)
     with reading(engine) as registry:
-        assert [network.key for network in registry.tasks.networks(task.id)] == ["b", "a"]
+        assert [network.key for network in registry.task_results.networks(task.id)] == ["b", "a"]
 
 
 def test_genotypes_come_best_first_and_a_search_is_stored_once(engine: Engine) -> None:
@@ -54,9 +54,9 @@ def test_genotypes_come_best_first_and_a_search_is_stored_once(engine: Engine) -
         assert [row.id for row in again] == [row.id for row in rows]
         assert [row.digest for row in rows] == ["a", "b", "c", "d"]
         for _ in range(2):
-            registry.tasks.link_genotypes(task.id, [row.id for row in rows])
+            registry.task_results.link_genotypes(task.id, [row.id for row in rows])
     with reading(engine) as registry:
-        assert [row.digest for row in registry.tasks.genotypes(task.id)] == ["d", "c", "a", "b"]
+        assert [row.digest for row in registry.task_results.genotypes(task.id)] == ["d", "c", "a", "b"]
 
 
 def test_an_answer_grows_under_the_fence_of_its_job(engine: Engine) -> None:

@@ -137,8 +137,8 @@ def test_what_no_task_links_goes_with_its_files_and_what_one_links_stays(engine:
             registry.results.keep_fisher_summary(key=name, network_key=name, summary={}, **SUMMARY)
             kept = registry.results.keep_search(name, "given", GENOTYPES)
             if name == "linked":
-                registry.tasks.link_network("t", 0, name)
-                registry.tasks.link_genotypes("t", [kept[0].id])  # one of two: the search stays whole
+                registry.task_results.link_network("t", 0, name)
+                registry.task_results.link_genotypes("t", [kept[0].id])  # one of two: the search stays whole
     age(engine, store, 91)
     removed = clean(engine, store, 90 * DAY)
     assert removed == Removed(events=3, networks=1, fisher_summaries=1, genotypes=2, artifacts=1, files=1)
@@ -159,7 +159,7 @@ def test_distances_go_with_the_networks_that_they_are_between(engine: Engine, st
         registry.tasks.insert(id="t", name="t", role=TaskRole.BASELINE, job_id=ended, **TASK)
         for name in ("linked", "loose"):
             registry.results.keep_network(key=name, weights=put(registry, store, b"w"), **NETWORK)
-        registry.tasks.link_network("t", 0, "linked")
+        registry.task_results.link_network("t", 0, "linked")
         rows = [{"source_network": one, "target_network": other} for one in sources for other in ("linked", "loose")]
         registry.results.keep_distances([{**row, **DISTANCE} for row in rows])
     age(engine, store, 91)
@@ -260,7 +260,7 @@ def test_no_artifact_with_an_owner_is_ever_touched(engine: Engine, store: Artifa
                 registry.tasks.insert(id=f"b{number}", name=f"b{number}", role=TaskRole.BASELINE, job_id=done, **TASK)
                 test = {"predictions": one(), "error_sheet": {"artifact": one()}}
                 registry.results.keep_network(key=f"n{number}", weights=one(), test=test, **NETWORK)
-                registry.tasks.link_network(f"b{number}", 0, f"n{number}")
+                registry.task_results.link_network(f"b{number}", 0, f"n{number}")
                 diagonal = {"diagonal": {"artifact": one()}}
                 registry.results.keep_fisher_summary(
                     key=f"f{number}", network_key=f"n{number}", summary=diagonal, **SUMMARY
@@ -306,7 +306,7 @@ def test_files_and_rows_stored_again_while_the_cleaner_removes_them_survive(
             with unit_of_work(engine) as registry:
                 registry.results.keep_artifact(digest, 1, "application/octet-stream")
                 registry.results.keep_network(key=f"n{number}", weights=digest, **NETWORK)
-                registry.tasks.link_network("t", number, f"n{number}")
+                registry.task_results.link_network("t", number, f"n{number}")
 
     threads = [
         guarded(lambda: want(range(30))),
@@ -318,7 +318,7 @@ def test_files_and_rows_stored_again_while_the_cleaner_removes_them_survive(
     assert trouble == []
     clean(engine, store, 90 * DAY)
     with reading(engine) as registry:
-        networks = registry.tasks.networks("t")
+        networks = registry.task_results.networks("t")
         assert len(networks) == len(contents)
         for network in networks:
             assert registry.results.artifact(network.weights) is not None

@@ -96,9 +96,9 @@ def test_a_task_is_deleted_with_its_links_only_once_its_job_has_ended(engine: En
     with unit_of_work(engine) as registry:
         task = add_task(registry, "odd")
         keep_network(registry, "n")
-        registry.tasks.link_network(task.id, 0, "n")
+        registry.task_results.link_network(task.id, 0, "n")
         rows = registry.results.keep_search("s", "random", [{"digest": "g", "genotype": {}}])
-        registry.tasks.link_genotypes(task.id, [rows[0].id])
+        registry.task_results.link_genotypes(task.id, [rows[0].id])
         with pytest.raises(TaskBusyError):
             registry.tasks.delete(task.id)
         end_job(registry, task.job_id)
@@ -106,8 +106,8 @@ def test_a_task_is_deleted_with_its_links_only_once_its_job_has_ended(engine: En
         registry.tasks.delete(task.id)
     with reading(engine) as registry:
         assert registry.tasks.baselines() == []
-        assert registry.tasks.networks(task.id) == []
-        assert registry.tasks.genotypes(task.id) == []
+        assert registry.task_results.networks(task.id) == []
+        assert registry.task_results.genotypes(task.id) == []
         assert registry.results.network("n") is not None
         with pytest.raises(NotFoundError, match="task"):
             registry.tasks.get(task.id)

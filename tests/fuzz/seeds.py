@@ -138,9 +138,9 @@ def bundle() -> dict[str, bytes]:
             columns = {"architecture": "small_cnn", "seed": 0, "classes": 2, "parameters": 10, "seconds": 1.5}
             scores = {"validation_accuracy": 0.9, "validation_balanced_accuracy": 0.8}
             registry.results.keep_network(key="n", weights=weights, **columns, **scores)
-            registry.tasks.link_network("odd", 0, "n")
+            registry.task_results.link_network("odd", 0, "n")
             scored = [{"digest": "g", "genotype": CELL, "validation_accuracy": 0.5}]
-            registry.tasks.link_genotypes(
+            registry.task_results.link_genotypes(
                 "odd", [row.id for row in registry.results.keep_search("s", "random", scored)]
             )
             claimed = registry.leases.claim(job.id, worker="w", lease_seconds=60)

@@ -124,7 +124,7 @@ def measured_tasks(http: httpx.Client, task_body: dict, engine: Engine) -> dict[
                     validation_balanced_accuracy=0.9,
                     seconds=1.0,
                 )
-                registry.tasks.link_network(id, repetition, f"{name}{repetition}")
+                registry.task_results.link_network(id, repetition, f"{name}{repetition}")
     for source, target, value in (("a0", "b0", 1.0), ("a1", "b1", 2.0), ("a0", "t0", 0.5)):
         keep_distance(engine, source, target, value)
     return ids

@@ -46,7 +46,7 @@ def add_task(engine: Engine, name: str) -> str:
                 validation_balanced_accuracy=0.9,
                 seconds=1.0,
             )
-            registry.tasks.link_network(task.id, repetition, f"{task.id} {repetition}")
+            registry.task_results.link_network(task.id, repetition, f"{task.id} {repetition}")
         return task.id
 
 

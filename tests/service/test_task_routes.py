@@ -69,7 +69,7 @@ def test_a_task_shows_which_of_its_networks_approximate_it(http: httpx.Client, t
                 validation_balanced_accuracy=balanced,
                 seconds=1.0,
             )
-            registry.tasks.link_network(task["id"], repetition, f"k{repetition}")
+            registry.task_results.link_network(task["id"], repetition, f"k{repetition}")
     networks = http.get(f"/v1/tasks/{task['id']}").json()["networks"]
     assert [(network["repetition"], network["approximation"]) for network in networks] == [(0, True), (1, False)]
 

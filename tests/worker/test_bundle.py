@@ -55,10 +55,10 @@ def add_baseline(engine: Engine, store: ArtifactStore, name: str, *, finished: b
         columns = {"architecture": "small_cnn", "seed": 0, "classes": 2, "parameters": 10, "seconds": 1.5}
         scores = {"validation_accuracy": 0.9, "validation_balanced_accuracy": 0.8}
         registry.results.keep_network(key=network, weights=weights, **columns, **scores)
-        registry.tasks.link_network(f"id-{name}", 0, network)
+        registry.task_results.link_network(f"id-{name}", 0, network)
         scored = [{"digest": f"{place}", "genotype": CELL, "validation_accuracy": 0.5 + place} for place in (0, 1)]
         rows = registry.results.keep_search(f"search-{name}", "random", scored)
-        registry.tasks.link_genotypes(f"id-{name}", [row.id for row in rows])
+        registry.task_results.link_genotypes(f"id-{name}", [row.id for row in rows])
         registry.results.keep_fisher_summary(
             key=f"fisher-{name}", network_key=network, data_key="d", recipe_digest="r", summary={"n": 1}, samples=4
         )
@@ -98,8 +98,8 @@ def test_what_is_exported_and_imported_is_known_as_it_was(engine, store, there, 
         [first, _] = registry.tasks.baselines()
         assert first.state == "succeeded"
         assert registry.jobs.get(first.task.job_id).result["imported"] is True
-        assert [genotype.position for genotype in registry.tasks.genotypes(first.task.id)] == [1, 0]
-        network = registry.tasks.networks(first.task.id)[0]
+        assert [genotype.position for genotype in registry.task_results.genotypes(first.task.id)] == [1, 0]
+        network = registry.task_results.networks(first.task.id)[0]
     assert there[1].read(network.weights) == f"weights of {first.task.name}".encode()
 
 
@@ -143,7 +143,7 @@ def test_genotypes_that_the_same_search_found_here_are_shared(engine, store, the
         here = {row.id for row in registry.results.keep_search("search-odd", "random", scored)}
     read_bundle(*there, tmp_path / "known.ldnas")
     with reading(there[0]) as registry:
-        assert {row.id for row in registry.tasks.genotypes("id-odd")} == here
+        assert {row.id for row in registry.task_results.genotypes("id-odd")} == here
 
 
 def test_a_taken_name_refuses_all_and_a_prefix_helps(engine, store, there, tmp_path) -> None:

@@ -34,7 +34,7 @@ def add_baseline(engine: Engine, add_task: Callable[..., str], finish: Callable[
         with unit_of_work(engine) as registry:
             rows = [{"digest": POOLS.digest, "genotype": POOLS.to_json()}]
             kept = registry.results.keep_search(POOLS.digest, "given", rows)
-            registry.tasks.link_genotypes(name, [row.id for row in kept])
+            registry.task_results.link_genotypes(name, [row.id for row in kept])
         assert finish(job_id).state is JobState.SUCCEEDED
 
     return add
@@ -179,7 +179,7 @@ def test_a_baseline_whose_networks_diverged_is_told_and_left_out(
     add_baseline("two", labels=ACROSS)
     real = observations.load_task_network
     with reading(engine) as registry:
-        diverged = {network.key for network in registry.tasks.networks("broken")}
+        diverged = {network.key for network in registry.task_results.networks("broken")}
 
     def load(context: Any, network: Any) -> Any:
         loaded = real(context, network)

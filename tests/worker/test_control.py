@@ -96,7 +96,7 @@ def test_each_search_without_the_memory_gets_the_seconds_of_fit_distance_and_sea
     assert all(plan.iterations is None and plan.settings["patience"] > 1000 for plan in others)
     assert len({plan.seed for plan in plans}) == len(plans)
     with reading(engine) as registry:
-        linked = registry.tasks.genotypes("target-of-answer")
+        linked = registry.task_results.genotypes("target-of-answer")
     assert len(linked) == answer["search"]["scored"]  # the task's later S_b knows nothing of the control
 
 

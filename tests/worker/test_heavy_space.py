@@ -29,7 +29,7 @@ def answer(
         with unit_of_work(engine) as registry:
             rows = [{"digest": HEAVY.digest, "genotype": HEAVY.to_json()}]
             kept = registry.results.keep_search(HEAVY.digest, "given", rows)
-            registry.tasks.link_genotypes("heavy", [row.id for row in kept])
+            registry.task_results.link_genotypes("heavy", [row.id for row in kept])
         finish(baseline)
         request = {"constraints": constraints, "baselines": ["heavy"]}
         job = finish(add_recommendation("one", labels=PART, repetitions=1, request=request))

@@ -28,7 +28,7 @@ def register(engine: Engine, add_task: Callable[..., str]) -> Callable[..., str]
         job_id = add_task(name, **BROUGHT, **columns)
         with unit_of_work(engine) as registry:
             kept = registry.results.keep_search("given", "given", [{"digest": FIVE.digest, "genotype": FIVE.to_json()}])
-            registry.tasks.link_genotypes(name, [row.id for row in kept])
+            registry.task_results.link_genotypes(name, [row.id for row in kept])
         return job_id
 
     return add
@@ -42,7 +42,7 @@ def test_its_network_has_exactly_those_weights_and_is_measured_on_validation_ima
     job = finish(register())
     assert job.state == JobState.SUCCEEDED, job.error
     with reading(engine) as registry:
-        [network] = registry.tasks.networks("own")
+        [network] = registry.task_results.networks("own")
         counts = registry.tasks.get("own").counts
     assert (network.weights, network.architecture, network.classes) == (digest, "small_cnn", 3)
     # A network that was never trained calls every image the same, or nearly so.

@@ -40,7 +40,7 @@ def give(engine: Engine) -> Callable[[str, Genotype], None]:
         with unit_of_work(engine) as registry:
             rows = [{"digest": genotype.digest, "genotype": genotype.to_json()}]
             kept = registry.results.keep_search(genotype.digest, "given", rows)
-            registry.tasks.link_genotypes(task_id, [row.id for row in kept])
+            registry.task_results.link_genotypes(task_id, [row.id for row in kept])
 
     return link
 
@@ -100,7 +100,7 @@ def test_a_recommendation_tells_all_that_it_found(engine, add_task, add_recommen
         assert registry.results.artifact(architecture.weights).bytes > 1000
         for file in ("code", "program", "onnx", "card"):
             assert registry.results.artifact(getattr(architecture, file)).bytes > 0
-        assert registry.tasks.genotypes("three")[0].origin == "random"
+        assert registry.task_results.genotypes("three")[0].origin == "random"
         matrix = registry.results.matrix("log_det_layerwise", {default_recipe("small_cnn").digest})
     means = {(row.source_task_id, row.target_task_id): row.mean for row in matrix if row.repetitions == 2}
     target = answer["target"]["task_id"]
@@ -221,7 +221,7 @@ def test_an_attempt_that_lost_its_lease_changes_nothing(settings, engine, add_ta
         job = registry.jobs.get(job_id)
         assert (job.state, job.attempt, job.progress_seq) == (JobState.RUNNING, second.attempt, second.progress_seq)
         assert registry.tasks.get("fenced").dataset_digest is None
-        assert registry.tasks.networks("fenced") == []
+        assert registry.task_results.networks("fenced") == []
 
 
 def test_a_named_baseline_is_waited_for(

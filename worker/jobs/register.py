@@ -20,7 +20,7 @@ def register_task(context: JobContext, params: dict[str, Any]) -> dict[str, Any]
         fitted = fit_task_networks(context, task)
     with context.stage("search"):
         with context.reading() as registry:
-            given = registry.tasks.genotypes(task_id)
+            given = registry.task_results.genotypes(task_id)
         genotypes = given or search_once(context, task, baseline_search(task))
     return {
         "task_id": task_id,

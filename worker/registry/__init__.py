@@ -46,7 +46,7 @@ from worker.registry.tables import (
     WebhookRow,
     WorkerRow,
 )
-from worker.registry.task_figures import TaskFigure
+from worker.registry.task_results import TaskFigure
 from worker.registry.webhooks import ClaimedDelivery, WebhookStatus
 from worker.registry.workers import SeenWorker
 

@@ -14,7 +14,7 @@ from worker.registry.queue_stats import Figures
 from worker.registry.recommendations import Recommendations
 from worker.registry.results import Results
 from worker.registry.retention import Removable
-from worker.registry.task_figures import TaskFigures
+from worker.registry.task_results import TaskResults
 from worker.registry.tasks import Tasks
 from worker.registry.webhooks import Webhooks
 from worker.registry.workers import Workers
@@ -35,7 +35,7 @@ class Registry:
         self.keys = Keys(session)
         self.bundles = Bundles(session)
         self.figures = Figures(session)
-        self.task_figures = TaskFigures(session)
+        self.task_results = TaskResults(session)
         self.workers = Workers(session)
         self.webhooks = Webhooks(session)
         self.removable = Removable(session)

@@ -12,8 +12,7 @@ from sqlalchemy.orm import Session
 from worker.errors import NameTakenError, NotFoundError, TaskBusyError
 from worker.registry.pages import newest_first
 from worker.registry.states import JobKind, JobState, TaskRole
-from worker.registry.tables import GenotypeRow, JobRow, NetworkRow, TaskGenotypeRow, TaskNetworkRow, TaskRow
-from worker.registry.upsert import keep_first
+from worker.registry.tables import JobRow, TaskRow
 
 _IDS_AT_ONCE = 10_000  # a statement has no more than 32,766 parameters on SQLite
 
@@ -218,45 +217,6 @@ class Tasks:
         if not found.state.ended:
             raise TaskBusyError(task_id, found.task.job_id)
         delete_unmeasured(self._session, task_id)
-
-    def link_network(self, task_id: str, repetition: int, network_key: str) -> None:
-        """Store that repetition r of the task is this network."""
-        keep_first(
-            self._session, TaskNetworkRow, [{"task_id": task_id, "repetition": repetition, "network_key": network_key}]
-        )
-
-    def networks(self, task_id: str) -> Sequence[NetworkRow]:
-        """The task's networks in the order of their repetitions."""
-        return self._session.scalars(
-            select(NetworkRow)
-            .join(TaskNetworkRow, TaskNetworkRow.network_key == NetworkRow.key)
-            .where(TaskNetworkRow.task_id == task_id)
-            .order_by(TaskNetworkRow.repetition)
-        ).all()
-
-    def link_genotypes(self, task_id: str, genotype_ids: Sequence[str]) -> None:
-        """Store that the task has these genotypes."""
-        keep_first(
-            self._session, TaskGenotypeRow, [{"task_id": task_id, "genotype_id": genotype} for genotype in genotype_ids]
-        )
-
-    def genotypes(self, task_id: str) -> Sequence[GenotypeRow]:
-        """The genotypes that the task knows, best first, those without a score last.
-
-        Best is the highest validation accuracy among those trained longest: accuracies after different training do
-        not compare.
-        """
-        return self._session.scalars(
-            select(GenotypeRow)
-            .join(TaskGenotypeRow, TaskGenotypeRow.genotype_id == GenotypeRow.id)
-            .where(TaskGenotypeRow.task_id == task_id)
-            .order_by(
-                GenotypeRow.epochs.desc().nulls_last(),
-                GenotypeRow.validation_accuracy.desc().nulls_last(),
-                GenotypeRow.position,
-                GenotypeRow.search_key,
-            )
-        ).all()
 
     @contextmanager
     def _name_free_for(self, role: str, name: str) -> Iterator[None]:

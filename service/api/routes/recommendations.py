@@ -158,7 +158,9 @@ def promote_target(
     with unit_of_work(resources.engine) as registry:
         task = registry.recommendations.promote(recommendation_id, body.name if body is not None else None)
         job = registry.jobs.get(task.job_id)
-        return task_document(task, job, registry.tasks.networks(task.id), registry.tasks.genotypes(task.id))
+        return task_document(
+            task, job, registry.task_results.networks(task.id), registry.task_results.genotypes(task.id)
+        )
 
 
 @dataclass(frozen=True)

@@ -105,4 +105,6 @@ def _document(resources: Resources, task_id: str) -> Task:
     with reading(resources.engine) as registry:
         task = registry.tasks.get(task_id)
         job = registry.jobs.get(task.job_id)
-        return task_document(task, job, registry.tasks.networks(task_id), registry.tasks.genotypes(task_id))
+        return task_document(
+            task, job, registry.task_results.networks(task_id), registry.task_results.genotypes(task_id)
+        )

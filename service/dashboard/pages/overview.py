@@ -46,7 +46,7 @@ def overview(request: Request, resources: ResourcesDependency) -> Response:
         latest = [_latest(registry, row) for row in registry.recommendations.list(limit=LATEST)]
         running = job_lines(registry, registry.jobs.list(state=JobState.RUNNING, limit=LATEST))
         counts = counts_by_state(registry)
-        baselines = registry.task_figures.baselines()
+        baselines = registry.task_results.baselines()
         workers = [seen.worker for seen in seen_workers(registry)]
     alive = [worker for worker in workers if worker.alive]
     return page(

@@ -61,8 +61,8 @@ def tasks(
             limit=LISTED + 1,
             after=after,
         )
-        figures = registry.task_figures.of([row.task.id for row in rows])
-        baselines = registry.task_figures.baselines()
+        figures = registry.task_results.figures([row.task.id for row in rows])
+        baselines = registry.task_results.baselines()
     shown = [ListedTask(task_summary(row.task, row.state.value), figures[row.task.id]) for row in rows[:LISTED]]
     asked = {"role": role, "state": state, "name": name}
     following = asked | {"after": shown[-1].task.id} if len(rows) > LISTED else None

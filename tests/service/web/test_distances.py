@@ -148,7 +148,7 @@ def _measure_line(http: httpx.Client, task_body: dict, engine: Engine, places: d
                 validation_balanced_accuracy=0.9,
                 seconds=1.0,
             )
-            registry.tasks.link_network(id, 0, name)
+            registry.task_results.link_network(id, 0, name)
         rows += [(name, other, abs(places[name] - places[other])) for other in places]
     shared = {"data_key": "d", "measure": "log_det_layerwise", "recipe_digest": default_recipe("small_cnn").digest}
     with unit_of_work(engine) as registry:

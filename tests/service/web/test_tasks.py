@@ -47,7 +47,7 @@ def add_task(
                 validation_balanced_accuracy=accuracy,
                 seconds=1.0,
             )
-            registry.tasks.link_network(task.id, repetition, key)
+            registry.task_results.link_network(task.id, repetition, key)
         if state is not JobState.QUEUED:
             claimed = registry.leases.claim(job.id, worker="w", lease_seconds=60)
             assert claimed is not None
@@ -156,7 +156,7 @@ def test_the_page_of_a_task_shows_its_facts_and_nearest_tasks(http: httpx.Client
     measure(engine, task, near, 7.0)
     with unit_of_work(engine) as registry:
         row = {"digest": "d", "genotype": CELL, "validation_accuracy": 0.875, "epochs": 3}
-        registry.tasks.link_genotypes(task, [registry.results.keep_search("s", "random", [row])[0].id])
+        registry.task_results.link_genotypes(task, [registry.results.keep_search("s", "random", [row])[0].id])
         registry.tasks.get(task).samples = "a" * 64
     text = " ".join(text_of(http, f"/tasks/{task}").split())
     for words in ("10 to train, 5 to validate, 5 to test", "1,234", "87.5 % on validation images after 3 epochs"):

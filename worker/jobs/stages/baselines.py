@@ -115,11 +115,11 @@ def restore_baselines(
 
 
 def _baseline(registry: Registry, target: ResolvedTask, task: TaskRow) -> Baseline:
-    networks = tuple(registry.tasks.networks(task.id))
+    networks = tuple(registry.task_results.networks(task.id))
     return Baseline(
         task=task,
         networks=networks,
-        genotypes=tuple(Genotype.from_json(row.genotype) for row in registry.tasks.genotypes(task.id)),
+        genotypes=tuple(Genotype.from_json(row.genotype) for row in registry.task_results.genotypes(task.id)),
         comparable=task.architecture == target.architecture,
         approximation=all(is_approximation(network, task.epsilon) for network in networks),
     )

@@ -84,7 +84,7 @@ def _link(context: JobContext, task: ResolvedTask, repetition: int, network: Net
         "signed": 0.0,
     }
     with context.unit_of_work() as registry:
-        registry.tasks.link_network(task.id, repetition, network.key)
+        registry.task_results.link_network(task.id, repetition, network.key)
         registry.results.keep_distances([{**itself, "measure": measure} for measure in MEASURES])
         registry.leases.add_event(context.job_id, context.attempt, "network", story)
     return FittedNetwork(network, approximation)

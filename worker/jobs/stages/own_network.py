@@ -21,7 +21,7 @@ def keep_own_network(context: JobContext, task: ResolvedTask, weights: str) -> N
         UnreadableDatasetError, UnfitWeightsError: see `given_network`.
     """
     with context.reading() as registry:
-        linked = registry.tasks.networks(task.id)
+        linked = registry.task_results.networks(task.id)
     if linked and context.store.path(linked[0].weights).exists():
         return linked[0]
     row, file = _uploaded(context, weights)

@@ -185,7 +185,7 @@ def search_once(
     """
     rows = _search(context, task, plan, plan.key(task)) if timed else scored_genotypes(context, task, plan)
     with context.unit_of_work() as registry:
-        registry.tasks.link_genotypes(task.id, [row.id for row in rows])
+        registry.task_results.link_genotypes(task.id, [row.id for row in rows])
         registry.leases.add_event(context.job_id, context.attempt, "genotype", {"genotype": rows[0].genotype})
     return rows
 

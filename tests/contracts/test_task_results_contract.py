@@ -28,7 +28,7 @@ def link_network(registry: Any, task_id: str, repetition: int, accuracy: float) 
         validation_balanced_accuracy=accuracy,
         seconds=1.0,
     )
-    registry.tasks.link_network(task_id, repetition, key)
+    registry.task_results.link_network(task_id, repetition, key)
     return key
 
 
@@ -40,9 +40,9 @@ def test_each_listed_task_has_its_own_figures(engine: Engine) -> None:
             link_network(registry, "odd", repetition, accuracy)
         link_network(registry, "even", 0, 0.5)
         rows = registry.results.keep_search("s", "random", [{"digest": d, "genotype": {}} for d in "abc"])
-        registry.tasks.link_genotypes("odd", [row.id for row in rows])
+        registry.task_results.link_genotypes("odd", [row.id for row in rows])
     with reading(engine) as registry:
-        figures = registry.task_figures.of(["odd", "new"])
+        figures = registry.task_results.figures(["odd", "new"])
     assert {name: (item.balanced_accuracies, item.genotypes) for name, item in figures.items()} == {
         "odd": ((0.6, 0.7), 3),
         "new": ((), 0),
@@ -55,7 +55,7 @@ def test_baselines_are_counted_by_the_states_of_their_jobs(engine: Engine) -> No
         add_task(registry, "even")
         add_task(registry, "target", role=TaskRole.TARGET)
     with reading(engine) as registry:
-        assert registry.task_figures.baselines() == {JobState.SUCCEEDED: 1, JobState.QUEUED: 1}
+        assert registry.task_results.baselines() == {JobState.SUCCEEDED: 1, JobState.QUEUED: 1}
 
 
 def test_tasks_are_found_by_state_and_by_part_of_their_name(engine: Engine) -> None:

@@ -1,0 +1,99 @@
+"""The networks and genotypes of tasks, and figures about them for lists."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from worker.registry.states import JobState, TaskRole
+from worker.registry.tables import GenotypeRow, JobRow, NetworkRow, TaskGenotypeRow, TaskNetworkRow, TaskRow
+from worker.registry.upsert import keep_first
+
+
+@dataclass(frozen=True)
+class TaskFigure:
+    """The figures of one task.
+
+    Attributes:
+        balanced_accuracies: of its networks on validation images, in [0, 1], in the order of their repetitions.
+        genotypes: the number of its cells.
+    """
+
+    balanced_accuracies: tuple[float, ...] = ()
+    genotypes: int = 0
+
+
+class TaskResults:
+    """The rows that link tasks to networks and genotypes; each figure is one query for all listed tasks."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def link_network(self, task_id: str, repetition: int, network_key: str) -> None:
+        """Store that repetition r of the task is this network."""
+        keep_first(
+            self._session, TaskNetworkRow, [{"task_id": task_id, "repetition": repetition, "network_key": network_key}]
+        )
+
+    def networks(self, task_id: str) -> Sequence[NetworkRow]:
+        """The task's networks in the order of their repetitions."""
+        return self._session.scalars(
+            select(NetworkRow)
+            .join(TaskNetworkRow, TaskNetworkRow.network_key == NetworkRow.key)
+            .where(TaskNetworkRow.task_id == task_id)
+            .order_by(TaskNetworkRow.repetition)
+        ).all()
+
+    def link_genotypes(self, task_id: str, genotype_ids: Sequence[str]) -> None:
+        """Store that the task has these genotypes."""
+        keep_first(
+            self._session, TaskGenotypeRow, [{"task_id": task_id, "genotype_id": genotype} for genotype in genotype_ids]
+        )
+
+    def genotypes(self, task_id: str) -> Sequence[GenotypeRow]:
+        """The genotypes that the task knows, best first, those without a score last.
+
+        Best is the highest validation accuracy among those trained longest: accuracies after different training do
+        not compare.
+        """
+        return self._session.scalars(
+            select(GenotypeRow)
+            .join(TaskGenotypeRow, TaskGenotypeRow.genotype_id == GenotypeRow.id)
+            .where(TaskGenotypeRow.task_id == task_id)
+            .order_by(
+                GenotypeRow.epochs.desc().nulls_last(),
+                GenotypeRow.validation_accuracy.desc().nulls_last(),
+                GenotypeRow.position,
+                GenotypeRow.search_key,
+            )
+        ).all()
+
+    def figures(self, task_ids: Collection[str]) -> dict[str, TaskFigure]:
+        """The figures of each of these tasks, by its id."""
+        scores: dict[str, list[float]] = {id: [] for id in task_ids}
+        networks = (
+            select(TaskNetworkRow.task_id, NetworkRow.validation_balanced_accuracy)
+            .join(NetworkRow, NetworkRow.key == TaskNetworkRow.network_key)
+            .where(TaskNetworkRow.task_id.in_(scores))
+            .order_by(TaskNetworkRow.task_id, TaskNetworkRow.repetition)
+        )
+        for task_id, score in self._session.execute(networks):
+            scores[task_id].append(score)
+        counted = (
+            select(TaskGenotypeRow.task_id, func.count())
+            .where(TaskGenotypeRow.task_id.in_(scores))
+            .group_by(TaskGenotypeRow.task_id)
+        )
+        genotypes = dict(self._session.execute(counted).all())
+        return {id: TaskFigure(tuple(scores[id]), genotypes.get(id, 0)) for id in scores}
+
+    def baselines(self) -> dict[JobState, int]:
+        """The number of baselines by the state of their jobs; `succeeded` means ready."""
+        counted = (
+            select(JobRow.state, func.count())
+            .join(TaskRow, TaskRow.job_id == JobRow.id)
+            .where(TaskRow.role == TaskRole.BASELINE)
+            .group_by(JobRow.state)
+        )
+        return dict(self._session.execute(counted).all())
