@@ -14,6 +14,18 @@ from PIL import Image
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
+SERVICES = {"database_url", "migrated_database", "engine", "settings", "postgresql_url", "valkey_url"}
+"""The fixtures that open a database or start a server."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests that open no database and start no process: `make quick` runs them."""
+    for item in items:
+        fixtures, module = getattr(item, "fixturenames", ()), getattr(item, "module", None)
+        if SERVICES.isdisjoint(fixtures) and not hasattr(module, "subprocess"):
+            item.add_marker("quick")
+
+
 @pytest.fixture(scope="session")
 def postgresql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PostgreSQL server's `postgres` database; tests make databases of their own in it."""
