@@ -19,7 +19,6 @@ EXCEPTIONS = (
     "tests/benchmarks",
     "tests/ldnas",
     "tests/service/client",
-    "tests/worker",
 )
 
 

@@ -99,7 +99,7 @@ def add_recommendation(engine: Engine, stripes_folder: Path) -> Callable[..., st
 
 @pytest.fixture
 def claim(engine: Engine) -> Callable[[str], JobRow]:
-    """Takes a job as a worker would."""
+    """Claims a job as a worker does."""
 
     def take(job_id: str) -> JobRow:
         with unit_of_work(engine) as registry:
@@ -155,7 +155,7 @@ def serve() -> Iterator[Callable[[Answer], int]]:
 
 @pytest.fixture
 def resolved(engine: Engine, settings: Settings, claim: Callable[[str], JobRow]) -> Callable[..., ResolvedTask]:
-    """Does the first stage of a task's job."""
+    """Runs the first stage of a task's job."""
 
     def begin(job_id: str, **changes: Any) -> ResolvedTask:
         job = claim(job_id)
@@ -176,7 +176,7 @@ def resolved(engine: Engine, settings: Settings, claim: Callable[[str], JobRow])
 
 @pytest.fixture
 def upload(engine: Engine, settings: Settings) -> Callable[..., str]:
-    """Keeps a file under a name, as the service does; gives its digest."""
+    """Stores a file under a name, as the service does; gives its digest."""
 
     def keep(name: str, kind: str, content: bytes, **reference: str) -> str:
         digest = open_store(settings.artifact_url).put(content)

@@ -1,4 +1,4 @@
-"""A guard that lets a test reach its own server by HTTP, under whatever name; every other address is judged as ever."""
+"""A guard that lets a test reach its own server by HTTP under any name; it judges every other address as usual."""
 
 import ipaddress
 
@@ -6,7 +6,7 @@ from worker.outbound.guard import OutboundGuard, is_public
 
 
 def local_guard(*hosts: str, scheme: str = "http", address: str = "127.0.0.1") -> OutboundGuard:
-    """All names have the address; without hosts any name will do."""
+    """Resolves every name to the address; without hosts, allows every name."""
     return OutboundGuard(
         hosts or None,
         schemes=(scheme,),

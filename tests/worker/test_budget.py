@@ -1,4 +1,4 @@
-"""How a budget in seconds is shared out, by hand; and that the seconds of a killed attempt count."""
+"""How a budget in seconds is divided, computed by hand; and that the seconds of a killed attempt count."""
 
 from collections.abc import Callable
 
@@ -61,7 +61,7 @@ def test_a_forecast_is_the_same_through_json() -> None:
     assert Forecast.from_json(forecast(30.0).to_json()) == forecast(30.0)
 
 
-def test_a_forecast_of_another_version_is_no_reason_to_fail() -> None:
+def test_a_forecast_of_another_version_is_read() -> None:
     earlier = {"iteration": 1.0, "search": 2.0, "training": 3.0, "job": 9.0}
     assert Forecast.from_json(earlier) == Forecast(1.0, 2.0, 3.0, 9.0, spent_seconds=0.0)
     assert Forecast.from_json({**earlier, "spent": 4.0, "unknown": 5.0}) == Forecast(
@@ -88,7 +88,7 @@ def test_the_seconds_of_an_attempt_that_was_killed_inside_a_stage_are_counted(
         clock=lambda: now[0],
     )
 
-    def told() -> float:
+    def reported_seconds() -> float:
         with reading(engine) as registry:
             return registry.recommendations.get("one").document["cost"]["stage_seconds"]["fit"]
 
@@ -97,12 +97,12 @@ def test_the_seconds_of_an_attempt_that_was_killed_inside_a_stage_are_counted(
     with context.stage("fit"):
         now[0] += REPORT_COST_SECONDS + 1
         context.progress(0.1, "network 1 of 3")
-        assert told() == REPORT_COST_SECONDS + 1
+        assert reported_seconds() == REPORT_COST_SECONDS + 1
         now[0] += 1
         context.progress(0.2, "network 1 of 3")  # too soon to write the answer again
-        assert told() == REPORT_COST_SECONDS + 1
+        assert reported_seconds() == REPORT_COST_SECONDS + 1
         now[0] += REPORT_COST_SECONDS
         context.progress(0.3, "network 1 of 3")
-        # Killed here. The next attempt begins with what the answer says.
+        # The attempt is killed here. The next one begins with the seconds in the answer.
         spent = Answer(context, "one")._spent
     assert spent["fit"] == 2 * REPORT_COST_SECONDS + 2

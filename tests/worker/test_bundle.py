@@ -86,7 +86,7 @@ def known(engine: Engine) -> dict[str, Any]:
     }
 
 
-def test_what_is_exported_and_imported_is_known_as_it_was(engine, store, there, tmp_path) -> None:
+def test_a_baseline_that_is_exported_and_imported_is_known_as_it_was(engine, store, there, tmp_path) -> None:
     odd, even = (add_baseline(engine, store, name) for name in ("odd", "even"))
     add_distance(engine, odd, even)
     counts = write_bundle(engine, store, tmp_path / "known.ldnas")
@@ -116,7 +116,7 @@ def test_a_bundle_carries_no_image(engine, store, there, tmp_path) -> None:
         assert registry.tasks.get("id-odd").samples is None
 
 
-def test_what_is_unfinished_or_no_baseline_stays(engine, store, there, tmp_path) -> None:
+def test_an_unfinished_baseline_and_its_distances_are_not_exported(engine, store, there, tmp_path) -> None:
     odd, unfinished = add_baseline(engine, store, "odd"), add_baseline(engine, store, "even", finished=False)
     add_distance(engine, odd, unfinished)
     write_bundle(engine, store, tmp_path / "known.ldnas")
@@ -255,7 +255,7 @@ def test_a_column_that_an_older_version_did_not_know_is_null(engine, store, ther
     assert known(there[0]) == known(engine)
 
 
-def test_what_is_no_zip_file_and_what_is_not_there_are_refused(there, tmp_path) -> None:
+def test_a_file_that_is_not_a_zip_file_and_a_missing_file_are_refused(there, tmp_path) -> None:
     (tmp_path / "text.ldnas").write_text("no")
     with pytest.raises(BundleError, match=r"text\.ldnas: cannot be read as a ZIP file"):
         read_bundle(*there, tmp_path / "text.ldnas")

@@ -66,7 +66,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return computed
 
 
-def test_a_column_is_measured_by_every_measure_and_kept(engine, add_baseline, add_column, finish, passes) -> None:
+def test_a_column_is_measured_by_every_measure_and_stored(engine, add_baseline, add_column, finish, passes) -> None:
     add_baseline("three")
     add_baseline("two", labels=ACROSS, seed=1)
     job = finish(add_column("two", measures=[*MEASURES]))
@@ -90,7 +90,7 @@ def test_a_column_is_measured_by_every_measure_and_kept(engine, add_baseline, ad
     assert again.result["columns"] == job.result["columns"]
     fewer = finish(add_column("two"))
     assert fewer.result["columns"]["log_det"]["distances"][0]["mean"] == pairs_of(job, "log_det")
-    assert len(passes) == 6, "what was measured is not measured again, nor for fewer measures"
+    assert len(passes) == 6, "measured distances are not measured again, nor for fewer measures"
 
 
 def pairs_of(job: JobRow, name: str) -> float:
@@ -138,10 +138,10 @@ def test_many_baselines_are_halved_before_the_rest_is_measured_in_full(
     with reading(engine) as registry:
         entries = registry.recommendations.get("answer").document["distances"]
         train = registry.recommendations.get("answer").document["target"]["train"]
-        stories = [event.data for event in registry.jobs.events_after(job_id) if event.kind == "halving"]
-    (story,) = stories
-    assert (story["sources"], story["samples"]) == (4, train // 4)
-    finalists, behind = entries[: story["left"]], entries[story["left"] :]
+        recorded = [event.data for event in registry.jobs.events_after(job_id) if event.kind == "halving"]
+    (data,) = recorded
+    assert (data["sources"], data["samples"]) == (4, train // 4)
+    finalists, behind = entries[: data["left"]], entries[data["left"] :]
     assert 1 <= len(finalists) <= 2
     assert all(entry["probability_closest"] > 0 and entry["interval"] for entry in finalists)
     assert all((entry["probability_closest"], entry["interval"]) == (None, None) for entry in behind)
@@ -151,7 +151,7 @@ def test_many_baselines_are_halved_before_the_rest_is_measured_in_full(
 
 
 def fails_after(count: int, real: Callable[..., Any]) -> Callable[..., Any]:
-    """`real` until it was called so often, then a disk that is full."""
+    """Calls `real` so many times; then fails as on a full disk."""
     calls = iter(range(count))
 
     def limited(*arguments: Any, **options: Any) -> Any:
@@ -172,7 +172,7 @@ def test_a_column_that_was_asked_for_is_measured_in_full_however_many_sources_th
     assert [entry["interval"] is not None for entry in job.result["columns"]["logme"]["distances"]] == [True] * 3
 
 
-def test_a_baseline_whose_networks_diverged_is_told_and_left_out(
+def test_a_baseline_whose_networks_diverged_is_reported_and_left_out(
     engine, add_baseline, add_column, finish, monkeypatch
 ) -> None:
     add_baseline("broken")
@@ -194,5 +194,5 @@ def test_a_baseline_whose_networks_diverged_is_told_and_left_out(
     (entry,) = column["distances"]
     assert (column["verdict"], entry["name"], entry["mean"], entry["mend"]) == ("no_baseline", "broken", None, None)
     with reading(engine) as registry:
-        (story,) = [event.data for event in registry.jobs.events_after(job.id) if event.kind == "unusable"]
-    assert "not finite" in story["reason"]
+        (data,) = [event.data for event in registry.jobs.events_after(job.id) if event.kind == "unusable"]
+    assert "not finite" in data["reason"]

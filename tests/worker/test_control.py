@@ -1,4 +1,4 @@
-"""The control of a recommendation: which networks it finishes, and what an interrupted one does not do twice."""
+"""The control of a recommendation: the networks it finishes, and the work that an interrupted one does not repeat."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +23,7 @@ from worker.registry import reading
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
 SMALL = {"max_parameters": 20_000}
 BEGUN = {"control": {"seconds": 0.3, "search_seconds": 0.2}}
-"""As if an earlier attempt had told short seconds."""
+"""Short seconds, as if an earlier attempt had recorded them."""
 
 
 @pytest.fixture
@@ -50,9 +50,9 @@ def answer_of(engine: Any) -> dict[str, Any]:
 def test_every_arm_is_finished_from_three_seeds_and_judged(
     engine, add_recommendation, finish, fitted, monkeypatch
 ) -> None:
-    looks: list[str] = []
+    evaluated: list[str] = []
     read = ResolvedTask.read_test_images
-    monkeypatch.setattr(ResolvedTask, "read_test_images", lambda task: (looks.append(task.id), read(task))[1])
+    monkeypatch.setattr(ResolvedTask, "read_test_images", lambda task: (evaluated.append(task.id), read(task))[1])
     request = {"control": True, "constraints": SMALL}
     finish(add_recommendation(labels=ACROSS, repetitions=1, request=request, document=BEGUN))
     answer = answer_of(engine)
@@ -63,12 +63,12 @@ def test_every_arm_is_finished_from_three_seeds_and_judged(
     sizes = [each["parameters"] for arm in ARMS for each in control[arm]["architectures"]]
     assert len(sizes) == 12
     assert max(sizes) <= SMALL["max_parameters"]
-    # The network of the recommendation is the first of what was found, and is not trained twice.
+    # The network of the recommendation is the first of the found ones, and is not trained twice.
     assert control["found"]["architectures"][0]["genotype"] == answer["architecture"]["genotype"]
     assert control["found"]["scores"][0] == answer["validation"]["accuracy"]
     assert [name for name, _ in fitted].count("ScaledResNet18") == SEEDS
     assert len(fitted) <= 12
-    assert len(looks) == 1  # the recommended network's own look at the test images
+    assert len(evaluated) == 1  # the recommended network's own test evaluation
 
 
 def test_each_search_without_the_memory_gets_the_seconds_of_fit_distance_and_search(
@@ -124,7 +124,7 @@ def test_a_control_of_an_answer_that_another_job_has_found_before_counts_what_th
     assert control["seconds"] == pytest.approx(3000 + observations * 500 + spent["search"], abs=0.06)
 
 
-def test_a_control_that_broke_off_goes_on_after_the_networks_it_finished(
+def test_a_control_that_broke_off_resumes_after_the_networks_it_finished(
     settings, engine, add_recommendation, claim, finish, fitted, monkeypatch
 ) -> None:
     fit = fitting.fit
@@ -143,7 +143,9 @@ def test_a_control_that_broke_off_goes_on_after_the_networks_it_finished(
     assert before["verdict"] is None
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE jobs SET run_after = 0")
-    monkeypatch.setattr(export, "standalone_code", lambda network: pytest.fail("what was exported is not again"))
+    monkeypatch.setattr(
+        export, "standalone_code", lambda network: pytest.fail("an exported network is not exported again")
+    )
     finish(job_id)
     after = answer_of(engine)["control"]
     assert answer_of(engine)["architecture"] == architecture
@@ -167,7 +169,7 @@ def test_a_resnet18_that_no_width_fits_into_the_constraints_is_left_out_with_the
     assert control["verdict"] is not None
 
 
-def test_without_a_wish_for_it_there_is_no_control(engine, add_recommendation, finish) -> None:
+def test_a_request_without_a_control_gets_none(engine, add_recommendation, finish) -> None:
     finish(add_recommendation(labels=ACROSS, repetitions=1))
     answer = answer_of(engine)
     assert answer.get("control") is None

@@ -15,7 +15,7 @@ UNREADABLE = {"code": "unreadable_dataset", "detail": "it ended its reader", "fi
 
 @pytest.fixture
 def attempt(engine: Engine, claim, add_task):
-    """Plays an attempt that reaches a stage and ends in a way, on one job; gives the job as it is then."""
+    """Plays an attempt of one job that reaches a stage and ends as given; gives the job's row after it."""
     job_id = add_task("it")
 
     def play(stage: str | None, end: str = "crash", *, cancelled: bool = False) -> JobRow:
@@ -44,8 +44,8 @@ def test_a_parquet_file_that_ends_its_reader_is_tried_twice_and_named(engine, se
     for _ in range(2):
         run_job(settings, engine, job_id, threading.Event(), runner_command=CRASHING)
         with reading(engine) as registry:
-            job, told = registry.jobs.get(job_id), registry.jobs.events_after(job_id)[-1].data
-        ends.append((told["state"], told["reason"]))
+            job, event = registry.jobs.get(job_id), registry.jobs.events_after(job_id)[-1].data
+        ends.append((event["state"], event["reason"]))
     crash = "the runner crashed: signal SIGABRT"
     assert ends == [("queued", crash), ("failed", crash)]
     assert job.error == {
@@ -56,7 +56,7 @@ def test_a_parquet_file_that_ends_its_reader_is_tried_twice_and_named(engine, se
     }
 
 
-def test_a_crash_after_the_images_were_read_is_not_their_doing(attempt) -> None:
+def test_a_crash_after_the_images_were_read_is_not_attributed_to_them(attempt) -> None:
     for number in (1, 2, 3):
         job = attempt("train")
         assert job.failures == number
@@ -78,7 +78,7 @@ def test_a_kill_while_the_runner_starts_is_not_taken_for_one_in_the_stage_before
     assert (job.failures, job.micro_batch) == (2, 32)
 
 
-def test_a_crash_while_the_runner_starts_is_no_files_doing(attempt) -> None:
+def test_a_crash_while_the_runner_starts_is_not_attributed_to_a_file(attempt) -> None:
     attempt("resolve")
     attempt(None)
     assert attempt(None).error["code"] == "attempts_exhausted"
@@ -90,7 +90,7 @@ def test_a_job_that_was_to_be_cancelled_is_cancelled_though_its_reader_crashed(a
     assert (job.state, job.error) == (JobState.CANCELLED, None)
 
 
-def test_while_images_are_read_fewer_at_a_time_would_help_nobody(attempt) -> None:
+def test_a_kill_while_images_are_read_does_not_halve_the_micro_batch(attempt) -> None:
     for number in (1, 2, 3):
         job = attempt("resolve", "kill")
         assert (job.failures, job.micro_batch) == (number, None)

@@ -24,7 +24,7 @@ def settings_of(url: str, file: Path) -> Settings:
 
 @pytest.mark.parametrize("password", ["s3cret", "a@b:c/d?e#f%20+ ü", " spaces count "])
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
-def test_the_password_in_the_file_is_the_one_that_the_database_is_told(file: Path, password: str, end: str) -> None:
+def test_the_password_in_the_file_is_the_one_in_the_url_of_the_database(file: Path, password: str, end: str) -> None:
     file.write_bytes((password + end).encode())
     url = make_url(settings_of(URL, file).database_url)
     assert url.password == password

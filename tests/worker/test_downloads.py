@@ -1,4 +1,4 @@
-"""Datasets of other hosts: fetched within bounds, read, and gone."""
+"""Datasets of other hosts: downloaded within limits, read, and removed."""
 
 import ipaddress
 from collections.abc import Callable
@@ -21,7 +21,7 @@ LOOPBACK = ipaddress.ip_address("127.0.0.1")
 
 
 def local_guard(*hosts: str) -> OutboundGuard:
-    """Reaches the test's own server, by whatever name."""
+    """Reaches the test's own server under any name."""
     return OutboundGuard(
         hosts or None,
         schemes=("http",),
@@ -46,7 +46,7 @@ def fetch(folder: Path, port: int, outbound: OutboundGuard | None = None, **opti
         return incoming.path.read_bytes()
 
 
-def test_what_lies_there_is_fetched_up_to_the_limit(serve, tmp_path: Path) -> None:
+def test_a_file_is_downloaded_up_to_the_limit(serve, tmp_path: Path) -> None:
     port = serve(lambda handler: say(handler, bytes(1000)))
     assert fetch(tmp_path, port) == bytes(1000)
     with pytest.raises(UnreadableDatasetError, match="has 1000 bytes; at most 999"):

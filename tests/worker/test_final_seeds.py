@@ -1,4 +1,4 @@
-"""The final training from several seeds: which network is the result, and what is not done twice."""
+"""The final training from several seeds: the network that is the result, and the work that is not repeated."""
 
 import io
 import json
@@ -39,7 +39,7 @@ def finals(monkeypatch: pytest.MonkeyPatch) -> list[tuple[ResolvedTask, train.Tr
 def test_three_networks_are_trained_and_scored_once_though_the_attempt_broke_off(
     settings, engine, add_recommendation, claim, finish, finals, monkeypatch
 ) -> None:
-    fit, finals_fitted, looks = fitting.fit, [], []
+    fit, finals_fitted, evaluated = fitting.fit, [], []
 
     def lose_the_disk_at_the_third(network: Any, *arguments: Any, **options: Any) -> None:
         if options["config"].averaged:  # only the recipe of the final training averages
@@ -53,7 +53,7 @@ def test_three_networks_are_trained_and_scored_once_though_the_attempt_broke_off
         fit(network, *arguments, **options)
 
     read = ResolvedTask.read_test_images
-    monkeypatch.setattr(ResolvedTask, "read_test_images", lambda task: (looks.append(task.id), read(task))[1])
+    monkeypatch.setattr(ResolvedTask, "read_test_images", lambda task: (evaluated.append(task.id), read(task))[1])
     job_id = add_recommendation(labels=ACROSS, repetitions=1)
     with monkeypatch.context() as broken:
         broken.setattr(fitting, "fit", lose_the_disk_at_the_third)
@@ -71,7 +71,7 @@ def test_three_networks_are_trained_and_scored_once_though_the_attempt_broke_off
     assert finals_fitted == seeds
     assert [network.row.seed for network in trained.networks] == seeds
     assert trained.best is trained.networks[1]
-    assert len(looks) == 1
+    assert len(evaluated) == 1
     with engine.connect() as connection:
         (document,) = connection.exec_driver_sql("SELECT document FROM recommendations").one()
         kept = dict(connection.exec_driver_sql("SELECT key, test FROM networks WHERE test IS NOT NULL").all())

@@ -1,4 +1,4 @@
-"""A dispatcher and a worker tell a health check that they work, and are silent where they cannot."""
+"""A dispatcher and a worker report to a health check that they work, and report nothing where they cannot."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 30.0
 
 
 def health_check(file: Path | None) -> subprocess.CompletedProcess[str]:
-    """What a container runs."""
+    """Runs the command of a container's health check."""
     environment = {**os.environ, "LDNAS_HEARTBEAT_FILE": str(file or "")}
     return subprocess.run(
         [sys.executable, "-m", "worker.process.heartbeat"], env=environment, capture_output=True, text=True
@@ -49,7 +49,7 @@ def test_a_fresh_file_is_health_and_an_old_or_absent_one_is_not(tmp_path: Path) 
     assert str(file) in checked.stderr
 
 
-def test_without_a_file_there_is_no_beat_and_no_health() -> None:
+def test_without_a_file_nothing_beats_and_the_check_fails() -> None:
     beat(None)
     checked = health_check(None)
     assert (checked.returncode, checked.stderr) == (1, "LDNAS_HEARTBEAT_FILE is not set\n")

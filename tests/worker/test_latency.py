@@ -1,4 +1,4 @@
-"""The measured latency has the last word on which genotype is taken."""
+"""The measured latency makes the final choice of the genotype."""
 
 import pytest
 import torch

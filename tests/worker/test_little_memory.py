@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 
 
 def run(settings: Settings, engine: Engine, job_id: str, script: str):
-    """One attempt, as a worker has it run."""
+    """Runs one attempt, as a worker does."""
     run_job(settings, engine, job_id, threading.Event(), runner_command=[sys.executable, str(HERE / script)])
     with reading(engine) as registry:
         return registry.jobs.get(job_id)
@@ -58,7 +58,7 @@ def test_a_runner_with_little_memory_ends_its_recommendation_and_records_the_mic
     assert any(f"at most {job.micro_batch} images" in warning for warning in answer["warnings"])
 
 
-def test_an_attempt_begins_with_the_micro_batch_of_the_one_before_and_its_networks_tell_of_it(
+def test_an_attempt_begins_with_the_micro_batch_of_the_one_before_and_its_networks_record_it(
     engine, add_recommendation, finish
 ) -> None:
     job_id = add_recommendation("first")
@@ -74,11 +74,11 @@ def test_an_attempt_begins_with_the_micro_batch_of_the_one_before_and_its_networ
     finish(add_recommendation())  # takes up the networks that are there
     answer = answer_of(engine)
     assert answer["cost"]["micro_batch"] is None
-    (told,) = [warning for warning in answer["warnings"] if "memory" in warning]
-    assert "an earlier job trained this network on 4 images at a time" in told
+    (reported,) = [warning for warning in answer["warnings"] if "memory" in warning]
+    assert "an earlier job trained this network on 4 images at a time" in reported
 
 
-def test_memory_that_ran_out_beside_the_networks_is_no_bug(engine, add_recommendation, finish, monkeypatch) -> None:
+def test_memory_that_ran_out_outside_the_networks_is_not_a_bug(engine, add_recommendation, finish, monkeypatch) -> None:
     def describe(*arguments: object) -> None:
         raise MemoryError("Unable to allocate 2.00 KiB for an array")
 

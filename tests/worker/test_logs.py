@@ -1,4 +1,4 @@
-"""Log lines tell which request and job they belong to, and cannot be forged."""
+"""Log lines name the request and the job that they belong to, and cannot be forged."""
 
 import io
 import json
@@ -18,7 +18,7 @@ log = logging.getLogger("tests.logs")
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], io.StringIO]]:
     """Configures logging as a process would, into a text that the test can read; undone afterwards."""
-    kept = logs._bound.set(None)  # what tests of this process bound before, as only a process of its own may
+    bound_before = logs._bound.set(None)  # by earlier tests, in this process; only a process of its own may bind
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
 
@@ -30,13 +30,15 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], io.Stri
         return text
 
     yield configure
-    logs._bound.reset(kept)
+    logs._bound.reset(bound_before)
     logging.captureWarnings(False)
     root.handlers[:] = before
     root.setLevel(level)
 
 
-def test_a_json_line_has_what_is_bound_and_what_is_given(written: Callable[[str], io.StringIO]) -> None:
+def test_a_json_line_has_the_fields_that_are_bound_and_those_that_are_given(
+    written: Callable[[str], io.StringIO],
+) -> None:
     text = written("json")
     with log_fields(job_id="j", request_id="r"):
         bind(stage="fit")

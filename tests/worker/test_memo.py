@@ -1,4 +1,4 @@
-"""What one attempt computed, another uses: the memo of a job."""
+"""The memo of a job: a later attempt uses the results of an earlier one."""
 
 from collections.abc import Callable
 

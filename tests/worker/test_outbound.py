@@ -1,4 +1,4 @@
-"""Which requests leave, and where they go: nothing private is reached by name, by redirect or by a change of mind."""
+"""The guard of outbound requests: no name, redirect or changed DNS answer leads to a private address."""
 
 import ipaddress
 import socket
@@ -19,17 +19,17 @@ PUBLIC = "93.184.216.34"
         *("0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "192.168.1.1"),
         *("192.0.0.8", "198.18.0.1", "203.0.113.7", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255"),
         *("::", "::1", "fe80::1", "fc00::1", "fec0::1", "ff02::1", "ff0e::1", "2001:db8::1", "100::1"),
-        # IPv4 addresses in other clothes: mapped, compatible, 6to4, Teredo, NAT64.
+        # IPv4 addresses in IPv6 notation: mapped, compatible, 6to4, Teredo, NAT64.
         *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "2002:7f00:1::"),
         *("2002:a9fe:a9fe::", "2001:0:102:304::80ff:fffe", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a00:1"),
     ],
 )
-def test_an_address_that_is_not_public_is_told(address: str) -> None:
+def test_an_address_that_is_not_public_is_recognised(address: str) -> None:
     assert not is_public(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize("address", [PUBLIC, "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
-def test_a_public_address_is_told(address: str) -> None:
+def test_a_public_address_is_recognised(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
 
 
@@ -80,7 +80,7 @@ def test_without_a_list_every_public_host_may_be_reached_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1", "localhost"])
-def test_loopback_in_any_writing_is_refused_by_what_the_system_makes_of_it(host: str) -> None:
+def test_loopback_in_any_notation_is_refused_by_the_address_that_the_system_resolves(host: str) -> None:
     with pytest.raises((ForbiddenDestinationError, OutboundFailedError)):
         OutboundGuard(None).destination(f"https://{host}/")
 
@@ -91,7 +91,7 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse() -> None:
         mixed.destination("https://anywhere.org/")
 
 
-def test_a_host_without_an_address_is_told_from_one_that_may_have_one_later() -> None:
+def test_a_host_without_an_address_is_distinguished_from_one_that_may_have_one_later() -> None:
     def unknown(host: str, port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
@@ -113,7 +113,7 @@ def say(handler: BaseHTTPRequestHandler, body: bytes, status: int = 200, **heade
 
 
 def local_guard(*addresses: str, hosts: tuple[str, ...] | None = None) -> OutboundGuard:
-    """Reaches the test's own server, under whatever name; every other address is judged as ever."""
+    """Reaches the test's own server under any name; judges every other address as usual."""
     answers = iter(addresses)
     return OutboundGuard(
         hosts,
@@ -163,7 +163,7 @@ def test_a_redirect_to_a_host_or_a_scheme_that_is_not_allowed_is_refused(serve, 
         fetch(local_guard(hosts=(f"data.example.org:{port}",)), f"http://data.example.org:{port}/")
 
 
-def test_a_redirect_within_what_is_allowed_is_followed_and_takes_no_credentials_to_another_host(serve) -> None:
+def test_a_redirect_to_an_allowed_host_is_followed_and_takes_no_credentials_to_another_host(serve) -> None:
     def answer(handler: BaseHTTPRequestHandler) -> None:
         if handler.path == "/start":
             say(handler, b"", 307, Location="/next")

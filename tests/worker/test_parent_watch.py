@@ -37,7 +37,7 @@ def test_a_child_ends_when_its_standard_input_closes(arguments: tuple[str, ...],
         assert child.wait(20) == status
 
 
-def test_without_the_variable_a_child_goes_on() -> None:
+def test_without_the_variable_a_child_continues() -> None:
     with start("patient", watch="") as child:
         assert child.stdin is not None
         child.stdin.close()

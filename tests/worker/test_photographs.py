@@ -1,4 +1,4 @@
-"""Photographs of mixed sizes are learned at the size that they have: what tells their classes is gone at 32×32."""
+"""Photographs of mixed sizes are learned at their own size: the lines that distinguish the classes vanish at 32×32."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +77,7 @@ def test_the_size_is_by_default_near_that_of_the_photographs(photographs: Path) 
     assert large.diff(dim=2).abs().mean() > 2 * large.diff(dim=3).abs().mean()
 
 
-def test_at_their_size_the_classes_are_told_apart_and_at_32_pixels_they_are_not(
+def test_at_their_size_the_classes_are_distinguished_and_at_32_pixels_they_are_not(
     learn: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(train, "final_config", lambda *facts, **wishes: final_config(*facts, **{**wishes, "epochs": 8}))

@@ -1,4 +1,4 @@
-"""A worker tells that it is there, also where the database is away for a while."""
+"""A worker reports its presence, and continues while the database is unavailable."""
 
 import threading
 from types import SimpleNamespace

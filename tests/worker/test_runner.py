@@ -1,4 +1,4 @@
-"""A runner's whole way, in this process: what it keeps, what it says, and what a second attempt does not do again."""
+"""Whole attempts in this process: their stored results, their answers, and the work that a second attempt reuses."""
 
 import shutil
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def lose_the_disk(*arguments: Any, **options: Any) -> None:
 
 
 def make_due(engine: Engine, job_id: str) -> None:
-    """As if the time that a released job waits were over."""
+    """Ends the wait of a released job."""
     with engine.begin() as connection:
         connection.execute(text("UPDATE jobs SET run_after = 0 WHERE id = :id"), {"id": job_id})
 
@@ -75,7 +75,7 @@ def test_two_baselines_with_other_genotypes_give_the_target_other_spaces(
     assert spaces == {"pools": {"max_pool_3x3", "sep_conv_3x3"}, "convolutions": {"dil_conv_3x3"}}
 
 
-def test_a_recommendation_tells_all_that_it_found(engine, add_task, add_recommendation, finish, document) -> None:
+def test_a_recommendation_reports_all_that_it_found(engine, add_task, add_recommendation, finish, document) -> None:
     finish(add_task("three"))
     job = finish(add_recommendation(labels=ACROSS))
     answer = document()
@@ -120,7 +120,7 @@ def test_without_baselines_the_full_space_is_searched_and_the_verdict_says_so(
     assert answer["search_space"]["fraction_of_full"] == 1.0
 
 
-def test_the_target_itself_is_no_baseline_of_its_own(add_task, add_recommendation, finish, document) -> None:
+def test_the_target_is_not_a_baseline_of_its_own(add_task, add_recommendation, finish, document) -> None:
     finish(add_task("the same", labels=ACROSS))
     finish(add_recommendation(labels={"groups": [[0]], "rest": True, "balance": False}))
     answer = document()
@@ -141,7 +141,9 @@ def test_a_baseline_of_another_architecture_is_listed_with_the_call_that_would_m
     assert entry["mend"]["body"]["network"] == "small_cnn"
 
 
-def test_a_second_attempt_takes_up_what_the_first_one_kept(settings, engine, add_task, claim, monkeypatch) -> None:
+def test_a_second_attempt_reuses_the_network_that_the_first_one_stored(
+    settings, engine, add_task, claim, monkeypatch
+) -> None:
     job_id = add_task("broken off")
     fit, fitted = fitting.fit, []
 
@@ -183,13 +185,13 @@ def test_a_baseline_that_comes_between_two_attempts_does_not_change_the_answer(
 
 
 def test_a_finished_network_is_scored_on_test_images_once(add_recommendation, finish, document, monkeypatch) -> None:
-    looks = []
+    evaluated = []
     read = ResolvedTask.read_test_images
-    monkeypatch.setattr(ResolvedTask, "read_test_images", lambda task: (looks.append(task.id), read(task))[1])
+    monkeypatch.setattr(ResolvedTask, "read_test_images", lambda task: (evaluated.append(task.id), read(task))[1])
     finish(add_recommendation("first", labels=ACROSS))
     finish(add_recommendation("second", labels=ACROSS))
     assert document("first")["test"] == document("second")["test"]
-    assert looks == ["target-of-first"], "the second one has the same network"
+    assert evaluated == ["target-of-first"], "the second one has the same network"
 
 
 def test_an_attempt_that_loses_its_lease_in_the_middle_stores_nothing_more(
@@ -251,7 +253,7 @@ def test_a_named_baseline_is_waited_for(
         ({"groups": [["across", "down", "plain"]], "rest": True, "balance": False}, "invalid_mapping", "rest"),
     ],
 )
-def test_what_cannot_be_worked_on_fails_with_its_reason(add_task, finish, labels, code, words) -> None:
+def test_a_job_that_cannot_be_done_fails_with_its_reason(add_task, finish, labels, code, words) -> None:
     job = finish(add_task("impossible", labels=labels))
     assert job.state is JobState.FAILED
     assert job.error["code"] == code
@@ -326,7 +328,7 @@ def test_an_end_that_is_recorded_stands_though_the_store_refuses_to_be_tidied(
     assert "its checkpoints stay: no space left on device" in caplog.text
 
 
-def test_a_bug_closes_the_row_without_telling_the_inside(engine, add_task, finish, monkeypatch) -> None:
+def test_a_bug_closes_the_row_without_revealing_internals(engine, add_task, finish, monkeypatch) -> None:
     monkeypatch.setattr(fitting, "evaluate", lambda *arguments: 1 / 0)
     job = finish(add_task("buggy"))
     assert (job.state, job.error["code"]) == (JobState.FAILED, "internal")

@@ -1,4 +1,4 @@
-"""A runner never outlives its worker, also where it can do nothing for that itself."""
+"""A runner never outlives its worker, even where the runner itself cannot act."""
 
 import os
 import signal

@@ -45,7 +45,7 @@ def test_an_object_lies_below_its_buckets_host_or_below_the_endpoint() -> None:
 
 
 @pytest.mark.parametrize(("bucket", "key"), [("", "a"), ("a@b", "c"), ("host:80", "c"), ("Bucket", "c"), ("scans", "")])
-def test_what_is_no_bucket_or_no_key_is_refused(bucket: str, key: str) -> None:
+def test_an_invalid_bucket_or_key_is_refused(bucket: str, key: str) -> None:
     with pytest.raises(ValueError, match="does not name an object"):
         S3Access().url(bucket, key)
 

@@ -1,4 +1,4 @@
-"""The picture of training images that a job keeps for the task that it reads."""
+"""The picture of training images that a job stores for the task that it reads."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What a recommendation's request says of its search: strategy, budget, constraints."""
+"""The search that a recommendation's request describes: strategy, budget, constraints."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -69,7 +69,7 @@ def test_the_network_keeps_the_limits_and_a_narrower_skeleton_helps_it_to(
     assert found["search"]["constraints"] == {"max_parameters": 3000, "max_latency_ms": 10_000}
 
 
-def test_what_no_network_can_keep_fails_before_anything_is_trained(
+def test_limits_that_no_network_can_meet_fail_the_job_before_anything_is_trained(
     engine: Engine, finish: Finish, add_recommendation: Callable[..., str]
 ) -> None:
     job = finish(add_recommendation("one", request={"constraints": {"max_parameters": 10}}))
@@ -90,7 +90,7 @@ def test_networks_from_several_seeds_have_a_spread_and_little_data_a_warning(
     assert any(warning.startswith("little data") for warning in found["warnings"])
 
 
-def test_a_budget_in_seconds_cuts_the_final_training_to_what_is_left(answer: Callable[..., dict[str, Any]]) -> None:
+def test_a_budget_in_seconds_cuts_the_final_training_to_the_seconds_left(answer: Callable[..., dict[str, Any]]) -> None:
     found = answer(budget={"seconds": 0.5})
     assert found["search"]["final_epochs"] == 1
     assert any("of the 0.5 seconds" in warning for warning in found["warnings"])
@@ -123,7 +123,7 @@ def test_a_resumed_recommendation_keeps_the_epochs_and_the_cell_that_were_chosen
     assert resumed._affordable_epochs(plan, cell) == 7
 
 
-def test_a_choice_and_the_warning_that_belongs_to_it_are_told_in_one_transaction(
+def test_a_choice_and_the_warning_that_belongs_to_it_are_recorded_in_one_transaction(
     settings: Settings,
     engine: Engine,
     claim: Callable[[str], JobRow],
@@ -131,11 +131,11 @@ def test_a_choice_and_the_warning_that_belongs_to_it_are_told_in_one_transaction
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     job = claim(add_recommendation("one", document={"search": {}}))
-    told: list[set[str]] = []
+    merged: list[set[str]] = []
     merge = Recommendations.merge_document
 
     def noted(rows: Any, id: str, job_id: str, attempt: int, parts: dict[str, Any]) -> None:
-        told.append(set(parts))
+        merged.append(set(parts))
         merge(rows, id, job_id, attempt, parts)
 
     monkeypatch.setattr(Recommendations, "merge_document", noted)
@@ -146,9 +146,9 @@ def test_a_choice_and_the_warning_that_belongs_to_it_are_told_in_one_transaction
     plan = target_search(_task(4, 4), FULL_SPACE, default_skeleton(8, 2), wish())
     assert chooser.choose_cell(plan, []) == cell
     # A second attempt finds the choice, and must find its warning reported too.
-    assert told == [{"search", "warnings", "cost"}]
+    assert merged == [{"search", "warnings", "cost"}]
     assert chooser.choose_cell(plan, []) == cell
-    assert len(told) == 1
+    assert len(merged) == 1
 
 
 def _task(train: int, validation: int) -> Any:

@@ -101,7 +101,7 @@ def test_settings_do_not_change() -> None:
         Settings.from_environment({}).port = 1  # type: ignore[misc]
 
 
-def test_a_repr_tells_no_password() -> None:
+def test_a_repr_contains_no_password() -> None:
     settings = Settings.from_environment(
         {"LDNAS_DATABASE_URL": "postgresql://u:hunter2@db/x", "LDNAS_BROKER_URL": "redis://:hunter2@queue/0"}
     )

@@ -1,4 +1,4 @@
-"""A job whose worker is told to end saves where it is, and goes on from there."""
+"""A job whose worker is asked to end saves its state, and its next attempt resumes from there."""
 
 import threading
 from collections.abc import Callable
@@ -36,13 +36,13 @@ def begun_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def give_back(engine: Engine, job: JobRow) -> JobRow:
-    """As its worker does; the job as it then is."""
+    """Releases a job as its worker does; gives the job's row after it."""
     with unit_of_work(engine) as registry:
         registry.leases.release(job.id, job.attempt, reason="the worker was shut down", counts_as_failure=False)
         return registry.jobs.get(job.id)
 
 
-def test_a_fit_saves_its_first_epoch_and_goes_on_at_the_second(
+def test_a_fit_saves_its_first_epoch_and_resumes_at_the_second(
     settings: Settings,
     engine: Engine,
     add_task: Callable[[str], str],
@@ -61,7 +61,7 @@ def test_a_fit_saves_its_first_epoch_and_goes_on_at_the_second(
     assert begun_at[:2] == [0, 1]
 
 
-def test_a_search_saves_its_iteration_and_goes_on_after_it(
+def test_a_search_saves_its_iteration_and_resumes_after_it(
     settings: Settings,
     engine: Engine,
     add_recommendation: Callable[..., str],

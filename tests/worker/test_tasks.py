@@ -1,4 +1,4 @@
-"""What one message does, with a stand-in for the runner, over SQLite."""
+"""The effect of one message, with a stand-in for the runner, over SQLite."""
 
 import os
 import sys
@@ -54,7 +54,7 @@ def run(settings: Settings, engine: Engine, job_id: str) -> JobRow:
 
 
 class Hanging:
-    """A job whose runner, with a child of its own, hangs until somebody ends it."""
+    """A job whose runner, with a child of its own, hangs until another process ends it."""
 
     def __init__(self, settings: Settings, engine: Engine, tmp_path: Path, kind: str = "hang") -> None:
         self.pids_file = tmp_path / "pids"
@@ -82,7 +82,7 @@ class Hanging:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process runs: an orphan that nobody has collected yet does not."""
+    """Whether the process runs: an orphan that no process has collected yet does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -128,16 +128,16 @@ def test_a_job_that_waits_goes_back_without_a_failure(settings: Settings, engine
 
 
 @pytest.mark.parametrize(
-    ("do", "told"),
+    ("do", "ending"),
     [("crash", "exit status 3"), ("kill", "signal SIGKILL"), ("forget", "without recording a result: exit status 0")],
 )
 def test_a_runner_that_ends_without_a_word_counts_as_a_failure(
-    settings: Settings, engine: Engine, do: str, told: str
+    settings: Settings, engine: Engine, do: str, ending: str
 ) -> None:
     job_id = queue_job(engine, do=do)
     job = run(settings, engine, job_id)
     assert (job.state, job.failures) == ("queued", 1)
-    assert reason(engine, job_id).endswith(told)
+    assert reason(engine, job_id).endswith(ending)
 
 
 def test_a_runner_that_cannot_be_started_counts_as_a_failure_and_says_why(settings: Settings, engine: Engine) -> None:
@@ -195,7 +195,7 @@ def test_a_runner_without_progress_is_ended_and_its_job_tried_again_though_its_h
         target=run_job, args=(impatient, engine, job_id, threading.Event()), kwargs={"runner_command": silent}
     )
     watching.start()
-    while watching.is_alive():  # a heart that stood still would be noticed first, and told as a lost lease
+    while watching.is_alive():  # a stopped heartbeat would be noticed first, and reported as a lost lease
         sweep(engine)
         watching.join(0.3)
     job = get(engine, job_id)

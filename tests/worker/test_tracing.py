@@ -57,15 +57,15 @@ def test_a_request_its_attempt_and_its_stages_are_one_trace(
     with span("attempt", job.traceparent):
         monkeypatch.setenv(PARENT, traceparent() or "")
     assert runner.run(settings, engine, job_id, 1) is Ending.RECORDED
-    told = spans()
-    request = told["POST /v1/tasks"]
+    finished = spans()
+    request = finished["POST /v1/tasks"]
     assert request.attributes == {"ldnas.request_id": "mine"}
-    below = {"attempt": request, "runner": told["attempt"]}
-    below |= {f"stage {name}": told["runner"] for name in ("resolve", "fit", "search")}
+    below = {"attempt": request, "runner": finished["attempt"]}
+    below |= {f"stage {name}": finished["runner"] for name in ("resolve", "fit", "search")}
     for name, parent in below.items():
-        assert told[name].context.trace_id == request.context.trace_id
-        assert told[name].parent is not None
-        assert told[name].parent.span_id == parent.context.span_id, name
+        assert finished[name].context.trace_id == request.context.trace_id
+        assert finished[name].parent is not None
+        assert finished[name].parent.span_id == parent.context.span_id, name
 
 
 def test_an_exception_marks_its_span(spans: Callable[[], dict[str, ReadableSpan]]) -> None:

@@ -1,4 +1,4 @@
-"""A final training that begins at the weights of the closest task's network: from where, and from where not."""
+"""A final training that starts from the weights of the closest task's network: the sources it accepts and refuses."""
 
 import shutil
 from collections.abc import Callable
@@ -40,7 +40,7 @@ Begins = list[tuple[int, dict[str, torch.Tensor]]]
 
 @pytest.fixture
 def source(add_task: Callable[..., str], finish: Callable[[str], JobRow], stripes_folder: Path) -> Path:
-    """The folder of a baseline of three classes, beside the target's and of equal content."""
+    """The folder of a baseline of three classes, next to the target's and of equal content."""
     folder = stripes_folder.with_name("three")
     shutil.copytree(stripes_folder, folder)
     finish(add_task("three", repetitions=1, dataset={"uri": folder.as_uri()}))
@@ -64,7 +64,7 @@ def answer(
 
 @pytest.fixture
 def begins(monkeypatch: pytest.MonkeyPatch) -> Begins:
-    """Of each final training the seed and what its network was before."""
+    """The seed of each final training, and the state of its network before it."""
     fit, found = fitting.fit, []
 
     def note(network: Any, *arguments: Any, **options: Any) -> None:
@@ -87,7 +87,7 @@ def final_networks(engine: Engine) -> list[tuple[str, int, int, str]]:
         ]
 
 
-def test_every_seed_begins_at_the_weights_of_the_source_but_for_the_head(
+def test_every_seed_starts_from_the_weights_of_the_source_but_for_the_head(
     engine: Engine, settings: Settings, source: Path, answer: Callable[..., dict[str, Any]], begins, monkeypatch
 ) -> None:
     tests = []
@@ -166,13 +166,15 @@ def test_a_source_whose_images_are_gone_costs_the_warm_start_not_the_answer(
     assert len(begins) == 1
 
 
-def test_a_source_whose_images_have_changed_is_no_start(settings: Settings, stripes_folder: Path) -> None:
+def test_a_source_whose_images_have_changed_gives_no_start(settings: Settings, stripes_folder: Path) -> None:
     source = TaskRow(name="other", dataset={"uri": stripes_folder.as_uri()}, labels=None, dataset_digest="another")
     with pytest.raises(WarmStartFailedError, match="are not those that this task began with"):
         _read(SimpleNamespace(settings=settings), source, SimpleNamespace(image_size=16))
 
 
-def test_a_source_that_learns_from_what_judges_the_target_is_no_start(settings: Settings, stripes_folder: Path) -> None:
+def test_a_source_that_learns_from_images_that_judge_the_target_gives_no_start(
+    settings: Settings, stripes_folder: Path
+) -> None:
     uri = stripes_folder.as_uri()
     dataset = load_dataset(DatasetReference.from_json({"uri": uri}), roots=[stripes_folder], cache=stripes_folder)
     target = SimpleNamespace(image_size=16, dataset=dataset)
@@ -195,7 +197,7 @@ def test_a_source_that_learns_from_what_judges_the_target_is_no_start(settings: 
         read(fractions=fractions)
 
 
-def test_a_source_that_is_not_registered_any_more_is_no_start(engine: Engine) -> None:
+def test_a_source_that_is_not_registered_any_more_gives_no_start(engine: Engine) -> None:
     context = SimpleNamespace(reading=lambda: reading(engine))
     closest = ClosestTask("t", "three")
     found = train_source(context, None, closest, None, None, objective="accuracy", epochs=None, seeds=1)
@@ -238,10 +240,10 @@ def test_a_training_that_was_killed_ends_as_the_unbroken_one(
     fit, begun, states = fitting.fit, [], []
 
     def lose_the_disk_after_two_epochs(network: Any, *arguments: Any, **options: Any) -> None:
-        told = options["on_epoch"]
+        report_epoch = options["on_epoch"]
 
         def on_epoch(state: Any) -> None:
-            told(state)
+            report_epoch(state)
             if state.epoch == 2 and len(begun) == training + 1:
                 raise OSError("no space left on device")
 

@@ -1,4 +1,4 @@
-"""What is sent to a webhook, how it is signed, and when it is tried again."""
+"""A message to a webhook: its content, its signature, and the times of its attempts."""
 
 import base64
 import hashlib
@@ -31,7 +31,7 @@ PATH = "/of/mine?token=t0p"
 
 @dataclass(frozen=True)
 class Received:
-    """A POST as it came."""
+    """A POST as the receiver got it."""
 
     path: str
     headers: dict[str, str]
@@ -39,7 +39,7 @@ class Received:
 
 
 class Receiver:
-    """Keeps what comes, and answers with the statuses in their order, the last one again and again."""
+    """Records each POST, and answers with the statuses in their order, the last one repeatedly."""
 
     def __init__(self, *statuses: int, before_answering: Callable[[], object] = lambda: None) -> None:
         self.statuses = list(statuses)
@@ -64,7 +64,7 @@ Ended = Callable[..., str]
 
 @pytest.fixture
 def ended(engine: Engine) -> Ended:
-    """A recommendation that ended, whose end is to be told to a port of this machine; gives its job's id."""
+    """Ends a recommendation whose webhook is a port of this machine; gives its job's id."""
 
     def end(port: int, id: str = "r") -> str:
         with unit_of_work(engine) as registry:
@@ -94,15 +94,15 @@ def make_due(engine: Engine, job_id: str, **columns: object) -> None:
 
 
 def test_the_signature_is_that_of_the_specifications_own_example() -> None:
-    told = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330)
-    assert webhooks.signature(*told, '{"test": 2432232314}') == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    arguments = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330)
+    assert webhooks.signature(*arguments, '{"test": 2432232314}') == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
 def test_a_message_arrives_and_its_signature_holds(serve, engine: Engine, ended: Ended) -> None:
     receiver = Receiver(204)
     job_id = ended(serve(receiver))
     assert webhooks.send_one(engine, local_guard())
-    assert not webhooks.send_one(engine, local_guard()), "what was delivered is not sent again"
+    assert not webhooks.send_one(engine, local_guard()), "a delivered message is not sent again"
     [post] = receiver.received
     assert post.path == PATH
     assert post.headers["content-type"] == "application/json"
@@ -117,7 +117,9 @@ def test_a_message_arrives_and_its_signature_holds(serve, engine: Engine, ended:
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 404, 400])
-def test_what_is_refused_is_sent_again_under_the_same_id(serve, engine: Engine, ended: Ended, status: int) -> None:
+def test_a_message_that_is_refused_is_sent_again_under_the_same_id(
+    serve, engine: Engine, ended: Ended, status: int
+) -> None:
     receiver = Receiver(status, 200)
     job_id = ended(serve(receiver))
     webhooks.send_one(engine, local_guard())
@@ -145,14 +147,14 @@ def test_a_redirect_is_a_failure_and_is_not_followed(serve, engine: Engine, ende
     assert (delivery_of(engine, job_id).state, delivery_of(engine, job_id).last_status) == ("pending", 307)
 
 
-def test_a_receiver_that_is_gone_for_good_is_told_no_more(serve, engine: Engine, ended: Ended) -> None:
+def test_a_receiver_that_is_gone_for_good_gets_no_further_message(serve, engine: Engine, ended: Ended) -> None:
     job_id = ended(serve(Receiver(410)))
     webhooks.send_one(engine, local_guard())
     found = delivery_of(engine, job_id)
     assert (found.state, found.attempts, found.last_status) == ("given_up", 1, 410)
 
 
-def test_after_the_last_attempt_nobody_tries_any_more(serve, engine: Engine, ended: Ended) -> None:
+def test_no_attempt_follows_the_last_allowed_one(serve, engine: Engine, ended: Ended) -> None:
     receiver = Receiver(500)
     job_id = ended(serve(receiver))
     for number in range(webhooks.MAX_ATTEMPTS):
@@ -183,7 +185,7 @@ def test_where_nothing_listens_is_tried_again(engine: Engine, ended: Ended) -> N
 
 
 @pytest.mark.parametrize("guard", [local_guard(address="10.1.2.3"), local_guard("other.example.org")])
-def test_a_host_that_became_private_or_forbidden_is_not_reached_and_its_address_not_told(
+def test_a_host_that_became_private_or_forbidden_is_not_reached_and_its_address_not_shown(
     serve, engine: Engine, ended: Ended, guard: OutboundGuard
 ) -> None:
     receiver = Receiver(200)
@@ -217,7 +219,7 @@ def test_a_bug_in_one_message_puts_it_off_and_holds_up_no_other(
     broken, sound = ended(port, "a"), ended(port, "b")
     make_due(engine, broken)
     signed = webhooks.signature
-    monkeypatch.setattr(webhooks, "signature", lambda *told: 1 / 0)
+    monkeypatch.setattr(webhooks, "signature", lambda *arguments: 1 / 0)
     webhooks.send_one(engine, local_guard())
     monkeypatch.setattr(webhooks, "signature", signed)
     webhooks.send_one(engine, local_guard())
@@ -252,13 +254,13 @@ def test_a_sender_that_is_killed_after_the_sending_leads_to_a_second_one_with_th
 
 @pytest.fixture
 def silent() -> Iterator[int]:
-    """A port whose connections are accepted, and then nothing."""
+    """A port that accepts connections and then sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield listening.getsockname()[1]
 
 
 def dribble(handler: BaseHTTPRequestHandler) -> None:
-    """An answer whose head never ends, though something comes all the time."""
+    """Sends an answer whose head never ends, byte by byte."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
     try:
         while not handler.server.socket._closed:
@@ -307,7 +309,7 @@ def test_the_body_of_an_answer_is_not_read(serve, engine: Engine, ended: Ended) 
     assert delivery_of(engine, job_id).state == "delivered"
 
 
-def test_a_dispatcher_tells_though_receivers_are_slow_and_takes_lost_jobs_back_meanwhile(
+def test_a_dispatcher_sends_though_receivers_are_slow_and_queues_lost_jobs_again_meanwhile(
     serve, settings: Settings, engine: Engine, ended: Ended, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release, delivered, requeued = threading.Event(), threading.Event(), threading.Event()
@@ -325,7 +327,7 @@ def test_a_dispatcher_tells_though_receivers_are_slow_and_takes_lost_jobs_back_m
     try:
         assert delivered.wait(60), "one sender is free"
         requeued.clear()
-        assert requeued.wait(60), "the queue is looked after while receivers dawdle"
+        assert requeued.wait(60), "the dispatcher sweeps the queue while receivers are slow"
         assert not release.is_set()
     finally:
         stop.set()
