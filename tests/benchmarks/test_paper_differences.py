@@ -1,4 +1,4 @@
-"""Our Figure 1 beside the published one: the arithmetic by hand."""
+"""Our Figure 1 against the published one: the arithmetic by hand."""
 
 import copy
 import math
@@ -22,7 +22,7 @@ def figure() -> dict[str, Any]:
     return ours
 
 
-def test_a_target_that_differs_tells_both_sources_and_the_gap_in_units_of_the_spread() -> None:
+def test_a_target_that_differs_has_both_sources_and_the_gap_in_units_of_the_spread() -> None:
     (one,) = compare_with_published(figure(), THEIRS)["differences"]
     assert one == {
         "target": 3,
@@ -39,7 +39,7 @@ def test_a_target_that_differs_tells_both_sources_and_the_gap_in_units_of_the_sp
     }
 
 
-def test_two_sources_of_one_data_set_are_told_whatever_the_targets_is() -> None:
+def test_two_sources_of_one_data_set_are_marked_whatever_the_data_set_of_the_target() -> None:
     ours = figure() | {"closest_source_of_each_target": [1, 0, 3, 6, 5, 4, 7, 6]}
     assert [one["sources_share_a_data_set"] for one in compare_with_published(ours, THEIRS)["differences"]] == [True]
 
@@ -66,7 +66,7 @@ def test_a_rank_counts_the_closer_sources_but_not_the_target_itself() -> None:
     assert [place(THEIRS["mean"], 0, source) for source in (1, 3, 4)] == [1, 2, 7]
 
 
-def test_a_gap_without_a_spread_is_no_number_of_spreads() -> None:
+def test_a_gap_without_a_spread_is_not_a_number_of_spreads() -> None:
     single = THEIRS | {"std": [[0.0] * 8] * 8}
     assert gap_in_spreads(single, 3, nearer=7, farther=6) is None
 

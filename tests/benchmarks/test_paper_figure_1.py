@@ -159,7 +159,7 @@ def test_batch_norm_ends_with_the_statistics_of_the_last_images() -> None:
 
 
 def seen(*tensors: tuple[str, int, float]) -> Observation:
-    """What shows tensors of so many parameters and such sums of logarithms."""
+    """An observation of tensors, each with its name, its number of parameters and its sum of logarithms."""
     layers = [[name, count] for name, count, _ in tensors]
     sums = [total for _, _, total in tensors]
     return Observation.from_json({"logme": 0.0, "log_det": {"layers": layers, "sums": [[sums, sums]]}})
@@ -168,7 +168,7 @@ def seen(*tensors: tuple[str, int, float]) -> Observation:
 def test_the_released_programs_distance_counts_tensors_by_their_size_and_pads_the_smaller_head_with_zeros() -> None:
     two, four = seen(("a", 6, -9.0), ("head", 2, -1.0)), seen(("a", 6, -6.0), ("head", 4, -3.0))
     nothing = math.log(1e-10)
-    # The head of two classes has two entries more, zeros: −1 + 2·log(1e-10) beside −3.
+    # The head of two classes has two entries more, zeros: −1 + 2·log(1e-10) against −3.
     assert released_distance(two, four) == pytest.approx((3 + abs(2 + 2 * nothing)) / 10)
     assert released_distance(four, two) == pytest.approx((3 + abs(2 + 2 * nothing)) / 8)
     assert released_distance(four, four) == 0.0

@@ -1,4 +1,4 @@
-"""The registry to start from: its images, the tasks as the API takes them, and going on after a stop."""
+"""The registry to start from: its images, the tasks as the API takes them, and its resumption after a stop."""
 
 import io
 import json
@@ -88,16 +88,16 @@ def test_positions_are_drawn_once_each_and_all_of_them_where_there_are_too_few()
 
 
 @pytest.mark.parametrize("task", TASKS["paper"], ids=registry.name_of)
-def test_the_api_is_told_of_a_task_what_the_task_itself_does_to_labels(task: Any) -> None:
-    told = registry.labels_of(task)
-    mapping = None if told is None else LabelMapping.from_json(told)
+def test_the_mapping_sent_to_the_api_assigns_labels_as_the_task_itself_does(task: Any) -> None:
+    sent = registry.labels_of(task)
+    mapping = None if sent is None else LabelMapping.from_json(sent)
     assigned = assign(mapping, NAMES)
     original = np.arange(10)
     assert [assigned[label] for label in original] == task.labels(original).tolist()
     assert (mapping is not None and mapping.balance) == (task.number == 6)
 
 
-def test_a_folder_without_the_sets_is_refused_with_what_is_expected(tmp_path: Path) -> None:
+def test_a_folder_without_the_sets_is_refused_with_the_expected_layout(tmp_path: Path) -> None:
     with pytest.raises(
         SystemExit, match=r"mnist has no train\.parquet; --data names a folder with mnist/ and cifar10/"
     ):
@@ -131,7 +131,7 @@ def test_its_service_reaches_no_registry_that_is_set_elsewhere(tmp_path: Path, m
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """A home with a database, and both sets beside it."""
+    """A home with a database, and both sets next to it."""
     for name in ("mnist", "cifar10"):
         write_set(tmp_path / "sets" / name, train=120, test=30, seed=len(name))
     settings = registry.settings_of(tmp_path / "home", tmp_path / "sets", "small_cnn")
@@ -142,7 +142,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def client(settings: Settings) -> Iterator[Client]:
-    """The application without a server, and nobody at work."""
+    """The application without a server and without workers."""
     app = create_app(settings)
     with Client("http://service", transport=InProcess(app)) as client:
         yield client

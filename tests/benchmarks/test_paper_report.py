@@ -64,7 +64,7 @@ def written(folder: Path) -> tuple[str, str]:
     return (folder / "report.md").read_text(encoding="utf-8"), (folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_report_shows_figure_1_with_the_published_one_beside_it(tmp_path: Path) -> None:
+def test_a_report_shows_figure_1_next_to_the_published_one(tmp_path: Path) -> None:
     text, _ = written(tmp_path)
     rho = f"{figure()['spearman_of_all_pairs']:.2f}"
     assert f"| `released_code` | 3 | 7 of 8 | 7 of 8 | {rho} | 7 of 8 (7) | 1 of 24 |" in text
@@ -114,7 +114,7 @@ def test_no_rank_has_a_range_while_one_row_has_a_single_seed(tmp_path: Path) -> 
     )
 
 
-def test_a_table_tells_which_searches_took_longer_than_allowed(tmp_path: Path) -> None:
+def test_a_table_names_the_searches_that_took_longer_than_allowed(tmp_path: Path) -> None:
     rows = [table_row(method, 0, 0.8) for method in ("DARTS", "ENAS")]
     for one, seconds in zip(rows, (44.1, 43.9), strict=True):
         one["unit"]["values"]["search_seconds"] = 40.0

@@ -72,7 +72,7 @@ def test_ld_nas_searches_the_space_of_the_closest_sources_genotype() -> None:
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if method not in ("DenseNet-121", "VGG-16")])
-def test_a_row_tells_accuracies_size_and_seconds_and_reads_test_images_once(method: str) -> None:
+def test_a_row_has_accuracies_size_and_seconds_and_reads_test_images_once(method: str) -> None:
     data = Noise()
     outcome = run(values(method), data, torch.device("cpu"), needed())
     assert data.asked == ["train", "validation", "test"]
@@ -137,7 +137,7 @@ def row(method: str, seed: int, accuracy: float, *, task: int = 3, balanced: boo
     }
 
 
-def test_a_table_has_means_in_the_papers_columns_and_the_papers_figures_beside_them() -> None:
+def test_a_table_has_means_in_the_papers_columns_next_to_the_papers_figures() -> None:
     rows = [row("DARTS", 0, 0.8), row("DARTS", 1, 0.9), row("ENAS", 0, 0.7), row("ENAS", 0, 0.1, task=6)]
     published = {"table_1_mnist_task_3": {"DARTS": [99.51, 2.37, 2]}, "table_2_cifar10_task_6": {}}
     found = tables_of(rows, published)
@@ -150,7 +150,7 @@ def test_a_table_has_means_in_the_papers_columns_and_the_papers_figures_beside_t
     assert first["details"]["DARTS"]["space_sizes"] == []
 
 
-def test_a_row_that_narrows_its_space_tells_from_which_source_and_to_how_many_cells() -> None:
+def test_a_row_that_narrows_its_space_names_the_source_and_the_number_of_cells() -> None:
     rows = [row("LD-NAS", seed, 0.8) for seed in range(2)]
     for one, size in zip(rows, (729, 64), strict=True):
         one["outcome"] |= {"source": 2, "space": {"size": size}}
@@ -165,7 +165,7 @@ def test_the_two_readings_of_task_6_are_two_tables() -> None:
     assert found["table_2_cifar10_task_6"]["ENAS"][0] == pytest.approx(30.0)
 
 
-def test_ranks_that_seeds_cannot_tell_apart_have_wide_intervals() -> None:
+def test_ranks_that_seeds_cannot_distinguish_have_wide_intervals() -> None:
     apart = rank_intervals({"a": [0.9, 0.91, 0.92], "b": [0.1, 0.2, 0.3]})
     assert apart == {"a": [1.0, 1.0, 1.0], "b": [2.0, 2.0, 2.0]}
     mixed = rank_intervals({"a": [0.2, 0.8, 0.9], "b": [0.3, 0.5, 0.85]})

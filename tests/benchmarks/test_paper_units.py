@@ -1,4 +1,4 @@
-"""Units, their rows, and going through a plan."""
+"""Units, their rows, and the run of a plan."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from ldnas.errors import DatasetNotFoundError
 
 
 class NoData(PaperData):
-    """What a runner that looks at no image needs."""
+    """The data of a runner that looks at no image."""
 
     def __init__(self) -> None:
         self.images = lambda *which: None  # type: ignore[assignment]
@@ -54,7 +54,7 @@ def test_a_plan_leaves_a_row_for_each_unit_with_all_that_it_is_and_where_it_ran(
     assert {"commit", "torch", "device", "threads"} <= set(row["environment"])
 
 
-def test_a_run_that_was_broken_off_goes_on_with_the_unit_that_was_under_way(tmp_path: Path) -> None:
+def test_a_run_that_was_broken_off_resumes_with_the_unit_that_was_under_way(tmp_path: Path) -> None:
     rows, seen = Rows(tmp_path / "rows"), []
 
     def breaking(values: Mapping[str, Any], data: PaperData, device: torch.device, needed: Sequence[Row]) -> Row:
@@ -70,7 +70,7 @@ def test_a_run_that_was_broken_off_goes_on_with_the_unit_that_was_under_way(tmp_
     assert [row["outcome"]["doubled"] for row in rows.of(units())] == [0, 2, 4]
 
 
-def test_half_a_row_is_no_row(tmp_path: Path) -> None:
+def test_half_a_row_is_not_stored(tmp_path: Path) -> None:
     rows, unit = Rows(tmp_path / "rows"), units()[0]
     with pytest.raises(TypeError):
         rows.keep(unit, {"outcome": object()})
@@ -109,7 +109,7 @@ def test_two_processes_never_run_one_unit_at_the_same_time(tmp_path: Path) -> No
         assert not finished
 
 
-def test_data_that_is_refused_ends_the_program_with_the_reason_and_what_is_expected(tmp_path: Path) -> None:
+def test_data_that_is_refused_ends_the_program_with_the_reason_and_the_expected_layout(tmp_path: Path) -> None:
     class Absent(NoData):
         def digest(self, dataset: str) -> str:
             raise DatasetNotFoundError(f"no such set: {dataset}", field="uri")

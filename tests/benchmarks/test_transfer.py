@@ -62,15 +62,15 @@ def test_distances_and_gains_are_averaged_over_the_seeds_before_they_are_ranked(
     assert score(near, gain, [1, 1], [0]) == (pytest.approx(-1), pytest.approx(0.1))
 
 
-def test_regrets_stand_beside_the_default_and_beside_chance() -> None:
+def test_regrets_are_compared_with_the_default_and_with_chance() -> None:
     gain = np.repeat(by_hand([math.nan, 0.4, 0.0, 0.2]), 3, axis=0)
     same_set = np.array([[0.0], [0.0], [1.0], [0.0]])
     measured = {"log_det_layerwise": by_hand([0.0, 3.0, 1.0, 2.0]), "logme": by_hand([0.0, 1.0, 3.0, 2.0])}
     measured = {name: np.repeat(value, 3, axis=0) for name, value in measured.items()}
     judged = judge(measured, gain, [0], same_set)
     assert judged["log_det_layerwise"]["regret"]["mean"] == pytest.approx(0.4)
-    beside = judged["logme"]["regret_beside_default"]
-    assert [beside["mean"], *beside["interval"]] == pytest.approx([-0.4] * 3)
+    difference = judged["logme"]["regret_beside_default"]
+    assert [difference["mean"], *difference["interval"]] == pytest.approx([-0.4] * 3)
     assert judged["random"]["regret"]["mean"] == pytest.approx(0.2)
     assert judged["random of the same data set"]["regret"]["mean"] == pytest.approx(0.1)
 
@@ -182,7 +182,7 @@ def row(kind: str, values: dict[str, Any], outcome: dict[str, Any]) -> dict[str,
     return {"unit": {"kind": kind, "values": values}, "outcome": outcome}
 
 
-def test_gains_are_those_beside_the_control_of_the_same_target_and_seed() -> None:
+def test_gains_are_differences_from_the_control_of_the_same_target_and_seed() -> None:
     near = {"log_det_layerwise": {"2": {"2": 0.0, "3": 1.0}, "3": {"2": 1.0, "3": 0.0}}}
     accuracy = {CONTROL: {"2": 0.5, "3": 0.9}, "2": {"3": 0.95}, "3": {"2": 0.4}}
     rows = [row("networks", {"seed": 0}, {"distances": near, "accuracy": accuracy})]
@@ -206,7 +206,7 @@ def test_an_interval_reaches_from_the_worst_seed_to_the_best() -> None:
     gain = np.concatenate([by_hand([math.nan, 0.4, 0.0]), by_hand([math.nan, 0.0, 0.2])])  # of two seeds
     near = np.repeat(by_hand([0.0, 1.0, 2.0]), 2, axis=0)
     regret = judge({"log_det_layerwise": near}, gain, [0], np.zeros((3, 1)))["log_det_layerwise"]["regret"]
-    # Source 1 is taken: in the mean it gains 0.2 beside 0.1, by the second seed alone 0.0 beside 0.2.
+    # Source 1 is taken: in the mean it gains 0.2 against 0.1, by the second seed alone 0.0 against 0.2.
     assert regret == {"mean": 0.0, "interval": [0.0, pytest.approx(0.2)]}
 
 

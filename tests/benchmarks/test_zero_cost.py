@@ -288,7 +288,7 @@ def test_the_minibatch_is_drawn_from_the_training_images(monkeypatch):
     assert torch.equal(problem().train.labels[places], labels)
 
 
-def test_screening_counts_what_is_given_twice_once_and_keeps_all_where_there_are_few():
+def test_screening_counts_a_repeated_candidate_once_and_keeps_all_where_there_are_few():
     kept = screen((MIXED, IDENTITIES, MIXED), problem(), ZeroCostScore.SYNFLOW, 9, 0)
     assert len(kept) == 2
     assert set(kept) == {MIXED, IDENTITIES}

@@ -19,7 +19,7 @@ def with_errors(*places: int) -> torch.Tensor:
     return predictions
 
 
-def test_what_is_always_right_beside_what_never_is_differs_by_one_and_has_helped() -> None:
+def test_networks_that_are_always_right_beat_those_that_never_are_by_one_and_have_helped() -> None:
     comparison = compare([RIGHT] * 3, [WRONG] * 3, LABELS, classes=2, objective="accuracy")
     assert (comparison.difference, comparison.interval, comparison.verdict) == (1.0, (1.0, 1.0), HELPED)
     mirrored = compare([WRONG] * 3, [RIGHT] * 3, LABELS, classes=2, objective="accuracy")

@@ -1,4 +1,4 @@
-"""What a search and a training are foretold to take, on a clock that counts images or ticks as it is told."""
+"""The forecast seconds of a search and of a training, on a clock that counts images or shows given seconds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -91,7 +91,7 @@ def ticks(*seconds: float) -> Callable[[], float]:
 
 
 @pytest.mark.parametrize("count", [40, 1000])
-def test_an_iteration_is_foretold_from_a_constant_and_a_term_for_each_image(count: int) -> None:
+def test_an_iteration_is_forecast_from_a_constant_and_a_term_for_each_image(count: int) -> None:
     strategy: Any = LinearStrategy()
     seconds = forecast_iteration(strategy, problem(count), batch_size=10, seed=0, clock=lambda: strategy.now)
     assert seconds == pytest.approx(5 + 0.5 * count)
@@ -109,7 +109,7 @@ def test_a_constant_between_nothing_and_a_half_is_believed(ends: tuple[float, ..
     assert forecast_iteration(strategy, problem(40), batch_size=10, seed=0, clock=ticks(*marks)) == seconds
 
 
-def test_iterations_without_a_warm_up_are_foretold_alike() -> None:
+def test_iterations_without_a_warm_up_have_equal_forecasts() -> None:
     strategy: Any = LinearStrategy()
     clock = lambda: strategy.now  # noqa: E731
     seconds = forecast_search(strategy, problem(40), iterations=3, batch_size=10, seed=0, clock=clock)

@@ -165,12 +165,12 @@ def test_a_networks_own_head_makes_the_numbering_of_classes_matter() -> None:
     with torch.no_grad():
         network.head.bias.copy_(torch.tensor([3.0, 0.0, -3.0]))
     renumbered = ImageSet(images().images, (images().labels + 1) % 3)
-    lopsided = ImageSet(images().images, torch.tensor([0] * 20 + [1] * 2 + [2] * 2))
-    renumbered = ImageSet(lopsided.images, (lopsided.labels + 2) % 3)
+    imbalanced = ImageSet(images().images, torch.tensor([0] * 20 + [1] * 2 + [2] * 2))
+    renumbered = ImageSet(imbalanced.images, (imbalanced.labels + 2) % 3)
     own, own_renumbered, probed, probed_renumbered = (
         observe(network, which, classes=3, recipe=small(DEFAULT, head=head)).log_det.mean_log_det
         for head in ("own", "probe")
-        for which in (lopsided, renumbered)
+        for which in (imbalanced, renumbered)
     )
     assert abs(own - own_renumbered) > 0.5
     assert probed == pytest.approx(probed_renumbered, abs=1e-3)

@@ -1,4 +1,4 @@
-"""What the pictures of many images show."""
+"""Contact sheets and class sheets: the images that they show, their order and their size."""
 
 import io
 from dataclasses import replace

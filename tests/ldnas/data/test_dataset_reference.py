@@ -8,7 +8,7 @@ from ldnas.data.reference import DatasetReference, Fractions, check_location, re
 from ldnas.errors import DatasetNotFoundError, ForbiddenLocationError, InvalidReferenceError
 
 
-def test_a_reference_survives_its_json_form_and_leaves_out_what_was_not_given():
+def test_a_reference_survives_its_json_form_which_leaves_out_fields_that_were_not_given():
     value = {
         "uri": "file:///data/scans",
         "format": "parquet",
@@ -64,12 +64,12 @@ def test_shares_that_are_none_are_refused(shares, field):
 
 
 @pytest.mark.parametrize("uri", ["https://host/set.zip?version=2", "https://host:8443/a/set.npz", "s3://bucket/key"])
-def test_a_file_of_another_host_is_a_reference_that_somebody_else_judges(uri):
+def test_a_file_of_another_host_is_a_reference_that_the_caller_judges(uri):
     check_location(DatasetReference(uri, label_column="colour"), [])
 
 
 @pytest.mark.parametrize("uri", ["https://host", "https://host/", "https:///set.zip", "s3://bucket", "s3://bucket/"])
-def test_a_host_or_a_bucket_alone_is_no_file(uri):
+def test_a_host_or_a_bucket_alone_is_not_a_file(uri):
     with pytest.raises(InvalidReferenceError, match="does not name a file"):
         check_location(DatasetReference(uri), [])
 
@@ -152,7 +152,7 @@ def test_without_roots_no_file_is_open():
         check_location(DatasetReference("file:///tmp"), [])
 
 
-def test_what_is_not_there_or_cannot_be_followed_is_not_found(tmp_path: Path):
+def test_a_path_that_does_not_exist_or_cannot_be_followed_is_not_found(tmp_path: Path):
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
     for path in ("nothing", "circle", "x" * 5000, "half of a pair \ud800"):
         with pytest.raises(DatasetNotFoundError):
@@ -160,7 +160,7 @@ def test_what_is_not_there_or_cannot_be_followed_is_not_found(tmp_path: Path):
 
 
 @pytest.mark.parametrize("uri", ["file://host/data", "file:data", "file:///a%00b"])
-def test_what_is_no_absolute_local_path_is_refused(uri):
+def test_a_uri_that_is_not_an_absolute_local_path_is_refused(uri):
     with pytest.raises(InvalidReferenceError, match="not a local file"):
         check_location(DatasetReference(uri), [Path("/")])
 

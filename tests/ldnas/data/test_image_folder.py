@@ -53,7 +53,7 @@ def test_a_class_called_train_among_other_classes_is_a_class(tmp_path, write):
     assert raw.class_names == ("plane", "train")
 
 
-def test_what_is_no_image_or_hidden_is_passed_over(tmp_path, write):
+def test_hidden_files_and_files_that_are_not_images_are_passed_over(tmp_path, write):
     write("cat/a.png", 1)
     write("cat/.hidden.png", 2)
     write("__MACOSX/b.png", 3)

@@ -103,7 +103,7 @@ def test_mappings_that_differ_have_different_digests():
     assert len({mapping_digest(mapping, DIGITS) for mapping in mappings}) == len(mappings)
 
 
-def test_a_refusal_can_be_told_though_the_request_holds_half_a_surrogate_pair():
+def test_a_refusal_can_be_sent_though_the_request_holds_half_a_surrogate_pair():
     with pytest.raises(InvalidMappingError) as refusal:
         LabelMapping.from_json({"\ud800": 1, "groups": []})
     assert refusal.value.field == "labels.\\ud800"

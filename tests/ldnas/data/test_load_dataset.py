@@ -143,7 +143,7 @@ def test_the_real_mnist_has_its_known_counts(tmp_path):
         (b"PAR1 and no more", "cannot be read as Parquet"),
     ],
 )
-def test_what_a_file_is_is_told_from_its_content(tmp_path, content, reason):
+def test_the_format_of_a_file_is_recognised_from_its_content(tmp_path, content, reason):
     path = tmp_path / "scans"
     path.write_bytes(content)
     with pytest.raises(UnreadableDatasetError, match=reason) as refusal:

@@ -1,4 +1,4 @@
-"""NumPy archives: what is read, and what is refused."""
+"""NumPy archives: the arrays that are read, and those that are refused."""
 
 import io
 import zipfile
@@ -74,7 +74,7 @@ def test_a_reference_to_a_file_reads_it(tmp_path):
         ({"x_train": X[:0], "y_train": Y[:0]}, "a.npz: y_train", "N from 1"),
     ],
 )
-def test_what_is_no_images_with_labels_is_refused_by_array_and_row(tmp_path, changes, origin, reason):
+def test_arrays_that_are_not_images_with_labels_are_refused_by_array_and_row(tmp_path, changes, origin, reason):
     with pytest.raises(UnreadableDatasetError, match=reason) as refusal:
         read_npz(write(tmp_path / "a.npz", **changes))
     assert refusal.value.origin == origin
@@ -100,7 +100,7 @@ def test_a_header_that_promises_more_than_there_is_allocates_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("header", [b"{(\n", b"{'shape': " + b"(" * 500, b"{'shape': [], 3: 4}\n"])
-def test_a_header_that_is_no_header_is_refused(tmp_path, header):
+def test_a_malformed_header_is_refused(tmp_path, header):
     path = write(tmp_path / "a.npz", y_train=None)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("y_train.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)

@@ -48,7 +48,7 @@ def test_images_labels_and_names_are_read_row_by_row(tmp_path, write_parquet, gr
         (["one.parquet", "two.parquet"], {"one": None, "two": None}),
     ],
 )
-def test_the_split_is_told_from_file_and_folder_names(tmp_path, write_parquet, grey, files, expected):
+def test_the_split_is_recognised_from_file_and_folder_names(tmp_path, write_parquet, grey, files, expected):
     for number, file in enumerate(files):
         write_parquet(tmp_path / file, [grey(number)], [0])
     raw = read(tmp_path)
@@ -161,7 +161,7 @@ def test_files_that_name_their_classes_differently_are_refused(tmp_path, write_p
         read(tmp_path / "d")
 
 
-def test_a_file_that_is_no_parquet_and_one_without_rows_are_refused(tmp_path, write_parquet):
+def test_a_file_that_is_not_parquet_and_one_without_rows_are_refused(tmp_path, write_parquet):
     (tmp_path / "a.parquet").write_bytes(b"no parquet at all")
     with pytest.raises(UnreadableDatasetError, match="cannot be read as Parquet"):
         read(tmp_path / "a.parquet")
@@ -214,7 +214,7 @@ def test_metadata_of_another_shape_is_passed_over(tmp_path, encode, grey, featur
     assert read(tmp_path / "a.parquet", label_column="label").class_names == ("4",)
 
 
-def test_class_names_that_no_answer_can_tell_are_passed_over(tmp_path, write_parquet, grey):
+def test_class_names_that_no_answer_can_contain_are_passed_over(tmp_path, write_parquet, grey):
     assert read(write_parquet(tmp_path / "a.parquet", [grey(5)], [0], names=["\ud800"])).class_names == ("0",)
 
 

@@ -72,7 +72,7 @@ def test_a_footer_with_any_byte_changed_is_read_or_refused_and_ends_no_process(t
         b"\x4f",  # no such type
     ],
 )
-def test_what_is_no_footer_is_refused(tmp_path: Path, footer: bytes) -> None:
+def test_a_malformed_footer_is_refused(tmp_path: Path, footer: bytes) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
     with pytest.raises(UnreadableDatasetError, match="its footer is damaged"):
         column_chunks(tmp_path / "a.parquet", "a.parquet")

@@ -13,7 +13,7 @@ def numbered(start: int, classes: list[int]) -> ImageSet:
     return ImageSet(images, torch.tensor(classes))
 
 
-def test_few_validation_images_are_pooled_and_every_class_is_parted_anew() -> None:
+def test_few_validation_images_are_pooled_and_every_class_is_split_again() -> None:
     train, validation = numbered(0, [0] * 16 + [1] * 4), numbered(20, [0] * 4 + [1])
     splits = search_splits(train, validation, seed=1)
     assert len(splits) == 3

@@ -1,4 +1,4 @@
-"""A look through a file tells what a job will read from it."""
+"""The survey of a file reports the images that a job will read from it."""
 
 import io
 import weakref

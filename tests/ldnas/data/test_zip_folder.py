@@ -1,4 +1,4 @@
-"""Image folders in ZIP files, and ZIP files that nobody should unpack."""
+"""Image folders in ZIP files, and ZIP files that must not be unpacked."""
 
 import shutil
 import stat
@@ -176,7 +176,7 @@ def test_an_archive_without_images_in_classes_is_refused(pack, paths):
         read_zip(pack(*paths))
 
 
-def test_what_is_no_archive_is_refused(tmp_path):
+def test_a_file_that_is_not_an_archive_is_refused(tmp_path):
     (tmp_path / "set.zip").write_bytes(b"PK\x03\x04 and then nothing")
     with pytest.raises(UnreadableDatasetError, match="cannot be read as a ZIP file"):
         read_zip(tmp_path / "set.zip")

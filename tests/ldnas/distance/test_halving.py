@@ -1,4 +1,4 @@
-"""Successive halving: what it costs, whom it keeps."""
+"""Successive halving: its cost, and the sources that reach the next round."""
 
 import pytest
 
@@ -54,7 +54,7 @@ def test_rounds_are_shares_of_the_images_that_are_there() -> None:
     assert [rung.recipe.samples for rung in plan_rungs(512, 3, RECIPE, images=400)] == [25, 100]
 
 
-def test_with_one_repetition_the_nearest_go_on() -> None:
+def test_with_one_repetition_the_nearest_reach_the_next_round() -> None:
     distances = {f"s{index}": measured(index / 10) for index in range(1, 9)}
     assert survivors(distances, MEASURE, keep=3) == ("s1", "s2", "s3")
 
@@ -64,6 +64,6 @@ def test_a_source_that_can_no_longer_be_the_closest_is_left_behind() -> None:
     assert survivors(distances, MEASURE, keep=3) == ("near", "rival")
 
 
-def test_sources_that_are_alike_all_go_on() -> None:
+def test_sources_that_are_alike_reach_the_next_round_up_to_the_limit() -> None:
     distances = {f"s{index}": measured(1.0, 1.0) for index in range(600)}
     assert len(survivors(distances, MEASURE, keep=24)) == 24

@@ -51,7 +51,7 @@ def test_one_feature_has_the_evidence_computed_by_hand() -> None:
     assert log_me(features, labels) == pytest.approx((first + second) / 2, abs=1e-12)
 
 
-def test_features_that_tell_the_images_apart_and_nothing_else_have_the_evidence_of_none() -> None:
+def test_features_that_distinguish_images_and_nothing_else_have_the_evidence_of_none() -> None:
     assert log_me(torch.eye(2), torch.tensor([0, 1])) == pytest.approx(0.5 * math.log(2) - CONSTANT, abs=1e-12)
 
 
@@ -62,8 +62,8 @@ def test_the_maximum_is_that_of_the_dense_evidence(images: int, dimensions: int)
 
 
 def test_the_highest_of_several_peaks_is_found() -> None:
-    # Loud features that tell a little and quiet ones that tell it all: with quiet weights kept small the loud ones
-    # alone are used, and that is a peak of its own.
+    # Loud features that separate the classes poorly, and quiet ones that separate them well: where the prior holds
+    # the quiet weights small, the loud ones alone are used, and that is a separate peak.
     loud, labels = clusters(80, 8, noise=4.0)
     quiet, _ = clusters(80, 3, noise=0.05)
     features = torch.cat([10 * loud, 0.01 * quiet], dim=1)
@@ -81,7 +81,7 @@ def test_a_class_without_an_image_does_not_count() -> None:
     assert log_me(features, 5 * labels + 1) == log_me(features, labels)
 
 
-def test_rotated_scaled_and_padded_features_tell_as_much() -> None:
+def test_rotated_scaled_and_padded_features_have_the_same_evidence() -> None:
     features, labels = clusters(40, 6)
     rotation, _ = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64))
     expected = pytest.approx(log_me(features, labels), abs=1e-7)

@@ -92,7 +92,7 @@ def test_groups_of_images_add_up_to_the_diagonal_of_all(networks) -> None:
     assert seen.log_det.sums.raw == pytest.approx(whole.sums.raw, rel=1e-5)
     assert len(seen.log_det.without) == 5, "80 images make five groups of sixteen"
     few = observe(networks[0], TRAIN, classes=3, recipe=Recipe(samples=30))
-    assert few.log_det.without == (), "one group tells nothing"
+    assert few.log_det.without == (), "without the only group nothing is left"
     assert GROUPS == 16
 
 

@@ -70,6 +70,6 @@ def test_with_one_repetition_means_decide() -> None:
     assert rank_two(unknown, unknown, untrained=0.1).verdict is Verdict.NO_CLOSE_TASK
 
 
-def test_without_sources_there_is_no_baseline() -> None:
+def test_without_sources_the_verdict_says_that_a_baseline_is_missing() -> None:
     ranking = rank({}, {}, untrained=spread(1.0))
     assert (ranking.verdict, ranking.closest, ranking.order) == (Verdict.NO_BASELINE, (), ())

@@ -62,18 +62,18 @@ def test_an_interval_on_the_far_side_of_zero_is_folded_to_the_near_one() -> None
 
 def test_training_noise_is_pooled_over_sources() -> None:
     quiet_alone = estimate_column(column(a=[1.0, 1.01, 1.02]), FOLDED)["a"].interval
-    beside_noise = estimate_column(column(a=[1.0, 1.01, 1.02], b=[5.0, 7.0, 3.0]), FOLDED)["a"].interval
-    assert beside_noise[1] - beside_noise[0] > 10 * (quiet_alone[1] - quiet_alone[0])
+    with_noise = estimate_column(column(a=[1.0, 1.01, 1.02], b=[5.0, 7.0, 3.0]), FOLDED)["a"].interval
+    assert with_noise[1] - with_noise[0] > 10 * (quiet_alone[1] - quiet_alone[0])
 
 
-def test_the_targets_share_of_the_noise_does_not_blur_who_is_closest() -> None:
+def test_the_targets_share_of_the_noise_does_not_blur_which_source_is_closest() -> None:
     shift = np.array([0.0, 0.5, -0.5])
     chances = estimate_column(column(a=[*(5.0 + shift)], b=[*(5.2 + shift + [0.001, 0, 0])]), FOLDED)
     assert chances["a"].probability_closest == pytest.approx(1.0, abs=0.01)
     assert chances["a"].interval[0] < 4.4, "while the distance itself is hardly known"
 
 
-def test_what_images_do_to_all_sources_alike_does_not_blur_who_is_closest() -> None:
+def test_what_images_do_to_all_sources_alike_does_not_blur_which_source_is_closest() -> None:
     def measured(value: float, sway: list[float]) -> list[Distance]:
         return [Distance(value + tiny, value + tiny, (), tuple(value + s for s in sway)) for tiny in (0, 1e-4, -1e-4)]
 

@@ -1,4 +1,4 @@
-"""What the model card says, and what it does not leave out."""
+"""The model card: its statements, and those that it must not leave out."""
 
 import dataclasses
 
@@ -60,7 +60,7 @@ def test_the_card_states_every_step_of_the_preprocessing():
 
 
 @pytest.mark.parametrize("file", ["network.py weights.safetensors", "network.pt2", "network.onnx"])
-def test_the_card_tells_how_each_file_is_used(file):
+def test_the_card_says_how_each_file_is_used(file):
     assert file in model_card(DESCRIPTION, FACTS)
 
 

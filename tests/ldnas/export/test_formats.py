@@ -133,7 +133,7 @@ def test_the_onnx_model_names_its_input_its_output_and_a_free_batch(exported):
     assert "8×8 pixels" in session.get_modelmeta().description
 
 
-def test_no_file_tells_of_the_machine_that_made_it(exported):
+def test_no_file_reveals_the_machine_that_made_it(exported):
     export = exported(0)
     for content in (export.weights, export.program, export.onnx):
         assert b"network.py" not in content

@@ -46,7 +46,7 @@ class Trap:
         return pytest.fail, ("something that came along was run",)
 
 
-def test_what_is_no_safetensors_file_is_refused_and_never_unpickled():
+def test_a_file_that_is_not_safetensors_is_refused_and_never_unpickled():
     for content in (pickle.dumps(Trap()), b"", b"\x02\0\0\0\0\0\0\0{}"):
         with pytest.raises(ValueError):  # noqa: PT011 - each in its own words
             load_cell_network(content, GENOTYPE.to_json(), SKELETON.to_json())

@@ -1,4 +1,4 @@
-"""What whole networks do to the empirical diagonal: what is treated, by which way, and what is refused."""
+"""The empirical diagonal of whole networks: the layers that are treated, by which way, and those that are refused."""
 
 import copy
 import logging

@@ -9,13 +9,13 @@ from ldnas.fisher.diagonal import SAMPLES_BETWEEN_FLUSHES, SquareSums
 from ldnas.fisher.layers import parameter_layers
 
 
-def test_small_squares_are_not_lost_beside_a_large_sum():
+def test_small_squares_are_not_lost_in_a_large_sum():
     parameter = nn.Parameter(torch.zeros(1))
     sums = SquareSums({"p": parameter})
     sums.of(parameter).add_(1.0)
     sums.count(SAMPLES_BETWEEN_FLUSHES)
     for _ in range(64):
-        sums.of(parameter).add_(2.0**-26)  # float32 drops this beside 1.0
+        sums.of(parameter).add_(2.0**-26)  # float32 drops this next to 1.0
         sums.count(SAMPLES_BETWEEN_FLUSHES)
     assert sums.mean()["p"].double() * sums.samples == pytest.approx(1 + 64 * 2.0**-26, rel=1e-7)
 

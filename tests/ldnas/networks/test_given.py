@@ -1,4 +1,4 @@
-"""A network with the weights that somebody brings: what fits, and the first thing that does not."""
+"""A network with the weights of a given file: files that fit, and the first tensor that does not."""
 
 from pathlib import Path
 

@@ -36,7 +36,7 @@ def problem(space=SPACE):
 def search(
     config=None, *, space=SPACE, iterations=None, seconds=None, patience=None, seed=0, state=None, clock=lambda: 0.0
 ):
-    """A search with its events and its states; it goes on from a state as JSON carries it."""
+    """A search with its events and its states; it resumes from a state as JSON carries it."""
     events, states = [], []
     outcome = Evolution(config or EvolutionConfig()).search(
         SearchRun(
@@ -124,7 +124,7 @@ def test_every_child_is_one_edge_away_from_one_of_the_last_that_joined(plant, ca
     for record in outcome.history:
         repeats = len(record.genotypes) - candidates
         for place, child in enumerate(record.genotypes):
-            # Its siblings that train beside it have not joined yet.
+            # Its siblings that train at the same time have not joined yet.
             before = joined + min(place, repeats)
             if before >= 5:
                 first = joined if place >= repeats else before  # the trained were bred between any two repeats
@@ -203,7 +203,7 @@ def test_a_space_of_one_cell_is_a_search_of_one_iteration(plant):
     assert births(outcome) == [Genotype(("sep_conv_3x3",) * 6)]
 
 
-def test_an_iteration_whose_neighbours_are_all_known_goes_on_with_cells_never_seen():
+def test_an_iteration_whose_neighbours_are_all_known_continues_with_cells_never_seen():
     # Two cells left, neither of them next to the only one alive.
     living = Genotype(("identity",) * 6)
     far = [cell for cell in TWO if distance(cell, living) >= 5][:2]
@@ -256,7 +256,7 @@ def test_patience_and_the_budget_of_iterations_end_the_search(plant):
     assert search(patience=4, iterations=2)[0].iterations == 2
 
 
-def test_the_budget_of_seconds_cuts_after_an_epoch_and_counts_what_was_scored_then():
+def test_the_budget_of_seconds_cuts_after_an_epoch_and_counts_the_scores_of_that_epoch():
     seconds = itertools.count()
     config = EvolutionConfig(population=3, candidates=2, epochs=5, batch_size=16)
     outcome, events, states = search(config, seconds=2.5, clock=lambda: float(next(seconds)))

@@ -212,8 +212,8 @@ def test_the_expected_loss_is_the_weighted_mean_of_the_own_ones():
     assert loss.item() == pytest.approx(1.099734, abs=1e-5)
 
 
-def test_alpha_favours_what_complements_under_the_joint_loss_and_what_is_best_alone_under_the_expected_one():
-    # The last two know one half of the images each: alone worse than the first one, together surer than it.
+def test_alpha_favours_complements_under_the_joint_loss_and_the_best_alone_under_the_expected_loss():
+    # The last two know one half of the images each: alone worse than the first one, together more confident than it.
     labels = torch.arange(8) % 2
     sure, half = F.one_hot(labels, 2) * 2.0, (torch.arange(8) < 4)[:, None]
     logits = torch.stack([sure * 0.6, sure * half * 2, sure * ~half * 2])
@@ -274,7 +274,7 @@ def test_an_incumbent_keeps_its_weights_only_if_it_is_to(keep):
     assert epochs[first] == (1 + defences if keep else 1)
 
 
-def test_a_candidate_goes_on_from_its_json_value_to_the_bit():
+def test_a_candidate_resumes_from_its_json_value_to_the_bit():
     (unbroken,) = fresh_candidates(GENOTYPES[1:2], problem(), learning_rate=3e-3, seed=0)
     train_epoch([unbroken], problem(), own_losses, batch_size=16, seed=0)
     kept = json.loads(json.dumps(unbroken.to_json()))

@@ -1,4 +1,4 @@
-"""Random search with early stopping: who is cut, who trains on, who wins."""
+"""Random search with early stopping: the candidates that are cut, that train on and that win."""
 
 import itertools
 

@@ -21,7 +21,7 @@ def test_it_finds_a_cell_of_the_planted_best(planted_problem, control_problem, p
     assert sum(found) > sum(control)
 
 
-def test_the_incumbent_comes_first_beside_new_draws_and_the_best_follows_it(planted_problem, run_search):
+def test_the_incumbent_comes_first_among_new_draws_and_the_best_follows_it(planted_problem, run_search):
     strategy = RandomSharing(RandomSharingConfig(iterations=4, batch_size=64, candidates=5))
     outcome = run_search(strategy, planted_problem, 0)
     for before, record in zip(outcome.history[:-1], outcome.history[1:], strict=True):

@@ -1,4 +1,4 @@
-"""Limits on size and work: what is admitted, what is refused, and the least that a space has."""
+"""Limits on size and work: the cells that they admit, the limits that are refused, and the least that a space has."""
 
 import subprocess
 import sys
@@ -86,7 +86,7 @@ def test_no_limits_are_always_possible():
 
 @pytest.mark.parametrize("name", ["max_parameters", "max_macs"])
 @pytest.mark.parametrize("limit", [0, -5, 1.5, True, "many"])
-def test_a_limit_that_is_no_count_is_refused_by_name(name, limit):
+def test_a_limit_that_is_not_a_count_is_refused_by_name(name, limit):
     with pytest.raises(InvalidSearchError) as refusal:
         Constraints(**{name: limit})
     assert refusal.value.field == f"constraints.{name}"

@@ -1,4 +1,4 @@
-"""Genotypes: what is read, what is written, what is refused and how the refusal reads."""
+"""Genotypes: how they are read and written, which are refused and how the refusal reads."""
 
 import subprocess
 import sys

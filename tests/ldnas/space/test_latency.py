@@ -1,4 +1,4 @@
-"""Latency tables: what is added up, and what is measured, under a clock that tells the work done."""
+"""Latency tables: the sum that predicts, and the measurement, under a clock that shows the work done."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Skeletons: the default for every image size, and what is refused."""
+"""Skeletons: the default for every image size, and the skeletons that are refused."""
 
 import json
 

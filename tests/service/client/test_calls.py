@@ -1,4 +1,4 @@
-"""What the client asks for reaches the real application, and what comes back is typed."""
+"""The client's calls reach the real application, and their answers are typed."""
 
 import subprocess
 import sys

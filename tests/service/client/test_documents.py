@@ -1,4 +1,4 @@
-"""The client's documents are typed, are mappings of what was sent, and outlast newer and older services."""
+"""The client's documents are typed, are mappings of the JSON that was sent, and outlast newer and older services."""
 
 import copy
 import importlib
@@ -54,7 +54,7 @@ SENT = {
 }
 
 
-def test_a_document_is_typed_and_is_what_was_sent() -> None:
+def test_a_document_is_typed_and_equals_the_json_that_was_sent() -> None:
     found = read(Recommendation, SENT)
     assert (found.closest.name, found.closest.distance) == ("odd", 0.25)
     assert found.created_at == datetime(2026, 11, 25, 12, tzinfo=UTC)

@@ -31,7 +31,7 @@ ARCHITECTURE = {
 
 
 class Service:
-    """Has one network, with code and a program that nobody may touch."""
+    """Has one network, with code and a program that the client must not request."""
 
     def __init__(self) -> None:
         self.architecture: dict[str, Any] = dict(ARCHITECTURE)
@@ -57,7 +57,7 @@ def test_an_answer_and_an_architecture_give_their_network(answering: Answering) 
     assert {path.rpartition("/")[2] for path in service.asked} == {"r1", "a1", "weights"}
 
 
-def test_what_cannot_be_built_here_is_told(answering: Answering) -> None:
+def test_a_network_that_cannot_be_built_here_is_refused(answering: Answering) -> None:
     service = Service()
     service.architecture["genotype"] = {"edges": [[0, 1, "conv_of_tomorrow"]]}
     with pytest.raises(UnusableNetworkError, match="architecture a1 cannot be built here"):

@@ -75,15 +75,15 @@ class Reader(HTMLParser):
 
 def test_an_answer_shows_its_verdict_its_distances_its_cell_and_its_scores() -> None:
     page = Reader(read(Recommendation, ANSWER)._repr_html_())
-    told = " ".join(page.texts)
+    joined = " ".join(page.texts)
     for words in ("primes", "The closest known task is odd", "0.2500", "0.2000 to 0.3000", "few images", "1,234"):
-        assert words in told
-    assert told.index("0.2500") < told.index("0.5000 ± 0.1000") < told.index("not comparable")
+        assert words in joined
+    assert joined.index("0.2500") < joined.index("0.5000 ± 0.1000") < joined.index("not comparable")
     assert page.tags.count("svg") == 1
     assert "sep_conv_3x3" in page.texts
 
 
-def test_what_goes_on_shows_how_far_it_is_and_what_failed_shows_why() -> None:
+def test_a_running_job_shows_its_progress_and_a_failed_job_its_error() -> None:
     progress = {"fraction": 0.5, "message": "fitting"}
     going = {"id": "r1", "name": "primes", "state": "running", "stage": "fit", "progress": progress}
     assert "primes: running: fit: fitting" in Reader(read(Recommendation, going)._repr_html_()).texts
@@ -109,7 +109,7 @@ def test_a_network_and_a_matrix_show_themselves() -> None:
 
 
 def test_nothing_that_the_service_sends_becomes_more_than_text() -> None:
-    """A name is whatever somebody registered a task under."""
+    """A task may have been registered under any name."""
     distances = [dict(entry, name=EVIL, measure=EVIL) for entry in ANSWER["distances"]]
     genotype = {"edges": [[0, 1, EVIL]]}
     evil = ANSWER | {
@@ -139,7 +139,7 @@ def test_a_cell_of_tomorrow_is_not_drawn_and_breaks_nothing() -> None:
 
 @pytest.fixture
 def notebook(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A notebook as IPython tells of it; holds what is shown, each state after the one before."""
+    """A notebook as IPython reports it; holds the states of its display, in order."""
     shown: list[str] = []
 
     class Handle:
@@ -197,7 +197,7 @@ def test_a_bar_changes_at_most_a_few_times_a_second_but_for_its_end(notebook: li
     assert 'value="1.000"' in notebook[-1]
 
 
-def test_ipython_in_a_terminal_is_no_notebook(
+def test_ipython_in_a_terminal_is_not_a_notebook(
     notebook: list[str], answering: Answering, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sys.modules["IPython"].get_ipython = lambda: SimpleNamespace()  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What the service refuses becomes an error with the problem document."""
+"""A refusal by the service becomes an error with the problem document."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ def test_a_refusal_carries_the_problem_document(client: Client) -> None:
     assert "dataset.uri" in str(caught.value)
 
 
-def test_a_key_that_is_missing_too_weak_or_used_up_is_told_by_an_error_of_its_own(
+def test_a_key_that_is_missing_too_weak_or_used_up_raises_an_error_of_its_own(
     http: httpx.Client, make_key: Callable[..., str]
 ) -> None:
     def with_key(key: str | None) -> Client:
@@ -49,7 +49,7 @@ def test_a_key_that_is_missing_too_weak_or_used_up_is_told_by_an_error_of_its_ow
     assert too_many.value.retry_after_seconds == 30
 
 
-def test_what_is_no_problem_document_is_still_a_refusal(answering: Answering) -> None:
+def test_an_error_page_without_a_problem_document_is_still_a_refusal(answering: Answering) -> None:
     client = answering(lambda request: httpx.Response(500, html="<h1>Sorry</h1>"))
     with pytest.raises(RequestRefusedError, match="HTTP 500 Internal Server Error"):
         client.distances()
@@ -68,7 +68,9 @@ def test_a_service_that_is_not_there_is_named() -> None:
     [{"html": "<h1>Another program</h1>"}, {"json": ["a", "list"]}, {"content": b'{"cut": "sho', "headers": {}}],
     ids=["a page", "a list", "half a document"],
 )
-def test_what_is_no_document_of_ours_is_told_so(answering: Answering, answer: dict[str, Any]) -> None:
+def test_an_answer_that_is_not_a_document_of_the_service_is_refused(
+    answering: Answering, answer: dict[str, Any]
+) -> None:
     client = answering(lambda request: httpx.Response(200, **answer))
     with pytest.raises(StrangeAnswerError, match=r"^http://service/v1/distances answered with .* check LDNAS_URL"):
         client.distances()

@@ -1,4 +1,4 @@
-"""What is sent again, when, and what is not."""
+"""Requests that the client sends again, when it does, and requests that it does not."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +25,9 @@ def throttling(answering: Answering, pauses: list[str]) -> tuple[Client, list[ht
     return answering(answer), seen
 
 
-def test_a_poll_comes_back_when_it_is_told_to(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_poll_is_sent_again_after_the_pause_that_the_service_names(
+    answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
     slept: list[float] = []
     monkeypatch.setattr("service.client.connection.time.sleep", slept.append)
     client, seen = throttling(answering, ["3", "1"])
@@ -43,7 +45,7 @@ def test_a_poll_does_not_wait_for_longer_than_a_minute_or_for_what_it_does_not_u
     assert len(seen) == 1
 
 
-def test_a_post_is_left_to_whoever_asked(answering: Answering) -> None:
+def test_a_throttled_post_is_left_to_the_caller(answering: Answering) -> None:
     client, seen = throttling(answering, ["0"])
     with pytest.raises(TooManyError):
         client.register_task("a", "builtin://digits")
@@ -96,7 +98,7 @@ def test_what_a_service_answers_that_is_starting_is_asked_again(
     assert len({request.headers["idempotency-key"] for request in seen}) == 1
 
 
-def test_a_service_that_goes_on_starting_is_a_refusal(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_starts_for_too_long_is_a_refusal(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.client.connection.REPEAT_SECONDS", 1.0)
     answer, seen = answers_in_turn(httpx.Response(**STARTING))
     with pytest.raises(RequestRefusedError, match="database does not answer") as caught:

@@ -72,7 +72,7 @@ def client(api: Api) -> Iterator[Client]:
 
 
 @pytest.fixture
-def beside() -> Iterator[ThreadPoolExecutor]:
+def background() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(1) as pool:
         yield pool
 
@@ -87,14 +87,14 @@ def still_waits(future: "Future[Any]") -> bool:
     return not future.done()
 
 
-def test_waiting_goes_on_where_the_service_was_killed_and_comes_back(
-    api: Api, client: Client, finish: Finish, beside: ThreadPoolExecutor, capsys: pytest.CaptureFixture[str]
+def test_waiting_continues_though_the_service_is_killed_and_comes_back(
+    api: Api, client: Client, finish: Finish, background: ThreadPoolExecutor, capsys: pytest.CaptureFixture[str]
 ) -> None:
     submission = client.register_task("odd_or_even", "builtin://digits")
-    waiting = beside.submit(submission.wait, progress=True, timeout_seconds=SECONDS)
+    waiting = background.submit(submission.wait, progress=True, timeout_seconds=SECONDS)
     assert still_waits(waiting)
     api.kill()
-    finish(submission.document["job_id"])  # while nobody answers
+    finish(submission.document["job_id"])  # while no process answers
     assert still_waits(waiting)
     api.start()
     assert result_of(waiting).state == "succeeded"
@@ -106,36 +106,36 @@ def test_waiting_goes_on_where_the_service_was_killed_and_comes_back(
 
 
 def test_a_stream_of_events_is_taken_up_where_the_service_was_killed(
-    api: Api, client: Client, finish: Finish, beside: ThreadPoolExecutor
+    api: Api, client: Client, finish: Finish, background: ThreadPoolExecutor
 ) -> None:
     submission = client.recommend("builtin://digits")
     begun = threading.Event()
 
     def follow() -> list[tuple[int, Any]]:
-        told = []
+        received = []
         for event in submission.events():
-            told.append((event.id, event.data.get("state")))
+            received.append((event.id, event.data.get("state")))
             begun.set()
-        return told
+        return received
 
-    following = beside.submit(follow)
+    following = background.submit(follow)
     assert begun.wait(SECONDS)
     api.kill()
     finish(submission.document["job_id"])
     assert still_waits(following)
     api.start()
-    told = result_of(following)
-    assert [state for _, state in told] == ["queued", "running", "succeeded"]
-    assert sorted({number for number, _ in told}) == [number for number, _ in told]
+    received = result_of(following)
+    assert [state for _, state in received] == ["queued", "running", "succeeded"]
+    assert sorted({number for number, _ in received}) == [number for number, _ in received]
 
 
 def test_a_request_that_meets_a_restart_makes_one_thing(
-    api: Api, client: Client, beside: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    api: Api, client: Client, background: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.client.connection.REPEAT_SECONDS", SECONDS)
     assert list(client.tasks()) == []
     api.kill()
-    asking = beside.submit(client.register_task, "odd_or_even", "builtin://digits", idempotency_key="once")
+    asking = background.submit(client.register_task, "odd_or_even", "builtin://digits", idempotency_key="once")
     assert still_waits(asking)
     api.start()
     task = result_of(asking)
@@ -143,7 +143,7 @@ def test_a_request_that_meets_a_restart_makes_one_thing(
     assert client.register_task("odd_or_even", "builtin://digits", idempotency_key="once").id == task.id
 
 
-def test_a_service_that_does_not_come_back_is_told_of(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_does_not_come_back_is_reported(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.client.connection.REPEAT_SECONDS", 0.2)
     with Client(api.url, absence_seconds=0.5) as client:
         submission = client.register_task("odd_or_even", "builtin://digits")

@@ -1,4 +1,4 @@
-"""Waiting for jobs: their ends, its limit, what is told meanwhile, and a service that goes away and comes back."""
+"""Waiting for jobs: their ends, its limit, its reports of progress, and a service that goes away and comes back."""
 
 from collections.abc import Callable
 
@@ -85,7 +85,9 @@ def test_waiting_ends_at_its_limit(client: Client) -> None:
         client.recommend("builtin://digits").wait(timeout_seconds=0.0)
 
 
-def test_progress_is_told_on_standard_error(client: Client, finish: Finish, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_reported_on_standard_error(
+    client: Client, finish: Finish, capsys: pytest.CaptureFixture[str]
+) -> None:
     submission = client.register_task("odd_or_even", "builtin://digits")
     finish(submission.document["job_id"])
     submission.wait(progress=True)
@@ -121,7 +123,7 @@ class Restarting:
         return httpx.Response(200, json={"id": "r1", "state": "succeeded", "closest": {"name": "odd"}})
 
 
-def test_a_service_that_goes_away_is_waited_for_and_told_of(
+def test_a_service_that_goes_away_is_waited_for_and_reported(
     answering: Answering, capsys: pytest.CaptureFixture[str]
 ) -> None:
     absent = [httpx.ConnectError("refused")] * 6 + [httpx.Response(503, json={}), httpx.Response(502, html="")]

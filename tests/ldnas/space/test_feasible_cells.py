@@ -1,4 +1,4 @@
-"""The cells that keep the constraints, counted, listed and drawn, against a look at every cell."""
+"""Feasible cells: those that keep the constraints, counted, listed and drawn, against a check of every cell."""
 
 import random
 from collections import Counter
@@ -68,7 +68,7 @@ def test_a_draw_is_uniform():
 
 
 @pytest.mark.parametrize("space", [SPACE, FULL_SPACE])
-def test_distinct_draws_leave_out_what_is_excluded_and_end_with_the_last_cell(space):
+def test_distinct_draws_leave_out_excluded_cells_and_end_with_the_last_cell(space):
     cells = FeasibleCells(space, SKELETON, Constraints(max_parameters=1300))
     some = cells.sample_distinct(random.Random(0), 20)
     more = cells.sample_distinct(random.Random(1), 30, exclude=some)

@@ -1,4 +1,4 @@
-"""Whether images may be mirrored."""
+"""The flip test: whether images may be mirrored."""
 
 import pytest
 import torch
@@ -33,9 +33,9 @@ def test_classes_that_differ_by_their_side_are_not_mirrored(by_side: bool) -> No
     assert mirroring_keeps_class(train, validation, seed=0) is not by_side
 
 
-def test_a_network_that_recognises_nothing_says_nothing_so_there_is_no_mirroring() -> None:
+def test_a_network_that_recognises_nothing_shows_nothing_so_images_are_not_mirrored() -> None:
     train, validation = (sided_images(count, by_side=False, seed=count) for count in (80, 40))
-    # What it learns of height is turned round, so that it is always wrong.
+    # The validation labels are swapped, so that a network that learned the height is always wrong.
     turned = ImageSet(validation.images, 1 - validation.labels)
     assert not mirroring_keeps_class(train, turned, seed=0)
 

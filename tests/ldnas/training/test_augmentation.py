@@ -42,8 +42,8 @@ def test_some_are_mirrored_left_to_right_and_the_others_stay() -> None:
     assert 16 < sum(mirrored) < 48
 
 
-def test_a_shift_moves_the_image_and_goes_on_with_its_border() -> None:
-    # A ramp from left to right that also counts downwards: a pixel tells where it came from.
+def test_a_shift_moves_the_image_and_repeats_its_border() -> None:
+    # A ramp from left to right that also counts downwards: the value of a pixel shows its origin.
     ramp = torch.arange(5.0).view(1, 1, 1, 5) + 10 * torch.arange(5.0).view(1, 1, 5, 1)
     seen = set()
     for image in changed(Augmentation(shift_pixels=1), ramp.expand(200, 3, 5, 5)):

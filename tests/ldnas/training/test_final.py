@@ -85,8 +85,8 @@ def test_a_small_class_among_large_ones_is_warned_of_by_itself() -> None:
     assert "smallest class has only 99" in warning
 
 
-def test_lopsided_data_is_warned_of_under_accuracy_alone() -> None:
-    lopsided = facts(200, 600)
-    (warning,) = warnings_of(lopsided, objective="accuracy")
+def test_imbalanced_data_is_warned_of_under_accuracy_alone() -> None:
+    imbalanced = facts(200, 600)
+    (warning,) = warnings_of(imbalanced, objective="accuracy")
     assert "3.0 times as many" in warning
-    assert warnings_of(lopsided, objective="balanced_accuracy") == ()
+    assert warnings_of(imbalanced, objective="balanced_accuracy") == ()

@@ -1,4 +1,4 @@
-"""Search over repeated splits: which split an iteration sees, who is compared, who wins."""
+"""Search over repeated splits: the split that an iteration sees, the cells that are compared, the cell that wins."""
 
 import json
 import time
@@ -104,7 +104,7 @@ def test_one_winner_alone_is_not_compared(little):
     assert [event.kind for event in events] == ["candidates", "round", "iteration"]
 
 
-def test_who_is_not_compared_for_lack_of_time_does_not_win(little):
+def test_a_winner_that_is_not_compared_for_lack_of_time_does_not_replace_the_incumbent(little):
     strategy = OverSplits(RandomSearch(RANDOM), COMPARED)
     first, _, states = search(strategy, little, 1)
     searches = states[0]["carried"]["searches"]

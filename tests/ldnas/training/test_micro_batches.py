@@ -22,19 +22,19 @@ ACTS = ("learn", "learn_from_too_large_images", "fuse", "darts", "fisher", "batc
 
 @pytest.fixture(scope="module")
 def limited() -> dict[str, dict[str, Any]]:
-    """What came of each act under a real limit on its process."""
+    """The result of each act under a real limit on its process."""
     script = Path(__file__).parent / "in_little_memory.py"
-    # Every tensor in pages of its own: what is freed is free for anything, and the limit is the same for all.
+    # Every tensor in pages of its own: freed pages are free for any use, and the limit is the same for all.
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "262144", "OMP_NUM_THREADS": "1"}
-    told = subprocess.run(
+    finished = subprocess.run(
         [sys.executable, script, *ACTS], env=environment, capture_output=True, text=True, check=True, timeout=300
     )
-    results = [json.loads(line) for line in told.stdout.splitlines()]
-    assert [result["act"] for result in results] == list(ACTS), told.stderr
+    results = [json.loads(line) for line in finished.stdout.splitlines()]
+    assert [result["act"] for result in results] == list(ACTS), finished.stderr
     return {result["act"]: result for result in results}
 
 
-def test_a_fit_goes_on_with_fewer_images_and_learns(limited) -> None:
+def test_a_fit_continues_with_fewer_images_and_learns(limited) -> None:
     assert limited["learn"]["sizes"][0] == 32
     assert limited["learn"]["accuracy"] > 0.95
 
@@ -47,7 +47,7 @@ def test_the_fewest_images_that_do_not_fit_end_it_and_it_says_how_much_was_neede
 
 
 @pytest.mark.parametrize("strategy", ["fuse", "darts"])
-def test_a_search_goes_on_with_fewer_images(limited, strategy: str) -> None:
+def test_a_search_continues_with_fewer_images(limited, strategy: str) -> None:
     assert limited[strategy]["sizes"][0] == 32
     assert 0 <= limited[strategy]["accuracy"] <= 1
 
@@ -111,14 +111,14 @@ def fits(most: int):
 
 
 def test_halved_once_is_halved_for_what_follows() -> None:
-    told: list[int] = []
-    memory = MicroBatches(None, told.append)
+    reported: list[int] = []
+    memory = MicroBatches(None, reported.append)
     first, second = fits(10), fits(1000)
     memory.run(64, first[0], network=nn.Identity(), image_size=8)
     memory.run(200, second[0], network=nn.Identity(), image_size=8)
     memory.run(5, second[0], network=nn.Identity(), image_size=8)
     assert (first[1], second[1]) == ([64, 32, 16, 8], [8, 5])
-    assert (told, memory.largest) == ([32, 16, 8], 8)
+    assert (reported, memory.largest) == ([32, 16, 8], 8)
 
 
 def test_enough_memory_changes_nothing() -> None:
@@ -146,7 +146,7 @@ def test_one_image_is_the_end_or_two_where_a_batch_norm_needs_them(network: nn.M
     assert asked == [fewest]
 
 
-def test_another_error_is_no_matter_of_memory() -> None:
+def test_another_error_is_not_a_matter_of_memory() -> None:
     def attempt(size: int) -> None:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 

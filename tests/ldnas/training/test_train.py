@@ -21,7 +21,7 @@ from ldnas.training.train import (
 
 
 def striped_images(count: int, *, seed: int) -> ImageSet:
-    """Two classes that a network can tell apart: bright upper or bright lower half, under noise."""
+    """Two classes that a network can distinguish: bright upper or bright lower half, under noise."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(count) % 2
     images = torch.randint(0, 100, (count, 3, 32, 32), generator=generator, dtype=torch.uint8)
@@ -75,7 +75,7 @@ def test_an_epoch_shows_every_image_once() -> None:
     assert seen.tolist() != list(range(10))
 
 
-def test_a_fit_that_goes_on_from_a_checkpoint_ends_in_the_very_weights_of_an_unbroken_one() -> None:
+def test_a_fit_that_resumes_from_a_checkpoint_ends_in_the_very_weights_of_an_unbroken_one() -> None:
     images = striped_images(48, seed=0)
     config = TrainConfig(
         epochs=4,

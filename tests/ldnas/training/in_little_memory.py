@@ -1,6 +1,6 @@
 """Runs each act named on the command line in a process of its own that may take little more memory than it has.
 
-Prints one JSON object a line: what the act returned, and the sizes that it was told of.
+Prints one JSON object a line: the result of the act, and the sizes that were reported to it.
 """
 
 import json
@@ -39,7 +39,7 @@ def halves(count: int, *, size: int = 64, seed: int = 0) -> ImageSet:
 
 
 def allow(more: int) -> None:
-    """Limits the address space to `more` bytes above what is taken, once a small step has made its preparations."""
+    """Limits the address space to `more` bytes above its present size, after a small step has made its preparations."""
     network = build_network("small_cnn", classes=2, seed=0)
     fit(network, halves(4), config=TrainConfig(epochs=1, batch_size=2, minimum_steps=1), seed=0)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
