@@ -63,6 +63,13 @@ def _refusal(accepted: str) -> PydanticCustomError:
     return PydanticCustomError("accepted", "{accepted}", {"accepted": accepted})
 
 
+def _digits(value: Any) -> Any:
+    # pydantic would also read `1_000`, `80.0` and `-0`, which is port 0.
+    if isinstance(value, str) and not (value.isascii() and value.isdecimal()):
+        raise ValueError("not a whole number")
+    return value
+
+
 def _split(separator: str) -> BeforeValidator:
     def split(value: Any) -> Any:
         return [part.strip() for part in value.split(separator) if part.strip()] if isinstance(value, str) else value
@@ -70,6 +77,7 @@ def _split(separator: str) -> BeforeValidator:
     return BeforeValidator(split)
 
 
+_Whole = Annotated[int, BeforeValidator(_digits)]
 _File = Annotated[Path, AfterValidator(_absolute)]
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Host = Annotated[
@@ -121,7 +129,7 @@ class Settings:
         ),
     ] = ()
     max_upload_bytes: Annotated[
-        int,
+        _Whole,
         Field(ge=1, lt=10**18),
         Variable(
             "LDNAS_MAX_UPLOAD_BYTES",
@@ -148,7 +156,7 @@ class Settings:
         str, Variable("LDNAS_HOST", "`127.0.0.1`", "where the API listens; on any other address it needs a key")
     ] = "127.0.0.1"
     port: Annotated[
-        int,
+        _Whole,
         Field(ge=0, le=65535),
         Variable("LDNAS_PORT", "`8000`", "its port; 0 picks a free one", "a whole number from 0 to 65535"),
     ] = 8000
@@ -177,7 +185,7 @@ class Settings:
         ),
     ] = None
     quota: Annotated[
-        int,
+        _Whole,
         Field(ge=0, le=1_000_000),
         Variable(
             "LDNAS_QUOTA",

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
-from httpx_sse import EventSource
+from httpx_sse import EventSource, SSEError
 
 from service.client.documents import DocumentT, read
 from service.client.errors import (
@@ -178,9 +178,12 @@ class Connection(ABC):
                 raise refusal(response)
             if response.status_code == httpx.codes.NO_CONTENT:  # no event remains, and no stream follows
                 return
-            for sent in EventSource(response).iter_sse():
-                if sent.data:  # a comment that keeps the connection open has no data
-                    yield event_of(sent)
+            try:
+                for sent in EventSource(response).iter_sse():
+                    if sent.data:  # a comment that keeps the connection open has no data
+                        yield event_of(sent)
+            except SSEError:
+                return  # a proxy sent something else: the job's state decides whether to ask again
 
 
 def json_of(response: httpx.Response) -> Json:

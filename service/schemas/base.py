@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -32,6 +32,13 @@ class Document(Mapping[str, Any], BaseModel):
     def json(self) -> Json:  # type: ignore[override]  # pydantic's method of this name is deprecated
         """The JSON of the document; of one that the client read, exactly what the service sent."""
         return self.model_dump(mode="json")
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with changed fields; its JSON has the changes."""
+        copied = super().model_copy(update=update, deep=deep)
+        if update:
+            vars(copied).pop("json", None)
+        return copied
 
     def __getitem__(self, key: str) -> Any:
         return self.json[key]

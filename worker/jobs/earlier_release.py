@@ -10,7 +10,8 @@ def memo_in_answer(document: Mapping[str, Any]) -> dict[str, Any]:
     """The memo of a recommendation's job as far as its answer has it, by the names of the memo.
 
     A job that release 0.1.0 began ends under this release with the results that it has reported. An answer that this
-    release wrote has nothing that its memo lacks. Stays until release 0.3.0, under which no job of 0.1.0 runs.
+    release wrote has nothing that its memo lacks. A job that passes from this release to 0.1.0 and back, while workers
+    of both run, may measure and search again. Stays until release 0.3.0, under which no job of 0.1.0 runs.
     """
     search, control = (document.get(part) or {} for part in ("search", "control"))
     found: dict[str, Any] = {

@@ -118,3 +118,11 @@ def test_a_document_can_be_copied_kept_and_shown_in_short() -> None:
     assert found.model_dump()["closest"]["name"] == "odd"
     assert json.loads(json.dumps(found.json)) == found
     assert repr(found) == "Recommendation(id='r1', name='primes', created_at='2026-11-25T12:00:00Z')"
+
+
+def test_a_copy_with_a_changed_field_has_it_in_its_json_too() -> None:
+    found = read(Recommendation, SENT)
+    assert found["name"] == "primes"
+    changed = found.model_copy(update={"name": "odd"})
+    assert (changed.name, changed["name"]) == ("odd", "odd")
+    assert found.model_copy().json == SENT

@@ -97,3 +97,12 @@ def test_a_service_that_stays_away_ends_the_stream(answering: Answering) -> None
 
     with pytest.raises(UnreachableError):
         next(answering(answer, absence_seconds=0.05).events("x"))
+
+
+def test_a_page_of_a_proxy_instead_of_a_stream_ends_once_the_job_has_ended(answering: Answering) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/events"):
+            return httpx.Response(200, html="<p>please log in</p>")
+        return httpx.Response(200, json={"state": "succeeded"})
+
+    assert list(answering(answer).events("x")) == []
