@@ -45,7 +45,7 @@ def run_demo(seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
         process = subprocess.Popen(
-            [sys.executable, "-m", "service.cli.main", "demo", "--json", "--seed", str(seed)],
+            [sys.executable, "-m", "service.cli", "demo", "--json", "--seed", str(seed)],
             env={**os.environ, "LDNAS_HOME": str(Path(folder) / "home")},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -6,8 +6,8 @@ from typing import Any
 import typer
 
 from docs.reference.markdown import NOTE, joined, table
+from service.cli.command import app
 from service.cli.commands.exit_codes import MEANINGS
-from service.cli.main import app
 
 
 def command_line_page() -> str:

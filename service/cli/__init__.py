@@ -1,0 +1,5 @@
+"""The command line."""
+
+from service.cli.command import main
+
+__all__ = ["main"]

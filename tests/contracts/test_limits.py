@@ -146,8 +146,7 @@ def test_a_client_that_was_frozen_hears_of_it_as_an_unavailable_database(url: st
             process.send_signal(signal.SIGCONT)
             assert process.stderr is not None
             assert process.stderr.read().splitlines()[-1] == (
-                "worker.registry.errors.DatabaseUnavailableError: "
-                "terminating connection due to idle-in-transaction timeout"
+                "worker.errors.DatabaseUnavailableError: terminating connection due to idle-in-transaction timeout"
             )
         with reading(engine) as registry:
             assert registry.jobs.get(job_id).state == "queued"

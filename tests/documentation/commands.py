@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from service.cli.main import app
+from service.cli.command import app
 
 _ASSIGNMENT = re.compile(r"\w+=")
 

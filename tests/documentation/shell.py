@@ -30,11 +30,11 @@ ldnas() {
             shift
             local short="--repetitions 1 --candidates 2 --rounds 1 --image-size 8 $WAIT"
             [[ " $* " == *" --seconds "* ]] || short="$short --iterations 1"
-            python -m service.cli.main recommend $short "$@" ;;
-        "task add") shift 2; python -m service.cli.main task add --repetitions 1 --image-size 8 $WAIT "$@" ;;
-        "architecture train") shift 2; python -m service.cli.main architecture train $WAIT "$@" ;;
-        "distances measure") shift 2; python -m service.cli.main distances measure --repetitions 1 "$@" ;;
-        *) python -m service.cli.main "$@" ;;
+            python -m service.cli recommend $short "$@" ;;
+        "task add") shift 2; python -m service.cli task add --repetitions 1 --image-size 8 $WAIT "$@" ;;
+        "architecture train") shift 2; python -m service.cli architecture train $WAIT "$@" ;;
+        "distances measure") shift 2; python -m service.cli distances measure --repetitions 1 "$@" ;;
+        *) python -m service.cli "$@" ;;
     esac
 }
 curl() { command curl --fail-with-body --show-error "$@"; }

@@ -43,7 +43,7 @@ def service(tmp_path: Path, images: Path) -> Iterator[tuple[str, Path]]:
     environment = {**os.environ, **quiet, "LDNAS_HOME": str(home), "LDNAS_DATASET_ROOTS": str(images)}
     with (tmp_path / "up.log").open("wb") as log:
         up = subprocess.Popen(
-            [sys.executable, "-m", "service.cli.main", "up"], cwd=ROOT, env=environment, stdout=log, stderr=log
+            [sys.executable, "-m", "service.cli", "up"], cwd=ROOT, env=environment, stdout=log, stderr=log
         )
     try:
         yield _address(home), home

@@ -75,7 +75,7 @@ class Running:
             "LDNAS_LEASE_SECONDS": "20",  # what a killed worker had is soon another one's
             "OMP_NUM_THREADS": "1",
         }
-        command = [sys.executable, "-m", "service.cli.main", "up"]
+        command = [sys.executable, "-m", "service.cli", "up"]
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + STARTS_WITHIN_SECONDS
         while not _is_ready(self.url):

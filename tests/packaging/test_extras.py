@@ -15,7 +15,7 @@ SERVICE = {"alembic", "fastapi", "sqlalchemy", "uvicorn", "psycopg-binary"}
 EVERY_HELP = """
 import typer
 from typer.testing import CliRunner
-from service.cli.main import app
+from service.cli.command import app
 
 def leaves(command, names):
     if getattr(command, "commands", None):

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from service.cli import main as cli
+from service.cli import command as cli
 from service.cli.commands import options
 from service.cli.supervision.errors import HomeInUseError
 from service.client import Client, submission

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from service.cli import diagnosis
+from service.cli.command import app as cli
 from service.cli.diagnosis import Finding, Level, diagnose
-from service.cli.main import app as cli
 from worker.registry import Engine, JobKind, unit_of_work
 from worker.settings import Settings
 from worker.storage.artifacts import open_store

@@ -17,7 +17,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from service.cli import main as cli
+from service.cli import command as cli
 from service.cli.commands import completion
 from service.cli.commands.exit_codes import MEANINGS, ExitCode, exit_code_of
 from service.client import errors
@@ -73,7 +73,7 @@ def ldnas(service: Service, tmp_path: Path) -> Callable[..., subprocess.Popen[st
         # Tests that were started in the background ignore interruptions, and would leave that to their children.
         code = (
             "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-            f"sys.argv[0] = {name or 'ldnas'!r}; from service.cli.main import main; main()"
+            f"sys.argv[0] = {name or 'ldnas'!r}; from service.cli import main; main()"
         )
         return subprocess.Popen(
             [sys.executable, "-c", code, *words],

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from service.api.security.errors import AdminKeyError, KeyRequiredError
 from service.api.security.setup import is_loopback, keep_admin_key, require_key_for
 from service.api.security.tokens import hash_of
-from service.cli import main as cli
+from service.cli import command as cli
 from service.cli.commands import processes
 from service.client.display.keys import print_keys
 from worker.registry import Engine, Scope, open_engine, reading, unit_of_work

@@ -288,7 +288,7 @@ def processes_running(*modules: str) -> list[int]:
 def real_service(home: Settings) -> Iterator["subprocess.Popen[str]"]:
     """`ldnas up` as a person would start it, ready."""
     environment = {**os.environ, **home.as_environment()}
-    command = [sys.executable, "-m", "service.cli.main", "up"]
+    command = [sys.executable, "-m", "service.cli", "up"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
@@ -326,7 +326,7 @@ def test_the_real_service_starts_refuses_a_second_one_and_stops_clean(
     assert httpx.get(f"{running.url}/readyz").json()["status"] == "ready"
     environment = {**os.environ, **home.as_environment()}
     second = subprocess.run(
-        [sys.executable, "-m", "service.cli.main", "up"], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "service.cli", "up"], env=environment, capture_output=True, text=True, timeout=60
     )
     assert (second.returncode, f"process {running.pid} at {running.url}" in second.stderr) == (1, True)
     family = descendants_of(real_service.pid)

@@ -54,7 +54,7 @@ class UpService:
         self.home.mkdir(parents=True, exist_ok=True)
         with (self.home / "up.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "service.cli.main", "up"], env=self.environment, stdout=log, stderr=log
+                [sys.executable, "-m", "service.cli", "up"], env=self.environment, stdout=log, stderr=log
             )
         self.http.base_url = until(lambda: (found := running_service(self.home)) and found.url, "an address")
         until(self.is_ready, "the service is ready", 60)

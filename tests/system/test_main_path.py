@@ -80,7 +80,7 @@ def test_a_target_becomes_a_network_to_download(up, stripes: dict[str, Any], tmp
 def predicted_by_command(architecture_id: str, picture: Path, url: str, cache: Path) -> dict[str, float]:
     """What `ldnas predict` says of a picture, class by class."""
     done = subprocess.run(
-        [sys.executable, "-m", "service.cli.main", "predict", architecture_id, str(picture), "--json", "--url", url],
+        [sys.executable, "-m", "service.cli", "predict", architecture_id, str(picture), "--json", "--url", url],
         env={**os.environ, "XDG_CACHE_HOME": str(cache / "cache")},
         capture_output=True,
         text=True,
@@ -93,7 +93,7 @@ def predicted_by_command(architecture_id: str, picture: Path, url: str, cache: P
 
 def test_one_home_has_one_service_which_ends_in_time_and_leaves_nothing(up) -> None:
     second = subprocess.run(
-        [sys.executable, "-m", "service.cli.main", "up"], env=up.environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "service.cli", "up"], env=up.environment, capture_output=True, text=True, timeout=60
     )
     assert second.returncode != 0
     assert str(up.process.pid) in second.stderr

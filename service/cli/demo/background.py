@@ -18,7 +18,7 @@ START_SECONDS = 90.0
 # The supervisor gives its children 8 s to stop.
 STOP_SECONDS = 12.0
 POLL_SECONDS = 0.1
-UP = (sys.executable, "-m", "service.cli.main", "up")
+UP = (sys.executable, "-m", "service.cli", "up")
 
 
 @contextmanager

@@ -61,7 +61,7 @@ class Blocked:
             raise ModuleNotFoundError(f"blocked: {name}", name=name)
 sys.meta_path.insert(0, Blocked())
 import service.client, service.client.display.tables, service.client.display.answer, service.client.display.progress
-from service.cli.main import main
+from service.cli.command import main
 sys.argv = ["ldnas", "migrate"]
 main()
 """

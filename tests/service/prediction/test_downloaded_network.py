@@ -11,7 +11,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from service.cli import main as cli
+from service.cli import command as cli
 from service.cli.commands import options
 from service.client import Client
 from service.client.errors import DamagedFileError, RequestRefusedError, UnreachableError

@@ -21,7 +21,7 @@ from ldnas.data.preprocessing import Preprocessing, to_tensor_images
 from ldnas.data.reference import DatasetReference
 from ldnas.data.task_data import ImageSet
 from ldnas.training.evaluation import predict_logits
-from service.cli import main as cli
+from service.cli import command as cli
 from service.client.prediction import classify as classify_module
 from service.client.prediction.classifier import open_classifier
 from service.client.prediction.classify import Prediction, classify
@@ -211,7 +211,7 @@ class Blocked:
             raise ModuleNotFoundError(f"blocked: {name}", name=name)
 missing, *arguments = sys.argv[1:]
 sys.meta_path.insert(0, Blocked())
-from service.cli.main import main
+from service.cli.command import main
 sys.argv = ["ldnas", "predict", *arguments]
 main()
 """

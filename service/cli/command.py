@@ -85,7 +85,3 @@ def main() -> None:
         if extra is None:
             raise
         sys.exit(f"ldnas: {error.name} is not installed; run pip install 'ldnas[{extra}]'")
-
-
-if __name__ == "__main__":
-    main()
