@@ -187,7 +187,7 @@ def test_the_answer_says_on_how_many_splits_the_winners_were_compared(answer: Ca
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_patience_ends_the_search_of_a_strategy_without_a_schedule_and_of_no_other(strategy: str) -> None:
-    plan = target_search(_task(200, 200), FULL_SPACE, default_skeleton(8, 2), {"search": {"strategy": strategy}})
+    plan = target_search(_task(200, 200), FULL_SPACE, default_skeleton(8, 2), wish(search={"strategy": strategy}))
     assert (plan.patience is None) == (plan.strategy.max_iterations is not None)
     assert ("patience" in plan.settings) == (plan.patience is not None)
 
