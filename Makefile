@@ -85,8 +85,8 @@ lint: .venv-lint/.installed ## ruff and the import contracts alone, without torc
 	@$(LINT_BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt ruff import-linter
 	@touch $@
 
-quick: install ## the tests of the science and the client that need no process and no database: under two minutes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m quick tests/ldnas tests/service/client
+quick: install ## the tests of the science and the client that need no process and no database, without the exporters: under two minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m quick tests/ldnas tests/service/client --ignore tests/ldnas/export
 
 check: install ## ruff, mypy and the import contracts
 	$(BIN)/ruff format --check .
