@@ -24,7 +24,7 @@ from service.cli.commands import (
 from service.cli.commands.exit_codes import EPILOG, exit_code_of
 from service.cli.supervision.errors import ProcessError
 from service.client.errors import ClientError
-from worker.errors import RegistryError, WorkerError
+from worker.errors import WorkerError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -60,7 +60,6 @@ app.command(rich_help_panel="One process at a time", epilog="Example: LDNAS_DATA
 EXTRA_OF_PACKAGE = {
     "alembic": "service",
     "fastapi": "service",
-    "pydantic": "service",
     "sqlalchemy": "service",
     "starlette": "service",
     "uvicorn": "service",
@@ -77,7 +76,7 @@ def main() -> None:
     """Runs the command; an expected error becomes one message on standard error and the exit code of its kind."""
     try:
         app()
-    except (ClientError, ProcessError, KeySetupError, WorkerError, RegistryError) as error:
+    except (ClientError, ProcessError, KeySetupError, WorkerError) as error:
         print(f"ldnas: {error}", file=sys.stderr)
         sys.exit(exit_code_of(error))
     except ModuleNotFoundError as error:
