@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ldnas.data.assemble import with_split
-from ldnas.data.dataset import ImageDataset
+import numpy as np
+
+from ldnas.data.catalogue import Catalogue
+from ldnas.data.dataset import Image, ImageDataset, content_digest
 from ldnas.data.readers.builtin import read_digits
 from ldnas.data.readers.files import read_file
+from ldnas.data.readers.records import Entry, Reading, Records
 from ldnas.data.readers.torchvision_sets import read_torchvision
-from ldnas.data.reference import DatasetReference, check_location, resolve_file
+from ldnas.data.reference import DatasetReference, Fractions, check_location, resolve_file
 
 
 def load_dataset(
@@ -30,12 +33,38 @@ def load_dataset(
     """
     if file is not None:
         name = reference.name.rpartition("/")[2] or reference.name
-        return with_split(read_file(file, reference, [file.parent], name=name), reference.fractions)
+        return decode_all(read_file(file, reference, [file.parent], name=name), reference.fractions)
     check_location(reference, roots)
     if reference.scheme == "builtin":
-        raw = read_digits()
+        records = read_digits()
     elif reference.scheme == "torchvision":
-        raw = read_torchvision(reference.name, cache)
+        records = read_torchvision(reference.name, cache)
     else:
-        raw = read_file(resolve_file(reference, roots), reference, roots)
-    return with_split(raw, reference.fractions)
+        records = read_file(resolve_file(reference, roots), reference, roots)
+    return decode_all(records, reference.fractions)
+
+
+def decode_all(records: Records, fractions: Fractions | None) -> ImageDataset:
+    """Decode and hold every image, and draw the split; images that the split leaves out are dropped.
+
+    Raises:
+        UnreadableDatasetError, BrokenImageError, ImageSizeError: see the readers.
+        EmptySplitError: see `draw_split`.
+    """
+    images: list[Image] = []
+    entries: list[Entry] = []
+    reading = Reading(records)
+    for record in reading:
+        images.append(record.decode())
+        entries.append(record.entry)
+    catalogue = Catalogue.of(entries, [content_digest(image) for image in images], reading.class_names)
+    drawn = catalogue.draw(fractions)
+    return ImageDataset(
+        images=tuple(images[place] for place in drawn.kept),
+        labels=np.array([catalogue.labels[place] for place in drawn.kept], dtype=np.int64),
+        class_names=catalogue.class_names,
+        origins=tuple(entries[place].origin for place in drawn.kept),
+        splits=np.array([str(drawn.splits[place]) for place in drawn.kept]),
+        digest=catalogue.digest(drawn),
+        left_out=drawn.left_out,
+    )

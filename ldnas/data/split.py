@@ -22,6 +22,11 @@ class DrawnSplit:
     splits: tuple[Split | None, ...]
     left_out: int
 
+    @property
+    def kept(self) -> list[int]:
+        """The positions of the images that are not left out, ascending."""
+        return [place for place, split in enumerate(self.splits) if split is not None]
+
 
 def draw_split(
     contents: Sequence[bytes],

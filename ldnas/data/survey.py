@@ -1,29 +1,21 @@
-"""Checks an uploaded file: decodes every image once, stores none, and reports the contents."""
+"""Reads every image of a file once, stores none, and reports the contents."""
 
-import io
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-from PIL import Image as PillowImage
-
-from ldnas.data.assemble import with_split
-from ldnas.data.dataset import Image, ImageDataset, Split, content_digest
+from ldnas.data.catalogue import Catalogue
+from ldnas.data.dataset import Split, content_digest
 from ldnas.data.readers.files import read_file
-from ldnas.data.readers.raw import RawDataset
-from ldnas.data.reference import DatasetReference
-from ldnas.errors import UnreadableDatasetError
+from ldnas.data.readers.records import Entry, Reading
+from ldnas.data.reference import DatasetReference, Fractions
+from ldnas.data.split import DrawnSplit
+from ldnas.errors import BrokenImageError, ImageSizeError, UnreadableDatasetError
 
 # The memory of a dataset when a job reads it; an image that is small as a file can be large as pixels.
 MAX_DECODED_BYTES = 64 * 2**30
-
-SAMPLES_OF_A_CLASS = 6
-SAMPLES_IN_ALL = 240
-THUMBNAIL_PIXELS = 96
-
-_NOTHING = np.empty((0, 0, 1), dtype=np.uint8)
 
 
 @dataclass(frozen=True)
@@ -37,118 +29,101 @@ class ClassCount:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """A training image of a class as a PNG whose longer side has at most `THUMBNAIL_PIXELS`; its own size in pixels."""
+class BrokenImage:
+    """An image that cannot be decoded, and the reason. The error itself would hold the image's bytes in memory."""
 
-    class_name: str
     origin: str
-    width: int
-    height: int
-    png: bytes
+    reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Survey:
     """The contents of a file, as `load_dataset` will read them.
 
+    Every property raises EmptySplitError where no split can be drawn; the attributes describe such a file too.
+
     Attributes:
-        digest: `ImageDataset.digest`.
-        classes: the dataset's own classes, in order.
-        left_out: `ImageDataset.left_out`.
-        samples: the first training images of each class, in the order of the classes.
+        catalogue: the readable images.
+        shapes: `(height, width, channels)` of each readable image.
+        broken: the other images; empty unless `survey` collected them.
+        fractions: the shares of the splits to draw.
     """
 
-    digest: str
-    classes: tuple[ClassCount, ...]
-    left_out: int
-    samples: tuple[Sample, ...]
+    catalogue: Catalogue
+    shapes: tuple[tuple[int, ...], ...]
+    broken: tuple[BrokenImage, ...]
+    fractions: Fractions | None
+
+    @cached_property
+    def drawn(self) -> DrawnSplit:
+        """The split of each readable image."""
+        return self.catalogue.draw(self.fractions)
 
     @property
-    def images(self) -> int:
-        """Images in all splits."""
-        return sum(count.train + count.validation + count.test for count in self.classes)
+    def digest(self) -> str:
+        """`ImageDataset.digest`."""
+        return self.catalogue.digest(self.drawn)
+
+    @property
+    def left_out(self) -> int:
+        """`ImageDataset.left_out`."""
+        return self.drawn.left_out
+
+    @property
+    def classes(self) -> tuple[ClassCount, ...]:
+        """The dataset's own classes, in order."""
+        counts = Counter(zip(self.catalogue.labels, self.drawn.splits, strict=True))
+        return tuple(
+            ClassCount(name, **{str(split): counts[label, split] for split in Split})
+            for label, name in enumerate(self.catalogue.class_names)
+        )
 
 
-def survey(path: Path, reference: DatasetReference, name: str) -> Survey:
+def survey(
+    path: Path,
+    reference: DatasetReference,
+    name: str,
+    *,
+    collect_broken: bool = False,
+    on_image: Callable[[int], None] = lambda seen: None,
+) -> Survey:
     """Decode every image of a file, one at a time.
 
     Args:
         path: an existing file.
         reference: names the columns of a Parquet file.
         name: the file's name in messages.
+        collect_broken: whether to continue after a broken image instead of raising its error.
+        on_image: called after each image with the number of images so far.
 
     Raises:
         UnreadableDatasetError, InvalidReferenceError: no reader can read the layout; see the readers. Or the images
             take more than `MAX_DECODED_BYTES`.
         BrokenImageError, ImageSizeError: one image; `origin` names it.
-        EmptySplitError: see `draw_split`.
     """
-    contents: list[bytes] = []
+    entries: list[Entry] = []
+    contents: list[bytes | None] = []
+    shapes: list[tuple[int, ...]] = []
+    broken: list[BrokenImage] = []
     decoded_bytes = 0
-
-    def look_at(decode: Callable[[], Image]) -> Image:
-        nonlocal decoded_bytes
-        image = decode()
-        decoded_bytes += image.nbytes
-        if decoded_bytes > MAX_DECODED_BYTES:
-            raise UnreadableDatasetError(
-                f"the images of {name} take more than {MAX_DECODED_BYTES} bytes as pixels", origin=name
-            )
-        contents.append(content_digest(image))
-        return _NOTHING
-
-    raw = read_file(path, reference, [path.parent], take=look_at, name=name)
-    dataset = with_split(raw, reference.fractions, contents)
-    return Survey(
-        digest=dataset.digest,
-        classes=_class_counts(dataset),
-        left_out=dataset.left_out,
-        samples=_samples(path, reference, name, raw, _chosen(dataset)),
-    )
-
-
-def _class_counts(dataset: ImageDataset) -> tuple[ClassCount, ...]:
-    counts = Counter(zip(dataset.labels.tolist(), dataset.splits.tolist(), strict=True))
-    return tuple(
-        ClassCount(name, **{str(split): counts[label, str(split)] for split in Split})
-        for label, name in enumerate(dataset.class_names)
-    )
-
-
-def _chosen(dataset: ImageDataset) -> dict[str, str]:
-    """The origins of the images to show, with the name of their class, in the order of the classes."""
-    each = max(1, min(SAMPLES_OF_A_CLASS, SAMPLES_IN_ALL // len(dataset.class_names)))
-    by_class: dict[int, list[str]] = {label: [] for label in range(len(dataset.class_names))}
-    # Training images alone: the test images must stay unseen.
-    for place in dataset.indices(Split.TRAIN):
-        shown = by_class[int(dataset.labels[place])]
-        if len(shown) < each:
-            shown.append(dataset.origins[place])
-    pairs = [(origin, dataset.class_names[label]) for label, origins in by_class.items() for origin in origins]
-    return dict(pairs[:SAMPLES_IN_ALL])
-
-
-def _samples(
-    path: Path, reference: DatasetReference, name: str, raw: RawDataset, chosen: dict[str, str]
-) -> tuple[Sample, ...]:
-    """Read the file again, and decode only the chosen images."""
-    found: dict[str, Sample] = {}
-    origins = iter(raw.origins)
-
-    def pick(decode: Callable[[], Image]) -> Image:
-        origin = next(origins)
-        if origin in chosen:
-            image = decode()
-            found[origin] = Sample(chosen[origin], origin, image.shape[1], image.shape[0], _png(image))
-        return _NOTHING
-
-    read_file(path, reference, [path.parent], take=pick, name=name)
-    return tuple(found[origin] for origin in chosen)
-
-
-def _png(image: Image) -> bytes:
-    picture = PillowImage.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
-    picture.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
-    content = io.BytesIO()
-    picture.save(content, "PNG", optimize=True)
-    return content.getvalue()
+    reading = Reading(read_file(path, reference, [path.parent], name=name))
+    for record in reading:
+        entries.append(record.entry)
+        try:
+            image = record.decode()
+        except (BrokenImageError, ImageSizeError) as refusal:
+            if not collect_broken:
+                raise
+            contents.append(None)
+            broken.append(BrokenImage(record.entry.origin, refusal.message))
+        else:
+            decoded_bytes += image.nbytes
+            if decoded_bytes > MAX_DECODED_BYTES:
+                raise UnreadableDatasetError(
+                    f"the images of {name} take more than {MAX_DECODED_BYTES} bytes as pixels", origin=name
+                )
+            contents.append(content_digest(image))
+            shapes.append(image.shape)
+        on_image(len(entries))
+    catalogue = Catalogue.of(entries, contents, reading.class_names)
+    return Survey(catalogue, tuple(shapes), tuple(broken), reference.fractions)

@@ -18,6 +18,7 @@ from ldnas.data.decoding import decode_image
 from ldnas.data.labels import LabelMapping, assign, class_names, mapping_digest
 from ldnas.data.readers.files import Kind, kind_of
 from ldnas.data.reference import DatasetReference, check_location
+from ldnas.data.samples import read_samples
 from ldnas.data.survey import survey
 from ldnas.errors import RefusedError
 from ldnas.networks.weights_file import read_weights_header
@@ -125,7 +126,11 @@ def _file(data: bytes) -> None:
     if kind is Kind.SAFETENSORS:
         read_weights_header(path, "input")
     else:
-        survey(path, DatasetReference("dataset://input", format=kind.value), "input")
+        reference = DatasetReference("dataset://input", format=kind.value)
+        found = survey(path, reference, "input")
+        assert found.digest
+        assert found.classes
+        read_samples(path, reference, "input", found)
 
 
 def _weights(data: bytes) -> None:

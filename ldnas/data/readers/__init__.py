@@ -1,1 +1,1 @@
-"""One reader for each dataset layout; each returns a `RawDataset`."""
+"""One reader for each dataset layout; each yields one `Record` per image."""

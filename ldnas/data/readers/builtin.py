@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from ldnas.data.readers.raw import RawDataset
+from ldnas.data.readers.records import Entry, Record, Records, held
 
 _WHITE = 16  # the scans count the dark pixels of 4×4 blocks
 
 
-def read_digits() -> RawDataset:
+def read_digits() -> Records:
     """1,797 scans of handwritten digits, 8×8 grey (scikit-learn's `load_digits`), values 0..16 scaled to 0..255.
 
     Source: E. Alpaydin, C. Kaynak: Optical Recognition of Handwritten Digits, UCI, 1998. It names no split.
@@ -17,12 +17,6 @@ def read_digits() -> RawDataset:
 
     digits = load_digits()
     pixels = np.rint(digits.images * (255 / _WHITE)).astype(np.uint8)[:, :, :, None]
-    count = len(pixels)
-    return RawDataset(
-        images=list(pixels),
-        labels=digits.target.tolist(),
-        class_names=tuple(str(digit) for digit in range(10)),
-        origins=[f"digits row {row}" for row in range(count)],
-        given_splits=[None] * count,
-        groups=[None] * count,
-    )
+    for row, (image, label) in enumerate(zip(pixels, digits.target.tolist(), strict=True)):
+        yield Record(Entry(f"digits row {row}", label), held(image))
+    return tuple(str(digit) for digit in range(10))

@@ -7,7 +7,7 @@ from pathlib import Path
 from ldnas.data.readers.image_folder import read_image_folder
 from ldnas.data.readers.npz import read_npz
 from ldnas.data.readers.parquet import read_parquet
-from ldnas.data.readers.raw import RawDataset, Take, keep_all
+from ldnas.data.readers.records import Records
 from ldnas.data.readers.zip_archive import open_archive
 from ldnas.data.readers.zip_folder import read_zip
 from ldnas.data.reference import COLUMN_KEYS, DatasetReference
@@ -47,16 +47,13 @@ def kind_of(path: Path, name: str) -> Kind:
     )
 
 
-def read_file(
-    path: Path, reference: DatasetReference, roots: Sequence[Path], *, take: Take = keep_all, name: str | None = None
-) -> RawDataset:
+def read_file(path: Path, reference: DatasetReference, roots: Sequence[Path], *, name: str | None = None) -> Records:
     """Read a file or a folder with the reader that its content, or else the reference's `format`, asks for.
 
     Args:
         path: an existing file or folder.
         reference: names the columns, and the format unless it is detected.
         roots: the folders that links may lead into.
-        take: called for each image; see `Take`.
         name: the name of a single file in messages; None for its path.
 
     Raises:
@@ -66,7 +63,7 @@ def read_file(
     label = name or path.name
     layout = reference.format or _layout(path, label)
     if layout == "parquet":
-        return read_parquet(path, reference, roots, take=take, name=name)
+        return read_parquet(path, reference, roots, name=name)
     if layout == Kind.SAFETENSORS:
         raise UnreadableDatasetError(
             f"{label} holds network weights and no images; {_READ} is a dataset", field="dataset.uri", origin=label
@@ -78,10 +75,10 @@ def read_file(
     if layout == "image_folder":
         if not path.is_dir():
             raise UnreadableDatasetError(f"{path} is not a folder of images", field="dataset.uri", origin=str(path))
-        return read_image_folder(path, roots, take)
+        return read_image_folder(path, roots)
     if path.is_dir():
         raise UnreadableDatasetError(f"{path} is a folder, not a {layout} file", field="dataset.uri", origin=str(path))
-    return (read_npz if layout == Kind.NPZ else read_zip)(path, take=take, name=name)
+    return (read_npz if layout == Kind.NPZ else read_zip)(path, name=name)
 
 
 def _layout(path: Path, name: str) -> str:

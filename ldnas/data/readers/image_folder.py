@@ -6,14 +6,14 @@ from pathlib import Path
 
 from ldnas.data.dataset import Split
 from ldnas.data.decoding import decode_image
-from ldnas.data.readers.raw import RawDataset, Take, keep_all, split_named
+from ldnas.data.readers.records import Entry, Record, Records, split_named
 from ldnas.data.reference import resolve_inside
 from ldnas.errors import UnreadableDatasetError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 
 
-def read_image_folder(path: Path, roots: Sequence[Path], take: Take = keep_all) -> RawDataset:
+def read_image_folder(path: Path, roots: Sequence[Path]) -> Records:
     """Read `path/class/*.png`, or `path/{train,val,test}/class/*.png`, in the order of the paths.
 
     The second layout is taken if every folder in `path` has the name of a split (train, val, validation, test, …) and
@@ -23,12 +23,11 @@ def read_image_folder(path: Path, roots: Sequence[Path], take: Take = keep_all) 
     Args:
         path: an existing folder.
         roots: the folders that links may lead into.
-        take: called for each image; see `Take`.
 
     Raises:
         UnreadableDatasetError: it has no class folder with images.
         ForbiddenLocationError: a link leads outside `roots`.
-        BrokenImageError, ImageSizeError: see `decode_image`; `origin` is the path within the folder.
+        BrokenImageError, ImageSizeError: from `Record.decode`; `origin` is the path within the folder.
     """
     files = [
         (file, split, class_folder.name)
@@ -40,19 +39,10 @@ def read_image_folder(path: Path, roots: Sequence[Path], take: Take = keep_all) 
         raise UnreadableDatasetError(
             f"{path} has no images as class/image.png or train/class/image.png", field="dataset.uri", origin=str(path)
         )
-    class_names = tuple(sorted({name for _, _, name in files}))
-    origins = [file.relative_to(path).as_posix() for file, _, _ in files]
-    return RawDataset(
-        images=[
-            take(partial(decode_image, resolve_inside(file, roots), origin))
-            for (file, _, _), origin in zip(files, origins, strict=True)
-        ],
-        labels=[class_names.index(name) for _, _, name in files],
-        class_names=class_names,
-        origins=origins,
-        given_splits=[split for _, split, _ in files],
-        groups=[None] * len(files),
-    )
+    for file, split, class_name in files:
+        origin = file.relative_to(path).as_posix()
+        yield Record(Entry(origin, class_name, split), partial(decode_image, resolve_inside(file, roots), origin))
+    return None
 
 
 def _split_folders(path: Path) -> list[tuple[Path, Split | None]]:

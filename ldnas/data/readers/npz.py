@@ -4,7 +4,6 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from math import prod
 from pathlib import Path
 from tokenize import TokenError
@@ -15,7 +14,7 @@ from numpy.lib import format as npy
 
 from ldnas.data.dataset import Image, Split
 from ldnas.data.decoding import check_size
-from ldnas.data.readers.raw import RawDataset, Take, keep_all
+from ldnas.data.readers.records import Entry, Record, Records, held
 from ldnas.data.readers.zip_archive import Archive, open_archive
 from ldnas.errors import UnreadableDatasetError
 
@@ -27,7 +26,7 @@ _HEADER_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_hea
 _CHANNELS = (1, 3)
 
 
-def read_npz(path: Path, *, take: Take = keep_all, name: str | None = None) -> RawDataset:
+def read_npz(path: Path, *, name: str | None = None) -> Records:
     """Read images uint8 `[N, H, W]`, `[N, H, W, 1]` or `[N, H, W, 3]` with integer labels `[N]` or `[N, 1]`.
 
     Both splits are given; classes are the distinct labels, sorted. Rows are read one after the other, so no array is
@@ -35,7 +34,6 @@ def read_npz(path: Path, *, take: Take = keep_all, name: str | None = None) -> R
 
     Args:
         path: an existing file.
-        take: called for each image; see `Take`.
         name: the file's name in messages.
 
     Raises:
@@ -45,39 +43,19 @@ def read_npz(path: Path, *, take: Take = keep_all, name: str | None = None) -> R
     name = name or path.name
     with open_archive(path, name) as archive:
         entries = _entries(archive, name)
-        images: list[Image] = []
-        values: list[int] = []
-        origins: list[str] = []
-        splits: list[Split | None] = []
         for part, split in _SPLITS.items():
             labels = _labels(archive, entries[f"y_{part}"], f"{name}: y_{part}")
-            count = 0
-            for row, image in enumerate(_images(archive, entries[f"x_{part}"], f"{name}: x_{part}", len(labels))):
-                images.append(take(partial(_same, image)))
-                origins.append(f"{name}: x_{part} row {row}")
-                count += 1
-            values.extend(labels)
-            splits.extend([split] * count)
-    classes = sorted(set(values))
-    index_of = {value: index for index, value in enumerate(classes)}
-    return RawDataset(
-        images=images,
-        labels=[index_of[value] for value in values],
-        class_names=tuple(str(value) for value in classes),
-        origins=origins,
-        given_splits=splits,
-        groups=[None] * len(images),
-    )
+            origin = f"{name}: x_{part}"
+            images = _images(archive, entries[f"x_{part}"], origin, len(labels))
+            for row, (image, label) in enumerate(zip(images, labels, strict=True)):
+                yield Record(Entry(f"{origin} row {row}", label, split), held(image))
+    return None
 
 
 @dataclass(frozen=True)
 class _Header:
     shape: tuple[int, ...]
     dtype: Any
-
-
-def _same(image: Image) -> Image:
-    return image
 
 
 def _entries(archive: Archive, name: str) -> dict[str, zipfile.ZipInfo]:

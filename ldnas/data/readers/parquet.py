@@ -1,8 +1,9 @@
 """Parquet in the layout of Hugging Face datasets: a struct column of image bytes, a label column, a file per split."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 from ldnas.data.dataset import Image, Split
 from ldnas.data.decoding import decode_image
 from ldnas.data.readers.parquet_footer import rows_at_once
-from ldnas.data.readers.raw import RawDataset, Take, keep_all, split_named
+from ldnas.data.readers.records import Entry, Record, Records, split_named
 from ldnas.data.reference import DatasetReference, resolve_inside
 from ldnas.errors import BrokenImageError, DatasetNotFoundError, InvalidReferenceError, UnreadableDatasetError
 
@@ -21,14 +22,7 @@ _IMAGE_NAMES = ("image", "img")
 _LABEL_NAMES = ("label", "labels")
 
 
-def read_parquet(
-    path: Path,
-    reference: DatasetReference,
-    roots: Sequence[Path],
-    *,
-    take: Take = keep_all,
-    name: str | None = None,
-) -> RawDataset:
+def read_parquet(path: Path, reference: DatasetReference, roots: Sequence[Path], *, name: str | None = None) -> Records:
     """Read one Parquet file, or all those of a folder in the order of their paths.
 
     - The image column is a struct of `bytes` and `path`, or plain binary; `label` is an integer or a text. Integer
@@ -43,7 +37,6 @@ def read_parquet(
         path: an existing file or folder.
         reference: names the columns.
         roots: the folders that links may lead into.
-        take: called for each image; see `Take`.
         name: the name of a single file in messages; None for its path.
 
     Raises:
@@ -51,28 +44,27 @@ def read_parquet(
         UnreadableDatasetError: a file is not Parquet, lacks a column, or has invalid labels or splits.
         InvalidReferenceError: the reference names a column that does not exist.
         ForbiddenLocationError: a link leads outside `roots`.
-        BrokenImageError, ImageSizeError: see `decode_image`; `origin` is like `train.parquet row 17`.
+        BrokenImageError, ImageSizeError: from `Record.decode`; `origin` is like `train.parquet row 17`.
     """
-    rows = _Rows(take)
-    for file, file_name, split in _files(path, name or path.name, roots):
-        _read_file(file, file_name, split, reference, rows)
-    if not rows.images:
-        raise UnreadableDatasetError(f"{name or path} has no rows", field="dataset.uri", origin=name or str(path))
-    labels, class_names = _index_labels(rows)
-    return RawDataset(rows.images, labels, class_names, rows.origins, rows.splits, rows.groups)
-
-
-@dataclass
-class _Rows:
-    """The rows read so far; every list has one entry per row."""
-
-    take: Take
-    images: list[Image] = field(default_factory=list)
-    labels: list[int | str] = field(default_factory=list)
-    origins: list[str] = field(default_factory=list)
-    splits: list[Split | None] = field(default_factory=list)
-    groups: list[str | None] = field(default_factory=list)
+    rows = 0
     class_names: tuple[str, ...] | None = None
+    for file, file_name, split in _files(path, name or path.name, roots):
+        with _opened(file, file_name) as parquet:
+            columns = _choose_columns(parquet.schema_arrow, reference, origin=file_name)
+            if columns.class_names is not None:
+                if class_names not in (None, columns.class_names):
+                    raise UnreadableDatasetError(
+                        f"{file_name} has other class names than the files before it", origin=file_name
+                    )
+                class_names = columns.class_names
+            first_row = 0
+            for batch in parquet.iter_batches(rows_at_once(file, columns.image, file_name), columns=columns.names):
+                yield from _batch_records(batch, columns, file_name, first_row, split)
+                first_row += batch.num_rows
+        rows += first_row
+    if not rows:
+        raise UnreadableDatasetError(f"{name or path} has no rows", field="dataset.uri", origin=name or str(path))
+    return class_names
 
 
 @dataclass(frozen=True)
@@ -121,43 +113,38 @@ def _split_of_place(name: Path) -> Split | None:
     return next((split for split in map(split_named, reversed(name.parts[:-1])) if split is not None), None)
 
 
-def _read_file(file: Path, name: str, split: Split | None, reference: DatasetReference, rows: _Rows) -> None:
+@contextmanager
+def _opened(file: Path, name: str) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(file) as parquet:
-            columns = _choose_columns(parquet.schema_arrow, reference, origin=name)
-            if columns.class_names is not None:
-                if rows.class_names not in (None, columns.class_names):
-                    raise UnreadableDatasetError(f"{name} has other class names than the files before it", origin=name)
-                rows.class_names = columns.class_names
-            first_row = 0
-            for batch in parquet.iter_batches(rows_at_once(file, columns.image, name), columns=columns.names):
-                _read_batch(batch, columns, name, first_row, split, rows)
-                first_row += batch.num_rows
+            yield parquet
     # PyArrow reads damaged names as UTF-8 (ValueError), and dates beyond Python's (OverflowError).
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise UnreadableDatasetError(f"{name} cannot be read as Parquet: {error}", origin=name) from error
 
 
-def _read_batch(
-    batch: pa.RecordBatch, columns: _Columns, name: str, first_row: int, split: Split | None, rows: _Rows
-) -> None:
+def _batch_records(
+    batch: pa.RecordBatch, columns: _Columns, name: str, first_row: int, split: Split | None
+) -> Iterator[Record]:
     labels = batch.column(columns.label).to_pylist()
     splits = batch.column(columns.split).to_pylist() if columns.split else None
     groups = batch.column(columns.group).to_pylist() if columns.group else None
     for row, cell in enumerate(batch.column(columns.image).to_pylist()):
         origin = f"{name} row {first_row + row}"
-        rows.images.append(rows.take(partial(decode_image, _image_bytes(cell, origin), origin)))
-        rows.labels.append(_label(labels[row], origin))
-        rows.origins.append(origin)
-        rows.splits.append(split if splits is None else _split(splits[row], origin))
-        rows.groups.append(None if groups is None or groups[row] is None else str(groups[row]))
+        entry = Entry(
+            origin,
+            _label(labels[row], origin),
+            split if splits is None else _split(splits[row], origin),
+            None if groups is None or groups[row] is None else str(groups[row]),
+        )
+        yield Record(entry, partial(_decode, cell, origin))
 
 
-def _image_bytes(cell: Any, origin: str) -> bytes:
+def _decode(cell: Any, origin: str) -> Image:
     content = cell.get("bytes") if isinstance(cell, dict) else cell
     if not isinstance(content, bytes):
         raise BrokenImageError(f"{origin} holds no image bytes", origin=origin)
-    return content
+    return decode_image(content, origin)
 
 
 def _label(value: Any, origin: str) -> int | str:
@@ -175,22 +162,6 @@ def _split(value: Any, origin: str) -> Split:
             f"{origin} has the split {value!r}; train, validation and test are read", origin=origin
         )
     return split
-
-
-def _index_labels(rows: _Rows) -> tuple[list[int], tuple[str, ...]]:
-    """The labels as class indices, and the class names."""
-    names = rows.class_names
-    if names is not None:
-        for label, origin in zip(rows.labels, rows.origins, strict=True):
-            if isinstance(label, str) or label >= len(names):
-                raise UnreadableDatasetError(
-                    f"{origin} has the label {label!r}, but the schema names {len(names)} classes", origin=origin
-                )
-        return [int(label) for label in rows.labels], names
-    # Integers sort by value; a text and an integer column never meet in one dataset, or sort apart.
-    values = sorted(set(rows.labels), key=lambda label: (isinstance(label, str), label))
-    index_of = {value: index for index, value in enumerate(values)}
-    return [index_of[label] for label in rows.labels], tuple(str(value) for value in values)
 
 
 def _choose_columns(schema: pa.Schema, reference: DatasetReference, *, origin: str) -> _Columns:

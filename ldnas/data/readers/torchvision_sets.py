@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from torchvision import datasets
 
-from ldnas.data.dataset import Image, Split
-from ldnas.data.readers.raw import RawDataset
+from ldnas.data.dataset import Split
+from ldnas.data.readers.records import Entry, Record, Records, held
 from ldnas.errors import DatasetNotFoundError
 
 _DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 _SPLIT_BY_NAME = ("STL10", "SVHN")  # these take split="train", the others train=True
 
 
-def read_torchvision(name: str, cache: Path) -> RawDataset:
+def read_torchvision(name: str, cache: Path) -> Records:
     """A set of `torchvision.datasets` with its own test split, fetched into `cache` the first time.
 
     Args:
@@ -28,21 +28,15 @@ def read_torchvision(name: str, cache: Path) -> RawDataset:
         DatasetNotFoundError: it is not in `cache` and cannot be fetched, or its files are damaged.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    images: list[Image] = []
-    labels: list[int] = []
-    origins: list[str] = []
-    splits: list[Split | None] = []
-    with _locked(cache / f"{name}.lock"):
-        for split in (Split.TRAIN, Split.TEST):
+    for split in (Split.TRAIN, Split.TEST):
+        with _locked(cache / f"{name}.lock"):
             part = _fetch(name, split, cache)
-            pixels = _channels_last(np.asarray(part.data))
-            images.extend(pixels)
-            labels.extend(int(label) for label in (part.labels if hasattr(part, "labels") else part.targets))
-            origins.extend(f"{name} {split} row {row}" for row in range(len(pixels)))
-            splits.extend([split] * len(pixels))
+        pixels = _channels_last(np.asarray(part.data))
+        labels = part.labels if hasattr(part, "labels") else part.targets
+        for row, (image, label) in enumerate(zip(pixels, labels, strict=True)):
+            yield Record(Entry(f"{name} {split} row {row}", int(label), split), held(image))
     # MNIST calls its classes "0 - zero"; SVHN names none.
-    names = _DIGIT_NAMES if name in ("MNIST", "SVHN") else tuple(part.classes)
-    return RawDataset(images, labels, names, origins, splits, groups=[None] * len(images))
+    return _DIGIT_NAMES if name in ("MNIST", "SVHN") else tuple(part.classes)
 
 
 def _fetch(name: str, split: Split, cache: Path) -> Any:

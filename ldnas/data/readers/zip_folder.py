@@ -1,14 +1,14 @@
 """Reads a folder of images from a ZIP file, as if it were unpacked."""
 
 import zipfile
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from ldnas.data.dataset import Image, Split
 from ldnas.data.decoding import decode_image
 from ldnas.data.readers.image_folder import IMAGE_SUFFIXES
-from ldnas.data.readers.raw import RawDataset, Take, keep_all, split_named
+from ldnas.data.readers.records import Entry, Record, Records, split_named
 from ldnas.data.readers.zip_archive import Archive, open_archive
 from ldnas.errors import UnreadableDatasetError
 
@@ -16,19 +16,18 @@ from ldnas.errors import UnreadableDatasetError
 MAX_IMAGE_FILE_BYTES = 128 * 2**20
 
 
-def read_zip(path: Path, *, take: Take = keep_all, name: str | None = None) -> RawDataset:
+def read_zip(path: Path, *, name: str | None = None) -> Records:
     """Read `class/*.png`, or `{train,val,test}/class/*.png`; equal to `read_image_folder` on the unpacked folder.
 
     One folder that holds all the others (`screws/` in a `screws.zip`) is skipped, unless it is named like a split.
 
     Args:
         path: an existing file.
-        take: called for each image; see `Take`.
         name: the file's name in messages.
 
     Raises:
         UnreadableDatasetError: see `open_archive`; or it has no class folder with images.
-        BrokenImageError, ImageSizeError: see `decode_image`; `origin` is the path within the folder.
+        BrokenImageError, ImageSizeError: from `Record.decode`; `origin` is the path within the folder.
     """
     name = name or path.name
     with open_archive(path, name) as archive:
@@ -37,32 +36,16 @@ def read_zip(path: Path, *, take: Take = keep_all, name: str | None = None) -> R
             raise UnreadableDatasetError(
                 f"{name} has no images as class/image.png or train/class/image.png", field="dataset.uri", origin=name
             )
-        class_names = tuple(sorted({image.class_name for image in found}))
-        return RawDataset(
-            images=[take(_decoder(archive, image)) for image in found],
-            labels=[class_names.index(image.class_name) for image in found],
-            class_names=class_names,
-            origins=[image.origin for image in found],
-            given_splits=[image.split for image in found],
-            groups=[None] * len(found),
-        )
+        for entry, file in found:
+            yield Record(entry, partial(_decode, archive, file, entry.origin))
+    return None
 
 
-@dataclass(frozen=True)
-class _Found:
-    """An image in the archive; `origin` is its path within the folder."""
-
-    entry: zipfile.ZipInfo
-    origin: str
-    split: Split | None
-    class_name: str
+def _decode(archive: Archive, file: zipfile.ZipInfo, origin: str) -> Image:
+    return decode_image(archive.read(file, MAX_IMAGE_FILE_BYTES), origin)
 
 
-def _decoder(archive: Archive, image: _Found) -> Callable[[], Image]:
-    return lambda: decode_image(archive.read(image.entry, MAX_IMAGE_FILE_BYTES), image.origin)
-
-
-def _images(archive: Archive) -> list[_Found]:
+def _images(archive: Archive) -> list[tuple[Entry, zipfile.ZipInfo]]:
     """The images in the order in which the folder would be read: by the parts of their paths."""
     files = {PurePosixPath(entry.filename): entry for entry in archive.entries}
     folders = {parent for file in files for parent in file.parents} | set(archive.folders)
@@ -78,7 +61,7 @@ def _images(archive: Archive) -> list[_Found]:
         if len(parts) < above + 2 or any(_is_hidden(part) for part in parts[: above + 1]):
             continue
         split = splits[parts[0]] if has_splits else None
-        found.append(_Found(files[file], "/".join(parts), split, parts[above]))
+        found.append((Entry("/".join(parts), parts[above], split), files[file]))
     return found
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from ldnas.data.readers.files import Kind, kind_of
 from ldnas.data.reference import DatasetReference
+from ldnas.data.samples import read_samples
 from ldnas.data.survey import survey
 from ldnas.errors import RefusedError
 from ldnas.networks.weights_file import read_weights_header
@@ -38,11 +39,10 @@ def check_file(path: Path, name: str, columns: Mapping[str, str]) -> dict[str, A
         tensors = read_weights_header(path, name)
         parameters = sum(tensor.numbers for tensor in tensors.values())
         return {"found": {"kind": kind.value, "tensors": len(tensors), "parameters": parameters}, "samples": None}
-    result = survey(
-        path, DatasetReference.from_json({"uri": f"dataset://{name}", "format": kind.value, **columns}), name
-    )
+    reference = DatasetReference.from_json({"uri": f"dataset://{name}", "format": kind.value, **columns})
+    result = survey(path, reference, name)
     by_class: dict[str, list[Sample]] = {count.name: [] for count in result.classes}
-    for sample in result.samples:
+    for sample in read_samples(path, reference, name, result):
         png = f"data:image/png;base64,{base64.b64encode(sample.png).decode()}"
         shown = Sample(origin=sample.origin, width=sample.width, height=sample.height, png=png)
         by_class[sample.class_name].append(shown)

@@ -1,4 +1,4 @@
 """Checks a dataset on the user's machine before it is uploaded, in a separate process.
 
-The check uses the same readers as the service and the jobs: a file that passes it is accepted there.
+The check surveys a file as the service does, with the readers of the jobs: a file that passes it is accepted there.
 """

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image as PillowImage
 
-from ldnas.data.assemble import with_split
 from ldnas.data.dataset import Image, ImageDataset, Split
-from ldnas.data.readers.raw import RawDataset
+from ldnas.data.load import decode_all
+from ldnas.data.readers.records import Entry, Record, Records, held
 
 
 @pytest.fixture
@@ -78,14 +78,13 @@ def make_dataset(grey: Callable[..., Image]) -> Callable[..., ImageDataset]:
         images: Sequence[Image] | None = None,
     ) -> ImageDataset:
         labels = [label for label, size in enumerate(class_sizes) for _ in range(size)]
-        raw = RawDataset(
-            images=images or [grey(number) for number in range(len(labels))],
-            labels=labels,
-            class_names=tuple(names or (str(label) for label in range(len(class_sizes)))),
-            origins=[f"row {row}" for row in range(len(labels))],
-            given_splits=given or [None] * len(labels),
-            groups=[None] * len(labels),
-        )
-        return with_split(raw, None)
+
+        def records() -> Records:
+            for row, label in enumerate(labels):
+                entry = Entry(f"row {row}", label, given[row] if given else None)
+                yield Record(entry, held(images[row] if images else grey(row)))
+            return tuple(names or (str(label) for label in range(len(class_sizes))))
+
+        return decode_all(records(), None)
 
     return make

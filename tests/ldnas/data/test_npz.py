@@ -12,6 +12,7 @@ from ldnas.data.load import load_dataset
 from ldnas.data.readers.npz import read_npz
 from ldnas.data.reference import DatasetReference
 from ldnas.errors import ImageSizeError, InvalidReferenceError, UnreadableDatasetError
+from tests.ldnas.data.reading import decoded
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.integers(0, 256, (30, 5, 4), dtype=np.uint8)
@@ -25,7 +26,7 @@ def write(path: Path, **changes) -> Path:
 
 
 def test_both_splits_are_given_and_classes_are_the_sorted_labels(tmp_path):
-    raw = read_npz(write(tmp_path / "a.npz"))
+    raw = decoded(read_npz(write(tmp_path / "a.npz")))
     np.testing.assert_array_equal(np.stack(raw.images), X[:, :, :, None])
     assert raw.class_names == ("0", "10", "20")
     assert raw.labels == (Y // 10).tolist()
@@ -37,12 +38,12 @@ def test_both_splits_are_given_and_classes_are_the_sorted_labels(tmp_path):
 def test_grey_and_colour_are_read(tmp_path, shape):
     x = RANDOM.integers(0, 256, shape, dtype=np.uint8)
     path = write(tmp_path / "a.npz", x_train=x[:20], y_train=Y[:20, None].astype(np.uint8), x_test=x[20:])
-    np.testing.assert_array_equal(np.stack(read_npz(path).images), x.reshape(30, 2, 2, -1))
+    np.testing.assert_array_equal(np.stack(decoded(read_npz(path)).images), x.reshape(30, 2, 2, -1))
 
 
 def test_rows_of_several_reads_keep_their_order(tmp_path):
     x = RANDOM.integers(0, 256, (20, 300, 300), dtype=np.uint8)  # 11 rows a read
-    raw = read_npz(write(tmp_path / "a.npz", x_train=x))
+    raw = decoded(read_npz(write(tmp_path / "a.npz", x_train=x)))
     np.testing.assert_array_equal(np.stack(raw.images[:20])[..., 0], x)
 
 
@@ -76,13 +77,13 @@ def test_a_reference_to_a_file_reads_it(tmp_path):
 )
 def test_arrays_that_are_not_images_with_labels_are_refused_by_array_and_row(tmp_path, changes, origin, reason):
     with pytest.raises(UnreadableDatasetError, match=reason) as refusal:
-        read_npz(write(tmp_path / "a.npz", **changes))
+        decoded(read_npz(write(tmp_path / "a.npz", **changes)))
     assert refusal.value.origin == origin
 
 
 def test_images_of_one_pixel_are_refused(tmp_path):
     with pytest.raises(ImageSizeError):
-        read_npz(write(tmp_path / "a.npz", x_train=X[:20, :1, :1]))
+        decoded(read_npz(write(tmp_path / "a.npz", x_train=X[:20, :1, :1])))
 
 
 def test_a_header_that_promises_more_than_there_is_allocates_nothing(tmp_path):
@@ -96,7 +97,7 @@ def test_a_header_that_promises_more_than_there_is_allocates_nothing(tmp_path):
         for entry, content in arrays.items():
             archive.writestr(entry, content)
     with pytest.raises(UnreadableDatasetError, match="as many bytes"):
-        read_npz(path)
+        decoded(read_npz(path))
 
 
 @pytest.mark.parametrize("header", [b"{(\n", b"{'shape': " + b"(" * 500, b"{'shape': [], 3: 4}\n"])
@@ -105,4 +106,4 @@ def test_a_malformed_header_is_refused(tmp_path, header):
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("y_train.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
     with pytest.raises(UnreadableDatasetError, match="not an array that NumPy stored"):
-        read_npz(path)
+        decoded(read_npz(path))

@@ -17,18 +17,19 @@ from ldnas.errors import (
     InvalidReferenceError,
     UnreadableDatasetError,
 )
+from tests.ldnas.data.reading import decoded
 
 
 def read(path: Path, **columns):
-    return read_parquet(path, DatasetReference(f"file://{path}", **columns), [path.parent])
+    return decoded(read_parquet(path, DatasetReference(f"file://{path}", **columns), [path.parent]))
 
 
 def test_images_labels_and_names_are_read_row_by_row(tmp_path, write_parquet, grey):
     images = [grey(1), grey(2, height=5), grey(3)]
     path = write_parquet(tmp_path / "a.parquet", images, [2, 0, 2], names=["ant", "bee", "cat"])
     raw = read(path)
-    for decoded, image in zip(raw.images, images, strict=True):
-        np.testing.assert_array_equal(decoded, image)
+    for pixels, image in zip(raw.images, images, strict=True):
+        np.testing.assert_array_equal(pixels, image)
     assert raw.labels == [2, 0, 2]
     assert raw.class_names == ("ant", "bee", "cat")
     assert raw.origins == ["a.parquet row 0", "a.parquet row 1", "a.parquet row 2"]

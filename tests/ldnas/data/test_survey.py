@@ -1,19 +1,28 @@
 """The survey of a file reports the images that a job will read from it."""
 
 import io
+import os
+import tracemalloc
 import weakref
 import zipfile
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from ldnas.data import samples as samples_module
 from ldnas.data import survey as module
 from ldnas.data.dataset import Split
 from ldnas.data.load import load_dataset
+from ldnas.data.readers.files import read_file
+from ldnas.data.readers.records import Record
 from ldnas.data.reference import DatasetReference
-from ldnas.data.survey import SAMPLES_IN_ALL, survey
-from ldnas.errors import UnreadableDatasetError
+from ldnas.data.samples import SAMPLES_IN_ALL, read_samples
+from ldnas.data.survey import survey
+from ldnas.errors import BrokenImageError, UnreadableDatasetError
 
 
 @pytest.fixture
@@ -28,7 +37,7 @@ def test_it_finds_what_loading_finds(many, tmp_path):
     found = survey(many, reference, "many")
     dataset = load_dataset(reference, roots=[tmp_path], cache=tmp_path)
     assert found.digest == dataset.digest
-    assert (found.images, found.left_out) == (len(dataset), dataset.left_out)
+    assert (len(found.drawn.kept), found.left_out) == (len(dataset), dataset.left_out)
     for split in Split:
         labels = dataset.labels[dataset.indices(split)]
         counted = [getattr(count, split) for count in found.classes]
@@ -37,37 +46,35 @@ def test_it_finds_what_loading_finds(many, tmp_path):
 
 def test_samples_are_small_and_few_and_of_the_training_images(many, tmp_path):
     reference = DatasetReference(many.as_uri())
-    found = survey(many, reference, "many")
+    samples = read_samples(many, reference, "many", survey(many, reference, "many"))
     dataset = load_dataset(reference, roots=[tmp_path], cache=tmp_path)
     trained = {dataset.origins[place].removeprefix("many.parquet") for place in dataset.indices(Split.TRAIN)}
-    assert {sample.origin.removeprefix("many") for sample in found.samples} <= trained
-    assert 60 <= len(found.samples) <= SAMPLES_IN_ALL
-    assert [sample.class_name for sample in found.samples] == sorted(
-        (sample.class_name for sample in found.samples), key=int
-    )
-    for sample in found.samples:
+    assert {sample.origin.removeprefix("many") for sample in samples} <= trained
+    assert 60 <= len(samples) <= SAMPLES_IN_ALL
+    assert [sample.class_name for sample in samples] == sorted((sample.class_name for sample in samples), key=int)
+    for sample in samples:
         assert (sample.width, sample.height) == (60, 120)
         assert Image.open(io.BytesIO(sample.png)).size == (48, 96)
 
 
 def test_no_image_is_kept_while_the_others_are_looked_at(many, monkeypatch):
     decoded = []
-    read = module.read_file
 
-    def watched(*args, take, **options):
-        def count(decode):
-            def made():
-                image = decode()
+    def watched(*args, **options):
+        for record in read_file(*args, **options):
+
+            def decode(record=record):
+                image = record.decode()
                 decoded.append(weakref.ref(image))
                 assert sum(kept() is not None for kept in decoded) <= 3
                 return image
 
-            return take(made)
-
-        return read(*args, take=count, **options)
+            yield Record(record.entry, decode)
 
     monkeypatch.setattr(module, "read_file", watched)
-    survey(many, DatasetReference(many.as_uri()), "many")
+    monkeypatch.setattr(samples_module, "read_file", watched)
+    reference = DatasetReference(many.as_uri())
+    read_samples(many, reference, "many", survey(many, reference, "many"))
     assert len(decoded) > 300  # every image, and some once more to be shown
     assert not any(kept() is not None for kept in decoded)
 
@@ -81,3 +88,53 @@ def test_images_that_are_small_files_and_many_pixels_are_refused(tmp_path, encod
     assert (tmp_path / "set.zip").stat().st_size < 3000
     with pytest.raises(UnreadableDatasetError, match="more than 250000 bytes as pixels"):
         survey(tmp_path / "set.zip", DatasetReference("dataset://set"), "set")
+
+
+def test_a_survey_can_continue_after_broken_images_and_names_the_classes_that_have_no_others(tmp_path, encode, grey):
+    cells = [*(encode(grey(number)) for number in range(20)), b"no image", None]
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"image": cells, "label": ["a", "b"] * 10 + ["b", "c"]}), path)
+    reference, seen = DatasetReference("dataset://a"), []
+    found = survey(path, reference, "a", collect_broken=True, on_image=seen.append)
+    assert [image.origin for image in found.broken] == ["a row 20", "a row 21"]
+    assert found.broken[0].reason.startswith("a row 20 cannot be decoded as an image")
+    assert found.broken[1].reason == "a row 21 holds no image bytes"
+    assert (len(found.shapes), seen) == (20, list(range(1, 23)))
+    assert [(count.name, count.train + count.validation + count.test) for count in found.classes] == [
+        ("a", 10),
+        ("b", 10),
+        ("c", 0),
+    ]
+    with pytest.raises(BrokenImageError, match="row 20"):
+        survey(path, reference, "a")
+
+
+def test_the_bytes_of_broken_images_are_not_held(tmp_path):
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for number in range(40):
+            archive.writestr(f"{number % 2}/{number}.png", np.random.default_rng(number).bytes(200_000))
+    tracemalloc.start()
+    found = survey(tmp_path / "set.zip", DatasetReference("dataset://set"), "set", collect_broken=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found.broken) == 40
+    assert peak < 2_000_000  # of 8,000,000 in the archive
+
+
+@pytest.mark.parametrize("layout", ["zip", "npz", "parquet"])
+def test_a_survey_that_stops_leaves_no_file_open(tmp_path, encode, write_parquet, monkeypatch, layout):
+    monkeypatch.setattr(module, "MAX_DECODED_BYTES", 1)
+    images, path = np.zeros((4, 8, 8), np.uint8), tmp_path / f"set.{layout}"
+    if layout == "npz":
+        labels = np.arange(4)
+        np.savez(path, x_train=images, y_train=labels, x_test=images, y_test=labels)
+    elif layout == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for number in range(4):
+                archive.writestr(f"{number}/a.png", encode(images[number][..., None]))
+    else:
+        write_parquet(path, list(images[..., None]), range(4))
+    with pytest.raises(UnreadableDatasetError, match="bytes as pixels") as stopped:
+        survey(path, DatasetReference("dataset://set"), "set")
+    assert path not in {Path(os.path.realpath(place)) for place in Path("/proc/self/fd").iterdir()}
+    assert stopped.tb is not None, "the frames of the survey still exist"

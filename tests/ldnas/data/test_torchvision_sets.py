@@ -11,6 +11,7 @@ from ldnas.data.load import load_dataset
 from ldnas.data.readers.torchvision_sets import read_torchvision
 from ldnas.data.reference import TORCHVISION_NAMES, DatasetReference
 from ldnas.errors import DatasetNotFoundError
+from tests.ldnas.data.reading import decoded
 
 
 def write_idx(path: Path, values: np.ndarray) -> None:
@@ -50,7 +51,7 @@ def test_colour_sets_have_their_channels_last(tmp_path, monkeypatch, name, choic
         return SimpleNamespace(data=pixels, classes=["a", "b"], **{attribute: [0, 1]})
 
     monkeypatch.setattr(datasets, name, stand_in)
-    raw = read_torchvision(name, tmp_path)
+    raw = decoded(read_torchvision(name, tmp_path))
     assert asked[0] == choice
     assert raw.images[1].shape == (shape[2], shape[2], 3)
     expected = pixels[1] if name == "CIFAR10" else np.stack(list(pixels[1]), axis=-1)
@@ -64,7 +65,7 @@ def test_a_set_that_cannot_be_fetched_is_not_found(tmp_path, monkeypatch):
 
     monkeypatch.setattr(datasets, "CIFAR10", offline)
     with pytest.raises(DatasetNotFoundError, match="Error downloading"):
-        read_torchvision("CIFAR10", tmp_path / "new" / "cache")
+        decoded(read_torchvision("CIFAR10", tmp_path / "new" / "cache"))
 
 
 def test_every_name_that_is_offered_exists_in_torchvision():
