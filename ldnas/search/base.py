@@ -6,9 +6,9 @@ A strategy sees training and validation images only: a `SearchProblem` has no ot
 import random
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError
@@ -31,6 +31,7 @@ __all__ = [
     "SearchProblem",
     "SearchRun",
     "Strategy",
+    "StrategyDefaults",
     "ranked",
 ]
 
@@ -228,3 +229,32 @@ class Strategy(Protocol):
             OutOfMemoryError: memory does not suffice for a network and the fewest images that it can train on.
         """
         ...
+
+
+class StrategyDefaults:
+    """The members of a `Strategy` without warm-up or schedule, whose iterations all cost the same.
+
+    Attributes:
+        name: part of the identity of its searches.
+    """
+
+    name: ClassVar[str]
+    config: Any
+
+    @property
+    def warm_up(self) -> int:
+        return 0
+
+    @property
+    def max_iterations(self) -> int | None:
+        return None
+
+    @property
+    def cost_factor(self) -> float:
+        return 1.0
+
+    def steady(self) -> Self:
+        return self
+
+    def settings(self, patience: int | None) -> dict[str, Any]:
+        return asdict(self.config)

@@ -2,10 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from typing import Any, ClassVar, Self
+from typing import Any
 
-from ldnas.search.base import SearchRun
+from ldnas.search.base import SearchRun, StrategyDefaults
 from ldnas.search.progress import Iteration, SearchProgress, run_iterations, search_key
 from ldnas.search.results import ScoredGenotype, SearchEvent, SearchOutcome
 from ldnas.seeding import derive_seed
@@ -14,34 +13,12 @@ from ldnas.space.genotype import Genotype
 _HASHED_WITHOUT_PATIENCE = 1_000_000_000
 
 
-class OwnWeightsSearch(ABC):
-    """A strategy that patience and the exhaustion of the space can end; see `Strategy` for its members.
-
-    Attributes:
-        name: part of the identity of its searches.
-    """
-
-    name: ClassVar[str]
-    config: Any
-
-    @property
-    def warm_up(self) -> int:
-        return 0
-
-    @property
-    def max_iterations(self) -> int | None:
-        return None
-
-    @property
-    def cost_factor(self) -> float:
-        return 1.0
-
-    def steady(self) -> Self:
-        return self
+class OwnWeightsSearch(StrategyDefaults, ABC):
+    """A strategy that patience and the exhaustion of the space can end; see `Strategy` for its members."""
 
     def settings(self, patience: int | None) -> dict[str, Any]:
         # Patience was once a setting of these strategies, so content keys hash it among the settings.
-        return {**asdict(self.config), "patience": _HASHED_WITHOUT_PATIENCE if patience is None else patience}
+        return {**super().settings(patience), "patience": _HASHED_WITHOUT_PATIENCE if patience is None else patience}
 
     def search(self, run: SearchRun) -> SearchOutcome:
         def iterate(progress: SearchProgress, expired: Callable[[], bool]) -> Iteration:

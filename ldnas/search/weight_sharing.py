@@ -8,8 +8,8 @@ networks trained alone. In scoring as in training the supernet normalises each b
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from ldnas.data.preprocessing import normalise
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError
-from ldnas.search.base import SearchProblem, SearchRun
+from ldnas.search.base import SearchProblem, SearchRun, StrategyDefaults
 from ldnas.search.progress import Iteration, SearchProgress, run_iterations, search_key
 from ldnas.search.results import IterationRecord, ScoredGenotype, SearchEvent, SearchOutcome, ranked
 from ldnas.search.tensors import load_optimizer_tensors, optimizer_tensors, tensors_from_json, tensors_to_json
@@ -187,35 +187,17 @@ class Learner(Protocol):
         ...
 
 
-class SharingSearch(ABC):
+class SharingSearch(StrategyDefaults, ABC):
     """A strategy that iterates a learner until its schedule, the budget, or a space of one cell ends it.
 
     See `Strategy` for its members. Scores are by the supernet's weights on a cell's path.
-
-    Attributes:
-        name: part of the identity of its searches.
     """
 
-    name: ClassVar[str]
     config: SharedWeightsConfig
-
-    @property
-    def warm_up(self) -> int:
-        return 0
 
     @property
     def max_iterations(self) -> int | None:
         return self.config.iterations
-
-    @property
-    def cost_factor(self) -> float:
-        return 1.0
-
-    def steady(self) -> Self:
-        return self
-
-    def settings(self, patience: int | None) -> dict[str, Any]:
-        return asdict(self.config)
 
     def search(self, run: SearchRun) -> SearchOutcome:
         def iterate(progress: SearchProgress, expired: Callable[[], bool]) -> Iteration:
