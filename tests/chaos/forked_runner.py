@@ -135,10 +135,10 @@ def make_trainings_short() -> None:
     """One epoch of every training, few candidates of a baseline."""
     from ldnas.search.random import RandomSearchConfig
     from ldnas.training.final import final_config
-    from worker.jobs.stages import fit, search, train
+    from worker.jobs.stages import fit, search_plan, train
 
     fit.TASK_NETWORK_CONFIG = replace(fit.TASK_NETWORK_CONFIG, epochs=1, minimum_steps=0)
-    search.BASELINE_SEARCH = RandomSearchConfig(candidates=2, epochs=1)
+    search_plan.BASELINE_SEARCH = RandomSearchConfig(candidates=2, epochs=1)
     train.final_config = lambda *facts, **wishes: final_config(*facts, **{**wishes, "epochs": 1})
 
 

@@ -14,7 +14,7 @@ from ldnas.search.random import RandomSearchConfig
 from ldnas.training.final import final_config
 from worker.jobs.checkpoints import Checkpoints
 from worker.jobs.context import JobContext
-from worker.jobs.stages import export, search, train
+from worker.jobs.stages import export, search_plan, train
 from worker.jobs.stages.resolve import ResolvedTask, resolve
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
@@ -51,7 +51,7 @@ def quick_exports(monkeypatch: pytest.MonkeyPatch) -> None:
 def quick_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """One epoch of a final training, two candidates of a baseline: no test here asks how good either is."""
     monkeypatch.setattr(train, "final_config", lambda *facts, **wishes: final_config(*facts, **{**wishes, "epochs": 1}))
-    monkeypatch.setattr(search, "BASELINE_SEARCH", RandomSearchConfig(candidates=2, epochs=1))
+    monkeypatch.setattr(search_plan, "BASELINE_SEARCH", RandomSearchConfig(candidates=2, epochs=1))
 
 
 TASK = {"labels": None, "architecture": None, "epsilon": 0.2, "repetitions": 2, "seed": 0, "image_size": None}

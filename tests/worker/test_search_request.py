@@ -20,7 +20,7 @@ from worker.jobs.context import JobContext
 from worker.jobs.recommend import _Steps
 from worker.jobs.stages.answer import Answer
 from worker.jobs.stages.latency import ChosenCell
-from worker.jobs.stages.search import target_search, warning_of
+from worker.jobs.stages.search_plan import target_search, warning_of
 from worker.jobs.stages.space import FoundSpace
 from worker.registry import Engine, JobRow, JobState, reading, unit_of_work
 from worker.registry.recommendations import Recommendations

@@ -25,7 +25,8 @@ from worker.jobs.stages.export import export
 from worker.jobs.stages.fit import fit_task_networks
 from worker.jobs.stages.latency import CHOSEN_CELL, ChosenCell, fast_enough
 from worker.jobs.stages.resolve import ResolvedTask, resolve, target_document
-from worker.jobs.stages.search import SearchPlan, search_once, target_search, warning_of
+from worker.jobs.stages.search import search_once
+from worker.jobs.stages.search_plan import SearchPlan, target_search, warning_of
 from worker.jobs.stages.space import FoundSpace, find_space, limit_latency
 from worker.jobs.stages.train import TrainedArchitecture, memory_warnings, score_on_test, train_architecture
 from worker.jobs.stages.warm_start import WARM_START, WarmStart, source_work, start_network, train_source

@@ -5,7 +5,8 @@ from typing import Any
 from worker.jobs.context import JobContext
 from worker.jobs.stages.fit import fit_task_networks
 from worker.jobs.stages.resolve import resolve
-from worker.jobs.stages.search import baseline_search, search_once
+from worker.jobs.stages.search import search_once
+from worker.jobs.stages.search_plan import baseline_search
 from worker.specification import RegistrationParams
 
 PLAN = {"resolve": 0.05, "fit": 0.5, "search": 0.45}

@@ -25,7 +25,7 @@ from ldnas.training.train import TrainConfig
 from worker.jobs.context import JobContext
 from worker.jobs.memo import Codec
 from worker.jobs.stages.resolve import ResolvedTask
-from worker.jobs.stages.search import TARGET_PATIENCE, SearchPlan
+from worker.jobs.stages.search_plan import TARGET_PATIENCE, SearchPlan
 
 EXPORT_SECONDS = 3.0
 """The seconds of a runner's first export, on a processor; most of them are importing and tracing."""

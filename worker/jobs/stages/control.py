@@ -25,7 +25,8 @@ from worker.jobs.memo import Codec
 from worker.jobs.stages.answer import Answer
 from worker.jobs.stages.latency import LATENCY_LIMIT, fast_enough, latency_limit
 from worker.jobs.stages.resolve import ResolvedTask
-from worker.jobs.stages.search import SearchPlan, scored_genotypes
+from worker.jobs.stages.search import scored_genotypes
+from worker.jobs.stages.search_plan import SearchPlan
 from worker.jobs.stages.train import FinishedNetwork, finish, finish_cell
 
 SEEDS = 3
