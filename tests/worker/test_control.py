@@ -6,11 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 
 from ldnas.control import Comparison, Verdict
 from ldnas.errors import ImpossibleConstraintError
 from ldnas.space.constraints import Constraints
+from ldnas.training.micro_batches import Compute
 from worker.jobs.memo import Codec
 from worker.jobs.stages import control as stage
 from worker.jobs.stages import export, fitting, latency, search
@@ -186,7 +186,7 @@ def choice(memo: dict[str, Any]) -> _Choice:
 
     limits = Constraints(max_latency_ms=5.0)
     task = SimpleNamespace(image_size=8, classes=2)
-    context = SimpleNamespace(device=torch.device("cpu"), memo=memo, once=once)
+    context = SimpleNamespace(compute=Compute(), memo=memo, once=once)
     return _Choice(context, task, SimpleNamespace(search=SimpleNamespace(constraints=limits)))
 
 

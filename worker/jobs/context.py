@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ldnas.training.micro_batches import MicroBatches
+from ldnas.training.micro_batches import Compute, MicroBatches
 from worker.jobs.checkpoints import Checkpoints
 from worker.jobs.memo import Codec, JobMemo, ResultT
 from worker.process.logs import bind
@@ -34,8 +34,9 @@ class JobContext:
         report_cost: saves the seconds spent so far, in the transaction that reports progress.
         clock: returns the current time in seconds, for stages and budgets.
         found_seconds: by stage, the seconds that the results found in storage once took to compute.
+        device: the device of `compute`.
         micro_batch: images that go through a network at a time, as found by an earlier attempt; None for no limit.
-        micro_batches: the same limit during this attempt; all code that runs a network uses it.
+        compute: where this attempt runs networks, within that limit; all code that runs a network uses it.
         memo: the results of earlier attempts, and of this one.
     """
 
@@ -45,14 +46,14 @@ class JobContext:
     checkpoints: Checkpoints
     job_id: str
     attempt: int
-    device: torch.device
+    device: InitVar[torch.device]
     plan: Mapping[str, float] = field(default_factory=dict)
     stage_seconds: dict[str, float] = field(default_factory=dict)
     found_seconds: dict[str, float] = field(default_factory=dict)
     report_cost: Callable[[Registry], None] | None = None
     clock: Callable[[], float] = time.monotonic
     micro_batch: InitVar[int | None] = None
-    micro_batches: MicroBatches = field(init=False)
+    compute: Compute = field(init=False)
     memo: JobMemo = field(init=False)
     _cost_reported: float = -math.inf
     _stage: str = ""
@@ -61,8 +62,8 @@ class JobContext:
     _found_fraction: float = 0.0
     _portion: tuple[float, float, str] = (0.0, 1.0, "")
 
-    def __post_init__(self, micro_batch: int | None) -> None:
-        self.micro_batches = MicroBatches(micro_batch, self._save_micro_batch)
+    def __post_init__(self, device: torch.device, micro_batch: int | None) -> None:
+        self.compute = Compute(device, MicroBatches(micro_batch, self._save_micro_batch))
         self.memo = JobMemo(self.engine, self.job_id, self.attempt)
 
     def once(self, name: str, compute: Callable[[], ResultT], codec: Codec[ResultT]) -> ResultT:

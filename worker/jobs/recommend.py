@@ -119,9 +119,10 @@ class _Steps:
 
     def choose_cell(self, plan: SearchPlan, rows: Sequence[GenotypeRow]) -> ChosenCell:
         """The best genotype whose measured network satisfies a limit on latency."""
+        limit, device = self.answer.request.limits.max_latency_ms, self.context.compute.device
         return self.answer.once(
             "chosen_cell",
-            lambda: fast_enough(rows, plan.skeleton, self.answer.request.limits.max_latency_ms, self.context.device),
+            lambda: fast_enough(rows, plan.skeleton, limit, device),
             CHOSEN_CELL,
             choice_part,
         )

@@ -72,9 +72,9 @@ class Answer:
         seconds = {stage: round(self._spent.get(stage, 0.0) + spent.get(stage, 0.0), 3) for stage in self._context.plan}
         return {
             "stage_seconds": seconds,
-            "device": str(self._context.device),
+            "device": str(self._context.compute.device),
             "device_seconds": round(sum(seconds.values()), 3),
-            "micro_batch": self._context.micro_batches.largest,
+            "micro_batch": self._context.compute.micro_batches.largest,
         }
 
     def seconds(self, *stages: str) -> float:

@@ -79,12 +79,12 @@ def forecast_job(
     """
     began = context.clock()
     context.progress(0.0, "forecasting the search")
-    problem = plan.problem(context, task)
+    problem = plan.problem(task, context.compute)
     iterations = _forecast_iterations(context, plan, problem)
     context.progress(0.0, "forecasting the final training")
     config = _recipe(task, objective)
     epoch = networks * forecast_epoch(problem, config, seed=plan.seed, clock=context.clock)
-    before = forecast_mirroring(problem.train, clock=context.clock, micro_batches=context.micro_batches)
+    before = forecast_mirroring(problem.train, clock=context.clock, micro_batches=problem.compute.micro_batches)
     spent += context.clock() - began
     return divide(
         plan.budget_seconds, spent, iterations, before=before, epoch=epoch, epochs=config.epochs_for(len(problem.train))
@@ -173,10 +173,10 @@ def affordable(
         return None
     config = _recipe(task, objective)
     epochs = config.epochs_for(len(task.full.train))
-    network = build_cell_network(genotype, plan.skeleton, seed=0).to(context.device)
+    device, memory = context.compute.device, context.compute.micro_batches
+    network = build_cell_network(genotype, plan.skeleton, seed=0).to(device)
     began = context.clock()
-    train = task.full.train.to(context.device)
-    memory = context.micro_batches
+    train = task.full.train.to(device)
     each = seconds_of_epoch(network, train, config, clock=context.clock, micro_batches=memory)
     before = forecast_mirroring(train, clock=context.clock, micro_batches=memory)
     spent += context.clock() - began

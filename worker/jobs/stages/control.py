@@ -117,7 +117,7 @@ class _Choice:
         # It is too late to refuse a finished recommendation because of a limit that no cell satisfies.
         self.latency = context.once(
             "control.latency_table",
-            lambda: latency_limit(limits, FULL_SPACE, skeleton, context.device),
+            lambda: latency_limit(limits, FULL_SPACE, skeleton, context.compute.device),
             LATENCY_LIMIT,
         )
         self.chosen: dict[str, list[Mapping[str, Any]]] = {arm: [] for arm in ARMS}
@@ -149,7 +149,7 @@ class _Choice:
             search = self._search(arm, number)
             rows = scored_genotypes(self._context, self._task, search)
             limit = search.constraints.max_latency_ms
-            genotype = fast_enough(rows, search.skeleton, limit, self._context.device).genotype
+            genotype = fast_enough(rows, search.skeleton, limit, self._context.compute.device).genotype
         skeleton = search.skeleton
         return {
             "genotype": genotype.to_json(),
@@ -199,7 +199,7 @@ class _Choice:
         return {"width": width, "parameters": size[0], "macs": size[1]}
 
     def _latency_ms(self, width: int) -> float:
-        network = build_scaled_resnet18(self._task.classes, seed=0, width=width).to(self._context.device).eval()
+        network = build_scaled_resnet18(self._task.classes, seed=0, width=width).to(self._context.compute.device).eval()
         return measure_latency_ms(network, self.skeleton)
 
 

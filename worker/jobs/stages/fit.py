@@ -58,7 +58,7 @@ def load_task_network(context: JobContext, network: NetworkRow) -> Classifier:
     """Load a stored task network onto the job's device, in eval mode."""
     classifier = build_network(network.architecture, classes=network.classes, seed=0)
     classifier.load_state_dict(load_safetensors(context.store.read(network.weights)))
-    return classifier.to(context.device).eval()
+    return classifier.to(context.compute.device).eval()
 
 
 def is_approximation(network: NetworkRow, epsilon: float) -> bool:

@@ -58,7 +58,7 @@ def fit_once(
         context.found(kept.seconds)
         return kept
     started = time.monotonic()
-    network = build().to(context.device)
+    network = build().to(context.compute.device)
     epochs = plan.config.epochs_for(len(data.train))
 
     reported = started
@@ -81,14 +81,15 @@ def fit_once(
         seed=plan.seed,
         state=state,
         on_epoch=after_epoch,
-        micro_batches=context.micro_batches,
+        micro_batches=context.compute.micro_batches,
     )
     return _keep(context, plan, network, data, seconds=time.monotonic() - started)
 
 
 def _keep(context: JobContext, plan: FitPlan, network: nn.Module, data: TaskData, *, seconds: float) -> NetworkRow:
-    largest = context.micro_batches.largest
-    validation = evaluate(network, data.validation, micro_batches=context.micro_batches)
+    memory = context.compute.micro_batches
+    largest = memory.largest
+    validation = evaluate(network, data.validation, micro_batches=memory)
     content = save_safetensors({name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()})
     weights = context.store.put(content)
     columns: dict[str, Any] = {

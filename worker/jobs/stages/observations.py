@@ -51,8 +51,9 @@ class Observations:
         seed = derive_seed(0, "untrained", repetition)
 
         def build() -> Classifier:
-            network = build_network(target.architecture, classes=target.classes, seed=seed).to(self._context.device)
-            gather_batch_norm_statistics(network, target.proxy.train, micro_batches=self._context.micro_batches)
+            compute = self._context.compute
+            network = build_network(target.architecture, classes=target.classes, seed=seed).to(compute.device)
+            gather_batch_norm_statistics(network, target.proxy.train, micro_batches=compute.micro_batches)
             return network
 
         return self._observation(f"{UNTRAINED}{target.architecture}:{repetition}", recipe, build)
@@ -68,7 +69,7 @@ class Observations:
                 classes=self._target.classes,
                 recipe=recipe,
                 keep_diagonal=self._with_diagonals,
-                micro_batches=self._context.micro_batches,
+                micro_batches=self._context.compute.micro_batches,
             )
             self._keep(keys, network_key, recipe, observation, seconds=time.monotonic() - started)
         self._done += 1

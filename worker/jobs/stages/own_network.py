@@ -26,8 +26,9 @@ def keep_own_network(context: JobContext, task: ResolvedTask, weights: str) -> N
         return linked[0]
     row, file = _uploaded(context, weights)
     started = time.monotonic()
-    network = given_network(task.architecture, classes=task.classes, weights=file, name=weights).to(context.device)
-    validation = evaluate(network, task.proxy.validation, micro_batches=context.micro_batches)
+    network = given_network(task.architecture, classes=task.classes, weights=file, name=weights)
+    network.to(context.compute.device)
+    validation = evaluate(network, task.proxy.validation, micro_batches=context.compute.micro_batches)
     identity = {"architecture": task.architecture, "data_key": task.data_key, "weights": row.sha256}
     with context.unit_of_work() as registry:
         return registry.results.keep_network(

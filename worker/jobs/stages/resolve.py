@@ -77,7 +77,7 @@ def resolve(context: JobContext, task_id: str) -> ResolvedTask:
         id=task.id,
         name=task.name,
         reference=reference,
-        architecture=task.architecture or default_architecture(context.settings, context.device),
+        architecture=task.architecture or default_architecture(context.settings, context.compute.device),
         weights=task.weights,
         epsilon=task.epsilon,
         repetitions=task.repetitions,

@@ -38,7 +38,7 @@ def _search(context: JobContext, task: ResolvedTask, plan: SearchPlan, key: str)
     begun = context.checkpoints.load(key)
     started = time.monotonic()
     run = SearchRun(
-        plan.problem(context, task),
+        plan.problem(task, context.compute),
         SearchBudget(plan.iterations, plan.seconds, plan.patience),
         plan.seed,
         on_event=lambda event: _report(context, plan, event, time.monotonic() - started),

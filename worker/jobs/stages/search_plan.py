@@ -17,7 +17,6 @@ from ldnas.space.latency_table import LatencyTable
 from ldnas.space.skeleton import Skeleton, default_skeleton
 from ldnas.space.space import FULL_SPACE, SearchSpace
 from ldnas.training.micro_batches import Compute
-from worker.jobs.context import JobContext
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.specification import BudgetRequest, RecommendationRequest, SearchRequest
 
@@ -95,20 +94,20 @@ class SearchPlan:
             }
         )
 
-    def problem(self, context: JobContext, task: ResolvedTask) -> SearchProblem:
+    def problem(self, task: ResolvedTask, compute: Compute) -> SearchProblem:
         """The space, and the images on the device that computes.
 
         Raises:
             ImpossibleConstraintError: no cell of the space satisfies the constraints.
         """
         return SearchProblem(
-            train=task.full.train.to(context.device),
-            validation=task.full.validation.to(context.device),
+            train=task.full.train.to(compute.device),
+            validation=task.full.validation.to(compute.device),
             space=self.space,
             skeleton=self.skeleton,
             constraints=self.constraints,
             latency=self.latency,
-            compute=Compute(context.device, context.micro_batches),
+            compute=compute,
         )
 
 

@@ -107,7 +107,7 @@ def limit_latency(context: JobContext, task: ResolvedTask, answer: Answer, found
     Raises:
         ImpossibleConstraintError: no cell of the full space satisfies the limit.
     """
-    limits, device = answer.request.limits, context.device
+    limits, device = answer.request.limits, context.compute.device
 
     def skeleton(space: SearchSpace) -> Skeleton:
         return fitted_skeleton(task.image_size, task.classes, limits, space)

@@ -24,7 +24,7 @@ def look(context: JobContext, network: nn.Module, key: str, images: ImageSet) ->
     The images are not read again, so the picture of the most confident errors is drawn now: `error_sheet` has its
     artifact and the positions of the images on it, row by row.
     """
-    result = evaluate(network, images, micro_batches=context.micro_batches)
+    result = evaluate(network, images, micro_batches=context.compute.micro_batches)
     predictions = {
         "labels": images.labels.tolist(),
         "predictions": result.predictions.tolist(),

@@ -139,8 +139,9 @@ def final_recipe(
     context: JobContext, data: TaskData, *, seed: int, objective: str, epochs: int | None
 ) -> tuple[DataFacts, TrainConfig]:
     """The recipe of a final training on the data, with the facts about the data that it depends on."""
-    train, validation = data.train.to(context.device), data.validation.to(context.device)
-    facts = data_facts(train, validation, classes=len(data.class_names), seed=seed, micro_batches=context.micro_batches)
+    device, memory = context.compute.device, context.compute.micro_batches
+    train, validation = data.train.to(device), data.validation.to(device)
+    facts = data_facts(train, validation, classes=len(data.class_names), seed=seed, micro_batches=memory)
     return facts, final_config(facts, objective=objective, epochs=epochs)
 
 
@@ -195,14 +196,14 @@ def finish(
     row = fit_once(context, plan, lambda: build(seed), task.full, on_epoch=on_epoch)
     network = build(seed)
     network.load_state_dict(load_safetensors(context.store.read(row.weights)))
-    network.to(context.device).eval()
-    validation = evaluate(network, task.full.validation, micro_batches=context.micro_batches)
+    network.to(context.compute.device).eval()
+    validation = evaluate(network, task.full.validation, micro_batches=context.compute.micro_batches)
     return FinishedNetwork(network, row, validation)
 
 
 def memory_warnings(context: JobContext, networks: Sequence[FinishedNetwork]) -> tuple[str, ...]:
     """Warnings about batches that did not fit in memory; empty if all did."""
-    if (size := context.micro_batches.largest) is not None:
+    if (size := context.compute.micro_batches.largest) is not None:
         return (
             f"memory did not suffice for whole batches: in the end at most {size} images went through a network at a "
             "time; gradients added up to those of the batch, but batch norm took its statistics from so few",
