@@ -5,27 +5,28 @@ from typing import Any
 
 from service.figures.figure import Figure
 from service.figures.interval_dots import Dot, Line, dots_data, dots_layout, draw_dots
+from service.figures.job_events import DistanceEvent
 from service.schemas.answer import Recommendation
 
 MOST = 30
 """Most known tasks in the drawing, nearest first; the table has all of them."""
 
 
-def nearest(document: Recommendation, arrived: Mapping[str, Mapping[str, Any]]) -> Figure:
+def nearest(document: Recommendation, arrived: Mapping[str, DistanceEvent]) -> Figure:
     """Draws the distances with their intervals, nearest first; during the measurement, those that have `arrived`.
 
     These are drawn with their standard deviation over repetitions, since an interval needs all distances.
     """
     if document.distances is None:
-        so_far = sorted(arrived.items(), key=lambda item: item[1]["mean"])
+        so_far = sorted(arrived.values(), key=lambda one: one.mean)
         dots = [
-            Dot(one["name"], one["mean"], one["mean"] - one["std"], one["mean"] + one["std"], href=f"/tasks/{id}")
-            if one["std"] is not None
-            else Dot(one["name"], one["mean"], href=f"/tasks/{id}")
-            for id, one in so_far
+            Dot(one.name, one.mean, one.mean - one.std, one.mean + one.std, href=f"/tasks/{one.task_id}")
+            if one.std is not None
+            else Dot(one.name, one.mean, href=f"/tasks/{one.task_id}")
+            for one in so_far
         ]
-        rows: list[tuple[Any, ...]] = [(id, one["name"], one["mean"], one["std"], *[None] * 4) for id, one in so_far]
-        measure, spread = (so_far[0][1]["measure"] if so_far else ""), "one standard deviation over repetitions"
+        rows: list[tuple[Any, ...]] = [(one.task_id, one.name, one.mean, one.std, *[None] * 4) for one in so_far]
+        measure, spread = (so_far[0].measure if so_far else ""), "one standard deviation over repetitions"
     else:
         measured = [distance for distance in document.distances if distance.mean is not None]
         dots = []

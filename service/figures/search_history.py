@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from service.figures.job_events import DistanceEvent, NetworkEvent, SearchEvent
+
 Edges = tuple[tuple[int, int, str], ...]
 
 KINDS = ("stage", "network", "distance", "candidates", "round", "iteration")
@@ -44,16 +46,16 @@ class SearchHistory:
     """The results so far. If an attempt repeats work, its events repeat too, and the latest one counts.
 
     Attributes:
-        distances: by the baseline's id: `name`, `mean`, `std`.
-        networks: by repetition: `balanced_validation_accuracy`, `approximation`.
+        distances: by the baseline's id.
+        networks: by repetition.
         rounds: by iteration and round.
         numbers: the cells, numbered from 1 in the order in which they first appeared; their names use the numbers.
         accuracies: the latest accuracy of every cell.
         latest: the number of the last event.
     """
 
-    distances: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    networks: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    distances: dict[str, DistanceEvent] = field(default_factory=dict)
+    networks: dict[int, NetworkEvent] = field(default_factory=dict)
     rounds: dict[tuple[int, int], Round] = field(default_factory=dict)
     incumbents: dict[int, Incumbent] = field(default_factory=dict)
     numbers: dict[Edges, int] = field(default_factory=dict)
@@ -71,29 +73,29 @@ class SearchHistory:
         if kind == "stage":
             self._stage = data["stage"]
         elif kind == "distance":
-            self.distances[data["task_id"]] = data
+            distance = DistanceEvent.of(data)
+            self.distances[distance.task_id] = distance
         elif kind == "network":
-            self.networks[data["repetition"]] = data
+            network = NetworkEvent.of(data)
+            self.networks[network.repetition] = network
         # A control searches too, without the memory of tasks; its search is not part of this history.
         elif self._stage != "control" and kind in ("candidates", "round", "iteration"):
-            self._search(kind, data)
+            self._search(kind, SearchEvent.of(data))
 
-    def _search(self, kind: str, data: Mapping[str, Any]) -> None:
-        cells = tuple(edges_of(genotype) for genotype in data["genotypes"])
+    def _search(self, kind: str, event: SearchEvent) -> None:
+        cells = tuple(edges_of(genotype) for genotype in event.genotypes)
         for cell in cells:
             self.numbers.setdefault(cell, len(self.numbers) + 1)
-        if kind == "round":
-            latest = Round(
-                data["iteration"], data["round"], cells, tuple(data["alphas"]), tuple(data["validation_accuracies"])
-            )
+        if event.round is not None:
+            latest = Round(event.iteration, event.round, cells, tuple(event.alphas), tuple(event.validation_accuracies))
             self.rounds[latest.iteration, latest.number] = latest
             self.accuracies |= dict(zip(cells, latest.accuracies, strict=False))
-        if kind == "iteration" and data["incumbent"] is not None:
-            cell, iteration = edges_of(data["incumbent"]), data["iteration"]
+        if kind == "iteration" and event.incumbent is not None:
+            cell = edges_of(event.incumbent)
             self.numbers.setdefault(cell, len(self.numbers) + 1)
-            before = self.incumbents.get(iteration - 1)
+            before = self.incumbents.get(event.iteration - 1)
             is_new = before is None or before.cell != cell
-            self.incumbents[iteration] = Incumbent(iteration, cell, self.accuracies.get(cell), is_new)
+            self.incumbents[event.iteration] = Incumbent(event.iteration, cell, self.accuracies.get(cell), is_new)
 
 
 def search_history_of(events: Iterable[Any]) -> SearchHistory:

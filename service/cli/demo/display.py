@@ -16,9 +16,10 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from service.cli.demo.history import JobHistory, SearchView
+from service.cli.demo.history import JobHistory
 from service.client.display.answer import BAR_WIDTH, bar, distance_table, verdict_sentence
 from service.client.display.formats import genotype_in_short, spread
+from service.figures.job_events import SearchEvent
 
 TARGET_STAGES = ("resolve", "fit", "distance", "search", "train", "export")
 # Enough for a smooth view; each redraw takes time from the computation.
@@ -204,22 +205,21 @@ def stage_track(history: JobHistory) -> Text:
 def distances_so_far(history: JobHistory) -> Table:
     """The distances measured so far, nearest first."""
     table = Table.grid(padding=(0, 2, 0, 0))
-    largest = max(mean for mean, _ in history.distances.values())
-    for name, (mean, std) in sorted(history.distances.items(), key=lambda item: item[1][0]):
-        table.add_row(Text(name), Text(spread(mean, std)), bar(mean, largest))
+    nearest_first = sorted(history.distances.values(), key=lambda each: each.mean)
+    for each in nearest_first:
+        table.add_row(Text(each.name), Text(spread(each.mean, each.std)), bar(each.mean, nearest_first[-1].mean))
     return table
 
 
-def search_view(search: SearchView) -> RenderableType:
+def search_view(search: SearchEvent) -> RenderableType:
     """The candidates of the iteration, each with its weight (or score) and its cell in short."""
-    at = f"iteration {search.iteration + 1}" + ("" if search.round is None else f", round {search.round + 1}")
     table = Table.grid(padding=(0, 2, 0, 0))
-    values = search.alphas or search.accuracies
-    for place, genotype in enumerate(search.candidates):
+    values = search.alphas or search.validation_accuracies
+    for place, genotype in enumerate(search.genotypes):
         cell = Text(genotype_in_short(genotype) + ("  (incumbent)" if genotype == search.incumbent else ""))
         if place < len(values):
             style = "bold" if values[place] == max(values) else "dim"
             table.add_row(Text(f"{values[place]:.2f}"), bar(values[place], 1.0), cell, style=style)
         else:
             table.add_row(Text("    "), Text("·" * BAR_WIDTH, style="dim"), cell, style="dim")
-    return Group(Text(f"{at}: weights of the candidates in FUSE" if search.alphas else at), table)
+    return Group(Text(f"{search.place}: weights of the candidates in FUSE" if search.alphas else search.place), table)

@@ -2,39 +2,16 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from service.client.display.answer import verdict_sentence
 from service.client.display.formats import genotype_in_short, spread
 from service.client.events import ENDED, Event
+from service.figures.job_events import DistanceEvent, NetworkEvent, SearchEvent
 
 # Maximum lines for a training, whatever its number of epochs.
 EPOCH_LINES = 4
-
-
-@dataclass(frozen=True)
-class SearchView:
-    """The state of a search: its candidates, and their weights (FUSE) or scores (random search) after a round."""
-
-    iteration: int
-    round: int | None = None
-    candidates: tuple[dict[str, Any], ...] = ()
-    alphas: tuple[float, ...] = ()
-    accuracies: tuple[float, ...] = ()
-    incumbent: dict[str, Any] | None = None
-
-    @classmethod
-    def of(cls, data: Mapping[str, Any]) -> "SearchView":
-        """The view for an event of the search."""
-        return cls(
-            iteration=data["iteration"],
-            round=data.get("round"),
-            candidates=tuple(data.get("genotypes") or ()),
-            alphas=tuple(data.get("alphas") or ()),
-            accuracies=tuple(data.get("validation_accuracies") or ()),
-            incumbent=data.get("incumbent"),
-        )
 
 
 @dataclass(eq=False)
@@ -56,9 +33,9 @@ class JobHistory:
     started: float = field(default_factory=time.monotonic)
     seconds: float | None = None
     accuracies: list[float] = field(default_factory=list)
-    distances: dict[str, tuple[float, float | None]] = field(default_factory=dict)
+    distances: dict[str, DistanceEvent] = field(default_factory=dict)
     ranking: dict[str, Any] = field(default_factory=dict)
-    search: "SearchView | None" = None
+    search: SearchEvent | None = None
 
     @property
     def ended(self) -> bool:
@@ -106,39 +83,36 @@ class JobHistory:
         return "waiting for " + ", ".join(map(str, data.get("baselines") or ()))
 
     def _on_network(self, data: Mapping[str, Any]) -> str:
-        accuracy = data["balanced_validation_accuracy"]
+        network = NetworkEvent.of(data)
+        accuracy = network.balanced_validation_accuracy
         self.accuracies.append(accuracy)
-        missed = "" if data.get("approximation", True) else ", below 1-ε"
-        number = f"network {data.get('repetition', 0) + 1} of {data.get('repetitions', '?')}"
+        missed = "" if network.approximation else ", below 1-ε"
+        number = f"network {network.repetition + 1} of {network.repetitions}"
         return f"{number}: balanced validation accuracy {accuracy:.3f}{missed}"
 
     def _on_distance(self, data: Mapping[str, Any]) -> str:
-        if data["mean"] is None:
-            return f"distance from {data['name']}: not comparable"
+        distance = DistanceEvent.of(data)
         # A new dict, not a changed one: a live view may be reading the old one in its own thread.
-        self.distances = {**self.distances, data["name"]: (data["mean"], data.get("std"))}
-        return f"distance from {data['name']}: {spread(data['mean'], data.get('std'))}"
+        self.distances = {**self.distances, distance.name: distance}
+        return f"distance from {distance.name}: {spread(distance.mean, distance.std)}"
 
     def _on_candidates(self, data: Mapping[str, Any]) -> str:
-        self.search = SearchView(
-            data["iteration"], candidates=tuple(data["genotypes"]), incumbent=data.get("incumbent")
-        )
-        return f"search, iteration {self.search.iteration + 1}: {len(self.search.candidates)} candidates"
+        # The weights of candidates that have not trained yet are equal, and are not shown.
+        self.search = search = replace(SearchEvent.of(data), alphas=())
+        return f"search, {search.place}: {len(search.genotypes)} candidates"
 
     def _on_round(self, data: Mapping[str, Any]) -> str:
-        self.search = SearchView.of(data)
-        at = f"search, iteration {self.search.iteration + 1}, round {data['round'] + 1}"
-        if self.search.alphas:
-            return f"{at}: weights {_numbers(self.search.alphas)}"
-        return f"{at}: validation accuracies {_numbers(self.search.accuracies)}"
+        self.search = search = SearchEvent.of(data)
+        if search.alphas:
+            return f"search, {search.place}: weights {_numbers(search.alphas)}"
+        return f"search, {search.place}: validation accuracies {_numbers(search.validation_accuracies)}"
 
     def _on_iteration(self, data: Mapping[str, Any]) -> str:
         before = self.search.incumbent if self.search else None
-        self.search = SearchView.of(data)
-        incumbent = self.search.incumbent
-        change = "same incumbent" if incumbent == before else "a new incumbent"
-        cell = f" {genotype_in_short(incumbent)}" if incumbent else ""
-        return f"search, iteration {self.search.iteration + 1} ends: {change}{cell}"
+        self.search = search = SearchEvent.of(data)
+        change = "same incumbent" if search.incumbent == before else "a new incumbent"
+        cell = f" {genotype_in_short(search.incumbent)}" if search.incumbent else ""
+        return f"search, {search.place} ends: {change}{cell}"
 
     def _on_epoch(self, data: Mapping[str, Any]) -> str | None:
         epoch, epochs = data["epoch"], data["epochs"]

@@ -13,6 +13,7 @@ from service.figures.confusion import confusion, recalls, worst_pairs
 from service.figures.control import control
 from service.figures.figure import Figure
 from service.figures.incumbents import incumbents
+from service.figures.job_events import DistanceEvent
 from service.figures.nearest import nearest
 from service.figures.search_history import Edges
 from service.schemas.answer import Control, Recommendation
@@ -89,10 +90,7 @@ def test_a_distance_has_its_interval_and_the_scale_next_to_it() -> None:
 
 
 def test_distances_are_drawn_as_they_arrive_nearest_first() -> None:
-    arrived = {
-        id: {"name": id, "measure": "log_det", "mean": mean, "std": std}
-        for id, mean, std in (("a", 2.0, 0.5), ("b", 1.0, None))
-    }
+    arrived = {id: DistanceEvent(id, id, "log_det", mean, std) for id, mean, std in (("a", 2.0, 0.5), ("b", 1.0, None))}
     (trace,) = nearest(recommendation(), arrived).data
     assert (trace["x"], trace["text"]) == ([1.0, 2.0], ["b", "a"])
     assert (trace["error_x"]["arrayminus"], trace["error_x"]["array"]) == ([None, 0.5], [None, 0.5])

@@ -64,4 +64,11 @@ def test_searches_of_a_control_are_not_in_it() -> None:
 def test_a_distance_that_comes_again_counts_once() -> None:
     one = {"task_id": "t", "name": "x", "measure": "log_det", "mean": 1.0, "std": 0.1}
     history = history_of(("distance", one), ("distance", one | {"mean": 2.0}))
-    assert {id: each["mean"] for id, each in history.distances.items()} == {"t": 2.0}
+    assert {id: each.mean for id, each in history.distances.items()} == {"t": 2.0}
+
+
+def test_keys_of_a_later_release_are_left_out() -> None:
+    distance = {"task_id": "t", "name": "x", "measure": "log_det", "mean": 1.0, "std": None, "colour": "red"}
+    history = history_of(("distance", distance), search("candidates", 0, "a", colour="red"))
+    assert history.distances["t"].mean == 1.0
+    assert len(history.numbers) == 1
