@@ -50,14 +50,8 @@ def recommend(
     ] = None,
     candidates: Annotated[int | None, typer.Option(help=options.help_of("search.candidates"))] = None,
     rounds: Annotated[int | None, typer.Option(help=options.help_of("search.rounds"))] = None,
-    final_seeds: Annotated[
-        int | None,
-        typer.Option(help=options.help_of("final.seeds")),
-    ] = None,
-    warm_start: Annotated[
-        bool | None,
-        typer.Option("--warm-start", help=options.help_of("final.warm_start")),
-    ] = None,
+    final_seeds: Annotated[int | None, typer.Option(help=options.help_of("final.seeds"))] = None,
+    warm_start: Annotated[bool | None, typer.Option("--warm-start", help=options.help_of("final.warm_start"))] = None,
     k: Annotated[int | None, typer.Option("--k", help=options.help_of("search.k"))] = None,
     control: Annotated[bool | None, typer.Option(help=options.help_of("control"), show_default=False)] = None,
     seed: options.Seed = None,
