@@ -67,7 +67,7 @@ def fill(engine: Engine, baselines: int, targets: int, seed: int) -> str:
         with unit_of_work(engine) as registry:
             target = add_task(registry, TaskRole.TARGET, f"target {number}")
             for source in sources:
-                registry.results.keep_distances(rows(source, target, random_source))
+                registry.results.store_distances(rows(source, target, random_source))
     return target
 
 
@@ -83,7 +83,7 @@ def add_task(registry: Registry, role: str, name: str) -> str:
         seed=0,
     )
     for repetition in range(REPETITIONS):
-        registry.results.keep_network(
+        registry.results.store_network(
             key=network_key(task.id, repetition),
             architecture="small_cnn",
             seed=repetition,

@@ -114,7 +114,7 @@ def end_stages(url: str, job_id: str, until: float) -> list[float]:
         # The same writes as the end of the stage `distance`: rows of the matrix, and the tally of the stage.
         row = {"source_network": job_id, "target_network": str(len(taken)), "data_key": "d", "measure": "log_det"}
         with unit_of_work(engine) as registry:
-            registry.results.keep_distances([{**row, "recipe_digest": "r", "value": 1.0, "signed": 1.0}])
+            registry.results.store_distances([{**row, "recipe_digest": "r", "value": 1.0, "signed": 1.0}])
             registry.leases.end_stage(job_id, 1, "distance", 1.0)
         taken.append(time.monotonic() - began)
     engine.dispose()

@@ -171,20 +171,20 @@ def unrolled_gradient(
         weights: w; their values change while this runs and are restored bit for bit, even after an exception.
         rate: ξ, more than 0.
     """
-    kept = [weight.detach().clone() for weight in weights]
+    originals = [weight.detach().clone() for weight in weights]
     descent = train_gradient(alpha.detach(), weights)
     try:
-        _move(weights, kept, descent, -rate)
+        _move(weights, originals, descent, -rate)
         direct, *ahead = validation_gradient(alpha, [alpha, *weights])
         norm = float(torch.stack([gradient.norm() for gradient in ahead]).norm())
         curvature = torch.zeros_like(direct)
         if norm > 0:
             step = _FINITE_STEP / norm
             for sign in (1, -1):
-                _move(weights, kept, ahead, sign * step)
+                _move(weights, originals, ahead, sign * step)
                 curvature += sign * train_gradient(alpha, [alpha])[0] / (2 * step)
     finally:
-        _move(weights, kept, descent, 0.0)
+        _move(weights, originals, descent, 0.0)
     return direct - rate * curvature
 
 

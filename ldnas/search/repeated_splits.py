@@ -88,7 +88,7 @@ class _Listener:
         if event.kind != "iteration":  # the iteration ends with the comparison, not before
             self.on_event(replace(event, iteration=self.iteration, incumbent=self.incumbent))
 
-    def keep(self, state: dict[str, Any]) -> None:
+    def save(self, state: dict[str, Any]) -> None:
         self.state = state
 
 
@@ -204,7 +204,7 @@ class OverSplits:
                 on_event=listener.hear,
                 # `seconds` are those of this iteration: the whole search has already checked that it fits.
                 state={**begun, "seconds": 0.0} if begun is not None else None,
-                on_state=listener.keep,
+                on_state=listener.save,
             )
         )
 

@@ -84,11 +84,11 @@ class Constraints:
                 limits before it (parameters, multiply-adds, latency).
         """
         # A count does not depend on the order of the edges.
-        kept = [Genotype(cell) for cell in itertools.combinations_with_replacement(space.primitives, len(EDGES))]
+        remaining = [Genotype(cell) for cell in itertools.combinations_with_replacement(space.primitives, len(EDGES))]
         for name, limit, value in self._limits(skeleton, latency):
-            values = [value(genotype) for genotype in kept]
-            kept = [genotype for genotype, own in zip(kept, values, strict=True) if own <= limit]
-            if not kept:
+            values = [value(genotype) for genotype in remaining]
+            remaining = [genotype for genotype, own in zip(remaining, values, strict=True) if own <= limit]
+            if not remaining:
                 least = min(values)
                 nearest = least if isinstance(least, int) else math.ceil(least * 1000) / 1000
                 raise ImpossibleConstraintError(

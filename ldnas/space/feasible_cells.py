@@ -37,7 +37,7 @@ class FeasibleCells:
     def multisets(self) -> tuple[tuple[str, ...], ...]:
         """Every six primitives, in the space's order, whose cells are admitted."""
         sets = itertools.combinations_with_replacement(self.primitives, len(EDGES))
-        return tuple(cell for cell in sets if self._keeps_limits(Genotype(cell)))
+        return tuple(cell for cell in sets if self._satisfies_limits(Genotype(cell)))
 
     @cached_property
     def size(self) -> int:
@@ -46,7 +46,7 @@ class FeasibleCells:
 
     def contains(self, genotype: Genotype) -> bool:
         """Whether the cell lies in the space and its network satisfies every limit."""
-        return self.space.contains(genotype) and self._keeps_limits(genotype)
+        return self.space.contains(genotype) and self._satisfies_limits(genotype)
 
     def __iter__(self) -> Iterator[Genotype]:
         """Every admitted cell once."""
@@ -88,5 +88,5 @@ class FeasibleCells:
             for multiset in self.multisets
         )
 
-    def _keeps_limits(self, genotype: Genotype) -> bool:
+    def _satisfies_limits(self, genotype: Genotype) -> bool:
         return self.constraints.admits(genotype, self.skeleton, self.latency)

@@ -26,12 +26,12 @@ class WeightAverage:
         self._share = 1 / max(1.0, steps)
 
     @classmethod
-    def of(cls, network: nn.Module, *, steps: float, kept: Mapping[str, Tensor] | None) -> Self:
+    def of(cls, network: nn.Module, *, steps: float, saved: Mapping[str, Tensor] | None) -> Self:
         """Start from the network's weights, or resume from a saved `state`."""
         own = dict(network.named_parameters())
-        if kept is None:
+        if saved is None:
             return cls(own, steps=steps)
-        return cls({name: kept[name].to(parameter.device) for name, parameter in own.items()}, steps=steps)
+        return cls({name: saved[name].to(parameter.device) for name, parameter in own.items()}, steps=steps)
 
     def state(self) -> dict[str, Tensor]:
         """The average so far, by parameter."""

@@ -148,8 +148,8 @@ def fit(
                 average.update(network)
         if on_epoch is not None:
             network.eval()
-            kept = average.state() if average is not None else None
-            on_epoch(FitState(epoch + 1, network.state_dict(), optimizer.state_dict(), kept))
+            averages = average.state() if average is not None else None
+            on_epoch(FitState(epoch + 1, network.state_dict(), optimizer.state_dict(), averages))
     if average is not None:
         own = torch.Generator().manual_seed(derive_seed(seed, "average"))
         average.put_into(network, train, own, micro_batches=micro_batches)
@@ -161,7 +161,7 @@ def _begin_average(
 ) -> WeightAverage | None:
     if not config.averaged:
         return None
-    return WeightAverage.of(network, steps=config.averaged * steps, kept=state.average if state else None)
+    return WeightAverage.of(network, steps=config.averaged * steps, saved=state.average if state else None)
 
 
 def _mean_loss(

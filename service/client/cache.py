@@ -27,7 +27,7 @@ class FileCache:
         except OSError:
             return None
 
-    def keep(self, content: bytes) -> Path:
+    def store(self, content: bytes) -> Path:
         """Stores the content; returns the path of its file.
 
         Raises:

@@ -39,7 +39,7 @@ class FileCalls(Connection):
             OSError: the cache cannot be written.
         """
         found = self._fetch(path, cache, on_bytes)
-        return found if isinstance(found, Path) else cache.keep(found)
+        return found if isinstance(found, Path) else cache.store(found)
 
     def _fetch(self, path: str, cache: FileCache | None, on_bytes: OnBytes | None) -> bytes | Path:
         """Downloads the file; a broken download starts again from the beginning, because the files are small."""

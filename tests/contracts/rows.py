@@ -23,8 +23,8 @@ def end_job(registry: Registry, job_id: str) -> None:
     registry.leases.finish(job_id, job.attempt, {})
 
 
-def keep_network(registry: Registry, key: str, accuracy: float = 0.9) -> NetworkRow:
-    return registry.results.keep_network(
+def store_network(registry: Registry, key: str, accuracy: float = 0.9) -> NetworkRow:
+    return registry.results.store_network(
         key=key,
         architecture="small_cnn",
         seed=1,
@@ -47,6 +47,6 @@ def task_with_networks(engine: Engine, name: str, repetitions: int) -> str:
     with unit_of_work(engine) as registry:
         task = add_task(registry, name, role="target" if name == "x" else "baseline")
         for repetition in range(repetitions):
-            keep_network(registry, f"{name}{repetition}")
+            store_network(registry, f"{name}{repetition}")
             registry.task_results.link_network(task.id, repetition, f"{name}{repetition}")
         return task.id

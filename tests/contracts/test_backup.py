@@ -54,7 +54,7 @@ def test_a_backup_that_is_made_while_others_write_is_whole_when_it_is_restored(
             with unit_of_work(engine) as registry:
                 registry.jobs.insert(JobKind.RECOMMEND, {"number": number})
                 size = len(f"weights {number}")
-                registry.results.keep_artifact(digest, size, "application/octet-stream")
+                registry.results.store_artifact(digest, size, "application/octet-stream")
 
     (tmp_path / "backup").mkdir()
     writer = threading.Thread(target=write)

@@ -15,7 +15,7 @@ def keep(registry: Registry, name: str, digest: str = "a", **columns: Any) -> Da
     sha256, samples = digest * 64, digest.upper() * 64
     artifacts = {sha256: (7, "application/zip"), samples: (3, "application/json")}
     values = {"kind": "zip", "reference": {}, "bytes": 7, "digest": "d" * 64, "classes": [], "left_out": 0, **columns}
-    return registry.datasets.keep(artifacts, name=name, sha256=sha256, samples=samples, **values)
+    return registry.datasets.store(artifacts, name=name, sha256=sha256, samples=samples, **values)
 
 
 def add_task(registry: Registry, name: str, **columns: Any) -> None:
@@ -44,7 +44,7 @@ def test_only_what_nothing_else_owns_is_free_after_a_deletion(engine: Engine) ->
         keep(registry, "one")
         keep(registry, "two")
         keep(registry, "three", "b")
-        registry.results.keep_network(
+        registry.results.store_network(
             key="k",
             architecture="small_cnn",
             seed=1,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.rows import add_task, distance, end_job, keep_network, task_with_networks
+from tests.contracts.rows import add_task, distance, end_job, store_network, task_with_networks
 from worker.registry import Engine, Registry, RevisionWatch, open_engine, reading, unit_of_work
 from worker.registry.schema import migrate
 
@@ -21,14 +21,14 @@ def test_the_matrix_pairs_equal_repetitions(engine: Engine) -> None:
         tasks = {name: add_task(registry, name) for name in ("x", "y")}
         for name, task in tasks.items():
             for repetition in range(3):
-                keep_network(registry, f"{name}{repetition}")
+                store_network(registry, f"{name}{repetition}")
                 registry.task_results.link_network(task.id, repetition, f"{name}{repetition}")
         values = [0.5, 0.25, 1.0]
-        registry.results.keep_distances(
+        registry.results.store_distances(
             [distance(f"x{r}", f"y{r}", value) for r, value in enumerate(values)]
             + [distance("x0", "y1", 99.0), distance("y0", "y0", 0.0), distance("x0", "y0", 7.0, measure="other")]
         )
-        registry.results.keep_distances([distance("x0", "y0", 42.0)])
+        registry.results.store_distances([distance("x0", "y0", 42.0)])
     x, y = tasks["x"].id, tasks["y"].id
     with reading(engine) as registry:
         entries = {
@@ -56,7 +56,7 @@ def test_of_two_measurements_of_a_pair_the_later_counts(engine: Engine) -> None:
     x = task_with_networks(engine, "x", 1)
     for data, value in (("new", 2.0), ("newer", 1.0)):
         with unit_of_work(engine) as registry:
-            registry.results.keep_distances([distance("x0", "x0", value, data_key=data)])
+            registry.results.store_distances([distance("x0", "x0", value, data_key=data)])
         time.sleep(0.01)
     with reading(engine) as registry:
         [entry] = registry.results.matrix("log_det", ["r"])
@@ -68,7 +68,7 @@ def test_a_pair_has_the_details_of_each_repetition(engine: Engine) -> None:
     x, y = (task_with_networks(engine, name, 2) for name in ("x", "y"))
     layers = [["stem", 0.125], ["block", 0.375]]
     with unit_of_work(engine) as registry:
-        registry.results.keep_distances(
+        registry.results.store_distances(
             [
                 distance("x1", "y1", 0.25),
                 distance("x0", "y0", 0.5, standard_error=0.0625, contributions=layers),
@@ -88,9 +88,9 @@ def test_a_pair_has_the_details_of_each_repetition(engine: Engine) -> None:
 def test_measured_targets_are_those_that_another_task_was_measured_to(engine: Engine) -> None:
     y, x = (task_with_networks(engine, name, 1) for name in ("y", "x"))  # x is a target
     with unit_of_work(engine) as registry:
-        registry.results.keep_distances([distance("x0", "x0", 0.0), distance("y0", "x0", 1.0, recipe_digest="old")])
+        registry.results.store_distances([distance("x0", "x0", 0.0), distance("y0", "x0", 1.0, recipe_digest="old")])
         assert registry.results.measured_targets("log_det", ["r"]) == {}
-        registry.results.keep_distances([distance("y0", "x0", 1.0), distance("x0", "y0", 1.0)])
+        registry.results.store_distances([distance("y0", "x0", 1.0), distance("x0", "y0", 1.0)])
         assert registry.results.measured_targets("log_det", ["r"]) == {x: "x"}
         assert registry.results.measured_targets("other", ["r"]) == {}
     assert y != x
@@ -102,7 +102,7 @@ def test_a_distance_that_is_not_finite_is_refused(engine: Engine, column: str, b
     value = [["stem", 1.0], ["block", bad]] if column == "contributions" else bad
     with unit_of_work(engine) as registry:
         with pytest.raises(ValueError, match=r"source_network x0, target_network y0.* not finite"):
-            registry.results.keep_distances([distance("x0", "x0", 0.0), distance("x0", "y0", 1.0) | {column: value}])
+            registry.results.store_distances([distance("x0", "x0", 0.0), distance("x0", "y0", 1.0) | {column: value}])
         assert registry.results.distances(["x0"], ["x0", "y0"], "log_det", "r") == []
 
 
@@ -114,7 +114,7 @@ def test_two_who_store_the_same_rows_in_opposite_orders_do_not_block_each_other(
         for attempt in range(3):
             together.wait()
             with unit_of_work(engine) as registry:
-                registry.results.keep_distances([row | {"data_key": str(attempt)} for row in given])
+                registry.results.store_distances([row | {"data_key": str(attempt)} for row in given])
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(keep, (rows, rows[::-1])))
@@ -123,8 +123,8 @@ def test_two_who_store_the_same_rows_in_opposite_orders_do_not_block_each_other(
 
 
 MATRIX_WRITES: dict[str, Callable[[Registry, str], object]] = {
-    "a distance": lambda registry, task_id: registry.results.keep_distances([distance("x0", "x0", 0.0)]),
-    "one new distance of several": lambda registry, task_id: registry.results.keep_distances(
+    "a distance": lambda registry, task_id: registry.results.store_distances([distance("x0", "x0", 0.0)]),
+    "one new distance of several": lambda registry, task_id: registry.results.store_distances(
         [distance("x0", "x0", 0.0, data_key=key) for key in ("there", "new")]
     ),
     "a task": lambda registry, task_id: add_task(registry, "another"),
@@ -141,7 +141,7 @@ def test_whatever_changes_the_matrix_gives_it_a_new_revision(engine: Engine, wha
     with unit_of_work(engine) as registry:
         job_id = registry.tasks.get(x).job_id
         registry.recommendations.insert(id="a" * 32, job_id=job_id, task_id=x, request={})
-        registry.results.keep_distances([distance("x0", "x0", 0.0, data_key="there")])
+        registry.results.store_distances([distance("x0", "x0", 0.0, data_key="there")])
         end_job(registry, job_id)
     before = revision_of(engine)
     with unit_of_work(engine) as registry:
@@ -154,15 +154,15 @@ def test_whatever_changes_the_matrix_gives_it_a_new_revision(engine: Engine, wha
 def test_what_leaves_the_matrix_alone_leaves_its_revision(engine: Engine) -> None:
     x = task_with_networks(engine, "x", 1)
     with unit_of_work(engine) as registry:
-        registry.results.keep_distances([distance("x0", "x0", 0.0)])
+        registry.results.store_distances([distance("x0", "x0", 0.0)])
     before = revision_of(engine)
     with unit_of_work(engine) as registry:
         job = registry.jobs.insert("recommend", {})
         registry.jobs.request_cancel(job.id)
-        keep_network(registry, "unlinked")
-        registry.results.keep_artifact("a" * 64, 1, "text/plain")
+        store_network(registry, "unlinked")
+        registry.results.store_artifact("a" * 64, 1, "text/plain")
     with unit_of_work(engine) as registry:  # all of this is there already, or nothing that the matrix shows
-        registry.results.keep_distances([distance("x0", "x0", 1.0)])
+        registry.results.store_distances([distance("x0", "x0", 1.0)])
         registry.task_results.link_network(x, 0, "x0")
         registry.tasks.get(x).counts = {"train": 1}
         registry.tasks.get(x).name = "x"

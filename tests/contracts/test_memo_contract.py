@@ -12,7 +12,7 @@ VALUES = {"number": 0.1, "nothing": None, "tree": {"list": [1, {"deep": "ö"}]}}
 
 def keep(engine: Engine, job_id: str, attempt: int, **values: object) -> None:
     with unit_of_work(engine) as registry:
-        registry.memos.keep(job_id, attempt, values)
+        registry.memos.store(job_id, attempt, values)
 
 
 def memo_of(engine: Engine, job_id: str) -> dict[str, object]:

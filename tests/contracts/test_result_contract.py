@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.contracts.rows import add_task, end_job, keep_network
+from tests.contracts.rows import add_task, end_job, store_network
 from worker.errors import AttemptLostError, NotFoundError, RecommendationBusyError
 from worker.registry import Engine, reading, unit_of_work
 
@@ -12,19 +12,19 @@ from worker.registry import Engine, reading, unit_of_work
 def test_of_two_who_store_one_key_the_first_wins(engine: Engine) -> None:
     def store(accuracy: float) -> float:
         with unit_of_work(engine) as registry:
-            return keep_network(registry, "n", accuracy).validation_accuracy
+            return store_network(registry, "n", accuracy).validation_accuracy
 
     with ThreadPoolExecutor(4) as threads:
         seen = list(threads.map(store, [0.1, 0.2, 0.3, 0.4]))
     assert len(set(seen)) == 1
     with unit_of_work(engine) as registry:
         for samples in (10, 20):
-            row = registry.results.keep_fisher_summary(
+            row = registry.results.store_fisher_summary(
                 key="f", network_key="untrained:x", data_key="d", recipe_digest="r", summary={"a": 1.5}, samples=samples
             )
             assert row.samples == 10
         for size in (1, 2):
-            assert registry.results.keep_artifact("a" * 64, size, "text/plain").bytes == 1
+            assert registry.results.store_artifact("a" * 64, size, "text/plain").bytes == 1
         assert registry.results.artifact("b" * 64) is None
         assert registry.results.fisher_summary("g") is None
 
@@ -33,7 +33,7 @@ def test_networks_come_in_the_order_of_their_repetitions(engine: Engine) -> None
     with unit_of_work(engine) as registry:
         task = add_task(registry, "odd")
         for repetition, key in ((1, "a"), (0, "b"), (0, "a")):
-            keep_network(registry, key)
+            store_network(registry, key)
             registry.task_results.link_network(task.id, repetition, key)
     with reading(engine) as registry:
         assert [network.key for network in registry.task_results.networks(task.id)] == ["b", "a"]
@@ -49,8 +49,8 @@ def test_genotypes_come_best_first_and_a_search_is_stored_once(engine: Engine) -
     with unit_of_work(engine) as registry:
         assert registry.results.search("s") == []
         task = add_task(registry, "odd")
-        rows = registry.results.keep_search("s", "random", scored)
-        again = registry.results.keep_search("s", "random", scored[::-1])
+        rows = registry.results.store_search("s", "random", scored)
+        again = registry.results.store_search("s", "random", scored[::-1])
         assert [row.id for row in again] == [row.id for row in rows]
         assert [row.digest for row in rows] == ["a", "b", "c", "d"]
         for _ in range(2):

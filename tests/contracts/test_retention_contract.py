@@ -62,7 +62,7 @@ def own_as_recommendation(registry: Any, number: int, job_id: str, one: Callable
 def own_as_dataset(registry: Any, number: int, job_id: str, one: Callable[[], str]) -> None:
     digest = one()
     columns = {"name": f"d{number}", "kind": "zip", "reference": {}, "sha256": digest, "bytes": 1}
-    registry.datasets.keep({digest: (1, "application/zip")}, **columns)
+    registry.datasets.store({digest: (1, "application/zip")}, **columns)
 
 
 OWNERS = (own_as_task, own_as_architecture, own_as_recommendation, own_as_dataset)
@@ -88,7 +88,7 @@ def age(engine: Engine, store: ArtifactStore, days: float) -> None:
 
 def put(registry: Any, store: ArtifactStore, content: bytes) -> str:
     digest = store.put(content)
-    registry.results.keep_artifact(digest, len(content), "application/octet-stream")
+    registry.results.store_artifact(digest, len(content), "application/octet-stream")
     return digest
 
 
@@ -133,9 +133,9 @@ def test_what_no_task_links_goes_with_its_files_and_what_one_links_stays(engine:
         digests = {}
         for name in ("linked", "loose"):
             digests[name] = put(registry, store, name.encode())
-            registry.results.keep_network(key=name, weights=digests[name], **NETWORK)
-            registry.results.keep_fisher_summary(key=name, network_key=name, summary={}, **SUMMARY)
-            kept = registry.results.keep_search(name, "given", GENOTYPES)
+            registry.results.store_network(key=name, weights=digests[name], **NETWORK)
+            registry.results.store_fisher_summary(key=name, network_key=name, summary={}, **SUMMARY)
+            kept = registry.results.store_search(name, "given", GENOTYPES)
             if name == "linked":
                 registry.task_results.link_network("t", 0, name)
                 registry.task_results.link_genotypes("t", [kept[0].id])  # one of two: the search stays whole
@@ -158,10 +158,10 @@ def test_distances_go_with_the_networks_that_they_are_between(engine: Engine, st
     with unit_of_work(engine) as registry:
         registry.tasks.insert(id="t", name="t", role=TaskRole.BASELINE, job_id=ended, **TASK)
         for name in ("linked", "loose"):
-            registry.results.keep_network(key=name, weights=put(registry, store, b"w"), **NETWORK)
+            registry.results.store_network(key=name, weights=put(registry, store, b"w"), **NETWORK)
         registry.task_results.link_network("t", 0, "linked")
         rows = [{"source_network": one, "target_network": other} for one in sources for other in ("linked", "loose")]
-        registry.results.keep_distances([{**row, **DISTANCE} for row in rows])
+        registry.results.store_distances([{**row, **DISTANCE} for row in rows])
     age(engine, store, 91)
     removed = clean(engine, store, 90 * DAY)
     assert (removed.networks, removed.distances) == (1, 4)
@@ -173,15 +173,15 @@ def test_distances_go_with_the_networks_that_they_are_between(engine: Engine, st
     ]
 
 
-@pytest.mark.parametrize("use", ["use_network", "keep_network"])
+@pytest.mark.parametrize("use", ["use_network", "store_network"])
 def test_results_that_are_used_again_are_young_again(engine: Engine, store: ArtifactStore, use: str) -> None:
     with unit_of_work(engine) as registry:
         columns = {"key": "n", "weights": put(registry, store, b"w"), **NETWORK}
-        registry.results.keep_network(**columns)
-        registry.results.keep_search("s", "given", GENOTYPES)
+        registry.results.store_network(**columns)
+        registry.results.store_search("s", "given", GENOTYPES)
     age(engine, store, 91)
     with unit_of_work(engine) as registry:
-        found = registry.results.use_network("n") if use == "use_network" else registry.results.keep_network(**columns)
+        found = registry.results.use_network("n") if use == "use_network" else registry.results.store_network(**columns)
         assert found is not None
         assert len(registry.results.use_search("s")) == 2
     assert clean(engine, store, 90 * DAY) == Removed()
@@ -190,7 +190,7 @@ def test_results_that_are_used_again_are_young_again(engine: Engine, store: Arti
 def test_nothing_that_a_job_may_have_found_goes_before_the_job_ends(engine: Engine, store: ArtifactStore) -> None:
     running = job(engine, ended=False)
     with unit_of_work(engine) as registry:
-        registry.results.keep_network(key="n", weights=put(registry, store, b"w"), **NETWORK)
+        registry.results.store_network(key="n", weights=put(registry, store, b"w"), **NETWORK)
     age(engine, store, 200)
     assert clean(engine, store, 90 * DAY) == Removed()
     with unit_of_work(engine) as registry:
@@ -202,7 +202,7 @@ def test_a_row_that_a_job_found_fresh_and_did_not_renew_stays_until_the_job_ends
     engine: Engine, store: ArtifactStore
 ) -> None:
     with unit_of_work(engine) as registry:
-        registry.results.keep_network(key="n", weights=put(registry, store, b"w"), **NETWORK)
+        registry.results.store_network(key="n", weights=put(registry, store, b"w"), **NETWORK)
     with engine.begin() as connection:  # half an hour before the job begins
         connection.execute(text(f"UPDATE networks SET created_at = created_at - {DAY / 48}"))
     running = job(engine, ended=False)
@@ -259,10 +259,10 @@ def test_no_artifact_with_an_owner_is_ever_touched(engine: Engine, store: Artifa
             if number % 2:
                 registry.tasks.insert(id=f"b{number}", name=f"b{number}", role=TaskRole.BASELINE, job_id=done, **TASK)
                 test = {"predictions": one(), "error_sheet": {"artifact": one()}}
-                registry.results.keep_network(key=f"n{number}", weights=one(), test=test, **NETWORK)
+                registry.results.store_network(key=f"n{number}", weights=one(), test=test, **NETWORK)
                 registry.task_results.link_network(f"b{number}", 0, f"n{number}")
                 diagonal = {"diagonal": {"artifact": one()}}
-                registry.results.keep_fisher_summary(
+                registry.results.store_fisher_summary(
                     key=f"f{number}", network_key=f"n{number}", summary=diagonal, **SUMMARY
                 )
     age(engine, store, 400)
@@ -280,7 +280,7 @@ def test_files_and_rows_stored_again_while_the_cleaner_removes_them_survive(
     with unit_of_work(engine) as registry:
         for number, content in enumerate(contents):
             digest = put(registry, store, content)
-            registry.results.keep_network(key=f"n{number}", weights=digest, **NETWORK)
+            registry.results.store_network(key=f"n{number}", weights=digest, **NETWORK)
     done = job(engine)
     with unit_of_work(engine) as registry:
         registry.tasks.insert(id="t", name="t", role=TaskRole.BASELINE, job_id=done, **TASK)
@@ -304,8 +304,8 @@ def test_files_and_rows_stored_again_while_the_cleaner_removes_them_survive(
         for number in numbers:
             digest = store.put(contents[number])
             with unit_of_work(engine) as registry:
-                registry.results.keep_artifact(digest, 1, "application/octet-stream")
-                registry.results.keep_network(key=f"n{number}", weights=digest, **NETWORK)
+                registry.results.store_artifact(digest, 1, "application/octet-stream")
+                registry.results.store_network(key=f"n{number}", weights=digest, **NETWORK)
                 registry.task_results.link_network("t", number, f"n{number}")
 
     threads = [

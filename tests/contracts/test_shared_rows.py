@@ -9,7 +9,7 @@ import pytest
 
 from tests.contracts.conftest import create_database
 from tests.contracts.jobs import claim, queue_job
-from tests.contracts.rows import add_task, distance, keep_network
+from tests.contracts.rows import add_task, distance, store_network
 from worker.registry import Engine, Limits, Registry, new_id, open_engine, reading, unit_of_work
 
 AT_ONCE = Limits(idle=20.0, lock=0.5, statement=15.0, transaction=30.0)
@@ -29,11 +29,11 @@ WRITES: dict[str, Callable[[Registry, str], object]] = {
     "a failure": lambda registry, job_id: registry.leases.fail(job_id, 1, {"code": "unknown_label"}),
     "a lost attempt": lambda registry, job_id: registry.leases.release(job_id, 1, reason="r", counts_as_failure=True),
     "a change of the matrix": lambda registry, job_id: add_task(registry, job_id),
-    "distances": lambda registry, job_id: registry.results.keep_distances([distance(job_id, "target", 1.0)]),
+    "distances": lambda registry, job_id: registry.results.store_distances([distance(job_id, "target", 1.0)]),
     "a network that both found": lambda registry, job_id: registry.results.use_network("shared"),
-    "a network that both trained": lambda registry, job_id: keep_network(registry, "shared"),
+    "a network that both trained": lambda registry, job_id: store_network(registry, "shared"),
     "a search that both found": lambda registry, job_id: registry.results.use_search("shared"),
-    "a file of equal content": lambda registry, job_id: registry.results.keep_artifact("a" * 64, 1, "text/plain"),
+    "a file of equal content": lambda registry, job_id: registry.results.store_artifact("a" * 64, 1, "text/plain"),
 }
 
 
@@ -43,9 +43,9 @@ def test_a_second_job_does_not_wait_for_the_first_ones_transaction(engine: Engin
     for job_id in jobs:
         claim(engine, job_id)
     with unit_of_work(engine) as registry:
-        keep_network(registry, "shared")
-        registry.results.keep_search("shared", "given", [{"digest": "g", "genotype": {}}])
-        registry.results.keep_artifact("a" * 64, 1, "text/plain")
+        store_network(registry, "shared")
+        registry.results.store_search("shared", "given", [{"digest": "g", "genotype": {}}])
+        registry.results.store_artifact("a" * 64, 1, "text/plain")
 
     def write(job_id: str, then: Callable[[], None] = lambda: None) -> None:
         with unit_of_work(engine) as registry:

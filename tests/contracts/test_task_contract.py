@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import event, inspect
 
-from tests.contracts.rows import add_task, end_job, keep_network, task_with_networks
+from tests.contracts.rows import add_task, end_job, store_network, task_with_networks
 from worker.errors import NameTakenError, NotFoundError, TaskBusyError
 from worker.registry import Engine, reading, unit_of_work
 
@@ -95,9 +95,9 @@ def test_the_results_of_reading_the_data_are_stored(engine: Engine) -> None:
 def test_a_task_is_deleted_with_its_links_only_once_its_job_has_ended(engine: Engine) -> None:
     with unit_of_work(engine) as registry:
         task = add_task(registry, "odd")
-        keep_network(registry, "n")
+        store_network(registry, "n")
         registry.task_results.link_network(task.id, 0, "n")
-        rows = registry.results.keep_search("s", "random", [{"digest": "g", "genotype": {}}])
+        rows = registry.results.store_search("s", "random", [{"digest": "g", "genotype": {}}])
         registry.task_results.link_genotypes(task.id, [rows[0].id])
         with pytest.raises(TaskBusyError):
             registry.tasks.delete(task.id)

@@ -17,7 +17,7 @@ def add_task(registry: Any, name: str, *, role: str = TaskRole.BASELINE, ready: 
 
 def link_network(registry: Any, task_id: str, repetition: int, accuracy: float) -> str:
     key = f"{task_id}/{repetition}"
-    registry.results.keep_network(
+    registry.results.store_network(
         key=key,
         architecture="small_cnn",
         seed=0,
@@ -39,7 +39,7 @@ def test_each_listed_task_has_its_own_figures(engine: Engine) -> None:
         for repetition, accuracy in ((1, 0.7), (0, 0.6)):
             link_network(registry, "odd", repetition, accuracy)
         link_network(registry, "even", 0, 0.5)
-        rows = registry.results.keep_search("s", "random", [{"digest": d, "genotype": {}} for d in "abc"])
+        rows = registry.results.store_search("s", "random", [{"digest": d, "genotype": {}} for d in "abc"])
         registry.task_results.link_genotypes("odd", [row.id for row in rows])
     with reading(engine) as registry:
         figures = registry.task_results.figures(["odd", "new"])
@@ -82,7 +82,7 @@ def test_distances_among_some_tasks_leave_out_those_to_others(engine: Engine) ->
             keys[name] = link_network(registry, name, 0, 0.9)
         row = {"data_key": "d", "measure": "log_det", "recipe_digest": "r", "value": 2.0, "signed": 2.0}
         pairs = [("a", "b"), ("b", "a"), ("a", "c"), ("c", "b")]
-        registry.results.keep_distances(
+        registry.results.store_distances(
             [{**row, "source_network": keys[source], "target_network": keys[target]} for source, target in pairs]
         )
     with reading(engine) as registry:

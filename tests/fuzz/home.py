@@ -152,11 +152,11 @@ class Installation:
         """One network, and its distance from the first task's."""
         scores = {"validation_accuracy": 0.9, "validation_balanced_accuracy": 0.8}
         columns = {"architecture": "small_cnn", "seed": 0, "classes": 10, "weights": "w" * 64, "parameters": 7}
-        registry.results.keep_network(key=f"n{task_id}", seconds=1.0, **columns, **scores)
+        registry.results.store_network(key=f"n{task_id}", seconds=1.0, **columns, **scores)
         registry.task_results.link_network(task_id, 0, f"n{task_id}")
         row = {"source_network": f"n{source_id}", "target_network": f"n{task_id}", "data_key": "d", "value": 0.25}
         row |= {"measure": "log_det_layerwise", "recipe_digest": default_recipe("small_cnn").digest, "signed": -0.25}
-        registry.results.keep_distances([row])
+        registry.results.store_distances([row])
 
     def _architecture(self, registry: Registry, recommendation: dict[str, Any]) -> str:
         return registry.architectures.insert_once(

@@ -134,14 +134,14 @@ def bundle() -> dict[str, bytes]:
                 seen_images=seen,
             )
             for digest in (weights, seen):
-                registry.results.keep_artifact(digest, 7, "application/octet-stream")
+                registry.results.store_artifact(digest, 7, "application/octet-stream")
             columns = {"architecture": "small_cnn", "seed": 0, "classes": 2, "parameters": 10, "seconds": 1.5}
             scores = {"validation_accuracy": 0.9, "validation_balanced_accuracy": 0.8}
-            registry.results.keep_network(key="n", weights=weights, **columns, **scores)
+            registry.results.store_network(key="n", weights=weights, **columns, **scores)
             registry.task_results.link_network("odd", 0, "n")
             scored = [{"digest": "g", "genotype": CELL, "validation_accuracy": 0.5}]
             registry.task_results.link_genotypes(
-                "odd", [row.id for row in registry.results.keep_search("s", "random", scored)]
+                "odd", [row.id for row in registry.results.store_search("s", "random", scored)]
             )
             claimed = registry.leases.claim(job.id, worker="w", lease_seconds=60)
             assert claimed is not None

@@ -113,7 +113,7 @@ def measured_tasks(http: httpx.Client, task_body: dict, engine: Engine) -> dict[
     with unit_of_work(engine) as registry:
         for name, id in ids.items():
             for repetition in range(2):
-                registry.results.keep_network(
+                registry.results.store_network(
                     key=f"{name}{repetition}",
                     architecture="small_cnn",
                     seed=repetition,

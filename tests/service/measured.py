@@ -17,4 +17,4 @@ def keep_distance(engine: Engine, source: str, target: str, value: float, **colu
         "signed": -value,
     }
     with unit_of_work(engine) as registry:
-        registry.results.keep_distances([row | columns])
+        registry.results.store_distances([row | columns])

@@ -182,7 +182,7 @@ class WorkerInWords(threading.Thread):
         assert recommendation is not None
         files = {kind: self._store.put(kind.encode()) for kind in ("code", "weights", "program", "onnx", "card")}
         for kind, digest in files.items():
-            registry.results.keep_artifact(digest, len(kind), "text/plain")
+            registry.results.store_artifact(digest, len(kind), "text/plain")
         architecture = registry.architectures.insert_once(
             recommendation_id=recommendation.id,
             job_id=job.id,

@@ -48,7 +48,7 @@ def test_files_that_are_missing_or_damaged_are_named(
     digests = [store.put(content) for content in (b"whole", b"missing", b"short", b"other")]
     with unit_of_work(engine) as registry:
         for digest, size in zip(digests, (5, 7, 5, 5), strict=True):
-            registry.results.keep_artifact(digest, size, "application/octet-stream")
+            registry.results.store_artifact(digest, size, "application/octet-stream")
     assert findings(deep=True)["artifacts"].level == "ok"
     store.path(digests[1]).unlink()
     store.path(digests[2]).write_bytes(b"sho")

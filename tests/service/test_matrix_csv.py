@@ -35,7 +35,7 @@ def add_task(engine: Engine, name: str) -> str:
         columns = {"dataset": {"uri": "builtin://digits"}, "epsilon": 0.2, "repetitions": 2, "seed": 0}
         task = registry.tasks.insert(name=name, role="baseline", job_id=job.id, **columns)
         for repetition in range(2):
-            registry.results.keep_network(
+            registry.results.store_network(
                 key=f"{task.id} {repetition}",
                 architecture="small_cnn",
                 seed=repetition,
@@ -61,7 +61,7 @@ def keep(engine: Engine, source: str, target: str, value: float) -> None:
         "signed": value,
     }
     with unit_of_work(engine) as registry:
-        registry.results.keep_distances([row])
+        registry.results.store_distances([row])
 
 
 def whole(http: httpx.Client, **headers: str) -> httpx.Response:

@@ -58,7 +58,7 @@ def test_a_task_shows_which_of_its_networks_approximate_it(http: httpx.Client, t
     task = http.post("/v1/tasks", json=task_body | {"epsilon": 0.25}).json()
     with unit_of_work(engine) as registry:
         for repetition, balanced in enumerate((0.75, 0.74)):
-            registry.results.keep_network(
+            registry.results.store_network(
                 key=f"k{repetition}",
                 architecture="small_cnn",
                 seed=repetition,

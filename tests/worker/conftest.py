@@ -182,7 +182,7 @@ def upload(engine: Engine, settings: Settings) -> Callable[..., str]:
         digest = open_store(settings.artifact_url).put(content)
         columns: dict[str, Any] = {"kind": kind, "reference": reference, "sha256": digest, "bytes": len(content)}
         with unit_of_work(engine) as registry:
-            registry.datasets.keep({digest: (len(content), "application/octet-stream")}, name=name, **columns)
+            registry.datasets.store({digest: (len(content), "application/octet-stream")}, name=name, **columns)
         return digest
 
     return keep

@@ -51,15 +51,15 @@ def add_baseline(engine: Engine, store: ArtifactStore, name: str, *, finished: b
             seen_images=seen,
         )
         for digest in (weights, seen):
-            registry.results.keep_artifact(digest, 7, "application/octet-stream")
+            registry.results.store_artifact(digest, 7, "application/octet-stream")
         columns = {"architecture": "small_cnn", "seed": 0, "classes": 2, "parameters": 10, "seconds": 1.5}
         scores = {"validation_accuracy": 0.9, "validation_balanced_accuracy": 0.8}
-        registry.results.keep_network(key=network, weights=weights, **columns, **scores)
+        registry.results.store_network(key=network, weights=weights, **columns, **scores)
         registry.task_results.link_network(f"id-{name}", 0, network)
         scored = [{"digest": f"{place}", "genotype": CELL, "validation_accuracy": 0.5 + place} for place in (0, 1)]
-        rows = registry.results.keep_search(f"search-{name}", "random", scored)
+        rows = registry.results.store_search(f"search-{name}", "random", scored)
         registry.task_results.link_genotypes(f"id-{name}", [row.id for row in rows])
-        registry.results.keep_fisher_summary(
+        registry.results.store_fisher_summary(
             key=f"fisher-{name}", network_key=network, data_key="d", recipe_digest="r", summary={"n": 1}, samples=4
         )
         if finished:
@@ -71,7 +71,7 @@ def add_baseline(engine: Engine, store: ArtifactStore, name: str, *, finished: b
 def add_distance(engine: Engine, source: str, target: str) -> None:
     row = {"source_network": source, "target_network": target, "data_key": "d", "measure": "log_det"}
     with unit_of_work(engine) as registry:
-        registry.results.keep_distances([{**row, "recipe_digest": "r", "value": 0.25, "signed": -0.25}])
+        registry.results.store_distances([{**row, "recipe_digest": "r", "value": 0.25, "signed": -0.25}])
 
 
 def known(engine: Engine) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def test_a_bundle_carries_no_image(engine, store, there, tmp_path) -> None:
     add_baseline(engine, store, "odd")
     picture = store.put(b"a picture")
     with unit_of_work(engine) as registry:
-        registry.results.keep_artifact(picture, 9, "image/png")
+        registry.results.store_artifact(picture, 9, "image/png")
         registry.tasks.get("id-odd").samples = picture
     write_bundle(engine, store, tmp_path / "known.ldnas")
     read_bundle(*there, tmp_path / "known.ldnas")
@@ -140,7 +140,7 @@ def test_genotypes_that_the_same_search_found_here_are_shared(engine, store, the
     write_bundle(engine, store, tmp_path / "known.ldnas")
     with unit_of_work(there[0]) as registry:
         scored = [{"digest": f"{place}", "genotype": CELL, "validation_accuracy": 0.5 + place} for place in (0, 1)]
-        here = {row.id for row in registry.results.keep_search("search-odd", "random", scored)}
+        here = {row.id for row in registry.results.store_search("search-odd", "random", scored)}
     read_bundle(*there, tmp_path / "known.ldnas")
     with reading(there[0]) as registry:
         assert {row.id for row in registry.task_results.genotypes("id-odd")} == here

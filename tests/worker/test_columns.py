@@ -33,7 +33,7 @@ def add_baseline(engine: Engine, add_task: Callable[..., str], finish: Callable[
         job_id = add_task(name, **columns)
         with unit_of_work(engine) as registry:
             rows = [{"digest": POOLS.digest, "genotype": POOLS.to_json()}]
-            kept = registry.results.keep_search(POOLS.digest, "given", rows)
+            kept = registry.results.store_search(POOLS.digest, "given", rows)
             registry.task_results.link_genotypes(name, [row.id for row in kept])
         assert finish(job_id).state is JobState.SUCCEEDED
 

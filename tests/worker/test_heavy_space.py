@@ -28,7 +28,7 @@ def answer(
         baseline = add_task("heavy", repetitions=1)
         with unit_of_work(engine) as registry:
             rows = [{"digest": HEAVY.digest, "genotype": HEAVY.to_json()}]
-            kept = registry.results.keep_search(HEAVY.digest, "given", rows)
+            kept = registry.results.store_search(HEAVY.digest, "given", rows)
             registry.task_results.link_genotypes("heavy", [row.id for row in kept])
         finish(baseline)
         request = {"constraints": constraints, "baselines": ["heavy"]}

@@ -27,7 +27,9 @@ def register(engine: Engine, add_task: Callable[..., str]) -> Callable[..., str]
     def add(name: str = "own", **columns: Any) -> str:
         job_id = add_task(name, **BROUGHT, **columns)
         with unit_of_work(engine) as registry:
-            kept = registry.results.keep_search("given", "given", [{"digest": FIVE.digest, "genotype": FIVE.to_json()}])
+            kept = registry.results.store_search(
+                "given", "given", [{"digest": FIVE.digest, "genotype": FIVE.to_json()}]
+            )
             registry.task_results.link_genotypes(name, [row.id for row in kept])
         return job_id
 

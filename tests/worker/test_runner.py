@@ -39,7 +39,7 @@ def give(engine: Engine) -> Callable[[str, Genotype], None]:
     def link(task_id: str, genotype: Genotype) -> None:
         with unit_of_work(engine) as registry:
             rows = [{"digest": genotype.digest, "genotype": genotype.to_json()}]
-            kept = registry.results.keep_search(genotype.digest, "given", rows)
+            kept = registry.results.store_search(genotype.digest, "given", rows)
             registry.task_results.link_genotypes(task_id, [row.id for row in kept])
 
     return link

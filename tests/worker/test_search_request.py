@@ -113,7 +113,7 @@ def test_a_resumed_recommendation_keeps_the_epochs_and_the_cell_that_were_chosen
     cell = ChosenCell(chosen, scored=3, latency_ms=2.5)
     memo = {"forecast": forecast, "final_epochs": 7, "chosen_cell": cell.to_json()}
     with unit_of_work(engine) as registry:
-        registry.memos.keep(job_id, job.attempt, memo)
+        registry.memos.store(job_id, job.attempt, memo)
     context = _context(settings, engine, job)
     resumed = _Steps(context, Answer(context, "one"), _task(4, 4), None)
     plan = resumed.plan_search(FoundSpace(FULL_SPACE, (), None))

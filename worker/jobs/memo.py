@@ -52,7 +52,7 @@ class JobMemo:
         result = compute()
         value = codec.to_json(result)
         with unit_of_work(self._engine) as registry:
-            registry.memos.keep(self._job_id, self._attempt, {name: value})
+            registry.memos.store(self._job_id, self._attempt, {name: value})
             also(registry, result)
         self._values[name] = value
         return result
@@ -67,7 +67,7 @@ class JobMemo:
         if not missing:
             return
         with unit_of_work(self._engine) as registry:
-            registry.memos.keep(self._job_id, self._attempt, missing)
+            registry.memos.store(self._job_id, self._attempt, missing)
         self._values.update(missing)
 
     @property

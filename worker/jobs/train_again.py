@@ -50,7 +50,7 @@ def train_again(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _skeleton(found: Mapping[str, Any], task: ResolvedTask) -> Skeleton:
-    kept = Skeleton.from_json(found)
-    if kept.image_size != task.image_size:
+    skeleton = Skeleton.from_json(found)
+    if skeleton.image_size != task.image_size:
         return default_skeleton(task.image_size, task.classes)
-    return replace(kept, classes=task.classes)
+    return replace(skeleton, classes=task.classes)

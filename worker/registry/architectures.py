@@ -10,7 +10,7 @@ from worker.errors import NotFoundError
 from worker.registry.base import new_id
 from worker.registry.pages import newest_first
 from worker.registry.tables import ArchitectureRow
-from worker.registry.upsert import keep_first
+from worker.registry.upsert import insert_missing
 
 
 class Architectures:
@@ -25,7 +25,7 @@ class Architectures:
         Without a recommendation, an architecture with the given `id`, if any, counts as stored already.
         """
         fresh = new_id()
-        keep_first(self._session, ArchitectureRow, [{"id": fresh, **columns}])
+        insert_missing(self._session, ArchitectureRow, [{"id": fresh, **columns}])
         recommendation_id = columns.get("recommendation_id")
         if recommendation_id is None:
             return self.get(columns.get("id", fresh))

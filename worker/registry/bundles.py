@@ -25,7 +25,7 @@ from worker.registry.tables import (
     TaskNetworkRow,
     TaskRow,
 )
-from worker.registry.upsert import keep_first
+from worker.registry.upsert import insert_missing
 
 ABSENT = {"tasks": {"job_id"}}
 """Columns that a bundle does not have."""
@@ -182,20 +182,20 @@ class Bundles:
             ],
         }
         for name, table in TABLES.items():
-            self._keep(table, stored[name])
+            self._store(table, stored[name])
         known = [task["name"] for task in rows["tasks"] if task["id"] in there]
         return Imported(tuple(task["name"] for task in new), tuple(known))
 
-    def _keep(self, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    def _store(self, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
         """Store the missing rows; lock those that the cleaner might remove (`removable`) until the transaction ends."""
-        keep_first(self._session, table, rows)
+        insert_missing(self._session, table, rows)
         key = {ArtifactRow: ArtifactRow.digest, NetworkRow: NetworkRow.key, GenotypeRow: GenotypeRow.id}.get(table)
         if key is None:
             return
         wanted = {row[key.key] for row in rows}
         held = self._session.scalars(select(key).where(key.in_(wanted)).order_by(key).with_for_update()).all()
         if len(held) < len(wanted) and table is not GenotypeRow:  # one was just removed; a genotype may have another id
-            self._keep(table, rows)
+            self._store(table, rows)
 
     def _rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
         found = self._session.scalars(statement)
@@ -223,7 +223,7 @@ class Bundles:
         )
         here = {(search_key, position): id for search_key, position, id in known}
         pairs = ((genotype["id"], here.get((genotype["search_key"], genotype["position"]))) for genotype in genotypes)
-        return {id: kept for id, kept in pairs if kept is not None}
+        return {id: stored for id, stored in pairs if stored is not None}
 
     def _finished_job(self, task_id: str) -> str:
         job = JobRow(

@@ -11,7 +11,7 @@ from worker.errors import DatasetInUseError, DatasetNameTakenError, NotFoundErro
 from worker.registry.pages import newest_first
 from worker.registry.retention import OWNERS
 from worker.registry.tables import ArtifactRow, DatasetRow, TaskRow
-from worker.registry.upsert import keep_first
+from worker.registry.upsert import insert_missing
 
 SCHEME = "dataset://"
 
@@ -22,7 +22,7 @@ class Datasets:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def keep(self, artifacts: Mapping[str, tuple[int, str]], **columns: Any) -> DatasetRow:
+    def store(self, artifacts: Mapping[str, tuple[int, str]], **columns: Any) -> DatasetRow:
         """Store a dataset under its name, unless it is stored already; return the stored row.
 
         No process can drop its artifacts before the transaction ends, so the caller moves their files into place within
@@ -35,7 +35,7 @@ class Datasets:
         Raises:
             DatasetNameTakenError: the name belongs to other content, or to the same content read in another way.
         """
-        self._keep_artifacts(artifacts)
+        self._store_artifacts(artifacts)
         try:
             with self._session.begin_nested():
                 row = DatasetRow(**columns)
@@ -109,12 +109,12 @@ class Datasets:
         self._session.execute(delete(ArtifactRow).where(ArtifactRow.digest.in_(free)))
         return free
 
-    def _keep_artifacts(self, artifacts: Mapping[str, tuple[int, str]]) -> None:
+    def _store_artifacts(self, artifacts: Mapping[str, tuple[int, str]]) -> None:
         """Store and lock their rows; if one is being deleted, wait for that, and store it again."""
         rows = [{"digest": digest, "bytes": size, "media_type": kind} for digest, (size, kind) in artifacts.items()]
         locked: Sequence[str] = ()
         while len(locked) < len(rows):
-            keep_first(self._session, ArtifactRow, rows)
+            insert_missing(self._session, ArtifactRow, rows)
             wanted = select(ArtifactRow.digest).where(ArtifactRow.digest.in_(artifacts)).order_by(ArtifactRow.digest)
             locked = self._session.scalars(wanted.with_for_update()).all()
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from worker.registry.leases import Leases
 from worker.registry.tables import JobMemoRow
-from worker.registry.upsert import keep_first
+from worker.registry.upsert import insert_missing
 
 
 class Memos:
@@ -22,14 +22,14 @@ class Memos:
         rows = self._session.execute(select(JobMemoRow.name, JobMemoRow.value).where(JobMemoRow.job_id == job_id))
         return dict(rows.all())
 
-    def keep(self, job_id: str, attempt: int, values: Mapping[str, Any]) -> None:
+    def store(self, job_id: str, attempt: int, values: Mapping[str, Any]) -> None:
         """Store JSON values under their names; a name that has a value keeps it. Counts as progress.
 
         Raises:
             AttemptLostError: the job is no longer held by this attempt.
         """
         Leases(self._session).touch(job_id, attempt)
-        keep_first(
+        insert_missing(
             self._session,
             JobMemoRow,
             [{"job_id": job_id, "name": name, "value": value} for name, value in values.items()],

@@ -19,7 +19,7 @@ from worker.registry.matrix import (
 )
 from worker.registry.revisions import matrix_revision
 from worker.registry.tables import ArtifactRow, DistanceRow, FisherSummaryRow, GenotypeRow, NetworkRow
-from worker.registry.upsert import hold_fresh, keep_first, keep_fresh
+from worker.registry.upsert import hold_fresh, insert_missing, insert_or_renew
 
 
 class Results:
@@ -38,12 +38,12 @@ class Results:
             self._session.execute(update(NetworkRow).where(NetworkRow.key == key).values(created_at=DatabaseNow()))
         return self._session.get(NetworkRow, key, populate_existing=True)
 
-    def keep_network(self, **columns: Any) -> NetworkRow:
+    def store_network(self, **columns: Any) -> NetworkRow:
         """Store a network, unless its key exists; return the stored row."""
-        keep_fresh(self._session, NetworkRow, [columns])
+        insert_or_renew(self._session, NetworkRow, [columns])
         return self._session.get_one(NetworkRow, columns["key"])
 
-    def keep_test(self, key: str, test: dict[str, Any]) -> dict[str, Any]:
+    def store_test(self, key: str, test: dict[str, Any]) -> dict[str, Any]:
         """Store a finished network's test scores, unless they exist; return the stored scores."""
         network = self._session.get_one(NetworkRow, key, with_for_update=True)
         network.test = network.test or test
@@ -54,12 +54,12 @@ class Results:
         """The Fisher summary under this content key, or None."""
         return self._session.get(FisherSummaryRow, key)
 
-    def keep_fisher_summary(self, **columns: Any) -> FisherSummaryRow:
+    def store_fisher_summary(self, **columns: Any) -> FisherSummaryRow:
         """Store a Fisher summary, unless its key exists; return the stored row."""
-        keep_first(self._session, FisherSummaryRow, [columns])
+        insert_missing(self._session, FisherSummaryRow, [columns])
         return self._session.get_one(FisherSummaryRow, columns["key"])
 
-    def keep_distances(self, rows: Sequence[dict[str, Any]]) -> None:
+    def store_distances(self, rows: Sequence[dict[str, Any]]) -> None:
         """Store distances between networks, except those that exist already.
 
         `standard_error` and `contributions` may be absent.
@@ -70,7 +70,7 @@ class Results:
         complete = [{"standard_error": None, "contributions": None, **row} for row in rows]
         for row in complete:
             _require_finite(row)
-        keep_first(self._session, DistanceRow, complete)
+        insert_missing(self._session, DistanceRow, complete)
 
     def distances(
         self, source_networks: Sequence[str], target_networks: Sequence[str], measure: str, recipe_digest: str
@@ -137,7 +137,7 @@ class Results:
             self._session.execute(renewed.values(created_at=DatabaseNow()))
         return self.search(search_key)
 
-    def keep_search(self, search_key: str, origin: str, scored: Sequence[dict[str, Any]]) -> Sequence[GenotypeRow]:
+    def store_search(self, search_key: str, origin: str, scored: Sequence[dict[str, Any]]) -> Sequence[GenotypeRow]:
         """Store the genotypes that a search sampled, unless they exist; return the stored rows, in the search's order.
 
         Each of `scored` holds `digest`, `genotype` and, where they were scored, `validation_accuracy`,
@@ -150,10 +150,10 @@ class Results:
         ]
         self.use_search(search_key)
         # The process that stored the first row stores the whole search: two outcomes of one key must not mix.
-        keep_first(self._session, GenotypeRow, rows[:1])
+        insert_missing(self._session, GenotypeRow, rows[:1])
         stored = self.search(search_key)
         if len(stored) == 1 and rows and stored[0].id == rows[0]["id"]:
-            keep_first(self._session, GenotypeRow, rows[1:])
+            insert_missing(self._session, GenotypeRow, rows[1:])
         return self.search(search_key)
 
     def artifact(self, digest: str) -> ArtifactRow | None:
@@ -165,9 +165,9 @@ class Results:
         page = select(ArtifactRow).where(ArtifactRow.digest > after).order_by(ArtifactRow.digest).limit(limit)
         return self._session.scalars(page).all()
 
-    def keep_artifact(self, digest: str, bytes: int, media_type: str) -> ArtifactRow:
+    def store_artifact(self, digest: str, bytes: int, media_type: str) -> ArtifactRow:
         """Record a file of the artifact store, unless it is recorded already; return the stored row."""
-        keep_fresh(self._session, ArtifactRow, [{"digest": digest, "bytes": bytes, "media_type": media_type}])
+        insert_or_renew(self._session, ArtifactRow, [{"digest": digest, "bytes": bytes, "media_type": media_type}])
         return self._session.get_one(ArtifactRow, digest)
 
 

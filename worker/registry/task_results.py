@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from worker.registry.states import JobState, TaskRole
 from worker.registry.tables import GenotypeRow, JobRow, NetworkRow, TaskGenotypeRow, TaskNetworkRow, TaskRow
-from worker.registry.upsert import keep_first
+from worker.registry.upsert import insert_missing
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class TaskResults:
 
     def link_network(self, task_id: str, repetition: int, network_key: str) -> None:
         """Store that repetition r of the task is this network."""
-        keep_first(
+        insert_missing(
             self._session, TaskNetworkRow, [{"task_id": task_id, "repetition": repetition, "network_key": network_key}]
         )
 
@@ -47,7 +47,7 @@ class TaskResults:
 
     def link_genotypes(self, task_id: str, genotype_ids: Sequence[str]) -> None:
         """Store that the task has these genotypes."""
-        keep_first(
+        insert_missing(
             self._session, TaskGenotypeRow, [{"task_id": task_id, "genotype_id": genotype} for genotype in genotype_ids]
         )
 

@@ -14,7 +14,7 @@ FRESH_SECONDS = 3600.0
 """A row younger than this is not renewed: far less than the day after which the cleaner removes one."""
 
 
-def keep_first(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+def insert_missing(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert the rows, except those whose key exists already (`ON CONFLICT DO NOTHING`).
 
     In the order of their keys, so that two transactions that store the same rows never deadlock.
@@ -26,8 +26,8 @@ def keep_first(session: Session, table: type[Base], rows: Sequence[Mapping[str, 
     session.execute(insert_into(session, table).on_conflict_do_nothing(), ordered)
 
 
-def keep_fresh(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
-    """`keep_first`; existing rows count as stored now (`created_at`), so that the cleaner does not remove them.
+def insert_or_renew(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """`insert_missing`; existing rows count as stored now (`created_at`), so that the cleaner does not remove them.
 
     Each row is locked against removal until the transaction ends; if one is being removed, wait for that, and store it
     again. A row that was stored or renewed within `FRESH_SECONDS` gets a shared lock, so jobs on equal content do not

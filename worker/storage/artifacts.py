@@ -34,10 +34,10 @@ class ArtifactStore:
         return digest
 
     def receive(self) -> IncomingFile:
-        """A file to write piece by piece, for `keep`; the context removes it at its end, unless it was stored."""
+        """A file to write piece by piece for `put_incoming`; its context removes it at its end, unless stored."""
         return IncomingFile(self._root / "incoming")
 
-    def keep(self, incoming: IncomingFile) -> str:
+    def put_incoming(self, incoming: IncomingFile) -> str:
         """Store a received file as an artifact and return its digest; equal content is stored once."""
         with self._writing():
             os.utime(incoming.path)

@@ -134,7 +134,7 @@ def _take_artifact(bundle: zipfile.ZipFile, store: ArtifactStore, digest: str) -
         if incoming.digest != digest:
             raise BundleError(member, f"its SHA-256 is {incoming.digest}, so it is damaged")
         incoming.flush()
-        store.keep(incoming)
+        store.put_incoming(incoming)
 
 
 def _member(bundle: zipfile.ZipFile, name: str) -> str:

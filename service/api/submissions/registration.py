@@ -56,5 +56,5 @@ def _store_given(registry: Registry, task_id: str, genotypes: Sequence[Genotype]
         return
     rows = [{"digest": genotype.digest, "genotype": genotype.to_json()} for genotype in genotypes]
     search_key = json_digest({"given": [row["digest"] for row in rows]})
-    kept = registry.results.keep_search(search_key, "given", rows)
-    registry.task_results.link_genotypes(task_id, [row.id for row in kept])
+    stored = registry.results.store_search(search_key, "given", rows)
+    registry.task_results.link_genotypes(task_id, [row.id for row in stored])

@@ -13,7 +13,7 @@ from service.api.telemetry.requests import SeenRequest
 from worker.errors import DatabaseUnavailableError
 from worker.registry import Engine, Happening, JobKind, JobState, QueueFigures, SeenWorker, TallyFigure, reading
 
-KEPT_SECONDS = 5.0
+CACHED_SECONDS = 5.0
 """How long metrics from SQL are cached."""
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -64,8 +64,8 @@ class SqlCollector(Collector):
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = threading.Lock()
-        self._kept: list[Metric] = []
-        self._kept_until = 0.0
+        self._cached: list[Metric] = []
+        self._cached_until = 0.0
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: registering the collector must not read a database that may not exist yet."""
@@ -74,10 +74,10 @@ class SqlCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """The cached metrics if they are recent, else new ones."""
         with self._lock:
-            if time.monotonic() >= self._kept_until:
-                self._kept = [*self._read()]
-                self._kept_until = time.monotonic() + KEPT_SECONDS
-            return self._kept
+            if time.monotonic() >= self._cached_until:
+                self._cached = [*self._read()]
+                self._cached_until = time.monotonic() + CACHED_SECONDS
+            return self._cached
 
     def _read(self) -> Iterator[Metric]:
         try:

@@ -54,19 +54,21 @@ def accept_upload(
     if not incoming.size:
         raise UnreadableDatasetError("the body is empty; send the bytes of the file", origin=name)
     found, samples = _check(resources, name, incoming, columns)
-    return _keep(resources, incoming, samples, name=name, reference=dict(columns), **found)
+    return _store(resources, incoming, samples, name=name, reference=dict(columns), **found)
 
 
-def _keep(resources: Resources, incoming: IncomingFile, samples: bytes | None, **found: Any) -> tuple[DatasetRow, bool]:
+def _store(
+    resources: Resources, incoming: IncomingFile, samples: bytes | None, **found: Any
+) -> tuple[DatasetRow, bool]:
     artifacts = {incoming.digest: (incoming.size, BINARY)}
     columns = {**found, "id": uuid.uuid4().hex, "sha256": incoming.digest, "bytes": incoming.size, "samples": None}
     if samples is not None:
         columns["samples"] = hashlib.sha256(samples).hexdigest()
         artifacts[columns["samples"]] = (len(samples), JSON)
     with unit_of_work(resources.engine) as registry:
-        row = registry.datasets.keep(artifacts, **columns)
+        row = registry.datasets.store(artifacts, **columns)
         if row.id == columns["id"]:
-            resources.store.keep(incoming)
+            resources.store.put_incoming(incoming)
             if samples is not None:
                 resources.store.put(samples)
     return row, row.id == columns["id"]

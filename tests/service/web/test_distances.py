@@ -137,7 +137,7 @@ def _measure_line(http: httpx.Client, task_body: dict, engine: Engine, places: d
     for name in places:
         id = http.post("/v1/tasks", json=task_body | {"name": name}).json()["id"]
         with unit_of_work(engine) as registry:
-            registry.results.keep_network(
+            registry.results.store_network(
                 key=name,
                 architecture="small_cnn",
                 seed=0,
@@ -152,7 +152,7 @@ def _measure_line(http: httpx.Client, task_body: dict, engine: Engine, places: d
         rows += [(name, other, abs(places[name] - places[other])) for other in places]
     shared = {"data_key": "d", "measure": "log_det_layerwise", "recipe_digest": default_recipe("small_cnn").digest}
     with unit_of_work(engine) as registry:
-        registry.results.keep_distances(
+        registry.results.store_distances(
             [
                 {"source_network": source, "target_network": target, "value": value, "signed": value, **shared}
                 for source, target, value in rows

@@ -62,7 +62,7 @@ def succeeded(app: FastAPI, engine: Engine, asked: dict[str, Any], work: Callabl
     files = {file: store.put(file.encode()) for file in ("weights", "code", "program", "onnx", "card")}
     with unit_of_work(engine) as registry:
         for file, digest in files.items():
-            registry.results.keep_artifact(digest, len(file), "application/octet-stream")
+            registry.results.store_artifact(digest, len(file), "application/octet-stream")
         architecture = registry.architectures.insert_once(
             recommendation_id=asked["id"],
             job_id=asked["job_id"],

@@ -36,7 +36,7 @@ def add_task(
         )
         for repetition, accuracy in enumerate(accuracies):
             key = f"{task.id}/{repetition}"
-            registry.results.keep_network(
+            registry.results.store_network(
                 key=key,
                 architecture="small_cnn",
                 seed=0,
@@ -60,7 +60,7 @@ def measure(engine: Engine, source: str, target: str, *values: float) -> None:
     """Distances by log_det_layerwise from one task to another, one for each repetition."""
     row = {"data_key": "d", "measure": "log_det_layerwise", "recipe_digest": RECIPE}
     with unit_of_work(engine) as registry:
-        registry.results.keep_distances(
+        registry.results.store_distances(
             [
                 row | {"source_network": f"{source}/{r}", "target_network": f"{target}/{r}", "value": v, "signed": v}
                 for r, v in enumerate(values)
@@ -156,7 +156,7 @@ def test_the_page_of_a_task_shows_its_facts_and_nearest_tasks(http: httpx.Client
     measure(engine, task, near, 7.0)
     with unit_of_work(engine) as registry:
         row = {"digest": "d", "genotype": CELL, "validation_accuracy": 0.875, "epochs": 3}
-        registry.task_results.link_genotypes(task, [registry.results.keep_search("s", "random", [row])[0].id])
+        registry.task_results.link_genotypes(task, [registry.results.store_search("s", "random", [row])[0].id])
         registry.tasks.get(task).samples = "a" * 64
     text = " ".join(text_of(http, f"/tasks/{task}").split())
     for words in ("10 to train, 5 to validate, 5 to test", "1,234", "87.5 % on validation images after 3 epochs"):

@@ -129,14 +129,14 @@ class _ColumnWork:
             seen = self._see(baseline, rung.recipe, rung.repetitions)
             if seen is not None:
                 distances[key] = _pairwise(name, seen, own)
-        kept = set(survivors(distances, measure(name), keep=rung.keep))
-        self._context.event("halving", {"sources": len(left), "left": len(kept), "samples": rung.recipe.samples})
+        remaining = set(survivors(distances, measure(name), keep=rung.keep))
+        self._context.event("halving", {"sources": len(left), "left": len(remaining), "samples": rung.recipe.samples})
         behind = {
             key: Source({name: Spread.of(measured)}, self._samples(rung.recipe), finalist=False)
             for key, measured in distances.items()
-            if key not in kept
+            if key not in remaining
         }
-        return {key: baseline for key, baseline in left.items() if key in kept}, behind
+        return {key: baseline for key, baseline in left.items() if key in remaining}, behind
 
     def _see(self, baseline: Baseline, recipe: Recipe, repetitions: int) -> list[Observation] | None:
         """Observe a source's networks on the target's images; None, with an event, if one of them cannot be used."""
@@ -160,7 +160,7 @@ class _ColumnWork:
             for (network, target, _), distance in zip(pairs, distances, strict=True)
         ]
         with self._context.unit_of_work() as registry:
-            registry.results.keep_distances(rows)
+            registry.results.store_distances(rows)
         return measured
 
     def _samples(self, recipe: Recipe) -> int:

@@ -73,7 +73,7 @@ def export(
     identity = {} if architecture_id is None else {"id": architecture_id}
     with context.unit_of_work() as registry:
         for file, content in files.items():
-            registry.results.keep_artifact(digests[file], len(content), _MEDIA_TYPES[file])
+            registry.results.store_artifact(digests[file], len(content), _MEDIA_TYPES[file])
         architecture = registry.architectures.insert_once(
             **identity,
             recommendation_id=recommendation_id,

@@ -11,7 +11,7 @@ from ldnas.seeding import derive_seed
 from ldnas.training.train import TrainConfig
 from worker.jobs.context import JobContext
 from worker.jobs.stages.fitting import FitPlan, fit_once
-from worker.jobs.stages.own_network import keep_own_network
+from worker.jobs.stages.own_network import store_own_network
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.registry import NetworkRow
 
@@ -32,7 +32,7 @@ def fit_task_networks(context: JobContext, task: ResolvedTask) -> tuple[FittedNe
     A task with uploaded weights has only that network.
     """
     if task.weights is not None:
-        return (_link(context, task, 0, keep_own_network(context, task, task.weights)),)
+        return (_link(context, task, 0, store_own_network(context, task, task.weights)),)
     fitted: list[FittedNetwork] = []
     for repetition in range(task.repetitions):
         message = f"network {repetition + 1} of {task.repetitions}"
@@ -85,6 +85,6 @@ def _link(context: JobContext, task: ResolvedTask, repetition: int, network: Net
     }
     with context.unit_of_work() as registry:
         registry.task_results.link_network(task.id, repetition, network.key)
-        registry.results.keep_distances([{**itself, "measure": measure} for measure in MEASURES])
+        registry.results.store_distances([{**itself, "measure": measure} for measure in MEASURES])
         registry.leases.add_event(context.job_id, context.attempt, "network", story)
     return FittedNetwork(network, approximation)

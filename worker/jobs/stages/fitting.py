@@ -53,10 +53,10 @@ def fit_once(
     `on_epoch` is called with the finished epochs and their total, at most twice a second and at the end.
     """
     with context.unit_of_work() as registry:
-        kept = registry.results.use_network(plan.key)
-    if kept is not None and context.store.path(kept.weights).exists():
-        context.found(kept.seconds)
-        return kept
+        stored = registry.results.use_network(plan.key)
+    if stored is not None and context.store.path(stored.weights).exists():
+        context.found(stored.seconds)
+        return stored
     started = time.monotonic()
     network = build().to(context.compute.device)
     epochs = plan.config.epochs_for(len(data.train))
@@ -83,10 +83,10 @@ def fit_once(
         on_epoch=after_epoch,
         micro_batches=context.compute.micro_batches,
     )
-    return _keep(context, plan, network, data, seconds=time.monotonic() - started)
+    return _store(context, plan, network, data, seconds=time.monotonic() - started)
 
 
-def _keep(context: JobContext, plan: FitPlan, network: nn.Module, data: TaskData, *, seconds: float) -> NetworkRow:
+def _store(context: JobContext, plan: FitPlan, network: nn.Module, data: TaskData, *, seconds: float) -> NetworkRow:
     memory = context.compute.micro_batches
     largest = memory.largest
     validation = evaluate(network, data.validation, micro_batches=memory)
@@ -105,5 +105,5 @@ def _keep(context: JobContext, plan: FitPlan, network: nn.Module, data: TaskData
         "seconds": seconds,
     }
     with context.unit_of_work() as registry:
-        registry.results.keep_artifact(weights, len(content), "application/octet-stream")
-        return registry.results.keep_network(**columns)
+        registry.results.store_artifact(weights, len(content), "application/octet-stream")
+        return registry.results.store_network(**columns)

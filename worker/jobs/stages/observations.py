@@ -60,7 +60,7 @@ class Observations:
 
     def _observation(self, network_key: str, recipe: Recipe, load: Callable[[], Classifier]) -> Observation:
         keys = _Keys.of(network_key, self.data_key, recipe)
-        observation = self._kept(keys)
+        observation = self._stored(keys)
         if observation is None:
             started = time.monotonic()
             observation = observe(
@@ -71,13 +71,13 @@ class Observations:
                 keep_diagonal=self._with_diagonals,
                 micro_batches=self._context.compute.micro_batches,
             )
-            self._keep(keys, network_key, recipe, observation, seconds=time.monotonic() - started)
+            self._store(keys, network_key, recipe, observation, seconds=time.monotonic() - started)
         self._done += 1
         self.expected = max(self.expected, self._done)
         self._context.progress(self._done / self.expected, f"network {self._done} of {self.expected}")
         return observation
 
-    def _kept(self, keys: "_Keys") -> Observation | None:
+    def _stored(self, keys: "_Keys") -> Observation | None:
         with self._context.reading() as registry:
             row = registry.results.fisher_summary(keys.diagonal if self._with_diagonals else keys.sums)
         if row is None:
@@ -96,7 +96,7 @@ class Observations:
         blocks = {name: loaded[name] for names in layers for name in names}  # the file's order is arbitrary
         return replace(observation, diagonal=FisherDiagonal(blocks, row.samples, layers))
 
-    def _keep(
+    def _store(
         self, keys: "_Keys", network_key: str, recipe: Recipe, observation: Observation, *, seconds: float
     ) -> None:
         summary = {**observation.to_json(), "seconds": seconds}
@@ -110,14 +110,14 @@ class Observations:
             rows.append((keys.diagonal, {**summary, "diagonal": diagonal}))
         with self._context.unit_of_work() as registry:
             if content:
-                registry.results.keep_artifact(artifact, len(content), "application/octet-stream")
-            for key, kept in rows:
-                registry.results.keep_fisher_summary(
+                registry.results.store_artifact(artifact, len(content), "application/octet-stream")
+            for key, stored in rows:
+                registry.results.store_fisher_summary(
                     key=key,
                     network_key=network_key,
                     data_key=self.data_key,
                     recipe_digest=recipe.digest,
-                    summary=kept,
+                    summary=stored,
                     samples=min(recipe.samples, len(self._target.proxy.train)),
                 )
 

@@ -13,7 +13,7 @@ from worker.jobs.stages.resolve import ResolvedTask
 from worker.registry import DatasetRow, NetworkRow
 
 
-def keep_own_network(context: JobContext, task: ResolvedTask, weights: str) -> NetworkRow:
+def store_own_network(context: JobContext, task: ResolvedTask, weights: str) -> NetworkRow:
     """The network with the weights of the uploaded file `weights`: already stored, or measured now and stored.
 
     Raises:
@@ -31,7 +31,7 @@ def keep_own_network(context: JobContext, task: ResolvedTask, weights: str) -> N
     validation = evaluate(network, task.proxy.validation, micro_batches=context.compute.micro_batches)
     identity = {"architecture": task.architecture, "data_key": task.data_key, "weights": row.sha256}
     with context.unit_of_work() as registry:
-        return registry.results.keep_network(
+        return registry.results.store_network(
             key=json_digest({"what": "given network", **identity}),
             architecture=task.architecture,
             seed=task.seed,

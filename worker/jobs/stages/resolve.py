@@ -147,8 +147,8 @@ def _record(context: JobContext, resolved: ResolvedTask) -> None:
     sheet = class_sheet(resolved.full)
     samples = context.store.put(sheet)
     with context.unit_of_work() as registry:
-        registry.results.keep_artifact(seen_images, len(seen), "application/octet-stream")
-        registry.results.keep_artifact(samples, len(sheet), "image/png")
+        registry.results.store_artifact(seen_images, len(seen), "application/octet-stream")
+        registry.results.store_artifact(samples, len(sheet), "image/png")
         registry.tasks.resolve(
             resolved.id,
             architecture=resolved.architecture,

@@ -50,7 +50,7 @@ def _search(context: JobContext, task: ResolvedTask, plan: SearchPlan, key: str)
     best_first = sorted(outcome.scored, key=lambda score: score.genotype != outcome.best)
     rows = [{"digest": score.genotype.digest, **score.to_json()} for score in best_first]
     with context.unit_of_work() as registry:
-        return registry.results.keep_search(key, plan.origin, rows)
+        return registry.results.store_search(key, plan.origin, rows)
 
 
 def _report(context: JobContext, plan: SearchPlan, event: SearchEvent, seconds: float) -> None:

@@ -34,7 +34,7 @@ def look(context: JobContext, network: nn.Module, key: str, images: ImageSet) ->
     files = {"predictions": ("application/json", json.dumps(predictions).encode())}
     if shown:
         files["sheet"] = ("image/png", _sheet(images, shown))
-    kept = {name: (context.store.put(content), len(content), kind) for name, (kind, content) in files.items()}
+    stored = {name: (context.store.put(content), len(content), kind) for name, (kind, content) in files.items()}
     test = {
         "accuracy": result.accuracy,
         "interval": list(wilson_interval(result.accuracy, len(images))),
@@ -42,17 +42,17 @@ def look(context: JobContext, network: nn.Module, key: str, images: ImageSet) ->
         "macro_f1": result.macro_f1,
         "recall": list(result.recall),
         "images": len(images),
-        "predictions": kept["predictions"][0],
+        "predictions": stored["predictions"][0],
         "error_sheet": {
-            "artifact": kept["sheet"][0] if shown else None,
+            "artifact": stored["sheet"][0] if shown else None,
             "positions": shown,
             "columns": SHEET_COLUMNS,
         },
     }
     with context.unit_of_work() as registry:
-        for artifact in kept.values():
-            registry.results.keep_artifact(*artifact)
-        return registry.results.keep_test(key, test)
+        for artifact in stored.values():
+            registry.results.store_artifact(*artifact)
+        return registry.results.store_test(key, test)
 
 
 def _sheet(images: ImageSet, positions: list[int]) -> bytes:
