@@ -36,7 +36,7 @@ class Checkpoints:
         store: ArtifactStore,
         job_id: str,
         attempt: int,
-        pointer: dict[str, Any] | None,
+        pointer: dict[str, str] | None,
         *,
         stopping: threading.Event | None = None,
     ) -> None:

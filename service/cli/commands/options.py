@@ -81,7 +81,7 @@ def help_of(path: str) -> str:
     return f"{text.label}. {text.effect}"
 
 
-def dataset_reference(uri: str, **columns: str | None) -> dict[str, Any]:
+def dataset_reference(uri: str, **columns: str | None) -> dict[str, str]:
     """The dataset reference of a request."""
     return {"uri": uri, **{key: value for key, value in columns.items() if value is not None}}
 

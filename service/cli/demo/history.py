@@ -8,6 +8,7 @@ from typing import Any
 from service.client.display.answer import verdict_sentence
 from service.client.display.formats import genotype_in_short, spread
 from service.client.events import ENDED, Event
+from service.client.submission import Status
 from service.figures.job_events import DistanceEvent, NetworkEvent, SearchEvent
 
 # Maximum lines for a training, whatever its number of epochs.
@@ -42,7 +43,7 @@ class JobHistory:
         """Whether the job has ended."""
         return self.state in ENDED
 
-    def update(self, status: Mapping[str, Any]) -> str | None:
+    def update(self, status: Status) -> str | None:
         """Records a polled status; returns its news as one line, or None."""
         progress = status.get("progress") or {}
         self._enter(status["state"])

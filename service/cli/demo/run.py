@@ -20,7 +20,7 @@ from service.client.display.answer import print_answer
 from service.client.documents import Recommendation
 from service.client.errors import ClientError
 from service.client.submission import Submission, require_success
-from service.schemas.tasks import Task
+from service.schemas.tasks import Task, TaskSummary
 from worker.settings import Settings
 
 # The demo's own service does not restart within this time unless it has crashed.
@@ -116,16 +116,16 @@ def _recommend(client: Client, display: Display, seed: int) -> Recommendation:
 def _baseline(client: Client, task: DemoTask) -> Submission[Task]:
     """The baseline of an earlier run, or a new one; a failed one is registered again."""
     for known in client.tasks(role="baseline"):
-        if known["name"] == task.name and known["dataset"]["uri"] == DATASET["uri"] and _same(known, task):
-            if known["state"] not in ("failed", "cancelled"):
+        if known.name == task.name and known.dataset["uri"] == DATASET["uri"] and _same(known, task):
+            if known.state not in ("failed", "cancelled"):
                 return client.submission_of(known)
-            client.remove_task(known["id"])
+            client.remove_task(known.id)
     return client.register_task(task.name, DATASET, labels=task.labels)
 
 
-def _same(known: Mapping[str, Any], task: DemoTask) -> bool:
+def _same(known: TaskSummary, task: DemoTask) -> bool:
     """Whether a registered task has the label mapping of the demo's task."""
-    labels, wanted = known["labels"] or {}, task.labels or {}
+    labels, wanted = known.labels or {}, task.labels or {}
     return (labels.get("groups"), bool(labels.get("rest"))) == (wanted.get("groups"), bool(wanted.get("rest")))
 
 

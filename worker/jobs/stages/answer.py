@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from worker.jobs.context import JobContext
 from worker.jobs.memo import Codec, ResultT
@@ -16,6 +16,15 @@ class Part:
 
     fields: Mapping[str, Any]
     warning: str | None = None
+
+
+class Cost(TypedDict):
+    """The `cost` of a recommendation: seconds over all attempts, as far as they reported them."""
+
+    stage_seconds: dict[str, float]
+    device: str
+    device_seconds: float
+    micro_batch: int | None
 
 
 class Answer:
@@ -66,7 +75,7 @@ class Answer:
         """Save the cost so far, for the next attempt if this one is killed."""
         self._merge(registry, {"cost": self.cost()})
 
-    def cost(self) -> dict[str, Any]:
+    def cost(self) -> Cost:
         """Seconds by stage, over all attempts as far as they reported them."""
         spent = self._context.seconds_by_stage()
         seconds = {stage: round(self._spent.get(stage, 0.0) + spent.get(stage, 0.0), 3) for stage in self._context.plan}
@@ -79,7 +88,7 @@ class Answer:
 
     def seconds(self, *stages: str) -> float:
         """Seconds spent so far in these stages; in all stages if none is named."""
-        spent: dict[str, float] = self.cost()["stage_seconds"]
+        spent = self.cost()["stage_seconds"]
         return sum(spent[stage] for stage in stages or spent)
 
     @property

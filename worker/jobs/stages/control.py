@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypedDict, final
 
 from torch import nn
 
@@ -13,7 +13,6 @@ from ldnas.networks.resnet import build_scaled_resnet18, resnet18_size, widest_r
 from ldnas.objectives import score
 from ldnas.search.strategies import build_strategy
 from ldnas.seeding import derive_seed
-from ldnas.space.complexity import multiply_adds, parameters
 from ldnas.space.fitting import fitted_skeleton
 from ldnas.space.genotype import Genotype
 from ldnas.space.latency import measure_latency_ms
@@ -27,7 +26,7 @@ from worker.jobs.stages.latency import LATENCY_LIMIT, fast_enough, latency_limit
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.search import scored_genotypes
 from worker.jobs.stages.search_plan import SearchPlan
-from worker.jobs.stages.train import FinishedNetwork, finish, finish_cell
+from worker.jobs.stages.train import CellDocument, FinishedNetwork, cell_document, finish, finish_cell
 
 SEEDS = 3
 OTHERS = ("full_space", "random", "resnet18")
@@ -47,8 +46,26 @@ class ControlSeconds:
     search_seconds: float
 
 
+@final
+class ResNet18Document(TypedDict):
+    """A scaled ResNet-18 as a JSON value."""
+
+    width: int
+    parameters: int
+    macs: int
+
+
+@final
+class NoNetwork(TypedDict):
+    """Why an arm has no network within the constraints, as a JSON value."""
+
+    reason: str
+
+
+ArmDocument = CellDocument | ResNet18Document | NoNetwork
+
 CONTROL_SECONDS = Codec(asdict, lambda value: ControlSeconds(**value))
-ARCHITECTURE: Codec[Mapping[str, Any]] = Codec(to_json=dict, from_json=lambda value: value)
+ARM: Codec[ArmDocument] = Codec(to_json=lambda document: document, from_json=lambda value: value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,29 +137,30 @@ class _Choice:
             lambda: latency_limit(limits, FULL_SPACE, skeleton, context.compute.device),
             LATENCY_LIMIT,
         )
-        self.chosen: dict[str, list[Mapping[str, Any]]] = {arm: [] for arm in ARMS}
+        self.chosen: dict[str, list[ArmDocument]] = {arm: [] for arm in ARMS}
         for arm in ARMS:
             while _name(arm, len(self.chosen[arm])) in context.memo:
                 self.of(arm, len(self.chosen[arm]))
 
-    def of(self, arm: str, number: int) -> Mapping[str, Any]:
+    def of(self, arm: str, number: int) -> ArmDocument:
         """The architecture to train from this seed; a `reason` instead if the constraints allow no such network."""
         if number == len(self.chosen[arm]):
-            chosen = self._context.once(_name(arm, number), lambda: self._choose(arm, number), ARCHITECTURE)
+            chosen = self._context.once(_name(arm, number), lambda: self._choose(arm, number), ARM)
             self.chosen[arm].append(chosen)
         return self.chosen[arm][number]
 
-    def _choose(self, arm: str, number: int) -> Mapping[str, Any]:
-        first: Mapping[str, Any] = self.chosen[arm][0] if number else {}
-        if "width" in first or "reason" in first:  # measure only once: a second measurement might differ
-            return first
+    def _choose(self, arm: str, number: int) -> ArmDocument:
+        if number:
+            first = self.chosen[arm][0]
+            if "width" in first or "reason" in first:  # measure only once: a second measurement might differ
+                return first
         if arm == "resnet18":
             return self._resnet18()
         if arm != "found" and self.latency.refusal is not None:
             return {"reason": self.latency.refusal}
         return self._cell(arm, number)
 
-    def _cell(self, arm: str, number: int) -> dict[str, Any]:
+    def _cell(self, arm: str, number: int) -> CellDocument:
         if arm == "found" and number == 0:
             search, genotype = self._plan.search, self._plan.genotype
         else:
@@ -150,13 +168,7 @@ class _Choice:
             rows = scored_genotypes(self._context, self._task, search)
             limit = search.constraints.max_latency_ms
             genotype = fast_enough(rows, search.skeleton, limit, self._context.compute.device).genotype
-        skeleton = search.skeleton
-        return {
-            "genotype": genotype.to_json(),
-            "skeleton": skeleton.to_json(),
-            "parameters": parameters(genotype, skeleton),
-            "macs": multiply_adds(genotype, skeleton),
-        }
+        return cell_document(genotype, search.skeleton)
 
     def _search(self, arm: str, number: int) -> SearchPlan:
         """The search of this arm and seed; only its budget in seconds ends it."""
@@ -178,7 +190,7 @@ class _Choice:
             seconds=seconds,
         )
 
-    def _resnet18(self) -> dict[str, Any]:
+    def _resnet18(self) -> ResNet18Document | NoNetwork:
         """The widest ResNet-18 that satisfies the constraints."""
         task, limits = self._task, self._plan.search.constraints
         try:
@@ -209,13 +221,17 @@ def _name(arm: str, number: int) -> str:
 
 
 def _finish(
-    context: JobContext, task: ResolvedTask, config: TrainConfig, chosen: Mapping[str, Any], number: int
+    context: JobContext,
+    task: ResolvedTask,
+    config: TrainConfig,
+    chosen: CellDocument | ResNet18Document,
+    number: int,
 ) -> FinishedNetwork:
     def on_epoch(epoch: int, epochs: int) -> None:
         context.progress(epoch / epochs, f"training, epoch {epoch} of {epochs}")
 
     if "width" in chosen:
-        width: int = chosen["width"]
+        width = chosen["width"]
 
         def build(seed: int) -> nn.Module:
             return build_scaled_resnet18(task.classes, seed=seed, width=width)
@@ -264,7 +280,7 @@ def _compare(
 
 def _arm(
     plan: ControlPlan,
-    chosen: Sequence[Mapping[str, Any]],
+    chosen: Sequence[ArmDocument],
     finished: Sequence[FinishedNetwork],
     comparison: Comparison | None,
 ) -> dict[str, Any]:

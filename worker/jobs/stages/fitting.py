@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from safetensors.torch import save as save_safetensors
 from torch import nn
@@ -92,18 +91,17 @@ def _store(context: JobContext, plan: FitPlan, network: nn.Module, data: TaskDat
     validation = evaluate(network, data.validation, micro_batches=memory)
     content = save_safetensors({name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()})
     weights = context.store.put(content)
-    columns: dict[str, Any] = {
-        "key": plan.key,
-        "architecture": plan.architecture,
-        "seed": plan.seed,
-        "classes": len(data.class_names),
-        "weights": weights,
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "validation_accuracy": validation.accuracy,
-        "validation_balanced_accuracy": validation.balanced_accuracy,
-        "micro_batch": largest if largest is not None and largest < plan.config.batch_size else None,
-        "seconds": seconds,
-    }
     with context.unit_of_work() as registry:
         registry.results.store_artifact(weights, len(content), "application/octet-stream")
-        return registry.results.store_network(**columns)
+        return registry.results.store_network(
+            key=plan.key,
+            architecture=plan.architecture,
+            seed=plan.seed,
+            classes=len(data.class_names),
+            weights=weights,
+            parameters=sum(parameter.numel() for parameter in network.parameters()),
+            validation_accuracy=validation.accuracy,
+            validation_balanced_accuracy=validation.balanced_accuracy,
+            micro_batch=largest if largest is not None and largest < plan.config.batch_size else None,
+            seconds=seconds,
+        )

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, final
 
 from safetensors.torch import load as load_safetensors
 from torch import nn
@@ -25,6 +25,26 @@ from worker.jobs.stages.fitting import FitPlan, fit_once
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.test_evaluation import look
 from worker.registry import NetworkRow
+
+
+@final
+class CellDocument(TypedDict):
+    """A cell in its skeleton, with the size of the network, as a JSON value."""
+
+    genotype: dict[str, Any]
+    skeleton: dict[str, Any]
+    parameters: int
+    macs: int
+
+
+def cell_document(genotype: Genotype, skeleton: Skeleton) -> CellDocument:
+    """The document of a cell."""
+    return {
+        "genotype": genotype.to_json(),
+        "skeleton": skeleton.to_json(),
+        "parameters": parameters(genotype, skeleton),
+        "macs": multiply_adds(genotype, skeleton),
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +82,7 @@ class TrainedArchitecture:
         """The `architecture` of a recommendation, without its id; the latency is measured now unless it is given."""
         if latency_ms is None:
             latency_ms = measure_latency_ms(self.network, self.skeleton)
-        return {
-            "genotype": self.genotype.to_json(),
-            "skeleton": self.skeleton.to_json(),
-            "parameters": parameters(self.genotype, self.skeleton),
-            "macs": multiply_adds(self.genotype, self.skeleton),
-            "latency_ms": latency_ms,
-        }
+        return {**cell_document(self.genotype, self.skeleton), "latency_ms": latency_ms}
 
     def validation(self) -> dict[str, float]:
         """The `validation` of a recommendation; fractions in [0, 1]."""
