@@ -40,7 +40,7 @@ from service.api.telemetry.metrics import Metrics
 from service.api.telemetry.requests import SeenRequests, log_request
 from service.dashboard import pages, statics
 from service.dashboard.error_pages import error_page
-from worker.registry import RevisionWatch, open_engine
+from worker.registry import QuickReader, open_engine
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 
@@ -106,16 +106,17 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> F
 
 def _resources(settings: Settings, stopping: threading.Event) -> Resources:
     engine = open_engine(settings.database_url)
+    reader = QuickReader(engine)
     return Resources(
         settings=settings,
         engine=engine,
+        reader=reader,
         store=open_store(settings.artifact_url),
         rendered=RenderedAnswers(),
-        matrix_revision=RevisionWatch(engine),
         tables=KeptTables(),
-        polls=Polls(engine),
+        polls=Polls(reader),
         checks=ThreadPoolExecutor(CHECKS_AT_ONCE, "check"),
-        callers=Callers(engine, settings.host),
+        callers=Callers(engine, reader, settings.host),
         metrics=Metrics(engine),
         stopping=stopping,
     )

@@ -14,7 +14,7 @@ from service.api.polling.rendered import RenderedAnswers
 from service.api.security.callers import Caller, Callers
 from service.api.telemetry.metrics import Metrics
 from service.schemas.base import ItemT, Page
-from worker.registry import Engine, RevisionWatch
+from worker.registry import Engine, QuickReader
 from worker.settings import Settings
 from worker.storage.artifacts import ArtifactStore
 
@@ -26,9 +26,9 @@ class Resources:
     Attributes:
         settings: read at the entry point.
         engine: the registry's connections; opened at the first use.
+        reader: answers the queries that nearly every request makes.
         store: the artifact store, with weights and code.
         rendered: a cache of answers that are large and seldom change.
-        matrix_revision: reports whether the matrix has changed.
         tables: the matrix as the dashboard draws it.
         polls: answers polls, from a cache where nothing has changed.
         checks: the threads that check uploads, separate from those that answer requests.
@@ -39,9 +39,9 @@ class Resources:
 
     settings: Settings
     engine: Engine
+    reader: QuickReader
     store: ArtifactStore
     rendered: RenderedAnswers
-    matrix_revision: RevisionWatch
     tables: KeptTables
     polls: Polls
     checks: Executor

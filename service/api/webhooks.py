@@ -4,7 +4,7 @@ from service.api.errors import ForbiddenWebhookError
 from service.schemas.webhooks import Webhook
 from worker.errors import ForbiddenDestinationError
 from worker.outbound.guard import OutboundGuard
-from worker.registry import DeliveryState, Registry
+from worker.registry import DeliveryState, WebhookStatus
 from worker.settings import Settings
 from worker.specification import WebhookRequest
 
@@ -26,9 +26,8 @@ def check_webhook(webhook: WebhookRequest | None, settings: Settings) -> None:
         ) from error
 
 
-def webhook_document(registry: Registry, job_id: str) -> Webhook | None:
-    """The state of the job's webhook; None if it has none."""
-    found = registry.webhooks.status(job_id)
+def webhook_document(found: WebhookStatus | None) -> Webhook | None:
+    """The state of a job's webhook; None if it has none."""
     if found is None:
         return None
     delivery = found.delivery

@@ -8,13 +8,13 @@ from service.api.errors import NoKeyError, WrongKeyError
 from service.api.security import callers as callers_module
 from service.api.security.callers import LOCAL, Caller, Callers
 from service.api.security.tokens import draw_key, hash_of, prefix_of
-from worker.registry import Engine, Scope, unit_of_work
+from worker.registry import Engine, QuickReader, Scope, unit_of_work
 
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """However busy this machine is."""
-    monkeypatch.setattr("worker.registry.quick_postgresql.PATIENCE_SECONDS", 60.0)
+    monkeypatch.setattr("worker.registry.quick_reader.PATIENCE_SECONDS", 60.0)
 
 
 def make_key(engine: Engine, name: str) -> str:
@@ -38,7 +38,7 @@ def test_a_key_counts_at_once_and_its_revocation_when_the_cached_answer_expires(
     engine: Engine, seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(callers_module, "REMEMBERED_SECONDS", seconds)
-    callers = Callers(engine, "127.0.0.1")
+    callers = Callers(engine, QuickReader(engine), "127.0.0.1")
     remembers = seconds > 0 and engine.dialect.name == "postgresql"
     assert who(callers) == LOCAL
     first = make_key(engine, "first")
@@ -56,12 +56,12 @@ def test_a_key_counts_at_once_and_its_revocation_when_the_cached_answer_expires(
             who(callers, first)
     assert who(callers, make_key(engine, "second")).name == "second"
     with pytest.raises(WrongKeyError):
-        who(Callers(engine, "127.0.0.1"), first)
+        who(Callers(engine, QuickReader(engine), "127.0.0.1"), first)
 
 
 def test_a_wrong_key_is_not_remembered(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(callers_module, "REMEMBERED_SECONDS", 1000.0)
-    callers = Callers(engine, "0.0.0.0")
+    callers = Callers(engine, QuickReader(engine), "0.0.0.0")
     key = draw_key()
     with pytest.raises(WrongKeyError):
         who(callers, key)

@@ -26,7 +26,6 @@ from worker.registry import (
     LONG_LIMITS,
     Engine,
     Limits,
-    Question,
     QuickReader,
     new_id,
     open_engine,
@@ -218,11 +217,11 @@ def test_a_network_that_swallows_packets_blocks_no_caller(url: str) -> None:
 
 def test_a_poll_does_not_wait_for_a_server_process_that_is_stopped(url: str) -> None:
     async def ask_while_stopped(reader: QuickReader) -> tuple[Any, float]:
-        [[backend]] = await reader.ask(Question(select(func.pg_backend_pid()))) or [[0]]
+        [[backend]] = await reader.ask_once(select(func.pg_backend_pid())) or [[0]]
         os.kill(backend, signal.SIGSTOP)
         began = time.monotonic()
         try:
-            return await reader.ask(JOB, id="0" * 32), time.monotonic() - began
+            return await reader.ask_once(JOB, id="0" * 32), time.monotonic() - began
         finally:
             os.kill(backend, signal.SIGCONT)
 

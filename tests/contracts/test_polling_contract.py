@@ -1,8 +1,6 @@
 """Quick polls, which use neither sessions nor threads, read the same rows as a session, or say that they cannot."""
 
 import asyncio
-from collections.abc import Callable
-from itertools import combinations
 from typing import Any
 
 import pytest
@@ -10,17 +8,17 @@ from sqlalchemy import text
 
 from benchmarks import service_store as store
 from service.api.serializers import job_document, recommendation_document
+from service.api.webhooks import webhook_document
 from worker.registry import (
     JOB,
-    JOB_MARK,
     RECOMMENDATION,
-    RECOMMENDATION_MARK,
     Engine,
     JobKind,
     Question,
     QuickReader,
     Registry,
     job_of,
+    read_only,
     reading,
     recommendation_of,
     unit_of_work,
@@ -30,7 +28,7 @@ from worker.registry import (
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """However busy this machine is."""
-    monkeypatch.setattr("worker.registry.quick_postgresql.PATIENCE_SECONDS", 60.0)
+    monkeypatch.setattr("worker.registry.quick_reader.PATIENCE_SECONDS", 60.0)
 
 
 @pytest.fixture
@@ -40,7 +38,7 @@ def reader(engine: Engine) -> QuickReader:
 
 def ask(reader: QuickReader, question: Question, **parameters: Any) -> Any:
     """Each time on an event loop of its own."""
-    return asyncio.run(reader.ask(question, **parameters))
+    return asyncio.run(reader.ask_once(question, **parameters))
 
 
 def test_jobs_and_recommendations_read_as_a_session_reads_them(engine: Engine, reader: QuickReader) -> None:
@@ -55,9 +53,11 @@ def test_jobs_and_recommendations_read_as_a_session_reads_them(engine: Engine, r
         for recommendation in recommendations[:8]:
             [row] = ask(reader, RECOMMENDATION, id=recommendation.id)
             job = registry.jobs.get(recommendation.job_id)
-            assert recommendation_document(*recommendation_of(row)) == recommendation_document(recommendation, job)
-            assert not row[-1]
-            assert [*registry.keys.ask(RECOMMENDATION, id=recommendation.id)[0]] == [*row]
+            found, its_job, webhook = recommendation_of(row)
+            assert webhook is None
+            assert recommendation_document(found, its_job) == recommendation_document(recommendation, job)
+            with read_only(engine).connect() as connection:
+                assert connection.execute(RECOMMENDATION, {"id": recommendation.id}).one() == row
     assert [*ask(reader, JOB, id="0" * 32)] == []
 
 
@@ -80,43 +80,37 @@ def test_a_job_under_way_reads_as_it_is_now(engine: Engine, reader: QuickReader)
         assert job_document(job_of(seen[-1][0])) == job_document(registry.jobs.get(job_id))
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_mark_changes_with_whatever_is_written(engine: Engine, reader: QuickReader) -> None:
+def test_a_webhook_reads_as_a_session_reads_it(engine: Engine, reader: QuickReader) -> None:
     with unit_of_work(engine) as registry:
         job_id = registry.jobs.insert(JobKind.RECOMMEND, {}).id
-        recommendation_id = registry.recommendations.insert(job_id=job_id, task_id="t", request={}).id
-        registry.jobs.insert(JobKind.RECOMMEND, {})
-    questions = ((JOB, JOB_MARK, job_id), (RECOMMENDATION, RECOMMENDATION_MARK, recommendation_id))
+        asked = registry.recommendations.insert(job_id=job_id, task_id="t", request={})
+        registry.webhooks.insert(job_id, "https://example.org:8443/hook", "secret")
 
-    def now() -> list[tuple[Any, Any]]:
-        return [(ask(reader, row, id=id), ask(reader, mark, id=id)) for row, mark, id in questions]
+    def end(registry: Registry) -> None:
+        registry.jobs.request_cancel(job_id)
 
-    seen = [now(), now()]
-    assert seen[0] == seen.pop()
-    changes: list[Callable[[Registry], object]] = [
-        lambda registry: registry.leases.claim(job_id, worker="w", lease_seconds=60),
-        lambda registry: registry.leases.progress(job_id, 1, stage="fit", fraction=0.5, message=""),
-        lambda registry: registry.recommendations.merge_document(recommendation_id, job_id, 1, {"verdict": "tie"}),
-        lambda registry: registry.jobs.request_cancel(job_id),
-        lambda registry: registry.leases.confirm_cancel(job_id, 1),
-        lambda registry: registry.jobs.retry(job_id),
-    ]
-    for change in changes:
-        with unit_of_work(engine) as registry:
-            change(registry)
-        seen.append(now())
-    for place in (0, 1):
-        for (rows, marks), (later_rows, later_marks) in combinations([moment[place] for moment in seen], 2):
-            assert marks != later_marks if rows != later_rows else True
-    assert len({str(moment[1]) for moment in seen}) == len(seen), "each of them shows"
+    def attempt(registry: Registry) -> None:
+        claimed = registry.webhooks.claim(60.0)
+        assert claimed is not None
+        registry.webhooks.put_off(claimed, status=503, error="busy", seconds=60.0)
 
+    def retry_and_end(registry: Registry) -> None:
+        registry.jobs.retry(job_id)
+        registry.jobs.request_cancel(job_id)
 
-def test_a_webhook_is_noticed(engine: Engine, reader: QuickReader) -> None:
-    with unit_of_work(engine) as registry:
-        job_id = registry.jobs.insert(JobKind.RECOMMEND, {}).id
-        found = registry.recommendations.insert(job_id=job_id, task_id="t", request={})
-        registry.webhooks.insert(job_id, "https://example.org/", "secret")
-    assert ask(reader, RECOMMENDATION, id=found.id)[0][-1]
+    seen = []
+    for change in (None, end, attempt, retry_and_end):
+        with engine.begin() as connection:  # so that no two deliveries have the same age
+            connection.execute(text("UPDATE webhook_deliveries SET created_at = created_at - 1"))
+        if change is not None:
+            with unit_of_work(engine) as registry:
+                change(registry)
+        [row] = ask(reader, RECOMMENDATION, id=asked.id)
+        with reading(engine) as registry:
+            document = webhook_document(registry.webhooks.status(job_id))
+        assert webhook_document(recommendation_of(row)[2]) == document is not None
+        seen.append((document.state, document.attempts))
+    assert seen == [("waiting", 0), ("pending", 0), ("pending", 1), ("pending", 0)]
 
 
 @pytest.mark.parametrize(("rest_seconds", "then"), [(0.0, []), (1000.0, None)])
@@ -124,28 +118,28 @@ def test_a_webhook_is_noticed(engine: Engine, reader: QuickReader) -> None:
 def test_a_broken_connection_leaves_polls_to_a_transaction_until_another_is_opened(
     engine: Engine, rest_seconds: float, then: list[Any] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.registry.quick_postgresql.REST_SECONDS", rest_seconds)
+    monkeypatch.setattr("worker.registry.quick_reader.REST_SECONDS", rest_seconds)
     reader = QuickReader(engine)
 
     async def asked() -> list[Any]:
-        first = await reader.ask(JOB, id="x")
+        first = await reader.ask_once(JOB, id="x")
         with engine.connect() as connection:
             others = "datname = current_database() AND pid <> pg_backend_pid()"
             connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
-        return [first, await reader.ask(JOB, id="x"), await reader.ask(JOB, id="x")]
+        return [first, await reader.ask_once(JOB, id="x"), await reader.ask_once(JOB, id="x")]
 
     assert asyncio.run(asked()) == [[], None, then]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_poll_that_waits_too_long_is_left_to_a_transaction(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.registry.quick_postgresql.PATIENCE_SECONDS", 3.0)  # shorter than any limit of a session
+    monkeypatch.setattr("worker.registry.quick_reader.PATIENCE_SECONDS", 3.0)  # shorter than any limit of a session
     reader = QuickReader(engine)
 
     async def asked() -> Any:
-        assert await reader.ask(JOB, id="x") == []
+        assert await reader.ask_once(JOB, id="x") == []
         with engine.connect() as connection:
             connection.execute(text("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE"))
-            return await reader.ask(JOB, id="x")
+            return await reader.ask_once(JOB, id="x")
 
     assert asyncio.run(asked()) is None

@@ -125,7 +125,7 @@ def plans_of(engine: Engine, asked: Asked) -> dict[str, str]:
 def test_every_question_of_every_get_uses_an_index(
     app: FastAPI, calls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(QuickReader, "ask", AsyncMock(return_value=None))  # all through the engine
+    monkeypatch.setattr(QuickReader, "ask_once", AsyncMock(return_value=None))  # all through the engine
     engine: Engine = app.state.resources.engine
     with httpx.Client(transport=InProcess(app), base_url="http://service") as http:
         asked = asked_of(engine, http, calls)

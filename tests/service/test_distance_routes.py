@@ -23,7 +23,7 @@ from service.api.polling.rendered import ENTRY_BYTES, Rendered, RenderedAnswers
 from service.api.routes import distances
 from service.schemas.distances import DistanceMatrix
 from tests.service.measured import keep_distance
-from worker.registry import Engine, RevisionWatch, unit_of_work
+from worker.registry import Engine, QuickReader, unit_of_work
 from worker.registry.tasks import Tasks
 from worker.specification import Measure, StandingMeasure
 
@@ -229,7 +229,7 @@ def test_a_kept_answer_is_sent_until_something_changes_in_whichever_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if not quick:
-        monkeypatch.setattr(RevisionWatch, "look", AsyncMock(return_value=None))
+        monkeypatch.setattr(QuickReader, "ask_once", AsyncMock(return_value=None))
     made = counted_matrices(monkeypatch)
     first = [matrix_of(http) for _ in range(3)]
     assert (len(made), first[0]) == (1, first[2])
@@ -272,7 +272,7 @@ def test_of_a_large_answer_the_tag_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if not quick:
-        monkeypatch.setattr(RevisionWatch, "look", AsyncMock(return_value=None))
+        monkeypatch.setattr(QuickReader, "ask_once", AsyncMock(return_value=None))
     app.state.resources = replace(app.state.resources, rendered=RenderedAnswers(kept_bytes=2 * ENTRY_BYTES))
     made = counted_matrices(monkeypatch)
     first = http.get("/v1/distances")

@@ -177,7 +177,7 @@ def test_a_database_that_is_gone_closes_the_service(app: FastAPI, http: httpx.Cl
 def test_without_the_quick_way_everything_is_answered_alike(
     http: httpx.Client, make_key: MakeKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.registry.quick_reader.QuickReader.ask", AsyncMock(return_value=None))
+    monkeypatch.setattr("worker.registry.quick_reader.QuickReader.ask_once", AsyncMock(return_value=None))
     assert http.get("/v1/tasks").status_code == 200
     key = make_key("read")
     assert http.get("/v1/tasks").status_code == 401

@@ -11,14 +11,14 @@ from worker.registry.folding import FOLDED_AT_ONCE, Folding
 from worker.registry.keys import ACTIVE_KEY, ANY_KEY, COARSE_SECONDS, KEYS_OF_PREFIX, SESSIONS_OF_ID
 from worker.registry.leases import LeaseStatus
 from worker.registry.matrix import MatrixEntry, MeasuredRepetition, spread
-from worker.registry.polling import JOB, JOB_MARK, RECOMMENDATION, RECOMMENDATION_MARK, job_of, recommendation_of
+from worker.registry.polling import JOB, RECOMMENDATION, job_of, recommendation_of
 from worker.registry.postgresql import CLEANER_LIMITS, LIMITS, LONG_LIMITS, Limits
 from worker.registry.queue_stats import QueueFigures
 from worker.registry.quick_reader import Question, QuickReader
 from worker.registry.recommendations import RecommendationLine
 from worker.registry.registry import Registry
 from worker.registry.retention import REMOVED_AT_ONCE, UNTRAINED, Removable
-from worker.registry.revisions import RevisionWatch
+from worker.registry.revisions import MATRIX_REVISION, revision_of
 from worker.registry.session import Engine, open_engine, read_only, reading, unit_of_work
 from worker.registry.states import DeliveryState, JobKind, JobState, Scope, TaskRole
 from worker.registry.tables import (
@@ -57,12 +57,11 @@ __all__ = [
     "COARSE_SECONDS",
     "FOLDED_AT_ONCE",
     "JOB",
-    "JOB_MARK",
     "KEYS_OF_PREFIX",
     "LIMITS",
     "LONG_LIMITS",
+    "MATRIX_REVISION",
     "RECOMMENDATION",
-    "RECOMMENDATION_MARK",
     "REMOVED_AT_ONCE",
     "SCHEME",
     "SESSIONS_OF_ID",
@@ -102,7 +101,6 @@ __all__ = [
     "Removable",
     "RevisionMarkRow",
     "RevisionRow",
-    "RevisionWatch",
     "Rows",
     "Scope",
     "SeenWorker",
@@ -126,6 +124,7 @@ __all__ = [
     "read_only",
     "reading",
     "recommendation_of",
+    "revision_of",
     "spread",
     "unit_of_work",
 ]

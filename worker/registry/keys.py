@@ -4,7 +4,6 @@ The text of a key is not stored: rows hold its SHA-256 and its first characters.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import Select, bindparam, delete, func, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -12,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from worker.errors import KeyNameTakenError, NotFoundError, QuotaExceededError
 from worker.registry.base import DatabaseNow
-from worker.registry.quick_reader import Question
 from worker.registry.states import JobKind, JobState, Scope
 from worker.registry.tables import ApiKeyRow, BrowserSessionRow, JobRow
 
@@ -21,22 +19,20 @@ COARSE_SECONDS = 600.0
 
 _IS_STALE = or_(ApiKeyRow.last_used_at.is_(None), ApiKeyRow.last_used_at < DatabaseNow() - COARSE_SECONDS)
 
-ANY_KEY = Question(select(literal(1)).select_from(ApiKeyRow).limit(1))
+ANY_KEY = select(literal(1)).select_from(ApiKeyRow).limit(1)
 """One row if any key was ever created, including revoked ones; no row otherwise."""
 
-KEYS_OF_PREFIX = Question(
-    select(ApiKeyRow.hash, ApiKeyRow.id, ApiKeyRow.name, ApiKeyRow.prefix, ApiKeyRow.scope, _IS_STALE).where(
-        ApiKeyRow.prefix == bindparam("prefix"), ApiKeyRow.revoked_at.is_(None)
-    )
-)
+KEYS_OF_PREFIX = select(
+    ApiKeyRow.hash, ApiKeyRow.id, ApiKeyRow.name, ApiKeyRow.prefix, ApiKeyRow.scope, _IS_STALE
+).where(ApiKeyRow.prefix == bindparam("prefix"), ApiKeyRow.revoked_at.is_(None))
 """`hash, key_id, name, prefix, scope, is_stale` of active keys with the prefix; a stale use must be recorded."""
 
-ACTIVE_KEY = Question(
+ACTIVE_KEY = (
     select(literal(1)).select_from(ApiKeyRow).where(ApiKeyRow.id == bindparam("id"), ApiKeyRow.revoked_at.is_(None))
 )
 """One row if the key of this id is active."""
 
-SESSIONS_OF_ID = Question(
+SESSIONS_OF_ID = (
     select(BrowserSessionRow.hash, ApiKeyRow.id, ApiKeyRow.name, ApiKeyRow.prefix, ApiKeyRow.scope, _IS_STALE)
     .join(ApiKeyRow, ApiKeyRow.id == BrowserSessionRow.key_id)
     .where(
@@ -53,10 +49,6 @@ class Keys:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-
-    def ask(self, question: Question, **parameters: Any) -> Sequence[Sequence[Any]]:
-        """Run the question's query in this transaction."""
-        return self._session.execute(question.statement, parameters).all()
 
     def insert(self, *, name: str, prefix: str, hash: str, scope: Scope, quota: int | None = None) -> ApiKeyRow:
         """Store a new key.

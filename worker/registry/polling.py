@@ -1,90 +1,72 @@
-"""The most frequent polls: a job, and a recommendation with its job, each as one statement for a `QuickReader`.
+"""The most frequent polls, each as one query for a `QuickReader`: a job, and a recommendation with its job and webhook.
 
-A row holds everything that the response depends on, with JSON as text: equal rows give equal responses. PostgreSQL has
-a shorter way to detect that a row has changed: every version of it has the number of the transaction that wrote it
-(`xmin`, section 5.6 of its manual), which can be read without the long texts.
+A row holds everything that the response depends on, with JSON as text: equal rows give equal responses.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, bindparam, cast, exists, literal_column, select
+from sqlalchemy import JSON, Enum, Text, bindparam, cast, select
 
-from worker.registry.quick_reader import Question
-from worker.registry.states import JobState
-from worker.registry.tables import JobRow, RecommendationRow, WebhookRow
+from worker.registry.tables import JobRow, RecommendationRow, WebhookDeliveryRow, WebhookRow
+from worker.registry.webhooks import WebhookStatus, host_of, newest_delivery
 
 Row = Sequence[Any]
 
 _JOB = (
     *("id", "state", "kind", "stage", "priority", "attempt", "failures", "max_attempts"),
-    *("cancel_requested_at", "created_at", "started_at", "finished_at"),
+    *("cancel_requested_at", "created_at", "started_at", "finished_at", "progress", "params", "result", "error"),
 )
-_JOB_JSON = ("progress", "params", "result", "error")
-_RECOMMENDATION = ("id", "name", "job_id", "task_id", "created_at")
-_RECOMMENDATION_JSON = ("request", "document")
-# A recommendation's answer does not contain the job's parameters and its result.
-_ITS_JOB_JSON = ("progress", "error")
+# The columns that a recommendation's answer contains: fewer make a faster row.
+_ITS_JOB = ("state", "stage", "finished_at", "progress", "error")
+_RECOMMENDATION = ("id", "name", "job_id", "task_id", "created_at", "request", "document")
+_DELIVERY = ("id", "state", "attempts", "last_status", "last_error", "due_at", "ended_at")
+_JSON = {"progress", "params", "result", "error", "request", "document"}
 
 
-def _texts(table: Any, names: Iterable[str]) -> list[Any]:
-    return [cast(getattr(table, name), Text) if name == "state" else getattr(table, name) for name in names]
+def _columns(table: Any, names: Sequence[str]) -> list[Any]:
+    columns = [getattr(table, name) for name in names]
+    return [cast(column, Text) if isinstance(column.type, JSON | Enum) else column for column in columns]
 
 
-def _json_texts(table: Any, names: Iterable[str]) -> list[Any]:
-    return [cast(getattr(table, name), Text) for name in names]
-
-
-def _version(table: Any) -> ColumnElement[str]:
-    return literal_column(f"{table.__tablename__}.xmin::text")
-
-
-JOB = Question(select(*_texts(JobRow, _JOB), *_json_texts(JobRow, _JOB_JSON)).where(JobRow.id == bindparam("id")))
+JOB = select(*_columns(JobRow, _JOB)).where(JobRow.id == bindparam("id"))
 """The row of `job_of`, by the job's id."""
 
-JOB_MARK = Question(select(_version(JobRow)).select_from(JobRow).where(JobRow.id == bindparam("id")))
-"""On PostgreSQL: changes with the row of `JOB`."""
-
-_HAS_WEBHOOK = exists().where(WebhookRow.job_id == RecommendationRow.job_id)
-
-RECOMMENDATION = Question(
+RECOMMENDATION = (
     select(
-        *_texts(RecommendationRow, _RECOMMENDATION),
-        *_json_texts(RecommendationRow, _RECOMMENDATION_JSON),
-        *_texts(JobRow, _JOB),
-        *_json_texts(JobRow, _ITS_JOB_JSON),
-        _HAS_WEBHOOK,
+        *_columns(RecommendationRow, _RECOMMENDATION),
+        *_columns(JobRow, _ITS_JOB),
+        *_columns(WebhookDeliveryRow, _DELIVERY),
+        WebhookRow.url,
     )
     .join(JobRow, JobRow.id == RecommendationRow.job_id)
+    .outerjoin(WebhookRow, WebhookRow.job_id == JobRow.id)
+    .outerjoin(WebhookDeliveryRow, WebhookDeliveryRow.id == newest_delivery(WebhookRow.job_id))
     .where(RecommendationRow.id == bindparam("id"))
 )
-"""The row of `recommendation_of`, by the recommendation's id. Its last column is the state of a webhook, if any."""
-
-RECOMMENDATION_MARK = Question(
-    select(_version(RecommendationRow), _version(JobRow), _HAS_WEBHOOK)
-    .select_from(RecommendationRow)
-    .join(JobRow, JobRow.id == RecommendationRow.job_id)
-    .where(RecommendationRow.id == bindparam("id"))
-)
-"""On PostgreSQL: changes with the row of `RECOMMENDATION`."""
+"""The row of `recommendation_of`, by the recommendation's id."""
 
 
 def job_of(row: Row) -> JobRow:
     """The job as an object outside of any session, without the columns that only workers need."""
-    return JobRow(**_named(row, _JOB, _JOB_JSON))
+    return JobRow(**_values(_JOB, row))
 
 
-def recommendation_of(row: Row) -> tuple[RecommendationRow, JobRow]:
-    """The recommendation and its job, in the same way."""
-    columns = len(_RECOMMENDATION) + len(_RECOMMENDATION_JSON)
-    recommendation = RecommendationRow(**_named(row[:columns], _RECOMMENDATION, _RECOMMENDATION_JSON))
-    return recommendation, JobRow(**_named(row[columns:-1], _JOB, _ITS_JOB_JSON))
+def recommendation_of(row: Row) -> tuple[RecommendationRow, JobRow, WebhookStatus | None]:
+    """The recommendation, its job and the state of its webhook, in the same way."""
+    *values, url = row
+    job, delivery = len(_RECOMMENDATION), len(_RECOMMENDATION) + len(_ITS_JOB)
+    recommendation = RecommendationRow(**_values(_RECOMMENDATION, values[:job]))
+    its_job = JobRow(**_values(_ITS_JOB, values[job:delivery]))
+    if url is None:
+        return recommendation, its_job, None
+    sent = _values(_DELIVERY, values[delivery:])
+    return recommendation, its_job, WebhookStatus(host_of(url), WebhookDeliveryRow(**sent) if sent["id"] else None)
 
 
-def _named(row: Row, plain: Sequence[str], documents: Sequence[str]) -> dict[str, Any]:
-    values = dict(zip(plain, row, strict=False))
-    if "state" in values:
-        values["state"] = JobState(values["state"])
-    texts = zip(documents, row[len(plain) :], strict=True)
-    return values | {name: None if text is None else json.loads(text) for name, text in texts}
+def _values(names: Sequence[str], row: Row) -> dict[str, Any]:
+    return {
+        name: json.loads(value) if name in _JSON and value is not None else value
+        for name, value in zip(names, row, strict=True)
+    }

@@ -12,7 +12,7 @@ would cache old rows under the new token.
 
 Only changes through a `WatchedSession` are noticed: `unit_of_work`, the one way to write. Raw SQL past it (by hand, in
 a migration) has to insert a mark itself, or cached answers outlive the rows.
-On SQLite the token costs a few microseconds (`RevisionWatch`), on PostgreSQL a round trip with every request.
+On SQLite the token costs a few microseconds through a `QuickReader`, on PostgreSQL a round trip with every request.
 """
 
 import secrets
@@ -20,10 +20,9 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import BigInteger, Engine, Result, bindparam, cast, event, func, insert, inspect, select
+from sqlalchemy import BigInteger, Result, cast, event, func, insert, inspect, select
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 
-from worker.registry.quick_reader import Question, QuickReader
 from worker.registry.tables import DistanceRow, RevisionMarkRow, RevisionRow, TaskNetworkRow, TaskRow
 
 MATRIX = "matrix"
@@ -32,11 +31,11 @@ _TABLES = frozenset(entity.__table__ for entity in _WATCHED)
 _CHANGED = "the matrix has changed"
 _REVISIONS, _MARKS = RevisionRow.__table__.c, RevisionMarkRow.__table__.c
 # Programs before migration 0012 draw the first one; they may run at the same time as this one.
-_TOKEN = select(
-    select(_REVISIONS.token).where(_REVISIONS.name == bindparam("name")).scalar_subquery(),
-    select(cast(func.sum(_MARKS.number), BigInteger)).where(_MARKS.name == bindparam("name")).scalar_subquery(),
+MATRIX_REVISION = select(
+    select(_REVISIONS.token).where(_REVISIONS.name == MATRIX).scalar_subquery(),
+    select(cast(func.sum(_MARKS.number), BigInteger)).where(_MARKS.name == MATRIX).scalar_subquery(),
 )
-_PEEK = Question(_TOKEN)
+"""The one row that `revision_of` makes a token of."""
 
 
 class WatchedSession(Session):
@@ -77,30 +76,10 @@ def revise(session: Session) -> None:
 
 def matrix_revision(session: Session) -> str | None:
     """The token of the committed rows; None before the first write."""
-    return _token(session.connection().execute(_TOKEN, {"name": MATRIX}).one())
+    return revision_of(session.connection().execute(MATRIX_REVISION).all())
 
 
-def _token(row: Sequence[Any]) -> str | None:
-    drawn, marks = row
+def revision_of(rows: Sequence[Sequence[Any]]) -> str | None:
+    """The token in the rows of `MATRIX_REVISION`; None before the first write."""
+    [[drawn, marks]] = rows
     return None if drawn is None and marks is None else f"{drawn or ''}{marks or 0:x}"
-
-
-class RevisionWatch:
-    """Reads the token fast enough for an event loop (see `quick_reader`)."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._reader = QuickReader(engine)
-
-    def peek(self) -> str | None:
-        """The same without waiting; None on PostgreSQL, where this is impossible."""
-        rows = self._reader.rows(_PEEK, name=MATRIX)
-        return _token(rows[0]) if rows else None
-
-    async def look(self) -> str | None:
-        """The token of the committed rows; None if only a transaction can read it, and before the first write."""
-        rows = await self._reader.ask(_PEEK, name=MATRIX)
-        return _token(rows[0]) if rows else None
-
-    def close(self) -> None:
-        """Close the connection; it is opened again when needed."""
-        self._reader.close()

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import exists, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from worker.registry.base import DatabaseNow, new_id
 from worker.registry.counters import Happening, count
@@ -92,12 +92,8 @@ class Webhooks:
         webhook = self._session.get(WebhookRow, job_id)
         if webhook is None:
             return None
-        newest = (
-            select(WebhookDeliveryRow)
-            .where(WebhookDeliveryRow.job_id == job_id)
-            .order_by(WebhookDeliveryRow.created_at.desc(), WebhookDeliveryRow.id)
-        )
-        return WebhookStatus(host_of(webhook.url), self._session.scalars(newest.limit(1)).one_or_none())
+        newest = select(WebhookDeliveryRow).where(WebhookDeliveryRow.id == newest_delivery(job_id))
+        return WebhookStatus(host_of(webhook.url), self._session.scalars(newest).one_or_none())
 
     def is_due(self) -> bool:
         """Whether any delivery can be claimed."""
@@ -165,6 +161,13 @@ class Webhooks:
 
     def _count(self, claimed: ClaimedDelivery, outcome: str) -> None:
         count(self._session, Happening.WEBHOOK, self._session.get_one(JobRow, claimed.job_id).kind, outcome)
+
+
+def newest_delivery(job_id: InstrumentedAttribute[str] | str) -> ColumnElement[str]:
+    """The id of the job's last delivery, as part of a statement."""
+    sent = aliased(WebhookDeliveryRow)
+    newest = select(sent.id).where(sent.job_id == job_id).order_by(sent.created_at.desc(), sent.id)
+    return newest.limit(1).scalar_subquery()
 
 
 def host_of(url: str) -> str:

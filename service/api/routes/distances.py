@@ -21,7 +21,7 @@ from service.api.problems import described
 from service.api.submissions.distances import accept_distances
 from service.schemas.base import TASK_NAME
 from service.schemas.distances import DistanceDetail, DistanceJob, DistanceJobs, DistanceMatrix, DistanceRequest
-from worker.registry import MatrixEntry, reading
+from worker.registry import MATRIX_REVISION, MatrixEntry, reading, revision_of
 from worker.specification import NAME_PATTERN, Measure, Name
 
 JSON = "application/json"
@@ -92,7 +92,7 @@ async def get_distances(
     asked = Asked(measure, source, target, media_type)
     # The matrix is large, often polled and seldom changed: an unchanged one is sent at once, without a thread.
     known_tags = request.headers.get("if-none-match")
-    rendered = _kept(resources, asked, await resources.matrix_revision.look(), known_tags)
+    rendered = _kept(resources, asked, revision_of(await resources.reader.ask(MATRIX_REVISION)), known_tags)
     if rendered is None:
         rendered = await run_in_threadpool(_matrix, resources, asked, known_tags)
     return conditional_body(request, rendered.body or b"", rendered.tag, media_type, headers={"Vary": "Accept"})
@@ -178,7 +178,7 @@ def _csv(matrix: Mapping[str, Any]) -> str:
 async def _whole_csv(request: Request, resources: Resources, measure: Measure) -> Response:
     """Streams the whole matrix, or answers 304 if `If-None-Match` names the current revision."""
     known_tags = request.headers.get("if-none-match")
-    tag, matrix = whole_matrix_tag(await resources.matrix_revision.look()), None
+    tag, matrix = whole_matrix_tag(revision_of(await resources.reader.ask(MATRIX_REVISION))), None
     if tag is None or not matches(known_tags, tag):
         matrix = await run_in_threadpool(begin_whole_matrix, resources.engine, measure)
         tag = matrix.tag

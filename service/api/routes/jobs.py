@@ -10,7 +10,6 @@ from service.api.dependencies import After, CallerDependency, Limit, ResourceId,
 from service.api.event_feed import NOTHING_LEFT, LastEventId, feed, refuse_finished_stream
 from service.api.http.accepted import QUOTA
 from service.api.http.conditional import POLLED
-from service.api.polling.polls import A_JOB
 from service.api.problems import described
 from service.api.serializers import job_document, job_summary
 from service.schemas.base import Page
@@ -38,7 +37,7 @@ def list_jobs(
 @router.get("/{job_id}", summary="Poll a job", response_model=Job, responses=POLLED)
 async def get_job(job_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """State, stage, progress, and the problem document of a failure."""
-    return await resources.polls.answer(request, A_JOB, job_id)
+    return await resources.polls.job(request, job_id)
 
 
 def _open_stream(job_id: ResourceId, resources: ResourcesDependency, last_event_id: LastEventId = 0) -> int:

@@ -24,7 +24,6 @@ from service.api.event_feed import NOTHING_LEFT, LastEventId, feed, refuse_finis
 from service.api.http.accepted import ACCEPTED, QUOTA, point_to
 from service.api.http.conditional import POLLED, conditional
 from service.api.http.files import file_of, stored_file
-from service.api.polling.polls import A_RECOMMENDATION
 from service.api.problems import described
 from service.api.serializers import recommendation_document, summary_of_line, task_document
 from service.api.submissions.recommendation import accept_recommendation
@@ -88,7 +87,7 @@ async def get_recommendation(
     recommendation_id: ResourceId, request: Request, resources: ResourcesDependency
 ) -> Response:
     """Has every field from the first poll, `null` until its value is known; an unchanged answer is a 304."""
-    return await resources.polls.answer(request, A_RECOMMENDATION, recommendation_id)
+    return await resources.polls.recommendation(request, recommendation_id)
 
 
 @router.get(
@@ -140,7 +139,7 @@ def cancel_recommendation(recommendation_id: ResourceId, resources: ResourcesDep
     with unit_of_work(resources.engine) as registry:
         recommendation = registry.recommendations.get(recommendation_id)
         job = registry.jobs.request_cancel(recommendation.job_id)
-        return recommendation_document(recommendation, job, webhook_document(registry, job.id))
+        return recommendation_document(recommendation, job, webhook_document(registry.webhooks.status(job.id)))
 
 
 @router.post(
@@ -198,4 +197,4 @@ def _document(resources: Resources, recommendation_id: str) -> Recommendation:
     with reading(resources.engine) as registry:
         recommendation = registry.recommendations.get(recommendation_id)
         job = registry.jobs.get(recommendation.job_id)
-        return recommendation_document(recommendation, job, webhook_document(registry, job.id))
+        return recommendation_document(recommendation, job, webhook_document(registry.webhooks.status(job.id)))

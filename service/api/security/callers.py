@@ -12,7 +12,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import cookie_parser
 
 from service.api.errors import NoKeyError, WrongKeyError
-from service.api.polling.quick_queries import Questions
 from service.api.security.setup import is_loopback
 from service.api.security.tokens import is_secret_of, prefix_of
 from worker.errors import DatabaseUnavailableError
@@ -24,6 +23,7 @@ from worker.registry import (
     SESSIONS_OF_ID,
     Engine,
     Question,
+    QuickReader,
     Scope,
     unit_of_work,
 )
@@ -67,9 +67,9 @@ LOCAL = Caller(owner=LOCAL_OWNER, name=LOCAL_OWNER, scope=Scope.ADMIN)
 class Callers:
     """Authenticates requests, each by one query."""
 
-    def __init__(self, engine: Engine, host: str) -> None:
+    def __init__(self, engine: Engine, reader: QuickReader, host: str) -> None:
         self._engine = engine
-        self._questions = Questions(engine)
+        self._reader = reader
         self._only_this_machine = is_loopback(host)
         self._known: dict[tuple[Any, ...], tuple[Sequence[Sequence[Any]], float]] = {}
         self._noted: dict[str, float] = {}
@@ -105,25 +105,26 @@ class Callers:
             DatabaseUnavailableError: the database does not answer.
         """
         if caller.session_id is not None:
-            return bool(await self._questions.ask(SESSIONS_OF_ID, id=caller.session_id))
+            return bool(await self._reader.ask(SESSIONS_OF_ID, id=caller.session_id))
         if caller.has_key:
-            return bool(await self._questions.ask(ACTIVE_KEY, id=caller.owner))
+            return bool(await self._reader.ask(ACTIVE_KEY, id=caller.owner))
         return not await self.are_keys_demanded()
 
     async def by_key(self, key: str) -> Caller | None:
         """The caller with this key, or None if the key is not valid."""
         if not (key.isascii() and key.isprintable()):  # a database may reject such a parameter
             return None
-        return await self._matching(await self._ask_lately(KEYS_OF_PREFIX, prefix=prefix_of(key)), key, session_id=None)
+        rows = await self._ask_lately(KEYS_OF_PREFIX, prefix=prefix_of(key))
+        return await self._matching(rows, key, session_id=None)
 
     async def _ask_lately(self, question: Question, **parameters: Any) -> Sequence[Sequence[Any]]:
         """Rows, cached for a second where a query costs a round trip; a key that was not found is not cached."""
-        if self._questions.cost_nothing:
-            return await self._questions.ask(question, **parameters)
+        if self._engine.dialect.name == "sqlite":
+            return await self._reader.ask(question, **parameters)
         asked, now = (question, *parameters.values()), time.monotonic()
         rows, until = self._known.get(asked, ((), 0.0))
         if now >= until:
-            rows = await self._questions.ask(question, **parameters)
+            rows = await self._reader.ask(question, **parameters)
             self._known.pop(asked, None)
             if rows or not parameters:
                 self._known[asked] = (rows, now + REMEMBERED_SECONDS)
@@ -133,9 +134,8 @@ class Callers:
         session_id, _, secret = cookie_parser(cookie or "").get(SESSION_COOKIE, "").partition(".")
         if re.fullmatch(r"[0-9a-f]{32}", session_id) is None:
             return None
-        return await self._matching(
-            await self._questions.ask(SESSIONS_OF_ID, id=session_id), secret, session_id=session_id
-        )
+        rows = await self._reader.ask(SESSIONS_OF_ID, id=session_id)
+        return await self._matching(rows, secret, session_id)
 
     async def _matching(self, rows: Sequence[Sequence[Any]], secret: str, session_id: str | None) -> Caller | None:
         for stored_hash, key_id, name, prefix, scope, is_stale in rows:
