@@ -31,7 +31,7 @@ with resources.store.receive() as incoming:
     incoming.write(sys.stdin.buffer.read())
     accept_upload(resources, "it", incoming, {})
 """
-DIE_BEFORE_THE_MOVE = DIE_BEFORE_THE_COMMIT.replace("ArtifactStore.put", "ArtifactStore.keep")
+DIE_BEFORE_THE_MOVE = DIE_BEFORE_THE_COMMIT.replace("ArtifactStore.put", "ArtifactStore.put_incoming")
 
 
 def upload_and_die(program: str, settings: Settings) -> None:
@@ -95,7 +95,7 @@ def test_an_upload_that_the_cleaner_meets_on_its_way_is_stored_whole(
     http: httpx.Client, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = open_store(settings.artifact_url)
-    flush, keep = IncomingFile.flush, ArtifactStore.keep
+    flush, put_incoming = IncomingFile.flush, ArtifactStore.put_incoming
     met: list[str] = []
 
     def meet_received_file(incoming: IncomingFile) -> None:
@@ -105,13 +105,13 @@ def test_an_upload_that_the_cleaner_meets_on_its_way_is_stored_whole(
         met.append("received")
 
     def meet_file_without_a_row(store: ArtifactStore, incoming: IncomingFile) -> str:
-        digest = keep(store, incoming)
+        digest = put_incoming(store, incoming)
         assert not any(unowned_files(engine, store, GRACE_SECONDS))
-        met.append("kept")
+        met.append("stored")
         return digest
 
     monkeypatch.setattr(IncomingFile, "flush", meet_received_file)
-    monkeypatch.setattr(ArtifactStore, "keep", meet_file_without_a_row)
+    monkeypatch.setattr(ArtifactStore, "put_incoming", meet_file_without_a_row)
     assert http.put("/v1/datasets/it", content=npz()).status_code == 201
     assert store.read(hashlib.sha256(npz()).hexdigest()) == npz()
-    assert met == ["received", "kept"]
+    assert met == ["received", "stored"]
