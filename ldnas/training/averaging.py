@@ -53,13 +53,18 @@ class WeightAverage:
         same weight. The training images are not augmented here, like the inputs of the finished network.
         """
         network.load_state_dict(self._weights, strict=False)
-        norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        network.train()
+        # A network may leave some in eval mode: those keep the statistics of another training.
+        norms = [
+            module
+            for module in network.modules()
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training
+        ]
         if not norms:
             return
         momenta = [norm.momentum for norm in norms]
         for norm in norms:
             norm.momentum = None
-        network.train()
         order = torch.randperm(len(images), generator=generator).to(images.images.device)
         # Equal parts, so that no remainder of a few images weighs as much as a whole batch.
         most = math.ceil(len(images) / max(1, round(len(images) / _BATCH)))

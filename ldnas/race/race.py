@@ -1,0 +1,235 @@
+"""Runs a race of whole networks: successive halving in which every rung is a complete, annealed training cycle.
+
+Jamieson & Talwalkar, Non-stochastic Best Arm Identification and Hyperparameter Optimization, arXiv:1502.07943. A
+candidate keeps its weights from one rung to the next, and the winner's last cycle is its final training.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from torch import nn
+
+from ldnas.data.task_data import ImageSet
+from ldnas.errors import InvalidSearchError
+from ldnas.forecast import seconds_of_epoch
+from ldnas.objectives import OBJECTIVES
+from ldnas.race.candidate import Candidate
+from ldnas.race.standing import standing, survivors
+from ldnas.race.state import Cycle, CycleState, Progress, RaceState
+from ldnas.seeding import derive_seed
+from ldnas.training.evaluation import predict_logits
+from ldnas.training.micro_batches import Compute
+from ldnas.training.train import FitState, fit
+
+LEAST_EPOCHS = 2
+"""The fewest epochs of a first cycle whose score says anything about a candidate."""
+
+
+@dataclass(frozen=True, eq=False)
+class RaceImages:
+    """A task's images at one size, on the device that computes."""
+
+    train: ImageSet
+    validation: ImageSet
+
+
+@dataclass(frozen=True, eq=False)
+class RaceProblem:
+    """The images, the seconds and the rules of a race.
+
+    Attributes:
+        images: the task's images at a size in pixels; asked for more than once.
+        seconds: of the whole race. The first candidate always trains for an epoch, or has its head fitted.
+        seed: decides every draw.
+        objective: scores the candidates on validation images.
+        compute: the device of networks and images.
+        clock: counts the seconds.
+    """
+
+    images: Callable[[int], RaceImages]
+    seconds: float
+    seed: int
+    objective: str = OBJECTIVES[0]
+    compute: Compute = field(default_factory=Compute)
+    clock: Callable[[], float] = time.monotonic
+
+
+@dataclass(frozen=True, eq=False)
+class Finisher:
+    """A candidate that took part, with its best network in eval mode."""
+
+    candidate: Candidate
+    progress: Progress
+    network: nn.Module
+
+
+@dataclass(frozen=True, eq=False)
+class RaceOutcome:
+    """The result of a race.
+
+    Attributes:
+        finishers: the candidates that took part, the winner first, then by their scores.
+        passed_over: the candidates that the seconds did not suffice for.
+        seconds: of the whole race.
+    """
+
+    finishers: tuple[Finisher, ...]
+    passed_over: tuple[Candidate, ...]
+    seconds: float
+
+
+def _ignore(_: object) -> None:
+    pass
+
+
+class Race:
+    """A race of `candidates`; where the seconds suffice for few of them, the first ones take part.
+
+    Args:
+        on_cycle: called with the candidate and its progress after each of its cycles.
+        state: a state that `on_state` received, or None to begin. The resumed race ends as the uninterrupted one would
+            have, as long as its cycles get the same epochs.
+        on_state: called after each epoch with a state to save at once, since the training changes its tensors; an
+            exception from it ends the race and reaches the caller.
+
+    Raises:
+        InvalidSearchError: two candidates share a name, there is none, or the state has other candidates.
+    """
+
+    def __init__(
+        self,
+        problem: RaceProblem,
+        candidates: Sequence[Candidate],
+        *,
+        on_cycle: Callable[[Candidate, Progress], None] = lambda candidate, progress: None,
+        state: RaceState | None = None,
+        on_state: Callable[[RaceState], None] = _ignore,
+    ) -> None:
+        self._problem = problem
+        self._candidates = {candidate.name: candidate for candidate in candidates}
+        if not candidates or len(self._candidates) < len(candidates):
+            raise InvalidSearchError("a race needs candidates, each with a name of its own", field="candidates")
+        if state is not None and not set(state.progress) <= set(self._candidates):
+            raise InvalidSearchError("the state belongs to a race of other candidates")
+        self._on_cycle = on_cycle
+        self._on_state = on_state
+        self._began = problem.clock() - (0.0 if state is None else state.seconds)
+        self._networks: dict[str, nn.Module] = {}
+        self._state = state
+
+    def run(self) -> RaceOutcome:
+        """Run the race to its end.
+
+        Raises:
+            OutOfMemoryError: memory does not suffice for a network and the fewest images that it can train on.
+        """
+        state = self._state or self._enter()
+        while True:
+            for place in range(state.place, len(state.racing)):
+                state = self._run_cycle(replace(state, place=place))
+            if len(state.racing) == 1:
+                return self._outcome(state)
+            state = self._next_rung(state)
+
+    @property
+    def _spent(self) -> float:
+        return self._problem.clock() - self._began
+
+    def _enter(self) -> RaceState:
+        """Admit candidates in their order, while each gets `LEAST_EPOCHS` in the first rung."""
+        progress: dict[str, Progress] = {}
+        for name, candidate in self._candidates.items():
+            forecast = {**progress, name: Progress(self._forecast(candidate))}
+            share = self._share(len(forecast))
+            if progress and any(LEAST_EPOCHS * other.epoch_seconds > share for other in forecast.values()):
+                break
+            progress = forecast
+        racing = tuple(progress)
+        return RaceState(self._spent, progress, racing, share=self._share(len(racing)))
+
+    def _share(self, racing: int) -> float:
+        """The seconds of each cycle of a rung: all rungs that are left get equally many."""
+        rungs = 1 + math.ceil(math.log2(racing))
+        return (self._problem.seconds - self._spent) / (rungs * racing)
+
+    def _forecast(self, candidate: Candidate) -> float:
+        train = self._problem.images(candidate.image_size).train
+        return seconds_of_epoch(self._network(candidate), train, candidate.recipe, clock=self._problem.clock)
+
+    def _network(self, candidate: Candidate) -> nn.Module:
+        if candidate.name not in self._networks:
+            network = candidate.build(derive_seed(self._problem.seed, "race", candidate.name))
+            self._networks[candidate.name] = network.to(self._problem.compute.device)
+        return self._networks[candidate.name]
+
+    def _run_cycle(self, state: RaceState) -> RaceState:
+        """Train the candidate at `state.place` for one cycle; a cycle of less than an epoch is left out."""
+        name = state.racing[state.place]
+        candidate = self._candidates[name]
+        if state.cycle is None:
+            state = self._prepare(state, candidate)
+        progress = state.progress[name]
+        seconds = self._problem.seconds - self._spent if len(state.racing) == 1 else state.share
+        epochs = state.cycle.epochs if state.cycle else max(int(seconds / progress.epoch_seconds), 0)
+        if not epochs and progress.cycles:
+            return state
+        began = state.cycle.began if state.cycle else self._spent
+        network, epochs = self._network(candidate), max(1, epochs)
+
+        def after_epoch(fitted: FitState) -> None:
+            self._on_state(replace(state, seconds=self._spent, cycle=CycleState(epochs, began, fitted)))
+
+        network.load_state_dict({**network.state_dict(), **progress.weights})
+        fit(
+            network,
+            self._problem.images(candidate.image_size).train,
+            config=replace(candidate.recipe, epochs=epochs, minimum_steps=0),
+            seed=derive_seed(self._problem.seed, "race", name, len(progress.cycles)),
+            state=state.cycle.fit if state.cycle else None,
+            on_epoch=after_epoch,
+            micro_batches=self._problem.compute.micro_batches,
+        )
+        return self._judged(replace(state, cycle=None), candidate, epochs, self._spent - began)
+
+    def _prepare(self, state: RaceState, candidate: Candidate) -> RaceState:
+        """Prepare a candidate before its first cycle, which counts as a cycle of no epochs."""
+        if candidate.prepare is None or state.progress[candidate.name].cycles:
+            return state
+        began, train = self._spent, self._problem.images(candidate.image_size).train
+        candidate.prepare(self._network(candidate), train, self._problem.compute)
+        return self._judged(state, candidate, 0, self._spent - began)
+
+    def _judged(self, state: RaceState, candidate: Candidate, epochs: int, seconds: float) -> RaceState:
+        network, validation = self._network(candidate), self._problem.images(candidate.image_size).validation
+        logits = predict_logits(network, validation, micro_batches=self._problem.compute.micro_batches).float().cpu()
+        own = standing(logits, validation.labels.cpu(), objective=self._problem.objective, seed=self._problem.seed)
+        weights = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
+        cycle = Cycle(state.rung, epochs, seconds, own.score)
+        progress = state.progress[candidate.name].after(cycle, weights, own)
+        self._on_cycle(candidate, progress)
+        return replace(state, seconds=self._spent, progress={**state.progress, candidate.name: progress})
+
+    def _next_rung(self, state: RaceState) -> RaceState:
+        standings = {name: own.standing for name in state.racing if (own := state.progress[name]).standing is not None}
+        labels = self._problem.images(self._candidates[state.racing[0]].image_size).validation.labels.cpu()
+        stay = survivors(
+            standings, labels, objective=self._problem.objective, seed=derive_seed(self._problem.seed, state.rung)
+        )
+        progress = {
+            name: replace(own, left=state.rung) if name in set(state.racing) - set(stay) else own
+            for name, own in state.progress.items()
+        }
+        share = self._share(len(stay))
+        return RaceState(self._spent, progress, stay, rung=state.rung + 1, share=share)
+
+    def _outcome(self, state: RaceState) -> RaceOutcome:
+        finishers = []
+        for name, progress in state.progress.items():
+            network = self._network(self._candidates[name])
+            network.load_state_dict(dict(progress.best))
+            finishers.append(Finisher(self._candidates[name], progress, network.eval()))
+        finishers.sort(key=lambda finisher: -finisher.progress.score)
+        passed_over = tuple(own for name, own in self._candidates.items() if name not in state.progress)
+        return RaceOutcome(tuple(finishers), passed_over, self._spent)

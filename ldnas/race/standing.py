@@ -1,0 +1,91 @@
+"""Compares the candidates of a race on the validation images, with the noise of images and of cycles."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ldnas.objectives import score
+from ldnas.seeding import derive_seed
+from ldnas.training.evaluation import confusion_matrix, scores_of
+
+CYCLE_ERROR = 0.011
+"""The standard deviation of a score over seeds after a complete cycle, a fraction (1.1 points)."""
+
+ERRORS = 1.645
+"""Standard errors by which a candidate is behind the leader when it leaves (one-sided 95 %)."""
+
+RESAMPLES = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """A candidate after a cycle.
+
+    Attributes:
+        score: under the objective on the validation images, in [0, 1].
+        standard_error: of the score over draws of the images and over cycles.
+        logits: on the validation images, float32 [N, classes].
+    """
+
+    score: float
+    standard_error: float
+    logits: Tensor
+
+
+def standing(logits: Tensor, labels: Tensor, *, objective: str, seed: int) -> Standing:
+    """The standing of a candidate with these logits [N, C] on images with these labels [N]."""
+    predictions = logits.argmax(dim=1)
+    own = _score(predictions, labels, logits.shape[1], objective)
+    draws = _resampled(predictions, labels, logits.shape[1], objective, seed)
+    return Standing(own, math.hypot(float(draws.std()), CYCLE_ERROR), logits)
+
+
+def difference_error(first: Tensor, second: Tensor, labels: Tensor, *, objective: str, seed: int) -> float:
+    """The standard error of the difference of two candidates' scores, from their logits [N, C].
+
+    The images are shared, so their part comes from the paired differences of `RESAMPLES` bootstrap draws within each
+    class. Each candidate's last cycle adds `CYCLE_ERROR`.
+    """
+    classes = first.shape[1]
+    scores = [_resampled(logits.argmax(dim=1), labels, classes, objective, seed) for logits in (first, second)]
+    return math.hypot(float((scores[0] - scores[1]).std()), CYCLE_ERROR, CYCLE_ERROR)
+
+
+def survivors(standings: Mapping[str, Standing], labels: Tensor, *, objective: str, seed: int) -> tuple[str, ...]:
+    """The names of the candidates that go to the next rung, best first: at most half of them (rounded up).
+
+    A candidate leaves where it is behind the leader by more than `ERRORS` standard errors. The scores of the others do
+    not differ significantly, so they are ordered by validation loss: FUSE's α under its expected loss, reset to 0, ends
+    on the lowest one (`FuseVariant.EXPECTED`).
+    """
+    best = max(standings.values(), key=lambda own: own.score)
+
+    def is_close(own: Standing) -> bool:
+        error = difference_error(best.logits, own.logits, labels, objective=objective, seed=seed)
+        return best.score - own.score <= ERRORS * error
+
+    close = {
+        name: float(F.cross_entropy(own.logits.double(), labels))
+        for name, own in standings.items()
+        if own is best or is_close(own)
+    }
+    return tuple(sorted(close, key=close.__getitem__)[: math.ceil(len(standings) / 2)])
+
+
+def _score(predictions: Tensor, labels: Tensor, classes: int, objective: str) -> float:
+    return score(scores_of(confusion_matrix(labels, predictions, classes=classes)), objective)
+
+
+def _resampled(predictions: Tensor, labels: Tensor, classes: int, objective: str, seed: int) -> Tensor:
+    """The score on each of the bootstrap draws, float64 [RESAMPLES]; every class keeps its number of images."""
+    generator = torch.Generator().manual_seed(derive_seed(seed, "resamples"))
+    members = [(labels == label).nonzero().flatten() for label in labels.unique()]
+    scores = []
+    for _ in range(RESAMPLES):
+        drawn = torch.cat([own[torch.randint(len(own), (len(own),), generator=generator)] for own in members])
+        scores.append(_score(predictions[drawn], labels[drawn], classes, objective))
+    return torch.tensor(scores, dtype=torch.float64)

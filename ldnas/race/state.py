@@ -1,0 +1,110 @@
+"""The state of a race: everything that a resumed race needs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from torch import Tensor
+
+from ldnas.race.standing import Standing
+from ldnas.training.train import FitState
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """One training cycle of a candidate.
+
+    Attributes:
+        rung: its number, from 0.
+        epochs: 0 where only the head was fitted.
+        seconds: it took.
+        score: on the validation images after it, in [0, 1].
+    """
+
+    rung: int
+    epochs: int
+    seconds: float
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """A candidate's training so far.
+
+    Attributes:
+        epoch_seconds: forecast before the first cycle, then measured in the last one.
+        cycles: the finished ones.
+        weights: the network after the last cycle; empty for its first weights.
+        best: the network after the cycle with the best score.
+        standing: the validation scores of `best`.
+        left: the rung after which the candidate left the race; None for one that did not.
+    """
+
+    epoch_seconds: float
+    cycles: tuple[Cycle, ...] = ()
+    weights: Mapping[str, Tensor] = field(default_factory=dict)
+    best: Mapping[str, Tensor] = field(default_factory=dict)
+    standing: Standing | None = None
+    left: int | None = None
+
+    @property
+    def score(self) -> float:
+        """The best score so far, in [0, 1]; -1 before the first cycle."""
+        return -1.0 if self.standing is None else self.standing.score
+
+    @property
+    def seconds(self) -> float:
+        return sum(cycle.seconds for cycle in self.cycles)
+
+    @property
+    def epochs(self) -> int:
+        return sum(cycle.epochs for cycle in self.cycles)
+
+    def after(self, cycle: Cycle, weights: Mapping[str, Tensor], standing: Standing) -> "Progress":
+        """The progress with one more cycle; of equal scores the later one is the best."""
+        is_best = self.standing is None or standing.score >= self.standing.score
+        return replace(
+            self,
+            epoch_seconds=cycle.seconds / cycle.epochs if cycle.epochs else self.epoch_seconds,
+            cycles=(*self.cycles, cycle),
+            weights=weights,
+            best=weights if is_best else self.best,
+            standing=standing if is_best else self.standing,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class CycleState:
+    """A cycle under way, at the end of an epoch.
+
+    Attributes:
+        epochs: of the whole cycle.
+        began: the seconds of the race at its start.
+        fit: the training so far.
+    """
+
+    epochs: int
+    began: float
+    fit: FitState
+
+
+@dataclass(frozen=True, eq=False)
+class RaceState:
+    """A race between two epochs.
+
+    Attributes:
+        seconds: spent so far.
+        progress: of each candidate that takes part, by its name, in the order of the candidates.
+        racing: the names of those that have not left.
+        rung: the number of the current rung.
+        place: of the next cycle's candidate in `racing`.
+        share: seconds of each cycle in this rung.
+        cycle: the cycle under way; None between two cycles.
+    """
+
+    seconds: float
+    progress: Mapping[str, Progress]
+    racing: tuple[str, ...]
+    rung: int = 0
+    place: int = 0
+    share: float = 0.0
+    cycle: CycleState | None = None

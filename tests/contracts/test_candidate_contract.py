@@ -1,0 +1,94 @@
+"""Every kind of candidate: its first weights, its counted size, its recipe in a race, and its exported files."""
+
+from collections.abc import Callable
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from ldnas.data.task_data import ImageSet
+from ldnas.export.formats import export_program, onnx_model
+from ldnas.race.candidate import Candidate, Kind
+from ldnas.race.kinds import cell_candidate, counted_macs, pretrained_candidate, resnet18_candidate
+from ldnas.race.race import Race, RaceImages, RaceProblem
+from ldnas.space.genotype import Genotype
+from ldnas.space.network import build_cell_network
+from ldnas.space.skeleton import default_skeleton
+from ldnas.training.train import TrainConfig
+
+SIZE, CLASSES = 32, 3
+RECIPE = TrainConfig(batch_size=8, label_smoothing=0.1, averaged=0.05)
+CELL = Genotype(("sep_conv_3x3", "identity", "dil_conv_5x5", "max_pool_3x3", "conv_7x1_1x7", "avg_pool_3x3"))
+SKELETON = default_skeleton(SIZE, CLASSES)
+
+
+def warm_cell() -> Candidate:
+    source = build_cell_network(CELL, default_skeleton(SIZE, CLASSES + 2), seed=9)
+    return cell_candidate(CELL, SKELETON, RECIPE, started_from="a source", start=source.state_dict())
+
+
+KINDS: dict[str, Callable[[], Candidate]] = {
+    "cold cell": lambda: cell_candidate(CELL, SKELETON, RECIPE),
+    "warm cell": warm_cell,
+    "resnet18": lambda: resnet18_candidate(CLASSES, width=8, image_size=SIZE, recipe=RECIPE),
+    "pretrained": lambda: pretrained_candidate(CLASSES, image_size=SIZE, recipe=RECIPE),
+}
+
+
+@pytest.fixture(params=KINDS)
+def candidate(request: pytest.FixtureRequest) -> Candidate:
+    return KINDS[request.param]()
+
+
+def images(count: int) -> ImageSet:
+    generator = torch.Generator().manual_seed(count)
+    pixels = torch.randint(0, 256, (count, 3, SIZE, SIZE), generator=generator, dtype=torch.uint8)
+    return ImageSet(pixels, torch.arange(count) % CLASSES)
+
+
+def test_it_builds_the_network_that_it_describes(candidate: Candidate) -> None:
+    network = candidate.build(1)
+    assert sum(parameter.numel() for parameter in network.parameters()) == candidate.parameters
+    assert counted_macs(network, SIZE) == pytest.approx(candidate.macs, rel=0.001)
+    assert network.eval()(torch.zeros(2, 3, candidate.image_size, candidate.image_size)).shape == (2, CLASSES)
+
+
+def test_equal_seeds_give_equal_weights(candidate: Candidate) -> None:
+    first, second = (candidate.build(5).state_dict() for _ in range(2))
+    assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+
+
+def test_it_races_keeps_a_tiny_budget_and_exports_to_equal_files(candidate: Candidate) -> None:
+    own = RaceImages(images(24), images(12))
+    outcome = Race(RaceProblem(lambda size: own, seconds=0.01, seed=0), [candidate]).run()
+    (finisher,) = outcome.finishers
+    assert finisher.progress.epochs == (0 if candidate.prepare else 1), "a fitted head needs no epoch"
+    inputs = torch.rand(2, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        expected = finisher.network(inputs).numpy()
+    program = export_program(finisher.network, SIZE)
+    np.testing.assert_allclose(program.module()(inputs).detach().numpy(), expected, atol=1e-4)
+    session = onnxruntime.InferenceSession(onnx_model(program, {}), providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(session.run(None, {"images": inputs.numpy()})[0], expected, atol=1e-4)
+
+
+def test_a_warm_cell_begins_with_the_weights_of_its_source_but_for_the_head() -> None:
+    candidate, source = warm_cell(), build_cell_network(CELL, default_skeleton(SIZE, CLASSES + 2), seed=9)
+    own, given = candidate.build(1).state_dict(), source.state_dict()
+    assert candidate.kind is Kind.CELL
+    assert candidate.started_from == "a source"
+    assert all(torch.equal(tensor, given[name]) for name, tensor in own.items() if not name.startswith("head."))
+    assert own["head.weight"].shape[0] == CLASSES
+
+
+def test_a_pretrained_network_begins_with_a_fitted_head() -> None:
+    candidate, train = KINDS["pretrained"](), images(24)
+    network = candidate.build(0)
+    assert candidate.prepare is not None
+    before = {name: tensor.clone() for name, tensor in network.backbone.state_dict().items()}
+    candidate.prepare(network, train, RaceProblem(lambda size: RaceImages(train, train), 1.0, 0).compute)
+    with torch.no_grad():
+        predictions = network.eval()(train.images.float() / 127.5 - 1).argmax(dim=1)
+    assert (predictions == train.labels).float().mean() > 0.9
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.backbone.state_dict().items())

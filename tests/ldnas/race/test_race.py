@@ -1,0 +1,200 @@
+"""The race over candidates that a fake clock makes cheap or dear, on images that can be learnt."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ldnas.data.task_data import ImageSet
+from ldnas.errors import InvalidSearchError
+from ldnas.race.candidate import Candidate, Kind
+from ldnas.race.race import Race, RaceImages, RaceOutcome, RaceProblem
+from ldnas.race.state import RaceState
+from ldnas.training.train import TrainConfig
+
+SIZE, CLASSES, IMAGES = 8, 3, 48
+SECONDS = 1 / 128
+"""Of an image in training; a power of two, so that sums of them have no rounding."""
+
+
+class Clock:
+    """Seconds that pass only while a network trains."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def __deepcopy__(self, memo: object) -> "Clock":
+        return self  # a copy of a network takes the same seconds
+
+
+class Net(nn.Module):
+    """A small network that takes `seconds` of the clock for each image of a training step."""
+
+    def __init__(self, clock: Clock, seconds: float, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, width, 3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(4 * width, CLASSES),
+        )
+        self._clock, self._seconds = clock, seconds
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if self.training:
+            self._clock.now += self._seconds * len(inputs)
+        logits: Tensor = self.layers(inputs)
+        return logits
+
+
+def images() -> RaceImages:
+    """Each class has a bright square in a corner of its own."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(IMAGES) % CLASSES
+    pixels = torch.randint(0, 120, (IMAGES, 3, SIZE, SIZE), generator=generator)
+    for place, label in enumerate(labels.tolist()):
+        top, left = divmod(label, 2)
+        pixels[place, :, 4 * top : 4 * top + 4, 4 * left : 4 * left + 4] += 90
+    whole = ImageSet(pixels.to(torch.uint8), labels)
+    return RaceImages(whole.subset(torch.arange(24)), whole.subset(torch.arange(24, IMAGES)))
+
+
+def candidate(clock: Clock, name: str, *, seconds: float = SECONDS, rate: float = 0.01, width: int = 8) -> Candidate:
+    def build(seed: int) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return Net(clock, seconds, width)
+
+    return Candidate(name, Kind.PLAIN, SIZE, build, TrainConfig(batch_size=8, learning_rate=rate), 1, 1)
+
+
+def problem(clock: Clock, seconds: float) -> RaceProblem:
+    own = images()
+    return RaceProblem(lambda size: own, seconds, seed=0, clock=clock)
+
+
+def field_of(clock: Clock) -> list[Candidate]:
+    """One that learns, one that hardly does, and one in between."""
+    return [
+        candidate(clock, "slow learner", rate=1e-6),
+        candidate(clock, "learner", rate=2e-2),
+        candidate(clock, "other", rate=1e-3),
+    ]
+
+
+def weights_of(outcome: RaceOutcome) -> dict[str, Tensor]:
+    return outcome.finishers[0].network.state_dict()
+
+
+def test_the_one_that_learns_wins_and_gets_most_of_the_seconds() -> None:
+    clock = Clock()
+    outcome = Race(problem(clock, 30.0), field_of(clock)).run()
+    winner, *others = outcome.finishers
+    assert winner.candidate.name == "learner"
+    assert winner.progress.left is None
+    assert [own.progress.left for own in others] == [0, 1] or [own.progress.left for own in others] == [1, 0]
+    assert winner.progress.seconds > 0.5 * outcome.seconds
+    assert not winner.network.training
+    assert winner.progress.score == max(cycle.score for cycle in winner.progress.cycles)
+
+
+def test_it_keeps_its_seconds_to_within_an_epoch() -> None:
+    clock = Clock()
+    outcome = Race(problem(clock, 20.0), field_of(clock)).run()
+    epoch = 24 * SECONDS
+    assert 20.0 - 2 * epoch < outcome.seconds <= 20.0 + epoch
+    assert clock.now == pytest.approx(outcome.seconds)
+
+
+def test_dear_candidates_do_not_take_part() -> None:
+    clock = Clock()
+    dear = candidate(clock, "dear", seconds=1.0)
+    outcome = Race(problem(clock, 30.0), [candidate(clock, "first"), dear, candidate(clock, "last")]).run()
+    assert [own.candidate.name for own in outcome.finishers] == ["first"]
+    assert [own.name for own in outcome.passed_over] == ["dear", "last"]
+
+
+def test_the_first_candidate_trains_for_an_epoch_however_few_the_seconds() -> None:
+    clock = Clock()
+    outcome = Race(problem(clock, 0.001), field_of(clock)).run()
+    assert [own.progress.epochs for own in outcome.finishers] == [1]
+
+
+def test_a_race_resumes_from_every_state_to_the_same_outcome() -> None:
+    clock, states = Clock(), list[RaceState]()
+
+    def save(state: RaceState) -> None:
+        states.append(copy.deepcopy(state))  # the training changes its tensors afterwards
+
+    whole = Race(problem(clock, 12.0), field_of(clock), on_state=save).run()
+    assert len(states) == sum(own.progress.epochs for own in whole.finishers)
+    for state in states[:: max(1, len(states) // 12)]:
+        clock = Clock()
+        resumed = Race(problem(clock, 12.0), field_of(clock), state=state).run()
+        assert [own.progress.cycles for own in resumed.finishers] == [own.progress.cycles for own in whole.finishers]
+        for name, tensor in weights_of(whole).items():
+            assert torch.equal(weights_of(resumed)[name], tensor)
+
+
+def test_an_exception_from_a_report_ends_the_race() -> None:
+    class CancelledError(Exception):
+        pass
+
+    def cancel(state: RaceState) -> None:
+        raise CancelledError
+
+    clock = Clock()
+    with pytest.raises(CancelledError):
+        Race(problem(clock, 12.0), field_of(clock), on_state=cancel).run()
+
+
+def prepared(clock: Clock, calls: list[int]) -> list[Candidate]:
+    """A candidate that is prepared in a second and a half, and another one."""
+
+    def prepare(network: nn.Module, train: ImageSet, compute: object) -> None:
+        calls.append(len(train))
+        clock.now += 1.5
+        with torch.no_grad():
+            network.layers[-1].bias += 1.0
+
+    return [replace(candidate(clock, "prepared"), prepare=prepare), candidate(clock, "other")]
+
+
+def test_a_network_is_prepared_once_and_that_counts_as_a_cycle() -> None:
+    clock, calls = Clock(), list[int]()
+    outcome = Race(problem(clock, 12.0), prepared(clock, calls)).run()
+    (found,) = (each for each in outcome.finishers if each.candidate.name == "prepared")
+    assert calls == [24]
+    assert (found.progress.cycles[0].epochs, found.progress.cycles[0].seconds) == (0, 1.5)
+
+
+def test_a_resumed_race_prepares_no_network_again() -> None:
+    clock, states = Clock(), list[RaceState]()
+
+    def save(state: RaceState) -> None:
+        states.append(copy.deepcopy(state))
+
+    whole = Race(problem(clock, 12.0), prepared(clock, []), on_state=save).run()
+    clock, calls = Clock(), list[int]()
+    resumed = Race(problem(clock, 12.0), prepared(clock, calls), state=states[1]).run()
+    assert not calls
+    assert [own.progress.cycles for own in resumed.finishers] == [own.progress.cycles for own in whole.finishers]
+
+
+@pytest.mark.parametrize(
+    ("names", "make"),
+    [([], lambda clock: []), (["twice"], lambda clock: [candidate(clock, "a"), candidate(clock, "a")])],
+)
+def test_candidates_without_names_of_their_own_are_refused(
+    names: list[str], make: Callable[[Clock], list[Candidate]]
+) -> None:
+    clock = Clock()
+    with pytest.raises(InvalidSearchError, match="a name of its own"):
+        Race(problem(clock, 1.0), make(clock))
