@@ -3,7 +3,7 @@
     python -m benchmarks.race --data ../data --work work
 
 Each way spends the same CPU seconds of one thread on 2,000 training and 1,000 validation images of one of the paper's
-tasks: a race of all kinds, and each of its candidates alone for all the seconds. It is judged on 3,000 other images of
+tasks: a race of all kinds, and each of its candidates alone for all the seconds. It is judged on 2,500 other images of
 the training files, so no test image is read. Way, task and seed are one unit; units leave rows, and a run that was
 stopped resumes.
 """
@@ -36,7 +36,7 @@ from ldnas.training.evaluation import evaluate
 from ldnas.training.final import DataFacts, final_config
 from ldnas.training.train import TrainConfig
 
-TRAIN, VALIDATION, JUDGES = 2000, 1000, 3000
+TRAIN, VALIDATION, JUDGES = 2000, 1000, 2500
 SIZES = {"pretrained": 64, "pretrained 48 px": 48, "cell": 16, "resnet18": 16}
 WIDTH = 16
 
