@@ -16,7 +16,7 @@ class Kind(StrEnum):
     """The kinds of candidates.
 
     CELL: a cell in a skeleton, with fresh weights or those of a known task.
-    PLAIN: a network of torchvision, with fresh weights.
+    PLAIN: a network designed by hand, such as ResNet-18, with fresh weights.
     PRETRAINED: a network with weights from ImageNet.
     """
 

@@ -13,7 +13,11 @@ from ldnas.seeding import derive_seed
 from ldnas.training.evaluation import confusion_matrix, scores_of
 
 CYCLE_ERROR = 0.011
-"""The standard deviation of a score over seeds after a complete cycle, a fraction (1.1 points)."""
+"""The standard deviation of a score over seeds after a complete cycle, a fraction.
+
+Seen with small cells on Task 6 after four epochs. No benchmark in the repository measures it yet, and other kinds and
+longer cycles may differ.
+"""
 
 ERRORS = 1.645
 """Standard errors by which a candidate is behind the leader when it leaves (one-sided 95 %)."""
