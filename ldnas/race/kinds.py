@@ -5,19 +5,15 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from ldnas.data.preprocessing import normalise
 from ldnas.data.task_data import ImageSet
 from ldnas.distance.observation import fit_probe
 from ldnas.networks.classifier import Classifier
-from ldnas.networks.pretrained import EMBEDDED, embedded_network
-from ldnas.networks.resnet import build_scaled_resnet18, resnet18_size
-from ldnas.race.candidate import Candidate, Kind
-from ldnas.space.complexity import multiply_adds, parameters
-from ldnas.space.genotype import Genotype
+from ldnas.networks.design import CellDesign, Design, PlainDesign, PretrainedDesign
+from ldnas.networks.designed import build_designed, size_of
+from ldnas.race.candidate import Candidate
 from ldnas.space.network import build_cell_network, start_from
-from ldnas.space.skeleton import Skeleton
 from ldnas.training.micro_batches import Compute
 from ldnas.training.train import TrainConfig
 
@@ -29,56 +25,29 @@ FINE_TUNING_DECAY = 1e-2
 FINE_TUNING_BATCH = 32
 
 
-def cell_candidate(
-    genotype: Genotype,
-    skeleton: Skeleton,
-    recipe: TrainConfig,
-    *,
-    started_from: str | None = None,
-    start: Mapping[str, Tensor] | None = None,
+def fresh_candidate(name: str, design: CellDesign | PlainDesign, recipe: TrainConfig) -> Candidate:
+    """A network with fresh weights."""
+    return _candidate(name, design, recipe)
+
+
+def warm_candidate(
+    name: str, design: CellDesign, recipe: TrainConfig, *, started_from: str, start: Mapping[str, Tensor]
 ) -> Candidate:
-    """A cell in a skeleton, cold, or warm from the weights `start` of the same cell on the task `started_from`."""
+    """A cell that begins, except for its head, with the weights `start` of the same cell on the task `started_from`."""
 
     def build(seed: int) -> nn.Module:
-        network = build_cell_network(genotype, skeleton, seed=seed)
-        if start is not None:
-            start_from(network, start)
+        network = build_cell_network(design.genotype, design.skeleton, seed=seed)
+        start_from(network, start)
         return network
 
-    name = f"cell {genotype.digest[:8]}" + (f" from {started_from}" if started_from else "")
-    return Candidate(
-        name,
-        Kind.CELL,
-        skeleton.image_size,
-        build,
-        recipe,
-        parameters(genotype, skeleton),
-        multiply_adds(genotype, skeleton),
-        started_from=started_from,
-        description={"genotype": genotype.to_json(), "skeleton": skeleton.to_json()},
-    )
+    return replace(_candidate(name, design, recipe), build=build, started_from=started_from)
 
 
-def resnet18_candidate(classes: int, *, width: int, image_size: int, recipe: TrainConfig) -> Candidate:
-    """ResNet-18 of this width, with fresh weights."""
-    size, macs = resnet18_size(classes, width, image_size)
-
-    def build(seed: int) -> nn.Module:
-        return build_scaled_resnet18(classes, seed=seed, width=width)
-
-    name = f"resnet18 width {width}"
-    return Candidate(name, Kind.PLAIN, image_size, build, recipe, size, macs, description={"width": width})
-
-
-def pretrained_candidate(classes: int, *, image_size: int, recipe: TrainConfig) -> Candidate:
-    """EfficientNet-Lite0 with its ImageNet weights: first its head is fitted to the frozen features, then all is tuned.
+def pretrained_candidate(name: str, design: PretrainedDesign, recipe: TrainConfig) -> Candidate:
+    """A network with its ImageNet weights: first its head is fitted to the frozen features, then all is tuned.
 
     `recipe` is that of a network trained from scratch; its augmentation and loss stay.
     """
-
-    def build(seed: int) -> nn.Module:
-        return embedded_network(classes=classes)
-
     tuning = replace(
         recipe,
         batch_size=FINE_TUNING_BATCH,
@@ -86,18 +55,7 @@ def pretrained_candidate(classes: int, *, image_size: int, recipe: TrainConfig) 
         weight_decay=FINE_TUNING_DECAY,
         averaged=0.0,
     )
-    network = build(0)
-    return Candidate(
-        f"{EMBEDDED} {image_size} px",
-        Kind.PRETRAINED,
-        image_size,
-        build,
-        tuning,
-        sum(parameter.numel() for parameter in network.parameters()),
-        counted_macs(network, image_size),
-        started_from="ImageNet",
-        prepare=fit_head,
-    )
+    return replace(_candidate(name, design, tuning), started_from="ImageNet", prepare=fit_head)
 
 
 def fit_head(network: nn.Module, train: ImageSet, compute: Compute) -> None:
@@ -113,9 +71,6 @@ def fit_head(network: nn.Module, train: ImageSet, compute: Compute) -> None:
     network.head = fit_probe(features, train.labels, classes=network.head.out_features, l2=HEAD_L2)
 
 
-def counted_macs(network: nn.Module, image_size: int) -> int:
-    """Multiply-adds for one image, counted by torch while the network runs once."""
-    counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
-        network.eval()(torch.zeros(1, 3, image_size, image_size))
-    return counter.get_total_flops() // 2
+def _candidate(name: str, design: Design, recipe: TrainConfig) -> Candidate:
+    parameters, macs = size_of(design)
+    return Candidate(name, design, lambda seed: build_designed(design, seed=seed), recipe, parameters, macs)

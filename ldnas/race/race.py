@@ -1,10 +1,10 @@
 """Runs a race of whole networks: successive halving in which every rung is a complete, annealed training cycle.
 
-Jamieson & Talwalkar, Non-stochastic Best Arm Identification and Hyperparameter Optimization, arXiv:1502.07943. A
-candidate keeps its weights from one rung to the next, and the winner's last cycle is its final training.
+Jamieson & Talwalkar, Non-stochastic Best Arm Identification and Hyperparameter Optimization, arXiv:1502.07943. Other
+than there, the rungs that choose get a quarter of the remaining seconds each, so that most of them go to the final
+training. A candidate keeps its weights from one rung to the next, and the winner's last cycle is its final training.
 """
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,8 +23,18 @@ from ldnas.training.evaluation import predict_logits
 from ldnas.training.micro_batches import Compute
 from ldnas.training.train import FitState, fit
 
-LEAST_EPOCHS = 2
+RUNG_SHARE = 0.25
+"""The share of the remaining seconds that a rung gets while more than one candidate races: choosing must not cost what
+the training needs."""
+
+FIRST_EPOCHS = 2
 """The fewest epochs of a first cycle whose score says anything about a candidate."""
+
+PREPARATION_EPOCHS = 0.5
+"""The assumed cost of a candidate's preparation, in epochs: the images pass forwards only."""
+
+FINAL_SHARE = 0.75
+"""The share of the seconds that a candidate can expect to train for if it wins; see `Candidate.least_epochs`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +51,7 @@ class RaceProblem:
 
     Attributes:
         images: the task's images at a size in pixels; asked for more than once.
-        seconds: of the whole race. The first candidate always trains for an epoch, or has its head fitted.
+        seconds: of the whole race. One candidate always trains for an epoch, or is prepared.
         seed: decides every draw.
         objective: scores the candidates on validation images.
         compute: the device of networks and images.
@@ -71,7 +81,7 @@ class RaceOutcome:
 
     Attributes:
         finishers: the candidates that took part, the winner first, then by their scores.
-        passed_over: the candidates that the seconds did not suffice for.
+        passed_over: the candidates that the seconds did not suffice for, the cheapest of each variant group.
         seconds: of the whole race.
     """
 
@@ -85,7 +95,7 @@ def _ignore(_: object) -> None:
 
 
 class Race:
-    """A race of `candidates`; where the seconds suffice for few of them, the first ones take part.
+    """A race of `candidates`; those that the seconds do not suffice for are passed over.
 
     Args:
         on_cycle: called with the candidate and its progress after each of its cycles.
@@ -138,25 +148,49 @@ class Race:
         return self._problem.clock() - self._began
 
     def _enter(self) -> RaceState:
-        """Admit candidates in their order, while each gets `LEAST_EPOCHS` in the first rung."""
+        """Admit the candidates that the seconds suffice for, one of each variant group; else the cheapest."""
+        groups: dict[str, list[Candidate]] = {}
+        for candidate in self._candidates.values():
+            groups.setdefault(candidate.variant_of or candidate.name, []).append(candidate)
         progress: dict[str, Progress] = {}
-        for name, candidate in self._candidates.items():
-            forecast = {**progress, name: Progress(self._forecast(candidate))}
-            share = self._share(len(forecast))
-            if progress and any(LEAST_EPOCHS * other.epoch_seconds > share for other in forecast.values()):
-                break
-            progress = forecast
+        cheapest: dict[str, float] = {}
+        for group in groups.values():
+            *_, smallest = group
+            cheapest[smallest.name] = self._forecast(smallest)
+            for candidate in group:
+                # Measuring only the smallest spares the larger images, which may never be needed.
+                epoch_seconds = cheapest[smallest.name] * candidate.macs / smallest.macs
+                if self._suffices_for(candidate, epoch_seconds, racing=len(groups)):
+                    progress[candidate.name] = Progress(epoch_seconds)
+                    break
+        if not progress:
+            name = min(cheapest, key=cheapest.__getitem__)
+            progress = {name: Progress(cheapest[name])}
         racing = tuple(progress)
         return RaceState(self._spent, progress, racing, share=self._share(len(racing)))
 
+    def _suffices_for(self, candidate: Candidate, epoch_seconds: float, *, racing: int) -> bool:
+        first = FIRST_EPOCHS if candidate.prepare is None else PREPARATION_EPOCHS
+        alone = racing == 1
+        final = FINAL_SHARE * (self._problem.seconds - self._spent)
+        return candidate.least_epochs * epoch_seconds <= final and (
+            alone or first * epoch_seconds <= self._share(racing)
+        )
+
     def _share(self, racing: int) -> float:
-        """The seconds of each cycle of a rung: all rungs that are left get equally many."""
-        rungs = 1 + math.ceil(math.log2(racing))
-        return (self._problem.seconds - self._spent) / (rungs * racing)
+        """The seconds of each cycle of a rung; the last candidate gets all that are left."""
+        left = self._problem.seconds - self._spent
+        return left if racing == 1 else RUNG_SHARE * left / racing
 
     def _forecast(self, candidate: Candidate) -> float:
         train = self._problem.images(candidate.image_size).train
-        return seconds_of_epoch(self._network(candidate), train, candidate.recipe, clock=self._problem.clock)
+        return seconds_of_epoch(
+            self._network(candidate),
+            train,
+            candidate.recipe,
+            clock=self._problem.clock,
+            micro_batches=self._problem.compute.micro_batches,
+        )
 
     def _network(self, candidate: Candidate) -> nn.Module:
         if candidate.name not in self._networks:
@@ -171,7 +205,8 @@ class Race:
         if state.cycle is None:
             state = self._prepare(state, candidate)
         progress = state.progress[name]
-        seconds = self._problem.seconds - self._spent if len(state.racing) == 1 else state.share
+        prepared = sum(cycle.seconds for cycle in progress.cycles if cycle.rung == state.rung)
+        seconds = self._problem.seconds - self._spent if len(state.racing) == 1 else state.share - prepared
         epochs = state.cycle.epochs if state.cycle else max(int(seconds / progress.epoch_seconds), 0)
         if not epochs and progress.cycles:
             return state
@@ -231,5 +266,7 @@ class Race:
             network.load_state_dict(dict(progress.best))
             finishers.append(Finisher(self._candidates[name], progress, network.eval()))
         finishers.sort(key=lambda finisher: -finisher.progress.score)
-        passed_over = tuple(own for name, own in self._candidates.items() if name not in state.progress)
+        took_part = {own.candidate.variant_of or own.candidate.name for own in finishers}
+        groups = {own.variant_of or name: own for name, own in self._candidates.items()}  # of each the last member
+        passed_over = tuple(own for group, own in groups.items() if group not in took_part)
         return RaceOutcome(tuple(finishers), passed_over, self._spent)

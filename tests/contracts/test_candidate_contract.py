@@ -9,8 +9,11 @@ import torch
 
 from ldnas.data.task_data import ImageSet
 from ldnas.export.formats import export_program, onnx_model
-from ldnas.race.candidate import Candidate, Kind
-from ldnas.race.kinds import cell_candidate, counted_macs, pretrained_candidate, resnet18_candidate
+from ldnas.networks.classifier import Classifier
+from ldnas.networks.design import CellDesign, Kind, PlainDesign, PretrainedDesign
+from ldnas.networks.designed import counted_macs
+from ldnas.race.candidate import Candidate
+from ldnas.race.kinds import fresh_candidate, pretrained_candidate, warm_candidate
 from ldnas.race.race import Race, RaceImages, RaceProblem
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
@@ -25,14 +28,15 @@ SKELETON = default_skeleton(SIZE, CLASSES)
 
 def warm_cell() -> Candidate:
     source = build_cell_network(CELL, default_skeleton(SIZE, CLASSES + 2), seed=9)
-    return cell_candidate(CELL, SKELETON, RECIPE, started_from="a source", start=source.state_dict())
+    design = CellDesign(CELL, SKELETON)
+    return warm_candidate("warm", design, RECIPE, started_from="a source", start=source.state_dict())
 
 
 KINDS: dict[str, Callable[[], Candidate]] = {
-    "cold cell": lambda: cell_candidate(CELL, SKELETON, RECIPE),
+    "cold cell": lambda: fresh_candidate("cold", CellDesign(CELL, SKELETON), RECIPE),
     "warm cell": warm_cell,
-    "resnet18": lambda: resnet18_candidate(CLASSES, width=8, image_size=SIZE, recipe=RECIPE),
-    "pretrained": lambda: pretrained_candidate(CLASSES, image_size=SIZE, recipe=RECIPE),
+    "resnet18": lambda: fresh_candidate("plain", PlainDesign(8, SIZE, CLASSES), RECIPE),
+    "pretrained": lambda: pretrained_candidate("pretrained", PretrainedDesign(SIZE, CLASSES), RECIPE),
 }
 
 
@@ -86,6 +90,7 @@ def test_a_pretrained_network_begins_with_a_fitted_head() -> None:
     candidate, train = KINDS["pretrained"](), images(24)
     network = candidate.build(0)
     assert candidate.prepare is not None
+    assert isinstance(network, Classifier)
     before = {name: tensor.clone() for name, tensor in network.backbone.state_dict().items()}
     candidate.prepare(network, train, RaceProblem(lambda size: RaceImages(train, train), 1.0, 0).compute)
     with torch.no_grad():

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError
-from ldnas.race.candidate import Candidate, Kind
+from ldnas.networks.design import PlainDesign
+from ldnas.race.candidate import Candidate
 from ldnas.race.race import Race, RaceImages, RaceOutcome, RaceProblem
 from ldnas.race.state import RaceState
 from ldnas.training.train import TrainConfig
@@ -43,14 +44,14 @@ class Net(nn.Module):
             nn.ReLU(),
             nn.AdaptiveAvgPool2d(2),
             nn.Flatten(),
-            nn.Linear(4 * width, CLASSES),
         )
+        self.head = nn.Linear(4 * width, CLASSES)
         self._clock, self._seconds = clock, seconds
 
     def forward(self, inputs: Tensor) -> Tensor:
         if self.training:
             self._clock.now += self._seconds * len(inputs)
-        logits: Tensor = self.layers(inputs)
+        logits: Tensor = self.head(self.layers(inputs))
         return logits
 
 
@@ -72,7 +73,8 @@ def candidate(clock: Clock, name: str, *, seconds: float = SECONDS, rate: float 
             torch.manual_seed(seed)
             return Net(clock, seconds, width)
 
-    return Candidate(name, Kind.PLAIN, SIZE, build, TrainConfig(batch_size=8, learning_rate=rate), 1, 1)
+    design = PlainDesign(width, SIZE, CLASSES)
+    return Candidate(name, design, build, TrainConfig(batch_size=8, learning_rate=rate), parameters=1, macs=1)
 
 
 def problem(clock: Clock, seconds: float) -> RaceProblem:
@@ -115,16 +117,46 @@ def test_it_keeps_its_seconds_to_within_an_epoch() -> None:
 
 def test_dear_candidates_do_not_take_part() -> None:
     clock = Clock()
-    dear = candidate(clock, "dear", seconds=1.0)
+    dear = candidate(clock, "dear", seconds=0.125)
     outcome = Race(problem(clock, 30.0), [candidate(clock, "first"), dear, candidate(clock, "last")]).run()
-    assert [own.candidate.name for own in outcome.finishers] == ["first"]
-    assert [own.name for own in outcome.passed_over] == ["dear", "last"]
+    assert {own.candidate.name for own in outcome.finishers} == {"first", "last"}
+    assert [own.name for own in outcome.passed_over] == ["dear"]
 
 
-def test_the_first_candidate_trains_for_an_epoch_however_few_the_seconds() -> None:
+def test_of_the_variants_the_first_that_the_seconds_suffice_for_takes_part() -> None:
+    def variants(clock: Clock) -> list[Candidate]:
+        # The smallest is measured; the others are assumed to take as much longer as they have more multiply-adds.
+        return [
+            replace(candidate(clock, name, seconds=macs * SECONDS), macs=macs, variant_of="sizes")
+            for name, macs in (("large", 64), ("middle", 4), ("small", 1))
+        ]
+
+    def taking_part(seconds: float) -> set[str]:
+        clock = Clock()
+        outcome = Race(problem(clock, seconds), [*variants(clock), candidate(clock, "other")]).run()
+        assert not outcome.passed_over
+        return {own.candidate.name for own in outcome.finishers}
+
+    epoch = 24 * SECONDS
+    # Two epochs of "middle" are 8 of "small"; the first rung gets a quarter of the seconds for two candidates.
+    assert taking_part(epoch * 80) == {"middle", "other"}
+    assert taking_part(epoch * 40) == {"small", "other"}
+    assert taking_part(epoch * 1200) == {"large", "other"}
+
+
+def test_a_candidate_that_needs_more_epochs_than_it_could_get_is_passed_over() -> None:
     clock = Clock()
-    outcome = Race(problem(clock, 0.001), field_of(clock)).run()
+    patient = replace(candidate(clock, "patient"), least_epochs=1000)
+    outcome = Race(problem(clock, 30.0), [patient, candidate(clock, "other")]).run()
+    assert [own.name for own in outcome.passed_over] == ["patient"]
+
+
+def test_the_cheapest_candidate_trains_for_an_epoch_however_few_the_seconds() -> None:
+    clock = Clock()
+    dear = candidate(clock, "dear", seconds=1.0)
+    outcome = Race(problem(clock, 0.001), [dear, *field_of(clock)]).run()
     assert [own.progress.epochs for own in outcome.finishers] == [1]
+    assert outcome.passed_over[0].name == "dear"
 
 
 def test_a_race_resumes_from_every_state_to_the_same_outcome() -> None:
@@ -161,8 +193,9 @@ def prepared(clock: Clock, calls: list[int]) -> list[Candidate]:
     def prepare(network: nn.Module, train: ImageSet, compute: object) -> None:
         calls.append(len(train))
         clock.now += 1.5
+        assert isinstance(network, Net)
         with torch.no_grad():
-            network.layers[-1].bias += 1.0
+            network.head.bias.add_(1.0)
 
     return [replace(candidate(clock, "prepared"), prepare=prepare), candidate(clock, "other")]
 

@@ -1,0 +1,100 @@
+"""The design of a finished network: everything but its weights. Needs no torch."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from ldnas.errors import InvalidSearchError
+from ldnas.space.genotype import Genotype
+from ldnas.space.skeleton import Skeleton
+
+RESNET18 = "resnet18"
+EFFICIENTNET_LITE0 = "tf_efficientnet_lite0"
+"""timm's name of the network whose ImageNet weights are installed with ldnas."""
+
+
+class Kind(StrEnum):
+    """The kinds of networks.
+
+    CELL: a cell in a skeleton.
+    PLAIN: a network designed by hand, trained from fresh weights.
+    PRETRAINED: a network that began with weights from ImageNet.
+    """
+
+    CELL = "cell"
+    PLAIN = "plain"
+    PRETRAINED = "pretrained"
+
+
+@dataclass(frozen=True)
+class CellDesign:
+    """A cell in a skeleton."""
+
+    kind: ClassVar[Kind] = Kind.CELL
+    genotype: Genotype
+    skeleton: Skeleton
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square input, in pixels."""
+        return self.skeleton.image_size
+
+    @property
+    def classes(self) -> int:
+        """Outputs of the head."""
+        return self.skeleton.classes
+
+    def to_json(self) -> dict[str, Any]:
+        """The design as a JSON value."""
+        return {"kind": self.kind.value, "genotype": self.genotype.to_json(), "skeleton": self.skeleton.to_json()}
+
+
+@dataclass(frozen=True)
+class PlainDesign:
+    """A ResNet-18 with stages of `width`, 2, 4 and 8 times as many channels (`ScaledResNet18`)."""
+
+    kind: ClassVar[Kind] = Kind.PLAIN
+    width: int
+    image_size: int
+    classes: int
+    name: str = RESNET18
+
+    def to_json(self) -> dict[str, Any]:
+        """The design as a JSON value."""
+        return {"kind": self.kind.value, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class PretrainedDesign:
+    """A network of timm by its `name` there, with a linear head for these classes."""
+
+    kind: ClassVar[Kind] = Kind.PRETRAINED
+    image_size: int
+    classes: int
+    name: str = EFFICIENTNET_LITE0
+
+    def to_json(self) -> dict[str, Any]:
+        """The design as a JSON value."""
+        return {"kind": self.kind.value, **asdict(self)}
+
+
+Design = CellDesign | PlainDesign | PretrainedDesign
+
+
+def design_from_json(value: Mapping[str, Any]) -> Design:
+    """The design written by `to_json`.
+
+    Raises:
+        InvalidSearchError: the kind, or the network of that name, is unknown in this release.
+        InvalidGenotypeError: the genotype is invalid in this release.
+    """
+    match value.get("kind"), value.get("name"):
+        case Kind.CELL, _:
+            return CellDesign(Genotype.from_json(value["genotype"]), Skeleton.from_json(value["skeleton"]))
+        case Kind.PLAIN, "resnet18":
+            return PlainDesign(value["width"], value["image_size"], value["classes"])
+        case Kind.PRETRAINED, "tf_efficientnet_lite0":
+            return PretrainedDesign(value["image_size"], value["classes"])
+        case kind, name:
+            raise InvalidSearchError(f"this release does not know the network {name!r} of the kind {kind!r}")

@@ -1,0 +1,43 @@
+"""Builds the network of a design, and counts its size."""
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ldnas.networks.design import CellDesign, Design, PlainDesign
+from ldnas.networks.pretrained import embedded_network
+from ldnas.networks.resnet import build_scaled_resnet18, resnet18_size
+from ldnas.space.complexity import multiply_adds, parameters
+from ldnas.space.network import build_cell_network
+
+
+def build_designed(design: Design, *, seed: int) -> nn.Module:
+    """The network with its first weights, in training mode, on the CPU: fresh ones, or those of its pretraining."""
+    match design:
+        case CellDesign():
+            return build_cell_network(design.genotype, design.skeleton, seed=seed)
+        case PlainDesign():
+            return build_scaled_resnet18(design.classes, seed=seed, width=design.width)
+        case _:
+            return embedded_network(classes=design.classes)
+
+
+def size_of(design: Design) -> tuple[int, int]:
+    """Trainable parameters, and multiply-adds for one image."""
+    match design:
+        case CellDesign():
+            return parameters(design.genotype, design.skeleton), multiply_adds(design.genotype, design.skeleton)
+        case PlainDesign():
+            return resnet18_size(design.classes, design.width, design.image_size)
+        case _:
+            network = build_designed(design, seed=0)
+            trainable = sum(parameter.numel() for parameter in network.parameters())
+            return trainable, counted_macs(network, design.image_size)
+
+
+def counted_macs(network: nn.Module, image_size: int) -> int:
+    """Multiply-adds for one image, counted by torch while the network runs once."""
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        network.eval()(torch.zeros(1, 3, image_size, image_size))
+    return counter.get_total_flops() // 2
