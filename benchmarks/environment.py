@@ -5,7 +5,7 @@ import os
 import platform
 import subprocess
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,18 @@ def environment() -> dict[str, Any]:
             subprocess.check_output([*git, "status", "--porcelain", "-uno"], text=True).strip()
         ),
         "python": platform.python_version(),
-        "packages": {package: version(package) for package in PACKAGES},
+        "packages": {package: found for package in PACKAGES if (found := _version(package)) is not None},
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
     }
+
+
+def _version(package: str) -> str | None:
+    """The installed version; None for a package that this benchmark runs without."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _processor() -> str:

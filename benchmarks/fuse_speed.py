@@ -9,7 +9,7 @@ in the same order, same numbers of epochs and steps, so that both end on the sam
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -45,9 +45,15 @@ class Schedule:
 SCHEDULES = (Schedule("default", 3, 1, 20),)
 
 
-def speeds(problem: SearchProblem, sets: Sequence[Sequence[Genotype]], *, repetitions: int) -> list[dict[str, Any]]:
-    """A row per variant, schedule and set of candidates: CPU seconds of every way, turn by turn, and whom it chose."""
-    small = SearchProblem(_first(problem.train, TRAIN), _first(problem.validation, VALIDATION), *_place(problem))
+def speeds(
+    problem: SearchProblem,
+    sets: Sequence[Sequence[Genotype]],
+    *,
+    repetitions: int,
+    clock: Callable[[], float] = time.process_time,
+) -> list[dict[str, Any]]:
+    """A row per variant, schedule and set of candidates: seconds of every way, turn by turn, and whom it chose."""
+    small = replace(problem, train=_first(problem.train, TRAIN), validation=_first(problem.validation, VALIDATION))
     rows = []
     for variant in (FuseVariant.RELAXED, FuseVariant.EXPECTED):
         for schedule in SCHEDULES:
@@ -62,7 +68,7 @@ def speeds(problem: SearchProblem, sets: Sequence[Sequence[Genotype]], *, repeti
                         g, small, v, s, drop_lost=True
                     ),
                 }
-                seconds, chosen = _interleaved(ways, repetitions)
+                seconds, chosen = _interleaved(ways, repetitions, clock)
                 rows.append(
                     {
                         "variant": str(variant),
@@ -100,7 +106,7 @@ def alpha_phase(problem: SearchProblem, genotypes: Sequence[Genotype], *, steps:
         return int(alpha.argmax())
 
     ways = {"uncached": lambda: phase(cached=False), "cached": lambda: phase(cached=True)}
-    seconds, chosen = _interleaved(ways, repetitions)
+    seconds, chosen = _interleaved(ways, repetitions, time.process_time)
     medians = {name: statistics.median(found) for name, found in seconds.items()}
     ratios = _ratios(seconds["uncached"], seconds["cached"])
     return {"steps": steps, "chosen": chosen, "seconds": medians, "uncached_over_cached": ratios}
@@ -128,12 +134,13 @@ def plain_iteration(
     genotypes: Sequence[Genotype], problem: SearchProblem, variant: FuseVariant, schedule: Schedule, *, cached: bool
 ) -> int:
     """The same, plainly; with `cached`, α's steps read logits that were computed once a round."""
+    device = problem.compute.device
     networks = [
-        plain(build_cell_network(genotype, problem.skeleton, seed=derive_seed(0, "weights", place)))
+        plain(build_cell_network(genotype, problem.skeleton, seed=derive_seed(0, "weights", place))).to(device)
         for place, genotype in enumerate(genotypes)
     ]
     optimizers = [torch.optim.Adam(network.parameters(), lr=RATE) for network in networks]
-    alpha = torch.zeros(len(networks), requires_grad=True)
+    alpha = torch.zeros(len(networks), requires_grad=True, device=device)
     alpha_optimizer = torch.optim.Adam([alpha], lr=ALPHA_RATE)
     alpha_loss = relaxed_loss if variant is FuseVariant.RELAXED else expected_loss
     labels = problem.validation.labels
@@ -204,22 +211,20 @@ def _set_momentum(network: nn.Module, momentum: float | None) -> None:
 
 
 def _first(images: ImageSet, count: int) -> ImageSet:
-    return images.subset(torch.arange(min(count, len(images))))
+    return images.subset(torch.arange(min(count, len(images)), device=images.labels.device))
 
 
-def _place(problem: SearchProblem) -> tuple[Any, Any]:
-    return problem.space, problem.skeleton
-
-
-def _interleaved(ways: dict[str, Callable[[], int]], repetitions: int) -> tuple[dict[str, list[float]], dict[str, int]]:
-    """CPU seconds of each way, turn by turn after one unmeasured turn, and what each gave."""
+def _interleaved(
+    ways: dict[str, Callable[[], int]], repetitions: int, clock: Callable[[], float]
+) -> tuple[dict[str, list[float]], dict[str, int]]:
+    """Seconds of each way, turn by turn after one unmeasured turn, and what each gave."""
     chosen = {name: way() for name, way in ways.items()}
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(repetitions):
         for name, way in ways.items():
-            began = time.process_time()
+            began = clock()
             way()
-            seconds[name].append(time.process_time() - began)
+            seconds[name].append(clock() - began)
     return seconds, chosen
 
 

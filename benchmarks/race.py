@@ -3,7 +3,7 @@
     python -m benchmarks.race --data ../data --work work
 
 Each way spends the same CPU seconds of one thread on 2,000 training and 1,000 validation images of one of the paper's
-tasks: a race of all kinds, and each of its candidates alone for all the seconds. It is judged on 2,500 other images of
+tasks: a race of all kinds, and each kind alone for all the seconds. It is judged on 2,500 other images of
 the training files, so no test image is read. Way, task and seed are one unit; units leave rows, and a run that was
 stopped resumes.
 """
@@ -11,7 +11,7 @@ stopped resumes.
 import argparse
 import random
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,22 +26,25 @@ from benchmarks.paper.tasks import CIFAR10, TASKS, PaperTask
 from benchmarks.paper.units import Row, Rows, Unit
 from benchmarks.strategies import interval
 from ldnas.data.task_data import ImageSet
-from ldnas.networks.design import CellDesign, PlainDesign, PretrainedDesign
+from ldnas.networks.design import Kind
 from ldnas.race.candidate import Candidate
-from ldnas.race.kinds import fresh_candidate, pretrained_candidate
+from ldnas.race.field import RaceTask, candidates_for
 from ldnas.race.race import Race, RaceImages, RaceProblem
 from ldnas.seeding import derive_seed
-from ldnas.space.skeleton import default_skeleton
 from ldnas.space.space import FULL_SPACE
 from ldnas.training.evaluation import evaluate
 from ldnas.training.final import DataFacts, final_config
 from ldnas.training.train import TrainConfig
 
 TRAIN, VALIDATION, JUDGES = 2000, 1000, 2500
-SIZES = {"pretrained": 64, "pretrained 48 px": 48, "cell": 16, "resnet18": 16}
-WIDTH = 16
+SIZE = 32
+"""Side of the images of both sources, in pixels; the race may choose others."""
 
-Line = Callable[["Task", int], list[Candidate]]
+WAYS: Mapping[str, frozenset[Kind]] = {
+    "race": frozenset(Kind),
+    **{f"{kind.value} alone": frozenset({kind}) for kind in Kind},
+}
+"""The kinds that take part: all of them, or one, which gets all the seconds."""
 
 
 class Task:
@@ -72,49 +75,17 @@ class Task:
         return whole.subset(order)
 
 
-def pretrained(task: Task, seed: int) -> list[Candidate]:
-    size = SIZES["pretrained"]
-    design = PretrainedDesign(size, task.task.classes)
-    return [pretrained_candidate(f"pretrained {size} px", design, task.recipe(size))]
-
-
-def smaller_pretrained(task: Task, seed: int) -> list[Candidate]:
-    size = SIZES["pretrained 48 px"]
-    design = PretrainedDesign(size, task.task.classes)
-    return [pretrained_candidate(f"pretrained {size} px", design, task.recipe(size))]
-
-
-def random_cell(task: Task, seed: int) -> list[Candidate]:
-    size = SIZES["cell"]
+def candidates(task: Task, seed: int, kinds: frozenset[Kind]) -> list[Candidate]:
+    """The product's candidates; the cell is drawn at random, since no other task is known."""
     cell = FULL_SPACE.sample(random.Random(derive_seed(seed, "cell")))
-    design = CellDesign(cell, default_skeleton(size, task.task.classes))
-    return [fresh_candidate("random cell", design, task.recipe(size))]
-
-
-def resnet18(task: Task, seed: int) -> list[Candidate]:
-    size = SIZES["resnet18"]
-    return [fresh_candidate("resnet18", PlainDesign(WIDTH, size, task.task.classes), task.recipe(size))]
-
-
-def all_kinds(task: Task, seed: int) -> list[Candidate]:
-    return [*pretrained(task, seed), *random_cell(task, seed), *resnet18(task, seed)]
-
-
-WAYS: Mapping[str, Line] = {
-    "race": all_kinds,
-    "pretrained": pretrained,
-    "pretrained 48 px": smaller_pretrained,
-    "random cell": random_cell,
-    "resnet18": resnet18,
-}
+    return candidates_for(RaceTask(SIZE, task.task.classes, [cell], task.recipe, kinds=kinds))
 
 
 def run(values: Mapping[str, Any], data: PaperData, device: torch.device, needed: Sequence[Row]) -> Row:
     """One way, task and seed."""
     task, seed = Task(data, values["task"], values["seed"]), values["seed"]
-    line = WAYS[values["way"]](task, seed)
     problem = RaceProblem(task.images, values["race_seconds"], seed=seed)
-    outcome = Race(problem, line).run()
+    outcome = Race(problem, candidates(task, seed, WAYS[values["way"]])).run()
     winner = outcome.finishers[0]
     return {
         "accuracy": evaluate(winner.network, task.judges(winner.candidate.image_size)).accuracy,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ldnas.export.description import INPUT_NAME, OUTPUT_NAME, NetworkDescription
+from ldnas.networks.design import CellDesign, Design, Kind, PlainDesign
 
 # The card names every class with fewer training images than this.
 FEW_IMAGES = 50
@@ -42,21 +43,35 @@ class CardFacts:
 
 def model_card(description: NetworkDescription, facts: CardFacts) -> str:
     """The card as Markdown; equal facts give equal text."""
-    size, classes = description.skeleton.image_size, len(description.class_names)
+    design = description.design
+    size = design.image_size
     sections = (
         f"# {_escaped(facts.name)}",
-        f"An image classifier for {classes} classes, from colour or grey images at {size}×{size} pixels. Its cell was "
-        f"found by architecture search. It has {facts.parameters:,} parameters and does {facts.macs:,} multiply-adds "
+        f"An image classifier for {design.classes} classes, from colour or grey images at {size}×{size} pixels. "
+        f"{_origin(design)} It has {facts.parameters:,} parameters and does {facts.macs:,} multiply-adds "
         "for one image.",
         *_section("Accuracy", _accuracy(facts)),
         *_section("Limits", _bullets(_limits(description, facts))),
         *_section("Classes", _classes(description, facts)),
         *_section("Data", _data(facts.data)),
         *_section("Preprocessing", _steps(description)),
-        *_section("How to use the files", _usage(size)),
+        *_section("How to use the files", _usage(design)),
         *_section("Provenance", _bullets([f"{what}: {_code(value)}" for what, value in facts.provenance.items()])),
     )
     return "\n\n".join(sections) + "\n"
+
+
+def _origin(design: Design) -> str:
+    match design:
+        case CellDesign():
+            return "Its cell was found by architecture search."
+        case PlainDesign():
+            channels = "1 channel" if design.width == 1 else f"{design.width} channels"
+            return f"It is a ResNet-18 whose first stage has {channels}, trained from fresh weights."
+        case _:
+            return (
+                f"It is timm's {_code(design.name)}, which began with weights from ImageNet and was tuned on the data."
+            )
 
 
 def _section(title: str, body: str) -> tuple[str, str]:
@@ -86,6 +101,7 @@ def _accuracy(facts: CardFacts) -> str:
 
 
 def _limits(description: NetworkDescription, facts: CardFacts) -> list[str]:
+    size = description.design.image_size
     low, high = facts.test["interval"]
     few = [
         f"{_escaped(name)} ({count})"
@@ -98,10 +114,13 @@ def _limits(description: NetworkDescription, facts: CardFacts) -> list[str]:
         "The figures hold for images like those of its data: of the same source, the same kind of camera, the same "
         "selection. They say nothing of others.",
         "Its probabilities are not calibrated: 0.9 does not mean right nine times in ten.",
-        f"Details smaller than what {description.skeleton.image_size}×{description.skeleton.image_size} pixels show "
-        "are lost to it.",
+        f"Details smaller than what {size}×{size} pixels show are lost to it.",
         "It was not examined for fairness between groups of people, nor against images made to deceive it.",
     ]
+    if description.design.kind is Kind.PRETRAINED:
+        lines.append(
+            "The photographs of ImageNet, with which its weights were first trained, have biases. It may keep them."
+        )
     if high - low > 0.1:
         lines.insert(
             0, f"Little is known of its accuracy: with {facts.data['test']:,} test images the interval is wide."
@@ -154,8 +173,10 @@ def _steps(description: NetworkDescription) -> str:
     return f"{steps}\n\n`network.py` does all of it (recipe `{recipe}`); the other files take its result."
 
 
-def _usage(size: int) -> str:
-    return f"""- `network.py` with `weights.safetensors`: readable PyTorch that needs torch and Pillow.
+def _usage(design: Design) -> str:
+    size = design.image_size
+    packages = "torch, timm and Pillow" if design.kind is Kind.PRETRAINED else "torch and Pillow"
+    return f"""- `network.py` with `weights.safetensors`: readable PyTorch that needs {packages}.
 
   ```
   python network.py weights.safetensors image.png

@@ -1,12 +1,11 @@
-"""The description of the network in every exported file: classes, preprocessing, cell. Needs no torch."""
+"""The description of the network in every exported file: classes, preprocessing, design. Needs no torch."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ldnas.space.genotype import Genotype
-from ldnas.space.skeleton import Skeleton
+from ldnas.networks.design import CellDesign, Design
 
 INPUT_NAME = "images"
 OUTPUT_NAME = "logits"
@@ -21,26 +20,25 @@ class NetworkDescription:
         preprocessing: the `Preprocessing.to_json` of the images that the network was trained on.
 
     Raises:
-        ValueError: the class names or the preprocessing do not belong to the skeleton.
+        ValueError: the class names or the preprocessing do not belong to the design.
     """
 
-    genotype: Genotype
-    skeleton: Skeleton
+    design: Design
     class_names: tuple[str, ...]
     preprocessing: Mapping[str, Any]
 
     def __post_init__(self) -> None:
-        if len(self.class_names) != self.skeleton.classes:
-            raise ValueError(f"{len(self.class_names)} class names for a head of {self.skeleton.classes} classes")
+        if len(self.class_names) != self.design.classes:
+            raise ValueError(f"{len(self.class_names)} class names for a head of {self.design.classes} classes")
         # `read_image` of the exported code implements this one recipe, so any other must be refused.
-        expected = {"recipe": "square/bilinear/1", "image_size": self.skeleton.image_size}
+        expected = {"recipe": "square/bilinear/1", "image_size": self.design.image_size}
         if dict(self.preprocessing) != expected:
             raise ValueError(f"the exported code does {expected}, not {dict(self.preprocessing)}")
 
     @property
     def preprocessing_steps(self) -> tuple[str, ...]:
         """The steps from an image file to the network's input, one sentence each."""
-        size = self.skeleton.image_size
+        size = self.design.image_size
         padded = " (a longer side of 28 to 31 pixels is padded to 32 instead)" if size == 32 else ""
         return (
             "Turn the image upright by its EXIF orientation.",
@@ -51,15 +49,22 @@ class NetworkDescription:
         )
 
     def metadata(self) -> dict[str, str]:
-        """The metadata inside the files. Each value is text: JSON, except the sentences on preprocessing and output."""
+        """The metadata inside the files. The values are JSON, except the kind and the two sentences in plain words."""
         return {
             "class_names": _json(list(self.class_names)),
             "preprocessing": _json(dict(self.preprocessing)),
             "preprocessing_steps": " ".join(self.preprocessing_steps),
             "output": "logits [N, classes]; softmax over the classes gives their probabilities",
-            "genotype": _json(self.genotype.to_json()),
-            "skeleton": _json(self.skeleton.to_json()),
+            "kind": self.design.kind.value,
+            **_parts(self.design),
         }
+
+
+def _parts(design: Design) -> dict[str, str]:
+    """The design in the metadata; a cell has the two entries that earlier releases wrote for it."""
+    if isinstance(design, CellDesign):
+        return {"genotype": _json(design.genotype.to_json()), "skeleton": _json(design.skeleton.to_json())}
+    return {"design": _json(design.to_json())}
 
 
 def _json(value: Any) -> str:

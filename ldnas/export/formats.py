@@ -13,6 +13,7 @@ from torch import nn
 from torch.export import Dim, ExportedProgram
 
 from ldnas.export.description import INPUT_NAME, OUTPUT_NAME, NetworkDescription
+from ldnas.networks.design import CellDesign, Design, PlainDesign, PretrainedDesign
 from ldnas.space.genotype import EDGES
 
 METADATA_FILE = "metadata.json"
@@ -27,21 +28,18 @@ _DTYPE_NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF1
 def standalone_code(description: NetworkDescription) -> str:
     """A readable Python file that rebuilds the network, reads its weights and images, and classifies them.
 
-    It is `template.py` with this network's constants; its `state_dict` has the keys of `CellNetwork`. It needs torch
-    and Pillow, not ldnas.
+    It is `templates/shared.py` with the network of this kind and the constants of this network; its `state_dict` has
+    the keys of `build_designed`. It needs torch and Pillow, for a pretrained network also timm, and not ldnas.
     """
-    skeleton, primitives = description.skeleton, description.genotype.primitives
+    design = description.design
+    code = _joined(_template("shared"), _template(design.kind.value))
     constants = {
         "CLASS_NAMES": _tuple_lines([repr(name) for name in description.class_names]),
-        "IMAGE_SIZE": str(skeleton.image_size),
-        "STAGES": _tuple_lines([f"({stage.channels}, {stage.cells})" for stage in skeleton.stages]),
-        "EDGES": _tuple_lines(
-            [f'({start}, {end}, "{name}")' for (start, end), name in zip(EDGES, primitives, strict=True)]
-        ),
+        "IMAGE_SIZE": str(design.image_size),
+        **_constants(design),
     }
-    code = resources.files("ldnas.export").joinpath("template.py").read_text(encoding="utf-8")
     for name, value in constants.items():
-        code = _replace_constant(code, name, value)
+        code = _replace_once(code, rf"^({name}: [^=\n]+ = ).*$", value)
     return code
 
 
@@ -132,13 +130,44 @@ def onnx_model(program: ExportedProgram, metadata: Mapping[str, str]) -> bytes:
     return content
 
 
+def _template(name: str) -> str:
+    return resources.files("ldnas.export.templates").joinpath(f"{name}.py").read_text(encoding="utf-8")
+
+
+def _joined(shared: str, own: str) -> str:
+    """The shared template with a network's own: its first line, the imports that are missing, constants and classes."""
+    imports = re.findall(r"^(?:import|from) .+$", own, flags=re.MULTILINE)
+    missing = [line for line in imports if f"\n{line}\n" not in shared]
+    body = own.partition(f"\n{imports[-1]}\n")[2].strip("\n")
+    first_line = own.partition("\n")[0].removesuffix('"""')
+    code = first_line + "\n" + shared.partition("\n")[2]
+    code = _replace_once(code, r"^import torch$", "\n".join([*missing, "import torch"]))
+    code = _replace_once(code, r"^from ldnas\.export\.templates\.cell import Network\n\n", "")
+    return _replace_once(code, r"\n\n\n(?=def load\()", f"\n{body}\n\n\n")
+
+
+def _constants(design: Design) -> dict[str, str]:
+    """The values of the constants in the template of the design's kind."""
+    match design:
+        case CellDesign(genotype, skeleton):
+            edges = zip(EDGES, genotype.primitives, strict=True)
+            return {
+                "STAGES": _tuple_lines([f"({stage.channels}, {stage.cells})" for stage in skeleton.stages]),
+                "EDGES": _tuple_lines([f'({start}, {end}, "{name}")' for (start, end), name in edges]),
+            }
+        case PlainDesign():
+            return {"WIDTH": str(design.width)}
+        case PretrainedDesign():
+            return {"BACKBONE": f'"{design.name}"'}
+
+
 def _tuple_lines(items: Sequence[str]) -> str:
     return "(\n" + "".join(f"    {item},\n" for item in items) + ")"
 
 
-def _replace_constant(code: str, name: str, value: str) -> str:
-    """Give the template's constant another value; its line there is `NAME: type = value`."""
-    replaced, count = re.subn(rf"^({name}: [^=\n]+ = ).*$", lambda found: found[1] + value, code, flags=re.MULTILINE)
+def _replace_once(code: str, pattern: str, value: str) -> str:
+    """Replace the only match of a pattern in a template; the groups of the pattern stay in front of the value."""
+    replaced, count = re.subn(pattern, lambda found: "".join(found.groups()) + value, code, flags=re.MULTILINE)
     if count != 1:
-        raise ValueError(f"the template has {count} lines for {name}, not one")
+        raise ValueError(f"the template has {count} matches of {pattern}, not one")
     return replaced

@@ -8,18 +8,24 @@ from ldnas.networks.design import CellDesign, Design, PlainDesign
 from ldnas.networks.pretrained import embedded_network
 from ldnas.networks.resnet import build_scaled_resnet18, resnet18_size
 from ldnas.space.complexity import multiply_adds, parameters
-from ldnas.space.network import build_cell_network
+from ldnas.space.network import build_cell_network, weights_drawn_from
 
 
-def build_designed(design: Design, *, seed: int) -> nn.Module:
-    """The network with its first weights, in training mode, on the CPU: fresh ones, or those of its pretraining."""
+def build_designed(design: Design, *, seed: int, imagenet_weights: bool = True) -> nn.Module:
+    """The network with its first weights, in training mode, on the CPU: fresh ones, or those of its pretraining.
+
+    Args:
+        imagenet_weights: False gives a pretrained design fresh weights too, for a caller that loads others; the package
+            with the weights of ImageNet is then not needed.
+    """
     match design:
         case CellDesign():
             return build_cell_network(design.genotype, design.skeleton, seed=seed)
         case PlainDesign():
             return build_scaled_resnet18(design.classes, seed=seed, width=design.width)
         case _:
-            return embedded_network(classes=design.classes)
+            with weights_drawn_from(seed):
+                return embedded_network(classes=design.classes, imagenet_weights=imagenet_weights)
 
 
 def size_of(design: Design) -> tuple[int, int]:
@@ -30,7 +36,7 @@ def size_of(design: Design) -> tuple[int, int]:
         case PlainDesign():
             return resnet18_size(design.classes, design.width, design.image_size)
         case _:
-            network = build_designed(design, seed=0)
+            network = build_designed(design, seed=0, imagenet_weights=False)
             trainable = sum(parameter.numel() for parameter in network.parameters())
             return trainable, counted_macs(network, design.image_size)
 

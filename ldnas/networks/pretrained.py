@@ -35,12 +35,16 @@ class PretrainedNetwork(Classifier):
         return self
 
 
-def embedded_network(*, classes: int) -> PretrainedNetwork:
+def embedded_network(*, classes: int, imagenet_weights: bool = True) -> PretrainedNetwork:
     """EfficientNet-Lite0 (Tan & Le, arXiv:1905.11946, its Lite variant) with its ImageNet weights and a head of zeros.
 
     It takes images `[N, 3, S, S]` in [-1, 1]. With such a head all classes are equally probable, whatever the seed.
+
+    Args:
+        imagenet_weights: False gives the backbone fresh weights, for a caller that loads others; the package with the
+            weights of ImageNet is then not needed.
     """
-    backbone: Any = imagenet_network()
+    backbone: Any = imagenet_network() if imagenet_weights else _fresh_network()
     feature_size = backbone.num_features
     backbone.reset_classifier(0)
     use_fast_depthwise(backbone)
@@ -52,15 +56,20 @@ def embedded_network(*, classes: int) -> PretrainedNetwork:
 
 def imagenet_network() -> nn.Module:
     """The same network with its own head, for the 1,000 classes of ImageNet, in eval mode."""
-    network: nn.Module = timm.create_model(EFFICIENTNET_LITE0, pretrained=False)
+    network = _fresh_network()
     network.load_state_dict(_embedded_weights())
     return network.eval()
+
+
+def _fresh_network() -> nn.Module:
+    network: nn.Module = timm.create_model(EFFICIENTNET_LITE0, pretrained=False)
+    return network
 
 
 @cache
 def _embedded_weights() -> dict[str, Tensor]:
     """The tensors of the package's file under timm's names."""
-    wanted: dict[str, Tensor] = timm.create_model(EFFICIENTNET_LITE0, pretrained=False).state_dict()
+    wanted: dict[str, Tensor] = _fresh_network().state_dict()
     with resources.as_file(resources.files(_PACKAGE) / _FILE) as path:
         return paired(read_tensors(path), wanted, origin=path.name)
 

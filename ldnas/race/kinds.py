@@ -46,16 +46,20 @@ def warm_candidate(
 def pretrained_candidate(name: str, design: PretrainedDesign, recipe: TrainConfig) -> Candidate:
     """A network with its ImageNet weights: first its head is fitted to the frozen features, then all is tuned.
 
-    `recipe` is that of a network trained from scratch; its augmentation and loss stay.
+    `recipe` is that of a network trained from scratch.
     """
-    tuning = replace(
+    return replace(_candidate(name, design, tuning_recipe(recipe)), started_from="ImageNet", prepare=fit_head)
+
+
+def tuning_recipe(recipe: TrainConfig) -> TrainConfig:
+    """The recipe that tunes a pretrained network; augmentation and loss are those of training from scratch."""
+    return replace(
         recipe,
         batch_size=FINE_TUNING_BATCH,
         learning_rate=FINE_TUNING_RATE,
         weight_decay=FINE_TUNING_DECAY,
         averaged=0.0,
     )
-    return replace(_candidate(name, design, tuning), started_from="ImageNet", prepare=fit_head)
 
 
 def fit_head(network: nn.Module, train: ImageSet, compute: Compute) -> None:

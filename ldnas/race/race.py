@@ -1,14 +1,16 @@
 """Runs a race of whole networks: successive halving in which every rung is a complete, annealed training cycle.
 
 Jamieson & Talwalkar, Non-stochastic Best Arm Identification and Hyperparameter Optimization, arXiv:1502.07943. Other
-than there, the rungs that choose get a quarter of the remaining seconds each, so that most of them go to the final
+than there, the rungs that choose get three tenths of the remaining seconds each, so that most of them go to the final
 training. A candidate keeps its weights from one rung to the next, and the winner's last cycle is its final training.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+import torch
 from torch import nn
 
 from ldnas.data.task_data import ImageSet
@@ -23,17 +25,26 @@ from ldnas.training.evaluation import predict_logits
 from ldnas.training.micro_batches import Compute
 from ldnas.training.train import FitState, fit
 
-RUNG_SHARE = 0.25
+RUNG_SHARE = 0.3
 """The share of the remaining seconds that a rung gets while more than one candidate races: choosing must not cost what
 the training needs."""
 
 FIRST_EPOCHS = 2
 """The fewest epochs of a first cycle whose score says anything about a candidate."""
 
-PREPARATION_EPOCHS = 0.5
-"""The assumed cost of a candidate's preparation, in epochs: the images pass forwards only."""
+CLASSIFICATION_SHARE = 0.35
+"""The assumed cost of classifying an image, as a share of a training step with it."""
 
-FINAL_SHARE = 0.75
+PREPARATION_EPOCHS = 0.5
+"""The assumed cost of a candidate's preparation, in epochs: the images pass forwards, and the head is fitted."""
+
+WHOLE_EPOCHS = 8
+"""A cycle of fewer passes over the images uses the rest of its seconds too, by epochs on a part of them."""
+
+MOST_EPOCHS = 100
+"""The most epochs of a cycle: small networks on small images gain nothing from more."""
+
+FINAL_SHARE = 0.7
 """The share of the seconds that a candidate can expect to train for if it wins; see `Candidate.least_epochs`."""
 
 
@@ -55,6 +66,7 @@ class RaceProblem:
         seed: decides every draw.
         objective: scores the candidates on validation images.
         compute: the device of networks and images.
+        later_images: so many images will the winner classify after the race; their seconds are reserved.
         clock: counts the seconds.
     """
 
@@ -63,6 +75,7 @@ class RaceProblem:
     seed: int
     objective: str = OBJECTIVES[0]
     compute: Compute = field(default_factory=Compute)
+    later_images: int = 0
     clock: Callable[[], float] = time.monotonic
 
 
@@ -80,7 +93,7 @@ class RaceOutcome:
     """The result of a race.
 
     Attributes:
-        finishers: the candidates that took part, the winner first, then by their scores.
+        finishers: the candidates that took part, by their scores, of equal ones the smallest first: the winner.
         passed_over: the candidates that the seconds did not suffice for, the cheapest of each variant group.
         seconds: of the whole race.
     """
@@ -148,34 +161,45 @@ class Race:
         return self._problem.clock() - self._began
 
     def _enter(self) -> RaceState:
-        """Admit the candidates that the seconds suffice for, one of each variant group; else the cheapest."""
+        """Admit the candidates that the seconds suffice for; if they suffice for none, the cheapest one."""
         groups: dict[str, list[Candidate]] = {}
         for candidate in self._candidates.values():
             groups.setdefault(candidate.variant_of or candidate.name, []).append(candidate)
-        progress: dict[str, Progress] = {}
-        cheapest: dict[str, float] = {}
-        for group in groups.values():
-            *_, smallest = group
-            cheapest[smallest.name] = self._forecast(smallest)
-            for candidate in group:
-                # Measuring only the smallest spares the larger images, which may never be needed.
-                epoch_seconds = cheapest[smallest.name] * candidate.macs / smallest.macs
-                if self._suffices_for(candidate, epoch_seconds, racing=len(groups)):
-                    progress[candidate.name] = Progress(epoch_seconds)
-                    break
-        if not progress:
-            name = min(cheapest, key=cheapest.__getitem__)
-            progress = {name: Progress(cheapest[name])}
+        forecasts = [self._forecasts(members) for members in groups.values()]
+        progress = self._admitted(forecasts)
         racing = tuple(progress)
         return RaceState(self._spent, progress, racing, share=self._share(len(racing)))
 
-    def _suffices_for(self, candidate: Candidate, epoch_seconds: float, *, racing: int) -> bool:
+    def _forecasts(self, variants: Sequence[Candidate]) -> list[tuple[str, Progress]]:
+        """Each variant's name and its forecast, in which an epoch takes as long as it has multiply-adds."""
+        smallest = variants[-1]
+        # Measuring only the smallest spares the larger images, which may never be needed.
+        seconds = self._forecast(smallest) / smallest.macs
+        return [(variant.name, Progress(seconds * variant.macs)) for variant in variants]
+
+    def _admitted(self, forecasts: Sequence[Sequence[tuple[str, Progress]]]) -> dict[str, Progress]:
+        """The most candidates that the seconds suffice for side by side, one of each variant group.
+
+        `forecasts` has the variants of each group. The first group takes part if the seconds suffice for it at all.
+        """
+        for racing in range(len(forecasts), 0, -1):
+            fitting = [
+                next((variant for variant in group if self._suffice_for(*variant, racing=racing)), None)
+                for group in forecasts
+            ]
+            admitted = [variant for variant in fitting if variant is not None][:racing]
+            first_could = any(self._suffice_for(*variant, racing=1) for variant in forecasts[0])
+            if len(admitted) == racing and (fitting[0] is not None or not first_could):
+                return dict(admitted)
+        return dict([min((group[-1] for group in forecasts), key=lambda variant: variant[1].epoch_seconds)])
+
+    def _suffice_for(self, name: str, progress: Progress, *, racing: int) -> bool:
+        """Whether the seconds suffice for this candidate if so many race."""
+        candidate = self._candidates[name]
         first = FIRST_EPOCHS if candidate.prepare is None else PREPARATION_EPOCHS
-        alone = racing == 1
         final = FINAL_SHARE * (self._problem.seconds - self._spent)
-        return candidate.least_epochs * epoch_seconds <= final and (
-            alone or first * epoch_seconds <= self._share(racing)
-        )
+        fits_first = first * progress.epoch_seconds <= self._share(racing)
+        return fits_first and candidate.least_epochs * progress.epoch_seconds <= final
 
     def _share(self, racing: int) -> float:
         """The seconds of each cycle of a rung; the last candidate gets all that are left."""
@@ -205,28 +229,37 @@ class Race:
         if state.cycle is None:
             state = self._prepare(state, candidate)
         progress = state.progress[name]
-        prepared = sum(cycle.seconds for cycle in progress.cycles if cycle.rung == state.rung)
-        seconds = self._problem.seconds - self._spent if len(state.racing) == 1 else state.share - prepared
-        epochs = state.cycle.epochs if state.cycle else max(int(seconds / progress.epoch_seconds), 0)
-        if not epochs and progress.cycles:
-            return state
-        began = state.cycle.began if state.cycle else self._spent
-        network, epochs = self._network(candidate), max(1, epochs)
+        train = self._problem.images(candidate.image_size).train
+        if state.cycle is not None:
+            began, epochs, count = state.cycle.began, state.cycle.epochs, state.cycle.images
+        else:
+            prepared = sum(cycle.seconds for cycle in progress.cycles if cycle.rung == state.rung)
+            is_last = len(state.racing) == 1
+            seconds = self._problem.seconds - self._spent if is_last else state.share - prepared
+            images = self._problem.images(candidate.image_size)
+            classified = len(images.validation) + (self._problem.later_images if is_last else 0)
+            passes = seconds / progress.epoch_seconds - CLASSIFICATION_SHARE * classified / len(images.train)
+            if passes < 1 and progress.cycles:
+                return state
+            began = self._spent
+            epochs, count = _epochs(passes, len(train))
+        network = self._network(candidate)
 
         def after_epoch(fitted: FitState) -> None:
-            self._on_state(replace(state, seconds=self._spent, cycle=CycleState(epochs, began, fitted)))
+            self._on_state(replace(state, seconds=self._spent, cycle=CycleState(epochs, count, began, fitted)))
 
         network.load_state_dict({**network.state_dict(), **progress.weights})
+        seed = derive_seed(self._problem.seed, "race", name, len(progress.cycles))
         fit(
             network,
-            self._problem.images(candidate.image_size).train,
+            _part(train, count, seed),
             config=replace(candidate.recipe, epochs=epochs, minimum_steps=0),
-            seed=derive_seed(self._problem.seed, "race", name, len(progress.cycles)),
+            seed=seed,
             state=state.cycle.fit if state.cycle else None,
             on_epoch=after_epoch,
             micro_batches=self._problem.compute.micro_batches,
         )
-        return self._judged(replace(state, cycle=None), candidate, epochs, self._spent - began)
+        return self._judged(replace(state, cycle=None), candidate, epochs, count / len(train), self._spent - began)
 
     def _prepare(self, state: RaceState, candidate: Candidate) -> RaceState:
         """Prepare a candidate before its first cycle, which counts as a cycle of no epochs."""
@@ -234,14 +267,14 @@ class Race:
             return state
         began, train = self._spent, self._problem.images(candidate.image_size).train
         candidate.prepare(self._network(candidate), train, self._problem.compute)
-        return self._judged(state, candidate, 0, self._spent - began)
+        return self._judged(state, candidate, 0, 1.0, self._spent - began)
 
-    def _judged(self, state: RaceState, candidate: Candidate, epochs: int, seconds: float) -> RaceState:
+    def _judged(self, state: RaceState, candidate: Candidate, epochs: int, share: float, seconds: float) -> RaceState:
         network, validation = self._network(candidate), self._problem.images(candidate.image_size).validation
         logits = predict_logits(network, validation, micro_batches=self._problem.compute.micro_batches).float().cpu()
         own = standing(logits, validation.labels.cpu(), objective=self._problem.objective, seed=self._problem.seed)
         weights = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
-        cycle = Cycle(state.rung, epochs, seconds, own.score)
+        cycle = Cycle(state.rung, epochs, seconds, own.score, own.standard_error, share)
         progress = state.progress[candidate.name].after(cycle, weights, own)
         self._on_cycle(candidate, progress)
         return replace(state, seconds=self._spent, progress={**state.progress, candidate.name: progress})
@@ -265,8 +298,29 @@ class Race:
             network = self._network(self._candidates[name])
             network.load_state_dict(dict(progress.best))
             finishers.append(Finisher(self._candidates[name], progress, network.eval()))
-        finishers.sort(key=lambda finisher: -finisher.progress.score)
+        finishers.sort(key=lambda finisher: (-finisher.progress.score, finisher.candidate.parameters))
         took_part = {own.candidate.variant_of or own.candidate.name for own in finishers}
         groups = {own.variant_of or name: own for name, own in self._candidates.items()}  # of each the last member
         passed_over = tuple(own for group, own in groups.items() if group not in took_part)
         return RaceOutcome(tuple(finishers), passed_over, self._spent)
+
+
+def _epochs(passes: float, images: int) -> tuple[int, int]:
+    """The epochs of a cycle of so many passes over the images, and how many of the images each of them takes.
+
+    A cycle of few passes takes one more epoch on fewer images where a part of a pass would remain unused.
+    """
+    if passes <= 1:
+        return 1, images
+    if passes >= WHOLE_EPOCHS:
+        return min(int(passes), MOST_EPOCHS), images
+    epochs = math.ceil(passes)
+    return epochs, math.ceil(images * passes / epochs)
+
+
+def _part(train: ImageSet, count: int, seed: int) -> ImageSet:
+    """So many of the images, drawn at random; all of them in their order."""
+    if count >= len(train):
+        return train
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(derive_seed(seed, "part")))
+    return train.subset(order[:count].to(train.labels.device))

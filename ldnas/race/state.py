@@ -1,7 +1,8 @@
 """The state of a race: everything that a resumed race needs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
 
 from torch import Tensor
 
@@ -18,12 +19,16 @@ class Cycle:
         epochs: 0 where only the head was fitted.
         seconds: it took.
         score: on the validation images after it, in [0, 1].
+        standard_error: of the score over draws of the images and over cycles.
+        share: of the training images, that each epoch took, in (0, 1].
     """
 
     rung: int
     epochs: int
     seconds: float
     score: float
+    standard_error: float
+    share: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +69,25 @@ class Progress:
         is_best = self.standing is None or standing.score >= self.standing.score
         return replace(
             self,
-            epoch_seconds=cycle.seconds / cycle.epochs if cycle.epochs else self.epoch_seconds,
+            epoch_seconds=cycle.seconds / cycle.epochs / cycle.share if cycle.epochs else self.epoch_seconds,
             cycles=(*self.cycles, cycle),
             weights=weights,
             best=weights if is_best else self.best,
             standing=standing if is_best else self.standing,
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The progress as numbers, texts, tensors and containers of them."""
+        standing = None if self.standing is None else vars(self.standing)
+        cycles = [asdict(cycle) for cycle in self.cycles]
+        return {**vars(self), "cycles": cycles, "standing": standing}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """The progress that `to_dict` gave."""
+        standing = None if value["standing"] is None else Standing(**value["standing"])
+        cycles = tuple(Cycle(**cycle) for cycle in value["cycles"])
+        return cls(**{**value, "cycles": cycles, "standing": standing})
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +96,13 @@ class CycleState:
 
     Attributes:
         epochs: of the whole cycle.
+        images: that each epoch takes.
         began: the seconds of the race at its start.
         fit: the training so far.
     """
 
     epochs: int
+    images: int
     began: float
     fit: FitState
 
@@ -108,3 +128,18 @@ class RaceState:
     place: int = 0
     share: float = 0.0
     cycle: CycleState | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The state as numbers, texts, tensors and containers of them; tensors are not copied."""
+        progress = {name: own.to_dict() for name, own in self.progress.items()}
+        cycle = None if self.cycle is None else {**vars(self.cycle), "fit": vars(self.cycle.fit)}
+        return {**vars(self), "progress": progress, "cycle": cycle}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """The state that `to_dict` gave."""
+        progress = {name: Progress.from_dict(own) for name, own in value["progress"].items()}
+        cycle = value["cycle"]
+        if cycle is not None:
+            cycle = CycleState(**{**cycle, "fit": FitState(**cycle["fit"])})
+        return cls(**{**value, "progress": progress, "cycle": cycle})

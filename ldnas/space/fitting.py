@@ -21,16 +21,27 @@ def fitted_skeleton(image_size: int, classes: int, constraints: Constraints, spa
         ImpossibleConstraintError: not even the narrowest skeleton satisfies them; has the nearest possible value.
         InvalidSearchError: the image size or the number of classes is out of range.
     """
-    skeleton = default_skeleton(image_size, classes)
-    while True:
+    *wider, narrowest = narrower_skeletons(image_size, classes)
+    for skeleton in wider:
         try:
             constraints.require_possible(space, skeleton)
         except ImpossibleConstraintError:
-            if skeleton.stem_channels // 2 < LEAST_CHANNELS:
-                raise
-            skeleton = _half_as_wide(skeleton)
-        else:
-            return skeleton
+            continue
+        return skeleton
+    constraints.require_possible(space, narrowest)
+    return narrowest
+
+
+def narrower_skeletons(image_size: int, classes: int) -> list[Skeleton]:
+    """The default skeleton, then each half as wide as the one before, down to `LEAST_CHANNELS` in the first stage.
+
+    Raises:
+        InvalidSearchError: the image size or the number of classes is out of range.
+    """
+    skeletons = [default_skeleton(image_size, classes)]
+    while skeletons[-1].stem_channels // 2 >= LEAST_CHANNELS:
+        skeletons.append(_half_as_wide(skeletons[-1]))
+    return skeletons
 
 
 def _half_as_wide(skeleton: Skeleton) -> Skeleton:

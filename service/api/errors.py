@@ -12,6 +12,7 @@ ServiceError
 ├── NotEvaluatedError          a recommendation's network was not evaluated on the test images yet
 ├── NoErrorSheetError          no picture of a network's errors is stored
 ├── DeletedResourceError       an idempotency key belongs to a resource that was deleted later
+├── NoCellError                a network without a cell is asked for the graph of its cell
 ├── MissingArtifactError       a row owns a file that is no longer in the store
 ├── InvalidNameError           a dataset's name is not valid
 ├── NoSamplesError             a dataset or a task has no images to show
@@ -94,6 +95,10 @@ class NoErrorSheetError(ServiceError):
 
 class DeletedResourceError(ServiceError):
     """An idempotency key belongs to a resource that was deleted later."""
+
+
+class NoCellError(ServiceError):
+    """A network without a cell is asked for the graph of its cell."""
 
 
 class MissingArtifactError(ServiceError):
@@ -225,6 +230,7 @@ KINDS: dict[type[Exception], Kind] = {
     NotEvaluatedError: Kind(404, "The network was not evaluated"),
     NoErrorSheetError: Kind(404, "No picture of errors is stored"),
     DeletedResourceError: Kind(409, "The resource of this idempotency key was deleted"),
+    NoCellError: Kind(404, "The architecture has no cell"),
     MissingArtifactError: Kind(404, "The file is missing from the artifact store"),
     InvalidNameError: Kind(422, "Invalid dataset name", field="name"),
     NoSamplesError: Kind(404, "No images to show"),

@@ -104,8 +104,10 @@ def summary_of_line(line: RecommendationLine) -> RecommendationSummary:
 def architecture_document(architecture: ArchitectureRow) -> Architecture:
     """A finished network, with the paths of its files in place of their digests."""
     path = f"/v1/architectures/{architecture.id}"
-    files = {kind: f"{path}/{kind}" for kind in ("code", "weights", "program", "onnx", "graph", "card")}
-    return _document(Architecture, architecture, **files)
+    files = {file: f"{path}/{file}" for file in ("code", "weights", "program", "onnx", "card")}
+    graph = None if architecture.genotype is None else f"{path}/graph"
+    design = architecture.network_design
+    return _document(Architecture, architecture, kind=design["kind"], design=design, graph=graph, **files)
 
 
 def dataset_summary(dataset: DatasetRow) -> DatasetSummary:
@@ -126,10 +128,10 @@ def worker_document(seen: SeenWorker) -> Worker:
     )
 
 
-def _document(kind: type[DocumentT], row: object, **converted: Any) -> DocumentT:
+def _document(document: type[DocumentT], row: object, /, **converted: Any) -> DocumentT:
     """A document with the row's columns of the same names, and the fields that are converted from others."""
-    columns = kind.model_fields.keys() - converted.keys()
-    return kind(**{name: getattr(row, name) for name in columns}, **converted)
+    columns = document.model_fields.keys() - converted.keys()
+    return document(**{name: getattr(row, name) for name in columns}, **converted)
 
 
 def _converted_dataset(dataset: DatasetRow) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from service.client.submission import Submission
 from service.schemas.base import Json
 
 if TYPE_CHECKING:
-    from ldnas.export.loading import CellNetwork
+    from torch import nn
 
 
 class ArchitectureCalls(FileCalls):
@@ -27,11 +27,11 @@ class ArchitectureCalls(FileCalls):
         return self._pages(Architecture, "/v1/architectures", {})
 
     def architecture(self, architecture_id: str) -> Architecture:
-        """One architecture: its cell, its skeleton, its scores, and the paths of its files."""
+        """One architecture: its design, its scores, and the paths of its files."""
         return self.read(Architecture, _path(architecture_id))
 
     def architecture_code(self, architecture_id: str) -> str:
-        """The network as one Python file that needs only torch and Pillow."""
+        """The network as one Python file that needs only torch and Pillow, and timm for a pretrained network."""
         return self.fetch(_path(architecture_id, "code")).decode()
 
     def architecture_weights(self, architecture_id: str) -> bytes:
@@ -109,14 +109,14 @@ class ArchitectureCalls(FileCalls):
         resource = _path(document["architecture_id"])
         return Submission(self, document, resource, f"/v1/jobs/{document['job_id']}", Architecture)
 
-    def load_network(self, architecture_id: str) -> "CellNetwork":
+    def load_network(self, architecture_id: str) -> "nn.Module":
         """The network as a torch module, on the CPU and in eval mode: images `[N, 3, S, S]` in [-1, 1] → logits.
 
-        The installed `ldnas` builds it from the genotype, the skeleton and the weights, without running code of the
-        service. Needs torch.
+        The installed `ldnas` builds it from the design and the weights, without running code of the service. Needs
+        torch; for networks other than cells also torchvision and timm.
 
         Raises:
-            MissingPackageError: torch is not installed.
+            MissingPackageError: one of these packages is not installed.
             UnusableNetworkError: this release cannot build the network.
         """
         return network_of(self.architecture(architecture_id), self.architecture_weights(architecture_id))
@@ -126,22 +126,24 @@ def _path(architecture_id: str, *parts: str) -> str:
     return "/".join(("/v1/architectures", quote(architecture_id, safe=""), *parts))
 
 
-def network_of(architecture: Architecture, weights: bytes) -> "CellNetwork":
-    """The network on the CPU, in eval mode, built by the installed `ldnas` from a genotype, a skeleton and tensors.
+def network_of(architecture: Architecture, weights: bytes) -> "nn.Module":
+    """The network on the CPU, in eval mode, built by the installed `ldnas` from a design and tensors.
 
     The service's `network.py` and `network.pt2` are for people; the client neither runs nor unpickles them.
 
     Raises:
-        MissingPackageError: torch is not installed.
+        MissingPackageError: torch, or another package that a network of this kind needs, is not installed.
         UnusableNetworkError: the parts do not match, or come from a newer release.
     """
+    # A service of release 0.1 sends no design: all its networks are cells.
+    cell = {"kind": "cell", "genotype": architecture.genotype, "skeleton": architecture.skeleton}
     try:
         # Imported here because the client also works without torch.
-        from ldnas.export.loading import load_cell_network
+        from ldnas.export.loading import load_network
+
+        return load_network(weights, architecture.design or cell)
     except ModuleNotFoundError as error:
         raise MissingPackageError(error.name or "torch", "worker") from error
-    try:
-        return load_cell_network(weights, architecture.genotype, architecture.skeleton)
     except (RefusedError, ValueError, LookupError, TypeError) as error:
         raise UnusableNetworkError(f"architecture {architecture.id} cannot be built here: {error}") from error
 

@@ -47,6 +47,7 @@ class Client(ArchitectureCalls, DatasetCalls):
         seed: int | None = None,
         image_size: int | None = None,
         genotypes: Sequence[Mapping[str, Any]] | None = None,
+        study: Mapping[str, int] | None = None,
         idempotency_key: str | None = None,
     ) -> Submission[Task]:
         """Registers a baseline task. Omitted arguments take the service's defaults.
@@ -55,6 +56,7 @@ class Client(ArchitectureCalls, DatasetCalls):
             dataset: a URI, or a whole dataset reference.
             labels: `{"groups": [[2], [6, 7]], "rest": true}`; absent = the dataset's own classes.
             network: the name of an architecture, or `{"architecture": …, "weights": "dataset://…"}`.
+            study: `{"cells": 2}`: train its two best cells in full, for races on near tasks; None = train none.
             idempotency_key: two calls with the same key register one task; None = a new key.
         """
         fields: Json = {
@@ -67,6 +69,7 @@ class Client(ArchitectureCalls, DatasetCalls):
             "seed": seed,
             "image_size": image_size,
             "genotypes": genotypes,
+            "study": study,
         }
         return self.submission_of(self._post("/v1/tasks", fields, idempotency_key))
 
@@ -91,6 +94,7 @@ class Client(ArchitectureCalls, DatasetCalls):
         budget: Mapping[str, float] | None = None,
         constraints: Mapping[str, float] | None = None,
         search: Mapping[str, Any] | None = None,
+        candidates: Sequence[str] | None = None,
         final: Mapping[str, Any] | None = None,
         control: bool | None = None,
         seed: int | None = None,
@@ -103,9 +107,13 @@ class Client(ArchitectureCalls, DatasetCalls):
         Args:
             baselines: each by its name or its id; the job waits for them; None = all that are ready.
             objective: `accuracy`, `balanced_accuracy` or `macro_f1`.
-            budget: `{"seconds": …}` of the whole job, or `{"iterations": …}` of the search.
+            budget: `{"seconds": …}` of the whole job, or `{"iterations": …}` of the search; a race takes
+                seconds, 180 by default.
             constraints: `{"max_parameters": …, "max_macs": …, "max_latency_ms": …}`, each at most.
-            search: `{"strategy": "fuse", "candidates": …, "rounds": …, "k": …}`.
+            search: `{"strategy": "fuse", "candidates": …, "rounds": …, "k": …}`; with `{"strategy": "race"}` whole
+                networks of several kinds train side by side, and the best one is the answer.
+            candidates: the kinds of networks in a race: `cell`, `plain` (ResNet-18) and `pretrained`
+                (EfficientNet-Lite0); None = all of them.
             final: `{"seeds": …, "warm_start": …}`: number of networks in the final training, 1 to 10; whether they
                 start from weights that were trained on the closest baseline.
             control: whether the same seconds are also spent without the known tasks.
@@ -126,6 +134,7 @@ class Client(ArchitectureCalls, DatasetCalls):
             "budget": budget,
             "constraints": constraints,
             "search": search,
+            "candidates": candidates,
             "final": final,
             "control": control,
             "seed": seed,

@@ -23,7 +23,7 @@ from service.client.events import ENDED, Event, event_of
 from service.schemas.base import Json
 
 if TYPE_CHECKING:
-    from ldnas.export.loading import CellNetwork
+    from torch import nn
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
@@ -138,7 +138,7 @@ class Connection(ABC):
             time.sleep(pause)
 
     @abstractmethod
-    def load_network(self, architecture_id: str) -> "CellNetwork":
+    def load_network(self, architecture_id: str) -> "nn.Module":
         """See `Client.load_network`; documents call it on the client that fetched them."""
 
     def _sent(self, method: str, path: str, options: Mapping[str, Any], give_up: float) -> tuple[httpx.Response, bool]:

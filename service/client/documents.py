@@ -16,7 +16,7 @@ from service.schemas import answer, architectures, distances
 from service.schemas.base import Document
 
 if TYPE_CHECKING:
-    from ldnas.export.loading import CellNetwork
+    from torch import nn
 
 DocumentT = TypeVar("DocumentT", bound=Document)
 
@@ -24,7 +24,7 @@ DocumentT = TypeVar("DocumentT", bound=Document)
 class Origin(Protocol):
     """The methods of a client that its documents use to fetch more data."""
 
-    def load_network(self, architecture_id: str) -> "CellNetwork": ...
+    def load_network(self, architecture_id: str) -> "nn.Module": ...
 
 
 class _Fetched(Document):
@@ -41,14 +41,14 @@ class _Fetched(Document):
     def __reduce__(self) -> Any:
         return read, (type(self), self.json)
 
-    def _load(self, architecture_id: str) -> "CellNetwork":
+    def _load(self, architecture_id: str) -> "nn.Module":
         if self._origin is None:
             raise NoClientError(type(self).__name__)
         return self._origin.load_network(architecture_id)
 
 
 class Recommendation(answer.Recommendation, _Fetched):
-    def load_network(self) -> "CellNetwork":
+    def load_network(self) -> "nn.Module":
         """The recommended network as a torch module; see `Client.load_network`.
 
         Raises:
@@ -67,7 +67,7 @@ class Recommendation(answer.Recommendation, _Fetched):
 
 
 class Architecture(architectures.Architecture, _Fetched):
-    def load_network(self) -> "CellNetwork":
+    def load_network(self) -> "nn.Module":
         """The network as a torch module; see `Client.load_network`.
 
         Raises:

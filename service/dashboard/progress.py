@@ -17,6 +17,10 @@ STAGES = {
 """The work of each stage in words, in the order in which the stages run."""
 
 
+RACE_STAGES = STAGES | {"search": "Race the networks", "train": "Score the winner"}
+"""The work of each stage of a recommendation by a race."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """One stage.
@@ -35,8 +39,9 @@ class Stage:
     expected: float | None
 
 
-def stages_of(document: Recommendation, *, with_control: bool) -> list[Stage]:
+def stages_of(document: Recommendation, *, with_control: bool, with_race: bool) -> list[Stage]:
     """Lists the stages of the job; `control` only if the request asked for it."""
+    words = RACE_STAGES if with_race else STAGES
     names = [name for name in STAGES if name != "control" or with_control]
     reached = names.index(document.stage) if document.stage in names else -1
     spent = document.cost.stage_seconds or {}
@@ -50,5 +55,5 @@ def stages_of(document: Recommendation, *, with_control: bool) -> list[Stage]:
         elif place == reached:
             state = "ended" if document.state in ("failed", "cancelled") else "now"
         seconds = None if state == "to come" else spent.get(name)
-        stages.append(Stage(name, STAGES[name], state, seconds, expected.get(name)))
+        stages.append(Stage(name, words[name], state, seconds, expected.get(name)))
     return stages

@@ -14,12 +14,13 @@ from service.schemas.evaluation import Evaluation
 from service.schemas.jobs import Job
 from worker.errors import NotFoundError
 from worker.registry import GenotypeRow, RecommendationRow, Registry, TaskRow
+from worker.specification import RACE
 from worker.storage.artifacts import ArtifactStore
 
 MOST_EVENTS = 1000
 
 FILES = {
-    "code": ("code", "readable PyTorch in one file; needs torch and Pillow"),
+    "code": ("code", "readable PyTorch in one file"),
     "weights": ("weights", "safetensors, for the code"),
     "program": ("program", "the graph with its weights, for torch.export.load"),
     "onnx": ("ONNX", "for ONNX Runtime and other programs that read ONNX"),
@@ -50,6 +51,19 @@ class View:
     task: TaskRow | None
     scored: Sequence[GenotypeRow]
     files: Sequence[StoredFile] = field(default=())
+
+    @property
+    def is_race(self) -> bool:
+        """Whether whole networks race, in place of a search for a cell."""
+        return (self.request.get("search") or {}).get("strategy") == RACE
+
+    @property
+    def image_size(self) -> int | None:
+        """Side of the network's square input in pixels, which may differ from the target's; None if not known."""
+        architecture = self.document.architecture
+        described = architecture.skeleton or architecture.design or {}
+        size: int | None = described.get("image_size", self.document.target.image_size)
+        return size
 
     @property
     def candidates(self) -> list[Candidate]:

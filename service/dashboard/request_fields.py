@@ -6,10 +6,11 @@ from functools import cache
 from typing import Any
 
 from ldnas.data.reference import FORMATS
+from ldnas.networks.design import Kind
 from ldnas.networks.names import ARCHITECTURES
-from worker.specification import FormText, RecommendationRequest, form_text
+from worker.specification import RACE, FormText, RecommendationRequest, form_text
 
-BY_HAND = frozenset({"dataset.uri", "labels.groups", "baselines"})
+BY_HAND = frozenset({"dataset.uri", "labels.groups", "baselines", "candidates"})
 """Fields that are not single inputs: the form has a part of its own for each."""
 
 SCALES = {"budget.seconds": 60}
@@ -18,10 +19,18 @@ SCALES = {"budget.seconds": 60}
 _TEXT_CHOICES = {"network": ARCHITECTURES, "dataset.format": FORMATS}
 _LARGEST_NAMED = 10**9  # a larger limit is not shown
 
+KINDS: Mapping[Kind, str] = {
+    Kind.CELL: "Cells of the closest task",
+    Kind.PLAIN: "ResNet-18, from fresh weights",
+    Kind.PRETRAINED: "EfficientNet-Lite0, from ImageNet’s weights",
+}
+"""Words for the kinds of networks in a race."""
+
 CHOICES: Mapping[str | None, str] = {
     "accuracy": "Accuracy: each image counts the same",
     "balanced_accuracy": "Balanced accuracy: each class counts the same",
     "macro_f1": "Macro F1: misses and false alarms of each class",
+    RACE: "race: several kinds of networks side by side, within minutes",
     "fuse": "fuse: all candidates in one mixture, the best fused step by step",
     "random": "random: the best of random cells",
     "random_sharing": "random sharing: random cells with shared weights",
@@ -41,7 +50,7 @@ CHOICES: Mapping[str | None, str] = {
     "zip": "a ZIP file of such folders",
     "npz": "NumPy arrays (.npz)",
 }
-"""Words for the values of a choice that need an explanation."""
+"""Words for the values of a choice that need an explanation, in the order in which the form offers them."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ class RequestField:
         label: its name in the form.
         hint: its effect in one line, with its default and its limits.
         default: the schema's; None if the service chooses.
-        choices: value and words of each, the default first.
+        choices: value and words of each, the default first, then in the order of `CHOICES`.
         scale: the request's units in one unit of the form: 60 for seconds that the form shows as minutes.
         has_text: whether the specification has a text for it.
     """
@@ -145,4 +154,6 @@ def _choices(values: tuple[str, ...], default: str | None, without: str) -> tupl
     if not values:
         return ()
     first = f"{CHOICES.get(default, default)} (default)" if default is not None else without
-    return (("", first), *((value, CHOICES.get(value, value)) for value in values if value != default))
+    places = {value: place for place, value in enumerate(CHOICES)}
+    others = sorted((value for value in values if value != default), key=lambda value: places.get(value, len(places)))
+    return (("", first), *((value, CHOICES.get(value, value)) for value in others))

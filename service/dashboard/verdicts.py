@@ -4,9 +4,9 @@ from service.dashboard.rendering import percent
 from service.schemas.answer import Control, Recommendation
 from service.schemas.problems import Problem
 
-_AND_SO = {
-    "no_close_task": "No known task is closer than untrained networks are, so the full space",
-    "no_baseline": "The registry had no task to compare with, so the full space",
+_NONE_KNOWN = {
+    "no_close_task": "No known task is closer than untrained networks are",
+    "no_baseline": "The registry had no task to compare with",
 }
 
 _CONTROL = {
@@ -27,24 +27,39 @@ _ADVICE = {
 }
 
 
-def why_this_network(document: Recommendation) -> str | None:
-    """Names the closest known task and its probability; None until the verdict is known."""
-    verdict, closest = document.verdict, document.closest
+def why_this_network(document: Recommendation, *, with_race: bool) -> str | None:
+    """Names the closest known task and its probability; None until the verdict is known.
+
+    `with_race`: whole networks race, so no space is searched.
+    """
+    verdict = document.verdict
     if verdict is None:
         return None
+    known = _closest_known(document)
+    if with_race:
+        return f"{known}."
     one, several = ("was searched.", "were searched.") if document.finished_at else ("is searched.", "are searched.")
-    if verdict in _AND_SO:
-        return f"{_AND_SO[verdict]} {one}"
+    if verdict in _NONE_KNOWN:
+        return f"{known}, so the full space {one}"
     fraction = document.search_space.fraction_of_full
     narrowed = "" if fraction is None else f" ({percent(fraction, 2)} of the full one)"
-    sure = "" if closest.probability is None else f", with a probability of {percent(closest.probability, 0)}"
     if verdict == "closest" and document.search_space.source_task_ids == ():
-        return f"The closest known task is {closest.name}{sure}, but its search space did not serve: the full one {one}"
+        return f"{known}, but its search space did not serve: the full one {one}"
     if verdict == "closest":
-        return f"The closest known task is {closest.name}{sure}, so its search space{narrowed} {one}"
+        return f"{known}, so its search space{narrowed} {one}"
+    return f"{known}, so their search spaces together{narrowed} {several}"
+
+
+def _closest_known(document: Recommendation) -> str:
+    closest = document.closest
+    if document.verdict in _NONE_KNOWN:
+        return _NONE_KNOWN[document.verdict]
+    if document.verdict == "closest":
+        sure = "" if closest.probability is None else f", with a probability of {percent(closest.probability, 0)}"
+        return f"The closest known task is {closest.name}{sure}"
     names = {distance.task_id: distance.name for distance in document.distances or ()}
     tied = " and ".join(names.get(id, id) for id in document.tied or ())
-    return f"{tied} are about equally close, so their search spaces together{narrowed} {several}"
+    return f"{tied} are about equally close"
 
 
 def how_good(document: Recommendation) -> str | None:

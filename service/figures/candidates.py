@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ldnas.space.complexity import parameters
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import Skeleton
 from service.figures.figure import Figure
 from service.figures.interval_dots import GREY
+from service.figures.marks import Marks
 from service.figures.search_history import Edges, in_words
 
 if TYPE_CHECKING:
@@ -42,10 +43,11 @@ def candidates(found: Sequence[Candidate], chosen: Edges | None, limit: int | No
     """Draws accuracy against parameters, with a star for the chosen cell and a line for `limit` on the parameters."""
     others = [one for one in found if one.cell != chosen]
     stars = [one for one in found if one.cell == chosen]
+    marks = (_marks(others, "tried", "circle"), _marks(stars, "chosen", "star"))
     return Figure(
         title="Tried cells",
         summary=_summary(found, stars),
-        data=[_marks(others, "tried", "circle", 9), _marks(stars, "chosen", "star", 16)],
+        data=[each.trace("%{y:.1%} with %{x:,} parameters<br>%{text}") for each in marks],
         layout={
             "xaxis": {"title": {"text": "parameters of the network"}, "rangemode": "tozero"},
             "yaxis": {"title": {"text": "validation accuracy in the search"}, "tickformat": ".0%"},
@@ -65,21 +67,18 @@ def candidates(found: Sequence[Candidate], chosen: Edges | None, limit: int | No
         },
         columns=("name", "cell", "parameters", "validation_accuracy", "chosen"),
         rows=[(one.name, in_words(one.cell), one.parameters, one.accuracy, one.cell == chosen) for one in found],
-        draw=lambda axes: _draw(axes, others, stars, limit),
+        draw=lambda axes: _draw(axes, marks, limit),
     )
 
 
-def _marks(found: Sequence[Candidate], name: str, symbol: str, size: int) -> Mapping[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": name,
-        "x": [one.parameters for one in found],
-        "y": [one.accuracy for one in found],
-        "text": [f"{one.name}<br>{in_words(one.cell).replace('; ', '<br>')}" for one in found],
-        "hovertemplate": "%{y:.1%} with %{x:,} parameters<br>%{text}<extra></extra>",
-        "marker": {"symbol": symbol, "size": size},
-    }
+def _marks(found: Sequence[Candidate], name: str, symbol: Literal["circle", "star"]) -> Marks:
+    return Marks(
+        name,
+        symbol,
+        [one.parameters for one in found],
+        [one.accuracy for one in found],
+        [f"{one.name}<br>{in_words(one.cell).replace('; ', '<br>')}" for one in found],
+    )
 
 
 def _summary(found: Sequence[Candidate], stars: Sequence[Candidate]) -> str:
@@ -92,10 +91,9 @@ def _summary(found: Sequence[Candidate], stars: Sequence[Candidate]) -> str:
     return said
 
 
-def _draw(axes: "Axes", others: Sequence[Candidate], stars: Sequence[Candidate], limit: int | None) -> None:
-    for found, label, mark, size in ((others, "tried", "o", 6), (stars, "chosen", "*", 14)):
-        x, y = [one.parameters for one in found], [100 * one.accuracy for one in found]
-        axes.plot(x, y, mark, markersize=size, label=label)
+def _draw(axes: "Axes", marks: Sequence[Marks], limit: int | None) -> None:
+    for each in marks:
+        each.draw(axes)
     if limit is not None:
         axes.axvline(limit, color=GREY, linestyle="--", label="at most")
     axes.set_xlabel("parameters of the network")

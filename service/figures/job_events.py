@@ -1,4 +1,4 @@
-"""Reads the events of a job that carry results: networks, distances, and the steps of a search."""
+"""Reads the events of a job that carry results: networks, distances, and the steps of a search or a race."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -34,6 +34,29 @@ class DistanceEvent(_Event):
     measure: str
     mean: float
     std: float | None = None
+
+
+@dataclass(frozen=True)
+class CycleEvent(_Event):
+    """A candidate of a race has trained for one cycle.
+
+    Attributes:
+        candidate: its name.
+        candidate_kind: `cell`, `plain` or `pretrained`.
+        rung: the number of the round, from 0.
+        epochs: of the cycle; 0 if the candidate was only prepared.
+        seconds: of the cycle.
+        score: on validation images, after the cycle.
+        standard_error: of the candidate's best score so far.
+    """
+
+    candidate: str
+    candidate_kind: str
+    rung: int
+    epochs: int
+    seconds: float
+    score: float
+    standard_error: float
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.figures.job_events import DistanceEvent, NetworkEvent, SearchEvent
+from service.figures.job_events import CycleEvent, DistanceEvent, NetworkEvent, SearchEvent
 
 Edges = tuple[tuple[int, int, str], ...]
 
-KINDS = ("stage", "network", "distance", "candidates", "round", "iteration")
+KINDS = ("stage", "network", "distance", "candidates", "round", "iteration", "cycle")
 """The kinds of events that it reads."""
 
 
@@ -51,6 +51,7 @@ class SearchHistory:
         rounds: by iteration and round.
         numbers: the cells, numbered from 1 in the order in which they first appeared; their names use the numbers.
         accuracies: the latest accuracy of every cell.
+        cycles: of a race, by the candidate, its round and whether it was only prepared.
         latest: the number of the last event.
     """
 
@@ -60,6 +61,7 @@ class SearchHistory:
     incumbents: dict[int, Incumbent] = field(default_factory=dict)
     numbers: dict[Edges, int] = field(default_factory=dict)
     accuracies: dict[Edges, float] = field(default_factory=dict)
+    cycles: dict[tuple[str, int, bool], CycleEvent] = field(default_factory=dict)
     latest: int = 0
     _stage: str = ""
 
@@ -78,6 +80,9 @@ class SearchHistory:
         elif kind == "network":
             network = NetworkEvent.of(data)
             self.networks[network.repetition] = network
+        elif kind == "cycle":
+            cycle = CycleEvent.of(data)
+            self.cycles[cycle.candidate, cycle.rung, cycle.epochs == 0] = cycle
         # A control searches too, without the memory of tasks; its search is not part of this history.
         elif self._stage != "control" and kind in ("candidates", "round", "iteration"):
             self._search(kind, SearchEvent.of(data))

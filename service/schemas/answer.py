@@ -108,6 +108,33 @@ class SearchSpace(Part):
     fraction_of_full: float | None = None
 
 
+class Alternative(Part):
+    """A network that took part in the race, with its best score on validation images."""
+
+    name: str
+    kind: str
+    design: dict[str, Any]
+    started_from: str | None = Field(None, description="the source of its first weights; null for fresh ones")
+    score: float = Field(description="the objective on validation images")
+    standard_error: float = Field(description="of the score, over images and repeated trainings")
+    parameters: int
+    macs: int
+    latency_ms: float = Field(description="for one image on the worker's device")
+    epochs: int
+    seconds: float = Field(description="of its training")
+    left: int | None = Field(
+        None, description="the round, from 0, after which it left; null for the last one in the race"
+    )
+    on_front: bool = Field(description="whether no other one is at least as good, as small and as fast")
+
+
+class PassedOver(Part):
+    """A network that the seconds did not suffice for."""
+
+    name: str
+    kind: str
+
+
 class SearchRun(Part):
     """The settings of the search, and its forecast."""
 
@@ -127,6 +154,10 @@ class SearchRun(Part):
     scored: int | None = Field(None, description="number of cells that the search scored")
     chosen: dict[str, Any] | None = Field(None, description="the best of them within the limit on latency")
     latency_ms: float | None = Field(None, description="of `chosen`, measured; null without a limit on latency")
+    reason: str | None = Field(None, description="with the strategy `race`: why the winner won, in a sentence")
+    passed_over: tuple[PassedOver, ...] | None = Field(
+        None, description="with the strategy `race`: networks that the seconds did not suffice for"
+    )
     final_epochs: int | None = Field(None, description="epochs of the final training that the budget in seconds allows")
 
 
@@ -142,7 +173,9 @@ class ChosenArchitecture(Part):
     """The recommended network; its weights and code are at `/v1/architectures/{id}`."""
 
     id: str | None = None
-    genotype: dict[str, Any] | None = None
+    kind: str | None = Field(None, description="`cell`, `plain` (ResNet-18) or `pretrained` (EfficientNet-Lite0)")
+    design: dict[str, Any] | None = Field(None, description="everything about the network but its weights")
+    genotype: dict[str, Any] | None = Field(None, description="the cell; stays null for a network without one")
     skeleton: dict[str, Any] | None = None
     parameters: int | None = None
     macs: int | None = None
@@ -261,6 +294,9 @@ class Recommendation(Part):
     eligibility: tuple[Eligibility, ...] | None = None
     search_space: SearchSpace = Field(default_factory=SearchSpace)
     search: SearchRun = Field(default_factory=SearchRun)
+    alternatives: tuple[Alternative, ...] | None = Field(
+        None, description="with the strategy `race`: all networks that took part, the winner first"
+    )
     architecture: ChosenArchitecture = Field(default_factory=ChosenArchitecture)
     warm_start: WarmStart = Field(default_factory=WarmStart)
     validation: ValidationScores = Field(default_factory=ValidationScores)

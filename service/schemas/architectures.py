@@ -10,13 +10,18 @@ from worker.specification import DatasetRequest, ImageSize, LabelsRequest, Name,
 
 
 class Architecture(Resource):
-    """A finished network: its cell, its skeleton, and its scores."""
+    """A finished network: its design and its scores."""
 
     name: str
     recommendation_id: str | None
     job_id: str
-    genotype: dict[str, Any]
-    skeleton: dict[str, Any]
+    kind: str = Field("cell", description="`cell`, `plain` (ResNet-18) or `pretrained` (EfficientNet-Lite0)")
+    design: dict[str, Any] | None = Field(
+        None,
+        description="everything about the network but its weights: its `kind`, and what determines one of that kind",
+    )
+    genotype: dict[str, Any] | None = Field(description="the cell; null for a network without one")
+    skeleton: dict[str, Any] | None = Field(description="where the cells go; null for a network without cells")
     class_names: tuple[str, ...] = Field(description="output i of the network belongs to class i")
     preprocessing: dict[str, Any]
     parameters: int
@@ -27,7 +32,7 @@ class Architecture(Resource):
     weights: str = Field(description="path of the weights, safetensors")
     program: str = Field(description="path of the `torch.export` program, .pt2")
     onnx: str = Field(description="path of the ONNX model")
-    graph: str = Field(description="path of the cell as a graph, JSON or SVG")
+    graph: str | None = Field(description="path of the cell as a graph, JSON or SVG; null for a network without a cell")
     card: str = Field(description="path of the model card, Markdown")
     created_at: Instant
 

@@ -19,6 +19,7 @@ from worker.specification import (
     OwnNetwork,
     Request,
     Seed,
+    StudyRequest,
 )
 
 
@@ -65,6 +66,9 @@ class TaskRequest(Request):
         min_length=1,
         max_length=1000,
         description="good cells that are known already; absent: found by random search",
+    )
+    study: StudyRequest | None = Field(
+        None, description="trains the task's best cells in full, for races on near tasks; absent: none is trained"
     )
 
     @field_validator("repetitions")

@@ -39,6 +39,21 @@ def test_networks_come_in_the_order_of_their_repetitions(engine: Engine) -> None
         assert [network.key for network in registry.task_results.networks(task.id)] == ["b", "a"]
 
 
+def test_trained_cells_come_best_first_and_are_linked_once(engine: Engine) -> None:
+    with unit_of_work(engine) as registry:
+        odd, even = (add_task(registry, name) for name in ("odd", "even"))
+        for key, accuracy in (("a", 0.75), ("m", 0.875), ("z", 0.5)):
+            store_network(registry, key, accuracy)
+            for design in ({"of": key}, {"of": "another"}):
+                registry.task_results.link_cell(odd.id, key, design)
+        registry.task_results.link_cell(even.id, "z", {"of": "even"})
+    with reading(engine) as registry:
+        cells = registry.task_results.cells(odd.id)
+        assert [cell.network.key for cell in cells] == ["m", "a", "z"]
+        assert [cell.design for cell in cells] == [{"of": "m"}, {"of": "a"}, {"of": "z"}]
+        assert [cell.design for cell in registry.task_results.cells(even.id)] == [{"of": "even"}]
+
+
 def test_genotypes_come_best_first_and_a_search_is_stored_once(engine: Engine) -> None:
     scored = [
         {"digest": "a", "genotype": {"edges": []}, "validation_accuracy": 0.5, "epochs": 1},

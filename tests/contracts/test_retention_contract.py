@@ -151,6 +151,24 @@ def test_what_no_task_links_goes_with_its_files_and_what_one_links_stays(engine:
     assert not store.path(digests["loose"]).exists()
 
 
+def test_the_network_of_a_trained_cell_stays_until_its_task_is_deleted(engine: Engine, store: ArtifactStore) -> None:
+    ended = job(engine)
+    with unit_of_work(engine) as registry:
+        registry.tasks.insert(id="t", name="t", role=TaskRole.BASELINE, job_id=ended, **TASK)
+        weights = put(registry, store, b"w")
+        registry.results.store_network(key="n", weights=weights, **NETWORK)
+        registry.task_results.link_cell("t", "n", {})
+    age(engine, store, 91)
+    removed = clean(engine, store, 90 * DAY)
+    assert (removed.networks, removed.artifacts) == (0, 0)
+    assert store.path(weights).exists()
+    with unit_of_work(engine) as registry:
+        registry.tasks.delete("t")
+    removed = clean(engine, store, 90 * DAY)
+    assert (removed.networks, removed.artifacts) == (1, 1)
+    assert not store.path(weights).exists()
+
+
 def test_distances_go_with_the_networks_that_they_are_between(engine: Engine, store: ArtifactStore) -> None:
     """One that is trained again under its key may have other weights, on another machine: it is measured again."""
     ended = job(engine)

@@ -99,6 +99,7 @@ def test_a_task_is_deleted_with_its_links_only_once_its_job_has_ended(engine: En
         registry.task_results.link_network(task.id, 0, "n")
         rows = registry.results.store_search("s", "random", [{"digest": "g", "genotype": {}}])
         registry.task_results.link_genotypes(task.id, [rows[0].id])
+        registry.task_results.link_cell(task.id, "n", {})
         with pytest.raises(TaskBusyError):
             registry.tasks.delete(task.id)
         end_job(registry, task.job_id)
@@ -108,6 +109,7 @@ def test_a_task_is_deleted_with_its_links_only_once_its_job_has_ended(engine: En
         assert registry.tasks.baselines() == []
         assert registry.task_results.networks(task.id) == []
         assert registry.task_results.genotypes(task.id) == []
+        assert registry.task_results.cells(task.id) == []
         assert registry.results.network("n") is not None
         with pytest.raises(NotFoundError, match="task"):
             registry.tasks.get(task.id)

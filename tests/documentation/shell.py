@@ -28,7 +28,8 @@ ldnas() {
         "up "*) command curl --fail --silent "$LDNAS_URL/readyz" > /dev/null ;;
         "recommend "*)
             shift
-            local short="--repetitions 1 --candidates 2 --rounds 1 --image-size 8 $WAIT"
+            local short="--repetitions 1 --image-size 8 $WAIT"
+            [[ " $* " == *" --strategy race "* ]] || short="$short --candidates 2 --rounds 1"
             [[ " $* " == *" --seconds "* ]] || short="$short --iterations 1"
             python -m service.cli recommend $short "$@" ;;
         "task add") shift 2; python -m service.cli task add --repetitions 1 --image-size 8 $WAIT "$@" ;;

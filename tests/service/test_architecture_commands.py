@@ -27,6 +27,13 @@ ARCHITECTURE = {
     "validation": {"accuracy": 0.5},
     "test": {"accuracy": 0.875, "interval": [0.75, 0.9375]},
 }
+PLAIN = ARCHITECTURE | {
+    "id": "a3",
+    "kind": "plain",
+    "design": {"kind": "plain", "width": 16, "image_size": 24, "classes": 2, "name": "resnet18"},
+    "genotype": None,
+    "skeleton": None,
+}
 TRAINING = {"job_id": "j1", "state": "queued", "architecture_id": "a2", "task_id": "t1", "name": "round"}
 JOB = {"id": "j1", "state": "succeeded", "result": {"architecture_id": "a2"}}
 
@@ -122,6 +129,22 @@ def test_a_network_is_listed_with_its_accuracy(run: Run) -> None:
     assert "primes" in output
     assert "0.875 (0.750 to 0.938)" in output
     assert "id sep3" in output
+
+
+def test_a_network_without_a_cell_is_listed_shown_and_exported(run: Run, service: FakeService, tmp_path: Path) -> None:
+    pretrained = PLAIN | {"kind": "pretrained", "design": {"name": "tf_efficientnet_lite0", "image_size": 64}}
+    service.documents["/v1/architectures"]["items"] = [PLAIN, pretrained, ARCHITECTURE]
+    service.documents["/v1/architectures/a3"] = PLAIN
+    service.files |= {f"/v1/architectures/a3/{file}": b"" for file in FILES}
+    listed = run("list").stdout
+    for words in ("resnet18, width 16", "tf_efficientnet_lite0", "id sep3"):
+        assert words in listed
+    shown = run("show", "a3").stdout
+    for words in ("resnet18, width 16", "24 pixels", "export a3 --to FOLDER"):
+        assert words in shown
+    assert "cell" not in shown
+    assert run("export", "a3", "--to", str(tmp_path)).exit_code == 0
+    assert {path.name for path in tmp_path.iterdir()} == set(FILES.values())
 
 
 def test_without_networks_the_listing_says_how_to_get_one(run: Run, service: FakeService) -> None:

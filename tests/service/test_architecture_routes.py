@@ -6,6 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from tests.service.races import PLAIN, PRETRAINED, store_network
 from worker.registry import Engine, unit_of_work
 
 FILES = {
@@ -94,6 +95,28 @@ def test_the_cell_is_drawn_for_who_accepts_svg(http: httpx.Client, architecture:
     known = {"Accept": "image/svg+xml", "If-None-Match": answer.headers["ETag"]}
     assert http.get(path, headers=known).status_code == 304
     assert http.get(path, headers={"Accept": "text/html"}).status_code == 406
+
+
+@pytest.mark.parametrize("design", [PLAIN, PRETRAINED], ids=lambda design: design["kind"])
+def test_a_network_without_a_cell_has_no_graph(
+    http: httpx.Client, task_body: dict, app: FastAPI, engine: Engine, design: dict
+) -> None:
+    asked = http.post("/v1/recommendations", json=task_body).json()
+    path = f"/v1/architectures/{store_network(engine, app.state.resources.store, asked, design)}"
+    document = http.get(path).json()
+    assert (document["kind"], document["design"]) == (design["kind"], design)
+    assert [document[field] for field in ("genotype", "skeleton", "graph")] == [None, None, None]
+    for accept in ("application/json", "image/svg+xml"):
+        answer = http.get(f"{path}/graph", headers={"Accept": accept})
+        assert (answer.status_code, answer.json()["code"]) == (404, "no_cell")
+        assert answer.json()["detail"] == f"the architecture has no cell: it is of the kind {design['kind']}"
+    assert http.get(f"{path}/onnx").content == b"onnx"
+
+
+def test_a_cell_of_an_earlier_release_is_of_the_kind_cell(http: httpx.Client, architecture: str) -> None:
+    document = http.get(f"/v1/architectures/{architecture}").json()
+    own = {"genotype": document["genotype"], "skeleton": document["skeleton"]}
+    assert (document["kind"], document["design"]) == ("cell", {"kind": "cell", **own})
 
 
 @pytest.mark.parametrize("file", [*FILES, "graph"])

@@ -147,6 +147,7 @@ def test_a_task_is_added_as_it_is_typed(run: Run, service: FakeService, tmp_path
     result = run(
         *("task", "add", "odd", "file:///data/x.parquet", "--group", "1,3", "-g", "five", "--rest"),
         *("--label-column", "digit", "--network", "vgg16", "--epsilon", "0.1", "--genotypes", str(file)),
+        *("--study", "2"),
     )
     assert result.exit_code == 0, result.stderr
     assert result.stdout == "odd is ready\n"
@@ -157,6 +158,7 @@ def test_a_task_is_added_as_it_is_typed(run: Run, service: FakeService, tmp_path
         "network": "vgg16",
         "epsilon": 0.1,
         "genotypes": [{"edges": []}],
+        "study": {"cells": 2},
     }
 
 
@@ -227,6 +229,18 @@ def test_a_recommendation_is_asked_for_as_it_is_typed(run: Run, service: FakeSer
         "search": {"candidates": 3, "k": 2},
         "final": {"seeds": 2, "warm_start": True},
         "seed": 7,
+    }
+
+
+def test_a_race_is_asked_for_with_its_kinds(run: Run, service: FakeService) -> None:
+    kinds = ("--candidate", "plain", "--candidate", "pretrained")
+    result = run("recommend", "builtin://digits", "--strategy", "race", *kinds, "--seconds", "90")
+    assert result.exit_code == 0, result.stderr
+    assert service.posted == {
+        "dataset": {"uri": "builtin://digits"},
+        "search": {"strategy": "race"},
+        "candidates": ["plain", "pretrained"],
+        "budget": {"seconds": 90.0},
     }
 
 

@@ -13,6 +13,7 @@ from service.client.display.answer import print_answer, verdict_sentence
 from service.client.display.formats import genotype_in_short
 from service.client.display.progress import progress_shown
 from service.client.events import Event
+from tests.service.races import ALTERNATIVES, PLAIN, REASON
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 
@@ -235,6 +236,25 @@ def test_the_answer_names_the_network_and_the_reasons() -> None:
     ):
         assert part in text
     assert text.index("odd  ") < text.index("[loops]"), "the nearest comes first, and a name is not markup"
+
+
+def test_a_race_is_shown_with_its_reason_and_every_network() -> None:
+    search = {"reason": REASON, "passed_over": [{"name": "a slow one", "kind": "plain"}]}
+    network = {"id": "a1", "kind": "plain", "design": PLAIN, "parameters": 102345}
+    lines = answer_of(KNOWN | {"search": search, "alternatives": ALTERNATIVES, "architecture": network})
+    assert max(map(len, lines)) <= 80
+    rows = [" ".join(line.split()) for line in lines]
+    for at, row in (
+        ("pretrained, ImageNet", "★ tf_efficientnet_lite0 at 64 px 95.3 ± 1.2 3,374,570 12.5 101.5 yes"),
+        ("plain, fresh weights", "resnet18 width 16 at 16 px 90.0 ± 1.5 702,626 4 21.2 no"),
+        ("cell, fresh weights", "cell 0a1b2c3d at 32 px 91.0 ± 1.4 52,100 2.5 11.0 yes"),
+    ):
+        assert rows[rows.index(row) + 1] == at
+    text = " ".join(rows)
+    assert f"Why: {REASON}." in text
+    assert "The seconds did not suffice for a slow one." in text
+    assert "Network resnet18, width 16 102,345 parameters" in text
+    assert "729 cells" not in text, "no space was searched"
 
 
 def test_a_control_is_shown_with_its_verdict_and_every_difference() -> None:

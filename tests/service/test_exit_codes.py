@@ -229,6 +229,8 @@ def test_the_shell_completes_commands_and_what_the_service_knows(
     assert completion.of_architectures("a") == [("a1", "primes")]
     assert completion.of_measures("task") == ["task2vec", "task2vec_asymmetric"]
     assert completion.of_strategies("da") == ["darts", "darts_second_order"]
+    assert completion.of_strategies("rac") == ["race"]
+    assert completion.of_kinds("p") == ["plain", "pretrained"]
     assert completion.of_objectives("m") == ["macro_f1"]
     assert len(service.asked) == 6  # one page each, and none for the names that are known here
 

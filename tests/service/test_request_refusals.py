@@ -11,7 +11,7 @@ from ldnas.objectives import OBJECTIVES
 from ldnas.search.names import STRATEGIES
 from ldnas.space.genotype import EDGES
 from worker.settings import Settings
-from worker.specification import Objective, Strategy
+from worker.specification import RACE, Objective, Strategy
 
 POSTS = ("/v1/tasks", "/v1/recommendations")
 
@@ -142,6 +142,32 @@ def test_an_impossible_wish_for_a_search_is_refused(
     assert field in {error["field"] for error in problem["errors"]}
 
 
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"budget": {"iterations": 3}}, "budget.iterations"),
+        ({"search": {"strategy": "race", "candidates": 4}}, "search.candidates"),
+        ({"search": {"strategy": "race", "rounds": 2}}, "search.rounds"),
+        ({"final": {"seeds": 2}}, "final.seeds"),
+        ({"final": {"warm_start": True}}, "final.warm_start"),
+        ({"control": True}, "control"),
+        ({"candidates": []}, "candidates"),
+        ({"candidates": ["tree"]}, "candidates[0]"),
+        ({"candidates": ["cell", "plain", "pretrained", "cell"]}, "candidates"),
+        ({"search": {"strategy": "fuse"}, "candidates": ["plain"]}, "candidates"),
+        ({"search": {}, "candidates": ["plain"]}, "candidates"),
+    ],
+    ids=str,
+)
+def test_a_race_takes_seconds_and_kinds_alone(http: httpx.Client, task_body: dict, change: dict, field: str) -> None:
+    race = task_body | {"search": {"strategy": "race"}}
+    problem = refused(http, "/v1/recommendations", race | change)
+    assert problem["status"] == 422
+    assert [error["field"] for error in problem["errors"]] == [field]
+    allowed = {"budget": {"seconds": 90}, "candidates": ["plain", "cell"], "constraints": {"max_parameters": 9000}}
+    assert http.post("/v1/recommendations", json=race | allowed).status_code == 202
+
+
 def test_a_baseline_that_does_not_exist_is_named_next_to_those_that_do(http: httpx.Client, task_body: dict) -> None:
     problem = refused(http, "/v1/recommendations", task_body | {"baselines": ["nowhere"]})
     assert (problem["status"], problem["code"]) == (422, "unknown_baseline")
@@ -176,6 +202,26 @@ def test_a_bad_genotype_is_refused_by_its_edge(http: httpx.Client, task_body: di
     assert problem["errors"][0]["field"] == field
 
 
+@pytest.mark.parametrize(
+    ("study", "field"),
+    [
+        ({"cells": 0}, "study.cells"),
+        ({"cells": 5}, "study.cells"),
+        ({"cells": "2"}, "study.cells"),
+        ({"cells": 2.0}, "study.cells"),
+        ({"cells": True}, "study.cells"),
+        ({}, "study.cells"),
+        ({"cells": 1, "epochs": 3}, "study.epochs"),
+        (2, "study"),
+    ],
+    ids=str,
+)
+def test_a_study_of_another_shape_is_refused(http: httpx.Client, task_body: dict, study: Any, field: str) -> None:
+    problem = refused(http, "/v1/tasks", task_body | {"study": study})
+    assert problem["status"] == 422
+    assert [error["field"] for error in problem["errors"]] == [field]
+
+
 def test_an_empty_list_of_genotypes_is_refused(http: httpx.Client, task_body: dict) -> None:
     assert refused(http, "/v1/tasks", task_body | {"genotypes": []})["errors"][0]["field"] == "genotypes"
 
@@ -204,7 +250,7 @@ def test_a_file_that_is_not_there_is_refused_and_one_that_is_there_is_not(
 
 
 def test_the_strategies_that_may_be_asked_for_are_those_that_there_are() -> None:
-    assert get_args(Strategy) == STRATEGIES
+    assert get_args(Strategy) == (*STRATEGIES, RACE)
     assert get_args(Objective) == OBJECTIVES
 
 

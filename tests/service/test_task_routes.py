@@ -54,6 +54,12 @@ def test_given_genotypes_are_stored_once_each_with_the_task(http: httpx.Client, 
     assert task["genotypes"][0]["genotype"] == Genotype(("sep_conv_3x3",) * 6).to_json()
 
 
+def test_a_requested_study_is_stored_for_the_job(http: httpx.Client, task_body: dict) -> None:
+    task = http.post("/v1/tasks", json=task_body | {"study": {"cells": 4}}).json()
+    params = http.get(f"/v1/jobs/{task['job_id']}").json()["params"]
+    assert params == {"task_id": task["id"], "study": {"cells": 4}}
+
+
 def test_a_task_shows_which_of_its_networks_approximate_it(http: httpx.Client, task_body: dict, engine: Engine) -> None:
     task = http.post("/v1/tasks", json=task_body | {"epsilon": 0.25}).json()
     with unit_of_work(engine) as registry:

@@ -16,13 +16,14 @@ DIGITS = {"dataset": {"uri": "builtin://digits"}}
 @pytest.fixture
 def architecture(http: httpx.Client, engine: Engine) -> str:
     asked = http.post("/v1/recommendations", json=DIGITS).json()
-    documents = {name: {} for name in ("genotype", "preprocessing", "validation", "test")}
+    documents = {name: {} for name in ("genotype", "validation", "test")}
     with unit_of_work(engine) as registry:
         return registry.architectures.insert_once(
             recommendation_id=asked["id"],
             job_id=asked["job_id"],
             name="mine",
-            skeleton={"image_size": 24},
+            skeleton={},
+            preprocessing={"image_size": 24},
             class_names=["a", "b"],
             parameters=7,
             macs=11,

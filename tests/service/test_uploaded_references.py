@@ -28,7 +28,7 @@ def stripes(http: httpx.Client, stripes_zip: bytes) -> dict[str, Any]:
 @pytest.fixture
 def architecture(http: httpx.Client, engine: Engine) -> str:
     asked = http.post("/v1/recommendations", json={"dataset": {"uri": "builtin://digits"}}).json()
-    documents: dict[str, Any] = {name: {} for name in ("genotype", "preprocessing", "validation", "test")}
+    documents: dict[str, Any] = {name: {} for name in ("genotype", "validation", "test")}
     files = {file: file for file in ("weights", "code", "program", "onnx", "card")}
     with unit_of_work(engine) as registry:
         return registry.architectures.insert_once(
@@ -36,6 +36,7 @@ def architecture(http: httpx.Client, engine: Engine) -> str:
             job_id=asked["job_id"],
             name="mine",
             skeleton={"image_size": 24},
+            preprocessing={"image_size": 24},
             class_names=["a", "b"],
             parameters=7,
             macs=11,

@@ -15,6 +15,7 @@ from worker.storage.artifacts import ArtifactStore, open_store
 from worker.storage.bundle import read_bundle, write_bundle
 
 CELL = {"edges": [[start, end, "identity"] for end in (1, 2, 3) for start in range(end)]}
+COUNTS = {"tasks": 2, "networks": 4, "task_networks": 2, "task_cells": 2, "genotypes": 4, "distances": 1}
 
 
 @pytest.fixture
@@ -33,8 +34,8 @@ def there(tmp_path: Path) -> Iterator[tuple[Engine, ArtifactStore]]:
 
 
 def add_baseline(engine: Engine, store: ArtifactStore, name: str, *, finished: bool = True) -> str:
-    """A baseline with one network, two genotypes and a Fisher summary; gives the key of its network."""
-    weights, seen = store.put(f"weights of {name}".encode()), store.put(f"images of {name}".encode())
+    """A baseline with a network, a trained cell, two genotypes and a Fisher summary; gives the key of its network."""
+    weights, cell, seen = (store.put(f"{what} of {name}".encode()) for what in ("weights", "cell", "images"))
     network = f"network-{name}"
     with unit_of_work(engine) as registry:
         job = registry.jobs.insert(JobKind.REGISTER_TASK, {"task_id": name})
@@ -50,12 +51,14 @@ def add_baseline(engine: Engine, store: ArtifactStore, name: str, *, finished: b
             seed=0,
             seen_images=seen,
         )
-        for digest in (weights, seen):
+        for digest in (weights, cell, seen):
             registry.results.store_artifact(digest, 7, "application/octet-stream")
         columns = {"architecture": "small_cnn", "seed": 0, "classes": 2, "parameters": 10, "seconds": 1.5}
         scores = {"validation_accuracy": 0.9, "validation_balanced_accuracy": 0.8}
         registry.results.store_network(key=network, weights=weights, **columns, **scores)
         registry.task_results.link_network(f"id-{name}", 0, network)
+        registry.results.store_network(key=f"cell-{name}", weights=cell, **columns, **scores)
+        registry.task_results.link_cell(f"id-{name}", f"cell-{name}", {"kind": "cell", "genotype": CELL})
         scored = [{"digest": f"{place}", "genotype": CELL, "validation_accuracy": 0.5 + place} for place in (0, 1)]
         rows = registry.results.store_search(f"search-{name}", "random", scored)
         registry.task_results.link_genotypes(f"id-{name}", [row.id for row in rows])
@@ -90,7 +93,7 @@ def test_a_baseline_that_is_exported_and_imported_is_known_as_it_was(engine, sto
     odd, even = (add_baseline(engine, store, name) for name in ("odd", "even"))
     add_distance(engine, odd, even)
     counts = write_bundle(engine, store, tmp_path / "known.ldnas")
-    assert (counts["tasks"], counts["networks"], counts["genotypes"], counts["distances"]) == (2, 2, 4, 1)
+    assert {name: counts[name] for name in COUNTS} == COUNTS
     imported = read_bundle(*there, tmp_path / "known.ldnas")
     assert (sorted(imported.new), imported.known) == (["even", "odd"], ())
     assert known(there[0]) == known(engine)
@@ -100,7 +103,10 @@ def test_a_baseline_that_is_exported_and_imported_is_known_as_it_was(engine, sto
         assert registry.jobs.get(first.task.job_id).result["imported"] is True
         assert [genotype.position for genotype in registry.task_results.genotypes(first.task.id)] == [1, 0]
         network = registry.task_results.networks(first.task.id)[0]
+        (cell,) = registry.task_results.cells(first.task.id)
     assert there[1].read(network.weights) == f"weights of {first.task.name}".encode()
+    assert there[1].read(cell.network.weights) == f"cell of {first.task.name}".encode()
+    assert cell.design == {"kind": "cell", "genotype": CELL}
 
 
 def test_a_bundle_carries_no_image(engine, store, there, tmp_path) -> None:
@@ -190,7 +196,13 @@ def edited(path: Path, member: str, change: Callable[[bytes], bytes | None]) -> 
 
 
 def with_field(field: str, value: Any) -> Callable[[bytes], bytes]:
-    return lambda content: json.dumps({**json.loads(content), field: value}).encode()
+    """Changes a field of the first row."""
+
+    def change(content: bytes) -> bytes:
+        first, *others = content.splitlines()
+        return b"\n".join([json.dumps({**json.loads(first), field: value}).encode(), *others])
+
+    return change
 
 
 @pytest.mark.parametrize(
@@ -217,6 +229,9 @@ def with_field(field: str, value: Any) -> Callable[[bytes], bytes]:
         ("tables/tasks", lambda content: b"[" * 100_000, "tables/tasks.jsonl, line 1: is not JSON"),
         ("tables/networks", with_field("weights", "0" * 64), "tables/networks.jsonl, line 1: no row is its weights"),
         ("tables/task_networks", lambda content: None, "tables/task_networks.jsonl: is missing"),
+        ("tables/task_cells", with_field("design", "cell"), "design is 'cell', not a JSON object or list"),
+        ("tables/task_cells", with_field("task_id", "x"), "tables/task_cells.jsonl, line 1: no row is its task_id"),
+        ("tables/task_cells", with_field("network_key", "x"), "task_cells.jsonl, line 1: no row is its network_key"),
         ("artifacts/", lambda content: None, "is missing"),
         ("artifacts/", lambda content: content + b"!", "so it is damaged"),
     ],
@@ -253,6 +268,17 @@ def test_a_column_that_an_older_version_did_not_know_is_null(engine, store, ther
 
     read_bundle(*there, edited(tmp_path / "known.ldnas", "tables/tasks", forget))
     assert known(there[0]) == known(engine)
+
+
+def test_a_bundle_of_a_release_without_trained_cells_is_read(engine, store, there, tmp_path) -> None:
+    add_baseline(engine, store, "odd")
+    write_bundle(engine, store, tmp_path / "known.ldnas")
+    read_bundle(*there, edited(tmp_path / "known.ldnas", "tables/task_cells", lambda content: None))
+    here, imported = known(engine), known(there[0])
+    assert imported["task_cells"] == []
+    assert imported["networks"] == [network for network in here["networks"] if network["key"] == "network-odd"]
+    for name in ("tasks", "task_networks", "genotypes", "task_genotypes", "fisher_summaries"):
+        assert imported[name] == here[name]
 
 
 def test_a_file_that_is_not_a_zip_file_and_a_missing_file_are_refused(there, tmp_path) -> None:

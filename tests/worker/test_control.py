@@ -52,7 +52,9 @@ def test_every_arm_is_finished_from_three_seeds_and_judged(
 ) -> None:
     evaluated: list[str] = []
     read = ResolvedTask.read_test_images
-    monkeypatch.setattr(ResolvedTask, "read_test_images", lambda task: (evaluated.append(task.id), read(task))[1])
+    monkeypatch.setattr(
+        ResolvedTask, "read_test_images", lambda task, size: (evaluated.append(task.id), read(task, size))[1]
+    )
     request = {"control": True, "constraints": SMALL}
     finish(add_recommendation(labels=ACROSS, repetitions=1, request=request, document=BEGUN))
     answer = answer_of(engine)

@@ -53,7 +53,9 @@ def test_three_networks_are_trained_and_scored_once_though_the_attempt_broke_off
         fit(network, *arguments, **options)
 
     read = ResolvedTask.read_test_images
-    monkeypatch.setattr(ResolvedTask, "read_test_images", lambda task: (evaluated.append(task.id), read(task))[1])
+    monkeypatch.setattr(
+        ResolvedTask, "read_test_images", lambda task, size: (evaluated.append(task.id), read(task, size))[1]
+    )
     job_id = add_recommendation(labels=ACROSS, repetitions=1)
     with monkeypatch.context() as broken:
         broken.setattr(fitting, "fit", lose_the_disk_at_the_third)
@@ -99,7 +101,7 @@ def test_three_networks_are_trained_and_scored_once_though_the_attempt_broke_off
     picture = PIL.Image.open(io.BytesIO(open_store(settings.artifact_url).read(sheet["artifact"])))
     side = task.image_size
     assert picture.size == (8 * side, -(-len(shown) // 8) * side)
-    first = task.read_test_images().images[shown[0]]
+    first = task.read_test_images(side).images[shown[0]]
     assert np.array_equal(np.asarray(picture)[:side, :side], first.permute(1, 2, 0))
     assert set(json.loads(document)["validation"]) == {"accuracy", "balanced_accuracy", "macro_f1"}
     assert trained.warnings[0].startswith("little data")

@@ -187,7 +187,9 @@ def test_a_baseline_that_comes_between_two_attempts_does_not_change_the_answer(
 def test_a_finished_network_is_scored_on_test_images_once(add_recommendation, finish, document, monkeypatch) -> None:
     evaluated = []
     read = ResolvedTask.read_test_images
-    monkeypatch.setattr(ResolvedTask, "read_test_images", lambda task: (evaluated.append(task.id), read(task))[1])
+    monkeypatch.setattr(
+        ResolvedTask, "read_test_images", lambda task, size: (evaluated.append(task.id), read(task, size))[1]
+    )
     finish(add_recommendation("first", labels=ACROSS))
     finish(add_recommendation("second", labels=ACROSS))
     assert document("first")["test"] == document("second")["test"]

@@ -4,11 +4,11 @@ import io
 import json
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from ldnas.training.train import FitState
 from worker.errors import AttemptLostError
 from worker.registry import Engine, unit_of_work
 from worker.storage.artifacts import ArtifactStore
@@ -83,16 +83,17 @@ class Checkpoints:
             raise ShutdownError
 
 
-def fit_state_to_bytes(state: FitState) -> bytes:
-    """A fit's state as a file of tensors and numbers only."""
+def tensors_to_bytes(value: Mapping[str, Any]) -> bytes:
+    """Tensors, numbers, texts and containers of them as the bytes of a checkpoint."""
     buffer = io.BytesIO()
-    torch.save(vars(state), buffer)
+    torch.save(dict(value), buffer)
     return buffer.getvalue()
 
 
-def fit_state_from_bytes(content: bytes) -> FitState:
-    """The inverse; only tensors, numbers and containers are ever unpickled."""
-    return FitState(**torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+def tensors_from_bytes(content: bytes) -> dict[str, Any]:
+    """The inverse, with the tensors on the CPU; nothing else is ever unpickled."""
+    value: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return value
 
 
 def json_to_bytes(value: dict[str, Any]) -> bytes:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
+from ldnas.networks.design import CellDesign
 from ldnas.recipe import default_recipe
 from ldnas.space.fitting import fitted_skeleton
 from ldnas.space.space import FULL_SPACE
@@ -24,6 +25,7 @@ from worker.jobs.stages.control import ControlPlan, control_seconds, run_control
 from worker.jobs.stages.export import export
 from worker.jobs.stages.fit import fit_task_networks
 from worker.jobs.stages.latency import CHOSEN_CELL, ChosenCell, fast_enough
+from worker.jobs.stages.race import load_winner, race_once
 from worker.jobs.stages.resolve import ResolvedTask, resolve, target_document
 from worker.jobs.stages.search import search_once
 from worker.jobs.stages.search_plan import SearchPlan, target_search, warning_of
@@ -31,7 +33,7 @@ from worker.jobs.stages.space import FoundSpace, find_space, limit_latency
 from worker.jobs.stages.train import TrainedArchitecture, memory_warnings, score_on_test, train_architecture
 from worker.jobs.stages.warm_start import WARM_START, WarmStart, source_work, start_network, train_source
 from worker.registry import GenotypeRow
-from worker.specification import RecommendationParams
+from worker.specification import RACE, RecommendationParams
 
 PLAN = {"resolve": 0.02, "fit": 0.15, "distance": 0.2, "search": 0.4, "train": 0.2, "export": 0.03}
 CONTROL_SHARE = 4.0
@@ -56,27 +58,10 @@ def recommend(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
     with context.stage("distance"):
         found = find_space(context, task, answer, fitted)
     steps = _Steps(context, answer, task, found.closest)
-    with context.stage("search"):
-        plan = steps.plan_search(found)
-        chosen = steps.choose_cell(plan, search_once(context, task, plan, timed=steps.search_is_timed()))
-    with context.stage("train"):
-        start, trained = steps.train(plan, chosen)
-        test = score_on_test(context, task, trained)
-        answer.report(validation=trained.validation(), test=test)
-    with context.stage("export"):
-        architecture_id = export(
-            context,
-            task,
-            trained,
-            recommendation_id=answer.id,
-            name=answer.name or task.name,
-            test=test,
-            latency_ms=chosen.latency_ms,
-            started_from=None if start is None else start.in_words(),
-        )
-    if answer.request.control:
-        with context.stage("control"):
-            steps.control(plan, trained)
+    if answer.request.search.strategy == RACE:
+        trained, architecture_id = steps.race()
+    else:
+        trained, architecture_id = steps.search_and_train(found)
     for warning in memory_warnings(context, trained.networks):
         answer.warn(warning)
     answer.report()
@@ -91,6 +76,34 @@ class _Steps:
     answer: Answer
     task: ResolvedTask
     closest: ClosestTask | None
+
+    def race(self) -> tuple[TrainedArchitecture, str]:
+        """Race whole networks; return the winner with its architecture's id. It is not trained again."""
+        context, task = self.context, self.task
+        with context.stage("search"):
+            result = race_once(context, task, self.answer, self.closest)
+        with context.stage("train"):
+            trained = load_winner(context, task, result)
+            for warning in trained.warnings:
+                self.answer.warn(warning)
+            test = self._score(trained)
+        return trained, self._export(trained, test, latency_ms=result.latency_ms, started_from=result.started_from)
+
+    def search_and_train(self, found: FoundSpace) -> tuple[TrainedArchitecture, str]:
+        """Search for a cell and train its network; return it with its architecture's id."""
+        context, task = self.context, self.task
+        with context.stage("search"):
+            plan = self.plan_search(found)
+            chosen = self.choose_cell(plan, search_once(context, task, plan, timed=self.search_is_timed()))
+        with context.stage("train"):
+            start, trained = self.train(plan, chosen)
+            test = self._score(trained)
+        started_from = None if start is None else start.in_words()
+        architecture_id = self._export(trained, test, latency_ms=chosen.latency_ms, started_from=started_from)
+        if self.answer.request.control:
+            with context.stage("control"):
+                self.control(plan, chosen, trained)
+        return trained, architecture_id
 
     def plan_search(self, found: FoundSpace) -> SearchPlan:
         """The search of the space, with its forecast."""
@@ -135,8 +148,7 @@ class _Steps:
         trained = train_architecture(
             self.context,
             self.task,
-            chosen.genotype,
-            plan.skeleton,
+            CellDesign(chosen.genotype, plan.skeleton),
             objective=self.answer.request.objective,
             epochs=epochs,
             seeds=self.answer.request.final.seeds,
@@ -146,16 +158,42 @@ class _Steps:
             self.answer.warn(warning)
         return (None if network is None else start), trained
 
-    def control(self, plan: SearchPlan, trained: TrainedArchitecture) -> None:
+    def control(self, plan: SearchPlan, chosen: ChosenCell, trained: TrainedArchitecture) -> None:
         """Spend the same seconds without the memory of tasks."""
+        assert trained.config is not None, "a search trains its cell by a recipe"
         control = ControlPlan(
             search=plan,
-            genotype=trained.genotype,
+            genotype=chosen.genotype,
             config=trained.config,
             objective=self.answer.request.objective,
             cost=control_seconds(self.context, self.answer),
         )
         run_control(self.context, self.task, control, lambda document: self.answer.report(control=document))
+
+    def _score(self, trained: TrainedArchitecture) -> dict[str, Any]:
+        test = score_on_test(self.context, self.task, trained)
+        self.answer.report(validation=trained.validation(), test=test)
+        return test
+
+    def _export(
+        self,
+        trained: TrainedArchitecture,
+        test: dict[str, Any],
+        *,
+        latency_ms: float | None,
+        started_from: str | None,
+    ) -> str:
+        with self.context.stage("export"):
+            return export(
+                self.context,
+                self.task,
+                trained,
+                recommendation_id=self.answer.id,
+                name=self.answer.name or self.task.name,
+                test=test,
+                latency_ms=latency_ms,
+                started_from=started_from,
+            )
 
     def _affordable_epochs(self, plan: SearchPlan, chosen: ChosenCell) -> int | None:
         """The most epochs of the final training, None without a limit."""

@@ -1,4 +1,4 @@
-"""The job `register_task`: a baseline's images, networks and genotypes."""
+"""The job `register_task`: a baseline's images, networks and genotypes, and on request its trained cells."""
 
 from typing import Any
 
@@ -7,14 +7,20 @@ from worker.jobs.stages.fit import fit_task_networks
 from worker.jobs.stages.resolve import resolve
 from worker.jobs.stages.search import search_once
 from worker.jobs.stages.search_plan import baseline_search
+from worker.jobs.stages.study import study_cells
 from worker.specification import RegistrationParams
 
 PLAN = {"resolve": 0.05, "fit": 0.5, "search": 0.45}
+STUDY_SHARE = 0.5
+"""The share of each cell of a study, which gets a final training, relative to all of `PLAN`."""
 
 
 def register_task(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
     """Prepare a task as a baseline. A task with given genotypes needs no search."""
-    task_id = RegistrationParams.from_storage(params).task_id
+    wanted = RegistrationParams.from_storage(params)
+    task_id = wanted.task_id
+    if wanted.study is not None:
+        context.plan = {**context.plan, "study": STUDY_SHARE * wanted.study.cells}
     with context.stage("resolve"):
         task = resolve(context, task_id)
     with context.stage("fit"):
@@ -23,6 +29,9 @@ def register_task(context: JobContext, params: dict[str, Any]) -> dict[str, Any]
         with context.reading() as registry:
             given = registry.task_results.genotypes(task_id)
         genotypes = given or search_once(context, task, baseline_search(task))
+    if wanted.study is not None:
+        with context.stage("study"):
+            study_cells(context, task, wanted.study.cells)
     return {
         "task_id": task_id,
         "approximation": all(item.approximation for item in fitted),

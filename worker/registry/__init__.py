@@ -39,6 +39,7 @@ from worker.registry.tables import (
     RevisionRow,
     TallyDeltaRow,
     TallyRow,
+    TaskCellRow,
     TaskGenotypeRow,
     TaskNetworkRow,
     TaskRow,
@@ -46,7 +47,7 @@ from worker.registry.tables import (
     WebhookRow,
     WorkerRow,
 )
-from worker.registry.task_results import TaskFigure
+from worker.registry.task_results import TaskCell, TaskFigure
 from worker.registry.webhooks import ClaimedDelivery, WebhookStatus
 from worker.registry.workers import SeenWorker
 
@@ -107,6 +108,8 @@ __all__ = [
     "TallyDeltaRow",
     "TallyFigure",
     "TallyRow",
+    "TaskCell",
+    "TaskCellRow",
     "TaskFigure",
     "TaskGenotypeRow",
     "TaskNetworkRow",

@@ -21,6 +21,7 @@ from worker.registry.tables import (
     JobEventRow,
     JobRow,
     NetworkRow,
+    TaskCellRow,
     TaskGenotypeRow,
     TaskNetworkRow,
     TaskRow,
@@ -98,6 +99,7 @@ TABLES: dict[str, type[Base]] = {
         TaskRow,
         NetworkRow,
         TaskNetworkRow,
+        TaskCellRow,
         GenotypeRow,
         TaskGenotypeRow,
         FisherSummaryRow,
@@ -124,21 +126,24 @@ class Bundles:
         self._session = session
 
     def export_rows(self) -> dict[str, list[dict[str, Any]]]:
-        """Every finished baseline with its networks, genotypes, Fisher summaries and the distances between them.
+        """Every finished baseline with its networks, cells, genotypes, Fisher summaries and the distances between them.
 
         By table, in the order of `TABLES`; a task comes without its job, which belongs to this installation.
         """
         tasks = select(TaskRow.id).join(JobRow, JobRow.id == TaskRow.job_id)
         tasks = tasks.where(TaskRow.role == TaskRole.BASELINE, JobRow.state == JobState.SUCCEEDED)
         networks = select(TaskNetworkRow.network_key).where(TaskNetworkRow.task_id.in_(tasks))
+        cells = select(TaskCellRow.network_key).where(TaskCellRow.task_id.in_(tasks))
+        stored = NetworkRow.key.in_(networks) | NetworkRow.key.in_(cells)
         genotypes = select(TaskGenotypeRow.genotype_id).where(TaskGenotypeRow.task_id.in_(tasks))
-        weights = select(NetworkRow.weights).where(NetworkRow.key.in_(networks))
+        weights = select(NetworkRow.weights).where(stored)
         seen = select(TaskRow.seen_images).where(TaskRow.id.in_(tasks), TaskRow.seen_images.is_not(None))
         wanted: dict[type[Base], ColumnElement[bool]] = {
             ArtifactRow: ArtifactRow.digest.in_(weights) | ArtifactRow.digest.in_(seen),
             TaskRow: TaskRow.id.in_(tasks),
-            NetworkRow: NetworkRow.key.in_(networks),
+            NetworkRow: stored,
             TaskNetworkRow: TaskNetworkRow.task_id.in_(tasks),
+            TaskCellRow: TaskCellRow.task_id.in_(tasks),
             GenotypeRow: GenotypeRow.id.in_(genotypes),
             TaskGenotypeRow: TaskGenotypeRow.task_id.in_(tasks),
             FisherSummaryRow: FisherSummaryRow.network_key.in_(networks),
@@ -174,7 +179,10 @@ class Bundles:
         stored: dict[str, Sequence[Mapping[str, Any]]] = {
             **rows,
             "tasks": [{**task, "job_id": self._finished_job(task["id"])} for task in new],
-            "task_networks": [link for link in rows["task_networks"] if link["task_id"] in fresh],
+            **{
+                name: [link for link in rows[name] if link["task_id"] in fresh]
+                for name in ("task_networks", "task_cells")
+            },
             "task_genotypes": [
                 {**link, "genotype_id": genotype_ids.get(link["genotype_id"], link["genotype_id"])}
                 for link in rows["task_genotypes"]

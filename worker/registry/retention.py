@@ -24,6 +24,7 @@ from worker.registry.tables import (
     JobRow,
     NetworkRow,
     RecommendationRow,
+    TaskCellRow,
     TaskGenotypeRow,
     TaskNetworkRow,
     TaskRow,
@@ -165,7 +166,10 @@ def _wanted(before: float) -> dict[Any, tuple[ColumnElement[bool], ...]]:
         JobEventRow: (exists().where(JobRow.id == JobEventRow.job_id, *ended),),
         WebhookRow: (WebhookRow.job_id.in_(select(JobRow.id).where(*ended)), ~pending),
         JobRow: (*ended, *(~exists().where(table.job_id == JobRow.id) for table in _WHAT_A_JOB_IS_FOR)),
-        NetworkRow: (NetworkRow.created_at < before, ~exists().where(TaskNetworkRow.network_key == NetworkRow.key)),
+        NetworkRow: (
+            NetworkRow.created_at < before,
+            *(~exists().where(link.network_key == NetworkRow.key) for link in (TaskNetworkRow, TaskCellRow)),
+        ),
         DistanceRow: (
             DistanceRow.created_at < before,
             ~exists().where(NetworkRow.key == DistanceRow.target_network)

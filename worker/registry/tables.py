@@ -234,6 +234,20 @@ class TaskGenotypeRow(Base):
     genotype_id: Mapped[str] = mapped_column(ForeignKey("genotypes.id"), primary_key=True, index=True)
 
 
+class TaskCellRow(Base):
+    """A trained cell of a task: the design of its network (`CellDesign.to_json`), with the network's weights.
+
+    Only cells that began with fresh weights have a row: no other images than the task's own formed their weights.
+    """
+
+    __tablename__ = "task_cells"
+
+    task_id: Mapped[str] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True)
+    network_key: Mapped[str] = mapped_column(ForeignKey("networks.key"), primary_key=True, index=True)
+    design: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+
+
 class FisherSummaryRow(Base):
     """Per-tensor sums of one network's Fisher diagonal; `network_key` may also name an untrained network."""
 
@@ -314,7 +328,11 @@ class RecommendationRow(Base):
 
 
 class ArchitectureRow(Base):
-    """A finished cell network: its description, its scores, and its files (artifact digests)."""
+    """A finished network: its design, its scores, and its files (artifact digests).
+
+    `genotype` and `skeleton` are those of a cell, None for a network without one. `design` is None in rows from before
+    migration 0014, which are all cells.
+    """
 
     __tablename__ = "architectures"
     __table_args__ = (Index("ix_architectures_newest", "created_at", "id"),)
@@ -325,8 +343,9 @@ class ArchitectureRow(Base):
     )
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
     name: Mapped[str] = mapped_column(String(255))
-    genotype: Mapped[dict[str, Any]] = mapped_column(JSON)
-    skeleton: Mapped[dict[str, Any]] = mapped_column(JSON)
+    design: Mapped[dict[str, Any] | None] = mapped_column(JSON_OR_NULL)
+    genotype: Mapped[dict[str, Any] | None] = mapped_column(JSON_OR_NULL)
+    skeleton: Mapped[dict[str, Any] | None] = mapped_column(JSON_OR_NULL)
     class_names: Mapped[list[str]] = mapped_column(JSON)
     preprocessing: Mapped[dict[str, Any]] = mapped_column(JSON)
     parameters: Mapped[int] = mapped_column(BigInteger)
@@ -339,6 +358,17 @@ class ArchitectureRow(Base):
     onnx: Mapped[str] = mapped_column(String(64))
     card: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+
+    @property
+    def network_design(self) -> dict[str, Any]:
+        """The design of the network, also in a row from before migration 0014."""
+        return self.design or {"kind": "cell", "genotype": self.genotype, "skeleton": self.skeleton}
+
+    @property
+    def image_size(self) -> int:
+        """Side of the network's square input, in pixels."""
+        size: int = self.preprocessing["image_size"]
+        return size
 
 
 class ArtifactRow(Base):

@@ -1,13 +1,22 @@
-"""The networks and genotypes of tasks, and figures about them for lists."""
+"""The networks, genotypes and trained cells of tasks, and figures about them for lists."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from worker.registry.states import JobState, TaskRole
-from worker.registry.tables import GenotypeRow, JobRow, NetworkRow, TaskGenotypeRow, TaskNetworkRow, TaskRow
+from worker.registry.tables import (
+    GenotypeRow,
+    JobRow,
+    NetworkRow,
+    TaskCellRow,
+    TaskGenotypeRow,
+    TaskNetworkRow,
+    TaskRow,
+)
 from worker.registry.upsert import insert_missing
 
 
@@ -24,8 +33,21 @@ class TaskFigure:
     genotypes: int = 0
 
 
+@dataclass(frozen=True)
+class TaskCell:
+    """A trained cell of a task.
+
+    Attributes:
+        design: of its network, as `CellDesign.to_json` writes it.
+        network: its weights and scores.
+    """
+
+    design: Mapping[str, Any]
+    network: NetworkRow
+
+
 class TaskResults:
-    """The rows that link tasks to networks and genotypes; each figure is one query for all listed tasks."""
+    """The rows that link tasks to networks, genotypes and cells; each figure is one query for all listed tasks."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -68,6 +90,20 @@ class TaskResults:
                 GenotypeRow.search_key,
             )
         ).all()
+
+    def link_cell(self, task_id: str, network_key: str, design: Mapping[str, Any]) -> None:
+        """Store that the network of this design (`CellDesign.to_json`) is a trained cell of the task, once."""
+        insert_missing(self._session, TaskCellRow, [{"task_id": task_id, "network_key": network_key, "design": design}])
+
+    def cells(self, task_id: str) -> list[TaskCell]:
+        """The task's trained cells, the highest validation accuracy first."""
+        found = self._session.execute(
+            select(TaskCellRow.design, NetworkRow)
+            .join(NetworkRow, NetworkRow.key == TaskCellRow.network_key)
+            .where(TaskCellRow.task_id == task_id)
+            .order_by(NetworkRow.validation_accuracy.desc(), NetworkRow.key)
+        )
+        return [TaskCell(design, network) for design, network in found]
 
     def figures(self, task_ids: Collection[str]) -> dict[str, TaskFigure]:
         """The figures of each of these tasks, by its id."""

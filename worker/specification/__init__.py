@@ -28,8 +28,11 @@ from worker.specification.parts import (
     Objective,
     OwnNetwork,
     StandingMeasure,
+    StudyRequest,
 )
 from worker.specification.recommendation import (
+    RACE,
+    RACE_SECONDS,
     BudgetRequest,
     ConstraintsRequest,
     FinalRequest,
@@ -45,6 +48,8 @@ __all__ = [
     "LARGEST_SEED",
     "LONGEST_NAME",
     "NAME_PATTERN",
+    "RACE",
+    "RACE_SECONDS",
     "BudgetRequest",
     "ColumnParams",
     "ConstraintsRequest",
@@ -70,6 +75,7 @@ __all__ = [
     "Seed",
     "StandingMeasure",
     "Strategy",
+    "StudyRequest",
     "TrainingParams",
     "WebhookRequest",
     "form_text",

@@ -1,7 +1,7 @@
 """The params of each kind of job, as far as its runner reads them."""
 
 from worker.specification.base import Stored
-from worker.specification.parts import Objective
+from worker.specification.parts import Objective, StudyRequest
 
 
 class RecommendationParams(Stored):
@@ -12,9 +12,10 @@ class RecommendationParams(Stored):
 
 
 class RegistrationParams(Stored):
-    """The baseline to prepare."""
+    """The baseline to prepare, and the study of its cells if one was requested."""
 
     task_id: str
+    study: StudyRequest | None = None
 
 
 class ColumnParams(Stored):

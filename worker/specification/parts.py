@@ -127,3 +127,11 @@ class GenotypeRequest(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [Genotype(("sep_conv_3x3",) * len(EDGES)).to_json()]})
 
     edges: list[Edge] = Field(max_length=64, description="each of the six edges once: from, to, primitive")
+
+
+class StudyRequest(Request):
+    """The full training of a baseline's best cells, so that races on near tasks can start from their weights."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"cells": 2}]})
+
+    cells: int = Field(ge=1, le=4, description="number of best cells to train")

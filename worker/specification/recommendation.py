@@ -10,7 +10,14 @@ from worker.specification.base import BASELINE_NAME, FormText, Fraction, ImageSi
 from worker.specification.parts import DatasetRequest, LabelsRequest, Measure, Objective
 from worker.specification.webhook import WebhookRequest
 
-Strategy = Literal["fuse", "random", "random_sharing", "enas", "darts", "darts_second_order", "pc_darts", "evolution"]
+Strategy = Literal[
+    "fuse", "random", "random_sharing", "enas", "darts", "darts_second_order", "pc_darts", "evolution", "race"
+]
+CandidateKind = Literal["cell", "plain", "pretrained"]
+
+RACE = "race"
+RACE_SECONDS = 180.0
+"""The seconds of a job with a race whose request has no budget."""
 
 
 class BudgetRequest(Request):
@@ -79,7 +86,9 @@ class SearchRequest(Request):
     model_config = ConfigDict(json_schema_extra={"examples": [{"strategy": "evolution", "candidates": 6, "rounds": 2}]})
 
     strategy: Annotated[Strategy, FormText("Strategy", "The algorithm that searches the space.")] = Field(
-        "fuse", description="the search strategy; `docs/search.md` compares them"
+        "fuse",
+        description="the search strategy; `docs/search.md` compares them. `race` trains whole networks of several "
+        "kinds side by side, within seconds",
     )
     candidates: Annotated[
         int | None,
@@ -145,6 +154,13 @@ class RecommendationRequest(Request):
                     "labels": {"groups": [[2, 3, 5, 7]], "rest": True},
                 },
                 {
+                    "name": "photographs",
+                    "dataset": {"uri": "dataset://photographs"},
+                    "search": {"strategy": "race", "k": 2},
+                    "candidates": ["cell", "pretrained"],
+                    "budget": {"seconds": 300},
+                },
+                {
                     "name": "small primes",
                     "dataset": {"uri": "builtin://digits"},
                     "labels": {"groups": [[2, 3, 5, 7]], "rest": True, "balance": True},
@@ -200,9 +216,18 @@ class RecommendationRequest(Request):
     objective: Annotated[Objective, FormText("Objective", "The score that the network is trained and chosen for.")] = (
         Field("accuracy", description="objective of the final training; see `validation` and `test`")
     )
-    budget: BudgetRequest | None = Field(None, description="absent: at most 12 iterations of the search")
+    budget: BudgetRequest | None = Field(
+        None, description="absent: at most 12 iterations of the search, or 180 seconds with the strategy `race`"
+    )
     constraints: ConstraintsRequest | None = Field(None, description="absent: no limits")
     search: SearchRequest = Field(default_factory=SearchRequest, description="absent: `fuse` with its own settings")
+    candidates: list[CandidateKind] | None = Field(
+        None,
+        min_length=1,
+        max_length=3,
+        description="with the strategy `race`, the kinds of networks that take part: cells of the closest task, "
+        "ResNet-18, and EfficientNet-Lite0 with its ImageNet weights; absent: all of them",
+    )
     final: FinalRequest = Field(default_factory=FinalRequest, description="absent: one network")
     control: Annotated[
         bool,

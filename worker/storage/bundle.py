@@ -3,6 +3,9 @@
     tables/tasks.jsonl …       one file for each table of `worker.registry.bundles.TABLES`
     artifacts/<SHA-256>        weights as safetensors, lists of the images that networks have seen
 
+A bundle of an earlier release has no file for a table of `ADDED_TABLES`. That table is read as empty, because the
+baselines are complete without its rows: a race then starts from fresh weights.
+
 A bundle contains no code, and nothing is unpickled: a file from elsewhere is read, checked and then stored.
 """
 
@@ -20,6 +23,8 @@ from worker.storage.artifacts import ArtifactStore
 
 FORMAT = "ldnas registry"
 VERSION = 1
+ADDED_TABLES = frozenset({"task_cells"})
+"""Tables that were added after the first release that wrote bundles of this version."""
 _CHUNK = 1 << 20
 _DAMAGE = (
     *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError),
@@ -93,6 +98,8 @@ def _require_manifest(bundle: zipfile.ZipFile) -> None:
 
 def _rows(bundle: zipfile.ZipFile, name: str) -> Iterator[dict[str, Any]]:
     member = f"tables/{name}.jsonl"
+    if name in ADDED_TABLES and member not in bundle.namelist():
+        return
     for number, line in enumerate(_member(bundle, member).splitlines(), start=1):
         place = f"{member}, line {number}"
         row = _json(line, place)
@@ -111,6 +118,7 @@ def _require_whole(rows: Rows) -> None:
         "tasks": (("seen_images", artifacts | {None}), ("samples", artifacts | {None})),
         "networks": (("weights", artifacts),),
         "task_networks": (("task_id", tasks), ("network_key", networks)),
+        "task_cells": (("task_id", tasks), ("network_key", networks)),
         "task_genotypes": (("task_id", tasks), ("genotype_id", genotypes)),
         "fisher_summaries": (("network_key", networks),),
         "distances": (("source_network", networks), ("target_network", networks)),

@@ -16,6 +16,7 @@ from service.api.dependencies import (
     ResourcesDependency,
     page,
 )
+from service.api.errors import NoCellError
 from service.api.http.accepted import ACCEPTED, point_to
 from service.api.http.conditional import POLLED, conditional, conditional_body, tag_of
 from service.api.http.files import file_of, stored_file
@@ -48,7 +49,7 @@ def list_architectures(resources: ResourcesDependency, limit: Limit = 50, after:
 
 @router.get("/{architecture_id}", summary="Show an architecture", response_model=Architecture, responses=POLLED)
 def get_architecture(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
-    """Its cell, its skeleton, and its scores."""
+    """Its design and its scores."""
     return conditional(request, architecture_document(_row(resources, architecture_id)))
 
 
@@ -59,7 +60,10 @@ def get_architecture(architecture_id: ResourceId, request: Request, resources: R
     responses=file_of(PYTHON, binary=False),
 )
 def get_code(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
-    """One Python file that rebuilds the network, loads its weights and classifies images; needs torch and Pillow."""
+    """One Python file that rebuilds the network, loads its weights and classifies images; needs torch and Pillow.
+
+    That of a pretrained network needs timm too.
+    """
     return stored_file(resources.store, request, _row(resources, architecture_id).code, PYTHON, f"{architecture_id}.py")
 
 
@@ -132,9 +136,14 @@ def get_graph(
     resources: ResourcesDependency,
     accept: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Nodes and edges in the node-link layout of d3 and networkx, with the skeleton; as SVG, a drawing of the cell."""
+    """Nodes and edges in the node-link layout of d3 and networkx, with the skeleton; as SVG, a drawing of the cell.
+
+    404 for a network without a cell.
+    """
     media_type = negotiated(accept, (JSON, SVG))
     row = _row(resources, architecture_id)
+    if row.genotype is None or row.skeleton is None:
+        raise NoCellError(f"the architecture has no cell: it is of the kind {row.network_design['kind']}")
     vary = {"Vary": "Accept"}
     if media_type == JSON:
         return conditional(request, cell_graph(row.genotype, row.skeleton), headers=vary)
@@ -156,7 +165,7 @@ def train_again(
     caller: CallerDependency,
     key: IdempotencyKey = None,
 ) -> Training:
-    """Queues a job that trains its cell on other data, with a head for the new classes, without a search.
+    """Queues a job that trains its network on other data, with a head for the new classes, without a search.
 
     The result is a new architecture without a recommendation; the one in the path does not change.
     """

@@ -2,6 +2,7 @@
 
 import uuid
 
+from ldnas.errors import InvalidSearchError
 from ldnas.search.names import require_settings
 from ldnas.space.fitting import fitted_skeleton
 from ldnas.space.space import FULL_SPACE
@@ -13,7 +14,7 @@ from service.api.submissions.named_tasks import baseline_ids
 from service.api.submissions.references import hold_uploaded
 from service.api.webhooks import check_webhook
 from worker.registry import JobKind, TaskRole, reading, unit_of_work
-from worker.specification import RecommendationRequest
+from worker.specification import RACE, RecommendationRequest
 
 
 def accept_recommendation(resources: Resources, request: RecommendationRequest, key: str | None, *, owner: str) -> str:
@@ -63,8 +64,28 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
 
 def _check_search(request: RecommendationRequest) -> None:
     """Refuses settings and limits that would certainly fail; limits are checked only if the skeleton is known."""
-    require_settings(request.search.strategy, candidates=request.search.candidates, rounds=request.search.rounds)
+    if request.search.strategy == RACE:
+        _check_race(request)
+    else:
+        require_settings(request.search.strategy, candidates=request.search.candidates, rounds=request.search.rounds)
+        if request.candidates is not None:
+            raise InvalidSearchError("candidates belongs to the strategy race", field="candidates")
     if request.image_size is not None:
         # More classes make a larger head, so the limits are easiest to satisfy with two.
         classes = max(2, len(request.labels.groups) + request.labels.rest) if request.labels is not None else 2
         fitted_skeleton(request.image_size, classes, request.limits, FULL_SPACE)
+
+
+def _check_race(request: RecommendationRequest) -> None:
+    """Refuses the settings of other strategies: a race has seconds, and its winner is not trained again."""
+    refused = {
+        "budget.iterations": request.budget is not None and request.budget.iterations is not None,
+        "search.candidates": request.search.candidates is not None,
+        "search.rounds": request.search.rounds is not None,
+        "final.seeds": request.final.seeds != 1,
+        "final.warm_start": request.final.warm_start,
+        "control": request.control,
+    }
+    for field, given in refused.items():
+        if given:
+            raise InvalidSearchError(f"the strategy race does not take {field}", field=field)

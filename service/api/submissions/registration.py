@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from ldnas.digests import json_digest
 from ldnas.space.genotype import Genotype
@@ -25,10 +26,12 @@ def accept_task(resources: Resources, request: TaskRequest, key: str | None, *, 
     """
     identity = RequestIdentity.of(JobKind.REGISTER_TASK, request, key, owner=owner)
 
-    def submit() -> dict[str, str]:
+    def submit() -> dict[str, Any]:
         task = checked_task(request, resources.settings)
         genotypes = _checked_genotypes(request.genotypes or ())
-        params = {"task_id": uuid.uuid4().hex}
+        params: dict[str, Any] = {"task_id": uuid.uuid4().hex}
+        if request.study is not None:
+            params["study"] = request.study.model_dump()
         with unit_of_work(resources.engine) as registry:
             hold_uploaded(registry, task)
             job_id = insert_job(registry, JobKind.REGISTER_TASK, params, identity)

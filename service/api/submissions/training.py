@@ -50,7 +50,7 @@ def accept_training(
                 epsilon=RecommendationRequest.model_fields["epsilon"].default,
                 repetitions=RecommendationRequest.model_fields["repetitions"].default,
                 seed=request.seed,
-                image_size=request.image_size or found.skeleton["image_size"],
+                image_size=request.image_size or found.image_size,
                 **task.columns,
             )
         return params

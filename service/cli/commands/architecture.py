@@ -45,7 +45,7 @@ def show(
     url: options.Url = options.DEFAULT_URL,
     api_key: options.ApiKey = None,
 ) -> None:
-    """Show one network: its cell, its classes, its scores."""
+    """Show one network: its cell or its name, its classes, its scores."""
     from service.client.display.architectures import print_architecture
 
     with options.open_client(url, api_key) as client:
@@ -113,8 +113,8 @@ def train(
 ) -> None:
     """Train a network again on other data: ldnas architecture train ID builtin://digits --group 0,6,8,9 --rest
 
-    The new network has the same cell, fresh weights and a head for the new classes. With --json: the new architecture,
-    or with --no-wait the service's answer to the request.
+    The new network has the same design, its first weights and a head for the new classes. With --json: the new
+    architecture, or with --no-wait the service's answer to the request.
     """
     from service.client.display.architectures import print_architecture
 

@@ -4,12 +4,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+from ldnas.networks.design import Kind
 from ldnas.objectives import OBJECTIVES
 from ldnas.recipe import MEASURES
 from ldnas.search.names import STRATEGIES
 from service.client import Client
 from service.client.connection import DEFAULT_URL, json_of
 from service.client.errors import ClientError
+from worker.specification import RACE
 
 # Users do not wait longer for a completion; a slow service offers none.
 ANSWER_SECONDS = 0.7
@@ -51,8 +53,13 @@ def of_measures(incomplete: str) -> list[str]:
 
 
 def of_strategies(incomplete: str) -> list[str]:
-    """Search strategies."""
-    return [strategy for strategy in STRATEGIES if strategy.startswith(incomplete)]
+    """Search strategies, and the race."""
+    return [strategy for strategy in (*STRATEGIES, RACE) if strategy.startswith(incomplete)]
+
+
+def of_kinds(incomplete: str) -> list[str]:
+    """Kinds of networks in a race."""
+    return [kind.value for kind in Kind if kind.value.startswith(incomplete)]
 
 
 def of_objectives(incomplete: str) -> list[str]:

@@ -36,7 +36,9 @@ def recommend(
     ] = None,
     image_size: options.ImageSize = None,
     objective: options.Objective = None,
-    seconds: Annotated[float | None, typer.Option(help="Budget: seconds of the whole job.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Budget: seconds of the whole job; default with race: 180.")
+    ] = None,
     iterations: Annotated[int | None, typer.Option(help=options.help_of("budget.iterations"))] = None,
     max_parameters: Annotated[int | None, typer.Option(help=options.help_of("constraints.max_parameters"))] = None,
     max_macs: Annotated[int | None, typer.Option(help=options.help_of("constraints.max_macs"))] = None,
@@ -44,8 +46,18 @@ def recommend(
     strategy: Annotated[
         str | None,
         typer.Option(
-            help="fuse (the default), random, evolution, enas, darts, pc_darts, …",
+            help="race (whole networks of several kinds, within seconds), fuse (the default), random, evolution, enas, "
+            "darts, pc_darts, …",
             autocompletion=completion.of_strategies,
+        ),
+    ] = None,
+    candidate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND",
+            help="A kind of networks in a race: cell, plain (ResNet-18) or pretrained (EfficientNet-Lite0); repeat for "
+            "each kind; default: all.",
+            autocompletion=completion.of_kinds,
         ),
     ] = None,
     candidates: Annotated[int | None, typer.Option(help=options.help_of("search.candidates"))] = None,
@@ -97,6 +109,7 @@ def recommend(
             budget=_given({"seconds": seconds, "iterations": iterations}) or None,
             constraints=_given(limits) or None,
             search=search or None,
+            candidates=candidate or None,
             final=_given({"seeds": final_seeds, "warm_start": warm_start}) or None,
             control=control,
             seed=seed,

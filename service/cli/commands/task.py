@@ -42,6 +42,9 @@ def add(
     seed: options.Seed = None,
     image_size: options.ImageSize = None,
     genotypes: Annotated[Path | None, typer.Option(help="JSON file with the task's best genotypes.")] = None,
+    study: Annotated[
+        int | None, typer.Option(metavar="N", help="Train its N best cells in full, 1 to 4, for races on near tasks.")
+    ] = None,
     wait: options.Wait = True,
     timeout: options.Timeout = None,
     as_json: options.AsJson = False,
@@ -68,6 +71,7 @@ def add(
             seed=seed,
             image_size=image_size,
             genotypes=options.genotypes_of(genotypes),
+            study=None if study is None else {"cells": study},
         )
         document: Mapping[str, Any] = options.finished(client, submission, timeout) if wait else submission.document
     if as_json:

@@ -9,7 +9,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from service.client.display.formats import spread
+from service.client.display.formats import network_in_short, spread
+from service.client.display.race import race_rows, race_sentences, race_table
 
 BAR_WIDTH = 12
 
@@ -27,6 +28,7 @@ def answer(document: Mapping[str, Any]) -> RenderableType:
         Text(verdict_sentence(document), style="bold"),
         Text(""),
         *_distances(document),
+        *_race(document),
         _facts(document),
         *_warnings(document),
     )
@@ -112,6 +114,13 @@ def _distances(document: Mapping[str, Any]) -> list[RenderableType]:
     return [*parts, Text("")]
 
 
+def _race(document: Mapping[str, Any]) -> list[RenderableType]:
+    if not race_rows(document):
+        return []
+    sentences = [Text(sentence) for sentence in race_sentences(document)]
+    return [Text("The race (± standard error of the score)"), race_table(document), Text(""), *sentences, Text("")]
+
+
 def facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The known facts about the search and the network, as labels and texts of one or more lines."""
     architecture = document.get("architecture") or {}
@@ -149,7 +158,7 @@ def _facts(document: Mapping[str, Any]) -> Table:
 
 def _space(document: Mapping[str, Any]) -> str:
     space = document.get("search_space") or {}
-    if space.get("size") is None:
+    if space.get("size") is None or document.get("alternatives"):
         return ""
     names = {entry["task_id"]: entry["name"] for entry in document.get("distances") or []}
     sources = [names.get(task, task) for task in space.get("source_task_ids") or []]
@@ -174,7 +183,9 @@ def _size(architecture: Mapping[str, Any]) -> str:
     if architecture.get("parameters") is None:
         return ""
     macs = architecture.get("macs")
-    return f"{architecture['parameters']:,} parameters" + (f", {macs:,} multiply-adds per image" if macs else "")
+    name = "" if architecture.get("genotype") else network_in_short(architecture)
+    size = f"{architecture['parameters']:,} parameters" + (f", {macs:,} multiply-adds per image" if macs else "")
+    return f"{name}\n{size}" if name else size
 
 
 def _start(start: Mapping[str, Any]) -> str:

@@ -20,6 +20,21 @@ def genotype_in_short(genotype: Mapping[str, Any]) -> str:
     return " ".join(SHORT_PRIMITIVES.get(primitive, primitive) for _, _, primitive in genotype["edges"])
 
 
+def network_in_short(network: Mapping[str, Any]) -> str:
+    """A network in one line: a cell by its primitives, another network by its name, and its width if it has one."""
+    if genotype := network.get("genotype"):
+        return genotype_in_short(genotype)
+    design = network.get("design") or {}
+    name, width = design.get("name") or network.get("kind") or "", design.get("width")
+    return name if width is None else f"{name}, width {width}"
+
+
+def image_size_of(network: Mapping[str, Any]) -> int | None:
+    """Side of the network's square input in pixels; None if not known."""
+    size: int | None = (network.get("skeleton") or network.get("design") or {}).get("image_size")
+    return size
+
+
 def spread(mean: float, std: float | None) -> str:
     """A distance with its spread over repetitions."""
     return f"{mean:.4f}" if std is None else f"{mean:.4f} ± {std:.4f}"

@@ -8,8 +8,9 @@ from html import escape
 from typing import Any
 
 from service.client.display.answer import facts, interval_text, percent_text, scale_marks, verdict_sentence
-from service.client.display.formats import spread
+from service.client.display.formats import image_size_of, network_in_short, spread
 from service.client.display.progress import progress_message
+from service.client.display.race import COLUMNS, race_rows, race_sentences
 from service.figures.cell_drawing import cell_drawing
 
 _BAR_PIXELS = 120
@@ -17,11 +18,12 @@ _CELL_STYLE = "text-align:left;white-space:pre-line;vertical-align:top"
 
 
 def answer_html(answer: Mapping[str, Any]) -> str:
-    """A recommendation: its verdict, distances, cell and scores; or its progress."""
+    """A recommendation: its verdict, distances, race, cell and scores; or its progress."""
     parts = [f"<p><b>{escape(_title(answer))}</b></p>"]
     if answer.get("state") == "succeeded":
         parts.append(f"<p>{escape(verdict_sentence(answer))}</p>")
     parts += _distances(answer)
+    parts += _race(answer)
     parts += drawing_html((answer.get("architecture") or {}).get("genotype"))
     # The drawing shows the cell.
     parts.append(_table((), [row for row in facts(answer) if row[0] != "Chosen cell"]))
@@ -30,12 +32,13 @@ def answer_html(answer: Mapping[str, Any]) -> str:
 
 
 def architecture_html(architecture: Mapping[str, Any]) -> str:
-    """A network: its cell, its classes, its scores."""
-    test, size = architecture.get("test") or {}, architecture.get("skeleton") or {}
+    """A network: its cell or its name, its classes, its scores."""
+    test, size = architecture.get("test") or {}, image_size_of(architecture)
     rows = [
         ("id", architecture.get("id")),
+        ("network", None if architecture.get("genotype") else network_in_short(architecture)),
         ("classes", ", ".join(map(str, architecture.get("class_names") or ()))),
-        ("image size", f"{size['image_size']} pixels" if size.get("image_size") else None),
+        ("image size", f"{size} pixels" if size else None),
         ("parameters", _count(architecture.get("parameters"))),
         ("multiply-adds per image", _count(architecture.get("macs"))),
         ("test accuracy", None if test.get("accuracy") is None else f"{test['accuracy']:.4f}"),
@@ -95,6 +98,13 @@ def _distances(answer: Mapping[str, Any]) -> list[str]:
     marks = scale_marks(answer)
     scale = [f"<p>for scale: {escape(', '.join(marks))}</p>"] if marks else []
     return [_raw_table(("known task", "distance", "90 % interval", "closest", ""), rows), *scale]
+
+
+def _race(answer: Mapping[str, Any]) -> list[str]:
+    rows = race_rows(answer)
+    if not rows:
+        return []
+    return [_table(COLUMNS, rows), *(f"<p>{escape(sentence)}</p>" for sentence in race_sentences(answer))]
 
 
 def _bar(share: float) -> str:

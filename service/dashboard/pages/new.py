@@ -7,9 +7,9 @@ from fastapi import APIRouter, Query, Request, Response
 from ldnas.data.reference import BUILTIN_NAMES, TORCHVISION_NAMES
 from service.api.dependencies import Resources, ResourcesDependency
 from service.dashboard.rendering import page, upload_context
-from service.dashboard.request_fields import request_fields
+from service.dashboard.request_fields import KINDS, request_fields
 from worker.registry import TaskRow, reading
-from worker.specification import PlainText
+from worker.specification import RACE_SECONDS, PlainText
 
 router = APIRouter()
 
@@ -28,6 +28,8 @@ def new(request: Request, resources: ResourcesDependency, dataset: str | None = 
         request,
         "new.html",
         fields=request_fields(),
+        kinds=KINDS,
+        race_minutes=RACE_SECONDS / 60,
         uploaded=uploaded,
         chosen=chosen,
         known=_KNOWN,

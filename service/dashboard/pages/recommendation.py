@@ -23,7 +23,7 @@ SHOWN_DISTANCES = 20
 SHOWN_ERRORS = 16
 FOLLOWED = (
     *("state", "stage", "resolved", "network", "halving", "unusable", "distance", "candidates", "round", "iteration"),
-    *("genotype", "epoch", "micro_batch"),
+    *("genotype", "epoch", "micro_batch", "cycle"),
 )
 """The kinds of events that update the page."""
 
@@ -67,8 +67,8 @@ def recommendation(
         name=view.document.name or f"recommendation {recommendation_id[:8]}",
         is_live=view.document.state in ("queued", "running"),
         followed=" ".join(FOLLOWED),
-        stages=stages_of(view.document, with_control=bool(view.request.get("control"))),
-        why=why_this_network(view.document),
+        stages=stages_of(view.document, with_control=bool(view.request.get("control")), with_race=view.is_race),
+        why=why_this_network(view.document, with_race=view.is_race),
         good=how_good(view.document),
         advice=None if view.document.error is None else what_to_do(view.document.error),
         drawing=_drawing(view),
@@ -90,7 +90,7 @@ def cell(recommendation_id: ResourceId, request: Request, resources: ResourcesDe
         view, _ = view_of(registry, recommendation_id)
     drawing = _drawing(view)
     if drawing is None:
-        raise HTTPException(404, "the search has not chosen a cell yet")
+        raise HTTPException(404, "this recommendation has no cell, or none yet")
     body = drawing.encode()
     return conditional_body(request, body, tag_of(body), "image/svg+xml")
 
@@ -109,6 +109,7 @@ def _figures(view: View, *, has_evaluation: bool) -> dict[str, str]:
         "alphas": ("weights by round", any(each.alphas for each in history.rounds.values())),
         "incumbents": ("the best cell by iteration", bool(history.incumbents)),
         "candidates": ("tried cells", bool(view.candidates)),
+        "race": ("the race", bool(document.alternatives)),
         "control": ("other ways", document.control is not None and document.control.verdict is not None),
         "confusion": ("confusion matrix", has_evaluation),
         "recall": ("recall of each class", has_evaluation),

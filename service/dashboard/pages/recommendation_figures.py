@@ -16,6 +16,7 @@ from service.figures.control import control
 from service.figures.figure import Figure, FigureFormat
 from service.figures.incumbents import incumbents
 from service.figures.nearest import nearest
+from service.figures.race import race
 from worker.registry import reading
 
 router = APIRouter()
@@ -24,7 +25,7 @@ router = APIRouter()
 @router.get("/figures/recommendations/{recommendation_id}/{what}.{format}")
 def figure_of_recommendation(
     recommendation_id: ResourceId,
-    what: Literal["distances", "alphas", "incumbents", "candidates", "control", "confusion", "recall"],
+    what: Literal["distances", "alphas", "incumbents", "candidates", "race", "control", "confusion", "recall"],
     format: FigureFormat,
     request: Request,
     resources: ResourcesDependency,
@@ -51,6 +52,8 @@ def _figure(view: View, what: str) -> Figure:
     if what == "candidates":
         limit = (document.search.constraints or {}).get("max_parameters")
         return candidates(view.candidates, view.chosen, None if limit is None else int(limit))
+    if what == "race":
+        return race(document.alternatives or ())
     if document.control is None:
         raise HTTPException(404, "the request did not ask for a control")
     return control(document.control)

@@ -33,6 +33,9 @@ function update() {
 }
 
 function arrange() {
+  const by = form.elements["search-strategy"].value === "race" ? "race" : "search";
+  for (const part of form.querySelectorAll("[data-by]")) part.hidden = part.dataset.by !== by;
+  if (by === "race" && chosen(form, "budget") === "iterations") form.elements.budget.value = "none";
   for (const panel of form.querySelectorAll("[data-source]")) panel.hidden = panel.dataset.source !== chosen(form, "source");
   for (const panel of form.querySelectorAll("[data-budget]")) panel.hidden = panel.dataset.budget !== chosen(form, "budget");
   document.getElementById("reading").hidden = ["file", "known"].includes(chosen(form, "source"));

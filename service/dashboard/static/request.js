@@ -24,6 +24,11 @@ function valueOf(input) {
   if (input.dataset.kind === "flag") {
     return input.checked === (input.dataset.default === "yes") ? undefined : input.checked;
   }
+  if (input.dataset.kind === "several") {
+    // All of them are the default. The service's message explains that at least one is needed.
+    const boxes = [...input.querySelectorAll("input")];
+    return boxes.every((box) => box.checked) ? undefined : boxes.filter((box) => box.checked).map((box) => box.value);
+  }
   const text = input.value.trim();
   if (!text) return undefined;
   return input.dataset.kind === "number" ? numberOf(text, Number(input.dataset.scale)) : text;

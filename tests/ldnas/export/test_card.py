@@ -7,15 +7,11 @@ import pytest
 from ldnas.data.preprocessing import Preprocessing
 from ldnas.export.card import CardFacts, model_card
 from ldnas.export.description import NetworkDescription
+from ldnas.networks.design import CellDesign, PlainDesign, PretrainedDesign
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import default_skeleton
 
-DESCRIPTION = NetworkDescription(
-    Genotype(("identity",) * 5 + ("sep_conv_3x3",)),
-    default_skeleton(32, 3),
-    ("cat", "a|b*", "rest"),
-    Preprocessing(32).to_json(),
-)
+CELL = CellDesign(Genotype(("identity",) * 5 + ("sep_conv_3x3",)), default_skeleton(32, 3))
 FACTS = CardFacts(
     name="cats",
     data={
@@ -33,6 +29,13 @@ FACTS = CardFacts(
     macs=6789000,
     provenance={"seed": "7", "torch": "2.11"},
 )
+
+
+def described(design):
+    return NetworkDescription(design, ("cat", "a|b*", "rest"), Preprocessing(32).to_json())
+
+
+DESCRIPTION = described(CELL)
 
 
 def test_the_card_says_what_the_network_is_for_and_how_well_it_does():
@@ -92,3 +95,35 @@ def test_the_weakest_class_is_named_where_recall_is_known():
 def test_a_uri_with_backticks_stays_code():
     facts = dataclasses.replace(FACTS, data={**FACTS.data, "uri": "file:///a`b``c"})
     assert "``` file:///a`b``c ```" in model_card(DESCRIPTION, facts)
+
+
+IMAGENET = "photographs of ImageNet, with which its weights were first trained, have biases"
+
+
+@pytest.mark.parametrize(
+    ("design", "origin", "packages"),
+    [
+        (CELL, "Its cell was found by architecture search.", "torch and Pillow"),
+        (
+            PlainDesign(12, 32, 3),
+            "It is a ResNet-18 whose first stage has 12 channels, trained from fresh weights.",
+            "torch and Pillow",
+        ),
+        (
+            PlainDesign(1, 32, 3),
+            "It is a ResNet-18 whose first stage has 1 channel, trained from fresh weights.",
+            "torch and Pillow",
+        ),
+        (
+            PretrainedDesign(32, 3),
+            "It is timm's `tf_efficientnet_lite0`, which began with weights from ImageNet and was tuned on the data.",
+            "torch, timm and Pillow",
+        ),
+    ],
+    ids=["cell", "plain", "one channel", "pretrained"],
+)
+def test_the_card_says_what_the_network_is_and_what_its_code_needs(design, origin, packages):
+    card = model_card(described(design), FACTS)
+    assert f" {origin} It has 12,345 parameters" in card
+    assert f"readable PyTorch that needs {packages}.\n" in card
+    assert (IMAGENET in card) == isinstance(design, PretrainedDesign)

@@ -4,6 +4,7 @@ import io
 import json
 import sys
 import types
+from functools import cache
 
 import onnxruntime
 import pytest
@@ -12,44 +13,33 @@ import torch
 from ldnas.data.preprocessing import Preprocessing
 from ldnas.export.description import NetworkDescription
 from ldnas.export.formats import METADATA_FILE, export_program, onnx_model, save_program, save_weights, standalone_code
+from ldnas.networks.design import CellDesign, PlainDesign, design_from_json
 from ldnas.space.genotype import PRIMITIVES, Genotype
-from ldnas.space.network import build_cell_network
 from ldnas.space.skeleton import Skeleton, Stage, default_skeleton
+from tests.ldnas.export.designs import PRETRAINED, kind_of, trained_network
 
 TOLERANCE = 1e-4
 # Between them every primitive, and both pools at even and at odd sides.
 MIXED = Genotype(("sep_conv_3x3", "dil_conv_5x5", "max_pool_3x3", "identity", "avg_pool_3x3", "conv_7x1_1x7"))
 OTHERS = Genotype(("dil_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "avg_pool_3x3", "sep_conv_5x5", "dil_conv_3x3"))
-SHAPES = [
-    (OTHERS, Skeleton(8, 2, 6, (Stage(6, 1),))),
-    (MIXED, Skeleton(29, 5, 4, (Stage(4, 0), Stage(6, 1)))),
-    (MIXED, Skeleton(64, 2, 4, (Stage(4, 1),))),
-]
-
-
-def trained_network(genotype, skeleton):
-    """A network with batch norms that have seen something, and weights large enough for errors to show."""
-    network = build_cell_network(genotype, skeleton, seed=0)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for _ in range(3):
-            network(torch.randn(8, 3, skeleton.image_size, skeleton.image_size, generator=generator))
-        for layer in network.modules():
-            if isinstance(layer, torch.nn.BatchNorm2d):
-                layer.weight.uniform_(0.5, 2.0, generator=generator)
-                layer.bias.normal_(generator=generator)
-        network.head.weight.mul_(10)
-    return network.eval()
+CELLS = (
+    CellDesign(OTHERS, Skeleton(8, 2, 6, (Stage(6, 1),))),
+    CellDesign(MIXED, Skeleton(29, 5, 4, (Stage(4, 0), Stage(6, 1)))),
+    CellDesign(MIXED, Skeleton(64, 2, 4, (Stage(4, 1),))),
+)
+SMALL = CELLS[0]
+PLAIN = PlainDesign(width=3, image_size=17, classes=4)
+DESIGNS = (*CELLS, PLAIN, PRETRAINED)
 
 
 class Exported:
     """A network and its files."""
 
-    def __init__(self, genotype, skeleton):
-        self.network = trained_network(genotype, skeleton)
-        self.size = skeleton.image_size
-        self.class_names = tuple(f"class “{number}”" for number in range(skeleton.classes))
-        self.description = NetworkDescription(genotype, skeleton, self.class_names, Preprocessing(self.size).to_json())
+    def __init__(self, design):
+        self.network = trained_network(design)
+        self.size = design.image_size
+        self.class_names = tuple(f"class “{number}”" for number in range(design.classes))
+        self.description = NetworkDescription(design, self.class_names, Preprocessing(self.size).to_json())
         self.weights = save_weights(self.network, self.description.metadata())
         program = export_program(self.network, self.size)
         self.program = save_program(program, self.description.metadata())
@@ -73,23 +63,16 @@ class Exported:
 @pytest.fixture(scope="module")
 def exported():
     """Exports are slow, so each is made once."""
-    made = {}
-
-    def export(place):
-        if place not in made:
-            made[place] = Exported(*SHAPES[place])
-        return made[place]
-
-    return export
+    return cache(Exported)
 
 
 def test_the_exported_cells_have_every_primitive_between_them():
-    assert {primitive for genotype, _ in SHAPES for primitive in genotype.primitives} == set(PRIMITIVES)
+    assert {primitive for design in CELLS for primitive in design.genotype.primitives} == set(PRIMITIVES)
 
 
-@pytest.mark.parametrize("place", range(len(SHAPES)))
-def test_all_four_forms_give_equal_logits(exported, tmp_path, place):
-    export = exported(place)
+@pytest.mark.parametrize("design", DESIGNS, ids=kind_of)
+def test_all_four_forms_give_equal_logits(exported, tmp_path, design):
+    export = exported(design)
     for count in (1, 3):
         generator = torch.Generator().manual_seed(count)
         images = torch.rand(count, 3, export.size, export.size, generator=generator) * 2 - 1
@@ -108,7 +91,7 @@ def test_all_four_forms_give_equal_logits(exported, tmp_path, place):
 
 
 def test_class_names_and_preprocessing_travel_in_each_file(exported):
-    export = exported(0)
+    export = exported(SMALL)
     header = json.loads(export.weights[8 : 8 + int.from_bytes(export.weights[:8], "little")])
     extra_files = {METADATA_FILE: ""}
     torch.export.load(io.BytesIO(export.program), extra_files=extra_files)
@@ -125,31 +108,45 @@ def test_class_names_and_preprocessing_travel_in_each_file(exported):
         assert "x / 127.5 - 1" in found["preprocessing_steps"]
 
 
+def test_the_metadata_holds_the_design(exported):
+    """Readers of a cell's files find the entries that earlier releases wrote."""
+    of_cell, of_plain = (exported(design).description.metadata() for design in (SMALL, PLAIN))
+    assert of_cell["kind"] == "cell"
+    assert json.loads(of_cell["genotype"]) == SMALL.genotype.to_json()
+    assert json.loads(of_cell["skeleton"]) == SMALL.skeleton.to_json()
+    assert "design" not in of_cell
+    assert of_plain["kind"] == "plain"
+    assert design_from_json(json.loads(of_plain["design"])) == PLAIN
+    assert of_cell.keys() - of_plain.keys() == {"genotype", "skeleton"}
+
+
 def test_the_onnx_model_names_its_input_its_output_and_a_free_batch(exported):
-    session = onnxruntime.InferenceSession(exported(0).onnx, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(exported(SMALL).onnx, providers=["CPUExecutionProvider"])
     ((images,), (logits,)) = session.get_inputs(), session.get_outputs()
     assert (images.name, images.type, images.shape) == ("images", "tensor(float)", ["batch", 3, 8, 8])
     assert (logits.name, logits.shape) == ("logits", ["batch", 2])
     assert "8×8 pixels" in session.get_modelmeta().description
 
 
-def test_no_file_reveals_the_machine_that_made_it(exported):
-    export = exported(0)
+@pytest.mark.parametrize("design", DESIGNS, ids=kind_of)
+def test_no_file_reveals_the_machine_that_made_it(exported, design):
+    export = exported(SMALL)
     for content in (export.weights, export.program, export.onnx):
         assert b"network.py" not in content
         assert sys.prefix.encode() not in content
 
 
 def test_an_average_pool_is_one_operation_in_the_program(exported):
-    program = torch.export.load(io.BytesIO(exported(0).program))
+    program = torch.export.load(io.BytesIO(exported(SMALL).program))
     targets = [str(node.target) for node in program.graph.nodes if node.op == "call_function"]
     assert targets.count("aten.avg_pool2d.default") == 2
     assert "aten.slice.Tensor" not in targets
 
 
-def test_equal_networks_give_equal_files_and_are_left_as_they_were(exported):
-    export = exported(0)
-    network = trained_network(*SHAPES[0]).to(memory_format=torch.channels_last).train()
+@pytest.mark.parametrize("design", [SMALL, PLAIN, PRETRAINED], ids=kind_of)
+def test_equal_networks_give_equal_files_and_are_left_as_they_were(exported, design):
+    export = exported(SMALL)
+    network = trained_network(SMALL).to(memory_format=torch.channels_last).train()
     again = export_program(network, 8)
     assert network.training
     assert all(parameter.requires_grad for parameter in network.parameters())
@@ -159,8 +156,8 @@ def test_equal_networks_give_equal_files_and_are_left_as_they_were(exported):
 
 
 def test_class_names_and_preprocessing_must_belong_to_the_network():
-    skeleton = default_skeleton(16, 3)
+    design = CellDesign(MIXED, default_skeleton(16, 3))
     with pytest.raises(ValueError, match="2 class names for a head of 3 classes"):
-        NetworkDescription(MIXED, skeleton, ("a", "b"), Preprocessing(16).to_json())
+        NetworkDescription(design, ("a", "b"), Preprocessing(16).to_json())
     with pytest.raises(ValueError, match="the exported code does"):
-        NetworkDescription(MIXED, skeleton, ("a", "b", "c"), Preprocessing(32).to_json())
+        NetworkDescription(design, ("a", "b", "c"), Preprocessing(32).to_json())

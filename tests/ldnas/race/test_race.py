@@ -138,10 +138,19 @@ def test_of_the_variants_the_first_that_the_seconds_suffice_for_takes_part() -> 
         return {own.candidate.name for own in outcome.finishers}
 
     epoch = 24 * SECONDS
-    # Two epochs of "middle" are 8 of "small"; the first rung gets a quarter of the seconds for two candidates.
+    # A first cycle has two epochs, and each of two candidates gets .15 of the seconds that the forecasts left.
     assert taking_part(epoch * 80) == {"middle", "other"}
     assert taking_part(epoch * 40) == {"small", "other"}
     assert taking_part(epoch * 1200) == {"large", "other"}
+
+
+def test_the_first_candidate_takes_part_even_alone() -> None:
+    clock = Clock()
+    # Two epochs of 3 s suffice alone, but not next to another one.
+    dear = candidate(clock, "dear", seconds=3 / 24)
+    outcome = Race(problem(clock, 26.0), [dear, candidate(clock, "b"), candidate(clock, "c")]).run()
+    assert [own.candidate.name for own in outcome.finishers] == ["dear"]
+    assert [own.name for own in outcome.passed_over] == ["b", "c"]
 
 
 def test_a_candidate_that_needs_more_epochs_than_it_could_get_is_passed_over() -> None:

@@ -55,7 +55,7 @@ def test_the_prediction_of_a_measured_table_is_the_networks_latency_where_times_
     assert all(times[0] == 0 for times in table.stage_ms.values())
     for genotype in (MIXED, Genotype(("sep_conv_5x5",) * 6), Genotype(("identity",) * 6)):
         network = build_cell_network(genotype, SKELETON, seed=0).eval()
-        measured = measure_latency_ms(network, SKELETON, clock=working_clock)
+        measured = measure_latency_ms(network, SKELETON.image_size, clock=working_clock)
         assert table.predict_ms(genotype) == pytest.approx(measured, rel=0.05)
         assert measured > 1
 
@@ -69,7 +69,7 @@ def test_a_table_says_its_device_and_a_measurement_takes_one_image_in_eval_mode(
             return inputs
 
     ticks = iter(range(1000))
-    assert measure_latency_ms(Spy(1, 1).eval(), SKELETON, clock=lambda: float(next(ticks))) == 1000.0
+    assert measure_latency_ms(Spy(1, 1).eval(), SKELETON.image_size, clock=lambda: float(next(ticks))) == 1000.0
     assert set(seen) == {(1, 3, 8, 8)}
     table = measure_latency_table(SKELETON, FULL_SPACE, CPU)
     assert table.device.startswith("cpu")

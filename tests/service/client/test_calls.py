@@ -39,6 +39,19 @@ def test_a_recommendation_takes_every_setting_that_the_client_offers(client: Cli
     assert [found["id"] for found in client.recommendations()] == [submission.id]
 
 
+def test_a_study_is_asked_for_with_its_cells(client: Client) -> None:
+    asked = client.register_task("odd_or_even", "builtin://digits", labels=LABELS, study={"cells": 2})
+    assert asked.status()["params"]["study"] == {"cells": 2}
+
+
+def test_a_race_is_asked_for_with_its_kinds(client: Client) -> None:
+    race = {"strategy": "race"}
+    assert client.recommend("builtin://digits", search=race, candidates=["plain", "cell"]).status()["state"] == "queued"
+    with pytest.raises(RequestRefusedError) as caught:
+        client.recommend("builtin://digits", candidates=["plain"])
+    assert caught.value.problem["errors"][0]["field"] == "candidates"
+
+
 def test_the_evaluation_of_an_unfinished_network_is_refused(client: Client) -> None:
     submission = client.recommend("builtin://digits")
     with pytest.raises(RequestRefusedError, match="is not evaluated yet") as caught:

@@ -12,6 +12,7 @@ import pytest
 from service.client import Client
 from service.client.display.notebook import NotebookBar
 from service.client.documents import Architecture, DistanceMatrix, Recommendation, read
+from tests.service.races import ALTERNATIVES, PLAIN, REASON
 
 Answering = Callable[..., Client]
 
@@ -83,6 +84,31 @@ def test_an_answer_shows_its_verdict_its_distances_its_cell_and_its_scores() -> 
     assert "sep_conv_3x3" in page.texts
 
 
+def test_an_answer_by_a_race_shows_why_and_every_network() -> None:
+    search = {"reason": REASON, "passed_over": [{"name": "a slow one", "kind": "plain"}]}
+    network = {"id": "a1", "kind": "plain", "design": PLAIN, "parameters": 1234}
+    raced = ANSWER | {"search": search, "alternatives": ALTERNATIVES, "architecture": network}
+    page = Reader(read(Recommendation, raced)._repr_html_())
+    joined = " ".join(page.texts)
+    assert f"Why: {REASON}." in joined
+    assert "The seconds did not suffice for a slow one." in joined
+    for row in (
+        "★ tf_efficientnet_lite0 at 64 px pretrained ImageNet 95.3 ± 1.2 3,374,570 12.5 101.5 yes",
+        "resnet18 width 16 at 16 px plain fresh weights 90.0 ± 1.5 702,626 4 21.2 no",
+    ):
+        assert row in joined
+    assert "resnet18, width 16" in joined
+    assert "svg" not in page.tags
+    assert "The seconds did" not in read(Recommendation, ANSWER)._repr_html_()
+
+
+def test_a_network_without_a_cell_shows_its_name_and_its_size() -> None:
+    network = {"id": "a1", "name": "primes", "kind": "plain", "design": PLAIN | {"image_size": 24}}
+    page = Reader(read(Architecture, network)._repr_html_())
+    assert {"primes", "resnet18, width 16", "24 pixels"} <= {*page.texts}
+    assert "svg" not in page.tags
+
+
 def test_a_running_job_shows_its_progress_and_a_failed_job_its_error() -> None:
     progress = {"fraction": 0.5, "message": "fitting"}
     going = {"id": "r1", "name": "primes", "state": "running", "stage": "fit", "progress": progress}
@@ -119,6 +145,8 @@ def test_nothing_that_the_service_sends_becomes_more_than_text() -> None:
         "warnings": [EVIL],
         "architecture": {"id": EVIL, "genotype": genotype, "parameters": 5},
         "cost": {"device": EVIL, "stage_seconds": {EVIL: 1.0}},
+        "search": {"reason": EVIL, "passed_over": [{"name": EVIL}]},
+        "alternatives": [ALTERNATIVES[0] | {"name": EVIL, "kind": EVIL, "started_from": EVIL}],
     }
     architecture = {"id": EVIL, "name": EVIL, "class_names": [EVIL], "genotype": genotype}
     matrix = {"measure": EVIL, "tasks": [{"id": "t", "name": EVIL}], "sources": ["t"], "targets": ["t"]} | {

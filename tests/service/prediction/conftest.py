@@ -1,4 +1,4 @@
-"""A small network with its ONNX file, and images of every kind that is handled in a way of its own."""
+"""Small networks with their ONNX files, and images of every kind that is handled in a way of its own."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,54 +7,47 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
+from torch import nn
 
 from ldnas.data.preprocessing import Preprocessing
 from ldnas.export.description import NetworkDescription
 from ldnas.export.formats import export_program, onnx_model
-from ldnas.space.genotype import Genotype
-from ldnas.space.network import CellNetwork, build_cell_network
-from ldnas.space.skeleton import Skeleton, Stage
+from ldnas.networks.design import Design
+from tests.ldnas.export.designs import CELL, kind_of, trained_network
 
 CLASS_NAMES = ("bent", "good \x1b[31m", "straight")
-GENOTYPE = Genotype(("sep_conv_3x3", "dil_conv_5x5", "max_pool_3x3", "identity", "avg_pool_3x3", "conv_7x1_1x7"))
 
 
 @dataclass(frozen=True)
 class Found:
     """A network and where its ONNX file lies."""
 
-    network: CellNetwork
+    network: nn.Module
     file: Path
     image_size: int
     class_names: tuple[str, ...] = CLASS_NAMES
 
 
-def found_network(folder: Path, image_size: int) -> Found:
-    skeleton = Skeleton(image_size, len(CLASS_NAMES), 4, (Stage(4, 1), Stage(6, 1)))
-    network = build_cell_network(GENOTYPE, skeleton, seed=0)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for _ in range(5):  # the batch norms have seen something
-            network(torch.randn(8, 3, image_size, image_size, generator=generator))
-        network.head.weight.mul_(10)  # probabilities that hardly differed would prove nothing
-    description = NetworkDescription(GENOTYPE, skeleton, CLASS_NAMES, Preprocessing(image_size).to_json())
-    file = folder / f"network{image_size}.onnx"
-    file.write_bytes(onnx_model(export_program(network.eval(), image_size), description.metadata()))
-    return Found(network, file, image_size)
+def found_network(folder: Path, design: Design) -> Found:
+    network = trained_network(design)
+    size = design.image_size
+    description = NetworkDescription(design, CLASS_NAMES, Preprocessing(size).to_json())
+    file = folder / f"{kind_of(design)}.onnx"
+    file.write_bytes(onnx_model(export_program(network, size), description.metadata()))
+    return Found(network, file, size)
 
 
 @pytest.fixture(scope="session")
-def find(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Found]:
-    """Gives a network for images of so many pixels, each made once."""
+def find(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Design], Found]:
+    """Gives the network of a design, each made once."""
     folder = tmp_path_factory.mktemp("found")
-    return cache(lambda image_size: found_network(folder, image_size))
+    return cache(lambda design: found_network(folder, design))
 
 
 @pytest.fixture
-def found(find: Callable[[int], Found]) -> Found:
-    return find(16)
+def found(find: Callable[[Design], Found]) -> Found:
+    return find(CELL)
 
 
 @pytest.fixture

@@ -20,12 +20,14 @@ from ldnas.data.load import load_dataset
 from ldnas.data.preprocessing import Preprocessing, to_tensor_images
 from ldnas.data.reference import DatasetReference
 from ldnas.data.task_data import ImageSet
+from ldnas.networks.design import Design
 from ldnas.training.evaluation import predict_logits
 from service.cli import command as cli
 from service.client.prediction import classify as classify_module
 from service.client.prediction.classifier import open_classifier
 from service.client.prediction.classify import Prediction, classify
 from service.client.prediction.images import BrokenFile, image_files
+from tests.ldnas.export.designs import PLAIN, PRETRAINED, cell, kind_of
 
 Run = Callable[..., Result]
 
@@ -48,11 +50,11 @@ def by_torch(found: Any, pictures: Path) -> dict[str, dict[str, float]]:
     }
 
 
-@pytest.mark.parametrize("image_size", [8, 32], ids=lambda size: f"{size} pixels")
+@pytest.mark.parametrize("design", [cell(8), cell(32), PLAIN, PRETRAINED], ids=kind_of)
 def test_the_probabilities_of_every_kind_of_file_are_those_of_torch(
-    find: Callable[[int], Any], pictures: Path, run: Run, image_size: int
+    find: Callable[[Design], Any], pictures: Path, run: Run, design: Design
 ) -> None:
-    found = find(image_size)
+    found = find(design)
     result = run(found.file, pictures, "--json", "--top", 9)
     assert result.exit_code == 0, result.stderr
     images = json.loads(result.stdout)["images"]

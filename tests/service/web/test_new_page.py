@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -18,7 +18,7 @@ from service.dashboard.request_fields import BY_HAND, request_fields
 from tests.service.conftest import InProcess
 from worker.registry import Engine, unit_of_work
 from worker.settings import Settings
-from worker.specification import RecommendationRequest
+from worker.specification import RecommendationRequest, Strategy
 
 
 @pytest.fixture
@@ -80,6 +80,21 @@ def test_a_choice_begins_with_its_default_which_a_request_leaves_out() -> None:
     objective = request_fields()["objective"]
     assert objective.choices[0] == ("", "Accuracy: each image counts the same (default)")
     assert [value for value, _ in objective.choices] == ["", "balanced_accuracy", "macro_f1"]
+
+
+def test_the_race_is_the_first_choice_below_the_default_strategy() -> None:
+    values = [value for value, _ in request_fields()["search.strategy"].choices]
+    assert values[:2] == ["", "race"]
+    assert {*values, "fuse"} == {"", *get_args(Strategy)}
+
+
+def test_every_kind_of_network_can_be_left_out_of_a_race(http: httpx.Client) -> None:
+    page = http.get("/recommendations/new").text
+    found = re.search(r'<div [^>]*data-path="candidates" data-kind="several" hidden>(.*?)</div>', page, re.DOTALL)
+    assert found is not None
+    boxes = re.findall(r'<input type="checkbox" value="([^"]+)" checked>', found[1])
+    [kinds] = get_args(RecommendationRequest.model_fields["candidates"].annotation)[:1]
+    assert tuple(boxes) == get_args(get_args(kinds)[0])
 
 
 def test_a_field_that_has_no_words_yet_is_among_the_other_settings(http: httpx.Client, monkeypatch) -> None:

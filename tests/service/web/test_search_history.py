@@ -67,6 +67,13 @@ def test_a_distance_that_comes_again_counts_once() -> None:
     assert {id: each.mean for id, each in history.distances.items()} == {"t": 2.0}
 
 
+def test_a_cycle_that_comes_again_counts_once_and_a_preparation_apart() -> None:
+    one = {"candidate": "x", "candidate_kind": "cell", "rung": 0, "epochs": 3, "seconds": 1.0, "standard_error": 0.1}
+    cycles = [one | {"epochs": 0, "score": 0.25}, one | {"score": 0.5}, one | {"score": 0.75}]
+    history = history_of(*(("cycle", each) for each in cycles))
+    assert [each.score for each in history.cycles.values()] == [0.25, 0.75]
+
+
 def test_keys_of_a_later_release_are_left_out() -> None:
     distance = {"task_id": "t", "name": "x", "measure": "log_det", "mean": 1.0, "std": None, "colour": "red"}
     history = history_of(("distance", distance), search("candidates", 0, "a", colour="red"))

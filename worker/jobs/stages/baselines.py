@@ -136,13 +136,16 @@ def _reason_against(
         return "it is the target itself: the same dataset and label mapping"
     if require_approximation and not baseline.approximation:
         return f"not all of its networks reach a balanced validation accuracy of {1 - task.epsilon:g}"
-    if task.dataset_digest != digests.dataset and (seen := _count_seen(context, target, task)):
+    if seen := count_seen(context, target, task, Split.TEST):
         return f"it was trained or validated on {seen} of the target's test images"
     return None
 
 
-def _count_seen(context: JobContext, target: ResolvedTask, task: TaskRow) -> int:
-    """How many of the target's test images the baseline's training and validation read, under another split."""
-    if task.seen_images is None:
+def count_seen(context: JobContext, target: ResolvedTask, task: TaskRow, *splits: Split) -> int:
+    """How many of the target's images in these splits the task's training and validation read, under another split.
+
+    0 if both have one dataset, whose split they share.
+    """
+    if task.seen_images is None or task.dataset_digest == target.dataset.digest:
         return 0
-    return count_common(fingerprints(target.dataset, Split.TEST), context.store.read(task.seen_images))
+    return count_common(fingerprints(target.dataset, *splits), context.store.read(task.seen_images))

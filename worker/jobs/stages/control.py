@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypedDict, final
 
-from torch import nn
-
 from ldnas.control import CONFIDENCE, Comparison, Verdict, compare, judge
 from ldnas.errors import ImpossibleConstraintError
+from ldnas.networks.design import CellDesign, Design, PlainDesign
 from ldnas.networks.resnet import build_scaled_resnet18, resnet18_size, widest_resnet18
 from ldnas.objectives import score
 from ldnas.search.strategies import build_strategy
@@ -26,7 +25,7 @@ from worker.jobs.stages.latency import LATENCY_LIMIT, fast_enough, latency_limit
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.search import scored_genotypes
 from worker.jobs.stages.search_plan import SearchPlan
-from worker.jobs.stages.train import CellDocument, FinishedNetwork, cell_document, finish, finish_cell
+from worker.jobs.stages.train import CellDocument, FinishedNetwork, cell_document, finish
 
 SEEDS = 3
 OTHERS = ("full_space", "random", "resnet18")
@@ -212,7 +211,7 @@ class _Choice:
 
     def _latency_ms(self, width: int) -> float:
         network = build_scaled_resnet18(self._task.classes, seed=0, width=width).to(self._context.compute.device).eval()
-        return measure_latency_ms(network, self.skeleton)
+        return measure_latency_ms(network, self.skeleton.image_size)
 
 
 def _name(arm: str, number: int) -> str:
@@ -230,15 +229,12 @@ def _finish(
     def on_epoch(epoch: int, epochs: int) -> None:
         context.progress(epoch / epochs, f"training, epoch {epoch} of {epochs}")
 
+    design: Design
     if "width" in chosen:
-        width = chosen["width"]
-
-        def build(seed: int) -> nn.Module:
-            return build_scaled_resnet18(task.classes, seed=seed, width=width)
-
-        return finish(context, task, f"resnet18:{width}", build, config, number=number, on_epoch=on_epoch)
-    genotype, skeleton = Genotype.from_json(chosen["genotype"]), Skeleton.from_json(chosen["skeleton"])
-    return finish_cell(context, task, genotype, skeleton, config, number=number, on_epoch=on_epoch)
+        design = PlainDesign(chosen["width"], task.image_size, task.classes)
+    else:
+        design = CellDesign(Genotype.from_json(chosen["genotype"]), Skeleton.from_json(chosen["skeleton"]))
+    return finish(context, task, design, config, number=number, on_epoch=on_epoch)
 
 
 def _document(

@@ -10,6 +10,7 @@ from ldnas.data.preprocessing import Preprocessing
 from ldnas.export.card import CardFacts, model_card
 from ldnas.export.description import NetworkDescription
 from ldnas.export.formats import export_program, onnx_model, save_program, save_weights, standalone_code
+from ldnas.networks.design import CellDesign, Design
 from worker.jobs.context import JobContext
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.train import TrainedArchitecture
@@ -39,13 +40,14 @@ def export(
     """Store the files that a user can download and return the architecture's id; a repeated export returns the same id.
 
     The architecture of a recommendation is exported once, also by an attempt after one that was interrupted later.
+    If it is a cell with fresh first weights, its network becomes a trained cell of the target.
 
     All files or none: a file that cannot be written is a bug, and an architecture without it would hide the bug.
 
     Args:
         recommendation_id: the recommendation whose answer gets the architecture.
         architecture_id: the id of an architecture that does not belong to a recommendation.
-        trained_from: the architecture that the cell comes from.
+        trained_from: the architecture whose design is trained again.
         latency_ms: of the network, if it was measured for a limit; otherwise it is measured now.
         started_from: the network whose weights the training began with, in words; None for fresh weights.
     """
@@ -55,9 +57,8 @@ def export(
         if exported is not None:
             return exported.id
     description = trained.describe(latency_ms)
-    network = NetworkDescription(
-        trained.genotype, trained.skeleton, tuple(task.full.class_names), Preprocessing(task.image_size).to_json()
-    )
+    preprocessing = Preprocessing(trained.design.image_size).to_json()
+    network = NetworkDescription(trained.design, tuple(task.full.class_names), preprocessing)
     facts = CardFacts(
         name=name,
         data=_data(task),
@@ -79,6 +80,7 @@ def export(
             recommendation_id=recommendation_id,
             job_id=context.job_id,
             name=name,
+            design=description["design"],
             genotype=description["genotype"],
             skeleton=description["skeleton"],
             class_names=list(network.class_names),
@@ -92,6 +94,9 @@ def export(
         if recommendation_id is not None:
             document = {"architecture": {"id": architecture.id, **description}}
             registry.recommendations.merge_document(recommendation_id, context.job_id, context.attempt, document)
+            # A warm start brings in weights that another task's images formed, which the check for leakage cannot see.
+            if isinstance(trained.design, CellDesign) and started_from is None:
+                registry.task_results.link_cell(task.id, trained.best.row.key, trained.design.to_json())
     return architecture.id
 
 
@@ -107,7 +112,7 @@ def _files(
         "card": model_card(network, facts).encode(),
     }
     context.progress(0.2, "tracing the network")
-    program = export_program(trained.network, network.skeleton.image_size)
+    program = export_program(trained.network, trained.design.image_size)
     files["program"] = save_program(program, metadata)
     context.progress(0.5, "translating the network to ONNX")
     files["onnx"] = onnx_model(program, metadata)
@@ -128,11 +133,17 @@ def _provenance(
     task: ResolvedTask, network: NetworkDescription, trained_from: str | None, started_from: str | None
 ) -> dict[str, str]:
     """The `provenance` of the card, without facts about the job, so that equal networks have equal cards."""
-    edges = network.genotype.to_json()["edges"]
     return {
-        "cell": ", ".join(f"{start}→{end} {primitive}" for start, end, primitive in edges),
+        **_own_provenance(network.design),
         **({} if trained_from is None else {"found as architecture": trained_from}),
         **({} if started_from is None else {"training began at the weights of": started_from}),
         "seed": str(task.seed),
         **{package: version(package) for package in ("ldnas", "torch")},
     }
+
+
+def _own_provenance(design: Design) -> dict[str, str]:
+    if isinstance(design, CellDesign):
+        edges = design.genotype.to_json()["edges"]
+        return {"cell": ", ".join(f"{start}→{end} {primitive}" for start, end, primitive in edges)}
+    return {"network": design.name}

@@ -9,8 +9,9 @@ from torch import nn
 
 from ldnas.data.task_data import TaskData
 from ldnas.digests import json_digest
-from ldnas.training.train import FitState, TrainConfig, evaluate, fit
-from worker.jobs.checkpoints import fit_state_from_bytes, fit_state_to_bytes
+from ldnas.training.evaluation import Evaluation, evaluate
+from ldnas.training.train import FitState, TrainConfig, fit
+from worker.jobs.checkpoints import tensors_from_bytes, tensors_to_bytes
 from worker.jobs.context import JobContext
 from worker.registry import NetworkRow
 
@@ -69,10 +70,10 @@ def fit_once(
             reported = time.monotonic()
             on_epoch(state.epoch, epochs)
         if context.checkpoints.due() and state.epoch < epochs:
-            context.checkpoints.save(plan.key, fit_state_to_bytes(state))
+            context.checkpoints.save(plan.key, tensors_to_bytes(vars(state)))
 
     begun = context.checkpoints.load(plan.key)
-    state = fit_state_from_bytes(begun) if begun is not None else None
+    state = FitState(**tensors_from_bytes(begun)) if begun is not None else None
     fit(
         network,
         data.train,
@@ -89,19 +90,49 @@ def _store(context: JobContext, plan: FitPlan, network: nn.Module, data: TaskDat
     memory = context.compute.micro_batches
     largest = memory.largest
     validation = evaluate(network, data.validation, micro_batches=memory)
+    micro_batch = largest if largest is not None and largest < plan.config.batch_size else None
+    return store_fitted(
+        context,
+        network,
+        key=plan.key,
+        architecture=plan.architecture,
+        seed=plan.seed,
+        classes=len(data.class_names),
+        validation=validation,
+        micro_batch=micro_batch,
+        seconds=seconds,
+    )
+
+
+def store_fitted(
+    context: JobContext,
+    network: nn.Module,
+    *,
+    key: str,
+    architecture: str,
+    seed: int,
+    classes: int,
+    validation: Evaluation,
+    micro_batch: int | None,
+    seconds: float,
+) -> NetworkRow:
+    """Store a fitted network under its content key, with its scores on validation images.
+
+    `micro_batch` is the number of images that went through it at a time, None for whole batches.
+    """
     content = save_safetensors({name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()})
     weights = context.store.put(content)
     with context.unit_of_work() as registry:
         registry.results.store_artifact(weights, len(content), "application/octet-stream")
         return registry.results.store_network(
-            key=plan.key,
-            architecture=plan.architecture,
-            seed=plan.seed,
-            classes=len(data.class_names),
+            key=key,
+            architecture=architecture,
+            seed=seed,
+            classes=classes,
             weights=weights,
             parameters=sum(parameter.numel() for parameter in network.parameters()),
             validation_accuracy=validation.accuracy,
             validation_balanced_accuracy=validation.balanced_accuracy,
-            micro_batch=largest if largest is not None and largest < plan.config.batch_size else None,
+            micro_batch=micro_batch,
             seconds=seconds,
         )

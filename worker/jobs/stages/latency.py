@@ -110,7 +110,7 @@ def fast_enough(
     for row in (chosen, *others)[:MEASURED_AT_MOST]:
         genotype = Genotype.from_json(row.genotype)
         network = build_cell_network(genotype, skeleton, seed=0).to(device).eval()
-        milliseconds = measure_latency_ms(network, skeleton)
+        milliseconds = measure_latency_ms(network, skeleton.image_size)
         if milliseconds <= limit_ms:
             return ChosenCell(genotype, len(rows), milliseconds)
         measured.append((milliseconds, genotype))

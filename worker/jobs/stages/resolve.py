@@ -1,6 +1,6 @@
 """resolve: reads the images of a reference and a mapping, with the digests that every later key contains."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -40,6 +40,7 @@ class ResolvedTask:
     mapping: LabelMapping | None
     proxy: TaskData
     full: TaskData
+    _resized: dict[int, TaskData] = field(default_factory=dict)
 
     @property
     def classes(self) -> int:
@@ -55,9 +56,17 @@ class ResolvedTask:
         """The key of the task's images for search and final training."""
         return json_digest(asdict(self.full.digests))
 
-    def read_test_images(self) -> ImageSet:
-        """The test images at full size; read once, when the finished network is scored."""
-        return test_images(self.dataset, self.mapping, Preprocessing(self.image_size))
+    def images_at(self, image_size: int) -> TaskData:
+        """The training and validation images with another side, in pixels."""
+        if image_size == self.image_size:
+            return self.full
+        if image_size not in self._resized:
+            self._resized[image_size] = task_data(self.dataset, self.mapping, Preprocessing(image_size))
+        return self._resized[image_size]
+
+    def read_test_images(self, image_size: int) -> ImageSet:
+        """The test images with this side, in pixels; read once, when the finished network is scored."""
+        return test_images(self.dataset, self.mapping, Preprocessing(image_size))
 
 
 def resolve(context: JobContext, task_id: str) -> ResolvedTask:

@@ -10,13 +10,16 @@ from torch import nn
 
 from ldnas.data.task_data import ImageSet, TaskData
 from ldnas.digests import json_digest
+from ldnas.networks.design import CellDesign, Design, PlainDesign, PretrainedDesign
+from ldnas.networks.designed import build_designed, size_of
 from ldnas.objectives import OBJECTIVES, score
+from ldnas.race.kinds import tuning_recipe
 from ldnas.seeding import derive_seed
 from ldnas.space.complexity import multiply_adds, parameters
 from ldnas.space.genotype import Genotype
 from ldnas.space.latency import measure_latency_ms
 from ldnas.space.network import build_cell_network, start_from
-from ldnas.space.skeleton import Skeleton, default_skeleton
+from ldnas.space.skeleton import Skeleton
 from ldnas.training.evaluation import Evaluation, evaluate
 from ldnas.training.final import DataFacts, data_facts, final_config, warnings_of
 from ldnas.training.train import TrainConfig
@@ -47,6 +50,32 @@ def cell_document(genotype: Genotype, skeleton: Skeleton) -> CellDocument:
     }
 
 
+@final
+class NetworkDocument(TypedDict):
+    """A network by its design, with its size, as a JSON value; the cell is None for a network without one."""
+
+    kind: str
+    design: dict[str, Any]
+    genotype: dict[str, Any] | None
+    skeleton: dict[str, Any] | None
+    parameters: int
+    macs: int
+
+
+def network_document(design: Design) -> NetworkDocument:
+    """The document of a network."""
+    trainable, macs = size_of(design)
+    own = design.to_json()
+    return {
+        "kind": design.kind.value,
+        "design": own,
+        "genotype": own.get("genotype"),
+        "skeleton": own.get("skeleton"),
+        "parameters": trainable,
+        "macs": macs,
+    }
+
+
 @dataclass(frozen=True, eq=False)
 class FinishedNetwork:
     """One network of a final training, in eval mode on the job's device, with its scores on validation images."""
@@ -58,20 +87,19 @@ class FinishedNetwork:
 
 @dataclass(frozen=True, eq=False)
 class TrainedArchitecture:
-    """A finished network with its description.
+    """A finished network with its design.
 
     Attributes:
         best: the result: of all trained networks, the best on validation images.
         networks: all trained networks, one for each seed, in the order of the seeds.
-        config: their recipe.
+        config: their recipe; None for the winner of a race.
         warnings: warnings about the data for readers of the scores.
     """
 
-    genotype: Genotype
-    skeleton: Skeleton
+    design: Design
     best: FinishedNetwork
     networks: tuple[FinishedNetwork, ...]
-    config: TrainConfig
+    config: TrainConfig | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -81,8 +109,8 @@ class TrainedArchitecture:
     def describe(self, latency_ms: float | None = None) -> dict[str, Any]:
         """The `architecture` of a recommendation, without its id; the latency is measured now unless it is given."""
         if latency_ms is None:
-            latency_ms = measure_latency_ms(self.network, self.skeleton)
-        return {**cell_document(self.genotype, self.skeleton), "latency_ms": latency_ms}
+            latency_ms = measure_latency_ms(self.network, self.design.image_size)
+        return {**network_document(self.design), "latency_ms": latency_ms}
 
     def validation(self) -> dict[str, float]:
         """The `validation` of a recommendation; fractions in [0, 1]."""
@@ -97,34 +125,34 @@ class TrainedArchitecture:
 def train_architecture(
     context: JobContext,
     task: ResolvedTask,
-    genotype: Genotype,
-    skeleton: Skeleton | None = None,
+    design: Design,
     *,
     objective: str = OBJECTIVES[0],
     epochs: int | None = None,
     seeds: int = 1,
     start: NetworkRow | None = None,
 ) -> TrainedArchitecture:
-    """Train `genotype` on the task's training images; validation images only measure it.
+    """Train a network on the task's training images; validation images only measure it.
 
-    It begins with fresh weights, or except for the head with those of `start`, a network of the same cell and widths.
-    `skeleton` is by default the one for the task's image size; `epochs` is an upper limit on those of the recipe. The
-    result is the best of `seeds` networks (at least one) under the objective on validation images, the first of equals.
+    It begins with the first weights of its design, or except for the head with those of `start`, a network of the same
+    cell and widths. `epochs` is an upper limit on those of the recipe. The result is the best of `seeds` networks (at
+    least one) under the objective on validation images, the first of equals.
 
     Raises:
         UnknownObjectiveError: no objective of that name.
     """
-    skeleton = skeleton or default_skeleton(task.image_size, task.classes)
     seed = derive_seed(task.seed, "final", task.search_data_key)
     facts, config = final_recipe(context, task.full, seed=seed, objective=objective, epochs=epochs)
+    if isinstance(design, PretrainedDesign):
+        config = tuning_recipe(config)
     before = 0 if start is None else 1
     reporters = [_epoch_reporter(context, number, seeds, before=before) for number in range(seeds)]
     networks = tuple(
-        finish_cell(context, task, genotype, skeleton, config, number=number, start=start, on_epoch=reporter)
+        finish(context, task, design, config, number=number, start=start, on_epoch=reporter)
         for number, reporter in enumerate(reporters)
     )
     best = max(networks, key=lambda finished: score(finished.validation, objective))
-    return TrainedArchitecture(genotype, skeleton, best, networks, config, warnings_of(facts, objective=objective))
+    return TrainedArchitecture(design, best, networks, config, warnings_of(facts, objective=objective))
 
 
 def score_on_test(context: JobContext, task: ResolvedTask, trained: TrainedArchitecture) -> dict[str, Any]:
@@ -138,7 +166,7 @@ def score_on_test(context: JobContext, task: ResolvedTask, trained: TrainedArchi
     for finished in trained.networks:
         test = finished.row.test
         if test is None:
-            images = images or task.read_test_images()
+            images = images or task.read_test_images(trained.design.image_size)
             test = look(context, finished.network, finished.row.key, images)
         tests[finished.row.key] = test
     accuracies = [test["accuracy"] for test in tests.values()]
@@ -159,56 +187,46 @@ def final_recipe(
     return facts, final_config(facts, objective=objective, epochs=epochs)
 
 
-def cell_name(genotype: Genotype, skeleton: Skeleton) -> str:
-    """The name of a cell's network in a `FitPlan`."""
-    design = json_digest({"genotype": genotype.to_json(), "skeleton": skeleton.to_json()})
-    return f"cell:{design[:32]}"
+def design_name(design: Design) -> str:
+    """The name of a design's network in a `FitPlan`, whose other fields determine its image size and its classes."""
+    match design:
+        case CellDesign():
+            digest = json_digest({"genotype": design.genotype.to_json(), "skeleton": design.skeleton.to_json()})
+            return f"cell:{digest[:32]}"
+        case PlainDesign():
+            return f"{design.name}:{design.width}"
+        case _:
+            return design.name
 
 
-def finish_cell(
+def finish(
     context: JobContext,
     task: ResolvedTask,
-    genotype: Genotype,
-    skeleton: Skeleton,
+    design: Design,
     config: TrainConfig,
     *,
     number: int,
     start: NetworkRow | None = None,
     on_epoch: Callable[[int, int], None],
 ) -> FinishedNetwork:
-    """Train the network of a cell; see `finish`, and `train_architecture` for `start`."""
+    """Train the network of a design; each `number` has its own seed and content key.
 
-    def build(seed: int) -> nn.Module:
-        network = build_cell_network(genotype, skeleton, seed=seed)
-        if start is not None:
-            start_from(network, load_safetensors(context.store.read(start.weights)))
+    `start` is a network of the same cell and widths whose weights, except the head's, are the first ones.
+    """
+
+    def build() -> nn.Module:
+        if start is None:
+            return build_designed(design, seed=seed)
+        assert isinstance(design, CellDesign), "only cells start from the weights of another task"
+        network = build_cell_network(design.genotype, design.skeleton, seed=seed)
+        start_from(network, load_safetensors(context.store.read(start.weights)))
         return network
 
-    key = None if start is None else start.key
-    name = cell_name(genotype, skeleton)
-    return finish(context, task, name, build, config, number=number, start=key, on_epoch=on_epoch)
-
-
-def finish(
-    context: JobContext,
-    task: ResolvedTask,
-    architecture: str,
-    build: Callable[[int], nn.Module],
-    config: TrainConfig,
-    *,
-    number: int,
-    start: str | None = None,
-    on_epoch: Callable[[int, int], None],
-) -> FinishedNetwork:
-    """Train the network that `build` returns for a seed; each `number` has its own seed and content key.
-
-    `start` is the key of the network whose weights `build` copies.
-    """
     numbered = (number,) if number else ()
     seed = derive_seed(task.seed, "final", task.search_data_key, *numbered)
-    plan = FitPlan(architecture, task.search_data_key, config, seed, start)
-    row = fit_once(context, plan, lambda: build(seed), task.full, on_epoch=on_epoch)
-    network = build(seed)
+    plan = FitPlan(design_name(design), task.search_data_key, config, seed, None if start is None else start.key)
+    row = fit_once(context, plan, build, task.full, on_epoch=on_epoch)
+    network = build_designed(design, seed=seed)
     network.load_state_dict(load_safetensors(context.store.read(row.weights)))
     network.to(context.compute.device).eval()
     validation = evaluate(network, task.full.validation, micro_batches=context.compute.micro_batches)

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import torch
 from safetensors.torch import load as load_safetensors
+from torch import Tensor
 
 from ldnas.data.dataset import Split, count_common, fingerprints
 from ldnas.data.labels import LabelMapping
@@ -14,6 +15,7 @@ from ldnas.data.reference import DatasetReference
 from ldnas.data.task_data import TaskData, task_data
 from ldnas.digests import json_digest
 from ldnas.errors import RefusedError
+from ldnas.networks.design import CellDesign
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
@@ -25,7 +27,7 @@ from worker.jobs.memo import Codec
 from worker.jobs.stages.baselines import ClosestTask
 from worker.jobs.stages.fitting import FitPlan, fit_once
 from worker.jobs.stages.resolve import ResolvedTask, read_dataset
-from worker.jobs.stages.train import cell_name, final_recipe
+from worker.jobs.stages.train import design_name, final_recipe
 from worker.registry import NetworkRow, TaskRow
 
 Document = Mapping[str, Any]
@@ -75,6 +77,11 @@ def start_network(context: JobContext, start: WarmStart | None) -> NetworkRow | 
         return None
     with context.unit_of_work() as registry:
         return registry.results.use_network(start.network)
+
+
+def diverged(weights: Mapping[str, Tensor]) -> bool:
+    """Whether any weight is not finite."""
+    return not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values())
 
 
 def source_work(context: JobContext, task: ResolvedTask, closest: ClosestTask | None, *, capped: bool) -> float:
@@ -138,12 +145,12 @@ def _train(
 
     _, config = final_recipe(context, data, seed=seed, objective=objective, epochs=limit)
     skeleton = replace(skeleton, classes=len(data.class_names))
-    plan = FitPlan(cell_name(genotype, skeleton), key, config, seed)
+    plan = FitPlan(design_name(CellDesign(genotype, skeleton)), key, config, seed)
     network = fit_once(
         context, plan, lambda: build_cell_network(genotype, skeleton, seed=seed), data, on_epoch=on_epoch
     )
     weights = load_safetensors(context.store.read(network.weights))
-    if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
+    if diverged(weights):
         raise WarmStartFailedError(f"the network of {source.name} diverged")
     return WarmStart(source.id, source.name, network.key)
 

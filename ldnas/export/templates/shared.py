@@ -1,4 +1,4 @@
-"""An image classifier found by architecture search, complete in this file: it needs torch and Pillow.
+"""An image classifier, complete in this file: it needs torch and Pillow.
 
     python network.py weights.safetensors image.png …
 
@@ -10,99 +10,34 @@ network, `read_image("image.png")` one normalised input [3, S, S], and `network(
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
+from ldnas.export.templates.cell import Network
+
 CLASS_NAMES: tuple[str, ...] = ("no", "yes")
 IMAGE_SIZE: int = 16
-# Channels and number of cells of each stage; every stage but the first begins by halving height and width.
-STAGES: tuple[tuple[int, int], ...] = ((16, 1), (32, 1))
-# The cell: (from node, to node, operation). Node 0 is its input, node 3 its output, a node the sum of its edges.
-EDGES: tuple[tuple[int, int, str], ...] = ((0, 1, "identity"), (0, 2, "identity"), (1, 2, "identity"))
-
-DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 
 
-def operation(name: str, channels: int) -> nn.Module:
-    """The operation of an edge; it keeps the shape [N, C, H, W] of its input."""
-    if name == "identity":
-        return nn.Identity()
-    if name == "max_pool_3x3":
-        return nn.MaxPool2d(3, stride=1, padding=1)
-    if name == "avg_pool_3x3":
-        return nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
-    if name == "conv_7x1_1x7":
-        return nn.Sequential(
-            nn.ReLU(),
-            nn.Conv2d(channels, channels, (1, 7), padding=(0, 3), bias=False),
-            nn.Conv2d(channels, channels, (7, 1), padding=(3, 0), bias=False),
-            nn.BatchNorm2d(channels),
-        )
-    kind, _, size = name.split("_")  # sep_conv_3x3, dil_conv_5x5, …
-    kernel, dilation = int(size[0]), 2 if kind == "dil" else 1
-    padding = dilation * (kernel // 2)
-    return nn.Sequential(
-        nn.ReLU(),
-        nn.Conv2d(channels, channels, kernel, padding=padding, dilation=dilation, groups=channels, bias=False),
-        nn.Conv2d(channels, channels, 1, bias=False),
-        nn.BatchNorm2d(channels),
-    )
-
-
-class Cell(nn.Module):
-    """A small graph of operations at one resolution."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.edges = nn.ModuleList(operation(name, channels) for _, _, name in EDGES)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        nodes = {0: inputs}
-        for (start, end, _), edge in zip(EDGES, self.edges, strict=True):
-            term = edge(nodes[start])
-            nodes[end] = nodes[end] + term if end in nodes else term
-        return nodes[max(nodes)]
-
-
-class Network(nn.Module):
-    """Images [N, 3, S, S], normalised to [-1, 1] → logits [N, classes]."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        channels = STAGES[0][0]
-        self.stem = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels))
-        self.stages = nn.ModuleList()
-        for index, (width, cells) in enumerate(STAGES):
-            layers: list[nn.Module] = [Cell(width) for _ in range(cells)]
-            if index > 0:
-                halve = nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False)
-                layers.insert(0, nn.Sequential(nn.ReLU(), halve, nn.BatchNorm2d(width)))
-            self.stages.append(nn.Sequential(*layers))
-            channels = width
-        self.head = nn.Linear(channels, len(CLASS_NAMES))
-
-    def forward(self, images: Tensor) -> Tensor:
-        maps = self.stem(images)
-        for stage in self.stages:
-            maps = stage(maps)
-        logits: Tensor = self.head(torch.relu(maps).mean(dim=(2, 3)))
-        return logits
-
-
-def load(path: str | Path) -> Network:
+def load(path: str | Path) -> nn.Module:
     """The network with the weights of a safetensors file, ready to classify."""
-    network = Network()
+    network = Network(len(CLASS_NAMES))
     network.load_state_dict(read_safetensors(Path(path).read_bytes()))
     return network.eval()
+
+
+DTYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
 
 
 def read_safetensors(content: bytes) -> dict[str, Tensor]:
     """Name → tensor. The layout: 8 bytes length of the header, the header as JSON, then the tensors' bytes."""
     start = 8 + int.from_bytes(content[:8], "little")
     tensors = {}
-    for name, entry in json.loads(content[8:start]).items():
+    header: dict[str, Any] = json.loads(content[8:start])
+    for name, entry in header.items():
         if name != "__metadata__":
             begin, end = entry["data_offsets"]
             values = bytearray(content[start + begin : start + end])

@@ -1,0 +1,51 @@
+"""The race of a recommendation as texts: why the winner won, and a line for each network that took part."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+WINNER = "★"
+FRESH = "fresh weights"
+COLUMNS = ("network", "kind", "started from", "score, %", "parameters", "ms", "seconds", "on the front")
+
+
+def race_sentences(document: Mapping[str, Any]) -> list[str]:
+    """The reason of the winner, and the networks that the seconds did not suffice for; empty without a race."""
+    search = document.get("search") or {}
+    sentences = [f"Why: {search['reason']}."] if search.get("reason") else []
+    if passed_over := search.get("passed_over"):
+        sentences.append(f"The seconds did not suffice for {', '.join(str(each['name']) for each in passed_over)}.")
+    return sentences
+
+
+def race_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The values of `COLUMNS` for each network that took part, the winner first and marked; empty without a race."""
+    return [
+        (
+            f"{'' if place else f'{WINNER} '}{entry['name']}",
+            str(entry["kind"]),
+            str(entry.get("started_from") or FRESH),
+            f"{100 * entry['score']:.1f} ± {100 * entry['standard_error']:.1f}",
+            f"{entry['parameters']:,}",
+            f"{entry['latency_ms']:.3g}",
+            f"{entry['seconds']:.1f}",
+            "yes" if entry["on_front"] else "no",
+        )
+        for place, entry in enumerate(document.get("alternatives") or ())
+    ]
+
+
+def race_table(document: Mapping[str, Any]) -> Padding:
+    """The rows for a terminal of 80 columns: two lines for each network."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("network", overflow="fold")
+    for title in ("score, %", "parameters", "ms", "s", "front"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for place, (name, kind, started_from, *values) in enumerate(race_rows(document)):
+        style = "" if place else "bold"
+        network = Text(name, style=style).append(f"\n{kind}, {started_from}", style="not bold dim")
+        table.add_row(network, *(Text(value, style=style) for value in values))
+    return Padding(table, (0, 0, 0, 2))

@@ -1,0 +1,379 @@
+"""The strategy `race`: networks of several kinds train side by side, and the best one is the answer."""
+
+import itertools
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load as load_safetensors
+
+from ldnas.data.dataset import ImageDataset, Split
+from ldnas.data.load import load_dataset
+from ldnas.data.reference import DatasetReference
+from ldnas.data.task_data import ImageSet
+from ldnas.networks.design import Kind, design_from_json
+from ldnas.networks.designed import build_designed, size_of
+from ldnas.race.candidate import Candidate
+from ldnas.race.race import RaceProblem
+from ldnas.space.genotype import Genotype
+from worker.jobs import recommend as recommendation
+from worker.jobs.checkpoints import Checkpoints, ShutdownError
+from worker.jobs.stages import race
+from worker.jobs.stages.resolve import ResolvedTask
+from worker.queue import runner
+from worker.queue.exit_codes import Ending
+from worker.registry import Engine, JobKind, JobRow, JobState, TaskCell, TaskRole, reading, unit_of_work
+from worker.settings import Settings
+from worker.storage.artifacts import open_store
+
+ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
+HEAD = {"head.weight", "head.bias"}
+TICK = 1 / 8
+"""Seconds between two looks at the clock of a race."""
+
+
+@pytest.fixture(autouse=True)
+def ticking_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look at a race's clock is `TICK` later than the one before, so that it takes the same cycles anywhere."""
+
+    def problem(*arguments: Any, **options: Any) -> RaceProblem:
+        ticks = itertools.count()
+        return RaceProblem(*arguments, **{**options, "clock": lambda: TICK * next(ticks)})
+
+    monkeypatch.setattr(race, "RaceProblem", problem)
+    monkeypatch.setattr(race, "_race_seconds", lambda answer: 20.0)
+
+
+@pytest.fixture
+def add_race(add_recommendation: Callable[..., str]) -> Callable[..., str]:
+    """Asks for a race on the stripes; gives the id of its job."""
+
+    def add(**request: Any) -> str:
+        asked = {"search": {"strategy": "race"}, "budget": {"seconds": 60}, **request}
+        return add_recommendation(request=asked, labels=ACROSS, repetitions=1)
+
+    return add
+
+
+@pytest.fixture
+def document_of(engine: Engine) -> Callable[[], dict[str, Any]]:
+    def read() -> dict[str, Any]:
+        with reading(engine) as registry:
+            return registry.recommendations.get("answer").document
+
+    return read
+
+
+def cycles_of(engine: Engine, job_id: str) -> list[dict[str, Any]]:
+    with reading(engine) as registry:
+        return [event.data for event in registry.jobs.events_after(job_id) if event.kind == "cycle"]
+
+
+def test_all_kinds_race_and_the_best_one_is_exported(
+    add_race, finish, document_of, engine: Engine, settings: Settings, monkeypatch
+) -> None:
+    read, evaluated = ResolvedTask.read_test_images, list[int]()
+
+    def count(task: ResolvedTask, image_size: int) -> ImageSet:
+        evaluated.append(image_size)
+        return read(task, image_size)
+
+    monkeypatch.setattr(ResolvedTask, "read_test_images", count)
+    job_id = add_race()
+    assert finish(job_id).state is JobState.SUCCEEDED
+    document = document_of()
+    winner, *others = document["alternatives"]
+    assert {entry["kind"] for entry in (winner, *others)} == {"cell", "plain", "pretrained"}
+    assert all(winner["score"] >= other["score"] for other in others)
+    assert winner["on_front"]
+    assert document["search"]["strategy"] == "race"
+    assert winner["name"] in document["search"]["reason"]
+    assert len(cycles_of(engine, job_id)) == sum(
+        (1 if entry["kind"] == "pretrained" else 0) + rounds_trained(entry, cycles_of(engine, job_id))
+        for entry in (winner, *others)
+    )
+
+    design = design_from_json(document["architecture"]["design"])
+    assert (document["architecture"]["parameters"], document["architecture"]["macs"]) == size_of(design)
+    assert evaluated == [design.image_size], "the test images are read once, at the winner's size"
+    with reading(engine) as registry:
+        row = registry.architectures.get(document["architecture"]["id"])
+    assert (row.network_design, row.image_size) == (design.to_json(), design.image_size)
+    network = build_designed(design, seed=1)
+    network.load_state_dict(load_safetensors(open_store(settings.artifact_url).read(row.weights)))
+    with reading(engine) as registry:
+        target = registry.tasks.get("target-of-answer")
+    assert target.class_names == row.class_names
+    assert document["validation"]["accuracy"] == winner["score"]
+    assert not network.eval()(torch.zeros(1, 3, design.image_size, design.image_size)).isnan().any()
+
+
+def rounds_trained(entry: dict[str, Any], cycles: list[dict[str, Any]]) -> int:
+    return sum(1 for cycle in cycles if cycle["candidate"] == entry["name"] and cycle["epochs"])
+
+
+def test_limits_and_kinds_decide_who_takes_part(add_race, finish, document_of) -> None:
+    finish(add_race(constraints={"max_parameters": 50_000}, candidates=["cell", "pretrained"]))
+    assert {entry["kind"] for entry in document_of()["alternatives"]} == {"cell"}
+    assert all(entry["parameters"] <= 50_000 for entry in document_of()["alternatives"])
+
+
+def test_limits_that_no_network_of_the_kinds_satisfies_are_refused(add_race, finish) -> None:
+    job = finish(add_race(constraints={"max_parameters": 50_000}, candidates=["pretrained"]))
+    assert job.state is JobState.FAILED
+    assert job.error["detail"] == "no network of the kinds pretrained satisfies max_parameters of 50000"
+
+
+def test_a_latency_that_no_network_reaches_is_refused(add_race, finish) -> None:
+    job = finish(add_race(constraints={"max_latency_ms": 0.000001}, candidates=["cell"]))
+    assert job.state is JobState.FAILED
+    assert "max_latency_ms" in job.error["detail"]
+
+
+def test_the_requested_image_size_holds_for_every_candidate(add_race, finish, engine: Engine, document_of) -> None:
+    job_id = add_race(image_size=16)
+    with unit_of_work(engine) as registry:
+        registry.tasks.get("target-of-answer").image_size = 16
+    finish(job_id)
+    sizes = {
+        entry["design"].get("image_size") or entry["design"]["skeleton"]["image_size"]
+        for entry in document_of()["alternatives"]
+    }
+    assert sizes == {16}
+
+
+def test_a_broken_race_resumes_from_its_last_epoch(
+    add_race, claim, engine: Engine, settings: Settings, finish, monkeypatch, document_of
+) -> None:
+    states, in_second_cycle = list[dict[str, Any] | None](), list[bool]()
+    whole, save, to_bytes = race.Race, Checkpoints.save, race.tensors_to_bytes
+
+    def save_state(value: dict[str, Any]) -> bytes:
+        in_second_cycle.append(any(own["cycles"] for own in value["progress"].values()))
+        return to_bytes(value)
+
+    def save_and_stop(self: Checkpoints, key: str, content: bytes) -> None:
+        save(self, key, content)
+        if any(in_second_cycle):
+            raise ShutdownError
+
+    job_id = add_race(candidates=["cell", "plain"])
+    with monkeypatch.context() as broken:
+        broken.setattr(Checkpoints, "due", lambda self: True)
+        broken.setattr(Checkpoints, "save", save_and_stop)
+        broken.setattr(race, "tensors_to_bytes", save_state)
+        job = claim(job_id)
+        assert runner.run(settings, engine, job_id, job.attempt) is Ending.SAVED
+    with unit_of_work(engine) as registry:
+        registry.leases.release(job_id, job.attempt, reason="the worker was shut down", counts_as_failure=False)
+    before = cycles_of(engine, job_id)
+    assert len(before) == 1
+
+    def observe(problem: Any, candidates: Any, **options: Any) -> Any:
+        states.append(options["state"] and options["state"].to_dict())
+        return whole(problem, candidates, **options)
+
+    monkeypatch.setattr(race, "Race", observe)
+    assert finish(job_id).state is JobState.SUCCEEDED
+    (state,) = states
+    assert state is not None, "the second attempt begins with the saved state"
+    assert sum(len(own["cycles"]) for own in state["progress"].values()) == len(before)
+    after = cycles_of(engine, job_id)
+    assert after[: len(before)] == before
+    assert len({(cycle["candidate"], cycle["rung"], bool(cycle["epochs"])) for cycle in after}) == len(after)
+    assert len(document_of()["alternatives"]) == 2
+
+
+def test_a_finished_race_is_not_repeated(
+    add_race, claim, engine: Engine, settings: Settings, finish, monkeypatch, document_of
+) -> None:
+    def lose_the_disk(*arguments: Any, **options: Any) -> str:
+        raise OSError("no space left on device")
+
+    job_id = add_race(candidates=["cell"])
+    with monkeypatch.context() as broken:
+        broken.setattr(recommendation, "export", lose_the_disk)
+        assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RELEASED
+    first = document_of()
+    monkeypatch.setattr(race, "Race", lambda *arguments, **options: pytest.fail("the race is over"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET run_after = 0")
+    assert finish(job_id).state is JobState.SUCCEEDED
+    for part in ("alternatives", "search", "validation", "test"):
+        assert document_of()[part] == first[part]
+
+
+@pytest.mark.parametrize(
+    "design",
+    [
+        {"kind": "plain", "name": "resnet18", "width": 4, "image_size": 16, "classes": 2},
+        {"kind": "pretrained", "name": "tf_efficientnet_lite0", "image_size": 32, "classes": 2},
+    ],
+    ids=["plain", "pretrained"],
+)
+def test_networks_without_a_cell_are_trained_again(
+    design: dict[str, Any], engine: Engine, finish, stripes_folder
+) -> None:
+    with unit_of_work(engine) as registry:
+        finished = registry.jobs.insert(JobKind.RECOMMEND, {})
+        registry.architectures.insert_once(
+            id="found",
+            job_id=finished.id,
+            name="found",
+            design=design,
+            class_names=["a", "b"],
+            preprocessing={"image_size": design["image_size"]},
+            parameters=1,
+            macs=1,
+            validation={},
+            test={},
+            **{file: file for file in ("weights", "code", "program", "onnx", "card")},
+        )
+        params = {"architecture_id": "new", "source_architecture_id": "found", "task_id": "stripes"}
+        job = registry.jobs.insert(JobKind.TRAIN_ARCHITECTURE, params)
+        registry.tasks.insert(
+            id="stripes",
+            name="three stripes",
+            role=TaskRole.TARGET,
+            job_id=job.id,
+            dataset={"uri": stripes_folder.as_uri()},
+            labels=None,
+            architecture=None,
+            epsilon=0.2,
+            repetitions=1,
+            seed=0,
+            image_size=16,
+        )
+    assert finish(job.id).state is JobState.SUCCEEDED
+    with reading(engine) as registry:
+        new = registry.architectures.get("new")
+    assert new.design == {**design, "image_size": 16, "classes": 3}
+    assert (new.genotype, new.skeleton) == (None, None)
+    assert new.parameters == size_of(design_from_json(new.design))[0]
+
+
+@pytest.fixture
+def fields(monkeypatch: pytest.MonkeyPatch) -> list[list[Candidate]]:
+    """The candidates of each race that begins."""
+    found: list[list[Candidate]] = []
+    whole = race.Race
+
+    def note(problem: RaceProblem, candidates: list[Candidate], **options: Any) -> Any:
+        found.append(candidates)
+        return whole(problem, candidates, **options)
+
+    monkeypatch.setattr(race, "Race", note)
+    return found
+
+
+@pytest.fixture
+def add_source(
+    engine: Engine, add_task: Callable[..., str], finish: Callable[[str], JobRow]
+) -> Callable[..., TaskCell]:
+    """Registers the baseline `three` with a study; gives its trained cell."""
+
+    def add(**columns: Any) -> TaskCell:
+        assert finish(add_task("three", repetitions=1, study=1, **columns)).state is JobState.SUCCEEDED
+        with reading(engine) as registry:
+            (cell,) = registry.task_results.cells("three")
+        return cell
+
+    return add
+
+
+def name_of(cell: TaskCell) -> str:
+    return f"cell {Genotype.from_json(cell.design['genotype']).digest[:8]} from three at 16 px"
+
+
+def test_the_trained_cell_of_the_closest_task_takes_part_with_its_weights_but_for_the_head(
+    settings: Settings, add_source, add_race, finish, document_of, fields
+) -> None:
+    cell = add_source()
+    assert finish(add_race()).state is JobState.SUCCEEDED
+    document = document_of()
+    assert document["closest"]["name"] == "three"
+    entry = next(own for own in document["alternatives"] if own["name"] == name_of(cell))
+    assert (entry["kind"], entry["started_from"]) == ("cell", "three")
+    assert entry["design"]["skeleton"] == {**cell.design["skeleton"], "classes": 2}
+    assert entry["epochs"] > 0
+    (field,) = fields
+    order = [(own.kind, own.started_from) for own in field]
+    assert list(dict.fromkeys(order)) == [
+        (Kind.PRETRAINED, "ImageNet"),
+        (Kind.CELL, "three"),
+        (Kind.CELL, None),
+        (Kind.PLAIN, None),
+    ]
+    warm = next(own for own in field if own.name == name_of(cell))
+    begin, fresh = warm.build(5).state_dict(), build_designed(warm.design, seed=5).state_dict()
+    stored = load_safetensors(open_store(settings.artifact_url).read(cell.network.weights))
+    assert begin.keys() == stored.keys() > HEAD
+    for name, tensor in begin.items():
+        assert torch.equal(tensor, (fresh if name in HEAD else stored)[name]), name
+    assert not torch.equal(fresh["stem.0.weight"], stored["stem.0.weight"])
+
+
+def test_without_cells_in_the_race_no_trained_cell_is_read(
+    add_source, add_race, finish, fields, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_source()
+    monkeypatch.setattr(race, "find_warm_cells", lambda *arguments: pytest.fail("no cell may race"))
+    assert finish(add_race(candidates=["plain"])).state is JobState.SUCCEEDED
+    assert {own.kind for own in fields[0]} == {Kind.PLAIN}
+
+
+def read_stripes(folder: Path) -> ImageDataset:
+    reference = DatasetReference.from_json({"uri": folder.as_uri()})
+    return load_dataset(reference, roots=[folder], cache=folder)
+
+
+def images_of(dataset: ImageDataset, *splits: Split) -> set[bytes]:
+    return {dataset.images[place].tobytes() for split in splits for place in dataset.indices(split)}
+
+
+def test_a_source_that_has_read_validation_images_of_the_target_does_not_take_part(
+    stripes_folder: Path, add_source, add_race, finish, document_of, fields
+) -> None:
+    target = read_stripes(stripes_folder)
+    folder = stripes_folder.with_name("others")
+    shutil.copytree(stripes_folder, folder)
+    tested = images_of(target, Split.TEST)
+    for path in folder.rglob("*.png"):
+        if np.asarray(Image.open(path)).tobytes() in tested:  # otherwise the baseline could not be the closest task
+            path.unlink()
+    source = read_stripes(folder)
+    seen = len(images_of(target, Split.VALIDATION) & images_of(source, Split.TRAIN, Split.VALIDATION))
+    assert seen > 0
+    cell = add_source(dataset={"uri": folder.as_uri()})
+    assert finish(add_race(candidates=["cell"])).state is JobState.SUCCEEDED
+    assert document_of()["closest"]["name"] == "three"
+    warning = (
+        f"no trained cell of three took part in the race: it was trained or validated on {seen} of the target's "
+        "validation or test images"
+    )
+    assert warning in document_of()["warnings"]
+    assert name_of(cell) not in {own.name for own in fields[0]}
+
+
+def test_a_later_attempt_races_the_cells_of_the_first_one(
+    settings: Settings, engine: Engine, add_source, add_race, claim, finish, monkeypatch, document_of, fields
+) -> None:
+    def lose_the_disk(*arguments: Any, **options: Any) -> None:
+        raise OSError("no space left on device")
+
+    cell = add_source()
+    job_id = add_race(candidates=["cell"])
+    with monkeypatch.context() as broken:
+        broken.setattr(race, "Race", lose_the_disk)
+        assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RELEASED
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET run_after = 0")
+        connection.exec_driver_sql("DELETE FROM task_cells")  # as if the baseline were deleted
+    assert finish(job_id).state is JobState.SUCCEEDED
+    assert fields[0][0].name == name_of(cell)
+    assert name_of(cell) in {entry["name"] for entry in document_of()["alternatives"]}
