@@ -8,6 +8,7 @@ training. A candidate keeps its weights from one rung to the next, and the winne
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -43,6 +44,10 @@ WHOLE_EPOCHS = 8
 
 MOST_EPOCHS = 100
 """The most epochs of a cycle: small networks on small images gain nothing from more."""
+
+MOST_SECONDS = 1.1
+"""A cycle ends early after the epoch at which the race has spent this multiple of its seconds: other programs may slow
+the machine down after the forecast."""
 
 FINAL_SHARE = 0.7
 """The share of the seconds that a candidate can expect to train for if it wins; see `Candidate.least_epochs`."""
@@ -101,6 +106,10 @@ class RaceOutcome:
     finishers: tuple[Finisher, ...]
     passed_over: tuple[Candidate, ...]
     seconds: float
+
+
+class _OutOfSecondsError(Exception):
+    """Ends a cycle early; the network keeps its weights of that epoch."""
 
 
 def _ignore(_: object) -> None:
@@ -245,21 +254,28 @@ class Race:
             epochs, count = _epochs(passes, len(train))
         network = self._network(candidate)
 
+        done = epochs
+
         def after_epoch(fitted: FitState) -> None:
+            nonlocal done
             self._on_state(replace(state, seconds=self._spent, cycle=CycleState(epochs, count, began, fitted)))
+            if fitted.epoch < epochs and self._spent > MOST_SECONDS * self._problem.seconds:
+                done = fitted.epoch
+                raise _OutOfSecondsError
 
         network.load_state_dict({**network.state_dict(), **progress.weights})
         seed = derive_seed(self._problem.seed, "race", name, len(progress.cycles))
-        fit(
-            network,
-            _part(train, count, seed),
-            config=replace(candidate.recipe, epochs=epochs, minimum_steps=0),
-            seed=seed,
-            state=state.cycle.fit if state.cycle else None,
-            on_epoch=after_epoch,
-            micro_batches=self._problem.compute.micro_batches,
-        )
-        return self._judged(replace(state, cycle=None), candidate, epochs, count / len(train), self._spent - began)
+        with suppress(_OutOfSecondsError):
+            fit(
+                network,
+                _part(train, count, seed),
+                config=replace(candidate.recipe, epochs=epochs, minimum_steps=0),
+                seed=seed,
+                state=state.cycle.fit if state.cycle else None,
+                on_epoch=after_epoch,
+                micro_batches=self._problem.compute.micro_batches,
+            )
+        return self._judged(replace(state, cycle=None), candidate, done, count / len(train), self._spent - began)
 
     def _prepare(self, state: RaceState, candidate: Candidate) -> RaceState:
         """Prepare a candidate before its first cycle, which counts as a cycle of no epochs."""

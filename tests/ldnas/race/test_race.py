@@ -168,6 +168,22 @@ def test_the_cheapest_candidate_trains_for_an_epoch_however_few_the_seconds() ->
     assert outcome.passed_over[0].name == "dear"
 
 
+def test_a_cycle_ends_early_on_a_machine_that_became_slower() -> None:
+    class Slower(Clock):
+        """After ten seconds everything takes ten times as long."""
+
+        def __call__(self) -> float:
+            return self.now if self.now < 10.0 else 10.0 + 10 * (self.now - 10.0)
+
+    clock = Slower()
+    outcome = Race(problem(clock, 20.0), [candidate(clock, "only", rate=1e-2)]).run()
+    (cycle,) = outcome.finishers[0].progress.cycles
+    epoch = 24 * SECONDS
+    assert 22.0 < outcome.seconds <= 22.0 + 10 * epoch
+    assert cycle.epochs < 20.0 / epoch
+    assert not outcome.finishers[0].network.training
+
+
 def test_a_race_resumes_from_every_state_to_the_same_outcome() -> None:
     clock, states = Clock(), list[RaceState]()
 
