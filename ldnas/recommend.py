@@ -24,7 +24,7 @@ def choose_space(ranking: Ranking, genotypes: Mapping[str, Sequence[Genotype]], 
     """`S_b*`: the cells whose edges use only primitives found in the k best genotypes of the closest task.
 
     Of tied tasks, the primitives of all are taken together. `genotypes` gives each source's genotypes, best first.
-    Where the verdict names no closest task it is the full space.
+    Where the verdict names no closest task, or the closest ones know no cell, it is the full space.
 
     Raises:
         KeyError: a closest task's genotypes are not given.
@@ -32,4 +32,4 @@ def choose_space(ranking: Ranking, genotypes: Mapping[str, Sequence[Genotype]], 
     if not ranking.closest:
         return ChosenSpace(FULL_SPACE, ())
     best = [genotype for source in ranking.closest for genotype in genotypes[source][:k]]
-    return ChosenSpace(space_of(best), ranking.closest)
+    return ChosenSpace(space_of(best), ranking.closest) if best else ChosenSpace(FULL_SPACE, ())

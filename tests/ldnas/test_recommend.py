@@ -37,3 +37,10 @@ def test_tied_tasks_put_their_primitives_together() -> None:
     chosen = choose_space(closest("b", "a"), {"a": [POOLS], "b": [CONVOLUTIONS]}, k=1)
     assert set(chosen.space.primitives) == {"max_pool_3x3", "avg_pool_3x3", "sep_conv_3x3", "identity"}
     assert chosen.source_task_ids == ("b", "a")
+
+
+def test_closest_tasks_without_cells_leave_the_full_space() -> None:
+    chosen = choose_space(closest("a", "b"), {"a": [], "b": []}, k=1)
+    assert (chosen.space, chosen.source_task_ids) == (FULL_SPACE, ())
+    chosen = choose_space(closest("a", "b"), {"a": [], "b": [POOLS]}, k=1)
+    assert set(chosen.space.primitives) == {"max_pool_3x3", "avg_pool_3x3"}

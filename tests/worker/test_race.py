@@ -98,6 +98,13 @@ def test_all_kinds_race_and_the_best_one_is_exported(
         for entry in (winner, *others)
     )
 
+    cells = [entry for entry in (winner, *others) if entry["kind"] == "cell"]
+    with reading(engine) as registry:
+        linked = registry.task_results.genotypes("target-of-answer")
+    assert [(row.genotype, row.origin, row.validation_accuracy, row.epochs) for row in linked] == [
+        (entry["design"]["genotype"], "race", entry["score"], entry["epochs"]) for entry in cells
+    ]
+
     design = design_from_json(document["architecture"]["design"])
     assert (document["architecture"]["parameters"], document["architecture"]["macs"]) == size_of(design)
     assert evaluated == [design.image_size], "the test images are read once, at the winner's size"

@@ -11,7 +11,7 @@ from safetensors.torch import load as load_safetensors
 
 from ldnas.digests import json_digest
 from ldnas.errors import ImpossibleConstraintError
-from ldnas.networks.design import Design, Kind, design_from_json
+from ldnas.networks.design import CellDesign, Design, Kind, design_from_json
 from ldnas.networks.designed import build_designed
 from ldnas.race.candidate import Candidate
 from ldnas.race.field import RaceTask, candidates_for
@@ -309,6 +309,7 @@ def _store(
         micro_batch=largest if largest is not None and largest < winner.candidate.recipe.batch_size else None,
         seconds=winner.progress.seconds,
     )
+    _link_cells(context, task, outcome.finishers, key)
     alternatives = _alternatives(outcome.finishers)
     return RaceResult(
         design,
@@ -320,6 +321,27 @@ def _store(
         winner.candidate.started_from,
         warnings,
     )
+
+
+def _link_cells(context: JobContext, task: ResolvedTask, finishers: Sequence[Finisher], key: str) -> None:
+    """Store the cells that took part with their scores, and link them to the task, as a search does."""
+    scored: dict[Genotype, dict[str, Any]] = {}
+    for own in finishers:
+        design, standing = own.candidate.design, own.progress.standing
+        if isinstance(design, CellDesign) and standing is not None and design.genotype not in scored:
+            scores = evaluate_logits(standing.logits, task.images_at(design.image_size).validation.labels)
+            scored[design.genotype] = {
+                "digest": design.genotype.digest,
+                "genotype": design.genotype.to_json(),
+                "validation_accuracy": scores.accuracy,
+                "validation_balanced_accuracy": scores.balanced_accuracy,
+                "epochs": own.progress.epochs,
+            }
+    if not scored:
+        return
+    with context.unit_of_work() as registry:
+        rows = registry.results.store_search(key, RACE, [*scored.values()])
+        registry.task_results.link_genotypes(task.id, [row.id for row in rows])
 
 
 def _alternatives(finishers: Sequence[Finisher]) -> tuple[dict[str, Any], ...]:
