@@ -154,8 +154,8 @@ class RecommendationRequest(Request):
                     "labels": {"groups": [[2, 3, 5, 7]], "rest": True},
                 },
                 {
-                    "name": "photographs",
-                    "dataset": {"uri": "dataset://photographs"},
+                    "name": "raced digits",
+                    "dataset": {"uri": "builtin://digits"},
                     "search": {"strategy": "race", "k": 2},
                     "candidates": ["cell", "pretrained"],
                     "budget": {"seconds": 300},
