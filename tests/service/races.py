@@ -135,5 +135,15 @@ def finish_race(engine: Engine, store: ArtifactStore, asked: dict[str, Any], **p
     }
     run_race(engine, asked, CYCLES, **(found | parts))
     with unit_of_work(engine) as registry:
+        # The worker links the cells that took part to the target, as a search does.
+        cells = [
+            {"digest": one["name"][:8], "genotype": one["design"]["genotype"], "validation_accuracy": one["score"]}
+            for one in ALTERNATIVES
+            if one["kind"] == "cell"
+        ]
+        rows = registry.results.store_search(f"race {asked['id']}", "race", cells)
+        registry.task_results.link_genotypes(
+            registry.recommendations.get(asked["id"]).task_id, [row.id for row in rows]
+        )
         job = registry.jobs.get(asked["job_id"])
         registry.leases.finish(job.id, job.attempt, {})

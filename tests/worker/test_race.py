@@ -4,6 +4,7 @@ import itertools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from worker.registry import Engine, JobKind, JobRow, JobState, TaskCell, TaskRol
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 
+race_seconds = race._race_seconds  # the fixture below replaces it
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
 HEAD = {"head.weight", "head.bias"}
 TICK = 1 / 8
@@ -46,7 +48,7 @@ def ticking_clock(monkeypatch: pytest.MonkeyPatch) -> None:
         return RaceProblem(*arguments, **{**options, "clock": lambda: TICK * next(ticks)})
 
     monkeypatch.setattr(race, "RaceProblem", problem)
-    monkeypatch.setattr(race, "_race_seconds", lambda answer: 20.0)
+    monkeypatch.setattr(race, "_race_seconds", lambda answer, candidates: 20.0)
 
 
 @pytest.fixture
@@ -122,6 +124,24 @@ def test_all_kinds_race_and_the_best_one_is_exported(
 
 def rounds_trained(entry: dict[str, Any], cycles: list[dict[str, Any]]) -> int:
     return sum(1 for cycle in cycles if cycle["candidate"] == entry["name"] and cycle["epochs"])
+
+
+@pytest.mark.parametrize(
+    ("spent", "kinds", "expected"),
+    [(30.0, ["cell", "pretrained"], 70.0), (30.0, ["cell", "plain"], 84.0), (119.0, ["cell"], 0.0)],
+)
+def test_a_race_gets_the_seconds_that_the_budget_leaves_after_the_export(
+    spent: float, kinds: list[str], expected: float
+) -> None:
+    warnings = list[str]()
+    answer: Any = SimpleNamespace(
+        request=SimpleNamespace(budget=SimpleNamespace(seconds=120.0)), seconds=lambda: spent, warn=warnings.append
+    )
+    candidates: Any = [SimpleNamespace(kind=Kind(kind)) for kind in kinds]
+    assert race_seconds(answer, candidates) == expected
+    assert [warning.partition(", so")[0] for warning in warnings] == (
+        [] if expected else ["networks and distances took 119 of the 120 seconds"]
+    )
 
 
 def test_limits_and_kinds_decide_who_takes_part(add_race, finish, document_of) -> None:

@@ -108,7 +108,7 @@ def _figures(view: View, *, has_evaluation: bool) -> dict[str, str]:
         "distances": ("distances", bool(document.distances or history.distances)),
         "alphas": ("weights by round", any(each.alphas for each in history.rounds.values())),
         "incumbents": ("the best cell by iteration", bool(history.incumbents)),
-        "candidates": ("tried cells", bool(view.candidates)),
+        "candidates": ("tried cells", bool(view.candidates) and not view.is_race),
         "race": ("the race", bool(document.alternatives)),
         "control": ("other ways", document.control is not None and document.control.verdict is not None),
         "confusion": ("confusion matrix", has_evaluation),

@@ -67,6 +67,7 @@ def test_at_its_end_the_page_shows_the_reason_and_every_network(
     page = shown(http, asked)
     section = section_of(page)
     assert f"Why: {REASON}." in section
+    assert "How it was found" not in page, "the section of a search for a cell"
     for row in (
         "★ tf_efficientnet_lite0 at 64 px pretrained, from ImageNet 95.3 % ± 1.2 3,374,570 12.5 1 min 42 s yes",
         "resnet18 width 16 at 16 px plain, from fresh weights 90.0 % ± 1.5 702,626 4 21 s no",

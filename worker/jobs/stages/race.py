@@ -38,8 +38,8 @@ from worker.jobs.stages.train import FinishedNetwork, TrainedArchitecture, final
 from worker.jobs.stages.warm_cells import WARM_CELLS, WarmCell, find_warm_cells, first_weights
 from worker.specification import RACE, RACE_SECONDS
 
-EXPORT_SECONDS = 6.0
-"""The seconds of the export of a pretrained network, on a processor; most of them trace the network."""
+EXPORT_SECONDS = {Kind.CELL: 6.0, Kind.PLAIN: 6.0, Kind.PRETRAINED: 20.0}
+"""The seconds of the export of a network, on a processor; most of them are the translation to ONNX."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _race(context: JobContext, task: ResolvedTask, answer: Answer, closest: Clos
     candidates = _candidates(context, task, answer, facts, cells, warm)
     answer.report(search=_document(answer, candidates))
     # After the measurements above, so that their seconds are not lost to the budget.
-    seconds = context.once("race.seconds", lambda: _race_seconds(answer), SECONDS)
+    seconds = context.once("race.seconds", lambda: _race_seconds(answer, candidates), SECONDS)
     problem = RaceProblem(
         _images(context, task),
         seconds,
@@ -154,16 +154,18 @@ def _race(context: JobContext, task: ResolvedTask, answer: Answer, closest: Clos
     return _store(context, task, outcome, key=key, seed=seed, reason=reason, warnings=warnings)
 
 
-def _race_seconds(answer: Answer) -> float:
+def _race_seconds(answer: Answer, candidates: Sequence[Candidate]) -> float:
+    """The seconds of the budget that are left for the race, without those of the longest export that may follow."""
     budget = answer.request.budget
     whole = RACE_SECONDS if budget is None or budget.seconds is None else budget.seconds
     spent = answer.seconds()
-    if spent + EXPORT_SECONDS >= whole:
+    export = max(EXPORT_SECONDS[candidate.kind] for candidate in candidates)
+    if spent + export >= whole:
         answer.warn(
             f"networks and distances took {spent:.0f} of the {whole:g} seconds, so the race was one epoch of the "
             "cheapest network, or the head of a pretrained one"
         )
-    return max(0.0, whole - spent - EXPORT_SECONDS)
+    return max(0.0, whole - spent - export)
 
 
 def _cells(context: JobContext, closest: ClosestTask | None, count: int, seed: int) -> tuple[Genotype, ...]:
