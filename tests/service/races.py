@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ldnas.space.genotype import Genotype
 from worker.registry import Engine, unit_of_work
 from worker.storage.artifacts import ArtifactStore
 
@@ -14,7 +15,7 @@ PLAIN = {"kind": "plain", "width": 16, "image_size": 16, "classes": 2, "name": "
 PRETRAINED = {"kind": "pretrained", "image_size": 64, "classes": 2, "name": "tf_efficientnet_lite0"}
 CELL = {
     "kind": "cell",
-    "genotype": {"edges": [[0, 1, "identity"], [0, 2, "sep_conv_3x3"], [1, 2, "identity"]]},
+    "genotype": Genotype(("identity", "sep_conv_3x3", "identity") * 2).to_json(),
     "skeleton": {"image_size": 32, "classes": 2, "stem_channels": 4, "stages": [{"channels": 4, "cells": 1}]},
 }
 ALTERNATIVES: list[dict[str, Any]] = [
@@ -122,7 +123,12 @@ def finish_race(engine: Engine, store: ArtifactStore, asked: dict[str, Any], **p
         "target": {"classes": ["a", "b"], "train": 900, "validation": 300, "test": 300, "image_size": 16},
         "verdict": "no_baseline",
         "distances": [],
-        "search_space": {"primitives": ["identity"], "size": 729, "fraction_of_full": 1.0},
+        "search_space": {
+            "primitives": ["identity"],
+            "size": 729,
+            "fraction_of_full": 1.0,
+            "skeleton": CELL["skeleton"],
+        },
         "search": {
             "strategy": "race",
             "reason": REASON,
