@@ -1,4 +1,4 @@
-"""All measurements that need a GPU, in one run of at most eight minutes.
+"""All measurements that need a GPU, in one run that is meant to take at most eight minutes.
 
     python -m benchmarks.gpu --data ../data      # on one data-centre GPU
     python -m benchmarks.gpu --rehearse          # every part on the processor, with tiny sizes and noise; nothing saved
@@ -77,11 +77,11 @@ class Images:
 def task6(data: PaperData, size: int = SIDE) -> Images:
     """All images of the paper's Task 6."""
     task = TASKS["paper"][6]
-    parts = (
+    train, validation, test = (
         task.images(data.images(task.dataset, split, size), limit=None, seed=0)
         for split in ("train", "validation", "test")
     )
-    return Images(*parts, classes=task.classes)
+    return Images(train, validation, test, classes=task.classes)
 
 
 def noise(size: int = SIDE) -> Images:

@@ -216,6 +216,24 @@ def test_a_broken_race_resumes_from_its_last_epoch(
     assert len(document_of()["alternatives"]) == 2
 
 
+def test_a_later_attempt_races_the_candidates_that_were_fast_enough_at_first(
+    add_race, claim, engine: Engine, settings: Settings, finish, monkeypatch, document_of
+) -> None:
+    def lose_the_disk(*arguments: Any, **options: Any) -> None:
+        raise OSError("no space left on device")
+
+    job_id = add_race(candidates=["cell", "plain"], constraints={"max_latency_ms": 10.0})
+    with monkeypatch.context() as broken:
+        broken.setattr(race, "_latency_ms", lambda context, candidate: 5.0 if candidate.kind == "cell" else 20.0)
+        broken.setattr(race, "Race", lose_the_disk)
+        assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RELEASED
+    monkeypatch.setattr(race, "_latency_ms", lambda context, candidate: 1000.0)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET run_after = 0")
+    assert finish(job_id).state is JobState.SUCCEEDED
+    assert {entry["kind"] for entry in document_of()["alternatives"]} == {"cell"}
+
+
 def test_a_finished_race_is_not_repeated(
     add_race, claim, engine: Engine, settings: Settings, finish, monkeypatch, document_of
 ) -> None:

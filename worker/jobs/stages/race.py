@@ -78,6 +78,7 @@ class RaceResult:
 
 
 RACE_RESULT = Codec(RaceResult.to_json, RaceResult.from_json)
+NAMES: Codec[list[str]] = Codec(lambda names: names, list)
 SECONDS: Codec[float] = Codec(lambda seconds: seconds, float)
 CELLS: Codec[tuple[Genotype, ...]] = Codec(
     lambda cells: [cell.to_json() for cell in cells], lambda value: tuple(map(Genotype.from_json, value))
@@ -226,8 +227,19 @@ def _candidates(
     limit = request.limits.max_latency_ms
     if limit is None:
         return candidates
+    # A second measurement may differ, and a saved race cannot resume with other candidates.
+    fast = context.once("race.fast", lambda: _fast_enough(context, candidates, limit), NAMES)
+    return [candidate for candidate in candidates if candidate.name in fast]
+
+
+def _fast_enough(context: JobContext, candidates: Sequence[Candidate], limit: float) -> list[str]:
+    """The names of the candidates that take at most `limit` milliseconds for one image on the job's device.
+
+    Raises:
+        ImpossibleConstraintError: none does.
+    """
     latencies = {candidate.name: _latency_ms(context, candidate) for candidate in candidates}
-    fast = [candidate for candidate in candidates if latencies[candidate.name] <= limit]
+    fast = [name for name, milliseconds in latencies.items() if milliseconds <= limit]
     if not fast:
         least = min(latencies.values())
         raise ImpossibleConstraintError(
