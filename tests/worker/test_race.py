@@ -24,7 +24,7 @@ from ldnas.race.race import RaceProblem
 from ldnas.space.genotype import Genotype
 from worker.jobs import recommend as recommendation
 from worker.jobs.checkpoints import Checkpoints, ShutdownError
-from worker.jobs.stages import race
+from worker.jobs.stages import race, race_candidates
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
@@ -227,7 +227,7 @@ def test_a_later_attempt_races_the_candidates_that_were_fast_enough_at_first(
         broken.setattr(race, "_latency_ms", lambda context, candidate: 5.0 if candidate.kind == "cell" else 20.0)
         broken.setattr(race, "Race", lose_the_disk)
         assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RELEASED
-    monkeypatch.setattr(race, "_latency_ms", lambda context, candidate: 1000.0)
+    monkeypatch.setattr(race_candidates, "_latency_ms", lambda context, candidate: 1000.0)
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE jobs SET run_after = 0")
     assert finish(job_id).state is JobState.SUCCEEDED

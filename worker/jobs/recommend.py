@@ -25,7 +25,8 @@ from worker.jobs.stages.control import ControlPlan, control_seconds, run_control
 from worker.jobs.stages.export import export
 from worker.jobs.stages.fit import fit_task_networks
 from worker.jobs.stages.latency import CHOSEN_CELL, ChosenCell, fast_enough
-from worker.jobs.stages.race import load_winner, race_once
+from worker.jobs.stages.race import race_once
+from worker.jobs.stages.race_result import load_winner
 from worker.jobs.stages.resolve import ResolvedTask, resolve, target_document
 from worker.jobs.stages.search import search_once
 from worker.jobs.stages.search_plan import SearchPlan, target_search, warning_of
