@@ -224,7 +224,7 @@ def test_a_later_attempt_races_the_candidates_that_were_fast_enough_at_first(
 
     job_id = add_race(candidates=["cell", "plain"], constraints={"max_latency_ms": 10.0})
     with monkeypatch.context() as broken:
-        broken.setattr(race, "_latency_ms", lambda context, candidate: 5.0 if candidate.kind == "cell" else 20.0)
+        broken.setattr(race_candidates, "_latency_ms", lambda context, candidate: 5.0 if candidate.kind == "cell" else 20.0)
         broken.setattr(race, "Race", lose_the_disk)
         assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RELEASED
     monkeypatch.setattr(race_candidates, "_latency_ms", lambda context, candidate: 1000.0)
@@ -367,7 +367,7 @@ def test_without_cells_in_the_race_no_trained_cell_is_read(
     add_source, add_race, finish, fields, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_source()
-    monkeypatch.setattr(race, "find_warm_cells", lambda *arguments: pytest.fail("no cell may race"))
+    monkeypatch.setattr(race_candidates, "find_warm_cells", lambda *arguments: pytest.fail("no cell may race"))
     assert finish(add_race(candidates=["plain"])).state is JobState.SUCCEEDED
     assert {own.kind for own in fields[0]} == {Kind.PLAIN}
 
