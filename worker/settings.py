@@ -184,6 +184,16 @@ class Settings:
             "a file with the first admin key (32 characters or more); `ldnas migrate` and `ldnas up` create it",
         ),
     ] = None
+    default_seconds: Annotated[
+        float,
+        Field(gt=0, le=10_000_000, allow_inf_nan=False),
+        Variable(
+            "LDNAS_DEFAULT_SECONDS",
+            "`180`",
+            "the seconds of a recommendation whose request names neither a budget nor a strategy that searches",
+            "a number of seconds above 0",
+        ),
+    ] = 180.0
     quota: Annotated[
         _Whole,
         Field(ge=0, le=1_000_000),

@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ldnas.data.dataset import ImageDataset, Split
 from ldnas.data.load import load_dataset
@@ -29,6 +30,12 @@ class PaperData:
     def digest(self, dataset: str) -> str:
         """Of all decoded images, labels and splits (`ImageDataset.digest`)."""
         return self._dataset(dataset).digest
+
+    def resized(self, dataset: str, split: str, rows: Tensor, image_size: int) -> Tensor:
+        """The images in these rows of a split, uint8 [N, 3, S, S]: only they are brought to the size."""
+        whole = self._dataset(dataset)
+        positions = whole.indices(Split(split))[rows.numpy()]
+        return to_tensor_images([whole.images[position] for position in positions], Preprocessing(image_size))
 
     def _read(self, dataset: str) -> ImageDataset:
         place = self._folder / dataset

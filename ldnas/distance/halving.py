@@ -6,8 +6,9 @@ like any others.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from ldnas.distance.economy import OVERHEAD_IMAGES, reduced
 from ldnas.distance.measures import Distance, Measure
 from ldnas.distance.ranking import Spread
 from ldnas.distance.uncertainty import estimate_column
@@ -18,12 +19,6 @@ FINALISTS = 24
 
 _FEWEST_IMAGES = 16
 """A round with fewer images than this is too imprecise to eliminate a source."""
-
-_FEWEST_PROBE_IMAGES = 128
-"""A probe fitted to fewer images than this would decide the round by its own noise; probe images cost no gradients."""
-
-_OVERHEAD_IMAGES = 75
-"""The measured cost of an observation without its Fisher pass (weights, probe, logarithms), in `small_cnn` images."""
 
 NEGLIGIBLE = 0.002
 """A source that is this much less probable than the best one can no longer be the closest."""
@@ -54,10 +49,10 @@ def plan_rungs(sources: int, repetitions: int, recipe: Recipe, *, images: int) -
     # With one repetition in all, the second round costs as much as the first for each remaining source.
     share = 4 if repetitions > 1 else 8
     kept_of_all = max(16 * FINALISTS // share, sources // share)
-    first = Rung(_smaller(recipe, images, 16), 1, kept_of_all)
-    second = Rung(_smaller(recipe, images, 4), min(2, repetitions), FINALISTS)
+    first = Rung(reduced(recipe, images, 16), 1, kept_of_all)
+    second = Rung(reduced(recipe, images, 4), min(2, repetitions), FINALISTS)
     plans = [plan for plan in ((), (second,), (first, second)) if all(r.recipe.samples >= _FEWEST_IMAGES for r in plan)]
-    return min(plans, key=lambda plan: work(plan, sources, repetitions, samples, overhead=_OVERHEAD_IMAGES))
+    return min(plans, key=lambda plan: work(plan, sources, repetitions, samples, overhead=OVERHEAD_IMAGES))
 
 
 def work(plan: Sequence[Rung], sources: int, repetitions: int, samples: int, *, overhead: int = 0) -> int:
@@ -83,12 +78,3 @@ def survivors(distances: Mapping[str, Sequence[Distance]], measure: Measure, *, 
     nearest = sorted(means, key=lambda key: (means[key], key))[:keep]
     left = tuple(key for key in nearest if (chance := chances[key]) is None or chance >= least)
     return left or tuple(nearest[:1])
-
-
-def _smaller(recipe: Recipe, images: int, divisor: int) -> Recipe:
-    probe_images = min(recipe.probe_images, images)
-    return replace(
-        recipe,
-        samples=max(1, min(recipe.samples, images) // divisor),
-        probe_images=min(probe_images, max(_FEWEST_PROBE_IMAGES, probe_images // divisor)),
-    )

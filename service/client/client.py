@@ -107,11 +107,10 @@ class Client(ArchitectureCalls, DatasetCalls):
         Args:
             baselines: each by its name or its id; the job waits for them; None = all that are ready.
             objective: `accuracy`, `balanced_accuracy` or `macro_f1`.
-            budget: `{"seconds": …}` of the whole job, or `{"iterations": …}` of the search; a race takes
-                seconds, 180 by default.
+            budget: `{"seconds": …}` of the whole job (180 by default), or `{"iterations": …}` of a search.
             constraints: `{"max_parameters": …, "max_macs": …, "max_latency_ms": …}`, each at most.
-            search: `{"strategy": "fuse", "candidates": …, "rounds": …, "k": …}`; with `{"strategy": "race"}` whole
-                networks of several kinds train side by side, and the best one is the answer.
+            search: `{"strategy": …, "k": …}`. By default whole networks of several kinds race, and the best one is the
+                answer; `{"strategy": "fuse", "candidates": …, "rounds": …}` and others search for a cell.
             candidates: the kinds of networks in a race: `cell`, `plain` (ResNet-18) and `pretrained`
                 (EfficientNet-Lite0); None = all of them.
             final: `{"seeds": …, "warm_start": …}`: number of networks in the final training, 1 to 10; whether they

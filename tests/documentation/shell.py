@@ -29,8 +29,7 @@ ldnas() {
         "recommend "*)
             shift
             local short="--repetitions 1 --image-size 8 $WAIT"
-            [[ " $* " == *" --strategy race "* ]] || short="$short --candidates 2 --rounds 1"
-            [[ " $* " == *" --seconds "* ]] || short="$short --iterations 1"
+            [[ " $* " == *" --seconds "* ]] || short="$short --candidates 2 --rounds 1 --iterations 1"
             python -m service.cli recommend $short "$@" ;;
         "task add") shift 2; python -m service.cli task add --repetitions 1 --image-size 8 $WAIT "$@" ;;
         "architecture train") shift 2; python -m service.cli architecture train $WAIT "$@" ;;

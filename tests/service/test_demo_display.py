@@ -90,6 +90,29 @@ def test_random_search_shows_its_scores() -> None:
     assert lines_of([event], target()) == ["search, iteration 1, round 2: validation accuracies 0.90 0.95 0.80"]
 
 
+def cycle(candidate: str, score: float, *, epochs: int = 4, rung: int = 0) -> tuple[str, dict[str, Any]]:
+    values = {"candidate": candidate, "candidate_kind": "cell", "rung": rung, "epochs": epochs, "seconds": 2.0}
+    return "cycle", {**values, "score": score, "standard_error": 0.0125}
+
+
+def test_a_race_shows_the_score_of_each_cycle() -> None:
+    events = [cycle("EfficientNet-Lite0 at 64 px", 0.75, epochs=0), cycle("cell 1234 at 16 px", 0.875, rung=1)]
+    assert lines_of(events, target()) == [
+        "race, round 1: EfficientNet-Lite0 at 64 px scores 0.750 ± 0.013 with a fitted head",
+        "race, round 2: cell 1234 at 16 px scores 0.875 ± 0.013 after 4 epochs",
+    ]
+
+
+def test_a_running_race_shows_the_last_score_of_each_network_the_best_first() -> None:
+    history = target()
+    story = [("state", {"state": "running"}), ("stage", {"stage": "search"})]
+    lines_of([*story, cycle("plain", 0.5), cycle("cell", 0.75), cycle("plain", 0.875, rung=1)], history)
+    screen = console(terminal=True)
+    screen.print(section("A new task", (history,), Spinner("dots")))
+    rows = [line.split() for line in output(screen).splitlines() if "±" in line]
+    assert [(row[0], row[-3], row[-1]) for row in rows] == [("0.875", "plain", "2"), ("0.750", "cell", "1")]
+
+
 def test_events_of_a_later_version_are_passed_over() -> None:
     assert lines_of([("fireworks", {"colour": "red"})], target()) == []
 

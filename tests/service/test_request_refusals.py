@@ -155,7 +155,7 @@ def test_an_impossible_wish_for_a_search_is_refused(
         ({"candidates": ["tree"]}, "candidates[0]"),
         ({"candidates": ["cell", "plain", "pretrained", "cell"]}, "candidates"),
         ({"search": {"strategy": "fuse"}, "candidates": ["plain"]}, "candidates"),
-        ({"search": {}, "candidates": ["plain"]}, "candidates"),
+        ({"search": {}, "budget": {"iterations": 2}, "candidates": ["plain"]}, "candidates"),
     ],
     ids=str,
 )

@@ -135,7 +135,7 @@ def test_a_race_gets_the_seconds_that_the_budget_leaves_after_the_export(
 ) -> None:
     warnings = list[str]()
     answer: Any = SimpleNamespace(
-        request=SimpleNamespace(budget=SimpleNamespace(seconds=120.0)), seconds=lambda: spent, warn=warnings.append
+        request=SimpleNamespace(race_seconds=120.0), seconds=lambda: spent, warn=warnings.append
     )
     candidates: Any = [SimpleNamespace(kind=Kind(kind)) for kind in kinds]
     assert race_seconds(answer, candidates) == expected
@@ -224,7 +224,9 @@ def test_a_later_attempt_races_the_candidates_that_were_fast_enough_at_first(
 
     job_id = add_race(candidates=["cell", "plain"], constraints={"max_latency_ms": 10.0})
     with monkeypatch.context() as broken:
-        broken.setattr(race_candidates, "_latency_ms", lambda context, candidate: 5.0 if candidate.kind == "cell" else 20.0)
+        broken.setattr(
+            race_candidates, "_latency_ms", lambda context, candidate: 5.0 if candidate.kind == "cell" else 20.0
+        )
         broken.setattr(race, "Race", lose_the_disk)
         assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RELEASED
     monkeypatch.setattr(race_candidates, "_latency_ms", lambda context, candidate: 1000.0)

@@ -75,9 +75,34 @@ def test_a_request_that_the_version_before_stored_is_read_in_full() -> None:
 
 def test_an_absent_field_has_its_default() -> None:
     request = RecommendationRequest.from_storage({"dataset": {"uri": "builtin://digits"}, "labels": None})
-    assert (request.search.strategy, request.measure, request.objective) == ("fuse", "log_det_layerwise", "accuracy")
+    assert (request.strategy, request.measure, request.objective) == ("race", "log_det_layerwise", "accuracy")
     assert (request.final.seeds, request.final.warm_start, request.control) == (1, False, False)
     assert (request.budget, request.baselines, request.limits) == (None, None, UNLIMITED)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"budget": {"iterations": 2}},
+        {"search": {"candidates": 4}},
+        {"search": {"rounds": 2}},
+        {"final": {"seeds": 2}},
+        {"final": {"warm_start": True}},
+        {"control": True},
+    ],
+    ids=str,
+)
+def test_a_setting_that_a_race_does_not_take_makes_fuse_the_default(setting: dict[str, Any]) -> None:
+    body = {"dataset": {"uri": "builtin://digits"}, **setting}
+    assert RecommendationRequest.model_validate(body).strategy == "fuse"
+    named = body | {"search": {**setting.get("search", {}), "strategy": "race"}}
+    assert RecommendationRequest.model_validate(named).strategy == "race"
+
+
+def test_seconds_and_k_leave_the_default_a_race() -> None:
+    body = {"dataset": {"uri": "builtin://digits"}, "budget": {"seconds": 60}, "search": {"k": 2}}
+    request = RecommendationRequest.model_validate(body)
+    assert (request.strategy, request.race_seconds) == ("race", 60)
 
 
 @pytest.mark.parametrize("path", PARTS, ids=".".join)

@@ -1,8 +1,7 @@
 """The job `recommend`: Algorithm 1 of LD-NAS as stages, each of which adds its results to the answer."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ldnas.networks.design import CellDesign
@@ -25,6 +24,7 @@ from worker.jobs.stages.control import ControlPlan, control_seconds, run_control
 from worker.jobs.stages.export import export
 from worker.jobs.stages.fit import fit_task_networks
 from worker.jobs.stages.latency import CHOSEN_CELL, ChosenCell, fast_enough
+from worker.jobs.stages.provenance import provenance_document
 from worker.jobs.stages.race import race_once
 from worker.jobs.stages.race_result import load_winner
 from worker.jobs.stages.resolve import ResolvedTask, resolve, target_document
@@ -53,13 +53,14 @@ def recommend(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
         task = resolve(context, wanted.task_id)
         # Refuses constraints that no cell satisfies, before any work.
         fitted_skeleton(task.image_size, task.classes, answer.request.limits, FULL_SPACE)
-        answer.report(target=target_document(task), provenance=_provenance(task))
+        provenance = provenance_document(task, default_recipe(task.architecture))
+        answer.report(target=target_document(task), provenance=provenance)
     with context.stage("fit"):
         fitted = fit_task_networks(context, task)
     with context.stage("distance"):
         found = find_space(context, task, answer, fitted)
     steps = _Steps(context, answer, task, found.closest)
-    if answer.request.search.strategy == RACE:
+    if answer.request.strategy == RACE:
         trained, architecture_id = steps.race()
     else:
         trained, architecture_id = steps.search_and_train(found)
@@ -244,13 +245,3 @@ def choice_part(chosen: ChosenCell) -> Part:
     """The fields of `search` that the choice of a cell adds."""
     document = {"scored": chosen.scored, "chosen": chosen.genotype.to_json(), "latency_ms": chosen.latency_ms}
     return Part({"search": document}, chosen.warning)
-
-
-def _provenance(task: ResolvedTask) -> dict[str, Any]:
-    recipe = default_recipe(task.architecture)
-    return {
-        "seed": task.seed,
-        "recipe": {**recipe.to_json(), "digest": recipe.digest},
-        "digests": asdict(task.full.digests),
-        "versions": {package: version(package) for package in ("ldnas", "torch", "torchvision", "numpy")},
-    }

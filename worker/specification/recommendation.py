@@ -17,7 +17,7 @@ CandidateKind = Literal["cell", "plain", "pretrained"]
 
 RACE = "race"
 RACE_SECONDS = 180.0
-"""The seconds of a job with a race whose request has no budget."""
+"""The seconds of a job with a race whose stored request has no budget: the release before left them out."""
 
 
 class BudgetRequest(Request):
@@ -85,10 +85,14 @@ class SearchRequest(Request):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"strategy": "evolution", "candidates": 6, "rounds": 2}]})
 
-    strategy: Annotated[Strategy, FormText("Strategy", "The algorithm that searches the space.")] = Field(
-        "fuse",
-        description="the search strategy; `docs/search.md` compares them. `race` trains whole networks of several "
-        "kinds side by side, within seconds",
+    strategy: Annotated[
+        Strategy | None,
+        FormText("Strategy", "How the network is found.", "the service chooses: race"),
+    ] = Field(
+        None,
+        description="`race` trains whole networks of several kinds side by side, within seconds; the others search a "
+        "space of cells, and `docs/search.md` compares them. Absent: `race`, or `fuse` if the request has a setting "
+        "that a race does not take (`budget.iterations`, `search.candidates`, `search.rounds`, `final` or `control`)",
     )
     candidates: Annotated[
         int | None,
@@ -217,10 +221,12 @@ class RecommendationRequest(Request):
         Field("accuracy", description="objective of the final training; see `validation` and `test`")
     )
     budget: BudgetRequest | None = Field(
-        None, description="absent: at most 12 iterations of the search, or 180 seconds with the strategy `race`"
+        None,
+        description="absent: the seconds of `LDNAS_DEFAULT_SECONDS` (180), or with a strategy that searches at most "
+        "12 iterations",
     )
     constraints: ConstraintsRequest | None = Field(None, description="absent: no limits")
-    search: SearchRequest = Field(default_factory=SearchRequest, description="absent: `fuse` with its own settings")
+    search: SearchRequest = Field(default_factory=SearchRequest, description="absent: `race`; see `search.strategy`")
     candidates: list[CandidateKind] | None = Field(
         None,
         min_length=1,
@@ -247,6 +253,31 @@ class RecommendationRequest(Request):
     webhook: WebhookRequest | None = Field(
         None, description="the receiver notified of the end; see `webhooks` of this document"
     )
+
+    @property
+    def strategy(self) -> Strategy:
+        """The strategy that the request names, or the default one for its other settings."""
+        if self.search.strategy is not None:
+            return self.search.strategy
+        return "fuse" if self.settings_of_searches else "race"
+
+    @property
+    def settings_of_searches(self) -> tuple[str, ...]:
+        """The dotted names of given settings that a race does not take: it has seconds, and trains its winner once."""
+        given = {
+            "budget.iterations": self.budget is not None and self.budget.iterations is not None,
+            "search.candidates": self.search.candidates is not None,
+            "search.rounds": self.search.rounds is not None,
+            "final.seeds": self.final.seeds != 1,
+            "final.warm_start": self.final.warm_start,
+            "control": self.control,
+        }
+        return tuple(name for name, is_given in given.items() if is_given)
+
+    @property
+    def race_seconds(self) -> float:
+        """The seconds of a whole job with a race."""
+        return RACE_SECONDS if self.budget is None or self.budget.seconds is None else self.budget.seconds
 
     @property
     def limits(self) -> Constraints:

@@ -39,7 +39,11 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
         asked = request.model_dump(mode="json", exclude_none=True, exclude={"webhook"}) | {
             "dataset": task.columns["dataset"],
             "labels": task.columns["labels"],
+            # Stored as resolved: a later release may have another default.
+            "search": request.search.model_dump(mode="json", exclude_none=True) | {"strategy": request.strategy},
         }
+        if request.strategy == RACE and request.budget is None:
+            asked["budget"] = {"seconds": resources.settings.default_seconds}
         with reading(resources.engine) as registry:
             baseline_ids(registry, request.baselines or (), "baselines")
         with unit_of_work(resources.engine) as registry:
@@ -64,28 +68,14 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
 
 def _check_search(request: RecommendationRequest) -> None:
     """Refuses settings and limits that would certainly fail; limits are checked only if the skeleton is known."""
-    if request.search.strategy == RACE:
-        _check_race(request)
+    if request.strategy == RACE:
+        for field in request.settings_of_searches:
+            raise InvalidSearchError(f"the strategy race does not take {field}", field=field)
     else:
-        require_settings(request.search.strategy, candidates=request.search.candidates, rounds=request.search.rounds)
+        require_settings(request.strategy, candidates=request.search.candidates, rounds=request.search.rounds)
         if request.candidates is not None:
             raise InvalidSearchError("candidates belongs to the strategy race", field="candidates")
     if request.image_size is not None:
         # More classes make a larger head, so the limits are easiest to satisfy with two.
         classes = max(2, len(request.labels.groups) + request.labels.rest) if request.labels is not None else 2
         fitted_skeleton(request.image_size, classes, request.limits, FULL_SPACE)
-
-
-def _check_race(request: RecommendationRequest) -> None:
-    """Refuses the settings of other strategies: a race has seconds, and its winner is not trained again."""
-    refused = {
-        "budget.iterations": request.budget is not None and request.budget.iterations is not None,
-        "search.candidates": request.search.candidates is not None,
-        "search.rounds": request.search.rounds is not None,
-        "final.seeds": request.final.seeds != 1,
-        "final.warm_start": request.final.warm_start,
-        "control": request.control,
-    }
-    for field, given in refused.items():
-        if given:
-            raise InvalidSearchError(f"the strategy race does not take {field}", field=field)

@@ -37,7 +37,8 @@ def recommend(
     image_size: options.ImageSize = None,
     objective: options.Objective = None,
     seconds: Annotated[
-        float | None, typer.Option(help="Budget: seconds of the whole job; default with race: 180.")
+        float | None,
+        typer.Option(help="Budget: seconds of the whole job; default: the service's, 180 if it has no other."),
     ] = None,
     iterations: Annotated[int | None, typer.Option(help=options.help_of("budget.iterations"))] = None,
     max_parameters: Annotated[int | None, typer.Option(help=options.help_of("constraints.max_parameters"))] = None,
@@ -46,8 +47,8 @@ def recommend(
     strategy: Annotated[
         str | None,
         typer.Option(
-            help="race (whole networks of several kinds, within seconds), fuse (the default), random, evolution, enas, "
-            "darts, pc_darts, …",
+            help="race (the default: whole networks of several kinds, within seconds), fuse (the default with a "
+            "setting that only searches take), random, evolution, enas, darts, pc_darts, …",
             autocompletion=completion.of_strategies,
         ),
     ] = None,

@@ -19,7 +19,7 @@ from rich.text import Text
 from service.cli.demo.history import JobHistory
 from service.client.display.answer import BAR_WIDTH, bar, distance_table, verdict_sentence
 from service.client.display.formats import genotype_in_short, spread
-from service.figures.job_events import SearchEvent
+from service.figures.job_events import CycleEvent, SearchEvent
 
 TARGET_STAGES = ("resolve", "fit", "distance", "search", "train", "export")
 # Enough for a smooth view; each redraw takes time from the computation.
@@ -187,6 +187,8 @@ def history_details(history: JobHistory) -> list[RenderableType]:
         details += ["", distances_so_far(history)]
     if history.search and history.stage == "search":
         details += ["", search_view(history.search)]
+    if history.cycles and history.stage == "search":
+        details += ["", race_view([*history.cycles.values()])]
     return details
 
 
@@ -208,6 +210,15 @@ def distances_so_far(history: JobHistory) -> Table:
     nearest_first = sorted(history.distances.values(), key=lambda each: each.mean)
     for each in nearest_first:
         table.add_row(Text(each.name), Text(spread(each.mean, each.std)), bar(each.mean, nearest_first[-1].mean))
+    return table
+
+
+def race_view(cycles: Sequence[CycleEvent]) -> Table:
+    """The networks of a race with their scores after their last cycle, best first."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for cycle in sorted(cycles, key=lambda each: -each.score):
+        score = Text(f"{cycle.score:.3f} ± {cycle.standard_error:.3f}")
+        table.add_row(score, bar(cycle.score, 1.0), Text(cycle.candidate), Text(f"round {cycle.rung + 1}", style="dim"))
     return table
 
 

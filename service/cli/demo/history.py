@@ -9,7 +9,7 @@ from service.client.display.answer import verdict_sentence
 from service.client.display.formats import genotype_in_short, spread
 from service.client.events import ENDED, Event
 from service.client.submission import Status
-from service.figures.job_events import DistanceEvent, NetworkEvent, SearchEvent
+from service.figures.job_events import CycleEvent, DistanceEvent, NetworkEvent, SearchEvent
 
 # Maximum lines for a training, whatever its number of epochs.
 EPOCH_LINES = 4
@@ -20,7 +20,7 @@ class JobHistory:
     """The known state of one job; `update` takes a polled status, `apply` takes an event.
 
     `ranking` is the verdict of a recommendation, and all distances with their intervals and probabilities; empty until
-    the verdict is known.
+    the verdict is known. `cycles` has the last cycle of each network in a race.
     """
 
     label: str
@@ -37,6 +37,7 @@ class JobHistory:
     distances: dict[str, DistanceEvent] = field(default_factory=dict)
     ranking: dict[str, Any] = field(default_factory=dict)
     search: SearchEvent | None = None
+    cycles: dict[str, CycleEvent] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
@@ -114,6 +115,13 @@ class JobHistory:
         change = "same incumbent" if search.incumbent == before else "a new incumbent"
         cell = f" {genotype_in_short(search.incumbent)}" if search.incumbent else ""
         return f"search, {search.place} ends: {change}{cell}"
+
+    def _on_cycle(self, data: Mapping[str, Any]) -> str:
+        cycle = CycleEvent.of(data)
+        self.cycles = {**self.cycles, cycle.candidate: cycle}
+        trained = f"after {cycle.epochs} epochs" if cycle.epochs else "with a fitted head"
+        scores = f"scores {cycle.score:.3f} ± {cycle.standard_error:.3f}"
+        return f"race, round {cycle.rung + 1}: {cycle.candidate} {scores} {trained}"
 
     def _on_epoch(self, data: Mapping[str, Any]) -> str | None:
         epoch, epochs = data["epoch"], data["epochs"]

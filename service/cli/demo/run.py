@@ -44,8 +44,7 @@ BASELINES = (
     DemoTask("small_or_large", "is it below five?", {"groups": [[0, 1, 2, 3, 4]], "rest": True}),
 )
 # Enough for 98 % on two cores within three minutes, all five tasks together.
-BUDGET = {"iterations": 3}
-SEARCH = {"rounds": 2}
+BUDGET = {"seconds": 60}
 
 TARGET = DemoTask("primes", "is the digit a prime (2 3 5 7)?", {"groups": [[2, 3, 5, 7]], "rest": True})
 
@@ -84,7 +83,7 @@ def _introduce(console: Console, settings: Settings) -> None:
     console.print(Text("ldnas demo", style="bold"))
     console.print(
         "1,797 scans of handwritten digits, 8×8 pixels. The demo registers four tasks on them;\n"
-        "for a fifth, new task it finds a network in the space of the closest known task.",
+        "for a fifth, new task several kinds of networks race; the closest known task gives the cell.",
         highlight=False,
     )
     console.print(Text(f"All files are in {settings.home}", style="dim"), soft_wrap=True)
@@ -100,7 +99,6 @@ def _recommend(client: Client, display: Display, seed: int) -> Recommendation:
         labels=TARGET.labels,
         baselines=[submission.id for submission in known.values()],
         budget=BUDGET,
-        search=SEARCH,
         seed=seed,
     )
     history = JobHistory(TARGET.name, TARGET.about, is_target=True)

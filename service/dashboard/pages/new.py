@@ -9,7 +9,7 @@ from service.api.dependencies import Resources, ResourcesDependency
 from service.dashboard.rendering import page, upload_context
 from service.dashboard.request_fields import KINDS, request_fields
 from worker.registry import TaskRow, reading
-from worker.specification import RACE_SECONDS, PlainText
+from worker.specification import PlainText
 
 router = APIRouter()
 
@@ -29,7 +29,7 @@ def new(request: Request, resources: ResourcesDependency, dataset: str | None = 
         "new.html",
         fields=request_fields(),
         kinds=KINDS,
-        race_minutes=RACE_SECONDS / 60,
+        race_minutes=resources.settings.default_seconds / 60,
         uploaded=uploaded,
         chosen=chosen,
         known=_KNOWN,

@@ -33,7 +33,7 @@ function update() {
 }
 
 function arrange() {
-  const by = form.elements["search-strategy"].value === "race" ? "race" : "search";
+  const by = ["", "race"].includes(form.elements["search-strategy"].value) ? "race" : "search";
   for (const part of form.querySelectorAll("[data-by]")) part.hidden = part.dataset.by !== by;
   if (by === "race" && chosen(form, "budget") === "iterations") form.elements.budget.value = "none";
   for (const panel of form.querySelectorAll("[data-source]")) panel.hidden = panel.dataset.source !== chosen(form, "source");

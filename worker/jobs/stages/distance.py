@@ -5,20 +5,24 @@ from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Any
 
-from ldnas.distance.halving import Rung, plan_rungs, survivors
+from ldnas.distance.economy import recipe_within
+from ldnas.distance.halving import FINALISTS, Rung, plan_rungs, survivors
 from ldnas.distance.log_det import jackknife_error
 from ldnas.distance.measures import Distance, measure
-from ldnas.distance.observation import Observation
+from ldnas.distance.observation import Observation, observe
 from ldnas.distance.ranking import Ranking, Spread, rank
 from ldnas.distance.uncertainty import Certainty, estimate_column
 from ldnas.errors import DivergedNetworkError
 from ldnas.recipe import STANDING_MEASURES, Recipe, default_recipe
 from worker.jobs.context import JobContext
+from worker.jobs.memo import Codec
 from worker.jobs.stages.baselines import Baseline
-from worker.jobs.stages.fit import FittedNetwork
+from worker.jobs.stages.fit import FittedNetwork, load_task_network
 from worker.jobs.stages.observations import Observations
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.registry import NetworkRow
+
+RECIPE: Codec[Recipe] = Codec(Recipe.to_json, lambda value: Recipe(**value))
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,9 @@ class Source:
 
 @dataclass(frozen=True)
 class Column:
-    """Distances to one target: of each source, of the target from itself, and of untrained networks."""
+    """Distances to one target by one recipe: of each source, of the target from itself, and of untrained networks."""
 
+    recipe: Recipe
     sources: Mapping[str, Source]
     certainties: Mapping[str, Mapping[str, Certainty]]
     itself: Mapping[str, Spread | None]
@@ -63,22 +68,59 @@ def measure_column(
     ranking_measure: str,
     measures: Sequence[str] = STANDING_MEASURES,
     exhaustive: bool = False,
+    seconds: float | None = None,
 ) -> Column:
     """Compute and store every missing distance to `target`, and report each one as an event.
 
     Many baselines are halved by `ranking_measure` before the remaining ones are measured in full, unless `exhaustive`.
+    With `seconds`, a target's images are fewer where the recipe's number of them would take longer.
     """
     names = list(dict.fromkeys((ranking_measure, *measures)))
-    work = _ColumnWork(context, target, [item.network for item in fitted], names)
-    rungs = () if exhaustive else plan_rungs(len(baselines), len(fitted), work.recipe, images=len(target.proxy.train))
+    own = [item.network for item in fitted]
+    recipe = default_recipe(target.architecture)
+    if seconds is not None:
+        recipe = context.once(
+            "distance.recipe", lambda: _affordable(context, target, own, len(baselines), seconds), RECIPE
+        )
+    work = _ColumnWork(context, target, own, names, recipe)
+    rungs = () if exhaustive else plan_rungs(len(baselines), len(fitted), recipe, images=len(target.proxy.train))
     return work.run(baselines, rungs)
+
+
+def _affordable(
+    context: JobContext, target: ResolvedTask, own: Sequence[NetworkRow], sources: int, seconds: float
+) -> Recipe:
+    """The recipe with as many images as the seconds suffice for."""
+    network = load_task_network(context, own[0])
+
+    def seconds_of(recipe: Recipe) -> float:
+        def look() -> None:
+            observe(network, target.proxy.train, classes=target.classes, recipe=recipe)
+
+        look()  # the first look prepares kernels and memory, which later ones find
+        began = context.clock()
+        look()
+        return context.clock() - began
+
+    return recipe_within(
+        default_recipe(target.architecture),
+        images=len(target.proxy.train),
+        observations=(min(sources, FINALISTS) + 2) * len(own),
+        seconds=seconds,
+        seconds_of=seconds_of,
+    )
 
 
 class _ColumnWork:
     def __init__(
-        self, context: JobContext, target: ResolvedTask, own: Sequence[NetworkRow], names: Sequence[str]
+        self,
+        context: JobContext,
+        target: ResolvedTask,
+        own: Sequence[NetworkRow],
+        names: Sequence[str],
+        recipe: Recipe,
     ) -> None:
-        self.recipe = default_recipe(target.architecture)
+        self.recipe = recipe
         self._context = context
         self._images = len(target.proxy.train)
         self._own = own
@@ -106,6 +148,7 @@ class _ColumnWork:
             sources[baseline.id] = Source(spreads, self._samples(self.recipe), finalist=True)
             self._report(baseline, spreads[self._names[0]])
         return Column(
+            recipe=self.recipe,
             sources=sources,
             certainties={name: estimate_column(distances, measure(name)) for name, distances in by_measure.items()},
             itself={name: _self_distance(name, own) for name in self._names},

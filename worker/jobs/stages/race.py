@@ -23,7 +23,7 @@ from worker.jobs.stages.race_candidates import race_candidates
 from worker.jobs.stages.race_result import RACE_RESULT, RaceResult, result_part, store_result
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.train import final_recipe
-from worker.specification import RACE, RACE_SECONDS
+from worker.specification import RACE
 
 EXPORT_SECONDS = {Kind.CELL: 6.0, Kind.PLAIN: 6.0, Kind.PRETRAINED: 20.0}
 """The seconds of the export of a network, on a processor; most of them are the translation to ONNX."""
@@ -87,9 +87,7 @@ def _race(context: JobContext, task: ResolvedTask, answer: Answer, closest: Clos
 
 def _race_seconds(answer: Answer, candidates: Sequence[Candidate]) -> float:
     """The seconds of the budget that are left for the race, without those of the longest export that may follow."""
-    budget = answer.request.budget
-    whole = RACE_SECONDS if budget is None or budget.seconds is None else budget.seconds
-    spent = answer.seconds()
+    whole, spent = answer.request.race_seconds, answer.seconds()
     export = max(EXPORT_SECONDS[candidate.kind] for candidate in candidates)
     if spent + export >= whole:
         answer.warn(
@@ -135,7 +133,10 @@ def _document(answer: Answer, candidates: Sequence[Candidate]) -> dict[str, Any]
     """The `search` of a recommendation, as of the start of the race."""
     return {
         "strategy": RACE,
-        "settings": {"candidates": [candidate.name for candidate in candidates]},
+        "settings": {
+            "seconds": answer.request.race_seconds,
+            "candidates": [candidate.name for candidate in candidates],
+        },
         "splits": 1,
         "constraints": answer.request.limits.given(),
     }

@@ -18,7 +18,7 @@ from ldnas.space.skeleton import Skeleton, default_skeleton
 from ldnas.space.space import FULL_SPACE, SearchSpace
 from ldnas.training.micro_batches import Compute
 from worker.jobs.stages.resolve import ResolvedTask
-from worker.specification import BudgetRequest, RecommendationRequest, SearchRequest
+from worker.specification import BudgetRequest, RecommendationRequest
 
 BASELINE_SEARCH = RandomSearchConfig()
 TARGET_PATIENCE = 3
@@ -136,16 +136,16 @@ def target_search(
     Over several splits where the task's validation images are too few (`is_enough`), compared under the objective.
     """
     budget = request.budget or BudgetRequest(iterations=DEFAULT_ITERATIONS)
-    strategy = _target_strategy(request.search, images=len(task.full.train))
+    strategy = _target_strategy(request, images=len(task.full.train))
     enough = is_enough(task.full.validation)
     return SearchPlan(
         strategy,
-        request.search.strategy,
+        request.strategy,
         space,
         skeleton,
         derive_seed(task.seed, "search", task.search_data_key),
         iterations=budget.iterations,
-        patience=PATIENCE.get(request.search.strategy),
+        patience=PATIENCE.get(request.strategy),
         budget_seconds=budget.seconds,
         constraints=request.limits,
         latency=latency,
@@ -165,6 +165,7 @@ def warning_of(plan: SearchPlan, expected: float) -> str | None:
     )
 
 
-def _target_strategy(wanted: SearchRequest, *, images: int) -> Strategy:
+def _target_strategy(request: RecommendationRequest, *, images: int) -> Strategy:
     batch_size = min(BATCH_SIZE, max(SMALLEST_BATCH, images // STEPS_OF_AN_EPOCH))
-    return build_strategy(wanted.strategy, candidates=wanted.candidates, rounds=wanted.rounds, batch_size=batch_size)
+    wanted = request.search
+    return build_strategy(request.strategy, candidates=wanted.candidates, rounds=wanted.rounds, batch_size=batch_size)

@@ -20,7 +20,12 @@ from worker.jobs.stages.column_document import column_document
 from worker.jobs.stages.distance import Column, measure_column
 from worker.jobs.stages.fit import FittedNetwork
 from worker.jobs.stages.latency import LATENCY_LIMIT, LatencyLimit, latency_limit, latency_table
+from worker.jobs.stages.provenance import provenance_document
 from worker.jobs.stages.resolve import ResolvedTask
+from worker.specification import RACE
+
+DISTANCE_SHARE = 0.1
+"""The share of a race's seconds that the distances may take: they choose where it begins, and training gains more."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +142,12 @@ def _choose(context: JobContext, task: ResolvedTask, answer: Answer, fitted: Seq
     measure = answer.request.measure
     contenders = _find_contenders(context, task, answer)
     comparable = [baseline for baseline in contenders.baselines if baseline.comparable]
-    column = measure_column(context, task, fitted, comparable, ranking_measure=measure)
+    seconds = DISTANCE_SHARE * answer.request.race_seconds if answer.request.strategy == RACE else None
+    column = measure_column(context, task, fitted, comparable, ranking_measure=measure, seconds=seconds)
     answer.report(
         **column_document(column, contenders.baselines, measure=measure, architecture=task.architecture),
         approximation=all(item.approximation for item in fitted),
+        provenance=provenance_document(task, column.recipe),
     )
     genotypes = {baseline.id: baseline.genotypes for baseline in comparable}
     chosen = choose_space(column.ranking(measure), genotypes, k=answer.request.search.k or 1)

@@ -1,0 +1,46 @@
+"""Measures distances on fewer images where the seconds are few."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ldnas.recipe import Recipe
+
+OVERHEAD_IMAGES = 75
+"""The measured cost of an observation without its Fisher pass (weights, probe, logarithms), in `small_cnn` images."""
+
+_FEWEST_PROBE_IMAGES = 128
+"""A probe fitted to fewer images than this would decide by its own noise; probe images cost no gradients."""
+
+_DIVISORS = (1, 4, 16)
+
+
+def reduced(recipe: Recipe, images: int, divisor: int) -> Recipe:
+    """The recipe with its share of the images: 1/`divisor` of those that it takes of `images`."""
+    probe_images = min(recipe.probe_images, images)
+    return replace(
+        recipe,
+        samples=max(1, min(recipe.samples, images) // divisor),
+        probe_images=min(probe_images, max(_FEWEST_PROBE_IMAGES, probe_images // divisor)),
+    )
+
+
+def recipe_within(
+    recipe: Recipe, *, images: int, observations: int, seconds: float, seconds_of: Callable[[Recipe], float]
+) -> Recipe:
+    """The recipe, a quarter or a sixteenth of it: the most images for which the seconds suffice, else the fewest.
+
+    Args:
+        recipe: the one with all images.
+        images: the number of images that the target can be observed on.
+        observations: the number of networks to observe.
+        seconds: for all observations together.
+        seconds_of: measures one observation by a recipe; called once, with the fewest images.
+    """
+    fewest = reduced(recipe, images, _DIVISORS[-1])
+    per_image = seconds_of(fewest) / (fewest.samples + OVERHEAD_IMAGES)
+    for divisor in _DIVISORS:
+        candidate = recipe if divisor == 1 else reduced(recipe, images, divisor)
+        samples = min(candidate.samples, images)
+        if observations * per_image * (samples + OVERHEAD_IMAGES) <= seconds:
+            return candidate
+    return fewest
