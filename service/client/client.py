@@ -110,8 +110,9 @@ class Client(ArchitectureCalls, DatasetCalls):
             budget: `{"seconds": …}` of the whole job, or `{"iterations": …}` of the search; a race takes
                 seconds, 180 by default.
             constraints: `{"max_parameters": …, "max_macs": …, "max_latency_ms": …}`, each at most.
-            search: `{"strategy": "fuse", "candidates": …, "rounds": …, "k": …}`; with `{"strategy": "race"}` whole
-                networks of several kinds train side by side, and the best one is the answer.
+            search: `{"strategy": "fuse", "candidates": …, "rounds": …, "k": …, "space": …}`; with
+                `{"strategy": "race"}` whole networks of several kinds train side by side, and the best one is the
+                answer. The space is `known` (for a race alone), `primitives` or `full`.
             candidates: the kinds of networks in a race: `cell`, `plain` (ResNet-18) and `pretrained`
                 (EfficientNet-Lite0); None = all of them.
             final: `{"seeds": …, "warm_start": …}`: number of networks in the final training, 1 to 10; whether they

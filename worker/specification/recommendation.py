@@ -14,6 +14,7 @@ Strategy = Literal[
     "fuse", "random", "random_sharing", "enas", "darts", "darts_second_order", "pc_darts", "evolution", "race"
 ]
 CandidateKind = Literal["cell", "plain", "pretrained"]
+Space = Literal["known", "primitives", "full"]
 
 RACE = "race"
 RACE_SECONDS = 180.0
@@ -120,8 +121,27 @@ class SearchRequest(Request):
         None,
         ge=1,
         le=1000,
-        description="number of best genotypes of the closest task that span the search space; absent: 1",
+        description="number of best genotypes of the closest task that span the search space; with `race`, the number "
+        "of cells from `space`; absent: 1",
     )
+    space: Annotated[
+        Space | None,
+        FormText(
+            "Cells that are searched",
+            "Those that tasks have scored are for a race alone.",
+            "scored ones in a race, else the closest task's primitives",
+        ),
+    ] = Field(
+        None,
+        description="the cells that take part. `known`, for `race` alone: the best cells by the pooled scores of all "
+        "known tasks, and neighbours of them. `primitives`: cells whose edges use only primitives of the closest "
+        "task's best cells. `full`: all cells. Absent: `known` with `race`, `primitives` with the other strategies",
+    )
+
+    @property
+    def chosen_space(self) -> Space:
+        """The space, with its default."""
+        return self.space or ("known" if self.strategy == RACE else "primitives")
 
 
 class FinalRequest(Request):
@@ -156,7 +176,7 @@ class RecommendationRequest(Request):
                 {
                     "name": "raced digits",
                     "dataset": {"uri": "builtin://digits"},
-                    "search": {"strategy": "race", "k": 2},
+                    "search": {"strategy": "race", "k": 2, "space": "known"},
                     "candidates": ["cell", "pretrained"],
                     "budget": {"seconds": 300},
                 },
@@ -173,7 +193,7 @@ class RecommendationRequest(Request):
                     "objective": "balanced_accuracy",
                     "budget": {"seconds": 120},
                     "constraints": {"max_parameters": 50_000, "max_macs": 5_000_000, "max_latency_ms": 20},
-                    "search": {"strategy": "evolution", "candidates": 6, "rounds": 2, "k": 3},
+                    "search": {"strategy": "evolution", "candidates": 6, "rounds": 2, "k": 3, "space": "primitives"},
                     "final": {"seeds": 3, "warm_start": True},
                     "control": False,
                     "seed": 7,

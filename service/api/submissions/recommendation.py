@@ -68,6 +68,11 @@ def _check_search(request: RecommendationRequest) -> None:
         _check_race(request)
     else:
         require_settings(request.search.strategy, candidates=request.search.candidates, rounds=request.search.rounds)
+        if request.search.chosen_space == "known":
+            raise InvalidSearchError(
+                f"search.space known belongs to the strategy race; {request.search.strategy} takes primitives or full",
+                field="search.space",
+            )
         if request.candidates is not None:
             raise InvalidSearchError("candidates belongs to the strategy race", field="candidates")
     if request.image_size is not None:
