@@ -30,6 +30,9 @@ make all cells equal and lose their order."""
 LEAST_VARIANCE = 1e-6
 """The least whole variance: a deviation of a tenth of a point."""
 
+# Equal scores must give equal effects, and eigenvectors have rounding errors.
+_DIGITS = 12
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -44,7 +47,7 @@ class PooledScores:
     """The posterior of the cells' effects.
 
     Attributes:
-        effects: of each evaluated cell, the best first.
+        effects: of each evaluated cell, the best first; of equal ones in the order of the scores.
         cell_deviation: τ.
         noise_deviation: σ.
         tasks: the number of tasks that the scores come from.
@@ -105,10 +108,10 @@ def pool(scores: Sequence[CellScore], weights: Mapping[str, float] | None = None
     gain = cell / (noise + cell * values)
     means, variances = vectors @ (gain * response), vectors**2 @ (noise * gain)
     effects = {
-        genotype: Effect(float(mean), math.sqrt(variance))
+        genotype: Effect(round(float(mean), _DIGITS), math.sqrt(variance))
         for genotype, mean, variance in zip(cells, means, variances, strict=True)
     }
-    best_first = sorted(effects.items(), key=lambda item: (-item[1].mean, item[0].digest))
+    best_first = sorted(effects.items(), key=lambda item: -item[1].mean)
     return PooledScores(dict(best_first), math.sqrt(cell), math.sqrt(noise), len({score.task for score in scores}))
 
 
@@ -130,7 +133,7 @@ def _moments(scores: Sequence[CellScore], cells: Sequence[Genotype], weights: Ma
     errors = [score.standard_error**2 for score in scores if score.standard_error is not None]
     return _Moments(
         information=np.diag(by_group.sum(axis=0)) - by_group.T @ shared,
-        response=np.bincount(column, weight * centred, len(cells)),
+        response=np.bincount(column, weight * centred, len(cells)).astype(np.float64),
         total=float(weight @ centred**2),
         degrees=len(scores) - len(groups),
         squared_error=sum(errors) / len(errors) if errors else 0.0,

@@ -336,12 +336,23 @@ def name_of(cell: TaskCell) -> str:
 
 
 def test_the_trained_cell_of_the_closest_task_takes_part_with_its_weights_but_for_the_head(
-    settings: Settings, add_source, add_race, finish, document_of, fields
+    settings: Settings, engine: Engine, add_source, add_race, finish, document_of, fields
 ) -> None:
     cell = add_source()
     assert finish(add_race()).state is JobState.SUCCEEDED
     document = document_of()
     assert document["closest"]["name"] == "three"
+    assert document["search_space"]["source_task_ids"] == [], "known cells may have any primitives"
+    with reading(engine) as registry:
+        scored = registry.task_results.genotypes("three")
+    assert document["search"]["memory"] == {
+        "tasks": 1,
+        "cells": len(scored),
+        "starter": False,
+        "closeness": "all tasks count alike: too few tasks to tell whether closeness predicts cell scores",
+    }
+    fresh = [own["design"] for own in document["alternatives"] if own["started_from"] is None]
+    assert scored[0].genotype in [design.get("genotype") for design in fresh]
     entry = next(own for own in document["alternatives"] if own["name"] == name_of(cell))
     assert (entry["kind"], entry["started_from"]) == ("cell", "three")
     assert entry["design"]["skeleton"] == {**cell.design["skeleton"], "classes": 2}
@@ -364,12 +375,15 @@ def test_the_trained_cell_of_the_closest_task_takes_part_with_its_weights_but_fo
 
 
 def test_without_cells_in_the_race_no_trained_cell_is_read(
-    add_source, add_race, finish, fields, monkeypatch: pytest.MonkeyPatch
+    add_source, add_race, finish, fields, document_of, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_source()
     monkeypatch.setattr(race_candidates, "find_warm_cells", lambda *arguments: pytest.fail("no cell may race"))
-    assert finish(add_race(candidates=["plain"])).state is JobState.SUCCEEDED
+    asked = {"strategy": "race", "space": "primitives"}
+    assert finish(add_race(candidates=["plain"], search=asked)).state is JobState.SUCCEEDED
     assert {own.kind for own in fields[0]} == {Kind.PLAIN}
+    assert document_of()["search_space"]["source_task_ids"] == ["three"]
+    assert "memory" not in document_of()["search"], "no cell was chosen"
 
 
 def read_stripes(folder: Path) -> ImageDataset:

@@ -110,8 +110,9 @@ def test_cells_of_one_task_keep_their_order_and_share_their_variance_with_the_no
 
 
 def test_equal_scores_give_equal_effects() -> None:
-    pooled = pool([CellScore(task, cell, 1.0, 3) for task in "ab" for cell in (GOOD, MEAN)])
-    assert [effect.mean for effect in pooled.effects.values()] == [0.0, 0.0]
+    pooled = pool([CellScore(task, cell, 0.7, 3) for task in "abc" for cell in CELLS])
+    assert {effect.mean for effect in pooled.effects.values()} == {0.0}
+    assert [*pooled.effects] == [*CELLS], "in the order of the scores"
 
 
 def test_a_known_error_of_the_scores_is_the_least_noise() -> None:
