@@ -1,7 +1,8 @@
 """The starter memory: scores and trained cells of the paper's tasks, carried by the package. Needs no torch.
 
 `python -m benchmarks.starter` writes its files: `starter.json` (commit, settings, the trained cells, and the SHA-256 of
-the other files), `scores.json` and `cells.safetensors`. Without `starter.json` the memory is empty.
+the other files), `scores.json`, `cells.safetensors`, and `seen.bin` with the fingerprints of the images behind the
+trained cells. Without `starter.json` the memory is empty.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ from ldnas.space.genotype import Genotype
 STARTER = Path(__file__).parent / "starter"
 """The folder of the files that the package carries."""
 
-MANIFEST, SCORES, WEIGHTS = "starter.json", "scores.json", "cells.safetensors"
+MANIFEST, SCORES, WEIGHTS, SEEN = "starter.json", "scores.json", "cells.safetensors", "seen.bin"
 RECIPE = "starter"
 """The name of the way in which the cells of the starter memory were trained."""
 
@@ -70,7 +71,7 @@ def read_starter(folder: Path = STARTER, *, exclude: Collection[str] = ()) -> St
     if not (folder / MANIFEST).is_file():
         return StarterMemory()
     manifest = _json(folder / MANIFEST)
-    for name in (SCORES, WEIGHTS):
+    for name in (SCORES, WEIGHTS, SEEN):
         _require_digest(folder / name, manifest)
     stored = _json(folder / SCORES)
     cells = [Genotype.from_json(value) for value in stored["cells"]]
