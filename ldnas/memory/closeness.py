@@ -12,7 +12,7 @@ FEWEST_TASKS = 3
 """The fewest tasks from which an error of the difference can be estimated."""
 
 ALIKE = "all tasks count alike"
-UNKNOWN = f"{ALIKE}: too few tasks to tell whether closeness predicts cell scores"
+UNKNOWN = f"{ALIKE}: too few tasks to say whether closeness predicts cell scores"
 NO_HELP = f"{ALIKE}: closeness did not predict cell scores better"
 HELPS = "closer tasks count more: closeness predicted cell scores better"
 

@@ -4,7 +4,7 @@
 
 y[g, c] is the accuracy of cell c in group g (`CellScore.group`: one task, one way of training), m[g] the mean of the
 group (fixed), u[c] the effect of the cell, shared by all tasks, and w the weight of the task, 1 if all count alike. e
-holds seed, images, and what is special about this cell on this task. Needs no torch.
+holds seed, images, and the part of the cell's effect that this task alone has. Needs no torch.
 """
 
 import math
@@ -152,7 +152,7 @@ def _variances(moments: _Moments, values: Array, response: Array) -> tuple[float
         residual = moments.total - float((response[known] ** 2 / values[known]).sum())
         noise = residual / degrees
     else:
-        # No cell stands in two groups, so that effects and noise cannot be told apart: half of the variance each. The
+        # No cell stands in two groups, so that effects and noise cannot be separated: half of the variance each. The
         # correlation of a cell's score on one task with that on another, which is that half, was .49.
         noise = moments.total / (moments.degrees + trace)
     noise = max(noise, moments.squared_error, LEAST_SHARE * whole)

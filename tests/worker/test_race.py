@@ -349,7 +349,7 @@ def test_the_trained_cell_of_the_closest_task_takes_part_with_its_weights_but_fo
         "tasks": 1,
         "cells": len(scored),
         "starter": False,
-        "closeness": "all tasks count alike: too few tasks to tell whether closeness predicts cell scores",
+        "closeness": "all tasks count alike: too few tasks to say whether closeness predicts cell scores",
     }
     fresh = [own["design"] for own in document["alternatives"] if own["started_from"] is None]
     assert scored[0].genotype in [design.get("genotype") for design in fresh]
