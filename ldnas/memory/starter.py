@@ -51,10 +51,17 @@ class StarterCell:
 
 @dataclass(frozen=True)
 class StarterMemory:
-    """The scores and the trained cells of the paper's tasks, as far as they are not excluded."""
+    """The starter memory without the excluded tasks.
+
+    Attributes:
+        scores: of cells on the paper's tasks.
+        cells: trained ones, with weights.
+        seen: the fingerprints of the images that any trained cell was trained or validated on (`fingerprints_of`).
+    """
 
     scores: tuple[CellScore, ...] = ()
     cells: tuple[StarterCell, ...] = ()
+    seen: bytes = b""
 
 
 def source_of(task: str) -> str:
@@ -71,26 +78,34 @@ def read_starter(folder: Path = STARTER, *, exclude: Collection[str] = ()) -> St
     if not (folder / MANIFEST).is_file():
         return StarterMemory()
     manifest = _json(folder / MANIFEST)
-    for name in (SCORES, WEIGHTS, SEEN):
-        _require_digest(folder / name, manifest)
-    stored = _json(folder / SCORES)
+    stored = json.loads(read_whole(SCORES, folder))
+    read_whole(WEIGHTS, folder)
     cells = [Genotype.from_json(value) for value in stored["cells"]]
     return StarterMemory(
         tuple(_score(value, cells) for value in stored["scores"] if value["task"] not in exclude),
         tuple(_cell(value) for value in manifest["cells"] if value["task"] not in exclude),
+        read_whole(SEEN, folder),
     )
 
 
-def _require_digest(file: Path, manifest: Mapping[str, Any]) -> None:
+def read_whole(name: str, folder: Path = STARTER) -> bytes:
+    """The content of a file of the starter memory in this folder.
+
+    Raises:
+        DamagedStarterError: the file is missing, or its content is not the one that was written.
+    """
+    file = folder / name
     if not file.is_file():
-        raise DamagedStarterError(f"the starter memory lacks {file.name}; install ldnas again", origin=str(file))
-    found, expected = hashlib.sha256(file.read_bytes()).hexdigest(), manifest["digests"][file.name]
+        raise DamagedStarterError(f"the starter memory lacks {name}; install ldnas again", origin=str(file))
+    content = file.read_bytes()
+    found, expected = hashlib.sha256(content).hexdigest(), _json(folder / MANIFEST)["digests"][name]
     if found != expected:
         raise DamagedStarterError(
-            f"{file.name} of the starter memory is damaged: its SHA-256 is {found[:12]}…, and {MANIFEST} has "
+            f"{name} of the starter memory is damaged: its SHA-256 is {found[:12]}…, and {MANIFEST} has "
             f"{expected[:12]}…; install ldnas again",
             origin=str(file),
         )
+    return content
 
 
 def _json(file: Path) -> Any:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from benchmarks import starter
@@ -16,6 +15,7 @@ from benchmarks.starter import REHEARSAL, draw_cells, images_of, make, places
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import DamagedStarterError
 from ldnas.memory.starter import STARTER, StarterMemory, read_starter
+from ldnas.memory.starter_weights import starter_weights
 from ldnas.networks.designed import build_designed
 from ldnas.training.evaluation import evaluate
 
@@ -60,18 +60,19 @@ def test_every_cell_has_a_score_on_every_task(made: Path) -> None:
 
 
 def test_the_weights_of_the_best_cells_give_their_scores(made: Path) -> None:
-    memory, tensors = read_starter(made / "out"), load_file(made / "out/cells.safetensors")
+    memory = read_starter(made / "out")
     assert [cell.task for cell in memory.cells] == FINALS
     assert len({cell.design.genotype for cell in memory.cells}) == starter.BEST
     for cell in memory.cells:
         network = build_designed(cell.design, seed=9)
-        own = {
-            name.removeprefix(cell.prefix): tensor for name, tensor in tensors.items() if name.startswith(cell.prefix)
-        }
+        own = starter_weights(cell.prefix, made / "out")
+        assert {tensor.dtype for tensor in own.values()} == {torch.float32, torch.int64}
         network.load_state_dict(own)
         task = TASKS["paper"][int(cell.task.split()[1])]
         validation = images_of(task, Noise(), "validation", REHEARSAL.size, REHEARSAL.validation)
         assert evaluate(network.eval(), validation).accuracy == cell.accuracy
+    with pytest.raises(KeyError):
+        starter_weights("Task 9/0/", made / "out")
 
 
 def test_only_images_at_even_places_are_used(made: Path) -> None:

@@ -15,7 +15,7 @@ from ldnas.search.random import RandomSearchConfig
 from ldnas.training.final import final_config
 from worker.jobs.checkpoints import Checkpoints
 from worker.jobs.context import JobContext
-from worker.jobs.stages import export, race_cells, search_plan, train
+from worker.jobs.stages import export, race_cells, search_plan, train, warm_cells
 from worker.jobs.stages.resolve import ResolvedTask, resolve
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
@@ -57,8 +57,9 @@ def quick_training(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def no_starter_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The scores that the package carries: a test about them replaces this."""
-    monkeypatch.setattr(race_cells, "read_starter", StarterMemory)
+    """No scores and cells from the package: a test about them replaces this."""
+    for stage in (race_cells, warm_cells):
+        monkeypatch.setattr(stage, "read_starter", StarterMemory)
 
 
 TASK = {"labels": None, "architecture": None, "epsilon": 0.2, "repetitions": 2, "seed": 0, "image_size": None}

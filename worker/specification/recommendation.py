@@ -245,7 +245,7 @@ class RecommendationRequest(Request):
         None,
         min_length=1,
         max_length=3,
-        description="with the strategy `race`, the kinds of networks that take part: cells of the closest task, "
+        description="with the strategy `race`, the kinds of networks that take part: cells (see `search.space`), "
         "ResNet-18, and EfficientNet-Lite0 with its ImageNet weights; absent: all of them",
     )
     final: FinalRequest = Field(default_factory=FinalRequest, description="absent: one network")

@@ -1,4 +1,4 @@
-"""Chooses the candidates of a job's race: its cells, those with weights of the closest task, and the other kinds."""
+"""Chooses the candidates of a job's race: its cells, those with weights of another task, and the other kinds."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -70,9 +70,7 @@ def race_candidates(
 def _warm_cells(
     context: JobContext, task: ResolvedTask, answer: Answer, closest: ClosestTask | None
 ) -> tuple[WarmCell, ...]:
-    """The trained cells of the closest task that take part; the answer gets the warnings about the others."""
-    if closest is None:
-        return ()
+    """The trained cells that take part with their weights; the answer gets the warnings about the others."""
     found = context.once("race.warm_cells", lambda: find_warm_cells(context, task, answer.request, closest), WARM_CELLS)
     for warning in found.warnings:
         answer.warn(warning)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from ldnas.memory.closeness import Closeness, closeness_weights, judge_closeness
-from ldnas.memory.pooled import pool
+from ldnas.memory.pooled import PooledScores, pool
 from ldnas.memory.proposals import propose
 from ldnas.memory.scores import CellScore
 from ldnas.memory.starter import read_starter
@@ -63,8 +63,15 @@ def _choose(context: JobContext, task: ResolvedTask, answer: Answer, found: Foun
     feasible = FeasibleCells(FULL_SPACE, narrower_skeletons(task.image_size, task.classes)[-1], answer.request.limits)
     if search.chosen_space != "known":
         return RaceCells(_drawn(feasible, found.space, count, seed))
+    pooled, memory = pool_known(context, task, answer.request.measure)
+    cells = propose(pooled, count, seed, feasible.contains)
+    return RaceCells(cells or _drawn(feasible, FULL_SPACE, 1, seed), memory)
+
+
+def pool_known(context: JobContext, task: ResolvedTask, measure: str) -> tuple[PooledScores, dict[str, Any]]:
+    """The pooled scores of the baselines that take part and of the starter memory, and the `memory` of the answer."""
     scores, starter = _baseline_scores(context), read_starter().scores
-    closeness, weights = _closeness(context, task, scores, answer.request.measure)
+    closeness, weights = _closeness(context, task, scores, measure)
     pooled = pool((*scores, *starter), weights if closeness.helps else None)
     memory = {
         "tasks": pooled.tasks,
@@ -72,8 +79,7 @@ def _choose(context: JobContext, task: ResolvedTask, answer: Answer, found: Foun
         "starter": bool(starter),
         "closeness": closeness.sentence,
     }
-    cells = propose(pooled, count, seed, feasible.contains)
-    return RaceCells(cells or _drawn(feasible, FULL_SPACE, 1, seed), memory)
+    return pooled, memory
 
 
 def _drawn(feasible: FeasibleCells, space: SearchSpace, count: int, seed: int) -> tuple[Genotype, ...]:
