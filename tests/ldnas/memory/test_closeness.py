@@ -46,6 +46,10 @@ def test_closeness_does_not_count_where_it_makes_no_difference() -> None:
     assert judge_closeness(scores_of("xxxyyy"), alike) == Closeness(False, NO_HELP)
 
 
+def test_closeness_does_not_count_where_it_helps_some_tasks_and_misleads_others() -> None:
+    assert judge_closeness(scores_of("xxxyyy"), closeness("xxxyyy", "xxyyyx")) == Closeness(False, NO_HELP)
+
+
 @pytest.mark.parametrize("families", ["", "x", "xx"])
 def test_of_fewer_than_three_tasks_nothing_is_concluded(families: str) -> None:
     assert judge_closeness(scores_of(families), closeness(families, families)) == Closeness(False, UNKNOWN)
@@ -55,6 +59,8 @@ def test_tasks_without_common_cells_are_not_compared() -> None:
     scores = [CellScore(str(number), cell, 0.5, 3) for number, cell in enumerate(CELLS)]
     weights = {score.task: {other.task: 1.0 for other in scores} for score in scores}
     assert judge_closeness(scores, weights) == Closeness(False, UNKNOWN)
+    one_in_common = [CellScore(score.task, CELLS[0], 0.6, 3) for score in scores]
+    assert judge_closeness([*scores, *one_in_common], weights) == Closeness(False, UNKNOWN), "one cell has no contrast"
 
 
 def test_weights_fall_with_the_distance_whatever_its_unit_and_zero() -> None:
