@@ -236,7 +236,9 @@ def test_a_later_attempt_races_the_candidates_that_were_fast_enough_at_first(
 
     job_id = add_race(candidates=["cell", "plain"], constraints={"max_latency_ms": 10.0})
     with monkeypatch.context() as broken:
-        broken.setattr(race_candidates, "_latency_ms", lambda context, candidate: 5.0 if candidate.kind == "cell" else 20.0)
+        broken.setattr(
+            race_candidates, "_latency_ms", lambda context, candidate: 5.0 if candidate.kind == "cell" else 20.0
+        )
         broken.setattr(race, "Race", lose_the_disk)
         assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RELEASED
     monkeypatch.setattr(race_candidates, "_latency_ms", lambda context, candidate: 1000.0)
