@@ -8,7 +8,7 @@ BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-race bench-ranki
 
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo test quick test-long e2e screenshots chaos chaos-freezes fuzz check lint reference lint-deployment bench $(BENCHMARKS) paper paper-registry format clean
+.PHONY: help install demo test quick test-long e2e screenshots chaos chaos-freezes fuzz check lint reference lint-deployment bench $(BENCHMARKS) paper paper-registry starter format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -134,6 +134,14 @@ paper: $(if $(filter $(BIN)/python,$(PAPER_PYTHON)),install) ## the paper's expe
 paper-registry: install ## the paper's eight tasks as a bundle: DATA=../data SCALE=small
 	$(if $(DATA),,$(error name the folder with mnist/ and cifar10/ as Parquet: make paper-registry DATA=../data))
 	$(BIN)/python -m benchmarks.paper.registry --data $(DATA) --scale $(SCALE) $(PAPER_OPTIONS)
+
+# The starter memory that the package carries: make starter DATA=../data. What it finished is kept in var/starter, and it
+# resumes there. STARTER_OPTIONS are the program's: --out, --cells, --images, --epochs, --rehearse, …
+STARTER_OPTIONS ?=
+
+starter: install ## the starter memory of cells, into ldnas/memory/starter: DATA=../data
+	$(if $(DATA),,$(error name the folder with mnist/ and cifar10/ as Parquet: make starter DATA=../data))
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.starter --data $(DATA) --out ldnas/memory/starter $(STARTER_OPTIONS)
 
 format: install ## formats the code, and mends what ruff can mend
 	$(BIN)/ruff format .

@@ -24,6 +24,7 @@ LdnasError
     ├── ImpossibleConstraintError no cell of the search space satisfies a limit on size, work or latency
     ├── DivergedNetworkError      the outputs of a trained network are not finite
     ├── OutOfMemoryError          memory does not suffice for a network and one image
+    ├── DamagedStarterError       a file of the starter memory is missing or damaged
     └── UnsupportedLayerError     the Fisher diagonal of a layer cannot be computed exactly
 """
 
@@ -155,6 +156,10 @@ class DivergedNetworkError(RefusedError):
 
 class OutOfMemoryError(RefusedError):
     """Memory does not suffice for a network and one image, or the fewest it can train on; the message has the bytes."""
+
+
+class DamagedStarterError(RefusedError):
+    """A file of the starter memory is missing, or its content is not the one that was written; `origin` names it."""
 
 
 class UnsupportedLayerError(RefusedError):

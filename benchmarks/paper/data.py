@@ -1,12 +1,13 @@
 """MNIST and CIFAR-10 at 32×32, read once a process and only when a unit asks for them."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ldnas.data.dataset import ImageDataset, Split
+from ldnas.data.dataset import ImageDataset, Split, fingerprints_of
 from ldnas.data.load import load_dataset
 from ldnas.data.preprocessing import PROXY, Preprocessing, to_tensor_images
 from ldnas.data.reference import DatasetReference
@@ -36,6 +37,13 @@ class PaperData:
         whole = self._dataset(dataset)
         positions = whole.indices(Split(split))[rows.numpy()]
         return to_tensor_images([whole.images[position] for position in positions], Preprocessing(image_size))
+
+    def fingerprints(self, dataset: str, places: Mapping[str, Tensor]) -> bytes:
+        """The fingerprints of images by split and their places in it, in the file's order (`fingerprints_of`)."""
+        whole = self._dataset(dataset)
+        return fingerprints_of(
+            whole.images[place] for split, own in places.items() for place in whole.indices(Split(split))[own.numpy()]
+        )
 
     def _read(self, dataset: str) -> ImageDataset:
         place = self._folder / dataset

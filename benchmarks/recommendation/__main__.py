@@ -2,10 +2,10 @@
 
     python -m benchmarks.recommendation --data ../data --work work
 
-Each way spends the same CPU seconds of one thread on a target; the cost of the distances is part of our seconds. The known tasks are
-the paper's others, leave one out. Accuracy counts on images that no way sees before its end: of the training files for
-the paper's tasks, and the test images of the digits and of folders of pictures, which are read once, when the row is
-made. Way, target and seed are one unit; units leave rows, and a run that was stopped resumes.
+Each way spends the same CPU seconds of one thread on a target; the cost of the distances is part of our seconds. The
+known tasks are the paper's others, leave one out. Accuracy counts on images that no way sees before its end: of the
+training files for the paper's tasks, and the test images of the digits and of folders of pictures, which are read once,
+when the row is made. Way, target and seed are one unit; units leave rows, and a run that was stopped resumes.
 """
 
 import argparse

@@ -71,16 +71,21 @@ def dataset_digest(
 
 
 def fingerprints(dataset: ImageDataset, *splits: Split) -> bytes:
-    """The fingerprints of these splits' images: 8 bytes of digest for each distinct image, in ascending order.
+    """The fingerprints of these splits' images; see `fingerprints_of`."""
+    return fingerprints_of(dataset.images[place] for split in splits for place in dataset.indices(split))
+
+
+def fingerprints_of(images: Iterable[Image]) -> bytes:
+    """8 bytes of digest for each distinct image, in ascending order.
 
     Two different images share a fingerprint with a probability of 1 in 2**64.
     """
-    found = {
-        content_digest(dataset.images[place])[:_FINGERPRINT_BYTES]
-        for split in splits
-        for place in dataset.indices(split)
-    }
-    return b"".join(sorted(found))
+    return b"".join(sorted({content_digest(image)[:_FINGERPRINT_BYTES] for image in images}))
+
+
+def joined_fingerprints(lists: Iterable[bytes]) -> bytes:
+    """The fingerprints of several lists as one list, each once, in ascending order."""
+    return b"".join(sorted(set().union(*map(_fingerprint_set, lists))))
 
 
 def count_common(ours: bytes, theirs: bytes) -> int:

@@ -199,6 +199,7 @@ KINDS: dict[type[Exception], Kind] = {
     science.ImpossibleConstraintError: Kind(422, "No network in the search space satisfies the constraint"),
     science.DivergedNetworkError: Kind(422, "The training of a network diverged"),
     science.OutOfMemoryError: Kind(422, "Not enough memory for a network and one image"),
+    science.DamagedStarterError: Kind(503, "The starter memory is damaged"),
     science.UnsupportedLayerError: Kind(422, "The network has a layer without an exact method"),
     registry.RegistryError: INTERNAL,
     registry.NotFoundError: Kind(404, "Not found"),

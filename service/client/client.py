@@ -109,8 +109,9 @@ class Client(ArchitectureCalls, DatasetCalls):
             objective: `accuracy`, `balanced_accuracy` or `macro_f1`.
             budget: `{"seconds": …}` of the whole job (180 by default), or `{"iterations": …}` of a search.
             constraints: `{"max_parameters": …, "max_macs": …, "max_latency_ms": …}`, each at most.
-            search: `{"strategy": …, "k": …}`. By default whole networks of several kinds race, and the best one is the
-                answer; `{"strategy": "fuse", "candidates": …, "rounds": …}` and others search for a cell.
+            search: `{"strategy": …, "k": …, "space": …}`. By default whole networks of several kinds race, and the
+                best one is the answer; `{"strategy": "fuse", "candidates": …, "rounds": …}` and others search for a
+                cell. The space is `known` (for a race alone), `primitives` or `full`.
             candidates: the kinds of networks in a race: `cell`, `plain` (ResNet-18) and `pretrained`
                 (EfficientNet-Lite0); None = all of them.
             final: `{"seeds": …, "warm_start": …}`: number of networks in the final training, 1 to 10; whether they

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 from service.api.dependencies import Resources
 from service.api.http.security_headers import DRAWING_POLICY
 from service.api.security.callers import Caller
+from service.client.display.race import memory_sentence
 from service.dashboard.statics import static_url
 from worker.registry import Scope
 
@@ -111,6 +112,7 @@ _environment = Environment(
 )
 _environment.filters |= {
     "number": number,
+    "memory_sentence": memory_sentence,
     "percent": percent,
     "duration": duration,
     "moment": moment,

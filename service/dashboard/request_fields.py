@@ -20,7 +20,7 @@ _TEXT_CHOICES = {"network": ARCHITECTURES, "dataset.format": FORMATS}
 _LARGEST_NAMED = 10**9  # a larger limit is not shown
 
 KINDS: Mapping[Kind, str] = {
-    Kind.CELL: "Cells of the closest task",
+    Kind.CELL: "Cells that tasks have scored",
     Kind.PLAIN: "ResNet-18, from fresh weights",
     Kind.PRETRAINED: "EfficientNet-Lite0, from ImageNet’s weights",
 }
@@ -39,6 +39,9 @@ CHOICES: Mapping[str | None, str] = {
     "darts_second_order": "darts, second order",
     "pc_darts": "pc-darts: the same on some of the channels",
     "evolution": "evolution: changes the best cells step by step",
+    "known": "known: cells that tasks have scored, and neighbours of them",
+    "primitives": "primitives: cells of the closest task's primitives",
+    "full": "full: all cells",
     "log_det_layerwise": "log-det by layers",
     "log_det": "log-det",
     "logme": "LogME",

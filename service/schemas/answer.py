@@ -135,6 +135,15 @@ class PassedOver(Part):
     kind: str
 
 
+class Memory(Part):
+    """The scores that the cells of a race were chosen by."""
+
+    tasks: int = Field(description="number of tasks whose scores were pooled")
+    cells: int = Field(description="number of cells that have a score")
+    starter: bool = Field(description="whether scores that the package carries are among them")
+    closeness: str = Field(description="whether closer tasks count more, and why, in a sentence")
+
+
 class SearchRun(Part):
     """The settings of the search, and its forecast."""
 
@@ -155,6 +164,9 @@ class SearchRun(Part):
     chosen: dict[str, Any] | None = Field(None, description="the best of them within the limit on latency")
     latency_ms: float | None = Field(None, description="of `chosen`, measured; null without a limit on latency")
     reason: str | None = Field(None, description="with the strategy `race`: why the winner won, in a sentence")
+    memory: Memory | None = Field(
+        None, description="with the strategy `race` and the space `known`: the scores that its cells were chosen by"
+    )
     passed_over: tuple[PassedOver, ...] | None = Field(
         None, description="with the strategy `race`: networks that the seconds did not suffice for"
     )

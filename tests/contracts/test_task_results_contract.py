@@ -105,3 +105,28 @@ def test_a_recommendation_is_found_by_its_task_the_newest_first(engine: Engine) 
         assert found.id == ids[1]
         assert registry.recommendations.of_task("another") is None
         assert registry.recommendations.names([*ids, "gone"]) == {ids[0]: "first", ids[1]: None}
+
+
+def test_the_scored_genotypes_of_several_tasks_come_with_their_tasks_in_the_order_of_each_search(
+    engine: Engine,
+) -> None:
+    score = {"validation_accuracy": 0.5, "validation_balanced_accuracy": 0.5}
+    with unit_of_work(engine) as registry:
+        for name in ("odd", "even", "other"):
+            add_task(registry, name)
+        rows = registry.results.store_search(
+            "s",
+            "random",
+            [
+                {"digest": "b", "genotype": {}, "epochs": 1, **score},
+                {"digest": "a", "genotype": {}, "epochs": 3, **score},
+                {"digest": "given", "genotype": {}},
+                {"digest": "no epochs", "genotype": {}, **score},
+            ],
+        )
+        for name in ("odd", "even", "other"):
+            registry.task_results.link_genotypes(name, [row.id for row in rows])
+    with reading(engine) as registry:
+        found = registry.task_results.scored_genotypes(["odd", "even"])
+        assert registry.task_results.scored_genotypes([]) == []
+    assert [(task, row.digest) for task, row in found] == [("even", "b"), ("even", "a"), ("odd", "b"), ("odd", "a")]

@@ -217,6 +217,7 @@ def test_a_recommendation_is_asked_for_as_it_is_typed(run: Run, service: FakeSer
     result = run(
         *("recommend", "builtin://digits", "--name", "primes", "--group", "2,3,5,7", "--rest", "--baseline", "odd"),
         *("--baseline", "ten", "--iterations", "4", "--candidates", "3", "--k", "2", "--seed", "7"),
+        *("--space", "full"),
         *("--final-seeds", "2", "--warm-start"),
     )
     assert "no known task to compare with" in result.stdout
@@ -226,7 +227,7 @@ def test_a_recommendation_is_asked_for_as_it_is_typed(run: Run, service: FakeSer
         "labels": {"groups": [[2, 3, 5, 7]], "rest": True, "balance": False},
         "baselines": ["odd", "ten"],
         "budget": {"iterations": 4},
-        "search": {"candidates": 3, "k": 2},
+        "search": {"candidates": 3, "k": 2, "space": "full"},
         "final": {"seeds": 2, "warm_start": True},
         "seed": 7,
     }

@@ -13,7 +13,7 @@ from service.client.display.answer import print_answer, verdict_sentence
 from service.client.display.formats import genotype_in_short
 from service.client.display.progress import progress_shown
 from service.client.events import Event
-from tests.service.races import ALTERNATIVES, PLAIN, REASON
+from tests.service.races import ALTERNATIVES, MEMORY, MEMORY_SENTENCE, PLAIN, REASON
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 
@@ -262,7 +262,7 @@ def test_the_answer_names_the_network_and_the_reasons() -> None:
 
 
 def test_a_race_is_shown_with_its_reason_and_every_network() -> None:
-    search = {"reason": REASON, "passed_over": [{"name": "a slow one", "kind": "plain"}]}
+    search = {"reason": REASON, "memory": MEMORY, "passed_over": [{"name": "a slow one", "kind": "plain"}]}
     network = {"id": "a1", "kind": "plain", "design": PLAIN, "parameters": 102345}
     lines = answer_of(KNOWN | {"search": search, "alternatives": ALTERNATIVES, "architecture": network})
     assert max(map(len, lines)) <= 80
@@ -276,6 +276,10 @@ def test_a_race_is_shown_with_its_reason_and_every_network() -> None:
     text = " ".join(rows)
     assert f"Why: {REASON}." in text
     assert "The seconds did not suffice for a slow one." in text
+    assert MEMORY_SENTENCE in text
+    drawn = {"search": search | {"memory": MEMORY | {"cells": 0, "tasks": 0}}, "alternatives": ALTERNATIVES}
+    without = " ".join(" ".join(answer_of(KNOWN | drawn)).split())
+    assert "No known task has scored a cell, so the cell of the race was drawn at random." in without
     assert "Network resnet18, width 16 102,345 parameters" in text
     assert "729 cells" not in text, "no space was searched"
 

@@ -129,6 +129,8 @@ def test_every_field_at_fault_is_named_at_once(http: httpx.Client) -> None:
         ({"budget": {"hours": 1}}, "budget.hours"),
         ({"search": {"candidates": 1}}, "search.candidates"),
         ({"search": {"k": 0}}, "search.k"),
+        ({"search": {"strategy": "fuse", "space": "known"}}, "search.space"),
+        ({"search": {"strategy": "random", "space": "nearby"}}, "search.space"),
         ({"measure": "cosine"}, "measure"),
         ({"priority": 101}, "priority"),
         ({"require_approximation": 1}, "require_approximation"),
@@ -148,6 +150,7 @@ def test_an_impossible_wish_for_a_search_is_refused(
         ({"budget": {"iterations": 3}}, "budget.iterations"),
         ({"search": {"strategy": "race", "candidates": 4}}, "search.candidates"),
         ({"search": {"strategy": "race", "rounds": 2}}, "search.rounds"),
+        ({"search": {"strategy": "race", "space": "nearby"}}, "search.space"),
         ({"final": {"seeds": 2}}, "final.seeds"),
         ({"final": {"warm_start": True}}, "final.warm_start"),
         ({"control": True}, "control"),
@@ -160,7 +163,7 @@ def test_an_impossible_wish_for_a_search_is_refused(
     ids=str,
 )
 def test_a_race_takes_seconds_and_kinds_alone(http: httpx.Client, task_body: dict, change: dict, field: str) -> None:
-    race = task_body | {"search": {"strategy": "race"}}
+    race = task_body | {"search": {"strategy": "race", "space": "known"}}
     problem = refused(http, "/v1/recommendations", race | change)
     assert problem["status"] == 422
     assert [error["field"] for error in problem["errors"]] == [field]

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import torch
 
+from ldnas.memory.starter import StarterMemory
 from ldnas.search.random import RandomSearchConfig
 from ldnas.training.final import final_config
 from worker.jobs.checkpoints import Checkpoints
 from worker.jobs.context import JobContext
-from worker.jobs.stages import export, search_plan, train
+from worker.jobs.stages import export, race_cells, search_plan, train, warm_cells
 from worker.jobs.stages.resolve import ResolvedTask, resolve
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
@@ -52,6 +53,13 @@ def quick_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """One epoch of a final training, two candidates of a baseline: no test here asks how good either is."""
     monkeypatch.setattr(train, "final_config", lambda *facts, **wishes: final_config(*facts, **{**wishes, "epochs": 1}))
     monkeypatch.setattr(search_plan, "BASELINE_SEARCH", RandomSearchConfig(candidates=2, epochs=1))
+
+
+@pytest.fixture(autouse=True)
+def no_starter_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No scores and cells from the package: a test about them replaces this."""
+    for stage in (race_cells, warm_cells):
+        monkeypatch.setattr(stage, "read_starter", StarterMemory)
 
 
 TASK = {"labels": None, "architecture": None, "epsilon": 0.2, "repetitions": 2, "seed": 0, "image_size": None}

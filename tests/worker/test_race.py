@@ -17,14 +17,16 @@ from ldnas.data.dataset import ImageDataset, Split
 from ldnas.data.load import load_dataset
 from ldnas.data.reference import DatasetReference
 from ldnas.data.task_data import ImageSet
-from ldnas.networks.design import Kind, design_from_json
+from ldnas.memory.starter import StarterCell, StarterMemory
+from ldnas.networks.design import CellDesign, Kind, design_from_json
 from ldnas.networks.designed import build_designed, size_of
 from ldnas.race.candidate import Candidate
 from ldnas.race.race import RaceProblem
 from ldnas.space.genotype import Genotype
+from ldnas.space.skeleton import default_skeleton
 from worker.jobs import recommend as recommendation
 from worker.jobs.checkpoints import Checkpoints, ShutdownError
-from worker.jobs.stages import race, race_candidates
+from worker.jobs.stages import race, race_candidates, warm_cells
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
@@ -162,16 +164,26 @@ def test_a_latency_that_no_network_reaches_is_refused(add_race, finish) -> None:
     assert "max_latency_ms" in job.error["detail"]
 
 
-def test_the_requested_image_size_holds_for_every_candidate(add_race, finish, engine: Engine, document_of) -> None:
+def test_the_requested_image_size_holds_for_every_candidate_that_of_the_starter_memory_included(
+    add_race, finish, engine: Engine, document_of, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    design = CellDesign(Genotype(("identity",) * 6), default_skeleton(16, 10))
+    memory = StarterMemory(cells=(StarterCell("Task 7", design, 0.9, 0.01, "Task 7/0/"),))
+    weights = {"Task 7/0/": build_designed(design, seed=4).state_dict()}
+    monkeypatch.setattr(warm_cells, "read_starter", lambda: memory)
+    monkeypatch.setattr(warm_cells, "starter_weights", weights.get)
     job_id = add_race(image_size=16)
     with unit_of_work(engine) as registry:
         registry.tasks.get("target-of-answer").image_size = 16
     finish(job_id)
+    starter = "starter memory, Task 7"
     sizes = {
         entry["design"].get("image_size") or entry["design"]["skeleton"]["image_size"]
         for entry in document_of()["alternatives"]
     }
     assert sizes == {16}
+    names = {entry["name"] for entry in document_of()["alternatives"] if entry["started_from"] == starter}
+    assert names == {f"cell {design.genotype.digest[:8]} from {starter} at 16 px"}
 
 
 def test_a_broken_race_resumes_from_its_last_epoch(
@@ -338,12 +350,23 @@ def name_of(cell: TaskCell) -> str:
 
 
 def test_the_trained_cell_of_the_closest_task_takes_part_with_its_weights_but_for_the_head(
-    settings: Settings, add_source, add_race, finish, document_of, fields
+    settings: Settings, engine: Engine, add_source, add_race, finish, document_of, fields
 ) -> None:
     cell = add_source()
     assert finish(add_race()).state is JobState.SUCCEEDED
     document = document_of()
     assert document["closest"]["name"] == "three"
+    assert document["search_space"]["source_task_ids"] == [], "known cells may have any primitives"
+    with reading(engine) as registry:
+        scored = registry.task_results.genotypes("three")
+    assert document["search"]["memory"] == {
+        "tasks": 1,
+        "cells": len(scored),
+        "starter": False,
+        "closeness": "all tasks count alike: too few tasks to say whether closeness predicts cell scores",
+    }
+    fresh = [own["design"] for own in document["alternatives"] if own["started_from"] is None]
+    assert scored[0].genotype in [design.get("genotype") for design in fresh]
     entry = next(own for own in document["alternatives"] if own["name"] == name_of(cell))
     assert (entry["kind"], entry["started_from"]) == ("cell", "three")
     assert entry["design"]["skeleton"] == {**cell.design["skeleton"], "classes": 2}
@@ -366,12 +389,15 @@ def test_the_trained_cell_of_the_closest_task_takes_part_with_its_weights_but_fo
 
 
 def test_without_cells_in_the_race_no_trained_cell_is_read(
-    add_source, add_race, finish, fields, monkeypatch: pytest.MonkeyPatch
+    add_source, add_race, finish, fields, document_of, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_source()
     monkeypatch.setattr(race_candidates, "find_warm_cells", lambda *arguments: pytest.fail("no cell may race"))
-    assert finish(add_race(candidates=["plain"])).state is JobState.SUCCEEDED
+    asked = {"strategy": "race", "space": "primitives"}
+    assert finish(add_race(candidates=["plain"], search=asked)).state is JobState.SUCCEEDED
     assert {own.kind for own in fields[0]} == {Kind.PLAIN}
+    assert document_of()["search_space"]["source_task_ids"] == ["three"]
+    assert "memory" not in document_of()["search"], "no cell was chosen"
 
 
 def read_stripes(folder: Path) -> ImageDataset:

@@ -1,16 +1,22 @@
-"""The choice among the trained cells of the closest task; tests/worker/test_race.py has their races."""
+"""The choice among the trained cells of the closest task and the starter memory; tests/worker/test_race.py has their
+races."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors.torch import save as save_safetensors
 
+from ldnas.data.dataset import Split, fingerprints_of
+from ldnas.memory.scores import CellScore
+from ldnas.memory.starter import StarterCell, StarterMemory
 from ldnas.networks.design import CellDesign
 from ldnas.networks.designed import build_designed
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import Skeleton, Stage, default_skeleton
+from worker.jobs.stages import race_cells, warm_cells
 from worker.jobs.stages.baselines import ClosestTask
 from worker.jobs.stages.warm_cells import find_warm_cells
 from worker.registry import Engine, reading, unit_of_work
@@ -59,15 +65,19 @@ def add(engine: Engine, settings: Settings, add_task: Callable[..., str]) -> Add
 def find(engine: Engine, settings: Settings) -> Find:
     """The keys of the cells of `three` that a race with this request gets, and the warnings."""
 
-    def ask(**request: Any) -> tuple[list[str], tuple[str, ...]]:
+    def ask(closest: str | None = "three", side: int = 32, **request: Any) -> tuple[list[str], tuple[str, ...]]:
         context: Any = SimpleNamespace(
             reading=lambda: reading(engine),
             unit_of_work=lambda: unit_of_work(engine),
             store=open_store(settings.artifact_url),
+            memo=SimpleNamespace(stored=lambda name, codec: codec.from_json([])),
         )
-        task: Any = SimpleNamespace(classes=2, dataset=SimpleNamespace(digest="another"))
+        images = [np.full((8, 8, 3), value, np.uint8) for value in range(3)]
+        dataset = SimpleNamespace(digest="another", images=images, indices=lambda split: [[*Split].index(split)])
+        task: Any = SimpleNamespace(id="target", classes=2, dataset=dataset, image_size=side, architecture="small_cnn")
         asked = RecommendationRequest.from_storage({"dataset": {"uri": "builtin://digits"}, **request})
-        found = find_warm_cells(context, task, asked, ClosestTask("three", "three"))
+        known = None if closest is None else ClosestTask(closest, closest)
+        found = find_warm_cells(context, task, asked, known)
         assert all(cell.design.classes == 2 for cell in found.cells)
         return [cell.network for cell in found.cells], found.warnings
 
@@ -113,3 +123,62 @@ def test_a_cell_whose_weights_are_not_finite_makes_room_for_the_next(add: Add, f
     assert warning == (
         f"cell {IDENTITY.digest[:8]} from three at 16 px did not take part in the race: its weights are not finite"
     )
+
+
+RACE = {"strategy": "race"}
+
+
+@pytest.fixture
+def starter(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A starter memory with these trained cells, as task and genotype, which names their prefixes too."""
+
+    def put(*cells: tuple[str, Genotype], seen: bytes = b"") -> None:
+        classes = {"Task 3": 10, "Task 5": 2, "Task 7": 10}
+        trained = tuple(
+            StarterCell(
+                task, CellDesign(cell, default_skeleton(16, classes[task])), 0.9, 0.01, f"{task}/{cell.primitives[0]}/"
+            )
+            for task, cell in cells
+        )
+        ranked = ((MAX_POOL, 0.8), (IDENTITY, 0.7), (HEAVY, 0.6))
+        scores = tuple(CellScore("starter memory, Task 0", cell, accuracy, 3) for cell, accuracy in ranked)
+        for stage in (race_cells, warm_cells):
+            monkeypatch.setattr(stage, "read_starter", lambda: StarterMemory(scores, trained, seen))
+
+    return put
+
+
+def test_without_a_cell_of_the_closest_task_one_of_the_starter_memory_takes_part(
+    add: Add, find: Find, starter: Callable[..., None]
+) -> None:
+    starter(("Task 7", HEAVY), ("Task 3", MAX_POOL), ("Task 7", MAX_POOL), ("Task 5", MAX_POOL), ("Task 3", IDENTITY))
+    expected = (["Task 7/max_pool_3x3/"], ())
+    assert find(search=RACE) == expected
+    assert find(closest=None, search=RACE) == expected
+    assert find(search={**RACE, "space": "full"}) == ([], ())
+    own = add(IDENTITY, 0.5)
+    assert find(search=RACE) == ([own], ())
+
+
+def test_a_cell_of_the_starter_memory_keeps_the_limits_and_is_not_much_smaller_than_the_target(
+    find: Find, starter: Callable[..., None]
+) -> None:
+    starter(("Task 3", HEAVY))
+    assert find(closest=None, search=RACE) == (["Task 3/sep_conv_5x5/"], ())
+    assert find(closest=None, search=RACE, constraints={"max_parameters": 1000}) == ([], ())
+    assert find(closest=None, search=RACE, side=33) == ([], ())
+
+
+@pytest.mark.parametrize("split", [Split.VALIDATION, Split.TEST])
+def test_a_starter_memory_that_has_read_images_that_judge_the_target_does_not_take_part(
+    split: Split, find: Find, starter: Callable[..., None]
+) -> None:
+    seen = fingerprints_of([np.full((8, 8, 3), [*Split].index(split), np.uint8)])
+    starter(("Task 3", HEAVY), seen=seen)
+    reason = "they were trained or validated on 1 of the target's validation or test images"
+    assert find(closest=None, search=RACE) == (
+        [],
+        (f"no trained cell of the starter memory took part in the race: {reason}",),
+    )
+    starter(("Task 3", HEAVY), seen=fingerprints_of([np.full((8, 8, 3), [*Split].index(Split.TRAIN), np.uint8)]))
+    assert find(closest=None, search=RACE) == (["Task 3/sep_conv_5x5/"], ())

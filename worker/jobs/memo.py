@@ -33,6 +33,14 @@ class JobMemo:
     def __contains__(self, name: str) -> bool:
         return name in self._values
 
+    def stored(self, name: str, codec: Codec[ResultT]) -> ResultT:
+        """The result that an earlier stage or attempt stored under this name.
+
+        Raises:
+            KeyError: nothing is stored under it.
+        """
+        return codec.from_json(self._values[name])
+
     def once(
         self,
         name: str,

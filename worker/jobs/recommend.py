@@ -61,7 +61,7 @@ def recommend(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
         found = find_space(context, task, answer, fitted)
     steps = _Steps(context, answer, task, found.closest)
     if answer.request.strategy == RACE:
-        trained, architecture_id = steps.race()
+        trained, architecture_id = steps.race(found)
     else:
         trained, architecture_id = steps.search_and_train(found)
     for warning in memory_warnings(context, trained.networks):
@@ -79,11 +79,11 @@ class _Steps:
     task: ResolvedTask
     closest: ClosestTask | None
 
-    def race(self) -> tuple[TrainedArchitecture, str]:
+    def race(self, found: FoundSpace) -> tuple[TrainedArchitecture, str]:
         """Race whole networks; return the winner with its architecture's id. It is not trained again."""
         context, task = self.context, self.task
         with context.stage("search"):
-            result = race_once(context, task, self.answer, self.closest)
+            result = race_once(context, task, self.answer, found)
         with context.stage("train"):
             trained = load_winner(context, task, result)
             for warning in trained.warnings:

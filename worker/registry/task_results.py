@@ -91,6 +91,20 @@ class TaskResults:
             )
         ).all()
 
+    def scored_genotypes(self, task_ids: Collection[str]) -> list[tuple[str, GenotypeRow]]:
+        """The genotypes of these tasks that have a score with its epochs, each with the id of its task."""
+        found = self._session.execute(
+            select(TaskGenotypeRow.task_id, GenotypeRow)
+            .join(GenotypeRow, GenotypeRow.id == TaskGenotypeRow.genotype_id)
+            .where(
+                TaskGenotypeRow.task_id.in_(task_ids),
+                GenotypeRow.validation_accuracy.is_not(None),
+                GenotypeRow.epochs.is_not(None),
+            )
+            .order_by(TaskGenotypeRow.task_id, GenotypeRow.search_key, GenotypeRow.position)
+        )
+        return [(task_id, row) for task_id, row in found]
+
     def link_cell(self, task_id: str, network_key: str, design: Mapping[str, Any]) -> None:
         """Store that the network of this design (`CellDesign.to_json`) is a trained cell of the task, once."""
         insert_missing(self._session, TaskCellRow, [{"task_id": task_id, "network_key": network_key, "design": design}])

@@ -14,6 +14,7 @@ Strategy = Literal[
     "fuse", "random", "random_sharing", "enas", "darts", "darts_second_order", "pc_darts", "evolution", "race"
 ]
 CandidateKind = Literal["cell", "plain", "pretrained"]
+Space = Literal["known", "primitives", "full"]
 
 RACE = "race"
 RACE_SECONDS = 180.0
@@ -124,7 +125,21 @@ class SearchRequest(Request):
         None,
         ge=1,
         le=1000,
-        description="number of best genotypes of the closest task that span the search space; absent: 1",
+        description="number of best genotypes of the closest task that span the search space; with `race`, the number "
+        "of cells from `space`; absent: 1",
+    )
+    space: Annotated[
+        Space | None,
+        FormText(
+            "Cells that are searched",
+            "Those that tasks have scored are for a race alone.",
+            "scored ones in a race, else the closest task's primitives",
+        ),
+    ] = Field(
+        None,
+        description="the cells that take part. `known`, for `race` alone: the best cells by the pooled scores of all "
+        "known tasks, and neighbours of them. `primitives`: cells whose edges use only primitives of the closest "
+        "task's best cells. `full`: all cells. Absent: `known` with `race`, `primitives` with the other strategies",
     )
 
 
@@ -160,7 +175,7 @@ class RecommendationRequest(Request):
                 {
                     "name": "raced digits",
                     "dataset": {"uri": "builtin://digits"},
-                    "search": {"strategy": "race", "k": 2},
+                    "search": {"strategy": "race", "k": 2, "space": "known"},
                     "candidates": ["cell", "pretrained"],
                     "budget": {"seconds": 300},
                 },
@@ -177,7 +192,7 @@ class RecommendationRequest(Request):
                     "objective": "balanced_accuracy",
                     "budget": {"seconds": 120},
                     "constraints": {"max_parameters": 50_000, "max_macs": 5_000_000, "max_latency_ms": 20},
-                    "search": {"strategy": "evolution", "candidates": 6, "rounds": 2, "k": 3},
+                    "search": {"strategy": "evolution", "candidates": 6, "rounds": 2, "k": 3, "space": "primitives"},
                     "final": {"seeds": 3, "warm_start": True},
                     "control": False,
                     "seed": 7,
@@ -231,7 +246,7 @@ class RecommendationRequest(Request):
         None,
         min_length=1,
         max_length=3,
-        description="with the strategy `race`, the kinds of networks that take part: cells of the closest task, "
+        description="with the strategy `race`, the kinds of networks that take part: cells (see `search.space`), "
         "ResNet-18, and EfficientNet-Lite0 with its ImageNet weights; absent: all of them",
     )
     final: FinalRequest = Field(default_factory=FinalRequest, description="absent: one network")
@@ -260,6 +275,11 @@ class RecommendationRequest(Request):
         if self.search.strategy is not None:
             return self.search.strategy
         return "fuse" if self.settings_of_searches else "race"
+
+    @property
+    def space(self) -> Space:
+        """The space that the request names, or the default one of its strategy."""
+        return self.search.space or ("known" if self.strategy == RACE else "primitives")
 
     @property
     def settings_of_searches(self) -> tuple[str, ...]:

@@ -73,6 +73,11 @@ def _check_search(request: RecommendationRequest) -> None:
             raise InvalidSearchError(f"the strategy race does not take {field}", field=field)
     else:
         require_settings(request.strategy, candidates=request.search.candidates, rounds=request.search.rounds)
+        if request.space == "known":
+            raise InvalidSearchError(
+                f"search.space known belongs to the strategy race; {request.strategy} takes primitives or full",
+                field="search.space",
+            )
         if request.candidates is not None:
             raise InvalidSearchError("candidates belongs to the strategy race", field="candidates")
     if request.image_size is not None:

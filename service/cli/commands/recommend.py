@@ -66,6 +66,13 @@ def recommend(
     final_seeds: Annotated[int | None, typer.Option(help=options.help_of("final.seeds"))] = None,
     warm_start: Annotated[bool | None, typer.Option("--warm-start", help=options.help_of("final.warm_start"))] = None,
     k: Annotated[int | None, typer.Option("--k", help=options.help_of("search.k"))] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            help="Cells that are searched: known (scored ones and neighbours; for race alone, and its default), "
+            "primitives (of the closest task's best cells; else the default) or full.",
+        ),
+    ] = None,
     control: Annotated[bool | None, typer.Option(help=options.help_of("control"), show_default=False)] = None,
     seed: options.Seed = None,
     priority: Annotated[int | None, typer.Option(help=options.help_of("priority"))] = None,
@@ -84,7 +91,7 @@ def recommend(
     """Recommend an architecture: ldnas recommend builtin://digits --group 2,3,5,7 --rest"""
     from service.client.display.answer import print_answer
 
-    search = _given({"strategy": strategy, "candidates": candidates, "rounds": rounds, "k": k})
+    search = _given({"strategy": strategy, "candidates": candidates, "rounds": rounds, "k": k, "space": space})
     limits = {"max_parameters": max_parameters, "max_macs": max_macs, "max_latency_ms": max_latency_ms}
     reference = options.dataset_reference(
         dataset,

@@ -13,12 +13,26 @@ COLUMNS = ("network", "kind", "started from", "score, %", "parameters", "ms", "s
 
 
 def race_sentences(document: Mapping[str, Any]) -> list[str]:
-    """The reason of the winner, and the networks that the seconds did not suffice for; empty without a race."""
+    """The reason of the winner, the memory of cells, and the networks that the seconds did not suffice for.
+
+    Empty without a race.
+    """
     search = document.get("search") or {}
     sentences = [f"Why: {search['reason']}."] if search.get("reason") else []
+    if memory := search.get("memory"):
+        sentences.append(memory_sentence(memory))
     if passed_over := search.get("passed_over"):
         sentences.append(f"The seconds did not suffice for {', '.join(str(each['name']) for each in passed_over)}.")
     return sentences
+
+
+def memory_sentence(memory: Mapping[str, Any]) -> str:
+    """The scores that the cells of a race were chosen by."""
+    if not memory["cells"]:
+        return "No known task has scored a cell, so the cell of the race was drawn at random."
+    starter = ", the starter memory among them" if memory["starter"] else ""
+    chosen = f"The cells were chosen by the scores of {memory['cells']} cells on {memory['tasks']} tasks{starter}"
+    return f"{chosen}; {memory['closeness']}."
 
 
 def race_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:

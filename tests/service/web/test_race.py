@@ -14,7 +14,17 @@ from fastapi import FastAPI
 
 from service.figures.race import race
 from service.schemas.answer import Alternative
-from tests.service.races import ALTERNATIVES, CELL, CYCLES, PLAIN, REASON, REQUEST, finish_race, run_race
+from tests.service.races import (
+    ALTERNATIVES,
+    CELL,
+    CYCLES,
+    MEMORY_SENTENCE,
+    PLAIN,
+    REASON,
+    REQUEST,
+    finish_race,
+    run_race,
+)
 from worker.registry import Engine
 
 PAGE = {"Accept": "text/html"}
@@ -76,6 +86,7 @@ def test_at_its_end_the_page_shows_the_reason_and_every_network(
         assert row in section
     assert section.count("★") == 2, "in the caption and at the winner"
     assert "The seconds did not suffice for resnet18 width 64 at 16 px." in section
+    assert MEMORY_SENTENCE in section
     assert "so far" not in section
     assert f'data-figure="/figures/recommendations/{asked["id"]}/race.json"' in page
     text = text_of(page)

@@ -17,11 +17,11 @@ from worker.jobs.checkpoints import tensors_from_bytes, tensors_to_bytes
 from worker.jobs.context import JobContext
 from worker.jobs.memo import Codec
 from worker.jobs.stages.answer import Answer
-from worker.jobs.stages.baselines import ClosestTask
 from worker.jobs.stages.fitting import REPORT_SECONDS
 from worker.jobs.stages.race_candidates import race_candidates
 from worker.jobs.stages.race_result import RACE_RESULT, RaceResult, result_part, store_result
 from worker.jobs.stages.resolve import ResolvedTask
+from worker.jobs.stages.space import FoundSpace
 from worker.jobs.stages.train import final_recipe
 from worker.specification import RACE
 
@@ -31,21 +31,21 @@ EXPORT_SECONDS = {Kind.CELL: 6.0, Kind.PLAIN: 6.0, Kind.PRETRAINED: 20.0}
 SECONDS: Codec[float] = Codec(lambda seconds: seconds, float)
 
 
-def race_once(context: JobContext, task: ResolvedTask, answer: Answer, closest: ClosestTask | None) -> RaceResult:
+def race_once(context: JobContext, task: ResolvedTask, answer: Answer, found: FoundSpace) -> RaceResult:
     """The result of the race, by an earlier attempt or now.
 
     Raises:
         ImpossibleConstraintError: no network of the requested kinds satisfies the limits.
     """
-    return answer.once("race", lambda: _race(context, task, answer, closest), RACE_RESULT, result_part)
+    return answer.once("race", lambda: _race(context, task, answer, found), RACE_RESULT, result_part)
 
 
-def _race(context: JobContext, task: ResolvedTask, answer: Answer, closest: ClosestTask | None) -> RaceResult:
+def _race(context: JobContext, task: ResolvedTask, answer: Answer, found: FoundSpace) -> RaceResult:
     request = answer.request
     context.progress(0.0, "measuring the candidates")
     seed = derive_seed(task.seed, "race", task.search_data_key)
     facts, _ = final_recipe(context, task.full, seed=seed, objective=request.objective, epochs=None)
-    candidates = race_candidates(context, task, answer, facts, closest, seed)
+    candidates = race_candidates(context, task, answer, facts, found, seed)
     answer.report(search=_document(answer, candidates))
     # After the measurements above, so that their seconds are not lost to the budget.
     seconds = context.once("race.seconds", lambda: _race_seconds(answer, candidates), SECONDS)

@@ -1,6 +1,5 @@
-"""Chooses the candidates of a job's race: its cells, those with weights of the closest task, and the other kinds."""
+"""Chooses the candidates of a job's race: its cells, those with weights of another task, and the other kinds."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,23 +8,19 @@ from ldnas.networks.design import Kind
 from ldnas.race.candidate import Candidate
 from ldnas.race.field import RaceTask, candidates_for
 from ldnas.race.kinds import warm_candidate
-from ldnas.seeding import derive_seed
-from ldnas.space.genotype import Genotype
 from ldnas.space.latency import measure_latency_ms
-from ldnas.space.space import FULL_SPACE
 from ldnas.training.final import DataFacts, final_config
 from ldnas.training.train import TrainConfig
 from worker.jobs.context import JobContext
 from worker.jobs.memo import Codec
 from worker.jobs.stages.answer import Answer
 from worker.jobs.stages.baselines import ClosestTask
+from worker.jobs.stages.race_cells import choose_cells
 from worker.jobs.stages.resolve import ResolvedTask
+from worker.jobs.stages.space import FoundSpace
 from worker.jobs.stages.warm_cells import WARM_CELLS, WarmCell, find_warm_cells, first_weights
 
 NAMES: Codec[list[str]] = Codec(lambda names: names, list)
-CELLS: Codec[tuple[Genotype, ...]] = Codec(
-    lambda cells: [cell.to_json() for cell in cells], lambda value: tuple(map(Genotype.from_json, value))
-)
 
 
 def race_candidates(
@@ -33,7 +28,7 @@ def race_candidates(
     task: ResolvedTask,
     answer: Answer,
     facts: DataFacts,
-    closest: ClosestTask | None,
+    found: FoundSpace,
     seed: int,
 ) -> list[Candidate]:
     """The candidates that the request admits, the same ones in every attempt.
@@ -42,8 +37,9 @@ def race_candidates(
         ImpossibleConstraintError: no network of the requested kinds satisfies the limits.
     """
     request = answer.request
-    cells = context.once("race.cells", lambda: _cells(context, closest, request.search.k or 1, seed), CELLS)
-    warm = _warm_cells(context, task, answer, closest)
+    with_cells = Kind.CELL in _kinds(answer)
+    cells = choose_cells(context, task, answer, found, seed) if with_cells else ()
+    warm = _warm_cells(context, task, answer, found.closest) if with_cells else ()
 
     def recipe(image_size: int) -> TrainConfig:
         return final_config(replace(facts, image_size=image_size), objective=request.objective)
@@ -71,22 +67,10 @@ def race_candidates(
     return [candidate for candidate in candidates if candidate.name in fast]
 
 
-def _cells(context: JobContext, closest: ClosestTask | None, count: int, seed: int) -> tuple[Genotype, ...]:
-    """The best cells of the closest task; without one, a cell of the full space drawn at random."""
-    if closest is not None:
-        with context.reading() as registry:
-            rows = registry.task_results.genotypes(closest.task_id)
-        if rows:
-            return tuple(Genotype.from_json(row.genotype) for row in rows[:count])
-    return (FULL_SPACE.sample(random.Random(derive_seed(seed, "cell"))),)
-
-
 def _warm_cells(
     context: JobContext, task: ResolvedTask, answer: Answer, closest: ClosestTask | None
 ) -> tuple[WarmCell, ...]:
-    """The trained cells of the closest task that take part; the answer gets the warnings about the others."""
-    if closest is None or Kind.CELL not in _kinds(answer):
-        return ()
+    """The trained cells that take part with their weights; the answer gets the warnings about the others."""
     found = context.once("race.warm_cells", lambda: find_warm_cells(context, task, answer.request, closest), WARM_CELLS)
     for warning in found.warnings:
         answer.warn(warning)

@@ -79,6 +79,9 @@ class LimitedSpace:
 
 
 FOUND_SPACE = Codec(FoundSpace.to_json, FoundSpace.from_json)
+ELIGIBLE: Codec[tuple[str, ...]] = Codec(
+    list, lambda eligibility: tuple(entry["task_id"] for entry in eligibility if entry["eligible"])
+)
 
 
 def find_space(context: JobContext, task: ResolvedTask, answer: Answer, fitted: Sequence[FittedNetwork]) -> FoundSpace:
@@ -97,6 +100,11 @@ def find_space(context: JobContext, task: ResolvedTask, answer: Answer, fitted: 
         return found
 
     return answer.once("search_space", choose, FOUND_SPACE, lambda found: space_part(task, limits, found))
+
+
+def eligible_tasks(context: JobContext) -> tuple[str, ...]:
+    """The ids of the baselines that take part, once `find_space` has chosen them."""
+    return context.memo.stored("contenders", ELIGIBLE)
 
 
 def space_part(task: ResolvedTask, limits: Constraints, found: FoundSpace) -> Part:
@@ -150,8 +158,11 @@ def _choose(context: JobContext, task: ResolvedTask, answer: Answer, fitted: Seq
         provenance=provenance_document(task, column.recipe),
     )
     genotypes = {baseline.id: baseline.genotypes for baseline in comparable}
-    chosen = choose_space(column.ranking(measure), genotypes, k=answer.request.search.k or 1)
-    return FoundSpace(chosen.space, chosen.source_task_ids, _closest(column, measure, contenders))
+    closest, search = _closest(column, measure, contenders), answer.request.search
+    if answer.request.space != "primitives":  # known cells have any primitives
+        return FoundSpace(FULL_SPACE, (), closest)
+    chosen = choose_space(column.ranking(measure), genotypes, k=search.k or 1)
+    return FoundSpace(chosen.space, chosen.source_task_ids, closest)
 
 
 def _find_contenders(context: JobContext, task: ResolvedTask, answer: Answer) -> Contenders:

@@ -1,4 +1,4 @@
-"""Chooses the trained cells of the closest task that take part in a race, with their weights."""
+"""Chooses the trained cells, of the closest task or the starter memory, that take part in a race with their weights."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,11 +7,14 @@ from typing import Any, Self
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
-from ldnas.data.dataset import Split
+from ldnas.data.dataset import Split, count_common, fingerprints
+from ldnas.memory.starter import read_starter
+from ldnas.memory.starter_weights import starter_weights
 from ldnas.networks.design import CellDesign, design_from_json
 from worker.jobs.context import JobContext
 from worker.jobs.memo import Codec
 from worker.jobs.stages.baselines import ClosestTask, count_seen
+from worker.jobs.stages.race_cells import pool_known
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.warm_start import diverged
 from worker.registry import TaskCell
@@ -23,17 +26,20 @@ MOST_CELLS = 2
 
 @dataclass(frozen=True)
 class WarmCell:
-    """A trained cell of the closest task.
+    """A trained cell of the closest task or of the starter memory.
 
     Attributes:
         design: of its network, with the target's number of classes.
-        network: the content key of the network whose weights, except the head's, are the first ones.
-        source: the name of the closest task.
+        network: the content key of the network whose weights, except the head's, are the first ones; of the starter
+            memory, the prefix of its tensors.
+        source: the name of the closest task, or of the task in the starter memory.
+        starter: whether it is one of the starter memory.
     """
 
     design: CellDesign
     network: str
     source: str
+    starter: bool = False
 
     @property
     def name(self) -> str:
@@ -45,7 +51,7 @@ class WarmCell:
         """The cell written by `to_json`."""
         design = design_from_json(value["design"])
         assert isinstance(design, CellDesign), "the memo has cells alone"
-        return cls(design, value["network"], value["source"])
+        return cls(design, value["network"], value["source"], value["starter"])
 
     def to_json(self) -> dict[str, Any]:
         """The cell as a JSON value."""
@@ -73,6 +79,20 @@ WARM_CELLS = Codec(WarmCells.to_json, WarmCells.from_json)
 
 
 def find_warm_cells(
+    context: JobContext, task: ResolvedTask, request: RecommendationRequest, closest: ClosestTask | None
+) -> WarmCells:
+    """The trained cells of the closest task; without one that takes part, the best one of the starter memory.
+
+    The starter memory takes part in races with known cells alone.
+    """
+    own = WarmCells() if closest is None else _of_task(context, task, request, closest)
+    if own.cells or request.space != "known":
+        return own
+    starter = _of_starter(context, task, request)
+    return WarmCells(starter.cells, own.warnings + starter.warnings)
+
+
+def _of_task(
     context: JobContext, task: ResolvedTask, request: RecommendationRequest, closest: ClosestTask
 ) -> WarmCells:
     """The best trained cells of the closest task that the request admits, one of each cell and image size.
@@ -100,8 +120,37 @@ def find_warm_cells(
     return WarmCells(tuple(cells.values()), tuple(warnings))
 
 
+def _of_starter(context: JobContext, task: ResolvedTask, request: RecommendationRequest) -> WarmCells:
+    """The trained cell of the starter memory with the best pooled score, if the request admits one.
+
+    Distances to the starter memory are not measured. Of one cell on several tasks, the one that was trained for the
+    most classes is chosen, and of these the last one, which has seen photographs.
+    """
+    memory = read_starter()
+    admitted = [
+        (cell, design)
+        for cell in memory.cells
+        if (design := _admit(cell.design, task, request)) is not None
+        and 2 * design.image_size >= task.image_size  # a cell from fresh weights has at least half of the side too
+    ]
+    if not admitted:
+        return WarmCells()
+    if seen := count_common(fingerprints(task.dataset, Split.VALIDATION, Split.TEST), memory.seen):
+        reason = f"they were trained or validated on {seen} of the target's validation or test images"
+        return WarmCells(warnings=(f"no trained cell of the starter memory took part in the race: {reason}",))
+    pooled, _ = pool_known(context, task, request.measure)
+    # `max` takes the first of equal ones.
+    cell, design = max(
+        reversed(admitted),
+        key=lambda own: (pooled.advantage(own[0].design.genotype).mean, own[0].design.classes),
+    )
+    return WarmCells((WarmCell(design, cell.prefix, cell.source, starter=True),))
+
+
 def first_weights(context: JobContext, cell: WarmCell) -> dict[str, Tensor]:
     """The weights and buffers of the cell's network, which the cleaner leaves alone until the job ends."""
+    if cell.starter:
+        return starter_weights(cell.network)
     with context.unit_of_work() as registry:
         row = registry.results.use_network(cell.network)
     assert row is not None, "a task or the memo names a stored network"
@@ -115,7 +164,13 @@ def _admitted(
     for cell in stored:
         design = design_from_json(cell.design)
         assert isinstance(design, CellDesign), "only cells are linked"
-        design = replace(design, skeleton=replace(design.skeleton, classes=task.classes))
-        fits = request.image_size in (None, design.image_size)
-        if fits and request.limits.admits(design.genotype, design.skeleton):
-            yield WarmCell(design, cell.network.key, source)
+        own = _admit(design, task, request)
+        if own is not None:
+            yield WarmCell(own, cell.network.key, source)
+
+
+def _admit(design: CellDesign, task: ResolvedTask, request: RecommendationRequest) -> CellDesign | None:
+    """The design with the target's classes; None if the requested image size or the limits do not admit it."""
+    design = replace(design, skeleton=replace(design.skeleton, classes=task.classes))
+    fits = request.image_size in (None, design.image_size)
+    return design if fits and request.limits.admits(design.genotype, design.skeleton) else None

@@ -1,0 +1,50 @@
+"""Proposes cells for a new task: the best evaluated ones, and neighbours of them. Needs no torch."""
+
+import itertools
+import random
+from collections.abc import Callable, Iterator
+
+from ldnas.memory.pooled import PooledScores
+from ldnas.seeding import derive_seed
+from ldnas.space.genotype import EDGES, PRIMITIVES, Genotype
+
+
+def propose(
+    pooled: PooledScores, count: int, seed: int, admits: Callable[[Genotype], bool] = lambda genotype: True
+) -> tuple[Genotype, ...]:
+    """At most `count` different cells, the most promising one first; fewer where not so many are admitted.
+
+    First the evaluated cells from the best down to the average one, then neighbours of the best, then the remaining
+    evaluated cells. A cell without a score is proposed only as a neighbour: scores of its edges do not predict it.
+
+    Args:
+        pooled: the evaluated cells.
+        count: of the proposed cells.
+        seed: decides the order of the neighbours.
+        admits: whether a cell satisfies the constraints.
+    """
+    ranked = list(pooled.effects)
+    good = [genotype for genotype in ranked if pooled.effects[genotype].mean >= 0]
+    candidates = itertools.chain(good, _new_neighbours(pooled, seed), ranked[len(good) :])
+    return tuple(itertools.islice(filter(admits, candidates), count))
+
+
+def neighbours(genotype: Genotype) -> list[Genotype]:
+    """All cells that differ from this one in the primitive of one edge."""
+    own = genotype.primitives
+    return [
+        Genotype((*own[:edge], primitive, *own[edge + 1 :]))
+        for edge in range(len(EDGES))
+        for primitive in PRIMITIVES
+        if primitive != own[edge]
+    ]
+
+
+def _new_neighbours(pooled: PooledScores, seed: int) -> Iterator[Genotype]:
+    """The neighbours without a score of the evaluated cells, the best cell's first, each once."""
+    seen = set(pooled.effects)
+    for genotype in pooled.effects:
+        found = [each for each in neighbours(genotype) if each not in seen]
+        random.Random(derive_seed(seed, "neighbours", genotype.digest)).shuffle(found)
+        seen.update(found)
+        yield from found
