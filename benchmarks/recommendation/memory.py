@@ -13,17 +13,22 @@ from torch import Tensor, nn
 from benchmarks.paper.data import PaperData
 from benchmarks.paper.units import Row
 from benchmarks.recommendation.tasks import PaperTarget, Target
+from ldnas.distance.economy import recipe_within
 from ldnas.distance.measures import measure
 from ldnas.distance.observation import Observation, gather_batch_norm_statistics, observe
 from ldnas.distance.ranking import Spread, rank
 from ldnas.distance.uncertainty import estimate_column
+from ldnas.memory.pooled import pool
+from ldnas.memory.proposals import propose
+from ldnas.memory.scores import CellScore
+from ldnas.memory.survivors import with_survivors
 from ldnas.networks.build import build_network
 from ldnas.networks.classifier import Classifier
 from ldnas.networks.design import CellDesign, PlainDesign
 from ldnas.race.kinds import fresh_candidate
 from ldnas.race.race import Race, RaceProblem
-from ldnas.recipe import default_recipe
-from ldnas.search.base import SearchBudget, SearchProblem, SearchRun
+from ldnas.recipe import Recipe, default_recipe
+from ldnas.search.base import ScoredGenotype, SearchBudget, SearchProblem, SearchRun
 from ldnas.search.random import RandomSearch
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
@@ -32,6 +37,7 @@ from ldnas.space.space import FULL_SPACE
 from ldnas.training.final import final_config
 from ldnas.training.train import fit
 from worker.jobs.stages.fit import TASK_NETWORK_CONFIG
+from worker.jobs.stages.space import DISTANCE_SHARE
 
 ARCHITECTURE = "small_cnn"
 REPETITIONS = 3
@@ -47,6 +53,7 @@ class Source:
 
     number: int
     genotype: Genotype
+    scores: tuple[CellScore, ...]
     classes: int
     folder: Path
 
@@ -66,11 +73,27 @@ class Source:
 
 def sources_of(rows: Sequence[Row], work: Path, *, but: int | None) -> list[Source]:
     """The known tasks of these rows, without the one of that number."""
+    numbered = [(row["unit"]["values"]["task"], row["outcome"]) for row in rows]
     return [
-        Source(number, Genotype.from_json(row["outcome"]["genotype"]), row["outcome"]["classes"], _folder(work, number))
-        for row in rows
-        if (number := row["unit"]["values"]["task"]) != but
+        Source(
+            number,
+            Genotype.from_json(outcome["genotype"]),
+            tuple(
+                CellScore(str(number), Genotype.from_json(each["genotype"]), each["accuracy"], each["epochs"])
+                for each in outcome["scores"]
+            ),
+            outcome["classes"],
+            _folder(work, number),
+        )
+        for number, outcome in numbered
+        if number != but
     ]
+
+
+def best_cell(sources: Sequence[Source], seed: int) -> Genotype:
+    """The best cell by the pooled scores of all known tasks, as a job chooses it."""
+    scores = with_survivors([score for source in sources for score in source.scores])
+    return propose(pool(scores), 1, seed, lambda cell: True)[0]
 
 
 def run_source(
@@ -82,13 +105,18 @@ def run_source(
     for repetition, network in enumerate(task_networks(task, values["seed"])):
         _save(network, folder / f"network_{repetition}.safetensors")
     searched = time.process_time()
-    genotype = _search(task, values["seed"])
+    scored = _search(task, values["seed"])
+    genotype = scored[0].genotype
     studied = time.process_time()
     skeleton = default_skeleton(SOURCE_SIZE, task.classes)
     cell = _study(task, CellDesign(genotype, skeleton), values, folder / "cell.safetensors")
     plain = _study(task, PlainDesign(PLAIN_WIDTH, SOURCE_SIZE, task.classes), values, folder / "resnet18.safetensors")
     return {
         "genotype": genotype.to_json(),
+        "scores": [
+            {"genotype": each.genotype.to_json(), "accuracy": each.validation_accuracy, "epochs": each.epochs}
+            for each in scored
+        ],
         "classes": task.classes,
         "search_seconds": studied - searched,
         "validation": {"cell": cell, "resnet18": plain},
@@ -106,21 +134,37 @@ def task_networks(task: Target, seed: int) -> list[Classifier]:
     return networks
 
 
-def closest(task: Target, sources: Sequence[Source], seed: int) -> Source | None:
-    """The source that the verdict names as the closest, or in a tie as the most probable one; None without one."""
-    by, recipe = measure(MEASURE), default_recipe(ARCHITECTURE)
+def closest(task: Target, sources: Sequence[Source], seed: int, seconds: float) -> Source | None:
+    """The source that the verdict names as the closest, or in a tie as the most probable one; None without one.
 
-    def seen(network: Classifier) -> Observation:
-        return observe(network, task.proxy, classes=task.classes, recipe=recipe)
+    The observations take at most the share of the seconds that a job gives them, on fewer images where needed.
+    """
+    by, images, networks = measure(MEASURE), task.proxy, task_networks(task, seed)
 
-    own = [seen(network) for network in task_networks(task, seed)]
+    def seen(network: Classifier, recipe: Recipe) -> Observation:
+        return observe(network, images, classes=task.classes, recipe=recipe)
+
+    def seconds_of(fewest: Recipe) -> float:
+        seen(networks[0], fewest)
+        began = time.process_time()
+        seen(networks[0], fewest)
+        return time.process_time() - began
+
+    recipe = recipe_within(
+        default_recipe(ARCHITECTURE),
+        images=len(images),
+        observations=(len(sources) + 2) * REPETITIONS,
+        seconds=DISTANCE_SHARE * seconds,
+        seconds_of=seconds_of,
+    )
+    own = [seen(network, recipe) for network in networks]
     distances = {
         str(source.number): [
-            by.distance(seen(network), mine) for network, mine in zip(source.networks(), own, strict=True)
+            by.distance(seen(network, recipe), mine) for network, mine in zip(source.networks(), own, strict=True)
         ]
         for source in sources
     }
-    untrained = [by.distance(seen(_untrained(task, number)), mine) for number, mine in enumerate(own)]
+    untrained = [by.distance(seen(_untrained(task, number), recipe), mine) for number, mine in enumerate(own)]
     ranking = rank(
         {key: Spread.of(values) for key, values in distances.items()},
         estimate_column(distances, by),
@@ -135,13 +179,14 @@ def _untrained(task: Target, repetition: int) -> Classifier:
     return network
 
 
-def _search(task: Target, seed: int) -> Genotype:
+def _search(task: Target, seed: int) -> Sequence[ScoredGenotype]:
+    """The cells that a baseline's search scores, the best first."""
     images = task.images(task.image_size)
     problem = SearchProblem(
         images.train, images.validation, FULL_SPACE, default_skeleton(task.image_size, task.classes)
     )
     run = SearchRun(problem, SearchBudget(iterations=1), derive_seed(seed, "search"))
-    return RandomSearch().search(run).best
+    return RandomSearch().search(run).scored
 
 
 def _study(task: Target, design: CellDesign | PlainDesign, values: Mapping[str, Any], file: Path) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from benchmarks.recommendation.memory import Source, closest
+from benchmarks.recommendation.memory import Source, best_cell, closest
 from benchmarks.recommendation.tasks import Target
 from ldnas.networks.design import CellDesign, Kind, PlainDesign, PretrainedDesign
 from ldnas.networks.designed import build_designed
@@ -70,31 +70,36 @@ Way = Callable[[Setting], Found]
 
 
 def race_of(
-    setting: Setting, kinds: frozenset[Kind], source: Source | None, *, warm: bool, begun: float | None = None
+    setting: Setting, kinds: frozenset[Kind], cell: Genotype, source: Source | None, *, begun: float | None = None
 ) -> Found:
-    """A race of the kinds, with the source's cell, in the seconds that are left since `begun` (CPU seconds)."""
+    """A race of the kinds with the cell, and with that of the source from its weights.
+
+    It gets the seconds that are left since `begun` (CPU seconds).
+    """
     begun = time.process_time() if begun is None else begun
     target = setting.target
     candidates = candidates_for(
         RaceTask(
             target.image_size,
             target.classes,
-            [setting.random_cell if source is None else source.genotype],
+            [cell],
             setting.recipe,
             fixed_size=setting.fixed_size,
             kinds=kinds,
-            warm=[_warm(setting, source)] if warm and source is not None else [],
+            warm=[] if source is None else [_warm(setting, source)],
         )
     )
     return _race(setting, candidates, begun, {"source": None if source is None else source.number})
 
 
 def ours(kinds: frozenset[Kind], *, warm: bool = True) -> Way:
-    """Distances, then the race with the closest source's cell and weights; the distances cost seconds too."""
+    """Distances, then a race with the best known cell and the trained one of the closest source, in all the seconds."""
 
     def way(setting: Setting) -> Found:
         begun = time.process_time()
-        return race_of(setting, kinds, closest(setting.target, setting.sources, setting.seed), warm=warm, begun=begun)
+        source = closest(setting.target, setting.sources, setting.seed, setting.seconds)
+        cell = best_cell(setting.sources, setting.seed)
+        return race_of(setting, kinds, cell, source if warm else None, begun=begun)
 
     return way
 
@@ -102,15 +107,15 @@ def ours(kinds: frozenset[Kind], *, warm: bool = True) -> Way:
 def shuffled(setting: Setting) -> Found:
     """As ours with cells only, but the source is drawn at random: the distances' seconds are spent, and unused."""
     begun = time.process_time()
-    closest(setting.target, setting.sources, setting.seed)
+    closest(setting.target, setting.sources, setting.seed, setting.seconds)
     drawn = random.Random(derive_seed(setting.seed, "shuffled", setting.target.name)).choice(list(setting.sources))
-    return race_of(setting, frozenset({Kind.CELL}), drawn, warm=True, begun=begun)
+    return race_of(setting, frozenset({Kind.CELL}), best_cell(setting.sources, setting.seed), drawn, begun=begun)
 
 
 def ld_nas(setting: Setting) -> Found:
     """The paper's procedure: FUSE in the space of the closest source's cell, then the final training."""
     begun = time.process_time()
-    source = closest(setting.target, setting.sources, setting.seed)
+    source = closest(setting.target, setting.sources, setting.seed, setting.seconds)
     space = FULL_SPACE if source is None else space_of([source.genotype])
     return _search(setting, build_strategy("fuse"), space, begun)
 
@@ -122,15 +127,15 @@ def search(build: Callable[[], Strategy]) -> Way:
 
 def alone(kind: Kind) -> Way:
     """The networks of one kind for all the seconds; the cell is drawn at random."""
-    return lambda setting: race_of(setting, frozenset({kind}), None, warm=False)
+    return lambda setting: race_of(setting, frozenset({kind}), setting.random_cell, None)
 
 
 def warm_resnet18(setting: Setting) -> Found:
     """A ResNet-18 from the weights of the closest source's; the distances cost seconds too."""
     begun = time.process_time()
-    source = closest(setting.target, setting.sources, setting.seed)
+    source = closest(setting.target, setting.sources, setting.seed, setting.seconds)
     if source is None:
-        return race_of(setting, frozenset({Kind.PLAIN}), None, warm=False, begun=begun)
+        return race_of(setting, frozenset({Kind.PLAIN}), setting.random_cell, None, begun=begun)
     weights = source.weights("resnet18")
     width, size = weights["stem.0.weight"].shape[0], setting.target.image_size
     candidate = fresh_candidate("ResNet-18", PlainDesign(width, size, setting.target.classes), setting.recipe(size))
