@@ -104,6 +104,20 @@ class TaskGenotype(Document):
     epochs: int | None
 
 
+class TaskCell(Document):
+    """One training of a cell on the task's images, with its scores on validation data."""
+
+    genotype: dict[str, Any]
+    skeleton: dict[str, Any] = Field(description="where the cells go")
+    epochs: int | None = Field(description="null for the winner of a race, which trained in several cycles")
+    seed: int
+    validation_accuracy: float
+    validation_loss: float = Field(description="mean cross-entropy, in nats")
+    standard_error: float = Field(description="of the accuracy, over draws of the validation images; a fraction")
+    seconds: float
+    weights: bool = Field(description="whether its weights are stored, so that a race on a near task can start there")
+
+
 class SplitSizes(Document):
     """The number of images in each split."""
 
@@ -143,7 +157,7 @@ class TaskSummary(Resource):
 
 
 class Task(TaskSummary):
-    """A task with its progress, its networks and its genotypes (the best first)."""
+    """A task with its progress, its networks, its genotypes (the best first) and the trainings of its cells."""
 
     stage: str | None
     progress: Progress
@@ -151,3 +165,13 @@ class Task(TaskSummary):
     finished_at: Instant | None
     networks: tuple[TaskNetwork, ...]
     genotypes: tuple[TaskGenotype, ...]
+    cells: tuple[TaskCell, ...] = Field((), description="the trainings of its cells, the longest first")
+
+
+class Study(Document):
+    """The response of `POST /v1/tasks/{id}/study`."""
+
+    job_id: str = Field(description="poll `/v1/jobs/{job_id}`")
+    state: State
+    task_id: str
+    name: str

@@ -31,7 +31,7 @@ def register_task(context: JobContext, params: dict[str, Any]) -> dict[str, Any]
         genotypes = given or search_once(context, task, baseline_search(task))
     if wanted.study is not None:
         with context.stage("study"):
-            study_cells(context, task, wanted.study.cells)
+            study_cells(context, task, wanted.study)
     return {
         "task_id": task_id,
         "approximation": all(item.approximation for item in fitted),

@@ -17,7 +17,13 @@ from worker.specification.base import (
     Request,
     Seed,
 )
-from worker.specification.params import ColumnParams, RecommendationParams, RegistrationParams, TrainingParams
+from worker.specification.params import (
+    ColumnParams,
+    RecommendationParams,
+    RegistrationParams,
+    StudyParams,
+    TrainingParams,
+)
 from worker.specification.parts import (
     DatasetRequest,
     FractionsRequest,
@@ -75,6 +81,7 @@ __all__ = [
     "Seed",
     "StandingMeasure",
     "Strategy",
+    "StudyParams",
     "StudyRequest",
     "TrainingParams",
     "WebhookRequest",

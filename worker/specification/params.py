@@ -18,6 +18,18 @@ class RegistrationParams(Stored):
     study: StudyRequest | None = None
 
 
+class StudyParams(Stored):
+    """The baseline whose cells to train.
+
+    Attributes:
+        idle: whether a dispatcher queued the study because no job waited; it gives way to other jobs.
+    """
+
+    task_id: str
+    study: StudyRequest
+    idle: bool = False
+
+
 class ColumnParams(Stored):
     """A column of distances.
 

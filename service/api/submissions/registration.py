@@ -31,7 +31,7 @@ def accept_task(resources: Resources, request: TaskRequest, key: str | None, *, 
         genotypes = _checked_genotypes(request.genotypes or ())
         params: dict[str, Any] = {"task_id": uuid.uuid4().hex}
         if request.study is not None:
-            params["study"] = request.study.model_dump()
+            params["study"] = request.study.model_dump(exclude_none=True)
         with unit_of_work(resources.engine) as registry:
             hold_uploaded(registry, task)
             job_id = insert_job(registry, JobKind.REGISTER_TASK, params, identity)
