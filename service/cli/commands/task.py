@@ -146,8 +146,8 @@ def study(
         options.print_json(document)
     elif wait:
         trained = sum(cell["weights"] for cell in document["cells"])
-        cells = "cell" if trained == 1 else "cells"
-        typer.echo(f"{document['name']} has {trained} trained {cells}; ldnas task show {shlex.quote(task)} lists them")
+        noun = "cell" if trained == 1 else "cells"
+        typer.echo(f"{document['name']} has {trained} trained {noun}; ldnas task show {shlex.quote(task)} lists them")
     else:
         typer.echo(f"the study of {document['name']} is queued: {client.base_url}{submission.job}")
 
