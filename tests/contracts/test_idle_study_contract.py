@@ -1,11 +1,16 @@
 """Studies that dispatchers queue while no job waits or runs, alike on SQLite and PostgreSQL."""
 
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from dataclasses import replace
+from pathlib import Path
+from threading import Barrier, Event, Timer
+
+import pytest
 
 from tests.contracts.rows import add_task, end_job, store_network
-from worker.queue.dispatcher import queue_idle_study
+from worker.queue.dispatcher import queue_idle_study, run_dispatcher
 from worker.registry import Engine, JobKind, JobRow, open_engine, reading, unit_of_work
+from worker.settings import Settings
 
 
 def ready_baseline(engine: Engine, name: str, cells: int = 0) -> str:
@@ -68,6 +73,19 @@ def test_of_several_dispatchers_at_once_one_queues_a_study(engine: Engine, datab
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(dispatch, range(4)))
     assert len(studies(engine)) == 1
+
+
+@pytest.mark.parametrize(("seconds", "queued"), [(None, 0), (9.0, 1)])
+def test_a_dispatcher_queues_studies_only_if_that_is_set(
+    engine: Engine, database_url: str, tmp_path: Path, seconds: float | None, queued: int
+) -> None:
+    ready_baseline(engine, "odd")
+    home = Settings.from_environment({"LDNAS_HOME": str(tmp_path), "LDNAS_LEASE_SECONDS": "0.6"})
+    stop = Event()
+    timer = Timer(1.0, stop.set)
+    timer.start()
+    run_dispatcher(replace(home, database_url=database_url, idle_study_seconds=seconds), stop)
+    assert len(studies(engine)) == queued
 
 
 def test_another_job_is_due_only_if_a_worker_could_claim_it(engine: Engine) -> None:
