@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -98,6 +99,27 @@ def test_a_study_tries_cells_and_trains_the_best_in_full_without_test_images(
     assert tests == []
 
 
+@pytest.fixture
+def ten_seconds_an_epoch(epochs_of, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the clock of jobs an epoch of a cell takes ten seconds, as forecast, and nothing else takes any."""
+    clock, fit, context_of = [0.0], fitting.fit, runner._context
+
+    def take_long(network: Any, images: Any, **options: Any) -> None:
+        fit(network, images, **options)
+        clock[0] += 10 * options["config"].epochs_for(len(images))
+
+    def with_clock(*arguments: Any) -> Any:
+        context = context_of(*arguments)
+        context.clock = lambda: clock[0]
+        return context
+
+    monkeypatch.setattr(runner, "_context", with_clock)
+    monkeypatch.setattr(fitting, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(fitting, "fit", take_long)
+    monkeypatch.setattr(study, "seconds_of_epoch", lambda *arguments, **options: 10.0)
+
+
+@pytest.mark.usefixtures("ten_seconds_an_epoch")
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
@@ -108,26 +130,31 @@ def test_a_study_tries_cells_and_trains_the_best_in_full_without_test_images(
     ],
 )
 def test_a_study_begins_only_trainings_that_its_seconds_suffice_for(
-    add_task, finish, epochs_of, monkeypatch, seconds: float, expected: list[int]
+    add_task, finish, epochs_of, seconds: float, expected: list[int]
 ) -> None:
-    clock, fit = [0.0], fitting.fit
-
-    def take_ten_seconds_an_epoch(network: Any, images: Any, **options: Any) -> None:
-        fit(network, images, **options)
-        clock[0] += 10 * options["config"].epochs_for(len(images))
-
-    context_of = runner._context
-
-    def with_clock(*arguments: Any) -> Any:
-        context = context_of(*arguments)
-        context.clock = lambda: clock[0]
-        return context
-
-    monkeypatch.setattr(runner, "_context", with_clock)
-    monkeypatch.setattr(fitting, "fit", take_ten_seconds_an_epoch)
-    monkeypatch.setattr(study, "seconds_of_epoch", lambda *arguments, **options: 10.0)
     finish(add_task("three", repetitions=1, study={"cells": 1, "seconds": seconds}))
     assert epochs_of == expected
+
+
+@pytest.mark.usefixtures("ten_seconds_an_epoch")
+def test_the_seconds_of_an_earlier_attempt_count(
+    settings: Settings, engine: Engine, add_task, claim, finish, epochs_of, monkeypatch
+) -> None:
+    fit = fitting.fit
+
+    def lose_the_disk_in_full_trainings(network: Any, images: Any, **options: Any) -> None:
+        if options["config"].averaged and options["config"].epochs == 4:
+            raise OSError("no space left on device")
+        fit(network, images, **options)
+
+    job_id = add_task("three", repetitions=1, study={"cells": 1, "seconds": 100})
+    with monkeypatch.context() as broken:
+        broken.setattr(fitting, "fit", lose_the_disk_in_full_trainings)
+        assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RELEASED
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET run_after = 0")
+    finish(job_id)
+    assert epochs_of == [1, 1, 1, 4], "the second seed would end after 110 s"
 
 
 @pytest.fixture
@@ -204,6 +231,8 @@ def test_a_study_that_was_killed_ends_as_the_unbroken_one_and_trains_nothing_twi
     assert len(trainings_of("broken")) == 4
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE jobs SET run_after = 0")
+        trials = "SELECT key FROM cell_trainings WHERE epochs = 1"
+        connection.exec_driver_sql(f"DELETE FROM networks WHERE key IN ({trials})")  # a finished trial needs no network
     monkeypatch.setattr(fitting, "fit", note)
     assert finish(job_id).state is JobState.SUCCEEDED
     assert states == [2]

@@ -1,8 +1,9 @@
 """study: trains the best cells of a baseline in full, so that races on near tasks can start from their weights."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
 
 from ldnas.forecast import affordable_epochs, seconds_of_epoch
 from ldnas.networks.design import CellDesign, design_from_json
@@ -36,7 +37,32 @@ CELLS: Codec[tuple[Genotype, ...]] = Codec(
     lambda cells: [cell.to_json() for cell in cells], lambda value: tuple(map(Genotype.from_json, value))
 )
 TRAINING: Codec[CellTraining] = Codec(asdict, lambda value: CellTraining(**value))
-EPOCHS: Codec[int] = Codec(to_json=lambda epochs: epochs, from_json=int)
+
+
+@dataclass(frozen=True)
+class Finalists:
+    """The cells to train in full, the best first.
+
+    Attributes:
+        epochs: of each full training.
+        seconds: that the study had spent when they were chosen.
+    """
+
+    cells: tuple[Genotype, ...]
+    epochs: int
+    seconds: float
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The finalists written by `to_json`."""
+        return cls(CELLS.from_json(value["cells"]), value["epochs"], value["seconds"])
+
+    def to_json(self) -> dict[str, Any]:
+        """The finalists as a JSON value."""
+        return {**vars(self), "cells": CELLS.to_json(self.cells)}
+
+
+FINALISTS = Codec(Finalists.to_json, Finalists.from_json)
 
 
 def study_cells(
@@ -71,13 +97,15 @@ class _Study:
 
     def run(self) -> int:
         proposals = self._context.once("study.proposals", self._proposals, CELLS)
-        finalists = self._context.once("study.finalists", lambda: self._finalists(proposals), CELLS)
-        epochs = self._context.once("study.epochs", lambda: self._affordable(finalists[0]), EPOCHS)
+        were_chosen = "study.finalists" in self._context.memo
+        finalists = self._context.once("study.finalists", lambda: self._choose(proposals), FINALISTS)
+        if were_chosen:
+            self._earlier_seconds = finalists.seconds
         self._done_epochs = self._trial * len(proposals)
         trained = [
             best
-            for place, cell in enumerate(finalists)
-            if (best := self._train_in_full(place, cell, epochs)) is not None
+            for place, cell in enumerate(finalists.cells)
+            if (best := self._train_in_full(place, cell, finalists.epochs)) is not None
         ]
         return len(trained)
 
@@ -95,7 +123,7 @@ class _Study:
         seed = derive_seed(self._task.seed, "study", self._task.search_data_key)
         return propose_cells(known, trained=set(trained), count=CELLS_TRIED * self._cells, seed=seed)
 
-    def _finalists(self, proposals: Sequence[Genotype]) -> tuple[Genotype, ...]:
+    def _choose(self, proposals: Sequence[Genotype]) -> Finalists:
         """The best cells of the trials, then those that were not tried; all in order if two trials do not fit."""
         config = self._config(self._trial)
         trials: list[tuple[float, float, int]] = []
@@ -107,7 +135,8 @@ class _Study:
             own = self._train(name, cell, config, number=0, label=f"trial {place + 1} of {len(proposals)}")
             trials.append((-own.validation_accuracy, own.validation_loss, place))
         best_first = [proposals[place] for _, _, place in sorted(trials)]
-        return (*best_first, *proposals[len(trials) :])[: self._cells]
+        cells = (*best_first, *proposals[len(trials) :])[: self._cells]
+        return Finalists(cells, self._affordable(cells[0]), self._spent)
 
     def _train_in_full(self, place: int, cell: Genotype, epochs: int) -> CellTraining | None:
         """Train a finalist from each seed that fits, and link the better network; None if none fits."""
