@@ -176,6 +176,16 @@ class Settings:
             _A_DURATION,
         ),
     ] = 900.0
+    study: Annotated[
+        Literal["default", "off"],
+        Variable(
+            "LDNAS_STUDY",
+            "`default`",
+            "the study of a baseline that is registered without `study`: `default`, two cells within 10 to 180 "
+            "seconds, or `off`, none",
+            "default or off",
+        ),
+    ] = "default"
     idle_study_seconds: Annotated[
         _Seconds | None,
         Variable(

@@ -57,7 +57,7 @@ class Client(ArchitectureCalls, DatasetCalls):
             labels: `{"groups": [[2], [6, 7]], "rest": true}`; absent = the dataset's own classes.
             network: the name of an architecture, or `{"architecture": …, "weights": "dataset://…"}`.
             study: `{"cells": 2, "seconds": 60}`: train its two best cells in full, within so many seconds, for races
-                on near tasks; None = train none.
+                on near tasks; `{"cells": 0}` trains none; None = two cells within 10 to 180 seconds.
             idempotency_key: two calls with the same key register one task; None = a new key.
         """
         fields: Json = {

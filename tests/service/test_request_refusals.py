@@ -205,7 +205,7 @@ def test_a_bad_genotype_is_refused_by_its_edge(http: httpx.Client, task_body: di
 @pytest.mark.parametrize(
     ("study", "field"),
     [
-        ({"cells": 0}, "study.cells"),
+        ({"cells": -1}, "study.cells"),
         ({"cells": 5}, "study.cells"),
         ({"cells": "2"}, "study.cells"),
         ({"cells": 2.0}, "study.cells"),

@@ -61,8 +61,8 @@ TASK = {"labels": None, "architecture": None, "epsilon": 0.2, "repetitions": 2, 
 def add_task(engine: Engine, stripes_folder: Path) -> Callable[..., str]:
     """Registers a baseline on the stripes, with a study if wanted (`{"cells": 1}`); gives the id of its job."""
 
-    def add(name: str, *, study: dict[str, Any] | None = None, **columns: Any) -> str:
-        params = {"task_id": name} if study is None else {"task_id": name, "study": study}
+    def add(name: str, *, study: dict[str, Any] | None = None, default_study: bool = False, **columns: Any) -> str:
+        params = {"task_id": name, "study": study, "default_study": default_study}
         with unit_of_work(engine) as registry:
             job = registry.jobs.insert(JobKind.REGISTER_TASK, params)
             dataset = {"uri": stripes_folder.as_uri()}

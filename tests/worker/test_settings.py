@@ -46,6 +46,7 @@ def test_a_child_process_gets_the_same_settings() -> None:
             "LDNAS_LOG_FORMAT": "json",
             "LDNAS_RETENTION_DAYS": "30.5",
             "LDNAS_IDLE_STUDY": "60",
+            "LDNAS_STUDY": "off",
             "LDNAS_REMOTE_HOSTS": "Data.example.org, *.example.com:8443",
         }
     )
@@ -81,6 +82,7 @@ def test_a_child_process_gets_the_same_settings() -> None:
         ("LDNAS_QUOTA", "many"),
         ("LDNAS_LOG_FORMAT", "xml"),
         ("LDNAS_IDLE_STUDY", "0"),
+        ("LDNAS_STUDY", "on"),
         ("LDNAS_RETENTION_DAYS", "0"),
         ("LDNAS_RETENTION_DAYS", "nan"),
         ("LDNAS_REMOTE_HOSTS", "https://data.example.org"),

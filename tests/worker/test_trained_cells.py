@@ -14,7 +14,7 @@ from ldnas.networks.design import design_from_json
 from ldnas.networks.designed import build_designed
 from ldnas.space.skeleton import default_skeleton
 from ldnas.training.final import final_config
-from worker.jobs import checkpoints
+from worker.jobs import checkpoints, register
 from worker.jobs.stages import fitting, study, train
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
@@ -155,6 +155,22 @@ def test_the_seconds_of_an_earlier_attempt_count(
         connection.exec_driver_sql("UPDATE jobs SET run_after = 0")
     finish(job_id)
     assert epochs_of == [1, 1, 1, 4], "the second seed would end after 110 s"
+
+
+@pytest.mark.parametrize(("images", "seconds"), [(90, 10), (600, 10), (1260, 21), (10_800, 180), (60_000, 180)])
+def test_the_seconds_of_a_default_study_grow_with_the_images(images: int, seconds: float) -> None:
+    assert study.default_study(images).model_dump() == {"cells": 2, "seconds": seconds}
+
+
+def test_a_baseline_whose_request_names_no_study_gets_the_default_one(
+    engine: Engine, add_task, finish, monkeypatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(register, "study_cells", lambda context, task, wanted: asked.append(wanted))
+    job_id = add_task("three", repetitions=1, default_study=True)
+    assert finish(job_id).state is JobState.SUCCEEDED
+    assert stages_of(engine, job_id) == ["resolve", "fit", "search", "study"]
+    assert asked == [study.default_study(0)], "the stripes have few images"
 
 
 @pytest.fixture

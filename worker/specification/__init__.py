@@ -26,6 +26,7 @@ from worker.specification.params import (
 )
 from worker.specification.parts import (
     DatasetRequest,
+    FirstStudyRequest,
     FractionsRequest,
     GenotypeRequest,
     LabelsRequest,
@@ -61,6 +62,7 @@ __all__ = [
     "ConstraintsRequest",
     "DatasetRequest",
     "FinalRequest",
+    "FirstStudyRequest",
     "FormText",
     "Fraction",
     "FractionsRequest",

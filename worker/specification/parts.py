@@ -143,3 +143,11 @@ class StudyRequest(Request):
         description="seconds of the trainings; one that does not fit any more does not start, but one cell is always "
         "trained; absent: as long as the cells take",
     )
+
+
+class FirstStudyRequest(StudyRequest):
+    """The study of a baseline at its registration."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"cells": 2, "seconds": 60}, {"cells": 0}]})
+
+    cells: int = Field(2, ge=0, le=4, description="number of cells to train in full, at most; 0: no study")

@@ -30,7 +30,9 @@ def accept_task(resources: Resources, request: TaskRequest, key: str | None, *, 
         task = checked_task(request, resources.settings)
         genotypes = _checked_genotypes(request.genotypes or ())
         params: dict[str, Any] = {"task_id": uuid.uuid4().hex}
-        if request.study is not None:
+        if request.study is None:
+            params |= {"default_study": True} if resources.settings.study == "default" else {}
+        elif request.study.cells:
             params["study"] = request.study.model_dump(exclude_none=True)
         with unit_of_work(resources.engine) as registry:
             hold_uploaded(registry, task)

@@ -43,10 +43,15 @@ def add(
     image_size: options.ImageSize = None,
     genotypes: Annotated[Path | None, typer.Option(help="JSON file with the task's best genotypes.")] = None,
     study: Annotated[
-        int | None, typer.Option(metavar="N", help="Train its N best cells in full, 1 to 4, for races on near tasks.")
+        int | None,
+        typer.Option(metavar="N", help="Train its N best cells in full, 0 to 4, for races on near tasks; default: 2."),
     ] = None,
     study_seconds: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Seconds of these trainings; default: as long as they take.")
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Seconds of these trainings; default: 10 to 180, or with --study as long as they take.",
+        ),
     ] = None,
     wait: options.Wait = True,
     timeout: options.Timeout = None,

@@ -33,6 +33,11 @@ TRIAL_SHARE = 1 / 3
 SEEDS = 2
 """The trainings of each finalist; the better one on validation images keeps its weights."""
 
+DEFAULT_CELLS = 2
+IMAGES_PER_SECOND = 60
+LEAST_SECONDS, MOST_SECONDS = 10.0, 180.0
+"""The limits of a default study."""
+
 CELLS: Codec[tuple[Genotype, ...]] = Codec(
     lambda cells: [cell.to_json() for cell in cells], lambda value: tuple(map(Genotype.from_json, value))
 )
@@ -63,6 +68,15 @@ class Finalists:
 
 
 FINALISTS = Codec(Finalists.to_json, Finalists.from_json)
+
+
+def default_study(images: int) -> StudyRequest:
+    """The study of a baseline with so many training images whose request names none: a second for 60 images.
+
+    The seconds are at least 10 and at most 180: 21 for the 1,251 training images of the digits.
+    """
+    seconds = min(MOST_SECONDS, max(LEAST_SECONDS, images / IMAGES_PER_SECOND))
+    return StudyRequest(cells=DEFAULT_CELLS, seconds=seconds)
 
 
 def study_cells(
