@@ -18,6 +18,7 @@ WorkerError
     │   ├── TaskBusyError             a job that works on the task has not ended yet
     │   ├── RecommendationBusyError   the recommendation's job has not ended yet
     │   ├── NotPromotableError        only the target of a recommendation that succeeded becomes a baseline, and once
+    │   ├── NotStudiableError         only the cells of a baseline that is ready can be studied
     │   ├── JobNotRetriableError      only failed and cancelled jobs can be tried again
     │   ├── IdempotencyKeyReusedError the key was used for another request
     │   └── DuplicateRequestError     an equal request under the key was stored a moment ago; read that one
@@ -179,6 +180,14 @@ class NotPromotableError(ConflictError):
     def __init__(self, recommendation_id: str, reason: str) -> None:
         super().__init__(f"the target of recommendation {recommendation_id} cannot become a baseline: {reason}")
         self.recommendation_id = recommendation_id
+
+
+class NotStudiableError(ConflictError):
+    """Only the cells of a baseline that is ready can be studied."""
+
+    def __init__(self, task_id: str, reason: str) -> None:
+        super().__init__(f"the cells of task {task_id} cannot be studied: {reason}")
+        self.task_id = task_id
 
 
 class JobNotRetriableError(ConflictError):

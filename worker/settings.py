@@ -176,6 +176,26 @@ class Settings:
             _A_DURATION,
         ),
     ] = 900.0
+    study: Annotated[
+        Literal["default", "off"],
+        Variable(
+            "LDNAS_STUDY",
+            "`default`",
+            "the study of a baseline that is registered without `study`: `default`, two cells within 10 to 180 "
+            "seconds, or `off`, none",
+            "default or off",
+        ),
+    ] = "default"
+    idle_study_seconds: Annotated[
+        _Seconds | None,
+        Variable(
+            "LDNAS_IDLE_STUDY",
+            "none: off",
+            "seconds of a study of a baseline with fewer than two trained cells, which a dispatcher queues while no "
+            "job waits or runs; a running one gives way to any other job",
+            _A_DURATION,
+        ),
+    ] = None
     admin_key_file: Annotated[
         _File | None,
         Variable(

@@ -167,7 +167,9 @@ def registered(client: Client, task: PaperTask, uri: str, repetitions: int | Non
         if known.state not in ("failed", "cancelled"):
             return client.submission_of(known)
         client.remove_task(known.id)
-    return client.register_task(name, uri, labels=labels_of(task), repetitions=repetitions, seed=SEED)
+    return client.register_task(
+        name, uri, labels=labels_of(task), repetitions=repetitions, seed=SEED, study={"cells": 0}
+    )
 
 
 def name_of(task: PaperTask) -> str:

@@ -8,6 +8,9 @@ from ldnas.memory.pooled import PooledScores
 from ldnas.seeding import derive_seed
 from ldnas.space.genotype import EDGES, PRIMITIVES, Genotype
 
+_NEIGHBOUR_SHARE = 3
+"""One of so many cells to try is a neighbour."""
+
 
 def propose(
     pooled: PooledScores, count: int, seed: int, admits: Callable[[Genotype], bool] = lambda genotype: True
@@ -27,6 +30,19 @@ def propose(
     good = [genotype for genotype in ranked if pooled.effects[genotype].mean >= 0]
     candidates = itertools.chain(good, _new_neighbours(pooled, seed), ranked[len(good) :])
     return tuple(itertools.islice(filter(admits, candidates), count))
+
+
+def explore(
+    pooled: PooledScores, count: int, seed: int, admits: Callable[[Genotype], bool] = lambda genotype: True
+) -> tuple[Genotype, ...]:
+    """At most `count` different cells to try: the best evaluated ones, and a new neighbour for every two of them.
+
+    Args as of `propose`. Where not so many neighbours are admitted, more evaluated cells take their place.
+    """
+    ranked = list(filter(admits, pooled.effects))
+    known = ranked[: count - count // _NEIGHBOUR_SHARE]
+    near = filter(admits, _new_neighbours(pooled, seed))
+    return tuple(itertools.islice(itertools.chain(known, near, ranked[len(known) :]), count))
 
 
 def neighbours(genotype: Genotype) -> list[Genotype]:

@@ -212,6 +212,7 @@ KINDS: dict[type[Exception], Kind] = {
     registry.TaskBusyError: Kind(409, "A job is still working on the task"),
     registry.RecommendationBusyError: Kind(409, "A job is still working on the recommendation"),
     registry.NotPromotableError: Kind(409, "The target cannot become a baseline"),
+    registry.NotStudiableError: Kind(409, "The task's cells cannot be studied"),
     registry.JobNotRetriableError: Kind(409, "The job cannot be retried"),
     registry.IdempotencyKeyReusedError: Kind(422, "The key was used for another request", field="Idempotency-Key"),
     registry.DuplicateRequestError: Kind(409, "An identical request was made at the same time"),

@@ -1,6 +1,5 @@
 """Converts rows of the registry to response documents."""
 
-from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from service.api.errors import problem_of_job
@@ -9,18 +8,18 @@ from service.schemas.architectures import Architecture
 from service.schemas.base import Document
 from service.schemas.datasets import Dataset, DatasetSummary
 from service.schemas.jobs import Job
-from service.schemas.tasks import Digests, Task, TaskGenotype, TaskNetwork, TaskSummary
+from service.schemas.tasks import Digests, Task, TaskCell, TaskGenotype, TaskNetwork, TaskSummary
 from service.schemas.webhooks import Webhook
 from service.schemas.workers import RunningJob, Worker
 from worker.registry import (
     SCHEME,
     ArchitectureRow,
     DatasetRow,
-    GenotypeRow,
     JobRow,
     NetworkRow,
     RecommendationLine,
     RecommendationRow,
+    Registry,
     SeenWorker,
     TaskRow,
 )
@@ -45,8 +44,9 @@ def task_summary(task: TaskRow, state: str) -> TaskSummary:
     return _document(TaskSummary, task, state=state, **_converted_task(task))
 
 
-def task_document(task: TaskRow, job: JobRow, networks: Sequence[NetworkRow], genotypes: Sequence[GenotypeRow]) -> Task:
-    """A task with its progress; `networks` by repetition, `genotypes` with the best first."""
+def task_document(registry: Registry, task: TaskRow, job: JobRow) -> Task:
+    """A task with its progress; its networks by repetition, its genotypes with the best first."""
+    results = registry.task_results
     return _document(
         Task,
         task,
@@ -55,8 +55,11 @@ def task_document(task: TaskRow, job: JobRow, networks: Sequence[NetworkRow], ge
         state=job.state,
         stage=job.stage,
         finished_at=job.finished_at,
-        networks=[_network(network, repetition, task.epsilon) for repetition, network in enumerate(networks)],
-        genotypes=[TaskGenotype.model_validate(genotype) for genotype in genotypes],
+        networks=[
+            _network(network, repetition, task.epsilon) for repetition, network in enumerate(results.networks(task.id))
+        ],
+        genotypes=[TaskGenotype.model_validate(genotype) for genotype in results.genotypes(task.id)],
+        cells=[_document(TaskCell, own.training, weights=own.weights) for own in results.trainings(task.id)],
     )
 
 

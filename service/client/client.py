@@ -47,7 +47,7 @@ class Client(ArchitectureCalls, DatasetCalls):
         seed: int | None = None,
         image_size: int | None = None,
         genotypes: Sequence[Mapping[str, Any]] | None = None,
-        study: Mapping[str, int] | None = None,
+        study: Mapping[str, float] | None = None,
         idempotency_key: str | None = None,
     ) -> Submission[Task]:
         """Registers a baseline task. Omitted arguments take the service's defaults.
@@ -56,7 +56,8 @@ class Client(ArchitectureCalls, DatasetCalls):
             dataset: a URI, or a whole dataset reference.
             labels: `{"groups": [[2], [6, 7]], "rest": true}`; absent = the dataset's own classes.
             network: the name of an architecture, or `{"architecture": …, "weights": "dataset://…"}`.
-            study: `{"cells": 2}`: train its two best cells in full, for races on near tasks; None = train none.
+            study: `{"cells": 2, "seconds": 60}`: train its two best cells in full, within so many seconds, for races
+                on near tasks; `{"cells": 0}` trains none; None = two cells within 10 to 180 seconds.
             idempotency_key: two calls with the same key register one task; None = a new key.
         """
         fields: Json = {
@@ -157,6 +158,24 @@ class Client(ArchitectureCalls, DatasetCalls):
     def get_task(self, task_id: str) -> Task:
         """One task."""
         return self.read(Task, f"/v1/tasks/{task_id}")
+
+    def study_task(
+        self,
+        task_id: str,
+        *,
+        cells: int | None = None,
+        seconds: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Submission[Task]:
+        """Trains more cells of a baseline that is ready. `.wait()` returns the task with all trainings in `cells`.
+
+        Args:
+            cells: number of cells to train in full, at most; None = 2.
+            seconds: of the trainings; one that does not fit any more does not start; None = as long as they take.
+        """
+        path = f"/v1/tasks/{quote(task_id, safe='')}"
+        document = self._post(f"{path}/study", {"cells": cells, "seconds": seconds}, idempotency_key)
+        return Submission(self, document, path, f"/v1/jobs/{document['job_id']}", Task)
 
     def remove_task(self, task_id: str) -> None:
         """Removes a task, and the data that only it refers to."""

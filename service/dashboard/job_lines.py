@@ -12,6 +12,7 @@ KINDS = {
     JobKind.RECOMMEND: "recommendation",
     JobKind.DISTANCES: "distances to",
     JobKind.TRAIN_ARCHITECTURE: "training of",
+    JobKind.STUDY: "study of",
 }
 
 

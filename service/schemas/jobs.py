@@ -8,7 +8,7 @@ from service.schemas.base import Document, Instant, Resource
 from service.schemas.problems import Problem
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
-Kind = Literal["register_task", "recommend", "distances", "train_architecture"]
+Kind = Literal["register_task", "recommend", "distances", "train_architecture", "study"]
 
 
 class Progress(Document):
@@ -36,7 +36,8 @@ class Job(Resource):
     params: dict[str, Any] = Field(description="the input of the job; a listing leaves long lists out")
     result: dict[str, Any] | None = Field(
         description="the output of the job, by its kind; of `train_architecture`: `architecture_id`, `task_id`, `test` "
-        "and `warnings`, which are caveats about the data for readers of the scores"
+        "and `warnings`, which are caveats about the data for readers of the scores; of `study`: `task_id`, and "
+        "`cells`, the number of cells that it trained in full"
     )
     error: Problem | None
     created_at: Instant

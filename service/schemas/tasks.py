@@ -10,6 +10,7 @@ from service.schemas.jobs import Progress, State
 from service.schemas.problems import Problem
 from worker.specification import (
     DatasetRequest,
+    FirstStudyRequest,
     Fraction,
     GenotypeRequest,
     ImageSize,
@@ -19,7 +20,6 @@ from worker.specification import (
     OwnNetwork,
     Request,
     Seed,
-    StudyRequest,
 )
 
 
@@ -67,8 +67,10 @@ class TaskRequest(Request):
         max_length=1000,
         description="good cells that are known already; absent: found by random search",
     )
-    study: StudyRequest | None = Field(
-        None, description="trains the task's best cells in full, for races on near tasks; absent: none is trained"
+    study: FirstStudyRequest | None = Field(
+        None,
+        description="trains the task's best cells in full, for races on near tasks; absent: two cells, within a second "
+        "for 60 training images, 10 to 180 in all (none where `LDNAS_STUDY` is `off`)",
     )
 
     @field_validator("repetitions")
@@ -102,6 +104,20 @@ class TaskGenotype(Document):
     validation_accuracy: float | None
     validation_balanced_accuracy: float | None
     epochs: int | None
+
+
+class TaskCell(Document):
+    """One training of a cell on the task's images, with its scores on validation data."""
+
+    genotype: dict[str, Any]
+    skeleton: dict[str, Any] = Field(description="where the cells go")
+    epochs: int | None = Field(description="null for the winner of a race, which trained in several cycles")
+    seed: int
+    validation_accuracy: float
+    validation_loss: float = Field(description="mean cross-entropy, in nats")
+    standard_error: float = Field(description="of the accuracy, over draws of the validation images; a fraction")
+    seconds: float
+    weights: bool = Field(description="whether its weights are stored, so that a race on a near task can start there")
 
 
 class SplitSizes(Document):
@@ -143,7 +159,7 @@ class TaskSummary(Resource):
 
 
 class Task(TaskSummary):
-    """A task with its progress, its networks and its genotypes (the best first)."""
+    """A task with its progress, its networks, its genotypes (the best first) and the trainings of its cells."""
 
     stage: str | None
     progress: Progress
@@ -151,3 +167,13 @@ class Task(TaskSummary):
     finished_at: Instant | None
     networks: tuple[TaskNetwork, ...]
     genotypes: tuple[TaskGenotype, ...]
+    cells: tuple[TaskCell, ...] = Field((), description="the trainings of its cells, the longest first")
+
+
+class Study(Document):
+    """The response of `POST /v1/tasks/{id}/study`."""
+
+    job_id: str = Field(description="poll `/v1/jobs/{job_id}`")
+    state: State
+    task_id: str
+    name: str

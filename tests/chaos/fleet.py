@@ -92,6 +92,7 @@ class Fleet:
             "LDNAS_DATASET_ROOTS": str(datasets),
             "LDNAS_DEVICE": "cpu",
             "LDNAS_NETWORK": "small_cnn",
+            "LDNAS_STUDY": "off",
             "LDNAS_LEASE_SECONDS": str(self.pace.lease),
             "LDNAS_STALL_SECONDS": str(self.pace.stall),
             "LDNAS_EXIT_WITH_PARENT": "1",

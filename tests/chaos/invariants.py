@@ -19,12 +19,13 @@ from worker.registry import (
     JobState,
     NetworkRow,
     RecommendationRow,
+    TaskCellRow,
     TaskNetworkRow,
     TaskRow,
 )
 
 FILES = ("weights", "code", "program", "onnx", "card")
-_STAGES = ("resolve", "fit", "distance", "search", "train", "export", "control")
+_STAGES = ("resolve", "fit", "distance", "search", "study", "train", "export", "control")
 _NEXT = {
     None: {"queued"},
     "queued": {"running", "cancelled"},
@@ -65,6 +66,10 @@ def _missing(session: Session, job: JobRow) -> Iterator[str]:
                 yield f"its answer names the architecture {named} and its result {result.get('architecture_id')}"
             elif session.get(ArchitectureRow, named) is None:
                 yield "its architecture is not there"
+        case JobKind.STUDY:
+            cells = select(TaskCellRow).where(TaskCellRow.task_id == job.params["task_id"])
+            if len(session.scalars(cells).all()) < result.get("cells", 1):
+                yield f"its task has fewer than {result.get('cells')} trained cells"
         case JobKind.TRAIN_ARCHITECTURE:
             if session.get(ArchitectureRow, result.get("architecture_id", "")) is None:
                 yield "its architecture is not there"

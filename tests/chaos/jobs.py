@@ -98,7 +98,13 @@ class Customer:
 
     def draw(self, count: int) -> list[Wish]:
         """So many wishes of kinds drawn at random."""
-        kinds: list[Callable[[], Wish]] = [self._register, self._recommend, self._measure, self._train_again]
+        kinds: list[Callable[[], Wish]] = [
+            self._register,
+            self._recommend,
+            self._measure,
+            self._train_again,
+            self._study,
+        ]
         return [self._random.choice(kinds)() for _ in range(count)]
 
     def ask(self, wish: Wish) -> Asked:
@@ -129,9 +135,15 @@ class Customer:
         path = f"/v1/architectures/{self._architecture}/train"
         return self._wish("train_architecture", path, {"seed": self._random.randrange(2**31)})
 
+    def _study(self) -> Wish:
+        """One more cell of the first baseline, in a few seconds."""
+        with reading(self._fleet.engine) as registry:
+            base = registry.tasks.find("base").id
+        return self._wish("study", f"/v1/tasks/{base}/study", {"cells": 1, "seconds": 5})
+
     def _wish(self, kind: str, path: str, body: dict[str, Any]) -> Wish:
         key = uuid.UUID(int=self._random.getrandbits(128)).hex
-        dataset = {} if kind == "distances" else {"dataset": self._dataset}
+        dataset = {} if kind in ("distances", "study") else {"dataset": self._dataset}
         return Wish(kind, key, path, {**dataset, **body})
 
     def cancel(self, asked: Asked) -> None:

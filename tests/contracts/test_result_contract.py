@@ -1,12 +1,13 @@
 """What stages keep, and answers, alike on SQLite and PostgreSQL."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from tests.contracts.rows import add_task, end_job, store_network
 from worker.errors import AttemptLostError, NotFoundError, RecommendationBusyError
-from worker.registry import Engine, reading, unit_of_work
+from worker.registry import CellTraining, Engine, reading, unit_of_work
 
 
 def test_of_two_who_store_one_key_the_first_wins(engine: Engine) -> None:
@@ -52,6 +53,26 @@ def test_trained_cells_come_best_first_and_are_linked_once(engine: Engine) -> No
         assert [cell.network.key for cell in cells] == ["m", "a", "z"]
         assert [cell.design for cell in cells] == [{"of": "m"}, {"of": "a"}, {"of": "z"}]
         assert [cell.design for cell in registry.task_results.cells(even.id)] == [{"of": "even"}]
+
+
+def test_trainings_come_longest_first_are_stored_once_and_say_whether_their_weights_are_kept(engine: Engine) -> None:
+    scores = {"validation_loss": 0.5, "standard_error": 0.0625, "seconds": 1.5}
+    short, good, fair, raced = (
+        CellTraining(key, {"of": key}, {"stages": []}, epochs, 2**62, accuracy, **scores)
+        for key, epochs, accuracy in (("s", 4, 0.9), ("g", 15, 0.8), ("f", 15, 0.7), ("r", None, 0.6))
+    )
+    with unit_of_work(engine) as registry:
+        odd, even = (add_task(registry, name) for name in ("odd", "even"))
+        for training in (short, fair, good, raced, replace(good, seed=3)):
+            registry.task_results.store_training(odd.id, training)
+        registry.task_results.store_training(even.id, good)
+        store_network(registry, "g")
+        registry.task_results.link_cell(odd.id, "g", {"of": "g"})
+    with reading(engine) as registry:
+        found = registry.task_results.trainings(odd.id)
+        assert [own.training for own in found] == [raced, good, fair, short]
+        assert [own.training.key for own in found if own.weights] == ["g"]
+        assert [own.weights for own in registry.task_results.trainings(even.id)] == [False]
 
 
 def test_genotypes_come_best_first_and_a_search_is_stored_once(engine: Engine) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import event, inspect
 
 from tests.contracts.rows import add_task, end_job, store_network, task_with_networks
 from worker.errors import NameTakenError, NotFoundError, TaskBusyError
-from worker.registry import Engine, reading, unit_of_work
+from worker.registry import CellTraining, Engine, reading, unit_of_work
 
 
 def test_a_second_baseline_of_a_name_is_refused_and_the_transaction_continues(engine: Engine) -> None:
@@ -100,6 +100,7 @@ def test_a_task_is_deleted_with_its_links_only_once_its_job_has_ended(engine: En
         rows = registry.results.store_search("s", "random", [{"digest": "g", "genotype": {}}])
         registry.task_results.link_genotypes(task.id, [rows[0].id])
         registry.task_results.link_cell(task.id, "n", {})
+        registry.task_results.store_training(task.id, CellTraining("n", {}, {}, 1, 0, 0.5, 0.5, 0.5, 0.5))
         with pytest.raises(TaskBusyError):
             registry.tasks.delete(task.id)
         end_job(registry, task.job_id)
@@ -110,6 +111,7 @@ def test_a_task_is_deleted_with_its_links_only_once_its_job_has_ended(engine: En
         assert registry.task_results.networks(task.id) == []
         assert registry.task_results.genotypes(task.id) == []
         assert registry.task_results.cells(task.id) == []
+        assert registry.task_results.trainings(task.id) == []
         assert registry.results.network("n") is not None
         with pytest.raises(NotFoundError, match="task"):
             registry.tasks.get(task.id)

@@ -78,7 +78,7 @@ def deploy(tmp_path: Path, database: Database, valkey_url: str, api_port: int) -
 
     def make(code: Path = ROOT) -> Deployment:
         compose = load()
-        compose["services"]["api"]["environment"]["LDNAS_PORT"] = "8000"
+        compose["services"]["api"]["environment"] |= {"LDNAS_PORT": "8000", "LDNAS_STUDY": "off"}
         replaced = {
             "@postgres:5432/ldnas": f"@/ldnas?host={database.folder}",
             "redis:6379": urlsplit(valkey_url).netloc,

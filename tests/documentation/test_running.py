@@ -39,6 +39,7 @@ def service(tmp_path: Path, images: Path) -> Iterator[tuple[str, Path]]:
     home = tmp_path / "home"
     home.mkdir()
     quiet = {"OMP_NUM_THREADS": "1", "LDNAS_DEVICE": "cpu", "LDNAS_NETWORK": "small_cnn", "LDNAS_PORT": "0"}
+    quiet["LDNAS_STUDY"] = "off"
     quiet["LDNAS_DEFAULT_SECONDS"] = "10"  # the pages wait for their answers
     quiet["LDNAS_REMOTE_HOSTS"] = "hooks.example.org"  # may be named; nothing is sent there
     environment = {**os.environ, **quiet, "LDNAS_HOME": str(home), "LDNAS_DATASET_ROOTS": str(images)}

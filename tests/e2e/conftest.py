@@ -72,6 +72,7 @@ class Running:
             "LDNAS_HOME": str(self.home),
             "LDNAS_PORT": str(self.port),
             "LDNAS_NETWORK": "small_cnn",
+            "LDNAS_STUDY": "off",
             "LDNAS_LEASE_SECONDS": "20",  # what a killed worker had is soon another one's
             "OMP_NUM_THREADS": "1",
         }

@@ -44,7 +44,7 @@ def settings(tmp_path: Path, migrated_database: Path) -> Settings:
     home = tmp_path / "home"
     (home / "datasets").mkdir(parents=True)
     shutil.copy(migrated_database, home / "ldnas.sqlite3")
-    return Settings.from_environment({"LDNAS_HOME": str(home)})
+    return Settings.from_environment({"LDNAS_HOME": str(home), "LDNAS_STUDY": "off"})
 
 
 @pytest.fixture

@@ -51,6 +51,19 @@ class FakeService:
             "state": "succeeded",
             "dataset": {"uri": "builtin://digits"},
             "labels": {"groups": [[1, 3], ["five"]], "rest": True, "balance": False},
+            "cells": [
+                {
+                    "genotype": {"edges": [[0, 1, "sep_conv_3x3"], [0, 2, "identity"]]},
+                    "skeleton": {"stages": []},
+                    "epochs": 15,
+                    "seed": 0,
+                    "validation_accuracy": 0.875,
+                    "validation_loss": 0.5,
+                    "standard_error": 0.0625,
+                    "seconds": 1.5,
+                    "weights": True,
+                }
+            ],
         }
         self.matrix = {
             "measure": "log_det",
@@ -101,7 +114,8 @@ class FakeService:
         path = request.url.path
         if request.method == "POST":
             self.posted = json.loads(request.content)
-            answers = {"/v1/tasks": self.task, "/v1/distances": self.distance_jobs}
+            study = {"job_id": "j1", "state": "queued", "task_id": "t1", "name": "odd"}
+            answers = {"/v1/tasks": self.task, "/v1/distances": self.distance_jobs, "/v1/tasks/t1/study": study}
             return httpx.Response(202, json=answers.get(path, self.recommendation))
         if request.method == "DELETE":
             self.deleted.append(path)
@@ -147,7 +161,7 @@ def test_a_task_is_added_as_it_is_typed(run: Run, service: FakeService, tmp_path
     result = run(
         *("task", "add", "odd", "file:///data/x.parquet", "--group", "1,3", "-g", "five", "--rest"),
         *("--label-column", "digit", "--network", "vgg16", "--epsilon", "0.1", "--genotypes", str(file)),
-        *("--study", "2"),
+        *("--study", "2", "--study-seconds", "9"),
     )
     assert result.exit_code == 0, result.stderr
     assert result.stdout == "odd is ready\n"
@@ -158,8 +172,19 @@ def test_a_task_is_added_as_it_is_typed(run: Run, service: FakeService, tmp_path
         "network": "vgg16",
         "epsilon": 0.1,
         "genotypes": [{"edges": []}],
-        "study": {"cells": 2},
+        "study": {"cells": 2, "seconds": 9},
     }
+
+
+def test_a_study_is_asked_for_as_it_is_typed(run: Run, service: FakeService) -> None:
+    result = run("task", "study", "odd", "--cells", "1", "--seconds", "9.5")
+    assert (result.exit_code, service.posted) == (0, {"cells": 1, "seconds": 9.5})
+    assert result.stdout == "odd has 1 trained cell; ldnas task show odd lists them\n"
+    assert "0.8750 ± 0.0625 after 15 epochs, 1.5 s, weights stored: sep3 id" in run("task", "show", "odd").stdout
+    queued = run("task", "study", "odd", "--no-wait").stdout
+    assert queued.startswith("the study of odd is queued: ")
+    assert queued.endswith("/v1/jobs/j1\n")
+    assert service.posted == {}
 
 
 def test_without_groups_no_label_mapping_is_sent(run: Run, service: FakeService) -> None:

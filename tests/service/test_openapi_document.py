@@ -49,6 +49,7 @@ ROUTES = {
     "/v1/jobs/{job_id}/retry": {"post"},
     "/v1/workers": {"get"},
     "/v1/tasks/{task_id}/samples": {"get"},
+    "/v1/tasks/{task_id}/study": {"post"},
     "/v1/architectures": {"get"},
     "/v1/architectures/{architecture_id}": {"get"},
     "/v1/architectures/{architecture_id}/code": {"get"},
@@ -97,6 +98,7 @@ def test_every_refusal_is_declared_as_a_problem_document(document: dict) -> None
 
 OWN = {"architecture": "resnet18", "weights": "dataset://mine"}
 TRAIN = "/v1/architectures/{architecture_id}/train"
+STUDY = "/v1/tasks/{task_id}/study"
 POLLS = ("/v1/tasks/{task_id}", "/v1/recommendations/{recommendation_id}", "/v1/jobs/{job_id}", "/v1/distances")
 
 
@@ -109,7 +111,7 @@ def test_a_poll_documents_its_tag_and_304(document: dict, path: str) -> None:
     assert "content" not in responses["304"]
 
 
-@pytest.mark.parametrize("path", ["/v1/tasks", "/v1/recommendations", "/v1/distances", TRAIN])
+@pytest.mark.parametrize("path", ["/v1/tasks", "/v1/recommendations", "/v1/distances", TRAIN, STUDY])
 def test_an_accepted_request_documents_where_to_poll_and_when(document: dict, path: str) -> None:
     assert set(document["paths"][path]["post"]["responses"]["202"]["headers"]) == {"Location", "Retry-After"}
 

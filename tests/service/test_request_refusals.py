@@ -208,12 +208,13 @@ def test_a_bad_genotype_is_refused_by_its_edge(http: httpx.Client, task_body: di
 @pytest.mark.parametrize(
     ("study", "field"),
     [
-        ({"cells": 0}, "study.cells"),
+        ({"cells": -1}, "study.cells"),
         ({"cells": 5}, "study.cells"),
         ({"cells": "2"}, "study.cells"),
         ({"cells": 2.0}, "study.cells"),
         ({"cells": True}, "study.cells"),
-        ({}, "study.cells"),
+        ({"seconds": 0}, "study.seconds"),
+        ({"seconds": "9"}, "study.seconds"),
         ({"cells": 1, "epochs": 3}, "study.epochs"),
         (2, "study"),
     ],

@@ -1,11 +1,14 @@
 """Registering, listing, showing and deleting tasks."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
 from ldnas.space.genotype import EDGES, Genotype
+from service.app import create_app
+from tests.service.conftest import InProcess
 from worker.registry import Engine, JobKind, JobState, reading, unit_of_work
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
@@ -52,6 +55,27 @@ def test_given_genotypes_are_stored_once_each_with_the_task(http: httpx.Client, 
     assert [row["genotype"] for row in task["genotypes"]] == cells[:2]
     assert {row["origin"] for row in task["genotypes"]} == {"given"}
     assert task["genotypes"][0]["genotype"] == Genotype(("sep_conv_3x3",) * 6).to_json()
+
+
+@pytest.mark.parametrize(
+    ("setting", "body", "stored"),
+    [
+        ("default", {}, {"default_study": True}),
+        ("default", {"study": None}, {"default_study": True}),
+        ("default", {"study": {"cells": 0}}, {}),
+        ("default", {"study": {}}, {"study": {"cells": 2}}),
+        ("off", {}, {}),
+        ("off", {"study": {"cells": 1, "seconds": 9}}, {"study": {"cells": 1, "seconds": 9}}),
+    ],
+)
+def test_a_request_without_a_study_gets_the_default_one_unless_it_is_off(
+    settings: Settings, task_body: dict, setting: str, body: dict, stored: dict
+) -> None:
+    app = create_app(replace(settings, study=setting))
+    with httpx.Client(transport=InProcess(app), base_url="http://service") as http:
+        task = http.post("/v1/tasks", json=task_body | body).json()
+        assert http.get(f"/v1/jobs/{task['job_id']}").json()["params"] == {"task_id": task["id"], **stored}
+    app.state.resources.engine.dispose()
 
 
 def test_a_requested_study_is_stored_for_the_job(http: httpx.Client, task_body: dict) -> None:

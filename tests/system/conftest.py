@@ -26,7 +26,13 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 240.0
 ENDED = ("succeeded", "failed", "cancelled")
 # Every process computes on one thread, so that the tests measure what happens and not how cores are shared.
-QUIET = {"OMP_NUM_THREADS": "1", "LDNAS_DEVICE": "cpu", "LDNAS_NETWORK": "small_cnn", "LDNAS_LEASE_SECONDS": "4"}
+QUIET = {
+    "OMP_NUM_THREADS": "1",
+    "LDNAS_DEVICE": "cpu",
+    "LDNAS_NETWORK": "small_cnn",
+    "LDNAS_STUDY": "off",
+    "LDNAS_LEASE_SECONDS": "4",
+}
 
 SMALL_SEARCH = {"search": {"candidates": 2, "rounds": 2}, "budget": {"iterations": 2}, "repetitions": 2}
 

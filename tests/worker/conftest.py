@@ -15,7 +15,7 @@ from ldnas.search.random import RandomSearchConfig
 from ldnas.training.final import final_config
 from worker.jobs.checkpoints import Checkpoints
 from worker.jobs.context import JobContext
-from worker.jobs.stages import export, race_cells, search_plan, train, warm_cells
+from worker.jobs.stages import export, race_cells, search_plan, study, train, warm_cells
 from worker.jobs.stages.resolve import ResolvedTask, resolve
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
@@ -58,7 +58,7 @@ def quick_training(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_starter_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """No scores and cells from the package: a test about them replaces this."""
-    for stage in (race_cells, warm_cells):
+    for stage in (race_cells, study, warm_cells):
         monkeypatch.setattr(stage, "read_starter", StarterMemory)
 
 
@@ -67,10 +67,10 @@ TASK = {"labels": None, "architecture": None, "epsilon": 0.2, "repetitions": 2, 
 
 @pytest.fixture
 def add_task(engine: Engine, stripes_folder: Path) -> Callable[..., str]:
-    """Registers a baseline on the stripes, with a study of so many cells if wanted; gives the id of its job."""
+    """Registers a baseline on the stripes, with a study if wanted (`{"cells": 1}`); gives the id of its job."""
 
-    def add(name: str, *, study: int | None = None, **columns: Any) -> str:
-        params = {"task_id": name} if study is None else {"task_id": name, "study": {"cells": study}}
+    def add(name: str, *, study: dict[str, Any] | None = None, default_study: bool = False, **columns: Any) -> str:
+        params = {"task_id": name, "study": study, "default_study": default_study}
         with unit_of_work(engine) as registry:
             job = registry.jobs.insert(JobKind.REGISTER_TASK, params)
             dataset = {"uri": stripes_folder.as_uri()}

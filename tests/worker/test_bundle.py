@@ -9,13 +9,21 @@ from typing import Any
 import pytest
 
 from worker.errors import BundleError, NameTakenError
-from worker.registry import Engine, JobKind, TaskRole, open_engine, reading, unit_of_work
+from worker.registry import CellTraining, Engine, JobKind, TaskRole, open_engine, reading, unit_of_work
 from worker.registry.schema import migrate
 from worker.storage.artifacts import ArtifactStore, open_store
 from worker.storage.bundle import read_bundle, write_bundle
 
 CELL = {"edges": [[start, end, "identity"] for end in (1, 2, 3) for start in range(end)]}
-COUNTS = {"tasks": 2, "networks": 4, "task_networks": 2, "task_cells": 2, "genotypes": 4, "distances": 1}
+COUNTS = {
+    "tasks": 2,
+    "networks": 4,
+    "task_networks": 2,
+    "task_cells": 2,
+    "cell_trainings": 2,
+    "genotypes": 4,
+    "distances": 1,
+}
 
 
 @pytest.fixture
@@ -59,6 +67,8 @@ def add_baseline(engine: Engine, store: ArtifactStore, name: str, *, finished: b
         registry.task_results.link_network(f"id-{name}", 0, network)
         registry.results.store_network(key=f"cell-{name}", weights=cell, **columns, **scores)
         registry.task_results.link_cell(f"id-{name}", f"cell-{name}", {"kind": "cell", "genotype": CELL})
+        training = CellTraining(f"cell-{name}", CELL, {}, 15, 0, 0.9, 0.5, 0.1, 1.5)
+        registry.task_results.store_training(f"id-{name}", training)
         scored = [{"digest": f"{place}", "genotype": CELL, "validation_accuracy": 0.5 + place} for place in (0, 1)]
         rows = registry.results.store_search(f"search-{name}", "random", scored)
         registry.task_results.link_genotypes(f"id-{name}", [row.id for row in rows])
@@ -104,9 +114,11 @@ def test_a_baseline_that_is_exported_and_imported_is_known_as_it_was(engine, sto
         assert [genotype.position for genotype in registry.task_results.genotypes(first.task.id)] == [1, 0]
         network = registry.task_results.networks(first.task.id)[0]
         (cell,) = registry.task_results.cells(first.task.id)
+        (training,) = registry.task_results.trainings(first.task.id)
     assert there[1].read(network.weights) == f"weights of {first.task.name}".encode()
     assert there[1].read(cell.network.weights) == f"cell of {first.task.name}".encode()
     assert cell.design == {"kind": "cell", "genotype": CELL}
+    assert (training.training.epochs, training.weights) == (15, True)
 
 
 def test_a_bundle_carries_no_image(engine, store, there, tmp_path) -> None:
@@ -231,6 +243,7 @@ def with_field(field: str, value: Any) -> Callable[[bytes], bytes]:
         ("tables/task_networks", lambda content: None, "tables/task_networks.jsonl: is missing"),
         ("tables/task_cells", with_field("design", "cell"), "design is 'cell', not a JSON object or list"),
         ("tables/task_cells", with_field("task_id", "x"), "tables/task_cells.jsonl, line 1: no row is its task_id"),
+        ("tables/cell_trainings", with_field("task_id", "x"), "cell_trainings.jsonl, line 1: no row is its task_id"),
         ("tables/task_cells", with_field("network_key", "x"), "task_cells.jsonl, line 1: no row is its network_key"),
         ("artifacts/", lambda content: None, "is missing"),
         ("artifacts/", lambda content: content + b"!", "so it is damaged"),

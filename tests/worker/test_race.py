@@ -337,7 +337,7 @@ def add_source(
     """Registers the baseline `three` with a study; gives its trained cell."""
 
     def add(**columns: Any) -> TaskCell:
-        assert finish(add_task("three", repetitions=1, study=1, **columns)).state is JobState.SUCCEEDED
+        assert finish(add_task("three", repetitions=1, study={"cells": 1}, **columns)).state is JobState.SUCCEEDED
         with reading(engine) as registry:
             (cell,) = registry.task_results.cells("three")
         return cell

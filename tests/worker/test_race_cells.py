@@ -1,6 +1,7 @@
 """The choice of the cells of a race among scored and drawn ones; tests/worker/test_race.py has their races."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +19,7 @@ from ldnas.space.space import FULL_SPACE, SearchSpace
 from worker.jobs.stages import race_cells
 from worker.jobs.stages.race_cells import RaceCells
 from worker.jobs.stages.space import FoundSpace
-from worker.registry import Engine, reading, unit_of_work
+from worker.registry import CellTraining, Engine, reading, unit_of_work
 from worker.specification import RecommendationRequest
 
 IDENTITY, MAX_POOL, MEAN_POOL, HEAVY = (
@@ -107,6 +108,34 @@ def test_the_survivor_of_a_search_is_better_than_the_cells_that_it_dropped(know:
 def test_a_later_cell_of_shared_weights_survived_no_cut(know: Know, choose: Choose) -> None:
     know("one", {(IDENTITY, 1): 0.9, (MAX_POOL, 1): 0.8, (MEAN_POOL, 2): 0.5}, origin="enas")
     assert choose("one").cells == (IDENTITY,)
+
+
+def test_a_complete_training_of_a_cell_counts(engine: Engine, know: Know, choose: Choose) -> None:
+    know("one", {IDENTITY: 0.9, MAX_POOL: 0.8})
+    assert choose("one").cells == (IDENTITY,)
+    with unit_of_work(engine) as registry:
+        for cell, accuracy in ((IDENTITY, 0.2), (MAX_POOL, 0.9), (MEAN_POOL, 0.3)):
+            registry.task_results.store_training("one", training_of(cell, accuracy))
+        unknown = replace(training_of(MEAN_POOL, 0.99), key="race", epochs=None)
+        registry.task_results.store_training("one", unknown)
+    chosen = choose("one")
+    assert chosen.cells == (MAX_POOL,)
+    assert chosen.memory is not None
+    assert chosen.memory["cells"] == 3
+
+
+def training_of(cell: Genotype, accuracy: float) -> CellTraining:
+    return CellTraining(
+        key=f"network of {cell.digest}",
+        genotype=cell.to_json(),
+        skeleton={},
+        epochs=15,
+        seed=0,
+        validation_accuracy=accuracy,
+        validation_loss=1.0,
+        standard_error=0.01,
+        seconds=1.0,
+    )
 
 
 def test_the_starter_memory_counts_and_is_marked(know: Know, choose: Choose, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,8 @@ def test_a_child_process_gets_the_same_settings() -> None:
             "LDNAS_SHUTDOWN_SECONDS": "20",
             "LDNAS_LOG_FORMAT": "json",
             "LDNAS_RETENTION_DAYS": "30.5",
+            "LDNAS_IDLE_STUDY": "60",
+            "LDNAS_STUDY": "off",
             "LDNAS_REMOTE_HOSTS": "Data.example.org, *.example.com:8443",
         }
     )
@@ -79,6 +81,8 @@ def test_a_child_process_gets_the_same_settings() -> None:
         ("LDNAS_QUOTA", "-1"),
         ("LDNAS_QUOTA", "many"),
         ("LDNAS_LOG_FORMAT", "xml"),
+        ("LDNAS_IDLE_STUDY", "0"),
+        ("LDNAS_STUDY", "on"),
         ("LDNAS_RETENTION_DAYS", "0"),
         ("LDNAS_RETENTION_DAYS", "nan"),
         ("LDNAS_REMOTE_HOSTS", "https://data.example.org"),

@@ -1,6 +1,8 @@
 """The trained cells of a task: from a study at its registration, and from the answer of its recommendation."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,11 +14,11 @@ from ldnas.networks.design import design_from_json
 from ldnas.networks.designed import build_designed
 from ldnas.space.skeleton import default_skeleton
 from ldnas.training.final import final_config
-from worker.jobs import checkpoints
-from worker.jobs.stages import fitting, train
+from worker.jobs import checkpoints, register
+from worker.jobs.stages import fitting, study, train
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
-from worker.registry import Engine, JobRow, JobState, TaskCell, reading, unit_of_work
+from worker.registry import Engine, JobKind, JobRow, JobState, TaskCell, TaskTraining, reading, unit_of_work
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 
@@ -32,52 +34,178 @@ def cells_of(engine: Engine) -> Callable[[str], list[TaskCell]]:
     return read
 
 
+@pytest.fixture
+def trainings_of(engine: Engine) -> Callable[[str], list[TaskTraining]]:
+    def read(task_id: str) -> list[TaskTraining]:
+        with reading(engine) as registry:
+            return registry.task_results.trainings(task_id)
+
+    return read
+
+
 def stages_of(engine: Engine, job_id: str) -> list[str]:
     with reading(engine) as registry:
         return [event.data["stage"] for event in registry.jobs.events_after(job_id) if event.kind == "stage"]
 
 
-def test_a_study_trains_the_best_cells_in_full_without_test_images(
-    engine: Engine, settings: Settings, add_task, finish, cells_of, monkeypatch
+@pytest.fixture
+def epochs_of(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The epochs of every training of a cell, in their order; a training in full has four."""
+    monkeypatch.setattr(train, "final_config", lambda *facts, **wishes: final_config(*facts, **{**wishes, "epochs": 4}))
+    fit, epochs = fitting.fit, []
+
+    def count(network: Any, images: Any, **options: Any) -> None:
+        if options["config"].averaged:  # only the recipe of the final training averages
+            epochs.append(options["config"].epochs_for(len(images)))
+        fit(network, images, **options)
+
+    monkeypatch.setattr(fitting, "fit", count)
+    return epochs
+
+
+def test_a_study_tries_cells_and_trains_the_best_in_full_without_test_images(
+    engine: Engine, settings: Settings, add_task, finish, cells_of, trainings_of, epochs_of, monkeypatch
 ) -> None:
-    read, tests, epochs = _Selection.image_set, [], []
+    read, tests = _Selection.image_set, []
 
     def note(selection: Any, split: Split, *arguments: Any) -> Any:
         tests.extend([split] if split is Split.TEST else [])
         return read(selection, split, *arguments)
 
-    fit = fitting.fit
-
-    def count(network: Any, images: Any, **options: Any) -> None:
-        if options["config"].averaged:
-            epochs.append(options["config"].epochs_for(len(images)))
-        fit(network, images, **options)
-
     monkeypatch.setattr(_Selection, "image_set", note)
-    monkeypatch.setattr(fitting, "fit", count)
-    job_id = add_task("three", repetitions=1, study=2)
+    job_id = add_task("three", repetitions=1, study={"cells": 2})
     job = finish(job_id)
     assert job.state is JobState.SUCCEEDED, job.error
     assert stages_of(engine, job_id) == ["resolve", "fit", "search", "study"]
     assert job.progress["fraction"] == pytest.approx(1)
-    cells = cells_of("three")
+    assert epochs_of == [1] * 6 + [4] * 4
+    trials, full = ([own for own in trainings_of("three") if own.training.epochs == epochs] for epochs in (1, 4))
     with reading(engine) as registry:
-        best = [row.genotype for row in registry.task_results.genotypes("three")]
-    assert sorted(map(str, best)) == sorted(str(cell.design["genotype"]) for cell in cells)
-    assert {str(cell.design["skeleton"]) for cell in cells} == {str(default_skeleton(16, 3).to_json())}
-    for cell in cells:
+        known = [row.genotype for row in registry.task_results.genotypes("three")]
+    assert [cell for cell in known if all(own.training.genotype != cell for own in trials)] == []
+    best = sorted(trials, key=lambda own: (-own.training.validation_accuracy, own.training.validation_loss))[:2]
+    assert {str(own.training.genotype) for own in full} == {str(own.training.genotype) for own in best}
+    cells = {str(cell.design["genotype"]): cell for cell in cells_of("three")}
+    assert {str(cell.design["skeleton"]) for cell in cells.values()} == {str(default_skeleton(16, 3).to_json())}
+    for genotype, cell in cells.items():
+        mine = [own for own in full if str(own.training.genotype) == genotype]
+        assert len({own.training.seed for own in mine}) == 2
+        winner = min(mine, key=lambda own: (-own.training.validation_accuracy, own.training.validation_loss))
+        assert [own.training.key for own in mine if own.weights] == [winner.training.key] == [cell.network.key]
         network = build_designed(design_from_json(cell.design), seed=0)
         network.load_state_dict(load_safetensors(open_store(settings.artifact_url).read(cell.network.weights)))
-        assert cell.network.classes == 3
-    assert epochs == [1, 1], "the recipe of a final training, which the tests cut to one epoch"
+    assert len(cells) == 2
+    assert not any(own.weights for own in trials)
     assert tests == []
 
 
-def test_a_study_of_one_cell_trains_the_best_genotype(engine: Engine, add_task, finish, cells_of) -> None:
-    finish(add_task("three", repetitions=1, study=1))
-    (cell,) = cells_of("three")
-    with reading(engine) as registry:
-        assert cell.design["genotype"] == registry.task_results.genotypes("three")[0].genotype
+@pytest.fixture
+def ten_seconds_an_epoch(epochs_of, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the clock of jobs an epoch of a cell takes ten seconds, as forecast, and nothing else takes any."""
+    clock, fit, context_of = [0.0], fitting.fit, runner._context
+
+    def take_long(network: Any, images: Any, **options: Any) -> None:
+        fit(network, images, **options)
+        clock[0] += 10 * options["config"].epochs_for(len(images))
+
+    def with_clock(*arguments: Any) -> Any:
+        context = context_of(*arguments)
+        context.clock = lambda: clock[0]
+        return context
+
+    monkeypatch.setattr(runner, "_context", with_clock)
+    monkeypatch.setattr(fitting, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(fitting, "fit", take_long)
+    monkeypatch.setattr(study, "seconds_of_epoch", lambda *arguments, **options: 10.0)
+
+
+@pytest.mark.usefixtures("ten_seconds_an_epoch")
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (5, [1]),  # at least one epoch of one cell
+        (25, [2]),  # two trials take 20 s, more than a third
+        (100, [1, 1, 1, 4]),  # the second seed would end after 110 s
+        (110, [1, 1, 1, 4, 4]),
+    ],
+)
+def test_a_study_begins_only_trainings_that_its_seconds_suffice_for(
+    add_task, finish, epochs_of, seconds: float, expected: list[int]
+) -> None:
+    finish(add_task("three", repetitions=1, study={"cells": 1, "seconds": seconds}))
+    assert epochs_of == expected
+
+
+@pytest.mark.usefixtures("ten_seconds_an_epoch")
+def test_the_seconds_of_an_earlier_attempt_count(
+    settings: Settings, engine: Engine, add_task, claim, finish, epochs_of, monkeypatch
+) -> None:
+    fit = fitting.fit
+
+    def lose_the_disk_in_full_trainings(network: Any, images: Any, **options: Any) -> None:
+        if options["config"].averaged and options["config"].epochs == 4:
+            raise OSError("no space left on device")
+        fit(network, images, **options)
+
+    job_id = add_task("three", repetitions=1, study={"cells": 1, "seconds": 100})
+    with monkeypatch.context() as broken:
+        broken.setattr(fitting, "fit", lose_the_disk_in_full_trainings)
+        assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RELEASED
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET run_after = 0")
+    finish(job_id)
+    assert epochs_of == [1, 1, 1, 4], "the second seed would end after 110 s"
+
+
+@pytest.mark.parametrize(("images", "seconds"), [(90, 10), (600, 10), (1260, 21), (10_800, 180), (60_000, 180)])
+def test_the_seconds_of_a_default_study_grow_with_the_images(images: int, seconds: float) -> None:
+    assert study.default_study(images).model_dump() == {"cells": 2, "seconds": seconds}
+
+
+def test_a_baseline_whose_request_names_no_study_gets_the_default_one(
+    engine: Engine, add_task, finish, monkeypatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(register, "study_cells", lambda context, task, wanted: asked.append(wanted))
+    job_id = add_task("three", repetitions=1, default_study=True)
+    assert finish(job_id).state is JobState.SUCCEEDED
+    assert stages_of(engine, job_id) == ["resolve", "fit", "search", "study"]
+    assert asked == [study.default_study(0)], "the stripes have few images"
+
+
+@pytest.fixture
+def add_study(engine: Engine) -> Callable[..., str]:
+    """Queues a study of the task; gives the id of its job."""
+
+    def add(task_id: str, *, idle: bool = False, **study: Any) -> str:
+        with unit_of_work(engine) as registry:
+            return registry.jobs.insert(JobKind.STUDY, {"task_id": task_id, "study": study, "idle": idle}).id
+
+    return add
+
+
+def test_a_later_study_trains_other_cells(add_task, add_study, finish, cells_of) -> None:
+    finish(add_task("three", repetitions=1, study={"cells": 1}))
+    job = finish(add_study("three", cells=1))
+    assert (job.state, job.result) == (JobState.SUCCEEDED, {"task_id": "three", "cells": 1})
+    assert len({str(cell.design["genotype"]) for cell in cells_of("three")}) == 2
+
+
+def test_an_idle_study_gives_way_to_another_job_and_resumes(
+    settings: Settings, engine: Engine, add_task, add_study, claim, finish, cells_of, epochs_of
+) -> None:
+    finish(add_task("three", repetitions=1))
+    other = add_task("other", repetitions=1)
+    job_id = add_study("three", idle=True, cells=1)
+    assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.SAVED
+    assert cells_of("three") == []
+    assert epochs_of == [1], "it ends after the first trial"
+    with unit_of_work(engine) as registry:
+        registry.jobs.request_cancel(other)
+        registry.leases.release(job_id, 1, reason="the runner was asked to end", counts_as_failure=False)
+    assert finish(job_id).state is JobState.SUCCEEDED
+    assert len(cells_of("three")) == 1
+    assert epochs_of == [1, 1, 1, 4, 4]
 
 
 def test_without_a_study_no_cell_is_trained(engine: Engine, add_task, finish, cells_of) -> None:
@@ -87,50 +215,51 @@ def test_without_a_study_no_cell_is_trained(engine: Engine, add_task, finish, ce
     assert cells_of("three") == []
 
 
-def test_a_study_that_was_killed_ends_as_the_unbroken_one(
-    settings: Settings, engine: Engine, add_task, claim, finish, cells_of, monkeypatch
+def test_a_study_that_was_killed_ends_as_the_unbroken_one_and_trains_nothing_twice(
+    settings: Settings, engine: Engine, add_task, claim, finish, cells_of, trainings_of, epochs_of, monkeypatch
 ) -> None:
-    monkeypatch.setattr(train, "final_config", lambda *facts, **wishes: final_config(*facts, **{**wishes, "epochs": 3}))
     monkeypatch.setattr(checkpoints, "INTERVAL_SECONDS", 0.0)
-    fit, begun, states = fitting.fit, [], []
+    fit, states = fitting.fit, []
 
-    def lose_the_disk_in_the_second_cell(network: Any, *arguments: Any, **options: Any) -> None:
+    def lose_the_disk_in_the_second_full_training(network: Any, *arguments: Any, **options: Any) -> None:
         report_epoch = options["on_epoch"]
 
         def on_epoch(state: Any) -> None:
             report_epoch(state)
-            if state.epoch == 2 and len(begun) == 2:
+            if state.epoch == 2 and epochs_of.count(4) == 2:
                 raise OSError("no space left on device")
 
-        if options["config"].averaged:  # only the recipe of the final training averages
-            begun.append(options["seed"])
-            options["on_epoch"] = on_epoch
-        fit(network, *arguments, **options)
+        fit(network, *arguments, **{**options, "on_epoch": on_epoch})
 
     def note(network: Any, *arguments: Any, **options: Any) -> None:
         if options["config"].averaged:
             states.append(options["state"] and options["state"].epoch)
         fit(network, *arguments, **options)
 
-    job_id = add_task("broken", repetitions=1, study=2)
+    def results(task_id: str) -> list[Any]:
+        cells = [(cell.network.key, cell.network.weights, dict(cell.design)) for cell in cells_of(task_id)]
+        return [*cells, *(replace(own.training, seconds=0.0) for own in trainings_of(task_id))]
+
+    job_id = add_task("broken", repetitions=1, study={"cells": 1})
     with monkeypatch.context() as broken:
-        broken.setattr(fitting, "fit", lose_the_disk_in_the_second_cell)
+        broken.setattr(fitting, "fit", lose_the_disk_in_the_second_full_training)
         assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RELEASED
-    assert len(cells_of("broken")) == 1
+    assert len(trainings_of("broken")) == 4
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE jobs SET run_after = 0")
+        trials = "SELECT key FROM cell_trainings WHERE epochs = 1"
+        connection.exec_driver_sql(f"DELETE FROM networks WHERE key IN ({trials})")  # a finished trial needs no network
     monkeypatch.setattr(fitting, "fit", note)
     assert finish(job_id).state is JobState.SUCCEEDED
     assert states == [2]
-    resumed = [(cell.network.key, cell.network.weights, dict(cell.design)) for cell in cells_of("broken")]
+    resumed = results("broken")
     with engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM task_cells")
         connection.exec_driver_sql("DELETE FROM networks WHERE architecture LIKE 'cell:%'")
-    assert finish(add_task("unbroken", repetitions=1, study=2)).state is JobState.SUCCEEDED
-    assert states == [2, None, None]
-    unbroken = [(cell.network.key, cell.network.weights, dict(cell.design)) for cell in cells_of("unbroken")]
-    assert len(resumed) == 2
-    assert unbroken == resumed
+    assert finish(add_task("unbroken", repetitions=1, study={"cells": 1})).state is JobState.SUCCEEDED
+    assert states == [2, *[None] * 5]
+    assert len(resumed) == 6
+    assert results("unbroken") == resumed
 
 
 @pytest.fixture
@@ -147,9 +276,9 @@ def recommended(engine: Engine, add_recommendation, finish: Callable[[str], JobR
 
 
 def test_a_promoted_target_brings_the_cell_that_its_recommendation_ended_with(
-    engine: Engine, settings: Settings, recommended, cells_of
+    engine: Engine, settings: Settings, recommended, cells_of, trainings_of
 ) -> None:
-    answer = recommended()
+    answer = recommended(final={"seeds": 2})
     (cell,) = cells_of("target-of-answer")
     assert cell.design == answer["architecture"]["design"]
     with unit_of_work(engine) as registry:
@@ -161,18 +290,22 @@ def test_a_promoted_target_brings_the_cell_that_its_recommendation_ended_with(
     assert exported.keys() == stored.keys()
     assert all(bool((tensor == stored[name]).all()) for name, tensor in exported.items())
     assert [found.network.key for found in cells_of("target-of-answer")] == [cell.network.key]
+    trainings = trainings_of("target-of-answer")
+    assert [(own.training.epochs, own.training.genotype) for own in trainings] == [(1, cell.design["genotype"])] * 2
+    assert [own.training.key for own in trainings if own.weights] == [cell.network.key]
 
 
 def test_a_cell_that_started_from_the_weights_of_another_task_is_not_linked(
-    add_task, finish, recommended, cells_of
+    add_task, finish, recommended, cells_of, trainings_of
 ) -> None:
     """The images of that task formed its weights too, and `TaskRow.seen_images` of the target does not list them."""
     finish(add_task("three", repetitions=1))
     assert recommended(final={"warm_start": True})["warm_start"]["name"] == "three"
-    assert cells_of("target-of-answer") == []
+    assert cells_of("target-of-answer") == trainings_of("target-of-answer") == []
 
 
 @pytest.mark.parametrize(("kind", "linked"), [("cell", 1), ("plain", 0)])
-def test_a_race_links_its_winner_if_it_is_a_cell(recommended, cells_of, kind: str, linked: int) -> None:
+def test_a_race_links_its_winner_if_it_is_a_cell(recommended, cells_of, trainings_of, kind: str, linked: int) -> None:
     recommended(search={"strategy": "race"}, budget={"seconds": 1}, candidates=[kind])
     assert len(cells_of("target-of-answer")) == linked
+    assert [own.training.epochs for own in trainings_of("target-of-answer")] == [None] * linked

@@ -18,7 +18,7 @@ INTERVAL_SECONDS = 10.0
 
 
 class ShutdownError(Exception):
-    """This process was asked to end, and has saved its state: stop here."""
+    """This process was asked to end, or gives way to another job, and has saved its state: stop here."""
 
 
 class Checkpoints:
@@ -54,6 +54,19 @@ class Checkpoints:
         if self._pointer is None or self._pointer["key"] != key:
             return None
         return self._store.read_checkpoint(self._pointer["name"])
+
+    def stop(self) -> None:
+        """Make the next state due at once, and end the stage with `ShutdownError` after it was saved."""
+        self._stopping.set()
+
+    def pass_boundary(self) -> None:
+        """Between two computations whose results are stored: end the stage if this process was asked to end.
+
+        Raises:
+            ShutdownError: it was.
+        """
+        if self._stopping.is_set():
+            raise ShutdownError
 
     def due(self) -> bool:
         """Whether to save now: enough time has passed since the last save, or it is the last chance."""

@@ -128,6 +128,12 @@ class JobContext:
             seconds[self._stage] = seconds.get(self._stage, 0.0) + self.clock() - self._stage_began
         return seconds
 
+    def give_way(self) -> None:
+        """If another job is due, save the job's state at the next opportunity and return it to the queue."""
+        with self.reading() as registry:
+            if registry.jobs.another_is_due(self.job_id):
+                self.checkpoints.stop()
+
     def found(self, seconds: float) -> None:
         """Count the seconds that the current stage saved by finding a stored result."""
         self.found_seconds[self._stage] = self.found_seconds.get(self._stage, 0.0) + seconds

@@ -1,4 +1,4 @@
-"""The job `register_task`: a baseline's images, networks and genotypes, and on request its trained cells."""
+"""The job `register_task`: a baseline's images, networks and genotypes, and its trained cells."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from worker.jobs.stages.fit import fit_task_networks
 from worker.jobs.stages.resolve import resolve
 from worker.jobs.stages.search import search_once
 from worker.jobs.stages.search_plan import baseline_search
-from worker.jobs.stages.study import study_cells
+from worker.jobs.stages.study import DEFAULT_CELLS, default_study, study_cells
 from worker.specification import RegistrationParams
 
 PLAN = {"resolve": 0.05, "fit": 0.5, "search": 0.45}
@@ -19,8 +19,10 @@ def register_task(context: JobContext, params: dict[str, Any]) -> dict[str, Any]
     """Prepare a task as a baseline. A task with given genotypes needs no search."""
     wanted = RegistrationParams.from_storage(params)
     task_id = wanted.task_id
-    if wanted.study is not None:
-        context.plan = {**context.plan, "study": STUDY_SHARE * wanted.study.cells}
+    has_study = wanted.study is not None or wanted.default_study
+    if has_study:
+        cells = DEFAULT_CELLS if wanted.study is None else wanted.study.cells
+        context.plan = {**context.plan, "study": STUDY_SHARE * cells}
     with context.stage("resolve"):
         task = resolve(context, task_id)
     with context.stage("fit"):
@@ -29,9 +31,9 @@ def register_task(context: JobContext, params: dict[str, Any]) -> dict[str, Any]
         with context.reading() as registry:
             given = registry.task_results.genotypes(task_id)
         genotypes = given or search_once(context, task, baseline_search(task))
-    if wanted.study is not None:
+    if has_study:
         with context.stage("study"):
-            study_cells(context, task, wanted.study.cells)
+            study_cells(context, task, wanted.study or default_study(len(task.full.train)))
     return {
         "task_id": task_id,
         "approximation": all(item.approximation for item in fitted),

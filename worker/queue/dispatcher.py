@@ -1,4 +1,7 @@
-"""The dispatcher: publishes queued jobs, takes back jobs with lost leases, sends webhooks. Any number may run."""
+"""The dispatcher: publishes queued jobs, takes back jobs with lost leases, sends webhooks, and queues idle studies.
+
+Any number may run.
+"""
 
 import logging
 import os
@@ -45,6 +48,8 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
             try:
                 if time.monotonic() >= next_sweep:
                     sweep(engine)
+                    if settings.idle_study_seconds is not None:
+                        queue_idle_study(engine, settings.idle_study_seconds)
                     next_sweep = time.monotonic() + settings.sweep_seconds
                 publish_due(engine, publisher, settings.republish_seconds)
                 beat(settings.heartbeat_file)
@@ -70,6 +75,19 @@ def sweep(engine: Engine) -> None:
     for job_id in expired:
         with log_fields(job_id=job_id, request_id=requests.get(job_id)):
             log.warning("job %s: its worker was lost", job_id)
+
+
+def queue_idle_study(engine: Engine, seconds: float) -> None:
+    """Queue a study of so many seconds if no job waits or runs and a baseline has few trained cells.
+
+    Raises:
+        DatabaseUnavailableError: the database refused, timed out or broke off.
+    """
+    with unit_of_work(engine) as registry:
+        job = registry.idle_studies.queue(seconds)
+    if job is not None:
+        with log_fields(job_id=job.id):
+            log.info("job %s: an idle study of task %s is queued", job.id, job.params["task_id"])
 
 
 def publish_due(engine: Engine, publisher: Publisher, republish_seconds: float) -> int:

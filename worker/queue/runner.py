@@ -18,7 +18,7 @@ import torch
 from ldnas.errors import RefusedError
 from ldnas.training.out_of_memory import is_out_of_memory, too_large
 from worker.errors import AttemptLostError, DatabaseUnavailableError, failure_of, internal_failure
-from worker.jobs import distances, recommend, register, train_again
+from worker.jobs import distances, recommend, register, study, train_again
 from worker.jobs.checkpoints import Checkpoints, ShutdownError
 from worker.jobs.context import JobContext
 from worker.jobs.stages.baselines import WaitingForBaselinesError
@@ -37,6 +37,7 @@ _KINDS: dict[str, tuple[Callable[[JobContext, dict[str, Any]], dict[str, Any]], 
     "recommend": (recommend.recommend, recommend.PLAN),
     "distances": (distances.measure_distances, distances.PLAN),
     "train_architecture": (train_again.train_again, train_again.PLAN),
+    "study": (study.study, study.PLAN),
 }
 
 

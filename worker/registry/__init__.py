@@ -26,6 +26,7 @@ from worker.registry.tables import (
     ArchitectureRow,
     ArtifactRow,
     BrowserSessionRow,
+    CellTrainingRow,
     DatasetRow,
     DistanceRow,
     FisherSummaryRow,
@@ -47,7 +48,7 @@ from worker.registry.tables import (
     WebhookRow,
     WorkerRow,
 )
-from worker.registry.task_results import TaskCell, TaskFigure
+from worker.registry.task_results import CellTraining, TaskCell, TaskFigure, TaskTraining
 from worker.registry.webhooks import ClaimedDelivery, WebhookStatus
 from worker.registry.workers import SeenWorker
 
@@ -72,6 +73,8 @@ __all__ = [
     "ArchitectureRow",
     "ArtifactRow",
     "BrowserSessionRow",
+    "CellTraining",
+    "CellTrainingRow",
     "ClaimedDelivery",
     "DatabaseNow",
     "DatasetRow",
@@ -115,6 +118,7 @@ __all__ = [
     "TaskNetworkRow",
     "TaskRole",
     "TaskRow",
+    "TaskTraining",
     "WebhookDeliveryRow",
     "WebhookRow",
     "WebhookStatus",

@@ -15,6 +15,7 @@ from worker.registry.base import Base, DatabaseNow, new_id
 from worker.registry.states import JobKind, JobState, TaskRole
 from worker.registry.tables import (
     ArtifactRow,
+    CellTrainingRow,
     DistanceRow,
     FisherSummaryRow,
     GenotypeRow,
@@ -100,6 +101,7 @@ TABLES: dict[str, type[Base]] = {
         NetworkRow,
         TaskNetworkRow,
         TaskCellRow,
+        CellTrainingRow,
         GenotypeRow,
         TaskGenotypeRow,
         FisherSummaryRow,
@@ -126,7 +128,8 @@ class Bundles:
         self._session = session
 
     def export_rows(self) -> dict[str, list[dict[str, Any]]]:
-        """Every finished baseline with its networks, cells, genotypes, Fisher summaries and the distances between them.
+        """Every finished baseline with its networks, cells and their trainings, genotypes, Fisher summaries and the
+        distances between them.
 
         By table, in the order of `TABLES`; a task comes without its job, which belongs to this installation.
         """
@@ -144,6 +147,7 @@ class Bundles:
             NetworkRow: stored,
             TaskNetworkRow: TaskNetworkRow.task_id.in_(tasks),
             TaskCellRow: TaskCellRow.task_id.in_(tasks),
+            CellTrainingRow: CellTrainingRow.task_id.in_(tasks),
             GenotypeRow: GenotypeRow.id.in_(genotypes),
             TaskGenotypeRow: TaskGenotypeRow.task_id.in_(tasks),
             FisherSummaryRow: FisherSummaryRow.network_key.in_(networks),
@@ -181,7 +185,7 @@ class Bundles:
             "tasks": [{**task, "job_id": self._finished_job(task["id"])} for task in new],
             **{
                 name: [link for link in rows[name] if link["task_id"] in fresh]
-                for name in ("task_networks", "task_cells")
+                for name in ("task_networks", "task_cells", "cell_trainings")
             },
             "task_genotypes": [
                 {**link, "genotype_id": genotype_ids.get(link["genotype_id"], link["genotype_id"])}

@@ -168,6 +168,13 @@ class Jobs:
             .limit(limit)
         ).all()
 
+    def another_is_due(self, job_id: str) -> bool:
+        """Whether another queued job could be claimed now."""
+        statement = select(JobRow.id).where(
+            JobRow.state == JobState.QUEUED, JobRow.run_after <= DatabaseNow(), JobRow.id != job_id
+        )
+        return self._session.scalar(statement.limit(1)) is not None
+
     def now(self) -> float:
         """The database's clock."""
         return self._transitions.now()

@@ -6,6 +6,7 @@ from worker.registry.architectures import Architectures
 from worker.registry.bundles import Bundles
 from worker.registry.datasets import Datasets
 from worker.registry.folding import Folding
+from worker.registry.idle_studies import IdleStudies
 from worker.registry.jobs import Jobs
 from worker.registry.keys import Keys
 from worker.registry.leases import Leases
@@ -40,3 +41,4 @@ class Registry:
         self.webhooks = Webhooks(session)
         self.removable = Removable(session)
         self.folding = Folding(session)
+        self.idle_studies = IdleStudies(session)

@@ -25,6 +25,7 @@ class JobKind(StrEnum):
     RECOMMEND = "recommend"
     DISTANCES = "distances"
     TRAIN_ARCHITECTURE = "train_architecture"
+    STUDY = "study"
 
 
 class DeliveryState(StrEnum):

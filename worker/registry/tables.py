@@ -248,6 +248,28 @@ class TaskCellRow(Base):
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
 
 
+class CellTrainingRow(Base):
+    """One training of a cell on a task's images, with its scores on the validation images.
+
+    `key` is the content key of the trained network, whose own row may be gone unless `task_cells` names it. `epochs` is
+    None for the winner of a race, which trained in several cycles.
+    """
+
+    __tablename__ = "cell_trainings"
+
+    task_id: Mapped[str] = mapped_column(ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    genotype: Mapped[dict[str, Any]] = mapped_column(JSON)
+    skeleton: Mapped[dict[str, Any]] = mapped_column(JSON)
+    epochs: Mapped[int | None] = mapped_column(Integer)
+    seed: Mapped[int] = mapped_column(BigInteger)
+    validation_accuracy: Mapped[float] = mapped_column(Double)
+    validation_loss: Mapped[float] = mapped_column(Double)
+    standard_error: Mapped[float] = mapped_column(Double)
+    seconds: Mapped[float] = mapped_column(Double)
+    created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())
+
+
 class FisherSummaryRow(Base):
     """Per-tensor sums of one network's Fisher diagonal; `network_key` may also name an untrained network."""
 

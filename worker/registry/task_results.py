@@ -1,7 +1,7 @@
-"""The networks, genotypes and trained cells of tasks, and figures about them for lists."""
+"""The networks, genotypes, trained cells and trainings of tasks, and figures about them for lists."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from sqlalchemy import func, select
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from worker.registry.states import JobState, TaskRole
 from worker.registry.tables import (
+    CellTrainingRow,
     GenotypeRow,
     JobRow,
     NetworkRow,
@@ -44,6 +45,41 @@ class TaskCell:
 
     design: Mapping[str, Any]
     network: NetworkRow
+
+
+@dataclass(frozen=True)
+class CellTraining:
+    """One training of a cell on a task's images.
+
+    Attributes:
+        key: the content key of the trained network.
+        genotype: the cell, as `Genotype.to_json` writes it.
+        skeleton: where the cells go, as `Skeleton.to_json` writes it.
+        epochs: passes over the training images; None for the winner of a race, which trained in several cycles.
+        seed: decides the first weights and the order of the images.
+        validation_accuracy: in [0, 1].
+        validation_loss: mean cross-entropy on the validation images, in nats.
+        standard_error: of the accuracy over draws of the validation images, a fraction.
+        seconds: that the training took.
+    """
+
+    key: str
+    genotype: Mapping[str, Any]
+    skeleton: Mapping[str, Any]
+    epochs: int | None
+    seed: int
+    validation_accuracy: float
+    validation_loss: float
+    standard_error: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TaskTraining:
+    """A stored training of a cell, and whether the network that it led to is a trained cell of the task."""
+
+    training: CellTraining
+    weights: bool
 
 
 class TaskResults:
@@ -118,6 +154,38 @@ class TaskResults:
             .order_by(NetworkRow.validation_accuracy.desc(), NetworkRow.key)
         )
         return [TaskCell(design, network) for design, network in found]
+
+    def store_training(self, task_id: str, training: CellTraining) -> None:
+        """Store a training of a cell on the task's images, once."""
+        insert_missing(self._session, CellTrainingRow, [{"task_id": task_id, **asdict(training)}])
+
+    def trainings(self, task_id: str) -> list[TaskTraining]:
+        """The trainings of the task's cells, the longest first, of equally long ones the highest accuracy first."""
+        columns = [getattr(CellTrainingRow, field.name) for field in fields(CellTraining)]
+        found = self._session.execute(
+            select(TaskCellRow.network_key.is_not(None), *columns)
+            .outerjoin(
+                TaskCellRow,
+                (TaskCellRow.task_id == CellTrainingRow.task_id) & (TaskCellRow.network_key == CellTrainingRow.key),
+            )
+            .where(CellTrainingRow.task_id == task_id)
+            .order_by(
+                CellTrainingRow.epochs.desc().nulls_first(),
+                CellTrainingRow.validation_accuracy.desc(),
+                CellTrainingRow.key,
+            )
+        )
+        return [TaskTraining(CellTraining(*values), weights) for weights, *values in found]
+
+    def timed_trainings(self, task_ids: Collection[str]) -> list[tuple[str, CellTraining]]:
+        """The trainings of these tasks' cells that have a number of epochs, each with the id of its task."""
+        columns = [getattr(CellTrainingRow, field.name) for field in fields(CellTraining)]
+        found = self._session.execute(
+            select(CellTrainingRow.task_id, *columns)
+            .where(CellTrainingRow.task_id.in_(task_ids), CellTrainingRow.epochs.is_not(None))
+            .order_by(CellTrainingRow.task_id, CellTrainingRow.key)
+        )
+        return [(task_id, CellTraining(*values)) for task_id, *values in found]
 
     def figures(self, task_ids: Collection[str]) -> dict[str, TaskFigure]:
         """The figures of each of these tasks, by its id."""

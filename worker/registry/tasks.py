@@ -211,7 +211,7 @@ class Tasks:
 
         Raises:
             NotFoundError: no such task.
-            TaskBusyError: its job, or one that measures distances to it, has not ended yet.
+            TaskBusyError: its job, or one that measures distances to it or studies it, has not ended yet.
         """
         found = self.row(task_id)
         if not found.state.ended:
@@ -242,16 +242,19 @@ def _with_state() -> Select[TaskRow, JobState]:
 
 
 def delete_unmeasured(session: Session, task_id: str) -> None:
-    """Delete the row of a task, unless distances to it are being measured.
+    """Delete the row of a task, unless distances to it are being measured, or its cells are being studied.
 
     Raises:
-        TaskBusyError: a job that measures them has not ended yet.
+        TaskBusyError: a job that does so has not ended yet.
     """
     session.execute(select(TaskRow.id).where(TaskRow.id == task_id).with_for_update())  # see `Tasks.hold`
     busy = session.scalar(
         select(JobRow.id)
-        .where(JobRow.state.in_((JobState.QUEUED, JobState.RUNNING)), JobRow.kind == JobKind.DISTANCES)
-        .where(JobRow.params["target_task_id"].as_string() == task_id)
+        .where(JobRow.state.in_((JobState.QUEUED, JobState.RUNNING)))
+        .where(
+            (JobRow.kind == JobKind.DISTANCES) & (JobRow.params["target_task_id"].as_string() == task_id)
+            | (JobRow.kind == JobKind.STUDY) & (JobRow.params["task_id"].as_string() == task_id)
+        )
         .order_by(JobRow.created_at, JobRow.id)
         .limit(1)
     )

@@ -17,9 +17,16 @@ from worker.specification.base import (
     Request,
     Seed,
 )
-from worker.specification.params import ColumnParams, RecommendationParams, RegistrationParams, TrainingParams
+from worker.specification.params import (
+    ColumnParams,
+    RecommendationParams,
+    RegistrationParams,
+    StudyParams,
+    TrainingParams,
+)
 from worker.specification.parts import (
     DatasetRequest,
+    FirstStudyRequest,
     FractionsRequest,
     GenotypeRequest,
     LabelsRequest,
@@ -55,6 +62,7 @@ __all__ = [
     "ConstraintsRequest",
     "DatasetRequest",
     "FinalRequest",
+    "FirstStudyRequest",
     "FormText",
     "Fraction",
     "FractionsRequest",
@@ -75,6 +83,7 @@ __all__ = [
     "Seed",
     "StandingMeasure",
     "Strategy",
+    "StudyParams",
     "StudyRequest",
     "TrainingParams",
     "WebhookRequest",

@@ -12,10 +12,28 @@ class RecommendationParams(Stored):
 
 
 class RegistrationParams(Stored):
-    """The baseline to prepare, and the study of its cells if one was requested."""
+    """The baseline to prepare, and the study of its cells.
+
+    Attributes:
+        study: the requested study; None if none was requested.
+        default_study: whether a baseline without a requested study gets the default one.
+    """
 
     task_id: str
     study: StudyRequest | None = None
+    default_study: bool = False
+
+
+class StudyParams(Stored):
+    """The baseline whose cells to train.
+
+    Attributes:
+        idle: whether a dispatcher queued the study because no job waited; it gives way to other jobs.
+    """
+
+    task_id: str
+    study: StudyRequest
+    idle: bool = False
 
 
 class ColumnParams(Stored):

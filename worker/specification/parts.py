@@ -132,6 +132,22 @@ class GenotypeRequest(Request):
 class StudyRequest(Request):
     """The full training of a baseline's best cells, so that races on near tasks can start from their weights."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"cells": 2}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"cells": 2, "seconds": 60}]})
 
-    cells: int = Field(ge=1, le=4, description="number of best cells to train")
+    cells: int = Field(2, ge=1, le=4, description="number of cells to train in full, at most")
+    seconds: float | None = Field(
+        None,
+        gt=0,
+        le=10_000_000,
+        allow_inf_nan=False,
+        description="seconds of the trainings; one that does not fit any more does not start, but one cell is always "
+        "trained; absent: as long as the cells take",
+    )
+
+
+class FirstStudyRequest(StudyRequest):
+    """The study of a baseline at its registration."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"cells": 2, "seconds": 60}, {"cells": 0}]})
+
+    cells: int = Field(2, ge=0, le=4, description="number of cells to train in full, at most; 0: no study")

@@ -23,7 +23,7 @@ from worker.storage.artifacts import ArtifactStore
 
 FORMAT = "ldnas registry"
 VERSION = 1
-ADDED_TABLES = frozenset({"task_cells"})
+ADDED_TABLES = frozenset({"task_cells", "cell_trainings"})
 """Tables that were added after the first release that wrote bundles of this version."""
 _CHUNK = 1 << 20
 _DAMAGE = (
@@ -119,6 +119,7 @@ def _require_whole(rows: Rows) -> None:
         "networks": (("weights", artifacts),),
         "task_networks": (("task_id", tasks), ("network_key", networks)),
         "task_cells": (("task_id", tasks), ("network_key", networks)),
+        "cell_trainings": (("task_id", tasks),),
         "task_genotypes": (("task_id", tasks), ("genotype_id", genotypes)),
         "fisher_summaries": (("network_key", networks),),
         "distances": (("source_network", networks), ("target_network", networks)),

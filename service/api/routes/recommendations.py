@@ -157,9 +157,7 @@ def promote_target(
     with unit_of_work(resources.engine) as registry:
         task = registry.recommendations.promote(recommendation_id, body.name if body is not None else None)
         job = registry.jobs.get(task.job_id)
-        return task_document(
-            task, job, registry.task_results.networks(task.id), registry.task_results.genotypes(task.id)
-        )
+        return task_document(registry, task, job)
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,12 @@ from service.api.http.files import file_of, stored_file
 from service.api.problems import described
 from service.api.serializers import task_document, task_summary
 from service.api.submissions.registration import accept_task
+from service.api.submissions.study import accept_study
 from service.schemas.base import Page
-from service.schemas.tasks import Task, TaskRequest, TaskSummary
+from service.schemas.tasks import Study, Task, TaskRequest, TaskSummary
 from worker.errors import NotFoundError
 from worker.registry import reading, unit_of_work
+from worker.specification import StudyRequest
 
 PNG = "image/png"
 
@@ -67,7 +69,7 @@ def list_tasks(
 
 @router.get("/{task_id}", summary="Show a task", response_model=Task, responses=POLLED | described(404))
 def get_task(task_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
-    """The task, the state of its job, its networks, and its genotypes with the best first."""
+    """The task, the state of its job, its networks, its genotypes (the best first) and the trainings of its cells."""
     document = _document(resources, task_id)
     return conditional(request, document, headers=poll_again(document))
 
@@ -91,11 +93,38 @@ def get_samples(task_id: ResourceId, request: Request, resources: ResourcesDepen
     return stored_file(resources.store, request, task.samples, PNG, f"{task_id}.png")
 
 
+@router.post(
+    "/{task_id}/study",
+    status_code=202,
+    summary="Train more cells of a baseline",
+    responses=ACCEPTED | described(400, 404, 409, 413, 415),
+)
+def study_task(
+    task_id: ResourceId,
+    body: StudyRequest,
+    response: Response,
+    resources: ResourcesDependency,
+    caller: CallerDependency,
+    key: IdempotencyKey = None,
+) -> Study:
+    """Queues a job that tries cells of a ready baseline, and trains the best ones in full.
+
+    Cells that are trained already are not trained again. 409 for a target, and while the baseline is not ready.
+    """
+    job = accept_study(resources, task_id, body, key, owner=caller.owner)
+    with reading(resources.engine) as registry:
+        name = registry.tasks.names([task_id]).get(task_id)
+    if name is None:
+        raise DeletedResourceError(f"task {task_id} was deleted; register it again to study its cells")
+    point_to(response, f"/v1/jobs/{job.id}")
+    return Study(job_id=job.id, state=job.state.value, task_id=task_id, name=name)
+
+
 @router.delete("/{task_id}", status_code=204, summary="Delete a task", responses=described(404, 409))
 def delete_task(task_id: ResourceId, resources: ResourcesDependency) -> None:
     """Data that other tasks share with it remain. 409 while a job works on the task: cancel that job first.
 
-    This may be its own job, or one that measures distances to it.
+    This may be its own job, or one that measures distances to it or studies its cells.
     """
     with unit_of_work(resources.engine) as registry:
         registry.tasks.delete(task_id)
@@ -105,6 +134,4 @@ def _document(resources: Resources, task_id: str) -> Task:
     with reading(resources.engine) as registry:
         task = registry.tasks.get(task_id)
         job = registry.jobs.get(task.job_id)
-        return task_document(
-            task, job, registry.task_results.networks(task_id), registry.task_results.genotypes(task_id)
-        )
+        return task_document(registry, task, job)

@@ -30,8 +30,10 @@ def accept_task(resources: Resources, request: TaskRequest, key: str | None, *, 
         task = checked_task(request, resources.settings)
         genotypes = _checked_genotypes(request.genotypes or ())
         params: dict[str, Any] = {"task_id": uuid.uuid4().hex}
-        if request.study is not None:
-            params["study"] = request.study.model_dump()
+        if request.study is None:
+            params |= {"default_study": True} if resources.settings.study == "default" else {}
+        elif request.study.cells:
+            params["study"] = request.study.model_dump(exclude_none=True)
         with unit_of_work(resources.engine) as registry:
             hold_uploaded(registry, task)
             job_id = insert_job(registry, JobKind.REGISTER_TASK, params, identity)

@@ -1,4 +1,4 @@
-"""`ldnas task`: adds, lists, shows and removes tasks."""
+"""`ldnas task`: adds, lists, shows, studies and removes tasks."""
 
 import shlex
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from service.client import Client
 from service.client.errors import RequestRefusedError, UnknownTaskError
 from service.schemas.tasks import Task
 
-app = typer.Typer(no_args_is_help=True, help="Add, list, show and remove tasks in the service.")
+app = typer.Typer(no_args_is_help=True, help="Add, list, show, study and remove tasks in the service.")
 
 TaskName = Annotated[
     str,
@@ -43,7 +43,15 @@ def add(
     image_size: options.ImageSize = None,
     genotypes: Annotated[Path | None, typer.Option(help="JSON file with the task's best genotypes.")] = None,
     study: Annotated[
-        int | None, typer.Option(metavar="N", help="Train its N best cells in full, 1 to 4, for races on near tasks.")
+        int | None,
+        typer.Option(metavar="N", help="Train its N best cells in full, 0 to 4, for races on near tasks; default: 2."),
+    ] = None,
+    study_seconds: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Seconds of these trainings; default: 10 to 180, or with --study as long as they take.",
+        ),
     ] = None,
     wait: options.Wait = True,
     timeout: options.Timeout = None,
@@ -71,7 +79,7 @@ def add(
             seed=seed,
             image_size=image_size,
             genotypes=options.genotypes_of(genotypes),
-            study=None if study is None else {"cells": study},
+            study=_study(study, study_seconds),
         )
         document: Mapping[str, Any] = options.finished(client, submission, timeout) if wait else submission.document
     if as_json:
@@ -117,6 +125,38 @@ def show(
         print_task(document)
 
 
+@app.command(epilog="Example: ldnas task study odd_or_even --cells 1 --seconds 60")
+def study(
+    task: TaskName,
+    cells: Annotated[
+        int | None, typer.Option(metavar="N", help="Train at most N more cells in full, 1 to 4; default: 2.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Seconds of the trainings; default: as long as they take.")
+    ] = None,
+    wait: options.Wait = True,
+    timeout: options.Timeout = None,
+    as_json: options.AsJson = False,
+    url: options.Url = options.DEFAULT_URL,
+    api_key: options.ApiKey = None,
+) -> None:
+    """Train more cells of a baseline in full, so that races on near tasks can start from their weights.
+
+    With --json: the task with the trainings of its cells, or with --no-wait the service's answer to the request.
+    """
+    with options.open_client(url, api_key) as client:
+        submission = client.study_task(find_task(client, task)["id"], cells=cells, seconds=seconds)
+        document: Mapping[str, Any] = options.finished(client, submission, timeout) if wait else submission.document
+    if as_json:
+        options.print_json(document)
+    elif wait:
+        trained = sum(cell["weights"] for cell in document["cells"])
+        noun = "cell" if trained == 1 else "cells"
+        typer.echo(f"{document['name']} has {trained} trained {noun}; ldnas task show {shlex.quote(task)} lists them")
+    else:
+        typer.echo(f"the study of {document['name']} is queued: {client.base_url}{submission.job}")
+
+
 @app.command(epilog="Example: ldnas task remove odd_or_even")
 def remove(
     task: TaskName,
@@ -129,6 +169,11 @@ def remove(
         client.remove_task(find_task(client, task)["id"])
     if not as_json:  # the API's answer is empty
         typer.echo(f"removed {task}")
+
+
+def _study(cells: int | None, seconds: float | None) -> dict[str, float] | None:
+    wanted = {"cells": cells, "seconds": seconds}
+    return {name: value for name, value in wanted.items() if value is not None} or None
 
 
 def _network(architecture: str | None, weights: str | None) -> str | dict[str, str] | None:

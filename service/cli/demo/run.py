@@ -118,7 +118,7 @@ def _baseline(client: Client, task: DemoTask) -> Submission[Task]:
             if known.state not in ("failed", "cancelled"):
                 return client.submission_of(known)
             client.remove_task(known.id)
-    return client.register_task(task.name, DATASET, labels=task.labels)
+    return client.register_task(task.name, DATASET, labels=task.labels, study={"cells": 0})
 
 
 def _same(known: TaskSummary, task: DemoTask) -> bool:

@@ -35,7 +35,7 @@ def print_task(task: Mapping[str, Any], console: Console | None = None) -> None:
     table.add_column(overflow="fold")
     for key, value in task.items():
         if value not in (None, []):
-            table.add_row(Text(key), Text(labels_in_short(task) if key == "labels" else _plain(value)))
+            table.add_row(Text(key), Text(_IN_SHORT[key](task) if key in _IN_SHORT else _plain(value)))
     (console or Console()).print(table)
 
 
@@ -110,6 +110,20 @@ def labels_in_short(task: Mapping[str, Any]) -> str:
     groups = [" ".join(map(str, group)) for group in labels["groups"]]
     rest = ["rest, balanced" if labels.get("balance") else "rest"] if labels.get("rest") else []
     return " | ".join(groups + rest)
+
+
+def _cells_in_short(task: Mapping[str, Any]) -> str:
+    """One line for each training of a cell: its accuracy, its epochs, and whether its weights are stored."""
+    lines = []
+    for cell in task["cells"]:
+        score = f"{cell['validation_accuracy']:.4f} ± {cell['standard_error']:.4f}"
+        epochs = "a race" if cell["epochs"] is None else f"{cell['epochs']} epochs"
+        weights = ", weights stored" if cell["weights"] else ""
+        lines.append(f"{score} after {epochs}, {cell['seconds']:.1f} s{weights}: {genotype_in_short(cell['genotype'])}")
+    return "\n".join(lines)
+
+
+_IN_SHORT = {"labels": labels_in_short, "cells": _cells_in_short}
 
 
 def _entry(mean: float | None, std: float | None) -> str:

@@ -63,7 +63,7 @@ def whole_task(registry: Registry, task_id: str) -> Task:
     """
     row = registry.tasks.get(task_id)
     job = registry.jobs.get(row.job_id)
-    return task_document(row, job, registry.task_results.networks(task_id), registry.task_results.genotypes(task_id))
+    return task_document(registry, row, job)
 
 
 def near_tasks(registry: Registry, task_id: str, measure: Measure) -> list[Near]:

@@ -3,7 +3,7 @@
 import random
 
 from ldnas.memory.pooled import PooledScores, pool
-from ldnas.memory.proposals import neighbours, propose
+from ldnas.memory.proposals import explore, neighbours, propose
 from ldnas.memory.scores import CellScore
 from ldnas.memory.survivors import SURVIVOR_LEAD, with_survivors
 from ldnas.space.genotype import Genotype
@@ -52,7 +52,25 @@ def test_only_admitted_cells_are_proposed() -> None:
     assert propose(pooled(), 3, 0, lambda cell: False) == ()
 
 
+def test_of_three_cells_to_try_one_is_a_new_neighbour_of_the_best() -> None:
+    *known, near = explore(pooled(), 3, seed=0)
+    assert known == [BEST, GOOD]
+    assert differences(BEST, near) == 1
+    *known, one, other = explore(pooled(), 6, seed=0)
+    assert known == [BEST, GOOD, BAD, WORST]
+    assert {differences(BEST, one), differences(BEST, other)} == {1}
+
+
+def test_a_cell_that_is_not_admitted_is_not_tried_but_its_neighbours_are() -> None:
+    tried = explore(pooled(), 3, 0, lambda cell: cell != BEST)
+    assert tried[:2] == (GOOD, BAD)
+    assert differences(BEST, tried[2]) == 1
+    alone = explore(pooled(), 3, 0, lambda cell: cell in (BEST, GOOD, BAD))
+    assert alone == (BEST, GOOD, BAD), "evaluated cells take the place of neighbours that are not admitted"
+
+
 def test_without_scores_nothing_is_proposed() -> None:
+    assert explore(pool([]), 3, seed=0) == ()
     assert propose(pool([]), 3, seed=0) == ()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ldnas.recipe import default_recipe
 from ldnas.space.genotype import EDGES
-from worker.registry import Engine, JobState, reading, unit_of_work
+from worker.registry import CellTraining, Engine, JobState, reading, unit_of_work
 
 HTML = {"Accept": "text/html"}
 HOSTILE = "<script>alert(1)</script>"
@@ -169,6 +169,21 @@ def test_the_page_of_a_task_shows_its_facts_and_nearest_tasks(http: httpx.Client
     assert f'<a href="/distances/{near}/{task}?measure=log_det_layerwise">1.5</a>' in nearest  # the mean
     assert f'<a href="/distances/{task}/{near}?measure=log_det_layerwise">7</a>' in nearest
     assert "not measured" in nearest.split(">far</a>")[1].split("</tr>")[0]
+
+
+def test_the_page_of_a_task_lists_the_trainings_of_its_cells(http: httpx.Client, engine: Engine) -> None:
+    task_id = add_task(engine, "odd", 0.9)
+    assert "Trainings of cells" not in http.get(f"/tasks/{task_id}", headers=HTML).text
+    with unit_of_work(engine) as registry:
+        for key, epochs in ((f"{task_id}/0", 15), ("trial", 4)):
+            training = CellTraining(key, CELL, {}, epochs, 0, 0.875, 0.4321, 0.0123, 6.5)
+            registry.task_results.store_training(task_id, training)
+        registry.task_results.link_cell(task_id, f"{task_id}/0", {})
+    table = http.get(f"/tasks/{task_id}", headers=HTML).text.partition("Trainings of cells")[2]
+    full, trial = table.partition("<tbody>")[2].partition("</tbody>")[0].split("</tr>")[:2]
+    assert "sep_conv_3x3 sep_conv_3x3" in full
+    assert [text in full for text in ("15", "87.5 %", "± 1.2", "0.432", "6.5", "stored")] == [True] * 6
+    assert "stored" not in trial
 
 
 def test_an_old_task_says_that_it_has_no_picture(http: httpx.Client, engine: Engine) -> None:

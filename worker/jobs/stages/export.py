@@ -13,7 +13,7 @@ from ldnas.export.formats import export_program, onnx_model, save_program, save_
 from ldnas.networks.design import CellDesign, Design
 from worker.jobs.context import JobContext
 from worker.jobs.stages.resolve import ResolvedTask
-from worker.jobs.stages.train import TrainedArchitecture
+from worker.jobs.stages.train import TrainedArchitecture, cell_training
 
 _MEDIA_TYPES = {
     "weights": "application/octet-stream",
@@ -40,7 +40,8 @@ def export(
     """Store the files that a user can download and return the architecture's id; a repeated export returns the same id.
 
     The architecture of a recommendation is exported once, also by an attempt after one that was interrupted later.
-    If it is a cell with fresh first weights, its network becomes a trained cell of the target.
+    If it is a cell with fresh first weights, its network becomes a trained cell of the target,
+    whose trainings are stored.
 
     All files or none: a file that cannot be written is a bug, and an architecture without it would hide the bug.
 
@@ -97,6 +98,10 @@ def export(
             # A warm start brings in weights that another task's images formed, which the check for leakage cannot see.
             if isinstance(trained.design, CellDesign) and started_from is None:
                 registry.task_results.link_cell(task.id, trained.best.row.key, trained.design.to_json())
+                epochs = None if trained.config is None else trained.config.epochs_for(len(task.full.train))
+                for finished in trained.networks:
+                    training = cell_training(task, trained.design, finished, epochs=epochs)
+                    registry.task_results.store_training(task.id, training)
     return architecture.id
 
 

@@ -10,7 +10,6 @@ from ldnas.memory.pooled import PooledScores, pool
 from ldnas.memory.proposals import propose
 from ldnas.memory.scores import CellScore
 from ldnas.memory.starter import read_starter
-from ldnas.memory.survivors import with_survivors
 from ldnas.recipe import default_recipe
 from ldnas.seeding import derive_seed
 from ldnas.space.feasible_cells import FeasibleCells
@@ -20,13 +19,9 @@ from ldnas.space.space import FULL_SPACE, SearchSpace
 from worker.jobs.context import JobContext
 from worker.jobs.memo import Codec
 from worker.jobs.stages.answer import Answer, Part
+from worker.jobs.stages.known_scores import known_scores
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.space import FoundSpace, eligible_tasks
-from worker.registry import GenotypeRow
-
-SHARED_WEIGHTS = ("random_sharing", "enas", "darts", "darts_second_order", "pc_darts")
-"""The strategies whose epochs are those of shared weights: a cell with more of them was drawn later, it survived no
-cut."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,7 @@ def _choose(context: JobContext, task: ResolvedTask, answer: Answer, found: Foun
 
 def pool_known(context: JobContext, task: ResolvedTask, measure: str) -> tuple[PooledScores, dict[str, Any]]:
     """The pooled scores of the baselines that take part and of the starter memory, and the `memory` of the answer."""
-    scores, starter = _baseline_scores(context), read_starter().scores
+    scores, starter = known_scores(context, eligible_tasks(context)), read_starter().scores
     closeness, weights = _closeness(context, task, scores, measure)
     pooled = pool((*scores, *starter), weights if closeness.helps else None)
     memory = {
@@ -86,21 +81,6 @@ def _drawn(feasible: FeasibleCells, space: SearchSpace, count: int, seed: int) -
     """`count` cells of the space within the limits, drawn at random; fewer where it has no more."""
     own = FeasibleCells(space, feasible.skeleton, feasible.constraints)
     return own.sample_distinct(random.Random(derive_seed(seed, "cell")), count)
-
-
-def _baseline_scores(context: JobContext) -> tuple[CellScore, ...]:
-    """The scores of the baselines that take part."""
-    with context.reading() as registry:
-        rows = registry.task_results.scored_genotypes(eligible_tasks(context))
-    sharing = [_score(task_id, row) for task_id, row in rows if row.origin in SHARED_WEIGHTS]
-    own = [_score(task_id, row) for task_id, row in rows if row.origin not in SHARED_WEIGHTS]
-    return (*sharing, *with_survivors(own))
-
-
-def _score(task_id: str, row: GenotypeRow) -> CellScore:
-    assert row.validation_accuracy is not None, "only scored genotypes are read"
-    assert row.epochs is not None, "only scored genotypes are read"
-    return CellScore(task_id, Genotype.from_json(row.genotype), row.validation_accuracy, row.epochs, row.origin)
 
 
 def _closeness(

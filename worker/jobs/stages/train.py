@@ -10,6 +10,7 @@ from torch import nn
 
 from ldnas.data.task_data import ImageSet, TaskData
 from ldnas.digests import json_digest
+from ldnas.intervals import standard_error
 from ldnas.networks.design import CellDesign, Design, PlainDesign, PretrainedDesign
 from ldnas.networks.designed import build_designed, size_of
 from ldnas.objectives import OBJECTIVES, score
@@ -27,7 +28,7 @@ from worker.jobs.context import JobContext
 from worker.jobs.stages.fitting import FitPlan, fit_once
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.test_evaluation import look
-from worker.registry import NetworkRow
+from worker.registry import CellTraining, NetworkRow
 
 
 @final
@@ -231,6 +232,24 @@ def finish(
     network.to(context.compute.device).eval()
     validation = evaluate(network, task.full.validation, micro_batches=context.compute.micro_batches)
     return FinishedNetwork(network, row, validation)
+
+
+def cell_training(
+    task: ResolvedTask, design: CellDesign, finished: FinishedNetwork, *, epochs: int | None
+) -> CellTraining:
+    """The row of a finished training of a cell; `epochs` is None for the winner of a race."""
+    validation = finished.validation
+    return CellTraining(
+        key=finished.row.key,
+        genotype=design.genotype.to_json(),
+        skeleton=design.skeleton.to_json(),
+        epochs=epochs,
+        seed=finished.row.seed,
+        validation_accuracy=validation.accuracy,
+        validation_loss=validation.loss,
+        standard_error=standard_error(validation.accuracy, len(task.full.validation)),
+        seconds=finished.row.seconds,
+    )
 
 
 def memory_warnings(context: JobContext, networks: Sequence[FinishedNetwork]) -> tuple[str, ...]:
