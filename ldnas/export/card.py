@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ldnas.export.description import INPUT_NAME, OUTPUT_NAME, NetworkDescription
-from ldnas.networks.design import CellDesign, Design, Kind, PlainDesign
+from ldnas.networks.design import RESNET18, CellDesign, Design, Kind, PlainDesign
 
 # The card names every class with fewer training images than this.
 FEW_IMAGES = 50
@@ -65,9 +65,11 @@ def _origin(design: Design) -> str:
     match design:
         case CellDesign():
             return "Its cell was found by architecture search."
-        case PlainDesign():
+        case PlainDesign() if design.name == RESNET18:
             channels = "1 channel" if design.width == 1 else f"{design.width} channels"
             return f"It is a ResNet-18 whose first stage has {channels}, trained from fresh weights."
+        case PlainDesign():
+            return f"It is a MobileNetV3-small with {design.width:g} times its channels, trained from fresh weights."
         case _:
             return (
                 f"It is timm's {_code(design.name)}, which began with weights from ImageNet and was tuned on the data."

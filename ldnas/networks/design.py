@@ -10,6 +10,9 @@ from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import Skeleton
 
 RESNET18 = "resnet18"
+MOBILENET = "mobilenet_v3_small"
+"""torchvision's name of MobileNetV3-small."""
+
 EFFICIENTNET_LITE0 = "tf_efficientnet_lite0"
 """timm's name of the network whose ImageNet weights are installed with ldnas."""
 
@@ -52,10 +55,16 @@ class CellDesign:
 
 @dataclass(frozen=True)
 class PlainDesign:
-    """A ResNet-18 with stages of `width`, 2, 4 and 8 times as many channels (`ScaledResNet18`)."""
+    """A network designed by hand.
+
+    Attributes:
+        width: of `resnet18`, the channels of its first stage, a whole number (`ScaledResNet18`); of
+            `mobilenet_v3_small`, the multiple of its own channels (`build_mobilenet`).
+        name: one of these two.
+    """
 
     kind: ClassVar[Kind] = Kind.PLAIN
-    width: int
+    width: float
     image_size: int
     classes: int
     name: str = RESNET18
@@ -92,8 +101,8 @@ def design_from_json(value: Mapping[str, Any]) -> Design:
     match value.get("kind"), value.get("name"):
         case Kind.CELL, _:
             return CellDesign(Genotype.from_json(value["genotype"]), Skeleton.from_json(value["skeleton"]))
-        case Kind.PLAIN, "resnet18":
-            return PlainDesign(value["width"], value["image_size"], value["classes"])
+        case Kind.PLAIN, ("resnet18" | "mobilenet_v3_small") as name:
+            return PlainDesign(value["width"], value["image_size"], value["classes"], name)
         case Kind.PRETRAINED, "tf_efficientnet_lite0":
             return PretrainedDesign(value["image_size"], value["classes"])
         case kind, name:

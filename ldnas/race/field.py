@@ -1,11 +1,13 @@
-"""Chooses the candidates of a race for a task: cells, ResNet-18 and EfficientNet-Lite0, each within the limits."""
+"""Chooses the candidates of a race for a task: cells, plain and pretrained networks, each within the limits."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TypeVar
 
 from ldnas.errors import ImpossibleConstraintError
-from ldnas.networks.design import CellDesign, Design, Kind, PlainDesign, PretrainedDesign
+from ldnas.networks.design import MOBILENET, CellDesign, Design, Kind, PlainDesign, PretrainedDesign
+from ldnas.networks.mobilenet import MOBILENET_WIDTHS, SMALL_SIDE
 from ldnas.networks.resnet import widest_resnet18
 from ldnas.race.candidate import Candidate
 from ldnas.race.kinds import fresh_candidate, pretrained_candidate
@@ -28,7 +30,7 @@ PRETRAINED_SIZES = (128, 96, 64, 48)
 PRETRAINED_SIDE = 64
 """The side to which smaller images are enlarged for a pretrained network, in pixels."""
 
-PLAIN_WIDTHS = (64, 32, 16)
+RESNET18_WIDTHS = (64, 32, 16)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def candidates_for(task: RaceTask) -> list[Candidate]:
     found = [
         *(_pretrained(task) if Kind.PRETRAINED in task.kinds else ()),
         *((*task.warm, *_cells(task)) if Kind.CELL in task.kinds else ()),
-        *(_plain(task) if Kind.PLAIN in task.kinds else ()),
+        *((*_resnet18(task), *_mobilenet(task)) if Kind.PLAIN in task.kinds else ()),
     ]
     if not found:
         kinds = ", ".join(sorted(task.kinds))
@@ -102,7 +104,7 @@ def _cells(task: RaceTask) -> Iterator[Candidate]:
                 yield from _variant(task, design, name, fresh_candidate, patient=size != task.sizes[-1])
 
 
-def _plain(task: RaceTask) -> Iterator[Candidate]:
+def _resnet18(task: RaceTask) -> Iterator[Candidate]:
     for size in task.sizes:
         try:
             widest = widest_resnet18(
@@ -113,11 +115,24 @@ def _plain(task: RaceTask) -> Iterator[Candidate]:
             )
         except ImpossibleConstraintError:
             continue
-        widths = [width for width in PLAIN_WIDTHS if width <= widest] or [widest]
+        widths = [width for width in RESNET18_WIDTHS if width <= widest] or [widest]
         for width in widths if size == task.image_size else widths[-1:]:
             design = PlainDesign(width, size, task.classes)
             is_smallest = size == task.sizes[-1] and width == widths[-1]
             yield from _variant(task, design, design.name, fresh_candidate, patient=not is_smallest)
+
+
+def _mobilenet(task: RaceTask) -> Iterator[Candidate]:
+    """The widest MobileNetV3-small of each image size within the limits.
+
+    A limit on latency is checked later, so then narrower ones follow. From fresh weights it needs many epochs at any
+    width: with fewer the seconds are better spent on the networks that come before it.
+    """
+    # Half of a larger image would cost more, since the network reduces it by fewer strides.
+    for size in task.sizes if task.image_size <= SMALL_SIDE else (task.image_size,):
+        designs = (PlainDesign(width, size, task.classes, MOBILENET) for width in MOBILENET_WIDTHS)
+        admitted = (own for each in designs for own in _variant(task, each, MOBILENET, fresh_candidate, patient=True))
+        yield from islice(admitted, 1 if task.limits.max_latency_ms is None else None)
 
 
 def _variant(
@@ -128,7 +143,7 @@ def _variant(
     *,
     patient: bool,
 ) -> Iterator[Candidate]:
-    width = f" width {design.width}" if isinstance(design, PlainDesign) else ""
+    width = f" width {design.width:g}" if isinstance(design, PlainDesign) else ""
     candidate = build(f"{network}{width} at {design.image_size} px", design, task.recipe(design.image_size))
     if _within(task.limits, candidate):
         yield replace(candidate, variant_of=network, least_epochs=PATIENT_EPOCHS if patient else candidate.least_epochs)

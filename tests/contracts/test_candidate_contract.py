@@ -10,7 +10,7 @@ import torch
 from ldnas.data.task_data import ImageSet
 from ldnas.export.formats import export_program, onnx_model
 from ldnas.networks.classifier import Classifier
-from ldnas.networks.design import CellDesign, Kind, PlainDesign, PretrainedDesign
+from ldnas.networks.design import MOBILENET, CellDesign, Kind, PlainDesign, PretrainedDesign
 from ldnas.networks.designed import counted_macs
 from ldnas.race.candidate import Candidate
 from ldnas.race.kinds import fresh_candidate, pretrained_candidate, warm_candidate
@@ -36,6 +36,7 @@ KINDS: dict[str, Callable[[], Candidate]] = {
     "cold cell": lambda: fresh_candidate("cold", CellDesign(CELL, SKELETON), RECIPE),
     "warm cell": warm_cell,
     "resnet18": lambda: fresh_candidate("plain", PlainDesign(8, SIZE, CLASSES), RECIPE),
+    "mobilenet": lambda: fresh_candidate("mobile", PlainDesign(0.35, SIZE, CLASSES, MOBILENET), RECIPE),
     "pretrained": lambda: pretrained_candidate("pretrained", PretrainedDesign(SIZE, CLASSES), RECIPE),
 }
 

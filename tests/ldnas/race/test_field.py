@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from ldnas.errors import ImpossibleConstraintError
-from ldnas.networks.design import CellDesign, Kind, PlainDesign
+from ldnas.networks.design import MOBILENET, CellDesign, Kind, PlainDesign
 from ldnas.race.candidate import Candidate
-from ldnas.race.field import RaceTask, candidates_for
+from ldnas.race.field import PATIENT_EPOCHS, RaceTask, candidates_for
 from ldnas.race.kinds import fresh_candidate
 from ldnas.space.constraints import Constraints
 from ldnas.space.genotype import Genotype
@@ -37,7 +37,7 @@ def test_small_images_are_enlarged_for_the_pretrained_network_alone() -> None:
     found = field_of(32)
     assert sizes(found, Kind.PRETRAINED) == [64, 48]
     assert sizes(found, Kind.CELL) == [32, 16]
-    assert sizes(found, Kind.PLAIN) == [32, 32, 32, 16]
+    assert sizes(found, Kind.PLAIN) == [32, 32, 32, 16, 32, 16]
 
 
 def test_large_images_are_reduced_where_the_seconds_are_few() -> None:
@@ -55,11 +55,30 @@ def test_variants_of_a_network_become_smaller_and_need_fewer_epochs_in_the_end()
     for each in field_of(96):
         groups.setdefault(each.variant_of, []).append(each)
     assert None not in groups
+    assert len(groups.pop(MOBILENET)) == 1, "half the size would cost more than the strides save"
     assert len(groups) == 3
     for variants in groups.values():
         macs = [each.macs for each in variants]
         assert macs == sorted(macs, reverse=True)
         assert variants[-1].least_epochs < variants[0].least_epochs
+
+
+def mobilenets(candidates: list[Candidate]) -> list[float]:
+    return [
+        each.design.width
+        for each in candidates
+        if each.variant_of == MOBILENET and isinstance(each.design, PlainDesign)
+    ]
+
+
+def test_a_mobilenet_comes_last_as_wide_as_the_limits_allow_and_only_where_it_gets_many_epochs() -> None:
+    found = field_of(32)
+    assert [each.variant_of for each in found[-2:]] == [MOBILENET] * 2
+    assert {each.least_epochs for each in found[-2:]} == {PATIENT_EPOCHS}
+    assert mobilenets(found) == [1.0, 1.0]
+    assert mobilenets(field_of(32, limits=Constraints(max_parameters=1_000_000))) == [0.75, 0.75]
+    assert mobilenets(field_of(32, limits=Constraints(max_macs=2_000_000))) == [0.5], "of half the size alone"
+    assert mobilenets(field_of(48, limits=Constraints(max_latency_ms=1.0))) == [1.0, 0.75, 0.5, 0.35] * 2
 
 
 def test_each_candidate_has_the_recipe_of_its_image_size() -> None:
