@@ -1,5 +1,6 @@
 """The design of a finished network: everything but its weights. Needs no torch."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -16,13 +17,16 @@ MOBILENET = "mobilenet_v3_small"
 EFFICIENTNET_LITE0 = "tf_efficientnet_lite0"
 """timm's name of the network whose ImageNet weights are installed with ldnas."""
 
+TIMM_NAME = r"[a-z0-9_]+"
+"""A regular expression that the names of timm's networks match, without their tags."""
+
 
 class Kind(StrEnum):
     """The kinds of networks.
 
     CELL: a cell in a skeleton.
     PLAIN: a network designed by hand, trained from fresh weights.
-    PRETRAINED: a network that began with weights from ImageNet.
+    PRETRAINED: a network that began with pretrained weights.
     """
 
     CELL = "cell"
@@ -76,16 +80,32 @@ class PlainDesign:
 
 @dataclass(frozen=True)
 class PretrainedDesign:
-    """A network of timm by its `name` there, with a linear head for these classes."""
+    """A network of timm, with a linear head for these classes.
+
+    Attributes:
+        name: its name in timm, without a tag.
+        weights: the SHA-256 of the safetensors file with its first weights; None for those of ImageNet that are
+            installed with ldnas, which only `EFFICIENTNET_LITE0` has.
+
+    Raises:
+        InvalidSearchError: the name has other characters than a name in timm, or needs a file of weights.
+    """
 
     kind: ClassVar[Kind] = Kind.PRETRAINED
     image_size: int
     classes: int
     name: str = EFFICIENTNET_LITE0
+    weights: str | None = None
+
+    def __post_init__(self) -> None:
+        # timm reads other names, such as "local-dir:/etc" or "hf-hub:name", as places to load from.
+        if not re.fullmatch(TIMM_NAME, self.name) or (self.weights is None and self.name != EFFICIENTNET_LITE0):
+            raise InvalidSearchError(f"this release does not know the network {self.name!r} of the kind 'pretrained'")
 
     def to_json(self) -> dict[str, Any]:
         """The design as a JSON value."""
-        return {"kind": self.kind.value, **asdict(self)}
+        own = {key: value for key, value in asdict(self).items() if value is not None}
+        return {"kind": self.kind.value, **own}
 
 
 Design = CellDesign | PlainDesign | PretrainedDesign
@@ -103,7 +123,7 @@ def design_from_json(value: Mapping[str, Any]) -> Design:
             return CellDesign(Genotype.from_json(value["genotype"]), Skeleton.from_json(value["skeleton"]))
         case Kind.PLAIN, ("resnet18" | "mobilenet_v3_small") as name:
             return PlainDesign(value["width"], value["image_size"], value["classes"], name)
-        case Kind.PRETRAINED, "tf_efficientnet_lite0":
-            return PretrainedDesign(value["image_size"], value["classes"])
+        case Kind.PRETRAINED, str(name):
+            return PretrainedDesign(value["image_size"], value["classes"], name, value.get("weights"))
         case kind, name:
             raise InvalidSearchError(f"this release does not know the network {name!r} of the kind {kind!r}")

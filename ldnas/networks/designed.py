@@ -1,23 +1,31 @@
 """Builds the network of a design, and counts its size."""
 
+from pathlib import Path
+
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ldnas.networks.design import RESNET18, CellDesign, Design, PlainDesign
 from ldnas.networks.mobilenet import build_mobilenet
-from ldnas.networks.pretrained import embedded_network
+from ldnas.networks.pretrained import embedded_network, timm_network
 from ldnas.networks.resnet import build_scaled_resnet18, resnet18_size
 from ldnas.space.complexity import multiply_adds, parameters
 from ldnas.space.network import build_cell_network, weights_drawn_from
 
 
-def build_designed(design: Design, *, seed: int, imagenet_weights: bool = True) -> nn.Module:
+def build_designed(
+    design: Design, *, seed: int, imagenet_weights: bool = True, weights: Path | None = None
+) -> nn.Module:
     """The network with its first weights, in training mode, on the CPU: fresh ones, or those of its pretraining.
 
     Args:
         imagenet_weights: False gives a pretrained design fresh weights too, for a caller that loads others; the package
             with the weights of ImageNet is then not needed.
+        weights: the file of a pretrained design that names one; without it the network has fresh weights.
+
+    Raises:
+        InvalidSearchError, UnreadableDatasetError, UnfitWeightsError: see `timm_network`.
     """
     match design:
         case CellDesign():
@@ -28,6 +36,8 @@ def build_designed(design: Design, *, seed: int, imagenet_weights: bool = True) 
             return build_mobilenet(design.classes, seed=seed, width=design.width, image_size=design.image_size)
         case _:
             with weights_drawn_from(seed):
+                if design.weights is not None:
+                    return timm_network(design.name, classes=design.classes, weights=weights, name=design.weights)
                 return embedded_network(classes=design.classes, imagenet_weights=imagenet_weights)
 
 

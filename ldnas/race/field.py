@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
 from ldnas.errors import ImpossibleConstraintError
-from ldnas.networks.design import MOBILENET, CellDesign, Design, Kind, PlainDesign, PretrainedDesign
+from ldnas.networks.design import EFFICIENTNET_LITE0, MOBILENET, CellDesign, Design, Kind, PlainDesign, PretrainedDesign
 from ldnas.networks.mobilenet import MOBILENET_WIDTHS, SMALL_SIDE
 from ldnas.networks.resnet import widest_resnet18
 from ldnas.race.candidate import Candidate
-from ldnas.race.kinds import fresh_candidate, pretrained_candidate
+from ldnas.race.kinds import GivenWeights, fresh_candidate, pretrained_candidate
 from ldnas.space.constraints import UNLIMITED, Constraints
 from ldnas.space.fitting import narrower_skeletons
 from ldnas.space.genotype import Genotype
@@ -44,6 +45,7 @@ class RaceTask:
         recipe: the training recipe from fresh weights at an image size.
         kinds: the kinds that may take part.
         warm: cells with weights of another task, within the limits.
+        given: weights for one more pretrained network.
     """
 
     image_size: int
@@ -54,6 +56,7 @@ class RaceTask:
     limits: Constraints = UNLIMITED
     kinds: frozenset[Kind] = frozenset(Kind)
     warm: Sequence[Candidate] = ()
+    given: GivenWeights | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -71,7 +74,7 @@ def candidates_for(task: RaceTask) -> list[Candidate]:
         ImpossibleConstraintError: no network of these kinds satisfies the limits.
     """
     found = [
-        *(_pretrained(task) if Kind.PRETRAINED in task.kinds else ()),
+        *((*_imagenet(task), *_given(task)) if Kind.PRETRAINED in task.kinds else ()),
         *((*task.warm, *_cells(task)) if Kind.CELL in task.kinds else ()),
         *((*_resnet18(task), *_mobilenet(task)) if Kind.PLAIN in task.kinds else ()),
     ]
@@ -84,11 +87,33 @@ def candidates_for(task: RaceTask) -> list[Candidate]:
     return found
 
 
-def _pretrained(task: RaceTask) -> Iterator[Candidate]:
+def _imagenet(task: RaceTask) -> Iterator[Candidate]:
+    return _pretrained(
+        task, EFFICIENTNET_LITE0, lambda size: PretrainedDesign(size, task.classes), pretrained_candidate
+    )
+
+
+def _given(task: RaceTask) -> Iterator[Candidate]:
+    given = task.given
+    if given is None:
+        return iter(())
+    return _pretrained(
+        task,
+        f"{given.architecture} from {given.source}",
+        lambda size: PretrainedDesign(size, task.classes, given.architecture, given.digest),
+        partial(pretrained_candidate, given=given),
+    )
+
+
+def _pretrained(
+    task: RaceTask,
+    network: str,
+    design_at: Callable[[int], PretrainedDesign],
+    build: Callable[[str, PretrainedDesign, TrainConfig], Candidate],
+) -> Iterator[Candidate]:
     sizes = [size for size in PRETRAINED_SIZES if size <= max(task.image_size, PRETRAINED_SIDE)]
     for size in (task.image_size,) if task.fixed_size else sizes:
-        design = PretrainedDesign(size, task.classes)
-        for candidate in _variant(task, design, design.name, pretrained_candidate, patient=size > PRETRAINED_SIDE):
+        for candidate in _variant(task, design_at(size), network, build, patient=size > PRETRAINED_SIDE):
             # The smallest one is worth it by its fitted head alone.
             yield replace(candidate, least_epochs=0) if size == sizes[-1] else candidate
 

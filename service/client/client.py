@@ -95,6 +95,7 @@ class Client(ArchitectureCalls, DatasetCalls):
         constraints: Mapping[str, float] | None = None,
         search: Mapping[str, Any] | None = None,
         candidates: Sequence[str] | None = None,
+        pretrained: Mapping[str, str] | None = None,
         final: Mapping[str, Any] | None = None,
         control: bool | None = None,
         seed: int | None = None,
@@ -111,8 +112,10 @@ class Client(ArchitectureCalls, DatasetCalls):
             constraints: `{"max_parameters": …, "max_macs": …, "max_latency_ms": …}`, each at most.
             search: `{"strategy": …, "k": …}`. By default whole networks of several kinds race, and the best one is the
                 answer; `{"strategy": "fuse", "candidates": …, "rounds": …}` and others search for a cell.
-            candidates: the kinds of networks in a race: `cell`, `plain` (ResNet-18) and `pretrained`
-                (EfficientNet-Lite0); None = all of them.
+            candidates: the kinds of networks in a race: `cell`, `plain` (ResNet-18 and MobileNetV3-small) and
+                `pretrained` (EfficientNet-Lite0 and the network of `pretrained`); None = all of them.
+            pretrained: `{"architecture": …, "weights": "dataset://NAME"}`: one more pretrained network in a race, by
+                its name in timm.
             final: `{"seeds": …, "warm_start": …}`: number of networks in the final training, 1 to 10; whether they
                 start from weights that were trained on the closest baseline.
             control: whether the same seconds are also spent without the known tasks.
@@ -134,6 +137,7 @@ class Client(ArchitectureCalls, DatasetCalls):
             "constraints": constraints,
             "search": search,
             "candidates": candidates,
+            "pretrained": pretrained,
             "final": final,
             "control": control,
             "seed": seed,

@@ -173,7 +173,7 @@ class ChosenArchitecture(Part):
     """The recommended network; its weights and code are at `/v1/architectures/{id}`."""
 
     id: str | None = None
-    kind: str | None = Field(None, description="`cell`, `plain` (ResNet-18) or `pretrained` (EfficientNet-Lite0)")
+    kind: str | None = Field(None, description="`cell`, `plain` (from fresh weights) or `pretrained`")
     design: dict[str, Any] | None = Field(None, description="everything about the network but its weights")
     genotype: dict[str, Any] | None = Field(None, description="the cell; stays null for a network without one")
     skeleton: dict[str, Any] | None = None

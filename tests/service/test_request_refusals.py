@@ -142,6 +142,10 @@ def test_an_impossible_wish_for_a_search_is_refused(
     assert field in {error["field"] for error in problem["errors"]}
 
 
+MINE = {"architecture": "resnet10t", "weights": "dataset://mine"}
+"""A network with weights that nobody uploaded."""
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -156,6 +160,12 @@ def test_an_impossible_wish_for_a_search_is_refused(
         ({"candidates": ["cell", "plain", "pretrained", "cell"]}, "candidates"),
         ({"search": {"strategy": "fuse"}, "candidates": ["plain"]}, "candidates"),
         ({"search": {}, "budget": {"iterations": 2}, "candidates": ["plain"]}, "candidates"),
+        ({"search": {"strategy": "fuse"}, "pretrained": MINE}, "pretrained"),
+        ({"candidates": ["cell"], "pretrained": MINE}, "pretrained"),
+        ({"pretrained": MINE | {"architecture": "hf-hub:someone/model"}}, "pretrained.architecture"),
+        ({"pretrained": {"architecture": "resnet10t"}}, "pretrained.weights"),
+        ({"pretrained": MINE | {"weights": "file:///weights"}}, "pretrained.weights"),
+        ({"pretrained": MINE}, "pretrained.weights"),
     ],
     ids=str,
 )

@@ -32,6 +32,7 @@ from worker.jobs.stages.search import search_once
 from worker.jobs.stages.search_plan import SearchPlan, target_search, warning_of
 from worker.jobs.stages.space import FoundSpace, find_space, limit_latency
 from worker.jobs.stages.train import TrainedArchitecture, memory_warnings, score_on_test, train_architecture
+from worker.jobs.stages.uploaded_weights import given_weights, require_fit
 from worker.jobs.stages.warm_start import WARM_START, WarmStart, source_work, start_network, train_source
 from worker.registry import GenotypeRow
 from worker.specification import RACE, RecommendationParams
@@ -53,6 +54,8 @@ def recommend(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
         task = resolve(context, wanted.task_id)
         # Refuses constraints that no cell satisfies, before any work.
         fitted_skeleton(task.image_size, task.classes, answer.request.limits, FULL_SPACE)
+        if (given := given_weights(context, answer.request)) is not None:
+            require_fit(given)
         provenance = provenance_document(task, default_recipe(task.architecture))
         answer.report(target=target_document(task), provenance=provenance)
     with context.stage("fit"):

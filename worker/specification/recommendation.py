@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from ldnas.space.constraints import UNLIMITED, Constraints
 from worker.specification.base import BASELINE_NAME, FormText, Fraction, ImageSize, Name, PlainText, Request, Seed
-from worker.specification.parts import DatasetRequest, LabelsRequest, Measure, Objective
+from worker.specification.parts import DatasetRequest, LabelsRequest, Measure, Objective, PretrainedNetwork
 from worker.specification.webhook import WebhookRequest
 
 Strategy = Literal[
@@ -232,7 +232,11 @@ class RecommendationRequest(Request):
         min_length=1,
         max_length=3,
         description="with the strategy `race`, the kinds of networks that take part: cells of the closest task, "
-        "ResNet-18, and EfficientNet-Lite0 with its ImageNet weights; absent: all of them",
+        "ResNet-18 and MobileNetV3-small (plain), and EfficientNet-Lite0 with its ImageNet weights; absent: all of "
+        "them",
+    )
+    pretrained: PretrainedNetwork | None = Field(
+        None, description="with the strategy `race`, one more pretrained network that takes part"
     )
     final: FinalRequest = Field(default_factory=FinalRequest, description="absent: one network")
     control: Annotated[

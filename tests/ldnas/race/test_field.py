@@ -1,14 +1,15 @@
 """The candidates that a task gets: kinds, limits, image sizes."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ldnas.errors import ImpossibleConstraintError
-from ldnas.networks.design import MOBILENET, CellDesign, Kind, PlainDesign
+from ldnas.networks.design import EFFICIENTNET_LITE0, MOBILENET, CellDesign, Kind, PlainDesign, PretrainedDesign
 from ldnas.race.candidate import Candidate
 from ldnas.race.field import PATIENT_EPOCHS, RaceTask, candidates_for
-from ldnas.race.kinds import fresh_candidate
+from ldnas.race.kinds import GivenWeights, fresh_candidate
 from ldnas.space.constraints import Constraints
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import default_skeleton
@@ -110,6 +111,17 @@ def test_limits_that_no_network_satisfies_are_refused_by_their_names() -> None:
     with pytest.raises(ImpossibleConstraintError, match="kinds cell, plain satisfies max_parameters of 10") as refused:
         field_of(32, limits=Constraints(max_parameters=10), kinds=FRESH)
     assert refused.value.field == "constraints"
+
+
+def test_given_weights_follow_those_of_imagenet_at_the_same_sizes(tmp_path: Path) -> None:
+    given = GivenWeights("test_efficientnet", "0" * 64, tmp_path / "not read yet", "dataset://mine")
+    found = field_of(32, given=given)
+    name = "test_efficientnet from dataset://mine"
+    assert [each.variant_of for each in found[:4]] == [EFFICIENTNET_LITE0] * 2 + [name] * 2
+    assert [each.name for each in found[2:4]] == [f"{name} at 64 px", f"{name} at 48 px"]
+    assert [each.started_from for each in found[:4]] == ["ImageNet"] * 2 + ["dataset://mine"] * 2
+    assert {each.design.weights for each in found[2:4] if isinstance(each.design, PretrainedDesign)} == {"0" * 64}
+    assert not any(each.started_from == given.source for each in field_of(32, given=given, kinds=FRESH))
 
 
 def test_cells_with_weights_of_another_task_come_first_among_the_cells() -> None:

@@ -20,6 +20,7 @@ from worker.jobs.memo import Codec
 from worker.jobs.stages.answer import Answer
 from worker.jobs.stages.baselines import ClosestTask
 from worker.jobs.stages.resolve import ResolvedTask
+from worker.jobs.stages.uploaded_weights import given_weights
 from worker.jobs.stages.warm_cells import WARM_CELLS, WarmCell, find_warm_cells, first_weights
 
 NAMES: Codec[list[str]] = Codec(lambda names: names, list)
@@ -61,6 +62,7 @@ def race_candidates(
         limits=request.limits,
         kinds=_kinds(answer),
         warm=[warm_candidate_of(cell) for cell in warm],
+        given=given_weights(context, request),
     )
     candidates = candidates_for(race_task)
     limit = request.limits.max_latency_ms
