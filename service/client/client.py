@@ -118,7 +118,7 @@ class Client(ArchitectureCalls, DatasetCalls):
                 its name in timm.
             final: `{"seeds": …, "warm_start": …}`: number of networks in the final training, 1 to 10; whether they
                 start from weights that were trained on the closest baseline.
-            control: whether the same seconds are also spent without the known tasks.
+            control: whether the same seconds are also spent without the known tasks, or without a race.
             webhook: `{"url": "https://…", "secret": "whsec_…"}`: the receiver notified of the end, and the signing key.
         """
         fields: Json = {

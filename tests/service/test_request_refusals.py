@@ -154,7 +154,6 @@ MINE = {"architecture": "resnet10t", "weights": "dataset://mine"}
         ({"search": {"strategy": "race", "rounds": 2}}, "search.rounds"),
         ({"final": {"seeds": 2}}, "final.seeds"),
         ({"final": {"warm_start": True}}, "final.warm_start"),
-        ({"control": True}, "control"),
         ({"candidates": []}, "candidates"),
         ({"candidates": ["tree"]}, "candidates[0]"),
         ({"candidates": ["cell", "plain", "pretrained", "cell"]}, "candidates"),
@@ -174,7 +173,12 @@ def test_a_race_takes_seconds_and_kinds_alone(http: httpx.Client, task_body: dic
     problem = refused(http, "/v1/recommendations", race | change)
     assert problem["status"] == 422
     assert [error["field"] for error in problem["errors"]] == [field]
-    allowed = {"budget": {"seconds": 90}, "candidates": ["plain", "cell"], "constraints": {"max_parameters": 9000}}
+    allowed = {
+        "budget": {"seconds": 90},
+        "control": True,
+        "candidates": ["plain", "cell"],
+        "constraints": {"max_parameters": 9000},
+    }
     assert http.post("/v1/recommendations", json=race | allowed).status_code == 202
 
 

@@ -1,6 +1,5 @@
 """The strategy `race`: networks of several kinds train side by side, and the best one is the answer."""
 
-import itertools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -34,45 +33,12 @@ from worker.registry import Engine, JobKind, JobRow, JobState, TaskCell, TaskRol
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 
-race_seconds = race._race_seconds  # the fixture below replaces it
-ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
+race_seconds = race._race_seconds  # a fixture replaces it
+pytestmark = pytest.mark.usefixtures("ticking_races")
+
 SMALL = "test_efficientnet"
 """A network of timm with 99,196 parameters."""
 HEAD = {"head.weight", "head.bias"}
-TICK = 1 / 8
-"""Seconds between two looks at the clock of a race."""
-
-
-@pytest.fixture(autouse=True)
-def ticking_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every look at a race's clock is `TICK` later than the one before, so that it takes the same cycles anywhere."""
-
-    def problem(*arguments: Any, **options: Any) -> RaceProblem:
-        ticks = itertools.count()
-        return RaceProblem(*arguments, **{**options, "clock": lambda: TICK * next(ticks)})
-
-    monkeypatch.setattr(race, "RaceProblem", problem)
-    monkeypatch.setattr(race, "_race_seconds", lambda answer, candidates: 20.0)
-
-
-@pytest.fixture
-def add_race(add_recommendation: Callable[..., str]) -> Callable[..., str]:
-    """Asks for a race on the stripes; gives the id of its job."""
-
-    def add(**request: Any) -> str:
-        asked = {"search": {"strategy": "race"}, "budget": {"seconds": 60}, **request}
-        return add_recommendation(request=asked, labels=ACROSS, repetitions=1)
-
-    return add
-
-
-@pytest.fixture
-def document_of(engine: Engine) -> Callable[[], dict[str, Any]]:
-    def read() -> dict[str, Any]:
-        with reading(engine) as registry:
-            return registry.recommendations.get("answer").document
-
-    return read
 
 
 def cycles_of(engine: Engine, job_id: str) -> list[dict[str, Any]]:
@@ -97,6 +63,7 @@ def test_all_kinds_race_and_the_best_one_is_exported(
     assert {entry["kind"] for entry in (winner, *others)} == {"cell", "plain", "pretrained"}
     assert all(winner["score"] >= other["score"] for other in others)
     assert winner["on_front"]
+    assert document.get("control") is None, "not requested"
     assert document["search"]["strategy"] == "race"
     assert winner["name"] in document["search"]["reason"]
     assert len(cycles_of(engine, job_id)) == sum(

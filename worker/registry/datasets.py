@@ -90,7 +90,7 @@ class Datasets:
         used = images.union_all(weights, pretrained).subquery().c.used
         name = func.replace(used, SCHEME, "")
         counts = self._session.execute(select(name, func.count()).group_by(name))
-        return dict.fromkeys(names, 0) | dict(counts.tuples().all())
+        return dict.fromkeys(names, 0) | dict(counts.all())
 
     def users(self, name: str, limit: int) -> Sequence[TaskRow]:
         """At most `limit` of the tasks that refer to a dataset, for its images or its weights, oldest first."""

@@ -242,13 +242,15 @@ class RecommendationRequest(Request):
     control: Annotated[
         bool,
         FormText(
-            "Also search without the known tasks, for comparison",
-            "Shows whether they helped. Takes several times as long again, in addition to the budget.",
+            "Also spend the time in other ways, for comparison",
+            "Shows whether the known tasks, or the race, helped. Takes several times as long again, in addition to the "
+            "budget.",
         ),
     ] = Field(
         False,
-        description="afterwards also spend the same seconds without the known tasks, in three ways: see `control` in "
-        "the answer. Takes several times as long, in addition to `budget`",
+        description="afterwards also spend the same seconds without the known tasks, in three ways, or with the "
+        "strategy `race` on a random cell and on ResNet-18: see `control` in the answer. Takes several times as long, "
+        "in addition to `budget`",
     )
     seed: Annotated[Seed, FormText("Random seed", "Another seed gives another run on the same images.")] = 0
     priority: Annotated[int, FormText("Priority", "The waiting job with the highest priority starts first.")] = Field(
@@ -274,7 +276,6 @@ class RecommendationRequest(Request):
             "search.rounds": self.search.rounds is not None,
             "final.seeds": self.final.seeds != 1,
             "final.warm_start": self.final.warm_start,
-            "control": self.control,
         }
         return tuple(name for name, is_given in given.items() if is_given)
 

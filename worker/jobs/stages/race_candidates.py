@@ -42,6 +42,32 @@ def race_candidates(
     Raises:
         ImpossibleConstraintError: no network of the requested kinds satisfies the limits.
     """
+    candidates = candidates_for(race_task(context, task, answer, facts, closest, seed))
+    return only_fast(context, candidates, answer.request.limits.max_latency_ms, "race.fast")
+
+
+def only_fast(context: JobContext, candidates: Sequence[Candidate], limit: float | None, name: str) -> list[Candidate]:
+    """The candidates that take at most `limit` milliseconds for one image, measured once under `name` in the memo.
+
+    Raises:
+        ImpossibleConstraintError: none does.
+    """
+    if limit is None:
+        return list(candidates)
+    # A second measurement may differ, and a saved race cannot resume with other candidates.
+    fast = context.once(name, lambda: _fast_enough(context, candidates, limit), NAMES)
+    return [candidate for candidate in candidates if candidate.name in fast]
+
+
+def race_task(
+    context: JobContext,
+    task: ResolvedTask,
+    answer: Answer,
+    facts: DataFacts,
+    closest: ClosestTask | None,
+    seed: int,
+) -> RaceTask:
+    """The facts about the task that its candidates depend on, the same ones in every attempt."""
     request = answer.request
     cells = context.once("race.cells", lambda: _cells(context, closest, request.search.k or 1, seed), CELLS)
     warm = _warm_cells(context, task, answer, closest)
@@ -53,7 +79,7 @@ def race_candidates(
         start, own = first_weights(context, cell), recipe(cell.design.image_size)
         return warm_candidate(cell.name, cell.design, own, started_from=cell.source, start=start)
 
-    race_task = RaceTask(
+    return RaceTask(
         task.image_size,
         task.classes,
         cells,
@@ -64,13 +90,6 @@ def race_candidates(
         warm=[warm_candidate_of(cell) for cell in warm],
         given=given_weights(context, request),
     )
-    candidates = candidates_for(race_task)
-    limit = request.limits.max_latency_ms
-    if limit is None:
-        return candidates
-    # A second measurement may differ, and a saved race cannot resume with other candidates.
-    fast = context.once("race.fast", lambda: _fast_enough(context, candidates, limit), NAMES)
-    return [candidate for candidate in candidates if candidate.name in fast]
 
 
 def _cells(context: JobContext, closest: ClosestTask | None, count: int, seed: int) -> tuple[Genotype, ...]:
