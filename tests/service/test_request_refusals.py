@@ -143,7 +143,7 @@ def test_an_impossible_wish_for_a_search_is_refused(
 
 
 MINE = {"architecture": "resnet10t", "weights": "dataset://mine"}
-"""A network with weights that nobody uploaded."""
+"""A network with weights that were not uploaded."""
 
 
 @pytest.mark.parametrize(

@@ -88,9 +88,10 @@ class Datasets:
         pretrained = select(_PRETRAINED.label("used")).where(_PRETRAINED.in_(uris))
         weights = select(TaskRow.weights.label("used")).where(TaskRow.weights.in_(names))
         used = images.union_all(weights, pretrained).subquery().c.used
-        name = func.replace(used, SCHEME, "")
-        counts = self._session.execute(select(name, func.count()).group_by(name))
-        return dict.fromkeys(names, 0) | dict(counts.all())
+        counts = dict.fromkeys(names, 0)
+        for name, count in self._session.execute(select(used, func.count()).group_by(used)):
+            counts[name.removeprefix(SCHEME)] += count
+        return counts
 
     def users(self, name: str, limit: int) -> Sequence[TaskRow]:
         """At most `limit` of the tasks that refer to a dataset, for its images or its weights, oldest first."""
