@@ -92,7 +92,7 @@ class SearchRequest(Request):
         None,
         description="`race` trains whole networks of several kinds side by side, within seconds; the others search a "
         "space of cells, and `docs/search.md` compares them. Absent: `race`, or `fuse` if the request has a setting "
-        "that a race does not take (`budget.iterations`, `search.candidates`, `search.rounds`, `final` or `control`)",
+        "that a race does not take (`budget.iterations`, `search.candidates`, `search.rounds` or `final`)",
     )
     candidates: Annotated[
         int | None,
