@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ldnas.export.description import INPUT_NAME, OUTPUT_NAME, NetworkDescription
-from ldnas.networks.design import CellDesign, Design, Kind, PlainDesign
+from ldnas.networks.design import RESNET18, CellDesign, Design, Kind, PlainDesign, PretrainedDesign
 
 # The card names every class with fewer training images than this.
 FEW_IMAGES = 50
@@ -65,13 +65,14 @@ def _origin(design: Design) -> str:
     match design:
         case CellDesign():
             return "Its cell was found by architecture search."
-        case PlainDesign():
+        case PlainDesign() if design.name == RESNET18:
             channels = "1 channel" if design.width == 1 else f"{design.width} channels"
             return f"It is a ResNet-18 whose first stage has {channels}, trained from fresh weights."
+        case PlainDesign():
+            return f"It is a MobileNetV3-small with {design.width:g} times its channels, trained from fresh weights."
         case _:
-            return (
-                f"It is timm's {_code(design.name)}, which began with weights from ImageNet and was tuned on the data."
-            )
+            weights = "weights from ImageNet" if design.weights is None else "given weights"
+            return f"It is timm's {_code(design.name)}, which began with {weights} and was tuned on the data."
 
 
 def _section(title: str, body: str) -> tuple[str, str]:
@@ -117,10 +118,9 @@ def _limits(description: NetworkDescription, facts: CardFacts) -> list[str]:
         f"Details smaller than what {size}×{size} pixels show are lost to it.",
         "It was not examined for fairness between groups of people, nor against images made to deceive it.",
     ]
-    if description.design.kind is Kind.PRETRAINED:
-        lines.append(
-            "The photographs of ImageNet, with which its weights were first trained, have biases. It may keep them."
-        )
+    if isinstance(description.design, PretrainedDesign):
+        images = "photographs of ImageNet" if description.design.weights is None else "images"
+        lines.append(f"The {images}, with which its weights were first trained, have biases. It may keep them.")
     if high - low > 0.1:
         lines.insert(
             0, f"Little is known of its accuracy: with {facts.data['test']:,} test images the interval is wide."

@@ -13,7 +13,8 @@ from torch import nn
 from torch.export import Dim, ExportedProgram
 
 from ldnas.export.description import INPUT_NAME, OUTPUT_NAME, NetworkDescription
-from ldnas.networks.design import CellDesign, Design, PlainDesign, PretrainedDesign
+from ldnas.networks.design import RESNET18, CellDesign, Design, PlainDesign, PretrainedDesign
+from ldnas.networks.mobilenet import SMALL_SIDE
 from ldnas.space.genotype import EDGES
 
 METADATA_FILE = "metadata.json"
@@ -32,7 +33,9 @@ def standalone_code(description: NetworkDescription) -> str:
     the keys of `build_designed`. It needs torch and Pillow, for a pretrained network also timm, and not ldnas.
     """
     design = description.design
-    code = _joined(_template("shared"), _template(design.kind.value))
+    code = _joined(
+        _template("shared"), _template(design.name if isinstance(design, PlainDesign) else design.kind.value)
+    )
     constants = {
         "CLASS_NAMES": _tuple_lines([repr(name) for name in description.class_names]),
         "IMAGE_SIZE": str(design.image_size),
@@ -155,8 +158,10 @@ def _constants(design: Design) -> dict[str, str]:
                 "STAGES": _tuple_lines([f"({stage.channels}, {stage.cells})" for stage in skeleton.stages]),
                 "EDGES": _tuple_lines([f'({start}, {end}, "{name}")' for (start, end), name in edges]),
             }
-        case PlainDesign():
+        case PlainDesign() if design.name == RESNET18:
             return {"WIDTH": str(design.width)}
+        case PlainDesign():
+            return {"WIDTH": str(design.width), "FIRST_STRIDE": "1" if design.image_size <= SMALL_SIDE else "2"}
         case PretrainedDesign():
             return {"BACKBONE": f'"{design.name}"'}
 

@@ -1,5 +1,6 @@
 """The design of a finished network: everything but its weights. Needs no torch."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -10,8 +11,14 @@ from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import Skeleton
 
 RESNET18 = "resnet18"
+MOBILENET = "mobilenet_v3_small"
+"""torchvision's name of MobileNetV3-small."""
+
 EFFICIENTNET_LITE0 = "tf_efficientnet_lite0"
 """timm's name of the network whose ImageNet weights are installed with ldnas."""
+
+TIMM_NAME = r"[a-z0-9_]+"
+"""A regular expression that the names of timm's networks match, without their tags."""
 
 
 class Kind(StrEnum):
@@ -19,7 +26,7 @@ class Kind(StrEnum):
 
     CELL: a cell in a skeleton.
     PLAIN: a network designed by hand, trained from fresh weights.
-    PRETRAINED: a network that began with weights from ImageNet.
+    PRETRAINED: a network that began with pretrained weights.
     """
 
     CELL = "cell"
@@ -52,10 +59,16 @@ class CellDesign:
 
 @dataclass(frozen=True)
 class PlainDesign:
-    """A ResNet-18 with stages of `width`, 2, 4 and 8 times as many channels (`ScaledResNet18`)."""
+    """A network designed by hand.
+
+    Attributes:
+        width: of `resnet18`, the channels of its first stage, a whole number (`ScaledResNet18`); of
+            `mobilenet_v3_small`, the multiple of its own channels (`build_mobilenet`).
+        name: one of these two.
+    """
 
     kind: ClassVar[Kind] = Kind.PLAIN
-    width: int
+    width: float
     image_size: int
     classes: int
     name: str = RESNET18
@@ -67,16 +80,32 @@ class PlainDesign:
 
 @dataclass(frozen=True)
 class PretrainedDesign:
-    """A network of timm by its `name` there, with a linear head for these classes."""
+    """A network of timm, with a linear head for these classes.
+
+    Attributes:
+        name: its name in timm, without a tag.
+        weights: the SHA-256 of the safetensors file with its first weights; None for those of ImageNet that are
+            installed with ldnas, which only `EFFICIENTNET_LITE0` has.
+
+    Raises:
+        InvalidSearchError: the name has other characters than a name in timm, or needs a file of weights.
+    """
 
     kind: ClassVar[Kind] = Kind.PRETRAINED
     image_size: int
     classes: int
     name: str = EFFICIENTNET_LITE0
+    weights: str | None = None
+
+    def __post_init__(self) -> None:
+        # timm reads other names, such as "local-dir:/etc" or "hf-hub:name", as places to load from.
+        if not re.fullmatch(TIMM_NAME, self.name) or (self.weights is None and self.name != EFFICIENTNET_LITE0):
+            raise InvalidSearchError(f"this release does not know the network {self.name!r} of the kind 'pretrained'")
 
     def to_json(self) -> dict[str, Any]:
         """The design as a JSON value."""
-        return {"kind": self.kind.value, **asdict(self)}
+        own = {key: value for key, value in asdict(self).items() if value is not None}
+        return {"kind": self.kind.value, **own}
 
 
 Design = CellDesign | PlainDesign | PretrainedDesign
@@ -92,9 +121,9 @@ def design_from_json(value: Mapping[str, Any]) -> Design:
     match value.get("kind"), value.get("name"):
         case Kind.CELL, _:
             return CellDesign(Genotype.from_json(value["genotype"]), Skeleton.from_json(value["skeleton"]))
-        case Kind.PLAIN, "resnet18":
-            return PlainDesign(value["width"], value["image_size"], value["classes"])
-        case Kind.PRETRAINED, "tf_efficientnet_lite0":
-            return PretrainedDesign(value["image_size"], value["classes"])
+        case Kind.PLAIN, ("resnet18" | "mobilenet_v3_small") as name:
+            return PlainDesign(value["width"], value["image_size"], value["classes"], name)
+        case Kind.PRETRAINED, str(name):
+            return PretrainedDesign(value["image_size"], value["classes"], name, value.get("weights"))
         case kind, name:
             raise InvalidSearchError(f"this release does not know the network {name!r} of the kind {kind!r}")

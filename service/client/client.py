@@ -96,6 +96,7 @@ class Client(ArchitectureCalls, DatasetCalls):
         constraints: Mapping[str, float] | None = None,
         search: Mapping[str, Any] | None = None,
         candidates: Sequence[str] | None = None,
+        pretrained: Mapping[str, str] | None = None,
         final: Mapping[str, Any] | None = None,
         control: bool | None = None,
         seed: int | None = None,
@@ -113,11 +114,13 @@ class Client(ArchitectureCalls, DatasetCalls):
             search: `{"strategy": …, "k": …, "space": …}`. By default whole networks of several kinds race, and the
                 best one is the answer; `{"strategy": "fuse", "candidates": …, "rounds": …}` and others search for a
                 cell. The space is `known` (for a race alone), `primitives` or `full`.
-            candidates: the kinds of networks in a race: `cell`, `plain` (ResNet-18) and `pretrained`
-                (EfficientNet-Lite0); None = all of them.
+            candidates: the kinds of networks in a race: `cell`, `plain` (ResNet-18 and MobileNetV3-small) and
+                `pretrained` (EfficientNet-Lite0 and the network of `pretrained`); None = all of them.
+            pretrained: `{"architecture": …, "weights": "dataset://NAME"}`: one more pretrained network in a race, by
+                its name in timm.
             final: `{"seeds": …, "warm_start": …}`: number of networks in the final training, 1 to 10; whether they
                 start from weights that were trained on the closest baseline.
-            control: whether the same seconds are also spent without the known tasks.
+            control: whether the same seconds are also spent without the known tasks, or without a race.
             webhook: `{"url": "https://…", "secret": "whsec_…"}`: the receiver notified of the end, and the signing key.
         """
         fields: Json = {
@@ -136,6 +139,7 @@ class Client(ArchitectureCalls, DatasetCalls):
             "constraints": constraints,
             "search": search,
             "candidates": candidates,
+            "pretrained": pretrained,
             "final": final,
             "control": control,
             "seed": seed,

@@ -21,8 +21,8 @@ _LARGEST_NAMED = 10**9  # a larger limit is not shown
 
 KINDS: Mapping[Kind, str] = {
     Kind.CELL: "Cells that tasks have scored",
-    Kind.PLAIN: "ResNet-18, from fresh weights",
-    Kind.PRETRAINED: "EfficientNet-Lite0, from ImageNet’s weights",
+    Kind.PLAIN: "ResNet-18 and MobileNetV3-small, from fresh weights",
+    Kind.PRETRAINED: "EfficientNet-Lite0, from ImageNet’s weights, and a network of your own",
 }
 """Words for the kinds of networks in a race."""
 

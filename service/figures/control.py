@@ -6,7 +6,7 @@ from service.schemas.answer import Control, ControlArm
 
 ARMS = {
     "full_space": "same search, full space",
-    "random": "random search",
+    "random": "random cells",
     "resnet18": "ResNet-18",
 }
 """The name of each other way."""

@@ -185,7 +185,7 @@ class ChosenArchitecture(Part):
     """The recommended network; its weights and code are at `/v1/architectures/{id}`."""
 
     id: str | None = None
-    kind: str | None = Field(None, description="`cell`, `plain` (ResNet-18) or `pretrained` (EfficientNet-Lite0)")
+    kind: str | None = Field(None, description="`cell`, `plain` (from fresh weights) or `pretrained`")
     design: dict[str, Any] | None = Field(None, description="everything about the network but its weights")
     genotype: dict[str, Any] | None = Field(None, description="the cell; stays null for a network without one")
     skeleton: dict[str, Any] | None = None
@@ -239,7 +239,7 @@ class ControlArm(Part):
 
 
 class Control(Part):
-    """A comparison with three alternatives that spend the same seconds without the known tasks."""
+    """A comparison with other ways to spend the same seconds: without the known tasks, or without a race."""
 
     verdict: ControlVerdict | None = Field(
         None,
@@ -250,13 +250,23 @@ class Control(Part):
     confidence: float | None = Field(None, description="confidence level of the intervals")
     objective: Objective | None = None
     seconds: float | None = Field(
-        None, description="seconds of a search without the known tasks: as long as fit, distance and search together"
+        None,
+        description="seconds of a search without the known tasks: as long as fit, distance and search together; of a "
+        "race, the seconds of each network",
     )
-    search_seconds: float | None = Field(None, description="seconds of a search with the known tasks")
+    search_seconds: float | None = Field(None, description="seconds of a search with the known tasks, or of a race")
     latency_table: dict[str, Any] | None = Field(None, description="milliseconds by primitive, under a latency limit")
-    found: ControlArm = Field(default_factory=ControlArm, description="the search with the known tasks")
-    full_space: ControlArm = Field(default_factory=ControlArm, description="the same strategy on the full space")
-    random: ControlArm = Field(default_factory=ControlArm, description="random search on the full space")
+    found: ControlArm = Field(
+        default_factory=ControlArm,
+        description="the search with the known tasks, or the winner of the race, trained alone by the other seeds",
+    )
+    full_space: ControlArm = Field(
+        default_factory=ControlArm,
+        description="the same strategy on the full space; a race has none, as its reason says",
+    )
+    random: ControlArm = Field(
+        default_factory=ControlArm, description="random search on the full space; with a race, a random cell"
+    )
     resnet18: ControlArm = Field(default_factory=ControlArm, description="ResNet-18 as wide as the constraints allow")
 
 

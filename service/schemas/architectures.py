@@ -15,7 +15,7 @@ class Architecture(Resource):
     name: str
     recommendation_id: str | None
     job_id: str
-    kind: str = Field("cell", description="`cell`, `plain` (ResNet-18) or `pretrained` (EfficientNet-Lite0)")
+    kind: str = Field("cell", description="`cell`, `plain` (from fresh weights) or `pretrained`")
     design: dict[str, Any] | None = Field(
         None,
         description="everything about the network but its weights: its `kind`, and what determines one of that kind",

@@ -1,19 +1,22 @@
 """Every kind of candidate: its first weights, its counted size, its recipe in a race, and its exported files."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
+import timm
 import torch
+from safetensors.torch import save_file
 
 from ldnas.data.task_data import ImageSet
 from ldnas.export.formats import export_program, onnx_model
 from ldnas.networks.classifier import Classifier
-from ldnas.networks.design import CellDesign, Kind, PlainDesign, PretrainedDesign
+from ldnas.networks.design import MOBILENET, CellDesign, Kind, PlainDesign, PretrainedDesign
 from ldnas.networks.designed import counted_macs
 from ldnas.race.candidate import Candidate
-from ldnas.race.kinds import fresh_candidate, pretrained_candidate, warm_candidate
+from ldnas.race.kinds import GivenWeights, fresh_candidate, pretrained_candidate, warm_candidate
 from ldnas.race.race import Race, RaceImages, RaceProblem
 from ldnas.space.genotype import Genotype
 from ldnas.space.network import build_cell_network
@@ -32,17 +35,28 @@ def warm_cell() -> Candidate:
     return warm_candidate("warm", design, RECIPE, started_from="a source", start=source.state_dict())
 
 
-KINDS: dict[str, Callable[[], Candidate]] = {
-    "cold cell": lambda: fresh_candidate("cold", CellDesign(CELL, SKELETON), RECIPE),
-    "warm cell": warm_cell,
-    "resnet18": lambda: fresh_candidate("plain", PlainDesign(8, SIZE, CLASSES), RECIPE),
-    "pretrained": lambda: pretrained_candidate("pretrained", PretrainedDesign(SIZE, CLASSES), RECIPE),
+def given_weights(folder: Path) -> Candidate:
+    """A network of timm with weights from a file."""
+    backbone = timm.create_model("test_efficientnet", pretrained=False)
+    save_file(backbone.state_dict(), folder / "weights.safetensors")
+    given = GivenWeights("test_efficientnet", "0" * 64, folder / "weights.safetensors", "dataset://mine")
+    design = PretrainedDesign(SIZE, CLASSES, given.architecture, given.digest)
+    return pretrained_candidate("given", design, RECIPE, given=given)
+
+
+KINDS: dict[str, Callable[[Path], Candidate]] = {
+    "cold cell": lambda folder: fresh_candidate("cold", CellDesign(CELL, SKELETON), RECIPE),
+    "warm cell": lambda folder: warm_cell(),
+    "resnet18": lambda folder: fresh_candidate("plain", PlainDesign(8, SIZE, CLASSES), RECIPE),
+    "mobilenet": lambda folder: fresh_candidate("mobile", PlainDesign(0.35, SIZE, CLASSES, MOBILENET), RECIPE),
+    "given weights": given_weights,
+    "pretrained": lambda folder: pretrained_candidate("pretrained", PretrainedDesign(SIZE, CLASSES), RECIPE),
 }
 
 
 @pytest.fixture(params=KINDS)
-def candidate(request: pytest.FixtureRequest) -> Candidate:
-    return KINDS[request.param]()
+def candidate(request: pytest.FixtureRequest, tmp_path: Path) -> Candidate:
+    return KINDS[request.param](tmp_path)
 
 
 def images(count: int) -> ImageSet:
@@ -86,8 +100,8 @@ def test_a_warm_cell_begins_with_the_weights_of_its_source_but_for_the_head() ->
     assert own["head.weight"].shape[0] == CLASSES
 
 
-def test_a_pretrained_network_begins_with_a_fitted_head() -> None:
-    candidate, train = KINDS["pretrained"](), images(24)
+def test_a_pretrained_network_begins_with_a_fitted_head(tmp_path: Path) -> None:
+    candidate, train = KINDS["pretrained"](tmp_path), images(24)
     network = candidate.build(0)
     assert candidate.prepare is not None
     assert isinstance(network, Classifier)

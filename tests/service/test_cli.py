@@ -259,15 +259,17 @@ def test_a_recommendation_is_asked_for_as_it_is_typed(run: Run, service: FakeSer
 
 
 def test_a_race_is_asked_for_with_its_kinds(run: Run, service: FakeService) -> None:
-    kinds = ("--candidate", "plain", "--candidate", "pretrained")
+    kinds = ("--candidate", "plain", "--candidate", "pretrained", "--pretrained", "resnet10t=dataset://mine")
     result = run("recommend", "builtin://digits", "--strategy", "race", *kinds, "--seconds", "90")
     assert result.exit_code == 0, result.stderr
     assert service.posted == {
         "dataset": {"uri": "builtin://digits"},
         "search": {"strategy": "race"},
         "candidates": ["plain", "pretrained"],
+        "pretrained": {"architecture": "resnet10t", "weights": "dataset://mine"},
         "budget": {"seconds": 90.0},
     }
+    assert "ARCHITECTURE=dataset://NAME" in run("recommend", "builtin://digits", "--pretrained", "resnet10t").stderr
 
 
 def test_the_matrix_shows_spreads_and_cells_that_were_not_measured(run: Run) -> None:

@@ -297,7 +297,7 @@ def test_a_control_is_shown_with_its_verdict_and_every_difference() -> None:
     for part in (
         "undecided; accuracy against equal seconds without the known tasks:\n",
         "full space: +0.0123 (-0.0100 to +0.0346)",
-        "random search: -0.0020 (-0.0100 to +0.0346)",
+        "random cells: -0.0020 (-0.0100 to +0.0346)",
         "ResNet-18: max_macs is 10, and the narrowest has 20",
     ):
         assert part in text

@@ -200,8 +200,9 @@ def test_every_example_fits_the_schema_that_it_stands_in(document: dict) -> None
 def test_one_example_of_a_recommendation_has_every_field_that_needs_no_other_task(document: dict) -> None:
     schemas = document["components"]["schemas"]
     *_, full = schemas["RecommendationRequest"]["examples"]
-    # Only a race takes candidates, and it does not take other fields of the example.
-    assert set(schemas["RecommendationRequest"]["properties"]) - set(full) == {"baselines", "candidates", "webhook"}
+    # Only a race takes candidates and a pretrained network, and it does not take other fields of the example.
+    others = {"baselines", "candidates", "pretrained", "webhook"}
+    assert set(schemas["RecommendationRequest"]["properties"]) - set(full) == others
     for part, model in (("search", "SearchRequest"), ("constraints", "ConstraintsRequest"), ("final", "FinalRequest")):
         assert set(full[part]) == set(schemas[model]["properties"])
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save as save_safetensors
 
+from worker.registry import Engine, reading
+
 OWN = {"architecture": "small_cnn", "weights": "dataset://mine"}
 BODY: dict[str, Any] = {"name": "own", "dataset": {"uri": "builtin://digits"}, "network": OWN}
 
@@ -58,6 +60,21 @@ def test_an_invalid_network_of_ones_own_is_refused_by_its_field(
     assert (answer.status_code, problem["code"]) == (422, code)
     assert [error["field"] for error in problem["errors"]] == [field]
     assert http.get("/v1/tasks").json()["items"] == []
+
+
+def test_a_race_takes_a_pretrained_network_whose_weights_stay(
+    http: httpx.Client, weights: None, stripes_zip: bytes, engine: Engine
+) -> None:
+    pretrained = {"architecture": "resnet10t", "weights": "dataset://mine"}
+    race = {"name": "raced", "dataset": {"uri": "builtin://digits"}, "search": {"strategy": "race"}}
+    assert http.post("/v1/recommendations", json=race | {"pretrained": pretrained}).status_code == 202
+    refused = http.delete("/v1/datasets/mine")
+    assert (refused.status_code, "'raced'" in refused.json()["detail"]) == (409, True)
+    with reading(engine) as registry:
+        assert registry.datasets.uses(["mine"]) == {"mine": 1}
+    http.put("/v1/datasets/stripes", content=stripes_zip)
+    images = http.post("/v1/recommendations", json=race | {"pretrained": pretrained | {"weights": "dataset://stripes"}})
+    assert [error["field"] for error in images.json()["errors"]] == ["pretrained.weights"]
 
 
 def test_a_recommendation_names_its_network(http: httpx.Client, weights: None) -> None:

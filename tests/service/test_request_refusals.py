@@ -144,6 +144,10 @@ def test_an_impossible_wish_for_a_search_is_refused(
     assert field in {error["field"] for error in problem["errors"]}
 
 
+MINE = {"architecture": "resnet10t", "weights": "dataset://mine"}
+"""A network with weights that were not uploaded."""
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -153,12 +157,17 @@ def test_an_impossible_wish_for_a_search_is_refused(
         ({"search": {"strategy": "race", "space": "nearby"}}, "search.space"),
         ({"final": {"seeds": 2}}, "final.seeds"),
         ({"final": {"warm_start": True}}, "final.warm_start"),
-        ({"control": True}, "control"),
         ({"candidates": []}, "candidates"),
         ({"candidates": ["tree"]}, "candidates[0]"),
         ({"candidates": ["cell", "plain", "pretrained", "cell"]}, "candidates"),
         ({"search": {"strategy": "fuse"}, "candidates": ["plain"]}, "candidates"),
         ({"search": {}, "budget": {"iterations": 2}, "candidates": ["plain"]}, "candidates"),
+        ({"search": {"strategy": "fuse"}, "pretrained": MINE}, "pretrained"),
+        ({"candidates": ["cell"], "pretrained": MINE}, "pretrained"),
+        ({"pretrained": MINE | {"architecture": "hf-hub:someone/model"}}, "pretrained.architecture"),
+        ({"pretrained": {"architecture": "resnet10t"}}, "pretrained.weights"),
+        ({"pretrained": MINE | {"weights": "file:///weights"}}, "pretrained.weights"),
+        ({"pretrained": MINE}, "pretrained.weights"),
     ],
     ids=str,
 )
@@ -167,7 +176,12 @@ def test_a_race_takes_seconds_and_kinds_alone(http: httpx.Client, task_body: dic
     problem = refused(http, "/v1/recommendations", race | change)
     assert problem["status"] == 422
     assert [error["field"] for error in problem["errors"]] == [field]
-    allowed = {"budget": {"seconds": 90}, "candidates": ["plain", "cell"], "constraints": {"max_parameters": 9000}}
+    allowed = {
+        "budget": {"seconds": 90},
+        "control": True,
+        "candidates": ["plain", "cell"],
+        "constraints": {"max_parameters": 9000},
+    }
     assert http.post("/v1/recommendations", json=race | allowed).status_code == 202
 
 

@@ -1,5 +1,6 @@
 """A migrated SQLite database in a home of its own, and jobs in it."""
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,11 +12,12 @@ import pytest
 import torch
 
 from ldnas.memory.starter import StarterMemory
+from ldnas.race.race import RaceProblem
 from ldnas.search.random import RandomSearchConfig
 from ldnas.training.final import final_config
 from worker.jobs.checkpoints import Checkpoints
 from worker.jobs.context import JobContext
-from worker.jobs.stages import export, race_cells, search_plan, study, train, warm_cells
+from worker.jobs.stages import export, race, race_cells, search_plan, study, train, warm_cells
 from worker.jobs.stages.resolve import ResolvedTask, resolve
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
@@ -61,6 +63,10 @@ def no_starter_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     for stage in (race_cells, study, warm_cells):
         monkeypatch.setattr(stage, "read_starter", StarterMemory)
 
+
+RACE_LABELS = {"groups": [["across"]], "rest": True, "balance": False}
+RACE_TICK = 1 / 8
+"""Seconds between two looks at the clock of a race."""
 
 TASK = {"labels": None, "architecture": None, "epsilon": 0.2, "repetitions": 2, "seed": 0, "image_size": None}
 
@@ -130,6 +136,38 @@ def finish(settings: Settings, engine: Engine, claim: Callable[[str], JobRow]) -
             return registry.jobs.get(job_id)
 
     return run
+
+
+@pytest.fixture
+def ticking_races(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look at a race's clock is `RACE_TICK` later than the last one, so that it takes the same cycles anywhere."""
+
+    def problem(*arguments: Any, **options: Any) -> RaceProblem:
+        ticks = itertools.count()
+        return RaceProblem(*arguments, **{**options, "clock": lambda: RACE_TICK * next(ticks)})
+
+    monkeypatch.setattr(race, "RaceProblem", problem)
+    monkeypatch.setattr(race, "_race_seconds", lambda answer, candidates: 20.0)
+
+
+@pytest.fixture
+def add_race(add_recommendation: Callable[..., str]) -> Callable[..., str]:
+    """Asks for a race on the stripes; gives the id of its job."""
+
+    def add(**request: Any) -> str:
+        asked = {"search": {"strategy": "race"}, "budget": {"seconds": 60}, **request}
+        return add_recommendation(request=asked, labels=RACE_LABELS, repetitions=1)
+
+    return add
+
+
+@pytest.fixture
+def document_of(engine: Engine) -> Callable[[], dict[str, Any]]:
+    def read() -> dict[str, Any]:
+        with reading(engine) as registry:
+            return registry.recommendations.get("answer").document
+
+    return read
 
 
 Answer = Callable[[BaseHTTPRequestHandler], None]

@@ -14,7 +14,8 @@ from ldnas.training.micro_batches import Compute
 from worker.jobs.memo import Codec
 from worker.jobs.stages import control as stage
 from worker.jobs.stages import export, fitting, latency, search
-from worker.jobs.stages.control import ARMS, OTHERS, SEEDS, _Choice, _judge
+from worker.jobs.stages.control import _Choice
+from worker.jobs.stages.control_document import ARMS, OTHERS, SEEDS, judge_arms
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
@@ -230,5 +231,6 @@ def test_a_resnet18_is_narrowed_until_it_keeps_the_latency_and_left_out_where_no
 
 def test_nothing_has_helped_where_no_search_without_the_memory_could_run() -> None:
     better = Comparison(0.5, (0.4, 0.6), Verdict.HELPED)
-    assert _judge({"resnet18": better}) is Verdict.UNDECIDED
-    assert _judge({"full_space": better, "random": better}) is Verdict.HELPED
+    searches = ("full_space", "random")
+    assert judge_arms({"resnet18": better}, searches) is Verdict.UNDECIDED
+    assert judge_arms({"full_space": better, "random": better}, searches) is Verdict.HELPED

@@ -1,6 +1,5 @@
 """The strategy `race`: networks of several kinds train side by side, and the best one is the answer."""
 
-import itertools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
 from safetensors.torch import load as load_safetensors
+from safetensors.torch import save as save_safetensors
 
 from ldnas.data.dataset import ImageDataset, Split
 from ldnas.data.load import load_dataset
@@ -34,43 +35,12 @@ from worker.registry import Engine, JobKind, JobRow, JobState, TaskCell, TaskRol
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 
-race_seconds = race._race_seconds  # the fixture below replaces it
-ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
+race_seconds = race._race_seconds  # a fixture replaces it
+pytestmark = pytest.mark.usefixtures("ticking_races")
+
+SMALL = "test_efficientnet"
+"""A network of timm with 99,196 parameters."""
 HEAD = {"head.weight", "head.bias"}
-TICK = 1 / 8
-"""Seconds between two looks at the clock of a race."""
-
-
-@pytest.fixture(autouse=True)
-def ticking_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every look at a race's clock is `TICK` later than the one before, so that it takes the same cycles anywhere."""
-
-    def problem(*arguments: Any, **options: Any) -> RaceProblem:
-        ticks = itertools.count()
-        return RaceProblem(*arguments, **{**options, "clock": lambda: TICK * next(ticks)})
-
-    monkeypatch.setattr(race, "RaceProblem", problem)
-    monkeypatch.setattr(race, "_race_seconds", lambda answer, candidates: 20.0)
-
-
-@pytest.fixture
-def add_race(add_recommendation: Callable[..., str]) -> Callable[..., str]:
-    """Asks for a race on the stripes; gives the id of its job."""
-
-    def add(**request: Any) -> str:
-        asked = {"search": {"strategy": "race"}, "budget": {"seconds": 60}, **request}
-        return add_recommendation(request=asked, labels=ACROSS, repetitions=1)
-
-    return add
-
-
-@pytest.fixture
-def document_of(engine: Engine) -> Callable[[], dict[str, Any]]:
-    def read() -> dict[str, Any]:
-        with reading(engine) as registry:
-            return registry.recommendations.get("answer").document
-
-    return read
 
 
 def cycles_of(engine: Engine, job_id: str) -> list[dict[str, Any]]:
@@ -95,6 +65,7 @@ def test_all_kinds_race_and_the_best_one_is_exported(
     assert {entry["kind"] for entry in (winner, *others)} == {"cell", "plain", "pretrained"}
     assert all(winner["score"] >= other["score"] for other in others)
     assert winner["on_front"]
+    assert document.get("control") is None, "not requested"
     assert document["search"]["strategy"] == "race"
     assert winner["name"] in document["search"]["reason"]
     assert len(cycles_of(engine, job_id)) == sum(
@@ -150,6 +121,30 @@ def test_limits_and_kinds_decide_who_takes_part(add_race, finish, document_of) -
     finish(add_race(constraints={"max_parameters": 50_000}, candidates=["cell", "pretrained"]))
     assert {entry["kind"] for entry in document_of()["alternatives"]} == {"cell"}
     assert all(entry["parameters"] <= 50_000 for entry in document_of()["alternatives"])
+
+
+@pytest.fixture
+def backbone(upload: Callable[..., str]) -> str:
+    """Uploads the weights of a small network of timm; gives their digest."""
+    return upload("mine", "safetensors", save_safetensors(timm.create_model(SMALL, pretrained=False).state_dict()))
+
+
+def test_a_given_pretrained_network_races(add_race, finish, document_of, backbone: str) -> None:
+    request = {"candidates": ["pretrained"], "pretrained": {"architecture": SMALL, "weights": "dataset://mine"}}
+    # EfficientNet-Lite0 has more parameters.
+    assert finish(add_race(**request, constraints={"max_parameters": 200_000})).state is JobState.SUCCEEDED
+    document = document_of()
+    (entry,) = document["alternatives"]
+    assert (entry["kind"], entry["started_from"]) == ("pretrained", "dataset://mine")
+    assert entry["design"]["weights"] == backbone
+    assert document["architecture"]["parameters"] == entry["parameters"] <= 200_000
+
+
+def test_weights_that_do_not_fit_their_network_fail_the_job_before_any_work(add_race, finish, backbone: str) -> None:
+    job = finish(add_race(pretrained={"architecture": "resnet10t", "weights": "dataset://mine"}))
+    assert (job.error["code"], job.error["field"]) == ("unfit_weights", "pretrained.weights")
+    assert "has no conv1.0.weight, which resnet10t has" in job.error["detail"]
+    assert job.stage == "resolve"
 
 
 def test_limits_that_no_network_of_the_kinds_satisfies_are_refused(add_race, finish) -> None:
@@ -225,7 +220,7 @@ def test_a_broken_race_resumes_from_its_last_epoch(
     after = cycles_of(engine, job_id)
     assert after[: len(before)] == before
     assert len({(cycle["candidate"], cycle["rung"], bool(cycle["epochs"])) for cycle in after}) == len(after)
-    assert len(document_of()["alternatives"]) == 2
+    assert len(document_of()["alternatives"]) == 3, "a cell, a ResNet-18 and a MobileNetV3-small"
 
 
 def test_a_later_attempt_races_the_candidates_that_were_fast_enough_at_first(
@@ -271,13 +266,35 @@ def test_a_finished_race_is_not_repeated(
     "design",
     [
         {"kind": "plain", "name": "resnet18", "width": 4, "image_size": 16, "classes": 2},
+        {"kind": "plain", "name": "mobilenet_v3_small", "width": 0.35, "image_size": 16, "classes": 2},
         {"kind": "pretrained", "name": "tf_efficientnet_lite0", "image_size": 32, "classes": 2},
+        {"kind": "pretrained", "name": SMALL, "image_size": 32, "classes": 2, "weights": "uploaded"},
     ],
-    ids=["plain", "pretrained"],
+    ids=["plain", "mobilenet", "pretrained", "given weights"],
 )
 def test_networks_without_a_cell_are_trained_again(
-    design: dict[str, Any], engine: Engine, finish, stripes_folder
+    design: dict[str, Any], engine: Engine, finish, stripes_folder, backbone: str
 ) -> None:
+    if "weights" in design:
+        design = {**design, "weights": backbone}
+    assert finish(add_training(engine, design, stripes_folder)).state is JobState.SUCCEEDED
+    with reading(engine) as registry:
+        new = registry.architectures.get("new")
+    assert new.design == {**design, "image_size": 16, "classes": 3}
+    assert (new.genotype, new.skeleton) == (None, None)
+    assert new.parameters == size_of(design_from_json(new.design))[0]
+
+
+def test_a_network_whose_first_weights_were_deleted_is_not_trained_again(
+    engine: Engine, finish, stripes_folder
+) -> None:
+    design = {"kind": "pretrained", "name": SMALL, "image_size": 32, "classes": 2, "weights": "f" * 64}
+    job = finish(add_training(engine, design, stripes_folder))
+    assert (job.error["code"], job.error["field"]) == ("dataset_not_found", "architecture_id")
+
+
+def add_training(engine: Engine, design: dict[str, Any], folder: Path) -> str:
+    """Asks to train the network of a finished architecture again, on the stripes; gives the id of the job."""
     with unit_of_work(engine) as registry:
         finished = registry.jobs.insert(JobKind.RECOMMEND, {})
         registry.architectures.insert_once(
@@ -300,7 +317,7 @@ def test_networks_without_a_cell_are_trained_again(
             name="three stripes",
             role=TaskRole.TARGET,
             job_id=job.id,
-            dataset={"uri": stripes_folder.as_uri()},
+            dataset={"uri": folder.as_uri()},
             labels=None,
             architecture=None,
             epsilon=0.2,
@@ -308,12 +325,7 @@ def test_networks_without_a_cell_are_trained_again(
             seed=0,
             image_size=16,
         )
-    assert finish(job.id).state is JobState.SUCCEEDED
-    with reading(engine) as registry:
-        new = registry.architectures.get("new")
-    assert new.design == {**design, "image_size": 16, "classes": 3}
-    assert (new.genotype, new.skeleton) == (None, None)
-    assert new.parameters == size_of(design_from_json(new.design))[0]
+    return job.id
 
 
 @pytest.fixture

@@ -88,7 +88,6 @@ def test_an_absent_field_has_its_default() -> None:
         {"search": {"rounds": 2}},
         {"final": {"seeds": 2}},
         {"final": {"warm_start": True}},
-        {"control": True},
     ],
     ids=str,
 )

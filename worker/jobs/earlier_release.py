@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from worker.jobs.stages.control import ARMS
+from worker.jobs.stages.control_document import ARMS
 
 
 def memo_in_answer(document: Mapping[str, Any]) -> dict[str, Any]:

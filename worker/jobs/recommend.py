@@ -26,12 +26,14 @@ from worker.jobs.stages.fit import fit_task_networks
 from worker.jobs.stages.latency import CHOSEN_CELL, ChosenCell, fast_enough
 from worker.jobs.stages.provenance import provenance_document
 from worker.jobs.stages.race import race_once
+from worker.jobs.stages.race_control import run_race_control
 from worker.jobs.stages.race_result import load_winner
 from worker.jobs.stages.resolve import ResolvedTask, resolve, target_document
 from worker.jobs.stages.search import search_once
 from worker.jobs.stages.search_plan import SearchPlan, target_search, warning_of
 from worker.jobs.stages.space import FoundSpace, find_space, limit_latency
 from worker.jobs.stages.train import TrainedArchitecture, memory_warnings, score_on_test, train_architecture
+from worker.jobs.stages.uploaded_weights import given_weights, require_fit
 from worker.jobs.stages.warm_start import WARM_START, WarmStart, source_work, start_network, train_source
 from worker.registry import GenotypeRow
 from worker.specification import RACE, RecommendationParams
@@ -39,6 +41,8 @@ from worker.specification import RACE, RecommendationParams
 PLAN = {"resolve": 0.02, "fit": 0.15, "distance": 0.2, "search": 0.4, "train": 0.2, "export": 0.03}
 CONTROL_SHARE = 4.0
 """The share of a control, which repeats search and training from several seeds, relative to all of `PLAN`."""
+RACE_CONTROL_SHARE = 8 * PLAN["search"]
+"""The share of a race's control, which trains eight networks in the seconds of the race each."""
 
 
 def recommend(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
@@ -48,11 +52,14 @@ def recommend(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
     context.report_cost = answer.report_cost
     context.memo.add(memo_in_answer(answer.begun))
     if answer.request.control:
-        context.plan = {**context.plan, "control": CONTROL_SHARE}
+        share = RACE_CONTROL_SHARE if answer.request.search.strategy == RACE else CONTROL_SHARE
+        context.plan = {**context.plan, "control": share}
     with context.stage("resolve"):
         task = resolve(context, wanted.task_id)
         # Refuses constraints that no cell satisfies, before any work.
         fitted_skeleton(task.image_size, task.classes, answer.request.limits, FULL_SPACE)
+        if (given := given_weights(context, answer.request)) is not None:
+            require_fit(given)
         provenance = provenance_document(task, default_recipe(task.architecture))
         answer.report(target=target_document(task), provenance=provenance)
     with context.stage("fit"):
@@ -89,7 +96,11 @@ class _Steps:
             for warning in trained.warnings:
                 self.answer.warn(warning)
             test = self._score(trained)
-        return trained, self._export(trained, test, latency_ms=result.latency_ms, started_from=result.started_from)
+        architecture_id = self._export(trained, test, latency_ms=result.latency_ms, started_from=result.started_from)
+        if self.answer.request.control:
+            with context.stage("control"):
+                run_race_control(context, task, self.answer, found, result)
+        return trained, architecture_id
 
     def search_and_train(self, found: FoundSpace) -> tuple[TrainedArchitecture, str]:
         """Search for a cell and train its network; return it with its architecture's id."""

@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 from worker.errors import DatasetInUseError, DatasetNameTakenError, NotFoundError
 from worker.registry.pages import newest_first
 from worker.registry.retention import OWNERS
-from worker.registry.tables import ArtifactRow, DatasetRow, TaskRow
+from worker.registry.tables import ArtifactRow, DatasetRow, RecommendationRow, TaskRow
 from worker.registry.upsert import insert_missing
 
 SCHEME = "dataset://"
+
+_PRETRAINED = RecommendationRow.request["pretrained"]["weights"].as_string()
 
 
 class Datasets:
@@ -76,13 +78,20 @@ class Datasets:
         return {row.name: row for row in self._session.scalars(statement.with_for_update(read=True))}
 
     def uses(self, names: Collection[str]) -> dict[str, int]:
-        """How many tasks refer to each of these datasets, for its images or its weights; 0 for an unused one."""
+        """How many tasks refer to each of these datasets, for its images or its weights; 0 for an unused one.
+
+        The target of a recommendation also refers to the weights of the recommendation's pretrained network.
+        """
         uri = TaskRow.dataset["uri"].as_string()
-        images = select(uri.label("used")).where(uri.in_([f"{SCHEME}{name}" for name in names]))
+        uris = [f"{SCHEME}{name}" for name in names]
+        images = select(uri.label("used")).where(uri.in_(uris))
+        pretrained = select(_PRETRAINED.label("used")).where(_PRETRAINED.in_(uris))
         weights = select(TaskRow.weights.label("used")).where(TaskRow.weights.in_(names))
-        used = images.union_all(weights).subquery().c.used
-        counts = self._session.execute(select(used, func.count()).group_by(used))
-        return dict.fromkeys(names, 0) | {used.removeprefix(SCHEME): count for used, count in counts}
+        used = images.union_all(weights, pretrained).subquery().c.used
+        counts = dict.fromkeys(names, 0)
+        for name, count in self._session.execute(select(used, func.count()).group_by(used)):
+            counts[name.removeprefix(SCHEME)] += count
+        return counts
 
     def users(self, name: str, limit: int) -> Sequence[TaskRow]:
         """At most `limit` of the tasks that refer to a dataset, for its images or its weights, oldest first."""
@@ -124,7 +133,8 @@ class Datasets:
 
 def _users(statement: Select[Any], name: str) -> Select[Any]:
     """Restrict the tasks to those that refer to the dataset, oldest first."""
-    uri = TaskRow.dataset["uri"].as_string()
-    return statement.where(or_(uri == f"{SCHEME}{name}", TaskRow.weights == name)).order_by(
-        TaskRow.created_at, TaskRow.id
-    )
+    uri = f"{SCHEME}{name}"
+    of_images = TaskRow.dataset["uri"].as_string() == uri
+    of_pretrained = TaskRow.id.in_(select(RecommendationRow.task_id).where(_PRETRAINED.in_([uri])))
+    refers = or_(of_images, TaskRow.weights == name, of_pretrained)
+    return statement.where(refers).order_by(TaskRow.created_at, TaskRow.id)

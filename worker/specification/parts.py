@@ -14,6 +14,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from ldnas.networks.design import TIMM_NAME
 from ldnas.space.genotype import EDGES, Genotype
 from worker.specification.base import FormText, Fraction, PlainText, Request
 
@@ -99,6 +100,26 @@ class OwnNetwork(Request):
 
     architecture: PlainText = Field(description="the name of one of the known architectures")
     weights: PlainText = Field(description="`dataset://NAME` of an uploaded .safetensors file")
+
+
+class PretrainedNetwork(Request):
+    """A network of timm with weights that were trained elsewhere."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"architecture": "resnet18", "weights": "dataset://backbone"}]}
+    )
+
+    architecture: Annotated[
+        str,
+        StringConstraints(max_length=128, pattern=f"^{TIMM_NAME}$"),
+        FormText("Pretrained network", "Name of the network in timm, without a tag.", "EfficientNet-Lite0 alone"),
+    ] = Field(description="its name in timm, without a tag; it takes images of any size")
+    weights: Annotated[
+        PlainText,
+        FormText("Its weights", "dataset://NAME of an uploaded .safetensors file.", "EfficientNet-Lite0 alone"),
+    ] = Field(
+        description="`dataset://NAME` of an uploaded .safetensors file with timm's names, with or without a classifier"
+    )
 
 
 def _one_error_for_a_network(value: Any, validate: ValidatorFunctionWrapHandler) -> str | OwnNetwork:

@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from ldnas.space.constraints import UNLIMITED, Constraints
 from worker.specification.base import BASELINE_NAME, FormText, Fraction, ImageSize, Name, PlainText, Request, Seed
-from worker.specification.parts import DatasetRequest, LabelsRequest, Measure, Objective
+from worker.specification.parts import DatasetRequest, LabelsRequest, Measure, Objective, PretrainedNetwork
 from worker.specification.webhook import WebhookRequest
 
 Strategy = Literal[
@@ -93,7 +93,7 @@ class SearchRequest(Request):
         None,
         description="`race` trains whole networks of several kinds side by side, within seconds; the others search a "
         "space of cells, and `docs/search.md` compares them. Absent: `race`, or `fuse` if the request has a setting "
-        "that a race does not take (`budget.iterations`, `search.candidates`, `search.rounds`, `final` or `control`)",
+        "that a race does not take (`budget.iterations`, `search.candidates`, `search.rounds` or `final`)",
     )
     candidates: Annotated[
         int | None,
@@ -247,19 +247,25 @@ class RecommendationRequest(Request):
         min_length=1,
         max_length=3,
         description="with the strategy `race`, the kinds of networks that take part: cells (see `search.space`), "
-        "ResNet-18, and EfficientNet-Lite0 with its ImageNet weights; absent: all of them",
+        "ResNet-18 and MobileNetV3-small (plain), and EfficientNet-Lite0 with its ImageNet weights; absent: all of "
+        "them",
+    )
+    pretrained: PretrainedNetwork | None = Field(
+        None, description="with the strategy `race`, one more pretrained network that takes part"
     )
     final: FinalRequest = Field(default_factory=FinalRequest, description="absent: one network")
     control: Annotated[
         bool,
         FormText(
-            "Also search without the known tasks, for comparison",
-            "Shows whether they helped. Takes several times as long again, in addition to the budget.",
+            "Also spend the time in other ways, for comparison",
+            "Shows whether the known tasks, or the race, helped. Takes several times as long again, in addition to the "
+            "budget.",
         ),
     ] = Field(
         False,
-        description="afterwards also spend the same seconds without the known tasks, in three ways: see `control` in "
-        "the answer. Takes several times as long, in addition to `budget`",
+        description="afterwards also spend the same seconds without the known tasks, in three ways, or with the "
+        "strategy `race` on a random cell and on ResNet-18: see `control` in the answer. Takes several times as long, "
+        "in addition to `budget`",
     )
     seed: Annotated[Seed, FormText("Random seed", "Another seed gives another run on the same images.")] = 0
     priority: Annotated[int, FormText("Priority", "The waiting job with the highest priority starts first.")] = Field(
@@ -290,7 +296,6 @@ class RecommendationRequest(Request):
             "search.rounds": self.search.rounds is not None,
             "final.seeds": self.final.seeds != 1,
             "final.warm_start": self.final.warm_start,
-            "control": self.control,
         }
         return tuple(name for name, is_given in given.items() if is_given)
 

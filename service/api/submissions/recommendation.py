@@ -3,6 +3,7 @@
 import uuid
 
 from ldnas.errors import InvalidSearchError
+from ldnas.networks.design import Kind
 from ldnas.search.names import require_settings
 from ldnas.space.fitting import fitted_skeleton
 from ldnas.space.space import FULL_SPACE
@@ -11,9 +12,9 @@ from service.api.submissions.columns import checked_task
 from service.api.submissions.idempotency import RequestIdentity, once
 from service.api.submissions.job_row import insert_job
 from service.api.submissions.named_tasks import baseline_ids
-from service.api.submissions.references import hold_uploaded
+from service.api.submissions.references import PRETRAINED_WEIGHTS, hold_uploaded, hold_weights, uploaded_weights
 from service.api.webhooks import check_webhook
-from worker.registry import JobKind, TaskRole, reading, unit_of_work
+from worker.registry import SCHEME, JobKind, TaskRole, reading, unit_of_work
 from worker.specification import RACE, RecommendationRequest
 
 
@@ -49,6 +50,8 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
         with unit_of_work(resources.engine) as registry:
             registry.keys.require_room(owner, resources.settings.quota)
             hold_uploaded(registry, task)
+            if request.pretrained is not None:
+                hold_weights(registry, request.pretrained.weights.removeprefix(SCHEME), PRETRAINED_WEIGHTS)
             job_id = insert_job(registry, JobKind.RECOMMEND, params, identity, request.priority)
             registry.tasks.insert(id=params["task_id"], job_id=job_id, role=TaskRole.TARGET, name=name, **task.columns)
             registry.recommendations.insert(
@@ -71,6 +74,7 @@ def _check_search(request: RecommendationRequest) -> None:
     if request.strategy == RACE:
         for field in request.settings_of_searches:
             raise InvalidSearchError(f"the strategy race does not take {field}", field=field)
+        _check_pretrained(request)
     else:
         require_settings(request.strategy, candidates=request.search.candidates, rounds=request.search.rounds)
         if request.space == "known":
@@ -78,9 +82,20 @@ def _check_search(request: RecommendationRequest) -> None:
                 f"search.space known belongs to the strategy race; {request.strategy} takes primitives or full",
                 field="search.space",
             )
-        if request.candidates is not None:
-            raise InvalidSearchError("candidates belongs to the strategy race", field="candidates")
+        for field in ("candidates", "pretrained"):
+            if getattr(request, field) is not None:
+                raise InvalidSearchError(f"{field} belongs to the strategy race", field=field)
     if request.image_size is not None:
         # More classes make a larger head, so the limits are easiest to satisfy with two.
         classes = max(2, len(request.labels.groups) + request.labels.rest) if request.labels is not None else 2
         fitted_skeleton(request.image_size, classes, request.limits, FULL_SPACE)
+
+
+def _check_pretrained(request: RecommendationRequest) -> None:
+    if request.pretrained is None:
+        return
+    if request.candidates is not None and Kind.PRETRAINED.value not in request.candidates:
+        raise InvalidSearchError(
+            "a pretrained network takes part only if candidates contains pretrained", field="pretrained"
+        )
+    uploaded_weights(request.pretrained.weights, PRETRAINED_WEIGHTS)

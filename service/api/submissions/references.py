@@ -17,6 +17,9 @@ from worker.specification import OwnNetwork, RecommendationRequest
 # Names of datasets that an error message lists at most.
 NAMED_AT_MOST = 20
 
+NETWORK_WEIGHTS = "network.weights"
+PRETRAINED_WEIGHTS = "pretrained.weights"
+
 
 @dataclass(frozen=True)
 class CheckedTask:
@@ -56,14 +59,23 @@ def checked_network(request: TaskRequest | RecommendationRequest) -> dict[str, A
     if not isinstance(network, OwnNetwork):
         architecture = None if network is None else require_architecture(network)
         return {"architecture": architecture, "weights": None, "repetitions": request.repetitions}
-    name = network.weights.removeprefix(SCHEME)
-    if not network.weights.startswith(SCHEME) or not is_uploaded_name(name):
-        raise InvalidReferenceError(
-            f"{network.weights!r} does not refer to weights; expected dataset://NAME of an uploaded .safetensors file",
-            field="network.weights",
-        )
+    name = uploaded_weights(network.weights, NETWORK_WEIGHTS)
     architecture = require_architecture(network.architecture, field="network.architecture")
     return {"architecture": architecture, "weights": name, "repetitions": 1}
+
+
+def uploaded_weights(uri: str, field: str) -> str:
+    """The name of the uploaded file that a `dataset://NAME` refers to.
+
+    Raises:
+        InvalidReferenceError: it is not such a URI.
+    """
+    name = uri.removeprefix(SCHEME)
+    if not uri.startswith(SCHEME) or not is_uploaded_name(name):
+        raise InvalidReferenceError(
+            f"{uri!r} does not refer to weights; expected dataset://NAME of an uploaded .safetensors file", field=field
+        )
+    return name
 
 
 def hold_uploaded(registry: Registry, task: CheckedTask) -> None:
@@ -75,14 +87,26 @@ def hold_uploaded(registry: Registry, task: CheckedTask) -> None:
         InvalidReferenceError: the request names columns of a file without columns.
     """
     weights = task.columns.get("weights")
-    if weights is not None and (row := _held(registry, weights, "network.weights")).kind != "safetensors":
-        raise UnreadableDatasetError(
-            f"{SCHEME}{weights} is a {row.kind} file with images; weights are a .safetensors file",
-            field="network.weights",
-            origin=f"{SCHEME}{weights}",
-        )
+    if weights is not None:
+        hold_weights(registry, weights, NETWORK_WEIGHTS)
     if task.reference.scheme == "dataset":
         _hold_images(registry, task.reference)
+
+
+def hold_weights(registry: Registry, name: str, field: str) -> None:
+    """Locks the uploaded weights file of this name until the transaction ends.
+
+    Raises:
+        DatasetNotFoundError: no dataset has the name.
+        UnreadableDatasetError: it holds images.
+    """
+    row = _held(registry, name, field)
+    if row.kind != "safetensors":
+        raise UnreadableDatasetError(
+            f"{SCHEME}{name} is a {row.kind} file with images; weights are a .safetensors file",
+            field=field,
+            origin=f"{SCHEME}{name}",
+        )
 
 
 def _hold_images(registry: Registry, reference: DatasetReference) -> None:

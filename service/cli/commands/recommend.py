@@ -56,9 +56,16 @@ def recommend(
         list[str] | None,
         typer.Option(
             metavar="KIND",
-            help="A kind of networks in a race: cell, plain (ResNet-18) or pretrained (EfficientNet-Lite0); repeat for "
-            "each kind; default: all.",
+            help="A kind of networks in a race: cell, plain (ResNet-18, MobileNetV3-small) or pretrained "
+            "(EfficientNet-Lite0 and that of --pretrained); repeat for each kind; default: all.",
             autocompletion=completion.of_kinds,
+        ),
+    ] = None,
+    pretrained: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ARCHITECTURE=dataset://NAME",
+            help="One more pretrained network in a race: its name in timm, and the uploaded .safetensors file.",
         ),
     ] = None,
     candidates: Annotated[int | None, typer.Option(help=options.help_of("search.candidates"))] = None,
@@ -118,6 +125,7 @@ def recommend(
             constraints=_given(limits) or None,
             search=search or None,
             candidates=candidate or None,
+            pretrained=_pretrained(pretrained),
             final=_given({"seeds": final_seeds, "warm_start": warm_start}) or None,
             control=control,
             seed=seed,
@@ -131,6 +139,16 @@ def recommend(
         print_answer(document)
     else:
         typer.echo(f"recommendation {submission.id} is queued: {client.base_url}{submission.resource}")
+
+
+def _pretrained(text: str | None) -> dict[str, str] | None:
+    """The pretrained network of the request."""
+    if text is None:
+        return None
+    architecture, separator, weights = text.partition("=")
+    if not separator:
+        raise typer.BadParameter(f"{text!r} is not ARCHITECTURE=dataset://NAME", param_hint="--pretrained")
+    return {"architecture": architecture, "weights": weights}
 
 
 def _webhook(url: str | None) -> dict[str, str] | None:

@@ -214,7 +214,7 @@ def _control(control: Mapping[str, Any]) -> str:
     if control.get("verdict") is None:
         return ""
     lines = [f"{control['verdict']}; {control['objective']} against equal seconds without the known tasks:"]
-    for way, title in (("full_space", "full space"), ("random", "random search"), ("resnet18", "ResNet-18")):
+    for way, title in (("full_space", "full space"), ("random", "random cells"), ("resnet18", "ResNet-18")):
         arm = control.get(way) or {}
         if (interval := arm.get("interval")) is not None:
             lines.append(f"{title}: {arm['difference']:+.4f} ({interval[0]:+.4f} to {interval[1]:+.4f})")

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from ldnas.networks.design import CellDesign, Design, PlainDesign, PretrainedDesign
+from ldnas.networks.design import MOBILENET, CellDesign, Design, PlainDesign, PretrainedDesign
 from ldnas.networks.designed import build_designed
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import Skeleton, Stage
@@ -18,13 +18,15 @@ def cell(image_size: int) -> CellDesign:
 
 CELL = cell(16)
 PLAIN = PlainDesign(width=3, image_size=16, classes=3)
+MOBILE = PlainDesign(width=0.35, image_size=16, classes=3, name=MOBILENET)
 PRETRAINED = PretrainedDesign(image_size=32, classes=3)
-ALL = (CELL, PLAIN, PRETRAINED)
+OTHER_PRETRAINED = PretrainedDesign(image_size=32, classes=3, name="test_efficientnet", weights="0" * 64)
+ALL = (CELL, PLAIN, MOBILE, PRETRAINED, OTHER_PRETRAINED)
 
 
 def kind_of(design: Design) -> str:
     """The name of a test over a design."""
-    return f"{design.kind}-{design.image_size}"
+    return f"{getattr(design, 'name', design.kind)}-{design.image_size}"
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ import pytest
 from ldnas.data.preprocessing import Preprocessing
 from ldnas.export.card import CardFacts, model_card
 from ldnas.export.description import NetworkDescription
-from ldnas.networks.design import CellDesign, PlainDesign, PretrainedDesign
+from ldnas.networks.design import MOBILENET, CellDesign, PlainDesign, PretrainedDesign
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import default_skeleton
 
@@ -97,7 +97,7 @@ def test_a_uri_with_backticks_stays_code():
     assert "``` file:///a`b``c ```" in model_card(DESCRIPTION, facts)
 
 
-IMAGENET = "photographs of ImageNet, with which its weights were first trained, have biases"
+BIASES = "with which its weights were first trained, have biases"
 
 
 @pytest.mark.parametrize(
@@ -115,15 +115,26 @@ IMAGENET = "photographs of ImageNet, with which its weights were first trained, 
             "torch and Pillow",
         ),
         (
+            PlainDesign(0.75, 32, 3, MOBILENET),
+            "It is a MobileNetV3-small with 0.75 times its channels, trained from fresh weights.",
+            "torch and Pillow",
+        ),
+        (
             PretrainedDesign(32, 3),
             "It is timm's `tf_efficientnet_lite0`, which began with weights from ImageNet and was tuned on the data.",
             "torch, timm and Pillow",
         ),
+        (
+            PretrainedDesign(32, 3, "resnet10t", "0" * 64),
+            "It is timm's `resnet10t`, which began with given weights and was tuned on the data.",
+            "torch, timm and Pillow",
+        ),
     ],
-    ids=["cell", "plain", "one channel", "pretrained"],
+    ids=["cell", "plain", "one channel", "mobile", "pretrained", "other pretrained"],
 )
 def test_the_card_says_what_the_network_is_and_what_its_code_needs(design, origin, packages):
     card = model_card(described(design), FACTS)
     assert f" {origin} It has 12,345 parameters" in card
     assert f"readable PyTorch that needs {packages}.\n" in card
-    assert (IMAGENET in card) == isinstance(design, PretrainedDesign)
+    assert (BIASES in card) == isinstance(design, PretrainedDesign)
+    assert ("photographs of ImageNet" in card) == (design == PretrainedDesign(32, 3))

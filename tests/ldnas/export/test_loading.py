@@ -1,5 +1,6 @@
 """A finished network comes back from its weights file as it was exported."""
 
+import dataclasses
 import json
 import pickle
 import subprocess
@@ -14,7 +15,7 @@ from ldnas.export.formats import save_weights
 from ldnas.export.loading import load_network
 from ldnas.networks.design import CellDesign, Design, PlainDesign, PretrainedDesign
 from ldnas.space.skeleton import Skeleton, Stage
-from tests.ldnas.export.designs import ALL, CELL, GENOTYPE, PLAIN, PRETRAINED, kind_of, trained_network
+from tests.ldnas.export.designs import ALL, CELL, GENOTYPE, MOBILE, PLAIN, PRETRAINED, kind_of, trained_network
 
 
 @pytest.mark.parametrize("design", ALL, ids=kind_of)
@@ -35,6 +36,7 @@ def test_the_network_computes_what_the_exported_one_did_and_is_ready_to(design: 
     [
         (CELL, CellDesign(GENOTYPE, Skeleton(16, 3, 4, (Stage(4, 1), Stage(8, 1))))),
         (PLAIN, PlainDesign(4, 16, 3)),
+        (MOBILE, dataclasses.replace(MOBILE, width=0.5)),
         (PRETRAINED, PretrainedDesign(32, 2)),
         (PLAIN, CELL),
         (CELL, PLAIN),

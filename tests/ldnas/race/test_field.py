@@ -1,14 +1,15 @@
 """The candidates that a task gets: kinds, limits, image sizes."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ldnas.errors import ImpossibleConstraintError
-from ldnas.networks.design import CellDesign, Kind, PlainDesign
+from ldnas.networks.design import EFFICIENTNET_LITE0, MOBILENET, CellDesign, Kind, PlainDesign, PretrainedDesign
 from ldnas.race.candidate import Candidate
-from ldnas.race.field import RaceTask, candidates_for
-from ldnas.race.kinds import fresh_candidate
+from ldnas.race.field import PATIENT_EPOCHS, RaceTask, candidates_for
+from ldnas.race.kinds import GivenWeights, fresh_candidate
 from ldnas.space.constraints import Constraints
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import default_skeleton
@@ -37,7 +38,7 @@ def test_small_images_are_enlarged_for_the_pretrained_network_alone() -> None:
     found = field_of(32)
     assert sizes(found, Kind.PRETRAINED) == [64, 48]
     assert sizes(found, Kind.CELL) == [32, 16]
-    assert sizes(found, Kind.PLAIN) == [32, 32, 32, 16]
+    assert sizes(found, Kind.PLAIN) == [32, 32, 32, 16, 32, 16]
 
 
 def test_large_images_are_reduced_where_the_seconds_are_few() -> None:
@@ -55,11 +56,30 @@ def test_variants_of_a_network_become_smaller_and_need_fewer_epochs_in_the_end()
     for each in field_of(96):
         groups.setdefault(each.variant_of, []).append(each)
     assert None not in groups
+    assert len(groups.pop(MOBILENET)) == 1, "half the size would cost more than the strides save"
     assert len(groups) == 3
     for variants in groups.values():
         macs = [each.macs for each in variants]
         assert macs == sorted(macs, reverse=True)
         assert variants[-1].least_epochs < variants[0].least_epochs
+
+
+def mobilenets(candidates: list[Candidate]) -> list[float]:
+    return [
+        each.design.width
+        for each in candidates
+        if each.variant_of == MOBILENET and isinstance(each.design, PlainDesign)
+    ]
+
+
+def test_a_mobilenet_comes_last_as_wide_as_the_limits_allow_and_only_where_it_gets_many_epochs() -> None:
+    found = field_of(32)
+    assert [each.variant_of for each in found[-2:]] == [MOBILENET] * 2
+    assert {each.least_epochs for each in found[-2:]} == {PATIENT_EPOCHS}
+    assert mobilenets(found) == [1.0, 1.0]
+    assert mobilenets(field_of(32, limits=Constraints(max_parameters=1_000_000))) == [0.75, 0.75]
+    assert mobilenets(field_of(32, limits=Constraints(max_macs=2_000_000))) == [0.5], "of half the size alone"
+    assert mobilenets(field_of(48, limits=Constraints(max_latency_ms=1.0))) == [1.0, 0.75, 0.5, 0.35] * 2
 
 
 def test_each_candidate_has_the_recipe_of_its_image_size() -> None:
@@ -91,6 +111,17 @@ def test_limits_that_no_network_satisfies_are_refused_by_their_names() -> None:
     with pytest.raises(ImpossibleConstraintError, match="kinds cell, plain satisfies max_parameters of 10") as refused:
         field_of(32, limits=Constraints(max_parameters=10), kinds=FRESH)
     assert refused.value.field == "constraints"
+
+
+def test_given_weights_follow_those_of_imagenet_at_the_same_sizes(tmp_path: Path) -> None:
+    given = GivenWeights("test_efficientnet", "0" * 64, tmp_path / "not read yet", "dataset://mine")
+    found = field_of(32, given=given)
+    name = "test_efficientnet from dataset://mine"
+    assert [each.variant_of for each in found[:4]] == [EFFICIENTNET_LITE0] * 2 + [name] * 2
+    assert [each.name for each in found[2:4]] == [f"{name} at 64 px", f"{name} at 48 px"]
+    assert [each.started_from for each in found[:4]] == ["ImageNet"] * 2 + ["dataset://mine"] * 2
+    assert {each.design.weights for each in found[2:4] if isinstance(each.design, PretrainedDesign)} == {"0" * 64}
+    assert not any(each.started_from == given.source for each in field_of(32, given=given, kinds=FRESH))
 
 
 def test_cells_with_weights_of_another_task_come_first_among_the_cells() -> None:

@@ -1,6 +1,7 @@
 """The sentence about a winner, from planted standings; and the front."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -87,3 +88,10 @@ def test_on_the_front_no_other_one_is_as_good_in_everything_and_better_in_someth
     costs: list[tuple[float, float]], expected: list[bool]
 ) -> None:
     assert on_front(costs) == expected
+
+
+def test_a_network_with_given_weights_says_where_they_come_from() -> None:
+    given = finisher("own", PretrainedDesign(48, 2, "resnet10t", "0" * 64), 0.9)
+    given = replace(given, candidate=replace(given.candidate, started_from="dataset://mine"))
+    found = reason(given, finisher("c", CELL, 0.7))
+    assert found.startswith("the images have features in common with the images that dataset://mine was trained on:")

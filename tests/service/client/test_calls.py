@@ -48,7 +48,7 @@ def test_a_race_is_asked_for_with_its_kinds(client: Client) -> None:
     race = {"strategy": "race"}
     assert client.recommend("builtin://digits", search=race, candidates=["plain", "cell"]).status()["state"] == "queued"
     with pytest.raises(RequestRefusedError) as caught:
-        client.recommend("builtin://digits", candidates=["plain"])
+        client.recommend("builtin://digits", search={"strategy": "fuse"}, candidates=["plain"])
     assert caught.value.problem["errors"][0]["field"] == "candidates"
 
 

@@ -167,7 +167,7 @@ def test_a_way_without_a_comparison_is_in_the_table_alone() -> None:
     figure = control(
         Control.model_validate({"found": {"mean": 0.75}, "random": arm, "resnet18": {"reason": "too large"}})
     )
-    assert (figure.data[0]["x"], figure.data[0]["text"]) == ([25.0], ["random search"])
+    assert (figure.data[0]["x"], figure.data[0]["text"]) == ([25.0], ["random cells"])
     assert (figure.data[0]["error_x"]["arrayminus"], figure.data[0]["error_x"]["array"]) == ([37.5], [25.0])
     assert len(table(figure)) == 4
 

@@ -306,7 +306,7 @@ def test_the_other_ways_are_shown_with_their_verdict(http: httpx.Client, asked, 
     html = http.get(f"/recommendations/{asked['id']}", headers=PAGE).text
     text = text_of(html)
     assert "The memory of tasks helped: every other way to spend the time did worse." in text
-    assert "random search 50.0 % 25.0 % 12.5 % to 50.0 % helped" in text
+    assert "random cells 50.0 % 25.0 % 12.5 % to 50.0 % helped" in text
     assert "ResNet-18 – – – none is so small" in text
     assert f"/figures/recommendations/{asked['id']}/control.json" in html
 

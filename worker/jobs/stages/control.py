@@ -1,15 +1,12 @@
 """control: networks found in the same seconds without the memory of tasks, compared with the recommended one."""
 
-import statistics
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, TypedDict, final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from ldnas.control import CONFIDENCE, Comparison, Verdict, compare, judge
 from ldnas.errors import ImpossibleConstraintError
 from ldnas.networks.design import CellDesign, Design, PlainDesign
 from ldnas.networks.resnet import build_scaled_resnet18, resnet18_size, widest_resnet18
-from ldnas.objectives import score
 from ldnas.search.strategies import build_strategy
 from ldnas.seeding import derive_seed
 from ldnas.space.fitting import fitted_skeleton
@@ -21,49 +18,22 @@ from ldnas.training.train import TrainConfig
 from worker.jobs.context import JobContext
 from worker.jobs.memo import Codec
 from worker.jobs.stages.answer import Answer
+from worker.jobs.stages.control_document import (
+    ARMS,
+    CONTROL_SECONDS,
+    SEEDS,
+    ArmDocument,
+    ControlReport,
+    ControlSeconds,
+    NoNetwork,
+    ResNet18Document,
+)
 from worker.jobs.stages.latency import LATENCY_LIMIT, fast_enough, latency_limit
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.search import scored_genotypes
 from worker.jobs.stages.search_plan import SearchPlan
 from worker.jobs.stages.train import CellDocument, FinishedNetwork, cell_document, finish
 
-SEEDS = 3
-OTHERS = ("full_space", "random", "resnet18")
-ARMS = ("found", *OTHERS)
-
-
-@dataclass(frozen=True)
-class ControlSeconds:
-    """The cost of the recommendation's own search.
-
-    Attributes:
-        seconds: of fit, distance and search together.
-        search_seconds: of the search alone.
-    """
-
-    seconds: float
-    search_seconds: float
-
-
-@final
-class ResNet18Document(TypedDict):
-    """A scaled ResNet-18 as a JSON value."""
-
-    width: int
-    parameters: int
-    macs: int
-
-
-@final
-class NoNetwork(TypedDict):
-    """Why an arm has no network within the constraints, as a JSON value."""
-
-    reason: str
-
-
-ArmDocument = CellDocument | ResNet18Document | NoNetwork
-
-CONTROL_SECONDS = Codec(asdict, lambda value: ControlSeconds(**value))
 ARM: Codec[ArmDocument] = Codec(to_json=lambda document: document, from_json=lambda value: value)
 
 
@@ -108,17 +78,25 @@ def run_control(
     Nothing is linked to the task: a control does not affect later searches.
     """
     choice = _Choice(context, task, plan)
+    documents = ControlReport(
+        task,
+        plan.objective,
+        plan.search.seed,
+        plan.cost,
+        searches=("full_space", "random"),
+        latency_table=None if (table := choice.latency.table) is None else table.to_json(),
+    )
     finished: dict[str, list[FinishedNetwork]] = {arm: [] for arm in ARMS}
     steps = [(number, arm) for number in range(SEEDS) for arm in ARMS]
     for place, (number, arm) in enumerate(steps):
         label = f"control, {arm.replace('_', ' ')}, seed {number + 1} of {SEEDS}"
         with context.portion(place / len(steps), (place + 0.5) / len(steps), label):
             chosen = choice.of(arm, number)
-        report(_document(task, plan, choice, finished))
+        report(documents.document(choice.chosen, finished))
         if "reason" not in chosen:
             with context.portion((place + 0.5) / len(steps), (place + 1) / len(steps), label):
                 finished[arm].append(_finish(context, task, plan.config, chosen, number))
-    report(_document(task, plan, choice, finished, judged=True))
+    report(documents.document(choice.chosen, finished, judged=True))
 
 
 class _Choice:
@@ -235,58 +213,3 @@ def _finish(
     else:
         design = CellDesign(Genotype.from_json(chosen["genotype"]), Skeleton.from_json(chosen["skeleton"]))
     return finish(context, task, design, config, number=number, on_epoch=on_epoch)
-
-
-def _document(
-    task: ResolvedTask,
-    plan: ControlPlan,
-    choice: _Choice,
-    finished: Mapping[str, Sequence[FinishedNetwork]],
-    *,
-    judged: bool = False,
-) -> dict[str, Any]:
-    """The `control` of a recommendation; without comparisons and a verdict until all networks are finished."""
-    comparisons = {
-        arm: _compare(task, plan, finished["found"], finished[arm]) for arm in OTHERS if judged and finished[arm]
-    }
-    return {
-        "verdict": _judge(comparisons).value if judged else None,
-        "seeds": SEEDS,
-        "confidence": CONFIDENCE,
-        "objective": plan.objective,
-        **asdict(plan.cost),
-        "latency_table": None if (table := choice.latency.table) is None else table.to_json(),
-        **{arm: _arm(plan, choice.chosen[arm], finished[arm], comparisons.get(arm)) for arm in ARMS},
-    }
-
-
-def _judge(comparisons: Mapping[str, Comparison]) -> Verdict:
-    """The verdict over the arms; a search without an admissible network is not shown to be worse."""
-    verdicts = {arm: comparison.verdict for arm, comparison in comparisons.items()}
-    return judge([*({"full_space": Verdict.UNDECIDED, "random": Verdict.UNDECIDED} | verdicts).values()])
-
-
-def _compare(
-    task: ResolvedTask, plan: ControlPlan, found: Sequence[FinishedNetwork], other: Sequence[FinishedNetwork]
-) -> Comparison:
-    mine, theirs = ([each.validation.predictions for each in networks] for networks in (found, other))
-    labels = task.full.validation.labels.cpu()
-    return compare(mine, theirs, labels, classes=task.classes, objective=plan.objective, seed=plan.search.seed)
-
-
-def _arm(
-    plan: ControlPlan,
-    chosen: Sequence[ArmDocument],
-    finished: Sequence[FinishedNetwork],
-    comparison: Comparison | None,
-) -> dict[str, Any]:
-    scores = [score(each.validation, plan.objective) for each in finished]
-    document = {
-        "reason": next((each["reason"] for each in chosen if "reason" in each), None),
-        "architectures": list(chosen),
-        "scores": scores,
-        "mean": statistics.fmean(scores) if scores else None,
-    }
-    if comparison is None:
-        return {**document, "difference": None, "interval": None, "verdict": None}
-    return {**document, **asdict(comparison), "verdict": comparison.verdict.value}

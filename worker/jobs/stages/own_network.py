@@ -1,16 +1,14 @@
 """The one network of a task with uploaded weights: measured on validation images, never trained."""
 
 import time
-from pathlib import Path
 
 from ldnas.digests import json_digest
-from ldnas.errors import DatasetNotFoundError
 from ldnas.networks.given import FIELD, given_network
 from ldnas.training.evaluation import evaluate
-from worker.errors import NotFoundError
 from worker.jobs.context import JobContext
 from worker.jobs.stages.resolve import ResolvedTask
-from worker.registry import DatasetRow, NetworkRow
+from worker.jobs.stages.uploaded_weights import uploaded_weights
+from worker.registry import NetworkRow
 
 
 def store_own_network(context: JobContext, task: ResolvedTask, weights: str) -> NetworkRow:
@@ -24,7 +22,7 @@ def store_own_network(context: JobContext, task: ResolvedTask, weights: str) -> 
         linked = registry.task_results.networks(task.id)
     if linked and context.store.path(linked[0].weights).exists():
         return linked[0]
-    row, file = _uploaded(context, weights)
+    row, file = uploaded_weights(context, weights, FIELD)
     started = time.monotonic()
     network = given_network(task.architecture, classes=task.classes, weights=file, name=weights)
     network.to(context.compute.device)
@@ -42,19 +40,3 @@ def store_own_network(context: JobContext, task: ResolvedTask, weights: str) -> 
             validation_balanced_accuracy=validation.balanced_accuracy,
             seconds=time.monotonic() - started,
         )
-
-
-def _uploaded(context: JobContext, name: str) -> tuple[DatasetRow, Path]:
-    try:
-        with context.reading() as registry:
-            row = registry.datasets.get(name)
-    except NotFoundError as error:
-        raise DatasetNotFoundError(f"no dataset has the name {name!r} any more", field=FIELD, origin=name) from error
-    file = context.store.path(row.sha256)
-    if not file.is_file():
-        raise DatasetNotFoundError(
-            f"the file of {name} is no longer in the artifact store; delete it and upload it again",
-            field=FIELD,
-            origin=name,
-        )
-    return row, file

@@ -8,7 +8,7 @@ from typing import Any
 from ldnas.digests import json_digest
 from ldnas.networks.design import Kind
 from ldnas.race.candidate import Candidate
-from ldnas.race.race import Race, RaceImages, RaceProblem
+from ldnas.race.race import Race, RaceImages, RaceOutcome, RaceProblem
 from ldnas.race.reason import reason_of
 from ldnas.race.state import Progress, RaceState
 from ldnas.seeding import derive_seed
@@ -49,16 +49,43 @@ def _race(context: JobContext, task: ResolvedTask, answer: Answer, found: FoundS
     answer.report(search=_document(answer, candidates))
     # After the measurements above, so that their seconds are not lost to the budget.
     seconds = context.once("race.seconds", lambda: _race_seconds(answer, candidates), SECONDS)
-    problem = RaceProblem(
+    problem = race_problem(context, task, seconds, seed, request.objective)
+    key = json_digest({"what": "race", "job": context.job_id})
+    outcome = run_race(
+        context,
+        problem,
+        candidates,
+        key=key,
+        on_cycle=lambda candidate, progress: _report_cycle(context, candidate, progress),
+    )
+    labels = problem.images(candidates[0].image_size).validation.labels.cpu()
+    reason = reason_of(outcome, labels, objective=request.objective, seed=seed)
+    warnings = warnings_of(facts, objective=request.objective)
+    return store_result(context, task, outcome, key=key, seed=seed, reason=reason, warnings=warnings)
+
+
+def race_problem(context: JobContext, task: ResolvedTask, seconds: float, seed: int, objective: str) -> RaceProblem:
+    """A race of so many seconds on the images of the task."""
+    return RaceProblem(
         _images(context, task),
         seconds,
         seed,
-        request.objective,
+        objective,
         compute=context.compute,
         later_images=task.full.counts.test,
         clock=context.clock,
     )
-    key = json_digest({"what": "race", "job": context.job_id})
+
+
+def run_race(
+    context: JobContext,
+    problem: RaceProblem,
+    candidates: Sequence[Candidate],
+    *,
+    key: str,
+    on_cycle: Callable[[Candidate, Progress], None] = lambda candidate, progress: None,
+) -> RaceOutcome:
+    """The outcome of a race, resumed from its checkpoint under `key` if there is one; progress is reported."""
     begun = context.checkpoints.load(key)
 
     reported = -math.inf
@@ -68,21 +95,26 @@ def _race(context: JobContext, task: ResolvedTask, answer: Answer, found: FoundS
         # Tiny data has hundreds of epochs that take less time than reporting them.
         if state.seconds - reported >= REPORT_SECONDS:
             reported = state.seconds
-            _report_epoch(context, state, seconds)
+            _report_epoch(context, state, problem.seconds)
         if context.checkpoints.due():
             context.checkpoints.save(key, tensors_to_bytes(state.to_dict()))
 
-    outcome = Race(
+    return Race(
         problem,
         candidates,
-        on_cycle=lambda candidate, progress: _report_cycle(context, candidate, progress),
+        on_cycle=on_cycle,
         state=None if begun is None else RaceState.from_dict(tensors_from_bytes(begun)),
         on_state=after_epoch,
     ).run()
-    labels = problem.images(candidates[0].image_size).validation.labels.cpu()
-    reason = reason_of(outcome, labels, objective=request.objective, seed=seed)
-    warnings = warnings_of(facts, objective=request.objective)
-    return store_result(context, task, outcome, key=key, seed=seed, reason=reason, warnings=warnings)
+
+
+def seconds_of_race(context: JobContext) -> float:
+    """The seconds of the race that this job has run."""
+
+    def missing() -> float:
+        raise AssertionError("the job has run its race")
+
+    return context.once("race.seconds", missing, SECONDS)
 
 
 def _race_seconds(answer: Answer, candidates: Sequence[Candidate]) -> float:

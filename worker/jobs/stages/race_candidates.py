@@ -18,6 +18,7 @@ from worker.jobs.stages.baselines import ClosestTask
 from worker.jobs.stages.race_cells import choose_cells
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.space import FoundSpace
+from worker.jobs.stages.uploaded_weights import given_weights
 from worker.jobs.stages.warm_cells import WARM_CELLS, WarmCell, find_warm_cells, first_weights
 
 NAMES: Codec[list[str]] = Codec(lambda names: names, list)
@@ -36,6 +37,32 @@ def race_candidates(
     Raises:
         ImpossibleConstraintError: no network of the requested kinds satisfies the limits.
     """
+    candidates = candidates_for(race_task(context, task, answer, facts, found, seed))
+    return only_fast(context, candidates, answer.request.limits.max_latency_ms, "race.fast")
+
+
+def only_fast(context: JobContext, candidates: Sequence[Candidate], limit: float | None, name: str) -> list[Candidate]:
+    """The candidates that take at most `limit` milliseconds for one image, measured once under `name` in the memo.
+
+    Raises:
+        ImpossibleConstraintError: none does.
+    """
+    if limit is None:
+        return list(candidates)
+    # A second measurement may differ, and a saved race cannot resume with other candidates.
+    fast = context.once(name, lambda: _fast_enough(context, candidates, limit), NAMES)
+    return [candidate for candidate in candidates if candidate.name in fast]
+
+
+def race_task(
+    context: JobContext,
+    task: ResolvedTask,
+    answer: Answer,
+    facts: DataFacts,
+    found: FoundSpace,
+    seed: int,
+) -> RaceTask:
+    """The facts about the task that its candidates depend on, the same ones in every attempt."""
     request = answer.request
     with_cells = Kind.CELL in _kinds(answer)
     cells = choose_cells(context, task, answer, found, seed) if with_cells else ()
@@ -48,7 +75,7 @@ def race_candidates(
         start, own = first_weights(context, cell), recipe(cell.design.image_size)
         return warm_candidate(cell.name, cell.design, own, started_from=cell.source, start=start)
 
-    race_task = RaceTask(
+    return RaceTask(
         task.image_size,
         task.classes,
         cells,
@@ -57,14 +84,8 @@ def race_candidates(
         limits=request.limits,
         kinds=_kinds(answer),
         warm=[warm_candidate_of(cell) for cell in warm],
+        given=given_weights(context, request),
     )
-    candidates = candidates_for(race_task)
-    limit = request.limits.max_latency_ms
-    if limit is None:
-        return candidates
-    # A second measurement may differ, and a saved race cannot resume with other candidates.
-    fast = context.once("race.fast", lambda: _fast_enough(context, candidates, limit), NAMES)
-    return [candidate for candidate in candidates if candidate.name in fast]
 
 
 def _warm_cells(

@@ -63,16 +63,21 @@ RACE_RESULT = Codec(RaceResult.to_json, RaceResult.from_json)
 
 def load_winner(context: JobContext, task: ResolvedTask, result: RaceResult) -> TrainedArchitecture:
     """The winner's network, with its scores on validation images."""
+    finished = load_finished(context, task, result.design, result.network)
+    return TrainedArchitecture(result.design, finished, (finished,), warnings=result.warnings)
+
+
+def load_finished(context: JobContext, task: ResolvedTask, design: Design, key: str) -> FinishedNetwork:
+    """The network that an earlier step of the job stored under the content key `key`."""
     with context.unit_of_work() as registry:
-        row = registry.results.use_network(result.network)
+        row = registry.results.use_network(key)
     assert row is not None, "the memo names a stored network"
-    network = build_designed(result.design, seed=0, imagenet_weights=False)
+    network = build_designed(design, seed=0, imagenet_weights=False)
     network.load_state_dict(load_safetensors(context.store.read(row.weights)))
     network.to(context.compute.device).eval()
-    validation = task.images_at(result.design.image_size).validation
+    validation = task.images_at(design.image_size).validation
     scores = evaluate(network, validation, micro_batches=context.compute.micro_batches)
-    finished = FinishedNetwork(network, row, scores)
-    return TrainedArchitecture(result.design, finished, (finished,), warnings=result.warnings)
+    return FinishedNetwork(network, row, scores)
 
 
 def store_result(
@@ -87,26 +92,11 @@ def store_result(
 ) -> RaceResult:
     """Store the winner's network under the content key `key`, and the cells that took part."""
     winner = outcome.finishers[0]
-    design = winner.candidate.design
-    largest = context.compute.micro_batches.largest
-    assert winner.progress.standing is not None, "a finisher has scores"
-    labels = task.images_at(design.image_size).validation.labels
-    validation = evaluate_logits(winner.progress.standing.logits, labels)
-    store_fitted(
-        context,
-        winner.network,
-        key=key,
-        architecture=f"{design.kind.value}:{json_digest(design.to_json())[:32]}",
-        seed=seed,
-        classes=task.classes,
-        validation=validation,
-        micro_batch=largest if largest is not None and largest < winner.candidate.recipe.batch_size else None,
-        seconds=winner.progress.seconds,
-    )
+    store_finisher(context, task, winner, key=key, seed=seed)
     _link_cells(context, task, outcome.finishers, key)
     alternatives = _alternatives(outcome.finishers)
     return RaceResult(
-        design,
+        winner.candidate.design,
         key,
         alternatives[0]["latency_ms"],
         alternatives,
@@ -114,6 +104,25 @@ def store_result(
         reason,
         winner.candidate.started_from,
         warnings,
+    )
+
+
+def store_finisher(context: JobContext, task: ResolvedTask, finisher: Finisher, *, key: str, seed: int) -> None:
+    """Store the network under the content key `key`."""
+    design, standing = finisher.candidate.design, finisher.progress.standing
+    largest = context.compute.micro_batches.largest
+    assert standing is not None, "a finisher has scores"
+    validation = evaluate_logits(standing.logits, task.images_at(design.image_size).validation.labels)
+    store_fitted(
+        context,
+        finisher.network,
+        key=key,
+        architecture=f"{design.kind.value}:{json_digest(design.to_json())[:32]}",
+        seed=seed,
+        classes=task.classes,
+        validation=validation,
+        micro_batch=largest if largest is not None and largest < finisher.candidate.recipe.batch_size else None,
+        seconds=finisher.progress.seconds,
     )
 
 

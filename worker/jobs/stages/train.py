@@ -28,6 +28,7 @@ from worker.jobs.context import JobContext
 from worker.jobs.stages.fitting import FitPlan, fit_once
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.test_evaluation import look
+from worker.jobs.stages.uploaded_weights import first_weights_of
 from worker.registry import CellTraining, NetworkRow
 
 
@@ -197,7 +198,7 @@ def design_name(design: Design) -> str:
         case PlainDesign():
             return f"{design.name}:{design.width}"
         case _:
-            return design.name
+            return design.name if design.weights is None else f"{design.name}:{design.weights[:32]}"
 
 
 def finish(
@@ -217,7 +218,7 @@ def finish(
 
     def build() -> nn.Module:
         if start is None:
-            return build_designed(design, seed=seed)
+            return build_designed(design, seed=seed, weights=first_weights_of(context, design))
         assert isinstance(design, CellDesign), "only cells start from the weights of another task"
         network = build_cell_network(design.genotype, design.skeleton, seed=seed)
         start_from(network, load_safetensors(context.store.read(start.weights)))
@@ -227,7 +228,7 @@ def finish(
     seed = derive_seed(task.seed, "final", task.search_data_key, *numbered)
     plan = FitPlan(design_name(design), task.search_data_key, config, seed, None if start is None else start.key)
     row = fit_once(context, plan, build, task.full, on_epoch=on_epoch)
-    network = build_designed(design, seed=seed)
+    network = build_designed(design, seed=seed, imagenet_weights=False)
     network.load_state_dict(load_safetensors(context.store.read(row.weights)))
     network.to(context.compute.device).eval()
     validation = evaluate(network, task.full.validation, micro_batches=context.compute.micro_batches)
