@@ -118,7 +118,7 @@ def halved(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if two baselines were many, and a few images enough to leave one behind."""
     monkeypatch.setattr(halving, "FINALISTS", 2)
     monkeypatch.setattr(halving, "_FEWEST_IMAGES", 1)
-    monkeypatch.setattr(halving, "_OVERHEAD_IMAGES", 0)
+    monkeypatch.setattr(halving, "OVERHEAD_IMAGES", 0)
 
 
 def test_many_baselines_are_halved_before_the_rest_is_measured_in_full(

@@ -120,8 +120,8 @@ def test_an_arm_without_a_network_within_the_limits_has_the_reason_and_no_verdic
 def test_a_random_cell_starts_from_the_closest_task_too_if_the_winner_did(
     add_task: Callable[..., str], add_race, finish, document_of, runs: list[Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert finish(add_task("three", repetitions=1, study=1)).state is JobState.SUCCEEDED
-    monkeypatch.setattr(race_candidates, "_cells", lambda *arguments: ())
+    assert finish(add_task("three", repetitions=1, study={"cells": 1})).state is JobState.SUCCEEDED
+    monkeypatch.setattr(race_candidates, "choose_cells", lambda *arguments: ())
     assert finish(add_race(control=True, candidates=["cell"])).state is JobState.SUCCEEDED
     assert document_of()["alternatives"][0]["started_from"] == "three"
     started = {(own.kind, own.variant_of == "resnet18"): own.started_from for _, _, field in runs[1:] for own in field}

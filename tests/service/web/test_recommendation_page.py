@@ -25,8 +25,9 @@ def distance(name: str, mean: float, probability: float) -> dict[str, Any]:
 
 @pytest.fixture
 def asked(http: httpx.Client, task_body: dict) -> dict[str, Any]:
-    """A recommendation that no worker has claimed."""
-    return http.post("/v1/recommendations", json=task_body | {"name": "mine"}).json()
+    """A recommendation by a search, which no worker has claimed."""
+    body = task_body | {"name": "mine", "budget": {"iterations": 12}}
+    return http.post("/v1/recommendations", json=body).json()
 
 
 @pytest.fixture
