@@ -20,7 +20,7 @@ import benchmarks.cpu_clock  # noqa: F401  (before the modules that read the clo
 from benchmarks.environment import save
 from benchmarks.paper.data import PaperData
 from benchmarks.paper.result import RE_ENCODING
-from benchmarks.paper.running import Runner, run_plan
+from benchmarks.paper.running import Runner, companions, run_plan
 from benchmarks.paper.tasks import TASKS
 from benchmarks.paper.units import Row, Rows, Unit
 from benchmarks.recommendation.memory import run_source, sources_of
@@ -58,18 +58,25 @@ def run(values: Mapping[str, Any], data: PaperData, device: torch.device, needed
     }
 
 
-def plan(targets: Sequence[str], cell_targets: Sequence[str], seeds: int, seconds: float, study: float) -> list[Unit]:
-    """The known tasks, then all ways seed by seed: whatever slows the machine for a while slows them all."""
+def plan(
+    targets: Mapping[str, Sequence[str]], *, known: Sequence[int], seeds: int, seconds: float, study: float
+) -> list[Unit]:
+    """The known tasks, then all ways seed by seed: whatever slows the machine for a while slows them all.
+
+    Args:
+        targets: by the group of their ways.
+        known: the numbers of the known tasks.
+        study: seconds of each full training of a known task.
+    """
     sources = [
-        Unit("source", {"task": task.number, "seed": MEMORY_SEED, "study_seconds": study}, 2 * study)
-        for task in TASKS["paper"]
+        Unit("source", {"task": number, "seed": MEMORY_SEED, "study_seconds": study}, 2 * study) for number in known
     ]
     needs = tuple(unit.id for unit in sources)
-    asked = [("cells", name) for name in cell_targets] + [("all", name) for name in targets]
     runs = [
         Unit("way", {"target": name, "ways": ways, "way": way, "seed": seed, "seconds": seconds}, seconds, needs)
         for seed in range(seeds)
-        for ways, name in asked
+        for ways, names in targets.items()
+        for name in names
         for way in WAYS[ways]
     ]
     return [*sources, *runs]
@@ -116,18 +123,30 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=60.0, help="CPU seconds of each way")
     parser.add_argument("--study", type=float, default=30.0, help="CPU seconds of each full training of a known task")
+    parser.add_argument("--known", type=int, nargs="*", default=[task.number for task in TASKS["paper"]])
+    parser.add_argument("--processes", type=int, default=1, help="how many units run at a time")
     parser.add_argument("--no-save", action="store_true")
+    parser.add_argument("--part", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    units = plan(arguments.targets, arguments.cells, arguments.seeds, arguments.seconds, arguments.study)
+    targets = {"cells": arguments.cells, "all": arguments.targets}
+    units = plan(
+        targets, known=arguments.known, seeds=arguments.seeds, seconds=arguments.seconds, study=arguments.study
+    )
     rows = Rows(arguments.work / "rows")
     runners: dict[str, Runner] = {
         "source": partial(run_source, work=arguments.work),
         "way": partial(run, work=arguments.work),
     }
-    run_plan(units, rows, PaperData(arguments.data), torch.device("cpu"), runners=runners, on_row=_print)
+    with companions("benchmarks.recommendation", 0 if arguments.part else arguments.processes - 1):
+        run_plan(units, rows, PaperData(arguments.data), torch.device("cpu"), runners=runners, on_row=_print)
+    if arguments.part:
+        return
     finished = rows.of(units)
     result = {
+        "units": len(units),
+        "finished": len(finished),
+        "processes": arguments.processes,
         "summary": summarise([row for row in finished if row["unit"]["kind"] == "way"]),
         "note": RE_ENCODING,
         "rows": [{"values": row["unit"]["values"], "seconds": row["seconds"], **row["outcome"]} for row in finished],
