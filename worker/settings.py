@@ -187,7 +187,8 @@ class Settings:
         ),
     ] = "default"
     idle_study_seconds: Annotated[
-        _Seconds | None,
+        float | None,
+        Field(gt=0, le=10_000_000, allow_inf_nan=False),
         Variable(
             "LDNAS_IDLE_STUDY",
             "none: off",
@@ -210,7 +211,7 @@ class Settings:
         Variable(
             "LDNAS_DEFAULT_SECONDS",
             "`180`",
-            "the seconds of a recommendation whose request names neither a budget nor a strategy that searches",
+            "the seconds of a recommendation by a race whose request has no budget",
             "a number of seconds above 0",
         ),
     ] = 180.0

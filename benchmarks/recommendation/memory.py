@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from benchmarks.paper.data import PaperData
 from benchmarks.paper.units import Row
 from benchmarks.recommendation.tasks import PaperTarget, Target
-from ldnas.distance.economy import recipe_within
+from ldnas.distance.economy import OVERHEAD_IMAGES, recipe_within
 from ldnas.distance.measures import measure
 from ldnas.distance.observation import Observation, gather_batch_norm_statistics, observe
 from ldnas.distance.ranking import Spread, rank
@@ -91,7 +91,10 @@ def sources_of(rows: Sequence[Row], work: Path, *, but: int | None) -> list[Sour
 
 
 def best_cell(sources: Sequence[Source], seed: int) -> Genotype:
-    """The best cell by the pooled scores of all known tasks, as a job chooses it."""
+    """The best cell by the pooled scores of the known tasks.
+
+    A job also counts the starter memory, which is left out here: it has scores on the target.
+    """
     scores = with_survivors([score for source in sources for score in source.scores])
     return propose(pool(scores), 1, seed, lambda cell: True)[0]
 
@@ -150,10 +153,13 @@ def closest(task: Target, sources: Sequence[Source], seed: int, seconds: float) 
         seen(networks[0], fewest)
         return time.process_time() - began
 
+    def work_of(recipe: Recipe) -> int:
+        return (len(sources) + 2) * REPETITIONS * (min(recipe.samples, len(images)) + OVERHEAD_IMAGES)
+
     recipe = recipe_within(
         default_recipe(ARCHITECTURE),
         images=len(images),
-        observations=(len(sources) + 2) * REPETITIONS,
+        work_of=work_of,
         seconds=DISTANCE_SHARE * seconds,
         seconds_of=seconds_of,
     )

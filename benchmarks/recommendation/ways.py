@@ -10,7 +10,7 @@ from torch import nn
 
 from benchmarks.recommendation.memory import Source, best_cell, closest
 from benchmarks.recommendation.tasks import Target
-from ldnas.networks.design import CellDesign, Kind, PlainDesign, PretrainedDesign
+from ldnas.networks.design import RESNET18, CellDesign, Kind, PlainDesign, PretrainedDesign
 from ldnas.networks.designed import build_designed
 from ldnas.race.candidate import Candidate
 from ldnas.race.field import PRETRAINED_SIDE, RaceTask, candidates_for
@@ -130,12 +130,27 @@ def alone(kind: Kind) -> Way:
     return lambda setting: race_of(setting, frozenset({kind}), setting.random_cell, None)
 
 
+def resnet18(setting: Setting, *, begun: float | None = None) -> Found:
+    """A ResNet-18 for all the seconds, at the size and width that they suffice for."""
+    begun = time.process_time() if begun is None else begun
+    target = setting.target
+    task = RaceTask(
+        target.image_size,
+        target.classes,
+        (),
+        setting.recipe,
+        fixed_size=setting.fixed_size,
+        kinds=frozenset({Kind.PLAIN}),
+    )
+    return _race(setting, [own for own in candidates_for(task) if own.variant_of == RESNET18], begun, {})
+
+
 def warm_resnet18(setting: Setting) -> Found:
     """A ResNet-18 from the weights of the closest source's; the distances cost seconds too."""
     begun = time.process_time()
     source = closest(setting.target, setting.sources, setting.seed, setting.seconds)
     if source is None:
-        return race_of(setting, frozenset({Kind.PLAIN}), setting.random_cell, None, begun=begun)
+        return resnet18(setting, begun=begun)
     weights = source.weights("resnet18")
     width, size = weights["stem.0.weight"].shape[0], setting.target.image_size
     candidate = fresh_candidate("ResNet-18", PlainDesign(width, size, setting.target.classes), setting.recipe(size))
@@ -168,13 +183,13 @@ WAYS: Mapping[str, Mapping[str, Way]] = {
         "evolution": search(lambda: build_strategy("evolution")),
         "PC-DARTS": search(lambda: PcDarts(PcDartsConfig(iterations=12, warm_up=4))),
         "random cell": alone(Kind.CELL),
-        "ResNet-18": alone(Kind.PLAIN),
+        "ResNet-18": resnet18,
         "ResNet-18, warm": warm_resnet18,
     },
     "all": {
         "ours": ours(ALL),
         "random cell": alone(Kind.CELL),
-        "ResNet-18": alone(Kind.PLAIN),
+        "ResNet-18": resnet18,
         "EfficientNet-Lite0, frozen": frozen,
         "EfficientNet-Lite0, tuned": alone(Kind.PRETRAINED),
     },

@@ -8,6 +8,9 @@ from ldnas.recipe import Recipe
 OVERHEAD_IMAGES = 75
 """The measured cost of an observation without its Fisher pass (weights, probe, logarithms), in `small_cnn` images."""
 
+FEWEST_IMAGES = 16
+"""Fewer images than these are too imprecise to tell sources apart."""
+
 _FEWEST_PROBE_IMAGES = 128
 """A probe fitted to fewer images than this would decide by its own noise; probe images cost no gradients."""
 
@@ -25,22 +28,26 @@ def reduced(recipe: Recipe, images: int, divisor: int) -> Recipe:
 
 
 def recipe_within(
-    recipe: Recipe, *, images: int, observations: int, seconds: float, seconds_of: Callable[[Recipe], float]
+    recipe: Recipe,
+    *,
+    images: int,
+    work_of: Callable[[Recipe], int],
+    seconds: float,
+    seconds_of: Callable[[Recipe], float],
 ) -> Recipe:
     """The recipe, a quarter or a sixteenth of it: the most images for which the seconds suffice, else the fewest.
+
+    A share with fewer than `FEWEST_IMAGES` images is not taken.
 
     Args:
         recipe: the one with all images.
         images: the number of images that the target can be observed on.
-        observations: the number of networks to observe.
+        work_of: counts the images of all observations by a recipe, each with `OVERHEAD_IMAGES` more.
         seconds: for all observations together.
         seconds_of: measures one observation by a recipe; called once, with the fewest images.
     """
-    fewest = reduced(recipe, images, _DIVISORS[-1])
-    per_image = seconds_of(fewest) / (fewest.samples + OVERHEAD_IMAGES)
-    for divisor in _DIVISORS:
-        candidate = recipe if divisor == 1 else reduced(recipe, images, divisor)
-        samples = min(candidate.samples, images)
-        if observations * per_image * (samples + OVERHEAD_IMAGES) <= seconds:
-            return candidate
-    return fewest
+    shares = [reduced(recipe, images, divisor) for divisor in _DIVISORS[1:]]
+    choices = [recipe, *(share for share in shares if share.samples >= FEWEST_IMAGES)]
+    fewest = choices[-1]
+    per_image = seconds_of(fewest) / (min(fewest.samples, images) + OVERHEAD_IMAGES)
+    return next((choice for choice in choices if work_of(choice) * per_image <= seconds), fewest)

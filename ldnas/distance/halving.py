@@ -8,7 +8,7 @@ like any others.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ldnas.distance.economy import OVERHEAD_IMAGES, reduced
+from ldnas.distance.economy import FEWEST_IMAGES, OVERHEAD_IMAGES, reduced
 from ldnas.distance.measures import Distance, Measure
 from ldnas.distance.ranking import Spread
 from ldnas.distance.uncertainty import estimate_column
@@ -16,9 +16,6 @@ from ldnas.recipe import Recipe
 
 FINALISTS = 24
 """The most sources that are measured in full; a registry with no more sources is never halved."""
-
-_FEWEST_IMAGES = 16
-"""A round with fewer images than this is too imprecise to eliminate a source."""
 
 NEGLIGIBLE = 0.002
 """A source that is this much less probable than the best one can no longer be the closest."""
@@ -51,7 +48,7 @@ def plan_rungs(sources: int, repetitions: int, recipe: Recipe, *, images: int) -
     kept_of_all = max(16 * FINALISTS // share, sources // share)
     first = Rung(reduced(recipe, images, 16), 1, kept_of_all)
     second = Rung(reduced(recipe, images, 4), min(2, repetitions), FINALISTS)
-    plans = [plan for plan in ((), (second,), (first, second)) if all(r.recipe.samples >= _FEWEST_IMAGES for r in plan)]
+    plans = [plan for plan in ((), (second,), (first, second)) if all(r.recipe.samples >= FEWEST_IMAGES for r in plan)]
     return min(plans, key=lambda plan: work(plan, sources, repetitions, samples, overhead=OVERHEAD_IMAGES))
 
 

@@ -64,6 +64,12 @@ class Progress:
     def epochs(self) -> int:
         return sum(cycle.epochs for cycle in self.cycles)
 
+    @property
+    def best_epochs(self) -> int:
+        """The epochs up to the end of the cycle that `best` is from."""
+        places = [place for place, cycle in enumerate(self.cycles) if cycle.score == self.score]
+        return sum(cycle.epochs for cycle in self.cycles[: places[-1] + 1]) if places else 0
+
     def after(self, cycle: Cycle, weights: Mapping[str, Tensor], standing: Standing) -> "Progress":
         """The progress with one more cycle; of equal scores the later one is the best."""
         is_best = self.standing is None or standing.score >= self.standing.score

@@ -88,11 +88,14 @@ def test_a_dispatcher_queues_studies_only_if_that_is_set(
     assert len(studies(engine)) == queued
 
 
-def test_another_job_is_due_only_if_a_worker_could_claim_it(engine: Engine) -> None:
+def test_a_job_is_more_urgent_only_if_its_priority_is_higher_and_a_worker_could_claim_it(engine: Engine) -> None:
     with unit_of_work(engine) as registry:
-        study, other = (registry.jobs.insert(kind, {}).id for kind in (JobKind.STUDY, JobKind.RECOMMEND))
-        assert registry.jobs.another_is_due(study)
+        study = registry.jobs.insert(JobKind.STUDY, {}, priority=-101).id
+        registry.jobs.insert(JobKind.STUDY, {}, priority=-101)
+        assert not registry.jobs.more_urgent_is_due(study), "two idle studies would give way to each other without end"
+        other = registry.jobs.insert(JobKind.RECOMMEND, {}).id
+        assert registry.jobs.more_urgent_is_due(study)
         job = registry.leases.claim(other, worker="w", lease_seconds=60)
-        assert not registry.jobs.another_is_due(study), "the study itself waits, and the other job runs"
+        assert not registry.jobs.more_urgent_is_due(study), "the study itself waits, and the other job runs"
         registry.leases.release(other, job.attempt, reason="waits", counts_as_failure=False, delay_seconds=60)
-        assert not registry.jobs.another_is_due(study), "the other job is due in a minute"
+        assert not registry.jobs.more_urgent_is_due(study), "the other job is due in a minute"

@@ -29,7 +29,11 @@ ldnas() {
         "recommend "*)
             shift
             local short="--repetitions 1 --image-size 8 $WAIT"
-            [[ " $* " == *" --seconds "* ]] || short="$short --candidates 2 --rounds 1 --iterations 1"
+            if [[ " $* " == *" --seconds "* ]]; then
+                set -- "$@" --seconds 10  # the last one counts
+            else
+                short="$short --candidates 2 --rounds 1 --iterations 1"
+            fi
             python -m service.cli recommend $short "$@" ;;
         "task add") shift 2; python -m service.cli task add --repetitions 1 --image-size 8 $WAIT "$@" ;;
         "architecture train") shift 2; python -m service.cli architecture train $WAIT "$@" ;;

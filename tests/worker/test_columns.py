@@ -117,7 +117,7 @@ def test_a_column_needs_its_sources(add_baseline, add_column, finish) -> None:
 def halved(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if two baselines were many, and a few images enough to leave one behind."""
     monkeypatch.setattr(halving, "FINALISTS", 2)
-    monkeypatch.setattr(halving, "_FEWEST_IMAGES", 1)
+    monkeypatch.setattr(halving, "FEWEST_IMAGES", 1)
     monkeypatch.setattr(halving, "OVERHEAD_IMAGES", 0)
 
 

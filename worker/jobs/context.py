@@ -129,9 +129,9 @@ class JobContext:
         return seconds
 
     def give_way(self) -> None:
-        """If another job is due, save the job's state at the next opportunity and return it to the queue."""
+        """If a job of higher priority is due, save this job's state at the next opportunity and queue it again."""
         with self.reading() as registry:
-            if registry.jobs.another_is_due(self.job_id):
+            if registry.jobs.more_urgent_is_due(self.job_id):
                 self.checkpoints.stop()
 
     def found(self, seconds: float) -> None:

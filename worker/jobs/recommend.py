@@ -52,16 +52,17 @@ def recommend(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
     context.report_cost = answer.report_cost
     context.memo.add(memo_in_answer(answer.begun))
     if answer.request.control:
-        share = RACE_CONTROL_SHARE if answer.request.search.strategy == RACE else CONTROL_SHARE
+        share = RACE_CONTROL_SHARE if answer.request.strategy == RACE else CONTROL_SHARE
         context.plan = {**context.plan, "control": share}
     with context.stage("resolve"):
         task = resolve(context, wanted.task_id)
         # Refuses constraints that no cell satisfies, before any work.
         fitted_skeleton(task.image_size, task.classes, answer.request.limits, FULL_SPACE)
         if (given := given_weights(context, answer.request)) is not None:
-            require_fit(given)
-        provenance = provenance_document(task, default_recipe(task.architecture))
-        answer.report(target=target_document(task), provenance=provenance)
+            require_fit(given, answer.request.image_size)
+        answer.report(target=target_document(task))
+        if not answer.begun.get("provenance"):  # an earlier attempt may have measured by another recipe
+            answer.report(provenance=provenance_document(task, default_recipe(task.architecture)))
     with context.stage("fit"):
         fitted = fit_task_networks(context, task)
     with context.stage("distance"):

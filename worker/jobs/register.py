@@ -33,7 +33,8 @@ def register_task(context: JobContext, params: dict[str, Any]) -> dict[str, Any]
         genotypes = given or search_once(context, task, baseline_search(task))
     if has_study:
         with context.stage("study"):
-            study_cells(context, task, wanted.study or default_study(len(task.full.train)))
+            study = wanted.study or default_study(len(task.full.train))
+            study_cells(context, task, study, trains_one=wanted.study is not None)
     return {
         "task_id": task_id,
         "approximation": all(item.approximation for item in fitted),

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session, aliased
 from worker.registry.jobs import Jobs
 from worker.registry.states import JobKind, JobState, TaskRole
 from worker.registry.tables import JobRow, TaskCellRow, TaskRow
+from worker.registry.tasks import Tasks
 
 OWNER = "idle"
 PRIORITY = -101
@@ -38,6 +39,8 @@ class IdleStudies:
         if found is None:
             return None
         task_id, key = found
+        if not Tasks(self._session).hold([task_id]):  # deleted since
+            return None
         params = {"task_id": task_id, "study": {"cells": 1, "seconds": seconds}, "idle": True}
         return Jobs(self._session).insert(
             JobKind.STUDY, params, owner=OWNER, priority=PRIORITY, idempotency_key=key, request_hash=""

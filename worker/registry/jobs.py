@@ -168,10 +168,11 @@ class Jobs:
             .limit(limit)
         ).all()
 
-    def another_is_due(self, job_id: str) -> bool:
-        """Whether another queued job could be claimed now."""
+    def more_urgent_is_due(self, job_id: str) -> bool:
+        """Whether a queued job of higher priority than this one could be claimed now."""
+        own = select(JobRow.priority).where(JobRow.id == job_id).scalar_subquery()
         statement = select(JobRow.id).where(
-            JobRow.state == JobState.QUEUED, JobRow.run_after <= DatabaseNow(), JobRow.id != job_id
+            JobRow.state == JobState.QUEUED, JobRow.run_after <= DatabaseNow(), JobRow.priority > own
         )
         return self._session.scalar(statement.limit(1)) is not None
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from worker.registry import idle_studies
 from worker.registry.base import DatabaseNow
 from worker.registry.counters import TallyFigure, tallies
 from worker.registry.states import DeliveryState, JobState
@@ -45,7 +46,8 @@ class Figures:
         now = self._session.execute(select(DatabaseNow())).scalar_one()
         due = self._session.execute(
             select(JobRow.kind, func.min(JobRow.run_after))
-            .where(JobRow.state == JobState.QUEUED, JobRow.run_after <= now)
+            # An idle study waits for as long as other jobs run: its age is not a sign of too few workers.
+            .where(JobRow.state == JobState.QUEUED, JobRow.run_after <= now, JobRow.priority > idle_studies.PRIORITY)
             .group_by(JobRow.kind)
         )
         pending, due_since = self._session.execute(

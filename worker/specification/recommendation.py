@@ -18,7 +18,7 @@ Space = Literal["known", "primitives", "full"]
 
 RACE = "race"
 RACE_SECONDS = 180.0
-"""The seconds of a job with a race whose stored request has no budget: the release before left them out."""
+"""The seconds of a job with a race whose stored request has no budget."""
 
 
 class BudgetRequest(Request):

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Any
 
-from ldnas.distance.economy import recipe_within
-from ldnas.distance.halving import FINALISTS, Rung, plan_rungs, survivors
+from ldnas.distance.economy import OVERHEAD_IMAGES, recipe_within
+from ldnas.distance.halving import Rung, plan_rungs, survivors, work
 from ldnas.distance.log_det import jackknife_error
 from ldnas.distance.measures import Distance, measure
 from ldnas.distance.observation import Observation, observe
@@ -23,6 +23,7 @@ from worker.jobs.stages.resolve import ResolvedTask
 from worker.registry import NetworkRow
 
 RECIPE: Codec[Recipe] = Codec(Recipe.to_json, lambda value: Recipe(**value))
+_RECIPE_NAME = "distance.recipe"
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,15 @@ def measure_column(
     own = [item.network for item in fitted]
     recipe = default_recipe(target.architecture)
     if seconds is not None:
-        recipe = context.once(
-            "distance.recipe", lambda: _affordable(context, target, own, len(baselines), seconds), RECIPE
-        )
-    work = _ColumnWork(context, target, own, names, recipe)
+        recipe = context.once(_RECIPE_NAME, lambda: _affordable(context, target, own, len(baselines), seconds), RECIPE)
+    column = _ColumnWork(context, target, own, names, recipe)
     rungs = () if exhaustive else plan_rungs(len(baselines), len(fitted), recipe, images=len(target.proxy.train))
-    return work.run(baselines, rungs)
+    return column.run(baselines, rungs)
+
+
+def recipe_of_job(context: JobContext, architecture: str) -> Recipe:
+    """The recipe that the job's distances were measured by."""
+    return context.memo.stored(_RECIPE_NAME, RECIPE) if _RECIPE_NAME in context.memo else default_recipe(architecture)
 
 
 def _affordable(
@@ -102,12 +106,17 @@ def _affordable(
         look()
         return context.clock() - began
 
+    images = len(target.proxy.train)
+
+    def work_of(recipe: Recipe) -> int:
+        """The images of all observations: of the sources in every round, of the target, and of untrained networks."""
+        samples = min(recipe.samples, images)
+        rungs = plan_rungs(sources, len(own), recipe, images=images)
+        of_sources = work(rungs, sources, len(own), samples, overhead=OVERHEAD_IMAGES)
+        return of_sources + 2 * len(own) * (samples + OVERHEAD_IMAGES)
+
     return recipe_within(
-        default_recipe(target.architecture),
-        images=len(target.proxy.train),
-        observations=(min(sources, FINALISTS) + 2) * len(own),
-        seconds=seconds,
-        seconds_of=seconds_of,
+        default_recipe(target.architecture), images=images, work_of=work_of, seconds=seconds, seconds_of=seconds_of
     )
 
 

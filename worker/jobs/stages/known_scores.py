@@ -1,6 +1,6 @@
 """The scores of the known tasks' cells: those of their searches, and those of every training of a cell."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 from ldnas.memory.scores import CellScore
 from ldnas.memory.survivors import with_survivors
@@ -8,23 +8,27 @@ from ldnas.space.genotype import Genotype
 from worker.jobs.context import JobContext
 from worker.registry import CellTraining, GenotypeRow
 
-SHARED_WEIGHTS = ("random_sharing", "enas", "darts", "darts_second_order", "pc_darts")
-"""The strategies whose epochs are those of shared weights: a cell with more of them was drawn later, it survived no
-cut."""
+HALVING = "random"
+"""The strategy that drops the worse cells early. Elsewhere a cell with more epochs survived no cut: it was drawn later,
+its iteration was longer, or its network is faster."""
+
+MOST_TASKS = 200
+"""The most tasks whose scores are pooled, the last ones: the time of pooling grows with the cube of the cells."""
 
 TRAINING = "training"
 """The recipe of scores after a complete annealed training."""
 
 
-def known_scores(context: JobContext, task_ids: Collection[str]) -> tuple[CellScore, ...]:
-    """The scores of these tasks' cells."""
+def known_scores(context: JobContext, task_ids: Sequence[str]) -> tuple[CellScore, ...]:
+    """The scores of these tasks' cells, of the last `MOST_TASKS` of them."""
+    task_ids = task_ids[-MOST_TASKS:]
     with context.reading() as registry:
         genotypes = registry.task_results.scored_genotypes(task_ids)
         trainings = registry.task_results.timed_trainings(task_ids)
-    sharing = [_of_search(task_id, row) for task_id, row in genotypes if row.origin in SHARED_WEIGHTS]
-    searched = [_of_search(task_id, row) for task_id, row in genotypes if row.origin not in SHARED_WEIGHTS]
+    halved = [_of_search(task_id, row) for task_id, row in genotypes if row.origin == HALVING]
+    others = [_of_search(task_id, row) for task_id, row in genotypes if row.origin != HALVING]
     trained = [_of_training(task_id, row) for task_id, row in trainings]
-    return (*sharing, *with_survivors(searched), *trained)
+    return (*with_survivors(halved), *others, *trained)
 
 
 def _of_search(task_id: str, row: GenotypeRow) -> CellScore:

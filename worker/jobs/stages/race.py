@@ -28,6 +28,9 @@ from worker.specification import RACE
 EXPORT_SECONDS = {Kind.CELL: 6.0, Kind.PLAIN: 6.0, Kind.PRETRAINED: 20.0}
 """The seconds of the export of a network, on a processor; most of them are the translation to ONNX."""
 
+MOST_RESERVED = 0.25
+"""The largest share of a job's seconds that is reserved for the export: a short job ends late rather than untrained."""
+
 SECONDS: Codec[float] = Codec(lambda seconds: seconds, float)
 
 
@@ -120,7 +123,7 @@ def seconds_of_race(context: JobContext) -> float:
 def _race_seconds(answer: Answer, candidates: Sequence[Candidate]) -> float:
     """The seconds of the budget that are left for the race, without those of the longest export that may follow."""
     whole, spent = answer.request.race_seconds, answer.seconds()
-    export = max(EXPORT_SECONDS[candidate.kind] for candidate in candidates)
+    export = min(MOST_RESERVED * whole, max(EXPORT_SECONDS[candidate.kind] for candidate in candidates))
     if spent + export >= whole:
         answer.warn(
             f"networks and distances took {spent:.0f} of the {whole:g} seconds, so the race was one epoch of the "

@@ -19,6 +19,7 @@ from ldnas.space.space import FULL_SPACE, SearchSpace
 from worker.jobs.context import JobContext
 from worker.jobs.memo import Codec
 from worker.jobs.stages.answer import Answer, Part
+from worker.jobs.stages.distance import recipe_of_job
 from worker.jobs.stages.known_scores import known_scores
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.space import FoundSpace, eligible_tasks
@@ -67,7 +68,7 @@ def pool_known(context: JobContext, task: ResolvedTask, measure: str) -> tuple[P
     """The pooled scores of the baselines that take part and of the starter memory, and the `memory` of the answer."""
     scores, starter = known_scores(context, eligible_tasks(context)), read_starter().scores
     closeness, weights = _closeness(context, task, scores, measure)
-    pooled = pool((*scores, *starter), weights if closeness.helps else None)
+    pooled = pool((*scores, *starter), weights if closeness.helps and weights else None)
     memory = {
         "tasks": pooled.tasks,
         "cells": len(pooled.effects),
@@ -88,8 +89,11 @@ def _closeness(
 ) -> tuple[Closeness, dict[str, float]]:
     """Whether closeness counts, judged on the known tasks, and the weights of these for the target."""
     known = {score.task for score in scores}
+    recipes = {
+        recipe.digest for recipe in (default_recipe(task.architecture), recipe_of_job(context, task.architecture))
+    }
     with context.reading() as registry:
-        entries = registry.results.matrix_among(measure, [default_recipe(task.architecture).digest], [*known, task.id])
+        entries = registry.results.matrix_among(measure, sorted(recipes), [*known, task.id])
     distances: dict[str, dict[str, float]] = {}
     for entry in entries:
         if entry.source_task_id in known and entry.source_task_id != entry.target_task_id:

@@ -140,7 +140,7 @@ class _Arms:
         return only_fast(self._context, resnets, self._limits.max_latency_ms, "control.resnet18.fast")
 
     def _random_cell(self, number: int) -> Sequence[Candidate]:
-        """A cell of the full space within the limits; it starts warm if the winner did, as far as that is possible."""
+        """A cell of the full space within the limits; it starts warm from the closest task if the winner did."""
         task = self._task
         skeleton = fitted_skeleton(task.image_size, task.classes, self._limits, FULL_SPACE)
         draw = random.Random(derive_seed(self.seed, "control", "cell", number))
@@ -148,8 +148,8 @@ class _Arms:
         cells = candidates_for(replace(self._race_task, kinds=frozenset({Kind.CELL}), cells=(genotype,), warm=()))
         design = cells[0].design
         assert isinstance(design, CellDesign), "only cells were asked for"
-        winner_is_warm = self._result.design.kind is Kind.CELL and self._result.started_from is not None
-        if not winner_is_warm or design.image_size != task.image_size:
+        started_from_closest = self._closest is not None and self._result.started_from == self._closest.name
+        if not started_from_closest or design.image_size != task.image_size:
             return cells
         outcome = self._context.once(
             f"control.random.{number}.start",
@@ -169,5 +169,6 @@ class _Arms:
         if outcome.start is None or row is None:
             return cells
         start = load_safetensors(self._context.store.read(row.weights))
-        name, recipe = cells[0].name, cells[0].recipe
-        return [warm_candidate(name, design, recipe, started_from=outcome.start.name, start=start)]
+        first, *smaller = cells
+        warm = warm_candidate(first.name, design, first.recipe, started_from=outcome.start.name, start=start)
+        return [replace(warm, variant_of=first.variant_of, least_epochs=first.least_epochs), *smaller]

@@ -133,18 +133,19 @@ def result_part(result: RaceResult) -> Part:
 
 
 def _link_cells(context: JobContext, task: ResolvedTask, finishers: Sequence[Finisher], key: str) -> None:
-    """Store the cells that took part with their scores, and link them to the task, as a search does."""
+    """Store the cells that took part from fresh weights, with their scores, and link them to the task."""
     scored: dict[Genotype, dict[str, Any]] = {}
     for own in finishers:
         design, standing = own.candidate.design, own.progress.standing
-        if isinstance(design, CellDesign) and standing is not None and design.genotype not in scored:
+        is_fresh = own.candidate.started_from is None  # scores from other weights do not compare with these
+        if isinstance(design, CellDesign) and is_fresh and standing is not None and design.genotype not in scored:
             scores = evaluate_logits(standing.logits, task.images_at(design.image_size).validation.labels)
             scored[design.genotype] = {
                 "digest": design.genotype.digest,
                 "genotype": design.genotype.to_json(),
                 "validation_accuracy": scores.accuracy,
                 "validation_balanced_accuracy": scores.balanced_accuracy,
-                "epochs": own.progress.epochs,
+                "epochs": own.progress.best_epochs,
             }
     if not scored:
         return

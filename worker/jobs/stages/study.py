@@ -10,7 +10,7 @@ from ldnas.forecast import affordable_epochs, seconds_of_epoch
 from ldnas.memory.pooled import pool
 from ldnas.memory.proposals import explore
 from ldnas.memory.starter import read_starter
-from ldnas.networks.design import CellDesign, design_from_json
+from ldnas.networks.design import CellDesign
 from ldnas.networks.designed import build_designed
 from ldnas.objectives import OBJECTIVES
 from ldnas.seeding import derive_seed
@@ -85,20 +85,32 @@ def default_study(images: int) -> StudyRequest:
 
 
 def study_cells(
-    context: JobContext, task: ResolvedTask, wanted: StudyRequest, *, on_epoch: Callable[[], None] = lambda: None
+    context: JobContext,
+    task: ResolvedTask,
+    wanted: StudyRequest,
+    *,
+    trains_one: bool = True,
+    on_epoch: Callable[[], None] = lambda: None,
 ) -> int:
     """Try cells in short trainings, train the best ones in full, and link them to the task; return their number.
 
     Only training and validation images are read. Of `wanted.seconds` the trials get a share; a training that does not
-    fit any more does not start. The first finalist is always trained, for as many epochs as the seconds allow.
-    `on_epoch` is called after an epoch, at most twice a second. A later attempt begins no finished training again.
+    fit any more does not start. With `trains_one` the first finalist is trained in any case, for as many epochs as the
+    seconds allow and at least one. `on_epoch` is called after an epoch, at most twice a second. A later attempt begins
+    no finished training again.
     """
-    return _Study(context, task, wanted, on_epoch).run()
+    return _Study(context, task, wanted, trains_one=trains_one, on_epoch=on_epoch).run()
 
 
 class _Study:
     def __init__(
-        self, context: JobContext, task: ResolvedTask, wanted: StudyRequest, on_epoch: Callable[[], None]
+        self,
+        context: JobContext,
+        task: ResolvedTask,
+        wanted: StudyRequest,
+        *,
+        trains_one: bool,
+        on_epoch: Callable[[], None],
     ) -> None:
         self._began = context.clock()
         self._earlier_seconds = 0.0
@@ -106,6 +118,7 @@ class _Study:
         self._task = task
         self._cells = wanted.cells
         self._seconds = math.inf if wanted.seconds is None else wanted.seconds
+        self._trains_one = trains_one
         self._on_epoch = on_epoch
         self._skeleton = default_skeleton(task.image_size, task.classes)
         seed = derive_seed(task.seed, "final", task.search_data_key)
@@ -131,18 +144,29 @@ class _Study:
     def _proposals(self) -> tuple[Genotype, ...]:
         """The cells to try: those that the client gave, then cells by the pooled scores of all ready baselines."""
         with self._context.reading() as registry:
-            stored = registry.task_results.cells(self._task.id)
             rows = registry.task_results.genotypes(self._task.id)
             ready = [row.task.id for row in registry.tasks.baselines() if row.state == JobState.SUCCEEDED]
-        designs = [design_from_json(cell.design) for cell in stored]
-        trained = {own.genotype for own in designs if isinstance(own, CellDesign) and own.skeleton == self._skeleton}
+        trained = self._trained_in_full()
         given = [Genotype.from_json(row.genotype) for row in rows if row.validation_accuracy is None]
-        pooled = pool((*known_scores(self._context, {*ready, self._task.id}), *read_starter().scores))
+        pooled = pool((*known_scores(self._context, [*dict.fromkeys((*ready, self._task.id))]), *read_starter().scores))
         count = CELLS_TRIED * self._cells
         seed = derive_seed(self._task.seed, "study", self._task.search_data_key)
         explored = explore(pooled, count, seed, lambda cell: cell not in trained)
         cells = dict.fromkeys((*(cell for cell in given if cell not in trained), *explored))
         return tuple(cells)[:count] or FULL_SPACE.sample_distinct(random.Random(seed), count)
+
+    def _trained_in_full(self) -> set[Genotype]:
+        """The cells of the task that were trained for all epochs and keep their weights, by this or another job."""
+        with self._context.reading() as registry:
+            rows = registry.task_results.trainings(self._task.id)
+        skeleton = self._skeleton.to_json()
+        return {
+            Genotype.from_json(row.training.genotype)
+            for row in rows
+            if row.weights
+            and row.training.skeleton == skeleton
+            and (row.training.epochs is None or row.training.epochs >= self._whole)
+        }
 
     def _choose(self, proposals: Sequence[Genotype]) -> Finalists:
         """The best cells of the trials, then those that were not tried; all in order if two trials do not fit."""
@@ -160,11 +184,14 @@ class _Study:
         return Finalists(cells, self._affordable(cells[0]), self._spent)
 
     def _train_in_full(self, place: int, cell: Genotype, epochs: int) -> CellTraining | None:
-        """Train a finalist from each seed that fits, and link the better network; None if none fits."""
+        """Train a finalist from each seed that fits, and link the better one; None if none fits or another job did."""
         trainings: list[CellTraining] = []
+        if f"study.full.{place}.0" not in self._context.memo and cell in self._trained_in_full():
+            return None
         for number in range(SEEDS):
             name = f"study.full.{place}.{number}"
-            if place == number == 0 or self._fits(name, cell, epochs, self._seconds):
+            is_first = self._trains_one and place == number == 0
+            if is_first or self._fits(name, cell, epochs, self._seconds):
                 label = f"cell {place + 1} of {self._cells}, seed {number + 1} of {SEEDS}"
                 trainings.append(self._train(name, cell, self._config(epochs), number=number, label=label))
         if not trainings:

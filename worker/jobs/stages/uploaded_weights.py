@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
-from ldnas.errors import DatasetNotFoundError
+import torch
+
+from ldnas.errors import DatasetNotFoundError, InvalidSearchError
 from ldnas.networks.design import Design, PretrainedDesign
 from ldnas.networks.pretrained import WEIGHTS_FIELD, timm_network
+from ldnas.race.field import PRETRAINED_SIZES
 from ldnas.race.kinds import GivenWeights
 from worker.errors import NotFoundError
 from worker.jobs.context import JobContext
@@ -39,13 +42,26 @@ def given_weights(context: JobContext, request: RecommendationRequest) -> GivenW
     return GivenWeights(request.pretrained.architecture, row.sha256, file, source)
 
 
-def require_fit(given: GivenWeights) -> None:
-    """Refuses weights that do not fit their network.
+def require_fit(given: GivenWeights, image_size: int | None) -> None:
+    """Refuses weights that do not fit their network, and a network that cannot take the images of a race.
+
+    Args:
+        image_size: the side that the request gives, in pixels; None for the sides that the race chooses from.
 
     Raises:
         InvalidSearchError, UnreadableDatasetError, UnfitWeightsError: see `timm_network`.
     """
-    timm_network(given.architecture, classes=2, weights=given.file, name=given.source)
+    network = timm_network(given.architecture, classes=2, weights=given.file, name=given.source).eval()
+    for side in PRETRAINED_SIZES if image_size is None else (image_size,):
+        try:
+            with torch.inference_mode():
+                network(torch.zeros(1, 3, side, side))
+        except RuntimeError as error:
+            raise InvalidSearchError(
+                f"{given.architecture} cannot take images of {side} pixels; a network that takes sides of "
+                f"{PRETRAINED_SIZES[-1]} to {PRETRAINED_SIZES[0]} pixels is accepted",
+                field="pretrained.architecture",
+            ) from error
 
 
 def first_weights_of(context: JobContext, design: Design) -> Path | None:
