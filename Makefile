@@ -27,7 +27,7 @@ demo: install ## the whole service once, on handwritten digits
 
 # Two tests at a time, each computing on one thread: small tensors gain nothing from more.
 test: install ## the tests, with their own PostgreSQL and Valkey servers
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal --durations 15
 
 # What `make test` leaves out for its length: more stages to kill and to cancel in.
 test-long: install ## the tests that `make test` leaves out for their length

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,11 +24,12 @@ from ldnas.networks.design import CellDesign, Kind, design_from_json
 from ldnas.networks.designed import build_designed, size_of
 from ldnas.race.candidate import Candidate
 from ldnas.race.race import RaceProblem
+from ldnas.recipe import default_recipe
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import default_skeleton
 from worker.jobs import recommend as recommendation
 from worker.jobs.checkpoints import Checkpoints, ShutdownError
-from worker.jobs.stages import race, race_candidates, warm_cells
+from worker.jobs.stages import distance, race, race_candidates, uploaded_weights, warm_cells
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
@@ -143,6 +145,22 @@ def test_a_given_pretrained_network_races(add_race, finish, document_of, backbon
 def test_weights_that_do_not_fit_their_network_fail_the_job_before_any_work(add_race, finish, backbone: str) -> None:
     job = finish(add_race(pretrained={"architecture": "resnet10t", "weights": "dataset://mine"}))
     assert (job.error["code"], job.error["field"]) == ("unfit_weights", "pretrained.weights")
+
+
+def test_a_network_that_cannot_take_the_images_is_refused_before_any_work(
+    add_race, finish, document_of, backbone: str, monkeypatch
+) -> None:
+    class OfLargeImages(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            if images.shape[-1] < 64:
+                raise RuntimeError("sizes of tensors must match")
+            return images.mean(dim=(2, 3))
+
+    monkeypatch.setattr(uploaded_weights, "timm_network", lambda *arguments, **options: OfLargeImages())
+    job = finish(add_race(pretrained={"architecture": SMALL, "weights": "dataset://mine"}))
+    assert (job.error["code"], job.error["field"]) == ("invalid_search", "pretrained.architecture")
+    assert "cannot take images of 48 pixels" in job.error["detail"]
+    assert document_of()["cost"]["stage_seconds"]["fit"] == 0
     assert "has no conv1.0.weight, which resnet10t has" in job.error["detail"]
     assert job.stage == "resolve"
 
@@ -249,6 +267,8 @@ def test_a_finished_race_is_not_repeated(
     def lose_the_disk(*arguments: Any, **options: Any) -> str:
         raise OSError("no space left on device")
 
+    few_images = replace(default_recipe("small_cnn"), samples=20)
+    monkeypatch.setattr(distance, "_affordable", lambda *arguments: few_images)
     job_id = add_race(candidates=["cell"])
     with monkeypatch.context() as broken:
         broken.setattr(recommendation, "export", lose_the_disk)
@@ -258,8 +278,9 @@ def test_a_finished_race_is_not_repeated(
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE jobs SET run_after = 0")
     assert finish(job_id).state is JobState.SUCCEEDED
-    for part in ("alternatives", "search", "validation", "test"):
+    for part in ("alternatives", "search", "validation", "test", "provenance"):
         assert document_of()[part] == first[part]
+    assert first["provenance"]["recipe"]["digest"] == few_images.digest
 
 
 @pytest.mark.parametrize(
