@@ -9,7 +9,7 @@ OVERHEAD_IMAGES = 75
 """The measured cost of an observation without its Fisher pass (weights, probe, logarithms), in `small_cnn` images."""
 
 FEWEST_IMAGES = 16
-"""Fewer images than these are too imprecise to tell sources apart."""
+"""Distances on fewer images are too imprecise to distinguish sources."""
 
 _FEWEST_PROBE_IMAGES = 128
 """A probe fitted to fewer images than this would decide by its own noise; probe images cost no gradients."""

@@ -48,6 +48,13 @@ def know(engine: Engine, add_task: Callable[..., str]) -> Know:
     return store
 
 
+class Memo(dict[str, Any]):
+    """The results of the earlier stages, by name."""
+
+    def stored(self, name: str, codec: Any) -> Any:
+        return codec.from_json(self[name])
+
+
 @pytest.fixture
 def choose(engine: Engine) -> Choose:
     """The cells of a race on the task `target` with these settings, with what the answer says of them."""
@@ -63,7 +70,7 @@ def choose(engine: Engine) -> Choose:
         eligibility = [{"task_id": id, "eligible": id in eligible.split()} for id in ("left out", *eligible.split())]
         context: Any = SimpleNamespace(
             reading=lambda: reading(engine),
-            memo=SimpleNamespace(stored=lambda name, codec: codec.from_json({"contenders": eligibility}[name])),
+            memo=Memo(contenders=eligibility),
         )
         task: Any = SimpleNamespace(id=task_id, image_size=16, classes=2, architecture=ARCHITECTURE)
         asked = {"dataset": {"uri": "builtin://digits"}, "constraints": limits, "search": {"strategy": "race"} | search}

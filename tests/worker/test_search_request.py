@@ -32,8 +32,9 @@ Finish = Callable[[str], JobRow]
 
 
 def wish(**fields: Any) -> RecommendationRequest:
-    """A request with these fields."""
-    return RecommendationRequest.model_validate({"dataset": {"uri": "builtin://digits"}, **fields})
+    """A request for a search with these fields, by `fuse` if they do not name another strategy."""
+    body = {"dataset": {"uri": "builtin://digits"}, "search": {"strategy": "fuse"}, **fields}
+    return RecommendationRequest.model_validate(body)
 
 
 @pytest.fixture

@@ -166,11 +166,11 @@ def test_a_baseline_whose_request_names_no_study_gets_the_default_one(
     engine: Engine, add_task, finish, monkeypatch
 ) -> None:
     asked = []
-    monkeypatch.setattr(register, "study_cells", lambda context, task, wanted: asked.append(wanted))
+    monkeypatch.setattr(register, "study_cells", lambda *arguments, **options: asked.append((arguments[2], options)))
     job_id = add_task("three", repetitions=1, default_study=True)
     assert finish(job_id).state is JobState.SUCCEEDED
     assert stages_of(engine, job_id) == ["resolve", "fit", "search", "study"]
-    assert asked == [study.default_study(0)], "the stripes have few images"
+    assert asked == [(study.default_study(0), {"trains_one": False})], "the stripes have few images"
 
 
 @pytest.fixture
@@ -179,7 +179,8 @@ def add_study(engine: Engine) -> Callable[..., str]:
 
     def add(task_id: str, *, idle: bool = False, **study: Any) -> str:
         with unit_of_work(engine) as registry:
-            return registry.jobs.insert(JobKind.STUDY, {"task_id": task_id, "study": study, "idle": idle}).id
+            params = {"task_id": task_id, "study": study, "idle": idle}
+            return registry.jobs.insert(JobKind.STUDY, params, priority=-101 if idle else 0).id
 
     return add
 

@@ -32,6 +32,13 @@ Add = Callable[..., str]
 Find = Callable[..., tuple[list[str], tuple[str, ...]]]
 
 
+class NoResults(tuple[str, ...]):
+    """The memo of a job without eligible baselines."""
+
+    def stored(self, name: str, codec: Any) -> Any:
+        return codec.from_json([])
+
+
 @pytest.fixture
 def add(engine: Engine, settings: Settings, add_task: Callable[..., str]) -> Add:
     """Links a cell of this validation accuracy to the task `three`; gives the key of its network."""
@@ -70,7 +77,7 @@ def find(engine: Engine, settings: Settings) -> Find:
             reading=lambda: reading(engine),
             unit_of_work=lambda: unit_of_work(engine),
             store=open_store(settings.artifact_url),
-            memo=SimpleNamespace(stored=lambda name, codec: codec.from_json([])),
+            memo=NoResults(),
         )
         images = [np.full((8, 8, 3), value, np.uint8) for value in range(3)]
         dataset = SimpleNamespace(digest="another", images=images, indices=lambda split: [[*Split].index(split)])
