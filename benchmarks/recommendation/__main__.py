@@ -59,7 +59,13 @@ def run(values: Mapping[str, Any], data: PaperData, device: torch.device, needed
 
 
 def plan(
-    targets: Mapping[str, Sequence[str]], *, known: Sequence[int], seeds: int, seconds: float, study: float
+    targets: Mapping[str, Sequence[str]],
+    *,
+    known: Sequence[int],
+    seeds: int,
+    seconds: float,
+    study: float,
+    chosen: Sequence[str] | None = None,
 ) -> list[Unit]:
     """The known tasks, then all ways seed by seed: whatever slows the machine for a while slows them all.
 
@@ -67,6 +73,7 @@ def plan(
         targets: by the group of their ways.
         known: the numbers of the known tasks.
         study: seconds of each full training of a known task.
+        chosen: the names of the ways that run; None for all.
     """
     sources = [
         Unit("source", {"task": number, "seed": MEMORY_SEED, "study_seconds": study}, 2 * study) for number in known
@@ -78,6 +85,7 @@ def plan(
         for ways, names in targets.items()
         for name in names
         for way in WAYS[ways]
+        if chosen is None or way in chosen
     ]
     return [*sources, *runs]
 
@@ -124,6 +132,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="CPU seconds of each way")
     parser.add_argument("--study", type=float, default=30.0, help="CPU seconds of each full training of a known task")
     parser.add_argument("--known", type=int, nargs="*", default=[task.number for task in TASKS["paper"]])
+    parser.add_argument("--ways", nargs="*", help="the ways that run; all without it")
     parser.add_argument("--processes", type=int, default=1, help="how many units run at a time")
     parser.add_argument("--no-save", action="store_true")
     parser.add_argument("--part", action="store_true", help=argparse.SUPPRESS)
@@ -131,7 +140,12 @@ def main() -> None:
     torch.set_num_threads(1)
     targets = {"cells": arguments.cells, "all": arguments.targets}
     units = plan(
-        targets, known=arguments.known, seeds=arguments.seeds, seconds=arguments.seconds, study=arguments.study
+        targets,
+        known=arguments.known,
+        seeds=arguments.seeds,
+        seconds=arguments.seconds,
+        study=arguments.study,
+        chosen=arguments.ways,
     )
     rows = Rows(arguments.work / "rows")
     runners: dict[str, Runner] = {

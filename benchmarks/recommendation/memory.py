@@ -31,6 +31,7 @@ from ldnas.recipe import Recipe, default_recipe
 from ldnas.search.base import ScoredGenotype, SearchBudget, SearchProblem, SearchRun
 from ldnas.search.random import RandomSearch
 from ldnas.seeding import derive_seed
+from ldnas.space.complexity import multiply_adds
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import default_skeleton
 from ldnas.space.space import FULL_SPACE
@@ -96,7 +97,8 @@ def best_cell(sources: Sequence[Source], seed: int) -> Genotype:
     A job also counts the starter memory, which is left out here: it has scores on the target.
     """
     scores = with_survivors([score for source in sources for score in source.scores])
-    return propose(pool(scores), 1, seed, lambda cell: True)[0]
+    skeleton = default_skeleton(SOURCE_SIZE, 2)
+    return propose(pool(scores), 1, seed, cost=lambda cell: multiply_adds(cell, skeleton))[0]
 
 
 def run_source(

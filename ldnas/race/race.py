@@ -30,6 +30,10 @@ RUNG_SHARE = 0.3
 """The share of the remaining seconds that a rung gets while more than one candidate races: choosing must not cost what
 the training needs."""
 
+LARGE_SHARE = 0.5
+"""The share of the first rung where `RUNG_SHARE` does not suffice for two candidates: a choice between two kinds of
+networks is worth more than the longer training of one."""
+
 FIRST_EPOCHS = 2
 """The fewest epochs of a first cycle whose score says anything about a candidate."""
 
@@ -175,9 +179,9 @@ class Race:
         for candidate in self._candidates.values():
             groups.setdefault(candidate.variant_of or candidate.name, []).append(candidate)
         forecasts = [self._forecasts(members) for members in groups.values()]
-        progress = self._admitted(forecasts)
+        progress, portion = self._admitted(forecasts)
         racing = tuple(progress)
-        return RaceState(self._spent, progress, racing, share=self._share(len(racing)))
+        return RaceState(self._spent, progress, racing, share=self._share(len(racing), portion))
 
     def _forecasts(self, variants: Sequence[Candidate]) -> list[tuple[str, Progress]]:
         """Each variant's name and its forecast, in which an epoch takes as long as it has multiply-adds."""
@@ -186,34 +190,37 @@ class Race:
         seconds = self._forecast(smallest) / smallest.macs
         return [(variant.name, Progress(seconds * variant.macs)) for variant in variants]
 
-    def _admitted(self, forecasts: Sequence[Sequence[tuple[str, Progress]]]) -> dict[str, Progress]:
-        """The most candidates that the seconds suffice for side by side, one of each variant group.
+    def _admitted(self, forecasts: Sequence[Sequence[tuple[str, Progress]]]) -> tuple[dict[str, Progress], float]:
+        """The most candidates that the seconds suffice for side by side, and the share of them for the first rung.
 
-        `forecasts` has the variants of each group. The first group takes part if the seconds suffice for it at all.
+        `forecasts` has the variants of each group, of which one is admitted. The first group takes part if the seconds
+        suffice for it at all. Where they are too few to compare two candidates, the first rung gets `LARGE_SHARE`.
         """
-        for racing in range(len(forecasts), 0, -1):
+        sizes = [(racing, RUNG_SHARE) for racing in range(len(forecasts), 1, -1)]
+        for racing, portion in (*sizes, (2, LARGE_SHARE), (1, RUNG_SHARE)):
             fitting = [
-                next((variant for variant in group if self._suffice_for(*variant, racing=racing)), None)
+                next((variant for variant in group if self._suffice_for(*variant, racing, portion)), None)
                 for group in forecasts
             ]
             admitted = [variant for variant in fitting if variant is not None][:racing]
-            first_could = any(self._suffice_for(*variant, racing=1) for variant in forecasts[0])
+            first_could = any(self._suffice_for(*variant, 1, RUNG_SHARE) for variant in forecasts[0])
             if len(admitted) == racing and (fitting[0] is not None or not first_could):
-                return dict(admitted)
-        return dict([min((group[-1] for group in forecasts), key=lambda variant: variant[1].epoch_seconds)])
+                return dict(admitted), portion
+        cheapest = min((group[-1] for group in forecasts), key=lambda variant: variant[1].epoch_seconds)
+        return dict([cheapest]), RUNG_SHARE
 
-    def _suffice_for(self, name: str, progress: Progress, *, racing: int) -> bool:
-        """Whether the seconds suffice for this candidate if so many race."""
+    def _suffice_for(self, name: str, progress: Progress, racing: int, portion: float) -> bool:
+        """Whether the seconds suffice for this candidate if so many race, and the first rung gets this portion."""
         candidate = self._candidates[name]
         first = FIRST_EPOCHS if candidate.prepare is None else PREPARATION_EPOCHS
         final = FINAL_SHARE * (self._problem.seconds - self._spent)
-        fits_first = first * progress.epoch_seconds <= self._share(racing)
+        fits_first = first * progress.epoch_seconds <= self._share(racing, portion)
         return fits_first and candidate.least_epochs * progress.epoch_seconds <= final
 
-    def _share(self, racing: int) -> float:
+    def _share(self, racing: int, portion: float = RUNG_SHARE) -> float:
         """The seconds of each cycle of a rung; the last candidate gets all that are left."""
         left = self._problem.seconds - self._spent
-        return left if racing == 1 else RUNG_SHARE * left / racing
+        return left if racing == 1 else portion * left / racing
 
     def _forecast(self, candidate: Candidate) -> float:
         train = self._problem.images(candidate.image_size).train

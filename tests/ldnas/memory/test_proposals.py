@@ -69,6 +69,15 @@ def test_a_cell_that_is_not_admitted_is_not_tried_but_its_neighbours_are() -> No
     assert alone == (BEST, GOOD, BAD), "evaluated cells take the place of neighbours that are not admitted"
 
 
+def test_of_cells_within_a_deviation_of_the_best_the_cheapest_comes_first() -> None:
+    accuracies = {BEST: (0.9, 0.85), GOOD: (0.85, 0.89), BAD: (0.5, 0.5), WORST: (0.1, 0.1)}
+    found = pool([CellScore(task, cell, own[task == "b"], 3) for cell, own in accuracies.items() for task in "ab"])
+    lead = found.effects[BEST].mean - found.effects[GOOD].mean
+    assert lead < found.effects[BEST].standard_deviation < found.effects[BEST].mean - found.effects[BAD].mean
+    costs = {BEST: 3.0, GOOD: 2.0, BAD: 1.0, WORST: 0.5}
+    assert propose(found, 2, 0, cost=lambda cell: costs.get(cell, 9.0)) == (GOOD, BEST)
+
+
 def test_without_scores_nothing_is_proposed() -> None:
     assert explore(pool([]), 3, seed=0) == ()
     assert propose(pool([]), 3, seed=0) == ()

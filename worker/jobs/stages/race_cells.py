@@ -12,6 +12,7 @@ from ldnas.memory.scores import CellScore
 from ldnas.memory.starter import read_starter
 from ldnas.recipe import default_recipe
 from ldnas.seeding import derive_seed
+from ldnas.space.complexity import multiply_adds
 from ldnas.space.feasible_cells import FeasibleCells
 from ldnas.space.fitting import narrower_skeletons
 from ldnas.space.genotype import Genotype
@@ -56,11 +57,12 @@ def _choose(context: JobContext, task: ResolvedTask, answer: Answer, found: Foun
     search = answer.request.search
     count = search.k or 1
     # The narrowest skeleton: wider ones are for the race to choose.
-    feasible = FeasibleCells(FULL_SPACE, narrower_skeletons(task.image_size, task.classes)[-1], answer.request.limits)
+    narrowest = narrower_skeletons(task.image_size, task.classes)[-1]
+    feasible = FeasibleCells(FULL_SPACE, narrowest, answer.request.limits)
     if answer.request.space != "known":
         return RaceCells(_drawn(feasible, found.space, count, seed))
     pooled, memory = pool_known(context, task, answer.request.measure)
-    cells = propose(pooled, count, seed, feasible.contains)
+    cells = propose(pooled, count, seed, feasible.contains, lambda cell: multiply_adds(cell, narrowest))
     return RaceCells(cells or _drawn(feasible, FULL_SPACE, 1, seed), memory)
 
 
