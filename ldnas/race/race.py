@@ -43,6 +43,9 @@ CLASSIFICATION_SHARE = 0.35
 PREPARATION_EPOCHS = 0.5
 """The assumed cost of a candidate's preparation, in epochs: the images pass forwards, and the head is fitted."""
 
+LEAST_PASSES = 0.25
+"""A later cycle of fewer passes over the images is left out: it changes the weights too little to pay for its score."""
+
 WHOLE_EPOCHS = 8
 """A cycle of fewer passes over the images uses the rest of its seconds too, by epochs on a part of them."""
 
@@ -239,7 +242,7 @@ class Race:
         return self._networks[candidate.name]
 
     def _run_cycle(self, state: RaceState) -> RaceState:
-        """Train the candidate at `state.place` for one cycle; a cycle of less than an epoch is left out."""
+        """Train the candidate at `state.place` for one cycle; a second cycle of almost no images is left out."""
         name = state.racing[state.place]
         candidate = self._candidates[name]
         if state.cycle is None:
@@ -255,8 +258,9 @@ class Race:
             images = self._problem.images(candidate.image_size)
             classified = len(images.validation) + (self._problem.later_images if is_last else 0)
             passes = seconds / progress.epoch_seconds - CLASSIFICATION_SHARE * classified / len(images.train)
-            if passes < 1 and progress.cycles:
+            if passes < LEAST_PASSES and progress.cycles:
                 return state
+            passes = passes if progress.cycles else max(1.0, passes)
             began = self._spent
             epochs, count = _epochs(passes, len(train))
         network = self._network(candidate)
@@ -333,8 +337,6 @@ def _epochs(passes: float, images: int) -> tuple[int, int]:
 
     A cycle of few passes takes one more epoch on fewer images where a part of a pass would remain unused.
     """
-    if passes <= 1:
-        return 1, images
     if passes >= WHOLE_EPOCHS:
         return min(int(passes), MOST_EPOCHS), images
     epochs = math.ceil(passes)

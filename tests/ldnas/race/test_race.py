@@ -153,6 +153,17 @@ def test_the_first_candidate_takes_part_even_alone() -> None:
     assert [own.name for own in outcome.passed_over] == ["b", "c"]
 
 
+def test_two_candidates_are_compared_where_half_of_the_seconds_suffice_for_it() -> None:
+    clock = Clock()
+    # Two epochs of 3 s are more than .15 of the seconds that the forecasts leave, and less than .25 of them.
+    dear = candidate(clock, "dear", seconds=3 / 24)
+    outcome = Race(problem(clock, 36.0), [dear, candidate(clock, "b"), candidate(clock, "c")]).run()
+    assert {own.candidate.name for own in outcome.finishers} == {"dear", "b"}
+    assert [own.name for own in outcome.passed_over] == ["c"]
+    first = {own.candidate.name: own.progress.cycles[0].epochs for own in outcome.finishers}
+    assert first["dear"] >= 2
+
+
 def test_a_candidate_that_needs_more_epochs_than_it_could_get_is_passed_over() -> None:
     clock = Clock()
     patient = replace(candidate(clock, "patient"), least_epochs=1000)
