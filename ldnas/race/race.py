@@ -18,6 +18,7 @@ from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError
 from ldnas.forecast import seconds_of_epoch
 from ldnas.objectives import OBJECTIVES
+from ldnas.race.admission import Forecast, admit, rung_share
 from ldnas.race.candidate import Candidate
 from ldnas.race.standing import standing, survivors
 from ldnas.race.state import Cycle, CycleState, Progress, RaceState
@@ -26,22 +27,8 @@ from ldnas.training.evaluation import predict_logits
 from ldnas.training.micro_batches import Compute
 from ldnas.training.train import FitState, fit
 
-RUNG_SHARE = 0.3
-"""The share of the remaining seconds that a rung gets while more than one candidate races: choosing must not cost what
-the training needs."""
-
-LARGE_SHARE = 0.5
-"""The share of the first rung where `RUNG_SHARE` does not suffice for two candidates: a choice between two kinds of
-networks is worth more than the longer training of one."""
-
-FIRST_EPOCHS = 2
-"""The fewest epochs of a first cycle whose score says anything about a candidate."""
-
 CLASSIFICATION_SHARE = 0.35
 """The assumed cost of classifying an image, as a share of a training step with it."""
-
-PREPARATION_EPOCHS = 0.5
-"""The assumed cost of a candidate's preparation, in epochs: the images pass forwards, and the head is fitted."""
 
 LEAST_PASSES = 0.25
 """A later cycle of fewer passes over the images is left out: it changes the weights too little to pay for its score."""
@@ -55,9 +42,6 @@ MOST_EPOCHS = 100
 MOST_SECONDS = 1.1
 """A cycle ends early after the epoch at which the race has spent this multiple of its seconds: other programs may slow
 the machine down after the forecast."""
-
-FINAL_SHARE = 0.7
-"""The share of the seconds that a candidate can expect to train for if it wins; see `Candidate.least_epochs`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,54 +160,26 @@ class Race:
     def _spent(self) -> float:
         return self._problem.clock() - self._began
 
+    @property
+    def _left(self) -> float:
+        return self._problem.seconds - self._spent
+
     def _enter(self) -> RaceState:
         """Admit the candidates that the seconds suffice for; if they suffice for none, the cheapest one."""
         groups: dict[str, list[Candidate]] = {}
         for candidate in self._candidates.values():
             groups.setdefault(candidate.variant_of or candidate.name, []).append(candidate)
         forecasts = [self._forecasts(members) for members in groups.values()]
-        progress, portion = self._admitted(forecasts)
-        racing = tuple(progress)
-        return RaceState(self._spent, progress, racing, share=self._share(len(racing), portion))
+        admitted, share = admit(forecasts, self._left)
+        progress = {own.candidate.name: Progress(own.epoch_seconds) for own in admitted}
+        return RaceState(self._spent, progress, tuple(progress), share=share)
 
-    def _forecasts(self, variants: Sequence[Candidate]) -> list[tuple[str, Progress]]:
-        """Each variant's name and its forecast, in which an epoch takes as long as it has multiply-adds."""
+    def _forecasts(self, variants: Sequence[Candidate]) -> list[Forecast]:
+        """The forecast of each variant, in which an epoch takes as long as it has multiply-adds."""
         smallest = variants[-1]
         # Measuring only the smallest spares the larger images, which may never be needed.
         seconds = self._forecast(smallest) / smallest.macs
-        return [(variant.name, Progress(seconds * variant.macs)) for variant in variants]
-
-    def _admitted(self, forecasts: Sequence[Sequence[tuple[str, Progress]]]) -> tuple[dict[str, Progress], float]:
-        """The most candidates that the seconds suffice for side by side, and the share of them for the first rung.
-
-        `forecasts` has the variants of each group, of which one is admitted. The first group takes part if the seconds
-        suffice for it at all. Where they are too few to compare two candidates, the first rung gets `LARGE_SHARE`.
-        """
-        sizes = [(racing, RUNG_SHARE) for racing in range(len(forecasts), 1, -1)]
-        for racing, portion in (*sizes, (2, LARGE_SHARE), (1, RUNG_SHARE)):
-            fitting = [
-                next((variant for variant in group if self._suffice_for(*variant, racing, portion)), None)
-                for group in forecasts
-            ]
-            admitted = [variant for variant in fitting if variant is not None][:racing]
-            first_could = any(self._suffice_for(*variant, 1, RUNG_SHARE) for variant in forecasts[0])
-            if len(admitted) == racing and (fitting[0] is not None or not first_could):
-                return dict(admitted), portion
-        cheapest = min((group[-1] for group in forecasts), key=lambda variant: variant[1].epoch_seconds)
-        return dict([cheapest]), RUNG_SHARE
-
-    def _suffice_for(self, name: str, progress: Progress, racing: int, portion: float) -> bool:
-        """Whether the seconds suffice for this candidate if so many race, and the first rung gets this portion."""
-        candidate = self._candidates[name]
-        first = FIRST_EPOCHS if candidate.prepare is None else PREPARATION_EPOCHS
-        final = FINAL_SHARE * (self._problem.seconds - self._spent)
-        fits_first = first * progress.epoch_seconds <= self._share(racing, portion)
-        return fits_first and candidate.least_epochs * progress.epoch_seconds <= final
-
-    def _share(self, racing: int, portion: float = RUNG_SHARE) -> float:
-        """The seconds of each cycle of a rung; the last candidate gets all that are left."""
-        left = self._problem.seconds - self._spent
-        return left if racing == 1 else portion * left / racing
+        return [Forecast(variant, seconds * variant.macs) for variant in variants]
 
     def _forecast(self, candidate: Candidate) -> float:
         train = self._problem.images(candidate.image_size).train
@@ -254,7 +210,7 @@ class Race:
         else:
             prepared = sum(cycle.seconds for cycle in progress.cycles if cycle.rung == state.rung)
             is_last = len(state.racing) == 1
-            seconds = self._problem.seconds - self._spent if is_last else state.share - prepared
+            seconds = self._left if is_last else state.share - prepared
             images = self._problem.images(candidate.image_size)
             classified = len(images.validation) + (self._problem.later_images if is_last else 0)
             passes = seconds / progress.epoch_seconds - CLASSIFICATION_SHARE * classified / len(images.train)
@@ -316,7 +272,7 @@ class Race:
             name: replace(own, left=state.rung) if name in set(state.racing) - set(stay) else own
             for name, own in state.progress.items()
         }
-        share = self._share(len(stay))
+        share = rung_share(len(stay), self._left)
         return RaceState(self._spent, progress, stay, rung=state.rung + 1, share=share)
 
     def _outcome(self, state: RaceState) -> RaceOutcome:

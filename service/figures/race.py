@@ -28,7 +28,7 @@ def race(alternatives: Sequence[Alternative]) -> Figure:
     """
     marks = _marks(alternatives)
     line = _line(alternatives)
-    x, y = [one.latency_ms for one in line], [one.score for one in line]
+    x, y = [one.latency_ms for one in line], [one.validation for one in line]
     return Figure(
         title="Score against milliseconds",
         summary=_summary(alternatives),
@@ -49,12 +49,12 @@ def race(alternatives: Sequence[Alternative]) -> Figure:
             "yaxis": {"title": {"text": _Y}, "tickformat": ".0%"},
         },
         columns=(
-            *("name", "kind", "started_from", "score", "standard_error", "parameters", "macs", "latency_ms"),
+            *("name", "kind", "started_from", "validation", "standard_error", "parameters", "macs", "latency_ms"),
             *("epochs", "seconds", "on_front", "winner"),
         ),
         rows=[
             (
-                *(one.name, one.kind, one.started_from, one.score, one.standard_error, one.parameters, one.macs),
+                *(one.name, one.kind, one.started_from, one.validation, one.standard_error, one.parameters, one.macs),
                 *(one.latency_ms, one.epochs, one.seconds, one.on_front, place == 0),
             )
             for place, one in enumerate(alternatives)
@@ -77,7 +77,7 @@ def _marks_of(name: str, symbol: Literal["circle", "star"], found: Sequence[Alte
         name,
         symbol,
         [one.latency_ms for one in found],
-        [one.score for one in found],
+        [one.validation for one in found],
         [f"{plain(one.name)}<br>{one.parameters:,} parameters" for one in found],
         [one.standard_error for one in found],
     )
@@ -85,7 +85,7 @@ def _marks_of(name: str, symbol: Literal["circle", "star"], found: Sequence[Alte
 
 def _line(alternatives: Sequence[Alternative]) -> list[Alternative]:
     """The networks on the front of score and milliseconds, the fastest first."""
-    kept = on_front([(-one.score, one.latency_ms) for one in alternatives])
+    kept = on_front([(-one.validation, one.latency_ms) for one in alternatives])
     found = [one for one, is_kept in zip(alternatives, kept, strict=True) if is_kept]
     return sorted(found, key=lambda one: one.latency_ms)
 
@@ -99,12 +99,11 @@ def _summary(alternatives: Sequence[Alternative]) -> str:
     if not alternatives:
         return "The race has not ended yet."
     winner, *others = alternatives
-    said = f"{winner.name} wins: {100 * winner.score:.1f} % in {winner.latency_ms:.3g} ms."
+    said = f"{winner.name} wins: {100 * winner.validation:.1f} % in {winner.latency_ms:.3g} ms."
     if others:
         fastest = min(others, key=lambda one: one.latency_ms)
-        said += (
-            f" The fastest other one, {fastest.name}, has {100 * fastest.score:.1f} % in {fastest.latency_ms:.3g} ms."
-        )
+        its = f"{100 * fastest.validation:.1f} % in {fastest.latency_ms:.3g} ms"
+        said += f" The fastest other one, {fastest.name}, has {its}."
     return f"{said} Bars are one standard error."
 
 

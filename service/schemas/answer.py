@@ -115,8 +115,8 @@ class Alternative(Part):
     kind: str
     design: dict[str, Any]
     started_from: str | None = Field(None, description="the source of its first weights; null for fresh ones")
-    score: float = Field(description="the objective on validation images")
-    standard_error: float = Field(description="of the score, over images and repeated trainings")
+    validation: float = Field(description="its best score: the objective on validation images")
+    standard_error: float = Field(description="of `validation`, over images and repeated trainings")
     parameters: int
     macs: int
     latency_ms: float = Field(description="for one image on the worker's device")
@@ -126,6 +126,9 @@ class Alternative(Part):
         None, description="the round, from 0, after which it left; null for the last one in the race"
     )
     on_front: bool = Field(description="whether no other one is at least as good, as small and as fast")
+    architecture_id: str | None = Field(
+        None, description="of the winner, once it is exported; null for the others, whose weights are not stored"
+    )
 
 
 class PassedOver(Part):

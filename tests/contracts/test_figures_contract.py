@@ -69,6 +69,8 @@ def test_the_oldest_job_is_the_one_that_has_been_due_the_longest(
         insert(engine): -100.0,
         insert(engine, JobKind.DISTANCES): -5.0,
     }
+    with unit_of_work(engine) as registry:
+        ages[registry.jobs.insert(JobKind.STUDY, {}, priority=-101).id] = 900.0  # idle: it waits while others run
     claim(engine, insert(engine, JobKind.REGISTER_TASK))
     with engine.begin() as connection:
         for job_id, age in ages.items():

@@ -24,7 +24,7 @@ ALTERNATIVES: list[dict[str, Any]] = [
         "kind": "pretrained",
         "design": PRETRAINED,
         "started_from": "ImageNet",
-        "score": 0.953,
+        "validation": 0.953,
         "standard_error": 0.0125,
         "parameters": 3_374_570,
         "macs": 31_900_000,
@@ -39,7 +39,7 @@ ALTERNATIVES: list[dict[str, Any]] = [
         "kind": "cell",
         "design": CELL,
         "started_from": None,
-        "score": 0.91,
+        "validation": 0.91,
         "standard_error": 0.014,
         "parameters": 52_100,
         "macs": 1_900_000,
@@ -54,7 +54,7 @@ ALTERNATIVES: list[dict[str, Any]] = [
         "kind": "plain",
         "design": PLAIN,
         "started_from": None,
-        "score": 0.9,
+        "validation": 0.9,
         "standard_error": 0.015,
         "parameters": 702_626,
         "macs": 2_300_000,
@@ -149,7 +149,7 @@ def finish_race(engine: Engine, store: ArtifactStore, asked: dict[str, Any], **p
     with unit_of_work(engine) as registry:
         # The worker links the cells that took part to the target, as a search does.
         cells = [
-            {"digest": one["name"][:8], "genotype": one["design"]["genotype"], "validation_accuracy": one["score"]}
+            {"digest": one["name"][:8], "genotype": one["design"]["genotype"], "validation_accuracy": one["validation"]}
             for one in ALTERNATIVES
             if one["kind"] == "cell"
         ]

@@ -12,6 +12,7 @@ from ldnas.data.dataset import Split
 from ldnas.data.task_data import _Selection
 from ldnas.networks.design import design_from_json
 from ldnas.networks.designed import build_designed
+from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import default_skeleton
 from ldnas.training.final import final_config
 from worker.jobs import checkpoints, register
@@ -20,6 +21,7 @@ from worker.queue import runner
 from worker.queue.exit_codes import Ending
 from worker.registry import Engine, JobKind, JobRow, JobState, TaskCell, TaskTraining, reading, unit_of_work
 from worker.settings import Settings
+from worker.specification import StudyRequest
 from worker.storage.artifacts import open_store
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
@@ -134,6 +136,33 @@ def test_a_study_begins_only_trainings_that_its_seconds_suffice_for(
 ) -> None:
     finish(add_task("three", repetitions=1, study={"cells": 1, "seconds": seconds}))
     assert epochs_of == expected
+
+
+@pytest.mark.usefixtures("ten_seconds_an_epoch")
+def test_a_default_study_that_its_seconds_do_not_suffice_for_trains_nothing(
+    add_task, finish, epochs_of, monkeypatch
+) -> None:
+    monkeypatch.setattr(register, "default_study", lambda images: StudyRequest(cells=1, seconds=5))
+    assert finish(add_task("three", repetitions=1, default_study=True)).state is JobState.SUCCEEDED
+    assert epochs_of == []
+
+
+@pytest.mark.usefixtures("ten_seconds_an_epoch")
+@pytest.mark.parametrize(("seconds", "again"), [(5, True), (None, False)])
+def test_only_a_cell_that_was_trained_for_all_epochs_is_not_tried_again(
+    add_task, add_study, finish, cells_of, monkeypatch, seconds: float | None, again: bool
+) -> None:
+    finish(add_task("three", repetitions=1, study={"cells": 1, "seconds": seconds}))
+    (cell,) = cells_of("three")
+    genotype, explore, admitted = Genotype.from_json(cell.design["genotype"]), study.explore, list[bool]()
+
+    def note(pooled: Any, count: int, seed: int, admits: Callable[[Genotype], bool]) -> Any:
+        admitted.append(admits(genotype))
+        return explore(pooled, count, seed, admits)
+
+    monkeypatch.setattr(study, "explore", note)
+    assert finish(add_study("three", cells=1)).state is JobState.SUCCEEDED
+    assert admitted == [again]
 
 
 @pytest.mark.usefixtures("ten_seconds_an_epoch")

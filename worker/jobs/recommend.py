@@ -98,6 +98,8 @@ class _Steps:
                 self.answer.warn(warning)
             test = self._score(trained)
         architecture_id = self._export(trained, test, latency_ms=result.latency_ms, started_from=result.started_from)
+        winner, *others = result.alternatives
+        self.answer.report(alternatives=[{**winner, "architecture_id": architecture_id}, *others])
         if self.answer.request.control:
             with context.stage("control"):
                 run_race_control(context, task, self.answer, found, result)

@@ -42,7 +42,7 @@ def race_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
             f"{'' if place else f'{WINNER} '}{entry['name']}",
             str(entry["kind"]),
             str(entry.get("started_from") or FRESH),
-            f"{100 * entry['score']:.1f} ± {100 * entry['standard_error']:.1f}",
+            f"{100 * entry['validation']:.1f} ± {100 * entry['standard_error']:.1f}",
             f"{entry['parameters']:,}",
             f"{entry['latency_ms']:.3g}",
             f"{entry['seconds']:.1f}",

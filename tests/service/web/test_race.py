@@ -176,7 +176,7 @@ def figure_of(*rows: tuple[str, float, float]) -> Any:
     return race(
         [
             Alternative.model_validate(
-                ALTERNATIVES[0] | {"name": f"n{place}", "kind": kind, "score": score} | {"latency_ms": ms}
+                ALTERNATIVES[0] | {"name": f"n{place}", "kind": kind, "validation": score} | {"latency_ms": ms}
             )
             for place, (kind, score, ms) in enumerate(rows)
         ]

@@ -99,7 +99,13 @@ def _affordable(
 
     def seconds_of(recipe: Recipe) -> float:
         def look() -> None:
-            observe(network, target.proxy.train, classes=target.classes, recipe=recipe)
+            observe(
+                network,
+                target.proxy.train,
+                classes=target.classes,
+                recipe=recipe,
+                micro_batches=context.compute.micro_batches,
+            )
 
         look()  # the first look prepares kernels and memory, which later ones find
         began = context.clock()

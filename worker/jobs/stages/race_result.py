@@ -174,7 +174,7 @@ def _alternative(own: Finisher, latency_ms: float, *, on_front: bool) -> dict[st
         "kind": own.candidate.kind.value,
         "design": own.candidate.design.to_json(),
         "started_from": own.candidate.started_from,
-        "score": standing.score,
+        "validation": standing.score,
         "standard_error": standing.standard_error,
         "parameters": own.candidate.parameters,
         "macs": own.candidate.macs,
@@ -183,4 +183,5 @@ def _alternative(own: Finisher, latency_ms: float, *, on_front: bool) -> dict[st
         "seconds": round(own.progress.seconds, 3),
         "left": own.progress.left,
         "on_front": on_front,
+        "architecture_id": None,
     }
