@@ -26,7 +26,9 @@ from typing import Any
 import pyarrow.parquet as parquet
 import torch
 
-import benchmarks.cpu_clock  # noqa: F401  # before what takes a clock as its default
+if __name__ == "__main__":
+    import benchmarks.cpu_clock  # noqa: F401  # before what takes a clock as its default
+
 from benchmarks.environment import save
 from worker.queue import runner
 from worker.queue.exit_codes import Ending

@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 
-import benchmarks.cpu_clock  # noqa: F401  (before the modules that read the clock)
 from benchmarks.environment import save
 from benchmarks.paper.data import PaperData
 from benchmarks.paper.result import RE_ENCODING
