@@ -142,7 +142,10 @@ def test_untouched_fields_are_not_sent(page: Any, running: Running, http: httpx.
     page.get_by_label("Well-known").check()
     page.get_by_text("digits has 10 classes").wait_for()
     assert page.locator("#curl").text_content().endswith(""" -d '{\n  "dataset": {"uri": "builtin://digits"}\n}'""")
-    # A field that is hidden again counts no more.
+    # A race, the default, has no iterations. A field that is hidden again counts no more.
+    assert not page.get_by_label("So many iterations").is_visible()
+    page.locator("#more > summary").click()
+    page.get_by_label("Strategy").select_option("fuse")
     page.get_by_label("So many iterations").check()
     page.get_by_label("Iterations of the search").fill("2")
     assert '"budget": {"iterations": 2}' in page.locator("#curl").text_content()
@@ -160,6 +163,7 @@ def test_every_refused_field_says_why_next_to_it(page: Any, service: Service) ->
     page.get_by_label("Minutes", exact=True).fill("soon")
     page.get_by_label("Parameters, at most").fill("2.5")
     page.locator("#more > summary").click()
+    page.get_by_label("Strategy").select_option("fuse")
     page.get_by_label("Networks trained in the end").fill("11")
     page.locator("#more > summary").click()  # closed, it opens for its error
     ask.click()
@@ -259,7 +263,7 @@ def test_it_can_be_filled_in_with_the_keyboard_alone(page: Any, running: Running
     page.keyboard.type("class 1")
     reach("[name=budget]")
     page.keyboard.press("ArrowLeft")
-    reach("#budget-iterations")
+    reach("#budget-seconds")
     page.keyboard.type("1")
     page.keyboard.press("Enter")  # asks for nothing yet
     reach("#name")
@@ -269,7 +273,7 @@ def test_it_can_be_filled_in_with_the_keyboard_alone(page: Any, running: Running
     page.wait_for_url(ANSWER, wait_until="commit")
     request = stored(running, "by keyboard")
     assert request["labels"] == {"groups": [["3"]], "rest": True, "balance": False}
-    assert request["budget"] == {"iterations": 1}
+    assert request["budget"] == {"seconds": 60}, "the form counts in minutes"
 
 
 def test_the_commands_can_be_copied(page: Any, service: Service) -> None:

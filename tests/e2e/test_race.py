@@ -75,12 +75,14 @@ def drawn(page: Any, path: str) -> None:
 def test_the_form_asks_for_a_race_of_the_chosen_kinds(page: Any, http: httpx.Client) -> None:
     page.goto("/recommendations/new")
     page.get_by_label("Well-known").check()
-    page.get_by_label("So many iterations").check()
     page.locator("#more > summary").click()
+    kinds = page.get_by_role("group", name="Kinds of networks that take part")
+    assert kinds.is_visible(), "a race is the default"
+    page.get_by_label("Strategy").select_option("fuse")
+    assert not kinds.is_visible()
+    page.get_by_label("So many iterations").check()
     page.get_by_label("Random seed").fill("7")
     page.get_by_label("Networks trained in the end").fill("2")
-    kinds = page.get_by_role("group", name="Kinds of networks that take part")
-    assert not kinds.is_visible()
     page.get_by_label("Strategy").select_option("race")
     assert page.get_by_label("3 minutes (default)").is_checked()
     for label in ("So many iterations", "Networks trained in the end", "Rounds in an iteration"):
