@@ -1,7 +1,11 @@
-"""The known tasks: networks that distances are measured with, a cell, and a ResNet-18, each with its weights."""
+"""The known tasks: networks that distances are measured with, a cell, and a ResNet-18, each with its weights.
 
+Scores of cells come from the starter memory, of each target those of the other tasks.
+"""
+
+import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,23 +25,20 @@ from ldnas.distance.uncertainty import estimate_column
 from ldnas.memory.pooled import pool
 from ldnas.memory.proposals import propose
 from ldnas.memory.scores import CellScore
-from ldnas.memory.survivors import with_survivors
+from ldnas.memory.starter import read_starter, source_of
 from ldnas.networks.build import build_network
 from ldnas.networks.classifier import Classifier
 from ldnas.networks.design import CellDesign, PlainDesign
 from ldnas.race.kinds import fresh_candidate
 from ldnas.race.race import Race, RaceProblem
 from ldnas.recipe import Recipe, default_recipe
-from ldnas.search.base import ScoredGenotype, SearchBudget, SearchProblem, SearchRun
-from ldnas.search.random import RandomSearch
 from ldnas.seeding import derive_seed
 from ldnas.space.complexity import multiply_adds
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import default_skeleton
-from ldnas.space.space import FULL_SPACE
 from ldnas.training.final import final_config
 from ldnas.training.train import fit
-from worker.jobs.stages.fit import TASK_NETWORK_CONFIG
+from worker.jobs.stages.fit import FIT_SHARE, TASK_NETWORK_CONFIG, affordable_networks
 from worker.jobs.stages.space import DISTANCE_SHARE
 
 ARCHITECTURE = "small_cnn"
@@ -54,14 +55,13 @@ class Source:
 
     number: int
     genotype: Genotype
-    scores: tuple[CellScore, ...]
     classes: int
     folder: Path
 
-    def networks(self) -> list[Classifier]:
-        """The networks that represent the task, in eval mode."""
+    def networks(self, count: int) -> list[Classifier]:
+        """The first `count` networks that represent the task, in eval mode."""
         networks = []
-        for repetition in range(REPETITIONS):
+        for repetition in range(count):
             network = build_network(ARCHITECTURE, classes=self.classes, seed=0)
             network.load_state_dict(load_file(self.folder / f"network_{repetition}.safetensors"))
             networks.append(network.eval())
@@ -76,67 +76,58 @@ def sources_of(rows: Sequence[Row], work: Path, *, but: int | None) -> list[Sour
     """The known tasks of these rows, without the one of that number."""
     numbered = [(row["unit"]["values"]["task"], row["outcome"]) for row in rows]
     return [
-        Source(
-            number,
-            Genotype.from_json(outcome["genotype"]),
-            tuple(
-                CellScore(str(number), Genotype.from_json(each["genotype"]), each["accuracy"], each["epochs"])
-                for each in outcome["scores"]
-            ),
-            outcome["classes"],
-            _folder(work, number),
-        )
+        Source(number, Genotype.from_json(outcome["genotype"]), outcome["classes"], _folder(work, number))
         for number, outcome in numbered
         if number != but
     ]
 
 
-def best_cell(sources: Sequence[Source], seed: int) -> Genotype:
-    """The best cell by the pooled scores of the known tasks.
-
-    A job also counts the starter memory, which is left out here: it has scores on the target.
-    """
-    scores = with_survivors([score for source in sources for score in source.scores])
-    skeleton = default_skeleton(SOURCE_SIZE, 2)
-    return propose(pool(scores), 1, seed, cost=lambda cell: multiply_adds(cell, skeleton))[0]
+def best_cell(known: Collection[int], seed: int, *, excluded: Target) -> Genotype:
+    """The best cell by the scores that the starter memory has of the known tasks, without those of the target."""
+    memory = read_starter(exclude={excluded.name})
+    return _best(
+        [score for score in memory.scores if score.task in {source_of(f"Task {number}") for number in known}], seed
+    )
 
 
 def run_source(
     values: Mapping[str, Any], data: PaperData, device: torch.device, needed: Sequence[Row], *, work: Path
 ) -> Row:
-    """One known task: its networks, the cell of a baseline's search, and full trainings of it and of ResNet-18."""
+    """One known task: its networks, and full trainings of its best cell and of ResNet-18.
+
+    The cell is the best one by the task's own scores in the starter memory.
+    """
     task = PaperTarget(data, values["task"], values["seed"], image_size=SOURCE_SIZE, is_source=True)
     folder = _folder(work, values["task"])
-    for repetition, network in enumerate(task_networks(task, values["seed"])):
+    for repetition, network in enumerate(_networks(task, values["seed"], REPETITIONS)):
         _save(network, folder / f"network_{repetition}.safetensors")
-    searched = time.process_time()
-    scored = _search(task, values["seed"])
-    genotype = scored[0].genotype
-    studied = time.process_time()
+    genotype = _best([score for score in read_starter().scores if score.task == source_of(task.name)], values["seed"])
     skeleton = default_skeleton(SOURCE_SIZE, task.classes)
     cell = _study(task, CellDesign(genotype, skeleton), values, folder / "cell.safetensors")
     plain = _study(task, PlainDesign(PLAIN_WIDTH, SOURCE_SIZE, task.classes), values, folder / "resnet18.safetensors")
     return {
         "genotype": genotype.to_json(),
-        "scores": [
-            {"genotype": each.genotype.to_json(), "accuracy": each.validation_accuracy, "epochs": each.epochs}
-            for each in scored
-        ],
         "classes": task.classes,
-        "search_seconds": studied - searched,
         "validation": {"cell": cell, "resnet18": plain},
     }
 
 
-def task_networks(task: Target, seed: int) -> list[Classifier]:
-    """The networks that represent a task, trained as a job trains them."""
-    networks = []
-    for repetition in range(REPETITIONS):
+def _networks(task: Target, seed: int, count: int) -> Iterator[Classifier]:
+    """So many networks that represent a task, trained as a job trains them."""
+    for repetition in range(count):
         own = derive_seed(seed, "network", repetition)
         network = build_network(ARCHITECTURE, classes=task.classes, seed=own)
         fit(network, task.proxy, config=TASK_NETWORK_CONFIG, seed=own)
-        networks.append(network.eval())
-    return networks
+        yield network.eval()
+
+
+def _affordable_networks(task: Target, seed: int, seconds: float) -> list[Classifier]:
+    """As many networks of the target as a job trains within these seconds."""
+    began = time.process_time()
+    trained = _networks(task, seed, REPETITIONS)
+    networks = [next(trained)]
+    count = affordable_networks(REPETITIONS, seconds, time.process_time() - began)
+    return [*networks, *itertools.islice(trained, count - 1)]
 
 
 def closest(task: Target, sources: Sequence[Source], seed: int, seconds: float) -> Source | None:
@@ -144,7 +135,8 @@ def closest(task: Target, sources: Sequence[Source], seed: int, seconds: float) 
 
     The observations take at most the share of the seconds that a job gives them, on fewer images where needed.
     """
-    by, images, networks = measure(MEASURE), task.proxy, task_networks(task, seed)
+    by, images = measure(MEASURE), task.proxy
+    networks = _affordable_networks(task, seed, FIT_SHARE * seconds)
 
     def seen(network: Classifier, recipe: Recipe) -> Observation:
         return observe(network, images, classes=task.classes, recipe=recipe)
@@ -156,7 +148,7 @@ def closest(task: Target, sources: Sequence[Source], seed: int, seconds: float) 
         return time.process_time() - began
 
     def work_of(recipe: Recipe) -> int:
-        return (len(sources) + 2) * REPETITIONS * (min(recipe.samples, len(images)) + OVERHEAD_IMAGES)
+        return (len(sources) + 2) * len(networks) * (min(recipe.samples, len(images)) + OVERHEAD_IMAGES)
 
     recipe = recipe_within(
         default_recipe(ARCHITECTURE),
@@ -168,7 +160,8 @@ def closest(task: Target, sources: Sequence[Source], seed: int, seconds: float) 
     own = [seen(network, recipe) for network in networks]
     distances = {
         str(source.number): [
-            by.distance(seen(network, recipe), mine) for network, mine in zip(source.networks(), own, strict=True)
+            by.distance(seen(network, recipe), mine)
+            for network, mine in zip(source.networks(len(own)), own, strict=True)
         ]
         for source in sources
     }
@@ -187,20 +180,15 @@ def _untrained(task: Target, repetition: int) -> Classifier:
     return network
 
 
-def _search(task: Target, seed: int) -> Sequence[ScoredGenotype]:
-    """The cells that a baseline's search scores, the best first."""
-    images = task.images(task.image_size)
-    problem = SearchProblem(
-        images.train, images.validation, FULL_SPACE, default_skeleton(task.image_size, task.classes)
-    )
-    run = SearchRun(problem, SearchBudget(iterations=1), derive_seed(seed, "search"))
-    return RandomSearch().search(run).scored
+def _best(scores: Sequence[CellScore], seed: int) -> Genotype:
+    skeleton = default_skeleton(SOURCE_SIZE, 2)
+    return propose(pool(scores), 1, seed, cost=lambda cell: multiply_adds(cell, skeleton))[0]
 
 
 def _study(task: Target, design: CellDesign | PlainDesign, values: Mapping[str, Any], file: Path) -> float:
     """Train the network in full and save it; its validation accuracy."""
     candidate = fresh_candidate(file.stem, design, final_config(task.facts(values["seed"])))
-    problem = RaceProblem(task.images, values["study_seconds"], seed=values["seed"])
+    problem = RaceProblem(task.images, values["study_seconds"], seed=values["seed"], clock=time.process_time)
     winner = Race(problem, [candidate]).run().finishers[0]
     _save(winner.network, file)
     return winner.progress.score

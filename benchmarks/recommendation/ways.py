@@ -52,6 +52,11 @@ class Setting:
         return final_config(replace(self.facts, image_size=image_size))
 
     @property
+    def best_cell(self) -> Genotype:
+        """The cell that the memory of the known tasks proposes."""
+        return best_cell([source.number for source in self.sources], self.seed, excluded=self.target)
+
+    @property
     def random_cell(self) -> Genotype:
         """The cell that the seed draws from the full space."""
         return FULL_SPACE.sample(random.Random(derive_seed(self.seed, "cell")))
@@ -98,7 +103,7 @@ def ours(kinds: frozenset[Kind], *, warm: bool = True) -> Way:
     def way(setting: Setting) -> Found:
         begun = time.process_time()
         source = closest(setting.target, setting.sources, setting.seed, setting.seconds)
-        cell = best_cell(setting.sources, setting.seed)
+        cell = setting.best_cell
         return race_of(setting, kinds, cell, source if warm else None, begun=begun)
 
     return way
@@ -109,7 +114,7 @@ def shuffled(setting: Setting) -> Found:
     begun = time.process_time()
     closest(setting.target, setting.sources, setting.seed, setting.seconds)
     drawn = random.Random(derive_seed(setting.seed, "shuffled", setting.target.name)).choice(list(setting.sources))
-    return race_of(setting, frozenset({Kind.CELL}), best_cell(setting.sources, setting.seed), drawn, begun=begun)
+    return race_of(setting, frozenset({Kind.CELL}), setting.best_cell, drawn, begun=begun)
 
 
 def ld_nas(setting: Setting) -> Found:

@@ -9,6 +9,7 @@ from service.schemas.base import Document, Instant, Resource
 from service.schemas.jobs import Progress, State
 from service.schemas.problems import Problem
 from worker.specification import (
+    REPETITIONS,
     DatasetRequest,
     FirstStudyRequest,
     Fraction,
@@ -52,7 +53,7 @@ class TaskRequest(Request):
         0.2, description="a network approximates the task at a balanced validation accuracy of at least 1-ε"
     )
     repetitions: int = Field(
-        3,
+        REPETITIONS,
         ge=1,
         le=100,
         description="number of networks to train, each from its own seed; 1 if the task has its own network",

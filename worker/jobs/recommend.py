@@ -22,7 +22,7 @@ from worker.jobs.stages.budget import (
 )
 from worker.jobs.stages.control import ControlPlan, control_seconds, run_control
 from worker.jobs.stages.export import export
-from worker.jobs.stages.fit import fit_task_networks
+from worker.jobs.stages.fit import FIT_SHARE, fewer_networks_warning, fit_task_networks
 from worker.jobs.stages.latency import CHOSEN_CELL, ChosenCell, fast_enough
 from worker.jobs.stages.provenance import provenance_document
 from worker.jobs.stages.race import race_once
@@ -64,7 +64,11 @@ def recommend(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
         if not answer.begun.get("provenance"):  # an earlier attempt may have measured by another recipe
             answer.report(provenance=provenance_document(task, default_recipe(task.architecture)))
     with context.stage("fit"):
-        fitted = fit_task_networks(context, task)
+        timed = answer.request.strategy == RACE and answer.request.repetitions is None
+        seconds = FIT_SHARE * answer.request.race_seconds if timed else None
+        fitted = fit_task_networks(context, task, seconds=seconds)
+        if len(fitted) < task.repetitions:
+            answer.warn(fewer_networks_warning(len(fitted), task.repetitions))
     with context.stage("distance"):
         found = find_space(context, task, answer, fitted)
     steps = _Steps(context, answer, task, found.closest)

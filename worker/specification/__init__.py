@@ -40,6 +40,7 @@ from worker.specification.parts import (
 from worker.specification.recommendation import (
     RACE,
     RACE_SECONDS,
+    REPETITIONS,
     BudgetRequest,
     ConstraintsRequest,
     FinalRequest,
@@ -57,6 +58,7 @@ __all__ = [
     "NAME_PATTERN",
     "RACE",
     "RACE_SECONDS",
+    "REPETITIONS",
     "BudgetRequest",
     "ColumnParams",
     "ConstraintsRequest",

@@ -20,6 +20,9 @@ RACE = "race"
 RACE_SECONDS = 180.0
 """The seconds of a job with a race whose stored request has no budget."""
 
+REPETITIONS = 3
+"""The networks of a task whose request does not give their number; a short race trains fewer."""
+
 
 class BudgetRequest(Request):
     """The budget: seconds of the whole job, or iterations of the search; exactly one of the two."""
@@ -215,8 +218,19 @@ class RecommendationRequest(Request):
         FormText("Epsilon", "A network represents its task if its balanced validation accuracy reaches 1 − epsilon."),
     ] = Field(0.2, description="a network approximates the task at a balanced validation accuracy of at least 1-ε")
     repetitions: Annotated[
-        int, FormText("Networks for each distance", "Each has its own seed; more make the interval narrower.")
-    ] = Field(3, ge=1, le=100, description="number of networks to train, each from its own seed")
+        int | None,
+        FormText(
+            "Networks for each distance",
+            "Each has its own seed; more make the interval narrower.",
+            "3, or fewer in a short race",
+        ),
+    ] = Field(
+        None,
+        ge=1,
+        le=100,
+        description="number of networks to train, each from its own seed; absent: 3, or with the strategy `race` as "
+        "many of them as a tenth of its seconds suffices for, at least one",
+    )
     require_approximation: Annotated[
         bool, FormText("Leave out tasks whose networks miss 1 − epsilon", "Their distances may mislead.")
     ] = Field(False, description="leave out baselines whose networks do not reach 1-ε")

@@ -12,7 +12,7 @@ from service.schemas.tasks import TaskRequest
 from worker.outbound.references import check_remote
 from worker.registry import SCHEME, DatasetRow, Registry
 from worker.settings import Settings
-from worker.specification import OwnNetwork, RecommendationRequest
+from worker.specification import REPETITIONS, OwnNetwork, RecommendationRequest
 
 # Names of datasets that an error message lists at most.
 NAMED_AT_MOST = 20
@@ -58,7 +58,7 @@ def checked_network(request: TaskRequest | RecommendationRequest) -> dict[str, A
     network = request.network
     if not isinstance(network, OwnNetwork):
         architecture = None if network is None else require_architecture(network)
-        return {"architecture": architecture, "weights": None, "repetitions": request.repetitions}
+        return {"architecture": architecture, "weights": None, "repetitions": request.repetitions or REPETITIONS}
     name = uploaded_weights(network.weights, NETWORK_WEIGHTS)
     architecture = require_architecture(network.architecture, field="network.architecture")
     return {"architecture": architecture, "weights": name, "repetitions": 1}

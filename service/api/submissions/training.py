@@ -8,7 +8,7 @@ from service.api.submissions.job_row import insert_job
 from service.api.submissions.references import checked_data, hold_uploaded
 from service.schemas.architectures import TrainingRequest
 from worker.registry import JobKind, JobRow, TaskRole, reading, unit_of_work
-from worker.specification import LONGEST_NAME, RecommendationRequest
+from worker.specification import LONGEST_NAME, REPETITIONS, RecommendationRequest
 
 # Suffix of the name of an architecture that is trained again, if the request has no name.
 AGAIN = " again"
@@ -48,7 +48,7 @@ def accept_training(
                 name=params["name"],
                 architecture=None,
                 epsilon=RecommendationRequest.model_fields["epsilon"].default,
-                repetitions=RecommendationRequest.model_fields["repetitions"].default,
+                repetitions=REPETITIONS,
                 seed=request.seed,
                 image_size=request.image_size or found.image_size,
                 **task.columns,

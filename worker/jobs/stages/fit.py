@@ -17,6 +17,9 @@ from worker.registry import NetworkRow
 
 TASK_NETWORK_CONFIG = TrainConfig(epochs=3, minimum_steps=60)
 
+FIT_SHARE = 0.1
+"""The share of a race's seconds that the target's networks may take, as many as the client did not ask for."""
+
 
 @dataclass(frozen=True)
 class FittedNetwork:
@@ -26,32 +29,54 @@ class FittedNetwork:
     approximation: bool
 
 
-def fit_task_networks(context: JobContext, task: ResolvedTask) -> tuple[FittedNetwork, ...]:
+def fit_task_networks(
+    context: JobContext, task: ResolvedTask, *, seconds: float | None = None
+) -> tuple[FittedNetwork, ...]:
     """Train the missing ones of the task's R networks, and link all of them to it, in order of repetition.
 
-    A task with uploaded weights has only that network.
+    With `seconds`, only as many of them as take these seconds, at least one; the first one's seconds predict the
+    others'. A task with uploaded weights has only that network.
     """
     if task.weights is not None:
-        return (_link(context, task, 0, store_own_network(context, task, task.weights)),)
-    fitted: list[FittedNetwork] = []
-    for repetition in range(task.repetitions):
-        message = f"network {repetition + 1} of {task.repetitions}"
-        done = repetition
-
-        def on_epoch(epoch: int, epochs: int, done: int = done, message: str = message) -> None:
-            context.progress((done + epoch / epochs) / task.repetitions, f"{message}, epoch {epoch} of {epochs}")
-
-        seed = derive_seed(task.seed, "network", task.data_key, repetition)
-        plan = FitPlan(task.architecture, task.data_key, TASK_NETWORK_CONFIG, seed)
-        network = fit_once(
-            context,
-            plan,
-            lambda seed=seed: build_network(task.architecture, classes=task.classes, seed=seed),  # type: ignore[misc]
-            task.proxy,
-            on_epoch=on_epoch,
-        )
-        fitted.append(_link(context, task, repetition, network))
+        return (_link(context, task, 0, store_own_network(context, task, task.weights), of=1),)
+    first = _fit(context, task, 0, of=task.repetitions)
+    repetitions = task.repetitions if seconds is None else affordable_networks(task.repetitions, seconds, first.seconds)
+    fitted = [_link(context, task, 0, first, of=repetitions)]
+    for repetition in range(1, repetitions):
+        network = _fit(context, task, repetition, of=repetitions)
+        fitted.append(_link(context, task, repetition, network, of=repetitions))
     return tuple(fitted)
+
+
+def affordable_networks(repetitions: int, seconds: float, each: float) -> int:
+    """The number of networks that these seconds suffice for if one takes `each`: between one and `repetitions`."""
+    return repetitions if repetitions * each <= seconds else max(1, int(seconds / each))
+
+
+def fewer_networks_warning(trained: int, repetitions: int) -> str:
+    """The warning about distances from fewer networks than usual."""
+    lost = "have no interval and no probability" if trained == 1 else "are less certain"
+    return (
+        f"the distances come from {trained} of {repetitions} networks of the task, since more would take over a tenth "
+        f"of the seconds; they {lost}; `repetitions` sets the number"
+    )
+
+
+def _fit(context: JobContext, task: ResolvedTask, repetition: int, *, of: int) -> NetworkRow:
+    """The network of one repetition: already stored, or trained now."""
+
+    def on_epoch(epoch: int, epochs: int) -> None:
+        message = f"network {repetition + 1} of {of}, epoch {epoch} of {epochs}"
+        context.progress((repetition + epoch / epochs) / of, message)
+
+    seed = derive_seed(task.seed, "network", task.data_key, repetition)
+    return fit_once(
+        context,
+        FitPlan(task.architecture, task.data_key, TASK_NETWORK_CONFIG, seed),
+        lambda: build_network(task.architecture, classes=task.classes, seed=seed),
+        task.proxy,
+        on_epoch=on_epoch,
+    )
 
 
 def load_task_network(context: JobContext, network: NetworkRow) -> Classifier:
@@ -66,11 +91,11 @@ def is_approximation(network: NetworkRow, epsilon: float) -> bool:
     return network.validation_balanced_accuracy >= 1 - epsilon
 
 
-def _link(context: JobContext, task: ResolvedTask, repetition: int, network: NetworkRow) -> FittedNetwork:
+def _link(context: JobContext, task: ResolvedTask, repetition: int, network: NetworkRow, *, of: int) -> FittedNetwork:
     approximation = is_approximation(network, task.epsilon)
     story = {
         "repetition": repetition,
-        "repetitions": task.repetitions,
+        "repetitions": of,
         "balanced_validation_accuracy": network.validation_balanced_accuracy,
         "approximation": approximation,
     }
