@@ -15,7 +15,7 @@ MAX_PIXELS = 40_000_000
 MIN_SIDE_PIXELS = 2
 
 # Named one by one: Pillow can also read formats that start other programs (EPS runs Ghostscript).
-_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "AVIF")
 _ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa")
 _GREY_MODES = ("1", "L")
 _COLOUR_MODES = ("P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
@@ -28,7 +28,7 @@ _DECODE_ERRORS = (
 
 
 def decode_image(source: bytes | Path, origin: str) -> Image:
-    """Decode a PNG, JPEG, GIF (first frame), BMP, TIFF, WebP or PPM to uint8 `[H, W, C]`, C = 1 (grey) or 3 (colour).
+    """Decode a PNG, JPEG, GIF (first frame), BMP, TIFF, WebP, PPM or AVIF to uint8 `[H, W, C]`, C = 1 (grey) or 3 (colour).
 
     - EXIF rotation is applied first: the array is as a person sees the picture.
     - Grey and black-and-white stay one channel; palette, CMYK, YCbCr, LAB and HSV become RGB.

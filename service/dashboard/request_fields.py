@@ -51,6 +51,7 @@ CHOICES: Mapping[str | None, str] = {
     "parquet": "Parquet",
     "image_folder": "a folder for each class",
     "zip": "a ZIP file of such folders",
+    "tar": "a TAR file of such folders",
     "npz": "NumPy arrays (.npz)",
 }
 """Words for the values of a choice that need an explanation, in the order in which the form offers them."""
