@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from ldnas.data.dataset import Split
 from ldnas.data.readers.file_names import is_portable, normalised, shown
+from ldnas.data.readers.file_tree import FileTree
 from ldnas.data.readers.labelled import Labelled
 from ldnas.data.readers.passed_over import PassedOver, Reason
 from ldnas.data.readers.records import split_named
@@ -27,12 +28,14 @@ class Folder:
         images: those in the folder itself, in order.
         children: its folders by name, also those without images.
         count: the images at any depth.
+        is_empty: whether no file lies in the folder itself.
     """
 
     place: PurePosixPath
     images: list[PurePosixPath] = field(default_factory=list)
     children: dict[str, "Folder"] = field(default_factory=dict)
     count: int = 0
+    is_empty: bool = True
 
     @property
     def filled(self) -> list["Folder"]:
@@ -53,18 +56,18 @@ class Folder:
         return sorted(found)
 
 
-def folder_of(images: Iterable[PurePosixPath], folders: Iterable[PurePosixPath]) -> Folder:
-    """The outermost folder of these images and folders."""
+def folder_of(tree: FileTree, images: Iterable[PurePosixPath]) -> Folder:
+    """The outermost folder of a tree, some of whose files are images."""
     top = Folder(PurePosixPath())
-    for place in folders:
-        _opened(top, place.parts)
+    for place in tree.folders:
+        _opened(top, place)
+    for file in tree.files:
+        _opened(top, file.parent)[-1].is_empty = False
     for image in images:
-        top.count += 1
-        opened = top
-        for part in image.parts[:-1]:
-            opened = opened.children.setdefault(part, Folder(opened.place / part))
-            opened.count += 1
-        opened.images.append(image)
+        opened = _opened(top, image.parent)
+        opened[-1].images.append(image)
+        for folder in opened:
+            folder.count += 1
     return top
 
 
@@ -177,14 +180,16 @@ def no_images(name: str, passed: PassedOver, layout: str | None) -> UnreadableDa
     return UnreadableDatasetError(f"{name} has no images as {_LAYOUTS}{found}{said}", field="dataset.uri", origin=name)
 
 
-def _opened(top: Folder, parts: Sequence[str]) -> Folder:
-    for part in parts:
-        top = top.children.setdefault(part, Folder(top.place / part))
-    return top
+def _opened(top: Folder, place: PurePosixPath) -> list[Folder]:
+    """The folder at a place, after all those above it."""
+    found = [top]
+    for part in place.parts:
+        found.append(found[-1].children.setdefault(part, Folder(found[-1].place / part)))
+    return found
 
 
 def _has_empty(folder: Folder) -> bool:
-    return any(not child.count and not child.children for child in folder.children.values())
+    return any(child.is_empty and not child.children for child in folder.children.values())
 
 
 def _is_unlabelled(folder: Folder) -> bool:

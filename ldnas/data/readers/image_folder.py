@@ -49,7 +49,7 @@ def read_images(tree: FileTree, reference: DatasetReference) -> Records:
         BrokenImageError, ImageSizeError: from `Record.decode`; `origin` is the path below the wrappers.
     """
     images, tables = _images_and_tables(tree)
-    top = unwrapped(folder_of(images, tree.folders), tables)
+    top = unwrapped(folder_of(tree, images), tables)
     labelled = _Labels(tree, reference, tables).of(top)
     for image in images:
         if not image.is_relative_to(top.place):
