@@ -163,7 +163,8 @@ def _read(
         rows += first_row
         labelled += first_row - without_label
         if without_label:
-            passed.say(f"passed over: {without_label:,} rows of {shard.name} with the label -1, which means no label")
+            count = f"{without_label:,} row{'s' if without_label > 1 else ''}"
+            passed.say(f"passed over: {count} of {shard.name} with the label -1, which means no label")
     if not labelled:
         reason = f"no row with a label: all {rows:,} have -1, which means none" if rows else "no rows"
         raise UnreadableDatasetError(f"{name} has {reason}", field="dataset.uri", origin=name)

@@ -1,4 +1,4 @@
-"""Every layout of many files, read from a folder, from a ZIP file, from a TAR file, and packed as the client packs it."""
+"""Every layout of many files: in a folder, in a ZIP file, in a TAR file, and in a folder that the client packs."""
 
 import io
 import tarfile
@@ -350,7 +350,7 @@ def test_links_in_a_tar_file_are_followed_and_those_out_of_it_refused(write, tmp
         "c/1.png": ("c", None),
     }
     (folder / "b" / "4.png").symlink_to("/etc/passwd")
-    with pytest.raises(UnreadableDatasetError, match="upload: .*absolute path"):
+    with pytest.raises(UnreadableDatasetError, match=r"upload: .*absolute path"):
         as_tar(folder)
 
 
@@ -417,7 +417,7 @@ def test_columns_are_those_of_the_table_or_refused(write):
     found = read(folder, **columns)
     assert found.places == {"1.png": ("a", TEST), "2.png": ("b", TRAIN)}
     assert found.groups == ["p", "p"]
-    with pytest.raises(InvalidReferenceError, match="labels.csv has no column 'colour'; it has picture, kind"):
+    with pytest.raises(InvalidReferenceError, match=r"labels\.csv has no column 'colour'; it has picture, kind"):
         read(folder, label_column="colour")
     (folder / "labels.csv").unlink()
     write(images("a/3.png"))
