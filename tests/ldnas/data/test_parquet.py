@@ -1,4 +1,5 @@
 import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
