@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from posixpath import normpath
+from posixpath import isfile, normpath
 from typing import Any
 
 import pyarrow as pa
@@ -97,7 +97,7 @@ def read_parquet_tree(tree: FileTree, files: Sequence[PurePosixPath], reference:
     class_names = yield from _read(shards, reference, tree.passed, tree.name)
     for file in tree.files:
         # A record names its image file when it is decoded, which is before the reader continues.
-        if file not in named and file not in files:
+        if file not in named and file.suffix.lower() != SUFFIX:
             tree.passed.add(Reason.WITHOUT_ROW if is_image(file.suffix, b"") else Reason.NOT_IMAGES, file)
     return Summary(class_names, tree.passed.sentences())
 
@@ -184,19 +184,20 @@ def _has_split_column(shards: Sequence[_Shard], reference: DatasetReference, pas
     """
     if reference.split_column is not None:
         return False
-    reasons = []
+    columns = 0
+    reasons: list[str] = []
     for shard in shards:
         with _opened(shard) as (path, parquet):
             named = (reference.image_column, reference.label_column, reference.group_column)
             column = _split_column(parquet.schema_arrow, [name for name in named if name is not None])
+            columns += column is not None
             if column is None:
-                reasons.append("since other files do not have it")
+                reasons.append(f"since {shard.name} does not have it")
             elif shard.split is not None:
                 reasons.append(f"since the name of {shard.name} says {shard.split}")
             elif (value := _no_split(parquet, path, shard.name, column)) is not None:
                 reasons.append(f"since {value} in {shard.name} is not train, validation or test")
-    has_column = len(reasons) < len(shards) or any(reason != "since other files do not have it" for reason in reasons)
-    if reasons and has_column:
+    if reasons and columns:
         passed.say(f"ignored: the column {_SPLIT_NAME!r}, {reasons[0]}; to use it, name it as split_column")
     return not reasons
 
@@ -224,7 +225,8 @@ def _next_to(path: Path, roots: Sequence[Path]) -> Locate:
 
     def locate(place: str, origin: str) -> Image:
         found = resolve_inside(path.parent / place, roots)
-        if not found.is_file():
+        # Unlike `Path.is_file`, it answers False for a path that is too long.
+        if not isfile(found):
             raise _missing(place, origin)
         return decode_image(found, origin)
 
