@@ -53,18 +53,21 @@ def walk(folder: Path, passed: PassedOver, *, roots: Sequence[Path] | None) -> W
                 continue
             path = Path(entry.path)
             if entry.is_symlink():
-                _check_link(path, place, top, roots, passed)
-            if path.is_dir():
-                target = path.resolve()
-                if target in above:
-                    passed.add(Reason.LOOPS, place)
-                else:
-                    folders.append(place)
-                    waiting.append((path, place, above | {target}))
+                target = _target(path)
+                if target is None:
+                    passed.add(Reason.BROKEN_LINKS, place)
+                    continue
+                _check_link(path, target, place, top, roots, passed)
+                path = target
+            if path in above:
+                passed.add(Reason.LOOPS, place)
+            elif path.is_dir():
+                folders.append(place)
+                waiting.append((path, place, above | {path}))
             elif path.is_file():
                 files[place] = path
             else:
-                passed.add(Reason.BROKEN_LINKS if entry.is_symlink() else Reason.SPECIAL, place)
+                passed.add(Reason.SPECIAL, place)
             if len(files) + len(folders) > MAX_FILES:
                 raise UnreadableDatasetError(
                     f"{folder} has more than {MAX_FILES} files and folders, links followed; at most that many are read",
@@ -74,10 +77,19 @@ def walk(folder: Path, passed: PassedOver, *, roots: Sequence[Path] | None) -> W
     return Walk({place: files[place] for place in sorted(files)}, tuple(sorted(folders)))
 
 
-def _check_link(path: Path, place: PurePosixPath, top: Path, roots: Sequence[Path] | None, passed: PassedOver) -> None:
+def _target(link: Path) -> Path | None:
+    """Where a link leads in the end, without any link in it; None for nowhere."""
+    try:
+        # Strict: otherwise a target that is too long would be taken for a path without further links.
+        return link.resolve(strict=True)
+    except (OSError, RuntimeError):
+        return None
+
+
+def _check_link(
+    path: Path, target: Path, place: PurePosixPath, top: Path, roots: Sequence[Path] | None, passed: PassedOver
+) -> None:
     if roots is not None:
         resolve_inside(path, roots)
-        return
-    target = os.path.realpath(path)
-    if not Path(target).is_relative_to(top) and os.path.exists(target):
+    elif not target.is_relative_to(top):
         passed.say(f"followed: the link {shown(place)} leads out of the folder, to {shown(PurePosixPath(target))}")

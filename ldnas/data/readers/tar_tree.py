@@ -7,7 +7,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ldnas.data.readers.file_tree import FolderTree
@@ -58,7 +58,7 @@ class _Bounded(io.BufferedReader):
 
 
 def _unpack(path: Path, folder: Path, name: str) -> None:
-    """Files first: while they are written, no link can lead anywhere."""
+    """Files first, and symbolic links last: while anything is written, none of them can lead it anywhere."""
     with _opened(path) as file, tarfile.open(fileobj=file, mode="r:", errorlevel=2) as archive:
         links, entries, unpacked = list[tarfile.TarInfo](), 0, 0
         most = min(MAX_UNPACKED_BYTES, max(RATIO_COUNTS_FROM_BYTES, MAX_RATIO * path.stat().st_size))
@@ -74,13 +74,17 @@ def _unpack(path: Path, folder: Path, name: str) -> None:
                 links.append(member)
             else:
                 _extract(archive, member, folder, name)
-        for member in links:
+        for member in sorted(links, key=lambda member: member.issym()):
             _extract(archive, member, folder, name)
     if not any(folder.iterdir()):
         raise UnreadableDatasetError(f"{name} is empty", origin=name)
 
 
 def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, name: str) -> None:
+    if any((folder / place).is_symlink() for place in PurePosixPath(member.name).parents):
+        raise UnreadableDatasetError(
+            f"{name}: {member.name} lies in a folder that is a link", origin=f"{name}: {member.name}"
+        )
     try:
         archive.extract(member, folder, set_attrs=False, filter="data")
     except OSError as error:
