@@ -16,7 +16,7 @@ BY_HAND = frozenset({"dataset.uri", "labels.groups", "baselines", "candidates"})
 SCALES = {"budget.seconds": 60}
 """Fields that the form shows in larger units than the request."""
 
-_TEXT_CHOICES = {"network": ARCHITECTURES, "dataset.format": FORMATS}
+_TEXT_CHOICES: dict[str, tuple[str, ...]] = {"network": ARCHITECTURES, "dataset.format": FORMATS}
 _LARGEST_NAMED = 10**9  # a larger limit is not shown
 
 KINDS: Mapping[Kind, str] = {

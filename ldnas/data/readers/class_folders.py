@@ -86,8 +86,8 @@ def unwrapped(folder: Folder, tables: Collection[PurePosixPath]) -> Folder:
     return folder
 
 
-def split_folders(folder: Folder, passed: PassedOver, name: str) -> dict[Split, list[Folder]] | None:
-    """The folders of each split in `folder`, or None where its folders are classes.
+def split_folders(folder: Folder, passed: PassedOver, name: str) -> list[Folder] | None:
+    """The folders of splits in `folder`, or None where its folders are classes.
 
     They are splits if two or more of them, or one with folders of its own, are named like splits (`split_named`).
     Folders of images without labels are passed over.
@@ -117,7 +117,7 @@ def split_folders(folder: Folder, passed: PassedOver, name: str) -> dict[Split, 
             field="dataset.uri",
             origin=shown(splits[0].place),
         )
-    return {split: [child for child in splits if child.split is split] for split in Split}
+    return splits
 
 
 def split_root(folder: Folder) -> Folder:

@@ -20,7 +20,7 @@ _MAGIC = re.compile(
 )
 _UNREAD_MAGIC = re.compile(
     rb".{4}ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1|crx )|\0\0\0\x0c(?:jP  |JXL )|\xff\x0a|8BPS|\x76\x2f\x31\x01|SIMPLE  ="
-    rb"|.{128}DICM|\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg|\0\0\1\0",
+    rb"|.{128}DICM|\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg|\0\0\x01\0",
     re.DOTALL,
 )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
 
-from ldnas.data.dataset import Image, Split
+from ldnas.data.dataset import Image
 from ldnas.data.decoding import decode_image
 from ldnas.data.readers.class_folders import (
     Folder,
@@ -58,9 +58,9 @@ def read_images(tree: FileTree, reference: DatasetReference) -> Records:
     foreign = foreign_layout(tree.files)
     if len(set(labels)) < (1 if foreign is None else 2):
         raise no_images(tree.name, tree.passed, foreign)
-    for image, label in zip(labelled, labels, strict=True):
-        origin = shown(image.file.relative_to(top.place))
-        yield Record(Entry(origin, label, image.split, image.group), partial(decode_file, tree, image.file, origin))
+    for found, label in zip(labelled, labels, strict=True):
+        origin = shown(found.file.relative_to(top.place))
+        yield Record(Entry(origin, label, found.split, found.group), partial(decode_file, tree, found.file, origin))
     return Summary(warnings=tree.passed.sentences())
 
 
@@ -104,29 +104,28 @@ class _Labels:
         """The images of the dataset in the order of their paths."""
         passed, used = self.tree.passed, set[PurePosixPath]()
         splits = split_folders(top, passed, self.tree.name)
-        if top.place in self.tables and (found := self._by_common_table(top, splits or {})):
+        if top.place in self.tables and (found := self._by_common_table(top, splits or [])):
             used.add(top.place)
         elif splits is None:
             found = by_class(top, None, passed, self.tree.name)
         else:
             found = []
-            for folder in (folder for folders in splits.values() for folder in folders):
+            for folder in splits:
                 root = folder if folder.place in self.tables else split_root(folder)
                 if root.place in self.tables:
                     used.add(root.place)
                     found += self._table(root).label(root.all_images(), folder.split, passed)
                 else:
                     found += split_by_class(root, folder, passed, self.tree.name)
-        for folder, table in self.tables.items():
-            if folder not in used:
+        for place, table in self.tables.items():
+            if place not in used:
                 passed.add(Reason.NOT_IMAGES, table)
         self._require_columns_used(used)
         return sorted(found, key=lambda image: image.file)
 
-    def _by_common_table(self, top: Folder, splits: Mapping[Split, Sequence[Folder]]) -> list[Labelled]:
+    def _by_common_table(self, top: Folder, splits: Sequence[Folder]) -> list[Labelled]:
         """By the table next to all images or folders; nothing where it does not fit, and folders name the classes."""
-        folders = [folder for same in splits.values() for folder in same]
-        has_classes = all(folder.filled for folder in folders) if folders else len(top.filled) > 1 and not top.images
+        has_classes = all(folder.filled for folder in splits) if splits else len(top.filled) > 1 and not top.images
         is_optional = has_classes and not any(getattr(self.reference, key) for key in COLUMN_KEYS)
         # The sentences about images belong to a table that is used alone.
         passed = PassedOver()
@@ -140,7 +139,7 @@ class _Labels:
         if has_classes:
             self.tree.passed.say(f"the labels are those of {shown(self.tables[top.place])}, not the folders' names")
         self.tree.passed.include(passed)
-        of_folder = {image: folder.split for folder in folders for image in folder.all_images()}
+        of_folder = {image: folder.split for folder in splits for image in folder.all_images()}
         return [replace(image, split=image.split or of_folder.get(image.file)) for image in found]
 
     def _table(self, folder: Folder) -> LabelTable:

@@ -234,11 +234,11 @@ def _next_to(path: Path, roots: Sequence[Path]) -> Locate:
 
 
 def _inside(tree: FileTree, file: PurePosixPath, named: set[PurePosixPath]) -> Locate:
-    """Finds image files of a tree from a file's folder, else from the outermost one; `named` gets those found."""
+    """Finds image files of a tree from a file's folder, else from one above it; `named` gets those found."""
     files = frozenset(tree.files)
 
     def locate(place: str, origin: str) -> Image:
-        for folder in (file.parent, PurePosixPath()):
+        for folder in file.parents:
             found = PurePosixPath(normpath(folder / place))
             if found in files:
                 named.add(found)

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from ldnas.data.readers.file_names import shown
 
 _LISTED_FOLDERS = 10
+_LISTED_SENTENCES = 20
 _LISTED_NAMES = 5
 
 
@@ -31,7 +32,7 @@ class PassedOver:
         self._counts: Counter[tuple[Reason, PurePosixPath]] = Counter()
         self._first: dict[tuple[Reason, PurePosixPath], str] = {}
         self._skipped: dict[str, None] = {}
-        self._said: list[str] = []
+        self._said: dict[str, None] = {}
 
     def add(self, reason: Reason, place: PurePosixPath) -> None:
         """Count a file, by its folder."""
@@ -45,20 +46,20 @@ class PassedOver:
 
     def say(self, sentence: str) -> None:
         """Note anything else, once."""
-        if sentence not in self._said:
-            self._said.append(sentence)
+        self._said[sentence] = None
 
     def include(self, other: "PassedOver") -> None:
         """Add what another one counted."""
         self._counts += other._counts
         self._first |= other._first
         self._skipped |= other._skipped
-        for sentence in other._said:
-            self.say(sentence)
+        self._said |= other._said
 
     def sentences(self) -> tuple[str, ...]:
         """One sentence for each folder and reason, in the order of the folders; of many folders, the first ones."""
-        lines = list(self._said)
+        lines = list(self._said)[:_LISTED_SENTENCES]
+        if len(self._said) > len(lines):
+            lines.append(f"and {len(self._said) - len(lines):,} more sentences like these")
         keys = sorted(self._counts, key=lambda key: (str(key[1]), key[0].name))
         for key in keys[:_LISTED_FOLDERS]:
             reason, folder = key
@@ -72,7 +73,7 @@ class PassedOver:
             count = sum(self._counts[key] for key in more)
             lines.append(f"passed over: {count:,} more in {len(more):,} other folders")
         if self._skipped:
-            names = sorted(shown(PurePosixPath(name)) for name in self._skipped)
-            rest = ", …" if len(names) > _LISTED_NAMES else ""
-            lines.append(f"skipped: hidden files and those of the system, {', '.join(names[:_LISTED_NAMES])}{rest}")
+            skipped = sorted(shown(PurePosixPath(name)) for name in self._skipped)
+            rest = ", …" if len(skipped) > _LISTED_NAMES else ""
+            lines.append(f"skipped: hidden files and those of the system, {', '.join(skipped[:_LISTED_NAMES])}{rest}")
         return tuple(lines)

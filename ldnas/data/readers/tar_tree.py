@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import shutil
 import tarfile
 import tempfile
 import zlib
@@ -37,15 +38,13 @@ def open_tar(path: Path, name: str) -> Iterator[FolderTree]:
         UnreadableDatasetError: it is not a TAR file, is damaged, has no file in it, holds devices, or paths or links
             that lead out of it, or unpacks to more than `MAX_UNPACKED_BYTES` or `MAX_RATIO` times its own size.
     """
-    with tempfile.TemporaryDirectory(prefix="ldnas-tar-") as temporary:
-        folder = Path(temporary)
-        try:
-            _unpack(path, folder, name)
-        except tarfile.FilterError as error:
-            raise UnreadableDatasetError(f"{name}: {error}; plain files inside are read", origin=name) from error
-        except _DAMAGE as error:
-            raise UnreadableDatasetError(f"{name} cannot be read as a TAR file: {error}", origin=name) from error
+    # Not a `TemporaryDirectory`, which warns where an abandoned reader is collected before it is closed.
+    folder = Path(tempfile.mkdtemp(prefix="ldnas-tar-"))
+    try:
+        _unpack(path, folder, name)
         yield FolderTree(folder, [folder], name=name)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Bounded(io.BufferedReader):
@@ -58,6 +57,15 @@ class _Bounded(io.BufferedReader):
 
 
 def _unpack(path: Path, folder: Path, name: str) -> None:
+    try:
+        _extract_all(path, folder, name)
+    except tarfile.FilterError as error:
+        raise UnreadableDatasetError(f"{name}: {error}; plain files inside are read", origin=name) from error
+    except _DAMAGE as error:
+        raise UnreadableDatasetError(f"{name} cannot be read as a TAR file: {error}", origin=name) from error
+
+
+def _extract_all(path: Path, folder: Path, name: str) -> None:
     """Files first, and symbolic links last: while anything is written, none of them can lead it anywhere."""
     with _opened(path) as file, tarfile.open(fileobj=file, mode="r:", errorlevel=2) as archive:
         links, entries, unpacked = list[tarfile.TarInfo](), 0, 0
@@ -100,4 +108,4 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         is_gzip = packed.read(2) == GZIP_MAGIC
         packed.seek(0)
         with gzip.GzipFile(fileobj=packed) if is_gzip else packed as plain:
-            yield _Bounded(plain)  # type: ignore[arg-type]
+            yield _Bounded(plain)

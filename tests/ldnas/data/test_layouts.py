@@ -52,7 +52,7 @@ def as_zip(folder: Path) -> Decoded:
 
 def as_tar(folder: Path) -> Decoded:
     with tarfile.open(folder.with_suffix(".tar"), "w") as archive:
-        archive.add(folder, arcname="set")
+        archive.add(folder, arcname="")
     return read(folder.with_suffix(".tar"), name="upload")
 
 
