@@ -28,7 +28,7 @@ _DECODE_ERRORS = (
 
 
 def decode_image(source: bytes | Path, origin: str) -> Image:
-    """Decode a PNG, JPEG, GIF (first frame), BMP, TIFF, WebP, PPM or AVIF to uint8 `[H, W, C]`, C = 1 (grey) or 3.
+    """Decode a PNG, JPEG, GIF (first frame), BMP, TIFF, WebP or PPM to uint8 `[H, W, C]`, C = 1 (grey) or 3 (colour).
 
     - EXIF rotation is applied first: the array is as a person sees the picture.
     - Grey and black-and-white stay one channel; palette, CMYK, YCbCr, LAB and HSV become RGB.
