@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from ldnas.data.dataset import dataset_digest
-from ldnas.data.readers.records import Entry
+from ldnas.data.readers.records import Entry, Summary
 from ldnas.data.reference import Fractions
 from ldnas.data.split import DrawnSplit, draw_split
 from ldnas.errors import UnreadableDatasetError
@@ -20,31 +20,32 @@ class Catalogue:
         labels: indices into `class_names`.
         contents: the images' content digests.
         class_names: the dataset's own classes, also those without a readable image.
+        warnings: what was left out, ignored or is doubtful, a sentence each.
     """
 
     entries: Sequence[Entry]
     labels: Sequence[int]
     contents: Sequence[bytes]
     class_names: tuple[str, ...]
+    warnings: tuple[str, ...]
 
     @classmethod
-    def of(
-        cls, entries: Sequence[Entry], contents: Sequence[bytes | None], class_names: tuple[str, ...] | None
-    ) -> Self:
+    def of(cls, entries: Sequence[Entry], contents: Sequence[bytes | None], summary: Summary) -> Self:
         """Index the labels, and leave out the images without a content, which cannot be decoded.
 
-        The classes are those that a reader returned; None stands for the distinct labels, sorted.
+        The classes are those of the reader's summary, or else the distinct labels, sorted.
 
         Raises:
             UnreadableDatasetError: a label is not the index of a named class.
         """
-        labels, names = _index_labels(entries, class_names)
+        labels, names = _index_labels(entries, summary.class_names)
         readable = [place for place, content in enumerate(contents) if content is not None]
         return cls(
             entries=[entries[place] for place in readable],
             labels=[labels[place] for place in readable],
             contents=[content for content in contents if content is not None],
             class_names=names,
+            warnings=(*summary.warnings, *_warnings(names)),
         )
 
     def draw(self, fractions: Fractions | None) -> DrawnSplit:
@@ -62,6 +63,18 @@ class Catalogue:
             (str(drawn.splits[place]) for place in kept),
             self.class_names,
         )
+
+
+def _warnings(names: Sequence[str]) -> list[str]:
+    """Sentences on class names that look like one name, and on a single class."""
+    by_letters: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        by_letters.setdefault("".join(name.casefold().split()), []).append(name)
+    alike = [same for same in by_letters.values() if len(same) > 1]
+    found = [f"doubtful: the classes {', '.join(map(repr, same))} differ only by case or spaces" for same in alike]
+    if len(names) == 1:
+        found.append(f"there is the single class {names[0]!r}; a task needs two or more")
+    return found
 
 
 def _index_labels(entries: Sequence[Entry], names: tuple[str, ...] | None) -> tuple[list[int], tuple[str, ...]]:

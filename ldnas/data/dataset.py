@@ -35,6 +35,7 @@ class ImageDataset:
             of the images and not on how they are stored: a PNG and a Parquet row with equal pixels are equal.
         left_out: how many images outside a given split were dropped because they equal an image of it (or share a
             group with one); see `ldnas.data.split`.
+        warnings: see `ldnas.data.catalogue.Catalogue`.
     """
 
     images: Sequence[Image]
@@ -44,6 +45,7 @@ class ImageDataset:
     splits: NDArray[np.str_]
     digest: str
     left_out: int
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)

@@ -15,7 +15,7 @@ MAX_PIXELS = 40_000_000
 MIN_SIDE_PIXELS = 2
 
 # Named one by one: Pillow can also read formats that start other programs (EPS runs Ghostscript).
-_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "AVIF")
 _ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa")
 _GREY_MODES = ("1", "L")
 _COLOUR_MODES = ("P", "RGB", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")

@@ -57,7 +57,7 @@ def decode_all(records: Records, fractions: Fractions | None) -> ImageDataset:
     for record in reading:
         images.append(record.decode())
         entries.append(record.entry)
-    catalogue = Catalogue.of(entries, [content_digest(image) for image in images], reading.class_names)
+    catalogue = Catalogue.of(entries, [content_digest(image) for image in images], reading.summary)
     drawn = catalogue.draw(fractions)
     return ImageDataset(
         images=tuple(images[place] for place in drawn.kept),
@@ -67,4 +67,5 @@ def decode_all(records: Records, fractions: Fractions | None) -> ImageDataset:
         splits=np.array([str(drawn.splits[place]) for place in drawn.kept]),
         digest=catalogue.digest(drawn),
         left_out=drawn.left_out,
+        warnings=catalogue.warnings,
     )

@@ -12,7 +12,7 @@ from ldnas.errors import DatasetNotFoundError, ForbiddenLocationError, InvalidRe
 BUILTIN_NAMES = ("digits",)
 TORCHVISION_NAMES = ("CIFAR10", "CIFAR100", "FashionMNIST", "KMNIST", "MNIST", "STL10", "SVHN")
 COLUMN_KEYS = ("image_column", "label_column", "split_column", "group_column")
-FORMATS = ("parquet", "image_folder", "zip", "npz")
+FORMATS = ("parquet", "image_folder", "zip", "tar", "npz")
 
 _NAMED_SCHEMES = {"builtin": BUILTIN_NAMES, "torchvision": TORCHVISION_NAMES}
 _REMOTE_SCHEMES = ("https", "s3")
@@ -71,8 +71,8 @@ class DatasetReference:
         uri: `builtin://digits`, `torchvision://MNIST`, `file:///folder/or/file`, `dataset://uploaded`,
             `https://host/file.zip`, `s3://bucket/file.parquet`.
         format: one of `FORMATS`, or None to detect it from the files.
-        image_column, label_column, split_column, group_column: columns of a Parquet file, None for the usual names
-            (the last two: none). Images of one group (a patient, a camera) never span two splits.
+        image_column, label_column, split_column, group_column: columns of a Parquet file or a table of labels, None for
+            the usual names (the last one: none). Images of one group (a patient, a camera) never span two splits.
         fractions: the shares to draw the missing splits with, None for the default ones.
 
     Raises:

@@ -40,7 +40,8 @@ class BrokenImage:
 class Survey:
     """The contents of a file, as `load_dataset` will read them.
 
-    Every property raises EmptySplitError where no split can be drawn; the attributes describe such a file too.
+    Every property but `warnings` raises EmptySplitError where no split can be drawn; the attributes describe such a
+    file too.
 
     Attributes:
         catalogue: the readable images.
@@ -63,6 +64,11 @@ class Survey:
     def digest(self) -> str:
         """`ImageDataset.digest`."""
         return self.catalogue.digest(self.drawn)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """`Catalogue.warnings`."""
+        return self.catalogue.warnings
 
     @property
     def left_out(self) -> int:
@@ -125,5 +131,5 @@ def survey(
             contents.append(content_digest(image))
             shapes.append(image.shape)
         on_image(len(entries))
-    catalogue = Catalogue.of(entries, contents, reading.class_names)
+    catalogue = Catalogue.of(entries, contents, reading.summary)
     return Survey(catalogue, tuple(shapes), tuple(broken), reference.fractions)

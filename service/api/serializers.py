@@ -120,7 +120,7 @@ def dataset_summary(dataset: DatasetRow) -> DatasetSummary:
 
 def dataset_document(dataset: DatasetRow) -> Dataset:
     """A dataset with its classes."""
-    return _document(Dataset, dataset, **_converted_dataset(dataset))
+    return _document(Dataset, dataset, warnings=dataset.warnings or (), **_converted_dataset(dataset))
 
 
 def worker_document(seen: SeenWorker) -> Worker:

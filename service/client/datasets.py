@@ -9,6 +9,10 @@ from urllib.parse import quote
 
 import httpx
 
+from ldnas.data.readers.file_names import is_portable, shown
+from ldnas.data.readers.folder_walk import walk
+from ldnas.data.readers.passed_over import PassedOver
+from ldnas.errors import UnreadableDatasetError
 from service.client.connection import REQUEST_SECONDS, Connection, given, json_of
 from service.client.documents import read
 from service.client.files import OnBytes
@@ -36,13 +40,15 @@ class DatasetCalls(Connection):
         group_column: str | None = None,
         on_bytes: OnBytes | None = None,
     ) -> Dataset:
-        """Uploads a file, or a folder of images (as a ZIP file), waits for its check and returns the new dataset.
+        """Uploads a file, or a folder (as a ZIP file), waits for its check and returns the new dataset.
 
         Tasks refer to it as `dataset://NAME`. The same file again under the name changes nothing; another is refused.
 
         Args:
-            path: a .zip of an image folder, an .npz, one .parquet, weights as .safetensors, or an image folder.
-            image_column, label_column, split_column, group_column: columns of a Parquet file, if not the usual names.
+            path: a .zip, .tar or .tar.gz of an image folder, an .npz, one .parquet, weights as .safetensors, or a
+                folder of images or of Parquet files.
+            image_column, label_column, split_column, group_column: columns of a Parquet file or of a metadata.csv, if
+                not the usual names.
             on_bytes: called with the bytes sent so far and the total; after the last one the service checks the file.
 
         Raises:
@@ -99,20 +105,32 @@ class _Content:
 
 
 @contextmanager
-def packed(path: Path) -> Iterator[Path]:
-    """Yields the file itself, or a folder as a temporary ZIP file.
+def packed(path: Path, passed: PassedOver | None = None) -> Iterator[Path]:
+    """Yields the file itself, or a folder as a temporary ZIP file: links followed, hidden files left out.
+
+    Args:
+        passed: gets what is left out, and the links that lead out of the folder.
 
     Raises:
-        OSError: the file or folder cannot be read.
+        OSError: the file or folder cannot be read, or a folder has a name that is not UTF-8.
     """
     if not path.is_dir():
         yield path
         return
+    try:
+        found = walk(path, passed or PassedOver(), roots=None)
+    except UnreadableDatasetError as error:
+        raise OSError(error.message) from error
     with tempfile.TemporaryDirectory() as folder:
         packed = Path(folder) / "folder.zip"
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # images are compressed already
-            for file in sorted(file for file in path.rglob("*") if file.is_file()):
-                entry = zipfile.ZipInfo(file.relative_to(path).as_posix(), _EPOCH)
+            # Empty folders too: the check names them.
+            for place in found.folders:
+                if not is_portable(place.name):
+                    raise OSError(f"the name of the folder {shown(place)} is not UTF-8; rename it")
+                archive.writestr(zipfile.ZipInfo(f"{place}/", _EPOCH), b"")
+            for place, file in found.files.items():
+                entry = zipfile.ZipInfo(shown(place), _EPOCH)
                 with file.open("rb") as content, archive.open(entry, "w", force_zip64=True) as member:
                     while chunk := content.read(CHUNK_BYTES):
                         member.write(chunk)

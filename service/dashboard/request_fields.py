@@ -16,7 +16,7 @@ BY_HAND = frozenset({"dataset.uri", "labels.groups", "baselines", "candidates"})
 SCALES = {"budget.seconds": 60}
 """Fields that the form shows in larger units than the request."""
 
-_TEXT_CHOICES = {"network": ARCHITECTURES, "dataset.format": FORMATS}
+_TEXT_CHOICES: dict[str, tuple[str, ...]] = {"network": ARCHITECTURES, "dataset.format": FORMATS}
 _LARGEST_NAMED = 10**9  # a larger limit is not shown
 
 KINDS: Mapping[Kind, str] = {
@@ -51,6 +51,7 @@ CHOICES: Mapping[str | None, str] = {
     "parquet": "Parquet",
     "image_folder": "a folder for each class",
     "zip": "a ZIP file of such folders",
+    "tar": "a TAR file of such folders",
     "npz": "NumPy arrays (.npz)",
 }
 """Words for the values of a choice that need an explanation, in the order in which the form offers them."""

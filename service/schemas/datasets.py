@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from service.schemas.base import Document, Instant, Resource
 from service.schemas.tasks import SplitSizes
 
-Kind = Literal["zip", "npz", "parquet", "safetensors"]
+Kind = Literal["zip", "tar", "npz", "parquet", "safetensors"]
 
 _EXAMPLE: dict[str, Any] = {
     "id": "0f2b1c4d5e6f708192a3b4c5d6e7f809",
@@ -26,10 +26,13 @@ _EXAMPLE: dict[str, Any] = {
     "samples": "/v1/datasets/screws/samples",
     "created_at": "2026-11-25T12:00:00Z",
 }
-_CLASSES: Any = [
-    {"name": "bent", "train": 12, "validation": 3, "test": 3},
-    {"name": "good", "train": 12, "validation": 3, "test": 3},
-]
+_DETAILS: dict[str, Any] = {
+    "classes": [
+        {"name": "bent", "train": 12, "validation": 3, "test": 3},
+        {"name": "good", "train": 12, "validation": 3, "test": 3},
+    ],
+    "warnings": ["passed over: 2 files in bent, not images (notes.txt, …)"],
+}
 _SAMPLES: Any = [
     {
         "name": "bent",
@@ -75,9 +78,12 @@ class ClassCount(Document):
 class Dataset(DatasetSummary):
     """A dataset with its classes."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{**_EXAMPLE, "classes": _CLASSES}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{**_EXAMPLE, **_DETAILS}]})
 
     classes: tuple[ClassCount, ...] | None = Field(description="in the order of their indices; null for weights")
+    warnings: tuple[str, ...] = Field(
+        description="what was left out or ignored, and what is doubtful about the classes, as text"
+    )
 
 
 class Sample(Document):

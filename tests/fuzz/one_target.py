@@ -12,7 +12,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["ldnas", "worker", "PIL", "zipfile"]):
+with atheris.instrument_imports(include=["ldnas", "worker", "PIL", "zipfile", "tarfile", "csv"]):
     from tests.fuzz.targets import TARGETS, finding
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import tarfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -69,6 +70,32 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
         for name, data in files.items():
             archive.writestr(name, data)
     return content.getvalue()
+
+
+def tarred(files: Mapping[str, bytes]) -> bytes:
+    """A TAR file without compression."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return content.getvalue()
+
+
+def table() -> dict[str, bytes]:
+    """Images next to a table of their labels."""
+    images = {f"{number}.png": content for number, content in enumerate(folder().values())}
+    rows = "".join(f"{name},{'ab'[number % 2]},train\n" for number, name in enumerate(images))
+    return {**images, "metadata.csv": f"file_name,label,split\n{rows}".encode()}
+
+
+def shards() -> dict[str, bytes]:
+    """Two Parquet files, one for each split, of which the second names its images by their paths."""
+    images = {f"images/{number}.png": content for number, content in enumerate(folder().values())}
+    content = io.BytesIO()
+    pq.write_table(pa.table({"image": list(images), "label": [row % 2 for row in range(len(images))]}), content)
+    return {"train.parquet": parquet()[0], "test.parquet": content.getvalue(), **images}
 
 
 def folder() -> dict[str, bytes]:

@@ -6,7 +6,7 @@ An input is worked on, or refused by a named error whose text can be encoded (UT
 import io
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -143,6 +143,10 @@ def _packed(data: bytes) -> None:
     _file(seeds.zipped(unpacked(data)))
 
 
+def _packed_tar(data: bytes) -> None:
+    _file(seeds.tarred(unpacked(data)))
+
+
 def _bundle(data: bytes) -> None:
     path = _folder() / "input.ldnas"
     path.write_bytes(data)
@@ -169,6 +173,10 @@ def _files() -> list[bytes]:
     return [seeds.zipped(seeds.folder()), seeds.zipped(seeds.arrays()), *seeds.parquet(), *seeds.weights()]
 
 
+def _members(*each: Mapping[str, bytes]) -> list[bytes]:
+    return [seeds.members(files) for files in each]
+
+
 def _headers() -> list[bytes]:
     return [content[8:-32] + b"\n" + content[-32:] for content in seeds.weights()]
 
@@ -180,7 +188,9 @@ TARGETS: dict[str, Target] = {
     "images": Target(_image, seeds.images, 4096),
     "parquet": Target(_file, seeds.parquet, 16384),
     "files": Target(_file, _files, 16384),
-    "packed": Target(_packed, lambda: [seeds.members(seeds.folder()), seeds.members(seeds.arrays())], 16384),
+    "packed": Target(_packed, lambda: _members(seeds.folder(), seeds.arrays(), seeds.table(), seeds.shards()), 32768),
+    "tars": Target(_file, lambda: [seeds.tarred(seeds.folder()), seeds.tarred(seeds.table())], 65536),
+    "packed_tars": Target(_packed_tar, lambda: _members(seeds.folder(), seeds.table()), 16384),
     "weights": Target(_weights, _headers),
     "bundles": Target(_bundle, lambda: [seeds.zipped(seeds.bundle())], 16384),
     "packed_bundles": Target(_packed_bundle, lambda: [seeds.members(seeds.bundle())], 16384),

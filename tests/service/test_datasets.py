@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import tarfile
 import zipfile
 from base64 import b64decode
 from pathlib import Path
@@ -33,7 +34,7 @@ def test_a_zip_of_an_image_folder_is_stored_with_its_counts(
     assert dataset["sha256"] == hashlib.sha256(stripes_zip).hexdigest()
     assert [count["name"] for count in dataset["classes"]] == ["across", "down", "plain"]
     assert sum(sum(count[split] for split in dataset["counts"]) for count in dataset["classes"]) == 36
-    assert dataset["uri"] == "dataset://stripes"
+    assert (dataset["uri"], dataset["warnings"]) == ("dataset://stripes", [])
     # The digest is that of the folder, read by a job.
     reference = DatasetReference(stripes_folder.as_uri())
     read = load_dataset(reference, roots=[stripes_folder], cache=stripes_folder)
@@ -58,6 +59,17 @@ def test_every_kind_is_recognised_by_its_content(http: httpx.Client) -> None:
     rest = http.get(f"/v1/datasets?limit=2&after={listed['next']}").json()
     assert ([item["name"] for item in rest["items"]], rest["next"]) == (["arrays"], None)
     assert "classes" not in rest["items"][0]
+
+
+def test_a_tar_file_is_stored_with_what_is_passed_over(http: httpx.Client, stripes_folder: Path) -> None:
+    (stripes_folder / "down" / "notes.txt").write_text("no image")
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        archive.add(stripes_folder, arcname="stripes")
+    dataset = http.put("/v1/datasets/stripes", content=content.getvalue()).json()
+    assert (dataset["kind"], dataset["images"]) == ("tar", 36)
+    assert dataset["warnings"] == ["passed over: 1 file in stripes/down, not an image (notes.txt)"]
+    assert http.get("/v1/datasets/stripes/samples").json()["classes"][0]["name"] == "across"
 
 
 def test_the_same_file_again_is_the_same_dataset_and_another_one_a_conflict(
@@ -90,7 +102,7 @@ REFUSALS = {
     "empty zip": (lambda: zipped({}), "unreadable_dataset", "it"),
     "cut short": (lambda: npz()[:-100], "unreadable_dataset", "it"),
     "traversal": (lambda: zipped({"../a.png": b"x"}), "unreadable_dataset", "it: ../a.png"),
-    "nested": (lambda: zipped({"a/b.zip": b"x"}), "unreadable_dataset", "it: a/b.zip"),
+    "nested": (lambda: zipped({"a/b.zip": b"x"}), "unreadable_dataset", "it"),
     "bomb": (lambda: zipped({"a/b.png": bytes(70 * 2**20)}), "unreadable_dataset", "it"),
     "no image": (lambda: zipped({"a/b.png": b"x"}), "broken_image", "a/b.png"),
     "pickled": (lambda: npz(y_test=np.array([{}] * 6)), "unreadable_dataset", "it: y_test"),
@@ -101,7 +113,7 @@ REFUSALS = {
         "broken_image",
         "it row 0",
     ),
-    "a label below zero": (lambda: parquet(label=[-1] * 20), "unreadable_dataset", "it row 0"),
+    "a label below zero": (lambda: parquet(label=[-2] * 20), "unreadable_dataset", "it row 0"),
     "damaged weights": (lambda: WEIGHTS[:-1], "unreadable_dataset", "it"),
 }
 

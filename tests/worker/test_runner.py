@@ -289,6 +289,7 @@ def test_images_that_change_under_a_task_are_noticed(
 def test_a_baseline_that_saw_the_targets_test_images_takes_no_part(
     add_task, add_recommendation, finish, document, stripes_folder: Path
 ) -> None:
+    (stripes_folder / "notes.txt").write_text("no image")
     fractions = {"train": 0.7, "validation": 0.2, "test": 0.1}
     finish(add_task("other split", dataset={"uri": stripes_folder.as_uri(), "fractions": fractions}, repetitions=1))
     finish(add_recommendation(labels=ACROSS, repetitions=1))
@@ -297,6 +298,8 @@ def test_a_baseline_that_saw_the_targets_test_images_takes_no_part(
     assert not entry["eligible"]
     assert "of the target's test images" in entry["reason"]
     assert answer["verdict"] == "no_baseline"
+    passed_over = "passed over: 1 file in the folder itself, not an image (notes.txt)"
+    assert f"about the images: {passed_over}" in answer["warnings"]
 
 
 def test_training_images_that_equal_test_images_are_left_out_and_counted(
@@ -313,6 +316,7 @@ def test_training_images_that_equal_test_images_are_left_out_and_counted(
             elif int(picture.stem) < 3:
                 (stripes_folder / "train" / name / picture.name).unlink()
         shutil.rmtree(stripes_folder / name)
+    (stripes_folder / "train" / "notes.txt").write_text("no image")
     job_id = add_task("overlapping")
     monkeypatch.setattr(fitting, "fit", lose_the_disk)
     runner.run(settings, engine, job_id, claim(job_id).attempt)
@@ -320,6 +324,7 @@ def test_training_images_that_equal_test_images_are_left_out_and_counted(
         (resolved,) = [event.data for event in registry.jobs.events_after(job_id) if event.kind == "resolved"]
     assert (resolved["test"], resolved["left_out"]) == (15, 6)
     assert resolved["train"] + resolved["validation"] == 3 * 7
+    assert resolved["warnings"] == ["passed over: 1 file in train, not an image (notes.txt)"]
 
 
 def test_an_end_that_is_recorded_stands_though_the_store_refuses_to_be_tidied(

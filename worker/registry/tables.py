@@ -111,6 +111,7 @@ class DatasetRow(Base):
     `sha256` is the artifact with the file, `reference` the columns to read it with, `digest` that of the images as
     they are decoded, `classes` the images of each class in each split, `samples` the artifact with a few of them.
     `digest`, `classes`, `left_out` and `samples` are None for weights, `tensors` and `parameters` for images.
+    `warnings` are sentences on what is not read; None for weights, and for datasets of earlier releases.
     """
 
     __tablename__ = "datasets"
@@ -125,6 +126,7 @@ class DatasetRow(Base):
     digest: Mapped[str | None] = mapped_column(String(64))
     classes: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON_OR_NULL)
     left_out: Mapped[int | None] = mapped_column(Integer)
+    warnings: Mapped[list[str] | None] = mapped_column(JSON_OR_NULL)
     samples: Mapped[str | None] = mapped_column(ForeignKey("artifacts.digest"), index=True)
     tensors: Mapped[int | None] = mapped_column(Integer)
     parameters: Mapped[int | None] = mapped_column(BigInteger)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ldnas.data.readers.records import Entry, Record, Records, held
+from ldnas.data.readers.records import Entry, Record, Records, Summary, held
 
 _WHITE = 16  # the scans count the dark pixels of 4×4 blocks
 
@@ -19,4 +19,4 @@ def read_digits() -> Records:
     pixels = np.rint(digits.images * (255 / _WHITE)).astype(np.uint8)[:, :, :, None]
     for row, (image, label) in enumerate(zip(pixels, digits.target.tolist(), strict=True)):
         yield Record(Entry(f"digits row {row}", label), held(image))
-    return tuple(str(digit) for digit in range(10))
+    return Summary(tuple(str(digit) for digit in range(10)))

@@ -1,20 +1,23 @@
 """The records that a reader yields, and the usual names of splits."""
 
+import re
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 from ldnas.data.dataset import Image, Split
 
-_SPLIT_NAMES = {
-    "train": Split.TRAIN,
-    "training": Split.TRAIN,
-    "validation": Split.VALIDATION,
-    "valid": Split.VALIDATION,
-    "val": Split.VALIDATION,
-    "dev": Split.VALIDATION,
-    "test": Split.TEST,
-    "testing": Split.TEST,
+# The words of Hugging Face's `datasets` (data_files.py, 2.14), and others that published sets use.
+_SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training", "trainset", "trainingset", "trn"), Split.TRAIN),
+    **dict.fromkeys(("validation", "valid", "val", "dev", "development", "validate"), Split.VALIDATION),
+    **dict.fromkeys(("valset", "validset", "validationset", "devset"), Split.VALIDATION),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation", "holdout", "tst"), Split.TEST),
+    **dict.fromkeys(("testset", "evalset", "testingset"), Split.TEST),
 }
+_FILLING_WORDS = frozenset(
+    ("set", "seg", "data", "dataset", "split", "folder", "images", "image", "imgs", "img", "the", "all", "files")
+)
+_YEAR = re.compile(r"(?<=[a-z])20\d\d$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,23 @@ class Record:
     decode: Callable[[], Image]
 
 
-Records = Generator[Record, None, tuple[str, ...] | None]
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a reader knows after the last record.
+
+    Attributes:
+        class_names: the names of the classes, or None where the labels themselves are the names.
+        warnings: what was left out, ignored or is doubtful, a sentence each.
+    """
+
+    class_names: tuple[str, ...] | None = None
+    warnings: tuple[str, ...] = ()
+
+
+Records = Generator[Record, None, Summary | None]
 """A reader's images, one record each, in the order of the dataset. A file is open until the iteration ends or stops.
 
-Returns the names of the classes, or None where the labels themselves are the names.
+Returns None for a summary without content.
 """
 
 
@@ -60,15 +76,15 @@ class Reading:
     """One iteration over records.
 
     Attributes:
-        class_names: the reader's class names, known after the last record.
+        summary: the reader's summary, known after the last record.
     """
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self.class_names: tuple[str, ...] | None = None
+        self.summary = Summary()
 
     def __iter__(self) -> Iterator[Record]:
-        self.class_names = yield from self._records
+        self.summary = (yield from self._records) or Summary()
 
 
 def held(image: Image) -> Callable[[], Image]:
@@ -77,5 +93,12 @@ def held(image: Image) -> Callable[[], Image]:
 
 
 def split_named(name: str) -> Split | None:
-    """The split that a folder, a column value or the beginning of a file name stands for, or None."""
-    return _SPLIT_NAMES.get(name.lower())
+    """The split that a folder, a column value or the beginning of a file name stands for, or None.
+
+    Words such as `set` and `images` next to that of the split do not count, nor does a year: `training_set`,
+    `seg_train`, `Test Images`, `val2017`.
+    """
+    words = [word for word in re.split(r"[\s_.\-]+", name.lower()) if word and word not in _FILLING_WORDS]
+    if len(words) == 1 or words == ["hold", "out"]:
+        return _SPLIT_WORDS.get(_YEAR.sub("", "".join(words)))
+    return None

@@ -10,7 +10,7 @@ import numpy as np
 from torchvision import datasets
 
 from ldnas.data.dataset import Split
-from ldnas.data.readers.records import Entry, Record, Records, held
+from ldnas.data.readers.records import Entry, Record, Records, Summary, held
 from ldnas.errors import DatasetNotFoundError
 
 _DIGIT_NAMES = tuple(str(digit) for digit in range(10))
@@ -36,7 +36,7 @@ def read_torchvision(name: str, cache: Path) -> Records:
         for row, (image, label) in enumerate(zip(pixels, labels, strict=True)):
             yield Record(Entry(f"{name} {split} row {row}", int(label), split), held(image))
     # MNIST calls its classes "0 - zero"; SVHN names none.
-    return _DIGIT_NAMES if name in ("MNIST", "SVHN") else tuple(part.classes)
+    return Summary(_DIGIT_NAMES if name in ("MNIST", "SVHN") else tuple(part.classes))
 
 
 def _fetch(name: str, split: Split, cache: Path) -> Any:

@@ -1,6 +1,7 @@
 """Opens an untrusted ZIP file: checks its directory before unpacking anything, and limits every read."""
 
 import io
+import re
 import stat
 import zipfile
 import zlib
@@ -22,7 +23,7 @@ RATIO_COUNTS_FROM_BYTES = 64 * 2**20
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
 _LOCAL_HEADER_BYTES = 30
-_ARCHIVE_SUFFIXES = (".zip", ".npz", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
+_DRIVE = re.compile(r"[A-Za-z]:/")
 # The errors that the module raises for damaged files; NotImplementedError for an unknown method.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
 
@@ -34,7 +35,7 @@ class Archive:
         self._archive = archive
         self._name = name
         self.entries = tuple(entry for entry in archive.infolist() if not entry.is_dir())
-        self.folders = tuple(PurePosixPath(entry.filename) for entry in archive.infolist() if entry.is_dir())
+        self.folders = tuple(entry for entry in archive.infolist() if entry.is_dir())
 
     @contextmanager
     def opened(self, entry: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
@@ -70,8 +71,8 @@ def open_archive(path: Path, name: str) -> Iterator[Archive]:
         name: the file's name in messages.
 
     Raises:
-        UnreadableDatasetError: it is not a ZIP file, has no file in it, is encrypted, holds links, archives, paths that
-            lead out of it, one path twice, bytes that belong to two files, or unpacks to more than `MAX_UNPACKED_BYTES`
+        UnreadableDatasetError: it is not a ZIP file, has no file in it, is encrypted, holds links, paths that lead
+            out of it, one path twice, bytes that belong to two files, or unpacks to more than `MAX_UNPACKED_BYTES`
             or `MAX_RATIO` times its own size.
     """
     with _Bounded(io.FileIO(path)) as file:
@@ -123,7 +124,8 @@ def _check_entry(entry: zipfile.ZipInfo, name: str) -> None:
         not entry.filename
         or path.is_absolute()
         or ".." in path.parts
-        or any(sign in entry.orig_filename for sign in "\\\0:")
+        or any(sign in entry.orig_filename for sign in "\\\0")
+        or _DRIVE.match(entry.filename)
     ):
         raise _refusal("is not a relative path below the archive; write names like class/image.png", name, entry)
     if entry.flag_bits & _ENCRYPTED:
@@ -131,8 +133,6 @@ def _check_entry(entry: zipfile.ZipInfo, name: str) -> None:
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise _refusal("is a link or a device; plain files are read", name, entry)
-    if path.suffix.lower() in _ARCHIVE_SUFFIXES:
-        raise _refusal("is an archive in the archive; unpack it first", name, entry)
     if entry.compress_type not in _METHODS:
         raise _refusal("is compressed by another method than deflate", name, entry)
 

@@ -27,7 +27,7 @@ PREFIX = "/v1/datasets"
 # The network delivers small chunks; a thread writes this many bytes at once.
 WRITE_BYTES = 2**20
 MEDIA_TYPES = (
-    *("application/octet-stream", "application/zip"),
+    *("application/octet-stream", "application/zip", "application/x-tar", "application/gzip"),
     *("application/vnd.apache.parquet", "application/vnd.safetensors"),
 )
 
@@ -75,10 +75,10 @@ async def put_dataset(
     split_column: Column = None,
     group_column: Column = None,
 ) -> Dataset:
-    """The body is the file itself (`curl -T screws.zip …/v1/datasets/screws`): a ZIP file of an image folder, an
+    """The body is the file itself (`curl -T screws.zip …/v1/datasets/screws`): a ZIP or TAR file of an image folder, an
     `.npz` with `x_train, y_train, x_test, y_test`, one `.parquet` file in the Hugging Face layout, or the weights of a
     network as `.safetensors`. Every image is decoded once before anything is stored; an unreadable file is refused
-    with the name of the image or the row, and leaves nothing behind.
+    with the name of the image or the row, and leaves nothing behind. `warnings` says which files are not read.
 
     A dataset never changes: the same file again is 200, another file under the name is 409. Tasks refer to it as
     `dataset://NAME`.

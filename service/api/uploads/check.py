@@ -53,6 +53,7 @@ def check_file(path: Path, name: str, columns: Mapping[str, str]) -> dict[str, A
         "digest": result.digest,
         "classes": [asdict(count) for count in result.classes],
         "left_out": result.left_out,
+        "warnings": list(result.warnings),
     }
     return {"found": found, "samples": document.model_dump_json()}
 

@@ -1,12 +1,13 @@
 """`ldnas dataset`: adds, lists and removes uploaded datasets."""
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ldnas.data.readers.passed_over import PassedOver
 from service.cli.commands import completion, options
 from service.client.datasets import packed
 from service.client.errors import MissingPackageError
@@ -29,7 +30,8 @@ def add(
             metavar="FILE",
             exists=True,
             readable=True,
-            help="A .zip of an image folder, an .npz, a .parquet, weights as .safetensors, or a folder of images.",
+            help="A .zip, .tar or .tar.gz of an image folder, an .npz, a .parquet, weights as .safetensors, or a "
+            "folder of images or of Parquet files.",
         ),
     ],
     image_column: options.ImageColumn = None,
@@ -50,8 +52,11 @@ def add(
     """
     columns = options.columns_of(image_column, label_column, split_column, group_column)
     try:
-        with packed(path) as file:
-            if (check or check_only) and not _is_fine(file, path, columns, check_only=check_only, as_json=as_json):
+        passed = PassedOver()
+        with packed(path, passed) as file:
+            if (check or check_only) and not _is_fine(
+                file, path, columns, passed.sentences(), check_only=check_only, as_json=as_json
+            ):
                 raise typer.Exit(1)
             if check_only:
                 return
@@ -68,11 +73,20 @@ def add(
         typer.echo(f"{document['uri']} has {document['images']:,} images of {len(document['classes'])} classes")
 
 
-def _is_fine(file: Path, path: Path, columns: dict[str, str], *, check_only: bool, as_json: bool) -> bool:
+def _is_fine(
+    file: Path,
+    path: Path,
+    columns: dict[str, str],
+    warnings: tuple[str, ...],
+    *,
+    check_only: bool,
+    as_json: bool,
+) -> bool:
     """Checks the file and prints the report; returns whether the service would accept it, as far as known here.
 
     Args:
         path: the path that the user gave; `file` is its packed form.
+        warnings: sentences on the packing, which come first in the report.
     """
     from rich.console import Console
 
@@ -83,6 +97,7 @@ def _is_fine(file: Path, path: Path, columns: dict[str, str], *, check_only: boo
     try:
         with count_shown("checking the images") as count:
             report = inspect(file, name, columns, count)
+        report = replace(report, warnings=warnings + report.warnings)
     except MissingPackageError as error:
         if check_only:
             raise

@@ -43,6 +43,9 @@ def print_report(report: Report, name: str, console: Console) -> None:
         return
     if report.images:
         console.print(Text(f"{name}: {_count(report.images, 'image')} of {_count(len(report.classes), 'class')}"))
+    for warning in report.warnings:
+        console.print(Text(f"! {one_line(warning)}", style="yellow"), soft_wrap=True)
+    if report.images:
         console.print(_classes(report))
         console.print(Text(f"sizes: {_sizes(report)}; {_colours(report)}"))
     for line in _copies(report.copies, report.left_out) if report.copies else ():

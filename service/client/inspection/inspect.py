@@ -63,6 +63,7 @@ def _report(kind: str, found: Survey) -> Report:
         copies=_copies(found.catalogue),
         broken=tuple(BrokenImage(image.origin, image.reason) for image in found.broken),
         left_out=left_out,
+        warnings=found.warnings,
         refusal=refusal,
     )
 

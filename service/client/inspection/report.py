@@ -48,7 +48,7 @@ class Report:
     """The report on a file.
 
     Attributes:
-        kind: `zip`, `npz`, `parquet` or `safetensors`.
+        kind: `zip`, `tar`, `npz`, `parquet` or `safetensors`.
         images: number of readable images.
         classes: in the order of their indices; empty for weights.
         smallest, median, largest: (width, height) in pixels of the images with those areas; None without images.
@@ -58,6 +58,7 @@ class Report:
         left_out: number of images that tasks leave out because an identical image belongs to a given split.
         tensors: number of tensors in the weights; None for images.
         parameters: number of values in all tensors; None for images.
+        warnings: what was left out, ignored or is doubtful, a sentence each.
         refusal: why the service would refuse the file as a whole, or None.
     """
 
@@ -73,6 +74,7 @@ class Report:
     left_out: int = 0
     tensors: int | None = None
     parameters: int | None = None
+    warnings: tuple[str, ...] = ()
     refusal: str | None = None
 
     @property
@@ -87,6 +89,7 @@ class Report:
         known = {
             "classes": tuple(ClassReport(**entry) for entry in document["classes"]),
             "broken": tuple(BrokenImage(**entry) for entry in document["broken"]),
+            "warnings": tuple(document["warnings"]),
             "copies": copies
             and Copies(**copies | {"examples": tuple(tuple(origins) for origins in copies["examples"])}),
             **{

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from ldnas.data.dataset import Image
 from ldnas.data.decoding import decode_image
-from ldnas.data.readers.image_folder import IMAGE_SUFFIXES
+from ldnas.data.readers.folder_walk import walk
+from ldnas.data.readers.image_content import START_BYTES, SUFFIXES, is_image
+from ldnas.data.readers.passed_over import PassedOver
 from ldnas.errors import RefusedError
 
 
@@ -21,14 +23,25 @@ class BrokenFile:
 def image_files(paths: Iterable[Path]) -> Iterator[Path]:
     """Yields each given file, and of a folder every image file at any depth, sorted by name, without hidden ones.
 
-    A given file is yielded whatever its suffix, so that reading it reports the error.
+    A file of a folder is an image by its suffix or its content, as in a dataset; a given file is yielded in any case,
+    so that reading it reports the error.
+
+    Raises:
+        OSError: a folder cannot be read.
     """
     for path in paths:
         if path.is_dir():
-            found = (file.relative_to(path) for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
-            yield from (path / file for file in sorted(found) if not any(part.startswith(".") for part in file.parts))
+            found = walk(path, PassedOver(), roots=None)
+            yield from (path / place for place, file in found.files.items() if _is_image(file))
         else:
             yield path
+
+
+def _is_image(file: Path) -> bool:
+    if file.suffix.lower() in SUFFIXES:
+        return True
+    with file.open("rb") as content:
+        return is_image(file.suffix, content.read(START_BYTES))
 
 
 def read_image(path: Path) -> Image | BrokenFile:

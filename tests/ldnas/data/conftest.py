@@ -14,7 +14,7 @@ from PIL import Image as PillowImage
 
 from ldnas.data.dataset import Image, ImageDataset, Split
 from ldnas.data.load import decode_all
-from ldnas.data.readers.records import Entry, Record, Records, held
+from ldnas.data.readers.records import Entry, Record, Records, Summary, held
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def make_dataset(grey: Callable[..., Image]) -> Callable[..., ImageDataset]:
             for row, label in enumerate(labels):
                 entry = Entry(f"row {row}", label, given[row] if given else None)
                 yield Record(entry, held(images[row] if images else grey(row)))
-            return tuple(names or (str(label) for label in range(len(class_sizes))))
+            return Summary(tuple(names or (str(label) for label in range(len(class_sizes)))))
 
         return decode_all(records(), None)
 

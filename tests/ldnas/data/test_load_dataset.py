@@ -138,7 +138,8 @@ def test_the_real_mnist_has_its_known_counts(tmp_path):
     ("content", "reason"),
     [
         ((64).to_bytes(8, "little") + b'{"w":{}}', "holds network weights and no images"),
-        (b"\x1f\x8b\x08 and so on", "has no readable layout"),
+        (b"\x1f\x8b\x08 and so on", "cannot be read as a TAR file"),
+        (b"GIF89a", "is a single image"),
         (b"", "has no readable layout"),
         (b"PAR1 and no more", "cannot be read as Parquet"),
     ],

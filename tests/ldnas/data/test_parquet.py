@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -7,21 +6,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from ldnas.data.dataset import Split
-from ldnas.data.readers.parquet import read_parquet
 from ldnas.data.readers.parquet_footer import rows_at_once
-from ldnas.data.reference import DatasetReference
 from ldnas.errors import (
     BrokenImageError,
-    DatasetNotFoundError,
     ForbiddenLocationError,
     InvalidReferenceError,
     UnreadableDatasetError,
 )
-from tests.ldnas.data.reading import decoded
-
-
-def read(path: Path, **columns):
-    return decoded(read_parquet(path, DatasetReference(f"file://{path}", **columns), [path.parent]))
+from tests.ldnas.data.reading import read
 
 
 def test_images_labels_and_names_are_read_row_by_row(tmp_path, write_parquet, grey):
@@ -125,17 +117,65 @@ def test_a_broken_image_is_named_by_file_and_row(tmp_path, write_parquet, grey):
     assert refusal.value.origin == "train.parquet row 2"
 
 
-def test_an_image_that_is_only_a_path_is_refused(tmp_path):
+def test_the_path_of_an_image_file_is_read_from_the_folder_of_the_file(tmp_path, encode, grey):
     path = tmp_path / "a.parquet"
-    cell = pa.array(
-        [{"bytes": None, "path": "/etc/passwd"}], pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    )
-    pq.write_table(pa.table({"image": cell, "label": [0]}), path)
-    with pytest.raises(BrokenImageError, match="row 0 holds no image bytes"):
+    (tmp_path / "1.png").write_bytes(encode(grey(5)))
+    pq.write_table(pa.table({"image": ["1.png"], "label": [0]}), path)
+    np.testing.assert_array_equal(read(path).images[0], grey(5))
+    # A copy in the service's store lies next to other people's files.
+    with pytest.raises(UnreadableDatasetError, match=r"row 0 has the path of an image file \('1\.png'\) and no image"):
+        read(path, name="upload")
+    cell = {"bytes": None, "path": "/etc/passwd"}
+    pq.write_table(pa.table({"image": pa.array([cell]), "label": [0]}), path)
+    with pytest.raises(ForbiddenLocationError):
         read(path)
 
 
-@pytest.mark.parametrize(("label", "names"), [(-1, ["a", "b"]), (2, ["a", "b"]), (None, None), (0.5, None)])
+def test_rows_without_a_label_are_passed_over(tmp_path, write_parquet, grey):
+    raw = read(write_parquet(tmp_path / "a.parquet", [grey(1), grey(2), grey(3)], [0, -1, 1], names=["a", "b"]))
+    assert raw.origins == ["a.parquet row 0", "a.parquet row 2"]
+    assert raw.warnings == ("passed over: 1 row of a.parquet with the label -1, which means no label",)
+    with pytest.raises(UnreadableDatasetError, match="has no row with a label: all 2 have -1"):
+        read(write_parquet(tmp_path / "b.parquet", [grey(1), grey(2)], [-1, -1]))
+
+
+def test_whole_floats_are_integers_and_one_image_in_a_list_is_an_image(tmp_path, encode, grey):
+    cells = [[{"bytes": encode(grey(number)), "path": None}] for number in range(3)]
+    pq.write_table(pa.table({"images": cells, "label": [10.0, 9.0, 9.0]}), tmp_path / "a.parquet")
+    raw = read(tmp_path / "a.parquet")
+    assert (raw.class_names, raw.labels) == (("9", "10"), [1, 0, 0])
+    np.testing.assert_array_equal(raw.images[2], grey(2))
+    pq.write_table(pa.table({"images": [cells[0] * 2], "label": [1.0]}), tmp_path / "b.parquet")
+    with pytest.raises(BrokenImageError, match="row 0 has a list of 2 images"):
+        read(tmp_path / "b.parquet")
+
+
+@pytest.mark.parametrize(
+    ("values", "splits", "warning"),
+    [
+        (["train", "validation", "test"], [Split.TRAIN, Split.VALIDATION, Split.TEST], None),
+        (["train", "fold 2", "test"], [None] * 3, "since 'fold 2' in a.parquet is not train, validation or test"),
+        ([0, 1, 2], [None] * 3, "since 0 in a.parquet is not train, validation or test"),
+    ],
+)
+def test_a_column_called_split_is_used_or_named_as_ignored(tmp_path, write_parquet, grey, values, splits, warning):
+    raw = read(write_parquet(tmp_path / "a.parquet", [grey(1), grey(2), grey(3)], [0, 1, 0], split=values))
+    assert raw.given_splits == splits
+    ignored = "ignored: the column 'split', {}; to use it, name it as split_column"
+    assert raw.warnings == (() if warning is None else (ignored.format(warning),))
+
+
+def test_a_column_called_split_gives_way_to_the_names_of_the_files(tmp_path, write_parquet, grey):
+    for number, name in enumerate(("train", "test")):
+        write_parquet(tmp_path / "d" / f"{name}.parquet", [grey(number)], [number], split=["train"])
+    raw = read(tmp_path / "d")
+    assert raw.given_splits == [Split.TEST, Split.TRAIN]
+    assert raw.warnings == (
+        "ignored: the column 'split', since the name of test.parquet says test; to use it, name it as split_column",
+    )
+
+
+@pytest.mark.parametrize(("label", "names"), [(-2, None), (2, ["a", "b"]), (None, None), (0.5, None)])
 def test_a_label_that_makes_no_sense_is_refused_with_its_row(tmp_path, write_parquet, grey, label, names):
     path = write_parquet(tmp_path / "a.parquet", [grey(1), grey(2)], [label, label], names=names)
     with pytest.raises(UnreadableDatasetError, match=r"a\.parquet row 0 has the label"):
@@ -173,12 +213,12 @@ def test_a_file_that_is_not_parquet_and_one_without_rows_are_refused(tmp_path, w
 def test_a_folder_without_files_is_not_found_and_a_link_out_of_the_roots_forbidden(tmp_path, write_parquet, grey):
     folder = tmp_path / "root" / "d"
     folder.mkdir(parents=True)
-    with pytest.raises(DatasetNotFoundError):
-        read(folder)
+    with pytest.raises(UnreadableDatasetError, match="has no Parquet file"):
+        read(folder, format="parquet")
     outside = write_parquet(tmp_path / "outside.parquet", [grey(1)], [0])
     (folder / "train.parquet").symlink_to(outside)
     with pytest.raises(ForbiddenLocationError):
-        read(folder)
+        read(folder, folder)
 
 
 def test_metadata_of_another_writer_is_passed_over(tmp_path, encode, grey):
@@ -219,9 +259,12 @@ def test_class_names_that_no_answer_can_contain_are_passed_over(tmp_path, write_
     assert read(write_parquet(tmp_path / "a.parquet", [grey(5)], [0], names=["\ud800"])).class_names == ("0",)
 
 
-def test_a_struct_without_bytes_holds_no_image(tmp_path):
-    pq.write_table(pa.table({"image": [{"path": "a.png"}], "label": [0]}), tmp_path / "a.parquet")
-    with pytest.raises(BrokenImageError, match="holds no image bytes"):
+@pytest.mark.parametrize(
+    ("cell", "reason"), [({"path": "a.png"}, r"names the image file 'a\.png', which"), (7, "holds no image bytes")]
+)
+def test_a_cell_without_an_image_is_refused(tmp_path, cell, reason):
+    pq.write_table(pa.table({"image": [cell], "label": [0]}), tmp_path / "a.parquet")
+    with pytest.raises(BrokenImageError, match=reason):
         read(tmp_path / "a.parquet")
 
 

@@ -98,7 +98,7 @@ def test_a_survey_can_continue_after_broken_images_and_names_the_classes_that_ha
     found = survey(path, reference, "a", collect_broken=True, on_image=seen.append)
     assert [image.origin for image in found.broken] == ["a row 20", "a row 21"]
     assert found.broken[0].reason.startswith("a row 20 cannot be decoded as an image")
-    assert found.broken[1].reason == "a row 21 holds no image bytes"
+    assert found.broken[1].reason == "a row 21 holds no image bytes, and no path of an image file"
     assert (len(found.shapes), seen) == (20, list(range(1, 23)))
     assert [(count.name, count.train + count.validation + count.test) for count in found.classes] == [
         ("a", 10),

@@ -59,6 +59,7 @@ def screws(tmp_path: Path) -> Path:
 
 
 def test_a_folder_is_reported_by_classes_splits_sizes_colours_and_copies(screws: Path) -> None:
+    (screws / "train" / "bent" / "notes.txt").write_text("no image")
     report = look(screws)
     assert report.kind == "zip"
     assert report.is_accepted
@@ -83,6 +84,7 @@ def test_a_folder_is_reported_by_classes_splits_sizes_colours_and_copies(screws:
         "1 group in several classes: one of the labels is wrong",
         "1 group in several given splits: tasks leave out 1 images",
         "few images",
+        "! passed over: 1 file in train/bent, not an image (notes.txt)",
     ):
         assert words in text
 

@@ -169,5 +169,5 @@ def _record(context: JobContext, resolved: ResolvedTask) -> None:
             seen_images=seen_images,
             samples=samples,
         )
-        story = {**counts, "left_out": resolved.dataset.left_out}
+        story = {**counts, "left_out": resolved.dataset.left_out, "warnings": list(resolved.dataset.warnings)}
         registry.leases.add_event(context.job_id, context.attempt, "resolved", story)
