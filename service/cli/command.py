@@ -84,6 +84,8 @@ def main() -> None:
         sys.exit(exit_code_of(error))
     except OSError as error:
         sys.exit(f"ldnas: {_cause(error)}")
+    except UnicodeEncodeError as error:
+        sys.exit(f"ldnas: {error.object!a} cannot be sent, because it is not text in UTF-8")
     except ModuleNotFoundError as error:
         extra = EXTRA_OF_PACKAGE.get((error.name or "").partition(".")[0])
         if extra is None:

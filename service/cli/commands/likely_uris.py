@@ -11,7 +11,7 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
 def likely_uris(text: str) -> str:
     """What to write in place of a text that is not a URI, as the end of a sentence."""
-    path = Path(text).expanduser()
+    path = Path(text)
     if _exists(path):
         name = _NOT_IN_NAMES.sub("-", path.absolute().stem).strip("._-")[:64] or "NAME"
         return (
