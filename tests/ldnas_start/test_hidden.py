@@ -37,8 +37,8 @@ def test_a_package_of_another_project_that_hides_the_client_is_named(tmp_path: P
 def test_modules_of_another_project_find_their_own_mistakes_as_before(tmp_path: Path) -> None:
     (tmp_path / "service").mkdir()
     (tmp_path / "service" / "__init__.py").touch()
-    said = last_line("import ldnas_start.hidden, service.of_nobody", tmp_path)
-    assert said == "ModuleNotFoundError: No module named 'service.of_nobody'"
+    said = last_line("import ldnas_start.hidden, service.missing", tmp_path)
+    assert said == "ModuleNotFoundError: No module named 'service.missing'"
 
 
 @pytest.mark.parametrize("name", ["service", "worker"])

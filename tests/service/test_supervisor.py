@@ -114,13 +114,13 @@ def test_a_child_that_cannot_start_is_started_again_after_growing_pauses_then_en
     log.write_text("ValueError: of an earlier day\n")
     programs = [
         program("api", f"import os; print(os.getpid(), flush=True); {SLEEPS}"),
-        program("worker", "import queue_of_nobody"),
+        program("worker", "import missing_queue"),
     ]
     with pytest.raises(CannotStartError) as refusal:
         supervise(home, threading.Event(), migrate=lambda settings: None, say=said.append, programs=programs)
     assert str(refusal.value) == (
         "worker cannot start, 4 attempts ended with exit code 1: ModuleNotFoundError: No module named "
-        f"'queue_of_nobody'; log: {log}"
+        f"'missing_queue'; log: {log}"
     )
     pauses = [line.partition(" in ")[2].partition(" s;")[0] for line in said if "worker exited" in line]
     assert pauses == ["0.125", "0.25", "0.5"]
