@@ -1,7 +1,7 @@
 """The client's calls for uploaded datasets."""
 
 import errno
-import os
+import math
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ import httpx
 
 from service.client.connection import REQUEST_SECONDS, Connection, given, json_of
 from service.client.documents import read
-from service.client.errors import FileNameError, TemporaryFolderError
+from service.client.errors import TemporaryFolderError
 from service.client.files import OnBytes
 from service.schemas.datasets import Dataset, DatasetSummary
 
@@ -21,8 +21,9 @@ from service.schemas.datasets import Dataset, DatasetSummary
 CHECK_SECONDS = 3600.0
 CHUNK_BYTES = 2**20
 
-# What a write reports on a full disk, over a quota, and over the limit on a file's size.
+# The errors of a write on a full disk, over a quota, and over the limit on a file's size.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
 # The earliest time of a ZIP file, for every entry: the same folder always makes the same file, and is stored once.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -109,48 +110,38 @@ def packed(path: Path) -> Iterator[Path]:
 
     Raises:
         OSError: the file or folder cannot be read.
-        TemporaryFolderError: the temporary folder is full, or does not exist.
-        FileNameError: the name of a file is not in UTF-8.
+        TemporaryFolderError: the temporary folder is full, or none exists.
     """
     if not path.is_dir():
         yield path
         return
-    with _temporary_folder() as folder:
+    with _temporary_folder(path) as folder:
         packed = Path(folder) / "folder.zip"
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # images are compressed already
+            for file in sorted(file for file in path.rglob("*") if file.is_file()):
+                entry = zipfile.ZipInfo(file.relative_to(path).as_posix(), _EPOCH)
+                with file.open("rb") as content, archive.open(entry, "w", force_zip64=True) as member:
+                    while chunk := content.read(CHUNK_BYTES):
+                        member.write(chunk)
+        yield packed
+
+
+@contextmanager
+def _temporary_folder(path: Path) -> Iterator[str]:
+    """A folder into which `path` is packed."""
+    try:
+        folder = tempfile.TemporaryDirectory()
+    except OSError as error:
+        raise TemporaryFolderError(error.strerror or str(error), "enough free space") from error
+    with folder as name:
         try:
-            _pack(path, packed)
+            yield name
         except OSError as error:
             if error.errno not in _FULL:
                 raise
             size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-            reason = f"packing {path} into {folder} failed: {error.strerror}"
-            raise TemporaryFolderError(reason, f"{size / 2**20:,.0f} MiB") from error
-        yield packed
-
-
-def _pack(path: Path, packed: Path) -> None:
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # images are compressed already
-        for file in sorted(file for file in path.rglob("*") if file.is_file()):
-            entry = zipfile.ZipInfo(_name_in_archive(file.relative_to(path)), _EPOCH)
-            with file.open("rb") as content, archive.open(entry, "w", force_zip64=True) as member:
-                while chunk := content.read(CHUNK_BYTES):
-                    member.write(chunk)
-
-
-def _name_in_archive(path: Path) -> str:
-    name = path.as_posix()
-    try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        raise FileNameError(os.fsencode(name)) from error
-    return name
-
-
-def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
-    try:
-        return tempfile.TemporaryDirectory()
-    except OSError as error:
-        raise TemporaryFolderError(error.strerror or str(error), "enough") from error
+            reason = f"{path} cannot be packed into {name}: {error.strerror}"
+            raise TemporaryFolderError(reason, f"{math.ceil(size / 2**20):,} MiB of free space") from error
 
 
 def _path(name: str) -> str:

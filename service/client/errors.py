@@ -5,8 +5,7 @@ ClientError
 │   └── InvalidAddressError   the address of the service is not one
 ├── InvalidVariableError      an environment variable for proxies or certificates has an unusable value
 ├── InvalidKeyError           the API key has characters that no key has
-├── TemporaryFolderError      the temporary folder is full, or does not exist
-├── FileNameError             the name of a file cannot be sent
+├── TemporaryFolderError      the temporary folder is full, or none exists
 ├── RequestRefusedError       the service refused the request; has its problem document
 │   ├── KeyRefusedError       the service requires a key, or the request's key is not valid (401)
 │   ├── NotAllowedError       the key does not have the required scope (403)
@@ -73,17 +72,10 @@ class InvalidKeyError(ClientError):
 
 
 class TemporaryFolderError(ClientError):
-    """The temporary folder is full, or does not exist."""
+    """The temporary folder is full, or none exists."""
 
     def __init__(self, reason: str, needed: str) -> None:
-        super().__init__(f"{reason}; set TMPDIR to a folder with {needed} of free space")
-
-
-class FileNameError(ClientError):
-    """The name of a file cannot be sent: it is not in UTF-8."""
-
-    def __init__(self, name: bytes) -> None:
-        super().__init__(f"the file name {name.decode('utf-8', 'backslashreplace')} is not in UTF-8; rename the file")
+        super().__init__(f"{reason}; set TMPDIR to a folder with {needed}")
 
 
 class RequestRefusedError(ClientError):
