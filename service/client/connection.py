@@ -1,5 +1,6 @@
 """The connection to one service: requests and their retries, errors, event streams, pages of listings."""
 
+import json
 import os
 import re
 import time
@@ -16,6 +17,7 @@ from service.client.address import service_address
 from service.client.documents import DocumentT, read
 from service.client.errors import (
     InvalidKeyError,
+    NotFiniteError,
     KeyRefusedError,
     NotAllowedError,
     RequestRefusedError,
@@ -174,8 +176,8 @@ class Connection(ABC):
         return UnreachableError(self.base_url, reason)
 
     def _post(self, path: str, fields: Json, idempotency_key: str | None) -> Json:
-        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        return json_of(self.request("POST", path, json=given(fields), headers=headers))
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex, "Content-Type": "application/json"}
+        return json_of(self.request("POST", path, content=_body(given(fields)), headers=headers))
 
     def _pages(self, kind: type[DocumentT], path: str, filters: Mapping[str, str]) -> Iterator[DocumentT]:
         query = dict(filters)
@@ -216,6 +218,13 @@ def json_of(response: httpx.Response) -> Json:
     if not isinstance(document, dict):
         raise StrangeAnswerError(str(response.request.url), response.headers.get("content-type"))
     return document
+
+
+def _body(fields: Json) -> bytes:
+    try:
+        return json.dumps(fields, allow_nan=False).encode()
+    except ValueError as error:
+        raise NotFiniteError from error
 
 
 def _headers(api_key: str | None) -> dict[str, str]:

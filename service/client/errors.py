@@ -5,6 +5,7 @@ ClientError
 │   └── InvalidAddressError   the address of the service is not one
 ├── InvalidVariableError      an environment variable for proxies or certificates has an unusable value
 ├── InvalidKeyError           the API key has characters that no key has
+├── NotFiniteError            a number of a request is nan or infinite
 ├── TemporaryFolderError      the temporary folder is full, or none exists
 ├── RequestRefusedError       the service refused the request; has its problem document
 │   ├── KeyRefusedError       the service requires a key, or the request's key is not valid (401)
@@ -69,6 +70,13 @@ class InvalidKeyError(ClientError):
 
     def __init__(self) -> None:
         super().__init__("a key has printable ASCII characters without blanks; check LDNAS_API_KEY (or --api-key)")
+
+
+class NotFiniteError(ClientError):
+    """A number of a request is nan or infinite."""
+
+    def __init__(self) -> None:
+        super().__init__("a number of the request is nan or infinite; the service accepts finite numbers")
 
 
 class TemporaryFolderError(ClientError):
