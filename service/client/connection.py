@@ -16,17 +16,16 @@ from httpx_sse import EventSource, SSEError
 from service.client.address import service_address
 from service.client.documents import DocumentT, read
 from service.client.errors import (
-    InvalidKeyError,
-    NotFiniteError,
     KeyRefusedError,
     NotAllowedError,
+    NotFiniteError,
     RequestRefusedError,
     StrangeAnswerError,
     TooManyError,
     UnreachableError,
 )
 from service.client.events import ENDED, Event, event_of
-from service.client.network import Proxy, open_http, proxy_for
+from service.client.network import Proxy, authorization, open_http, proxy_for
 from service.schemas.base import Json
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ class Connection(ABC):
         self.absence_seconds = absence_seconds
         self._has_answered = False
         self._proxy: Proxy | None = None
-        headers = _headers(api_key)
+        headers = authorization(api_key)
         if transport is not None:
             self._http = httpx.Client(
                 base_url=self.base_url, headers=headers, timeout=request_seconds, transport=transport
@@ -225,15 +224,6 @@ def _body(fields: Json) -> bytes:
         return json.dumps(fields, allow_nan=False).encode()
     except ValueError as error:
         raise NotFiniteError from error
-
-
-def _headers(api_key: str | None) -> dict[str, str]:
-    key = (api_key or "").strip()
-    if not key:
-        return {}
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise InvalidKeyError
-    return {"Authorization": f"Bearer {key}"}
 
 
 def reference(dataset: str | Mapping[str, Any]) -> Mapping[str, Any]:

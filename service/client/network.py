@@ -1,4 +1,4 @@
-"""The way to a service: through a proxy or not, and the certificates that it is checked with.
+"""The way to a service: through a proxy or not, with which certificates, and with which key.
 
 The environment's variables have the meaning that they have for httpx and curl, with two differences: a service on this
 machine is never reached through a proxy, and addresses in `NO_PROXY` may be networks (`10.0.0.0/8`, `fd00::/8`).
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from service.client.errors import InvalidVariableError
+from service.client.errors import InvalidKeyError, InvalidVariableError
 
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 _SYSTEM = "the proxy of the system's settings"
@@ -75,6 +75,20 @@ def open_http(base_url: str, headers: Mapping[str, str], seconds: float, proxy: 
         if proxy is None:
             raise
         raise _unusable(proxy, error) from error
+
+
+def authorization(api_key: str | None) -> dict[str, str]:
+    """The header with the key; none without a key.
+
+    Raises:
+        InvalidKeyError: a header cannot carry the key.
+    """
+    key = (api_key or "").strip()
+    if not key:
+        return {}
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise InvalidKeyError
+    return {"Authorization": f"Bearer {key}"}
 
 
 def _unusable(proxy: Proxy, error: Exception) -> InvalidVariableError:
