@@ -12,13 +12,12 @@ from ldnas_start.hidden import PACKAGES, hiding, report
 def main() -> None:
     """Runs `service.cli`; a module that hides one of our packages, or one of Python's own, is named in one sentence."""
     try:
-        command = import_module("service.cli")
-    except Exception:
+        import_module("service.cli").main()
+    except (ImportError, AttributeError):  # errors that a module with the wrong content causes
         sentence = _hidden_of_ours() or _hidden_of_python()
         if sentence is None:
             raise
         sys.exit(f"ldnas: {sentence}")
-    command.main()
 
 
 def _hidden_of_ours() -> str | None:

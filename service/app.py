@@ -112,7 +112,8 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> F
 
 
 def _require_free(root_path: str, app: FastAPI) -> None:
-    routes = sorted({route.path for route in app.routes if isinstance(route, Route)})
+    routers = (app, *(part.router for part in (*_PARTS, *pages.PAGES)))
+    routes = (route.path for router in routers for route in router.routes if isinstance(route, Route))
     if not is_free(root_path, routes):
         raise SettingsError("LDNAS_ROOT_PATH", root_path, "a path whose first part is not one of the service's own")
 

@@ -127,7 +127,7 @@ def _is_excepted(url: httpx.URL, no_proxy: str) -> bool:
             if address is not None and address in ipaddress.ip_network(entry.strip().strip("[]"), strict=False):
                 return True
     port = url.port or (443 if url.scheme == "https" else 80)
-    return bool(urllib.request.proxy_bypass_environment(f"{url.host}:{port}", {"no": no_proxy}))
+    return bool(urllib.request.proxy_bypass(f"{url.host}:{port}"))
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -49,9 +49,9 @@ def test_the_command_names_the_module_that_hides_a_package(tmp_path: Path, name:
 
 
 def test_the_command_names_the_module_that_hides_one_of_python(tmp_path: Path) -> None:
-    (tmp_path / "queue.py").touch()
+    (tmp_path / "dataclasses.py").touch()
     said = last_line(COMMAND, tmp_path, "--help")
-    assert said.startswith(f"ldnas: {tmp_path / 'queue.py'} hides the module 'queue' of Python; rename it")
+    assert said.startswith(f"ldnas: {tmp_path / 'dataclasses.py'} hides the module 'dataclasses' of Python; rename it")
 
 
 def test_a_folder_without_init_hides_nothing(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_it_stays_ready_when_a_worker_that_claimed_a_job_has_left(
 ) -> None:
     job_id = http.post("/v1/tasks", json=task_body).json()["job_id"]
     with unit_of_work(engine) as registry:
-        registry.jobs.claim(job_id, worker="host:1:0:cpu", lease_seconds=60.0)
+        registry.leases.claim(job_id, worker="host:1:0:cpu", lease_seconds=60.0)
         registry.workers.leave("0" * 32)
     assert http.get("/readyz").json() == {"status": "ready"}
 

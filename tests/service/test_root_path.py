@@ -84,7 +84,7 @@ def test_every_link_of_every_page_leads_through_the_proxy(
     pages = {re.sub("[0-9a-f]{32}", "ID", address.partition("?")[0]) for address in seen}
     menu = {f"{PREFIX}/{name}" for name in ("recommendations", "tasks", "distances", "datasets", "jobs", "docs")}
     assert menu | {f"{PREFIX}/tasks/ID", f"{PREFIX}/jobs/ID", f"{PREFIX}/recommendations/ID"} <= pages
-    assert {f"{PREFIX}/openapi.json", f"{PREFIX}/figures/tasks/map.json", f"{PREFIX}/v1/distances"} <= pages
+    assert {f"{PREFIX}/openapi.json", f"{PREFIX}/figures/distances.json", f"{PREFIX}/v1/distances"} <= pages
 
 
 def test_locations_name_the_prefix(proxied: httpx.Client, task_body: dict) -> None:

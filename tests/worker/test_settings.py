@@ -89,7 +89,7 @@ def test_a_child_process_gets_the_same_settings() -> None:
         ("LDNAS_RETENTION_DAYS", "nan"),
         ("LDNAS_ROOT_PATH", "ldnas"),
         ("LDNAS_ROOT_PATH", "/a/../b"),
-        ("LDNAS_ROOT_PATH", "/a?b"),
+        ("LDNAS_ROOT_PATH", "/a b"),
         ("LDNAS_REMOTE_HOSTS", "https://data.example.org"),
         ("LDNAS_REMOTE_HOSTS", "two hosts"),
         ("LDNAS_REMOTE_HOSTS", "data.*.org"),

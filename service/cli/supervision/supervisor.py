@@ -72,7 +72,7 @@ def with_port_claimed(settings: Settings) -> Settings:
                 code = error.errno if isinstance(error, OSError) and not isinstance(error, socket.gaierror) else None
                 if code != errno.EADDRINUSE or time.monotonic() >= give_up:
                     reason = getattr(error, "strerror", None) or str(error)
-                    remedy = _REMEDIES.get(code, "set LDNAS_HOST to an address of this machine")
+                    remedy = _REMEDIES.get(code or 0, "set LDNAS_HOST to an address of this machine")
                     raise PortTakenError(settings.host, settings.port, reason, remedy) from error
         time.sleep(TICK_SECONDS)
 
