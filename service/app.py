@@ -9,12 +9,14 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import Route
 from starlette.types import Scope
 
 from service.api.dependencies import Resources
 from service.api.http.body_limit import BodyLimit
 from service.api.http.handlers import install_handlers
 from service.api.http.head import HeadAsGet
+from service.api.http.root_path import RootPath, is_free
 from service.api.http.security_headers import SecurityHeaders
 from service.api.matrix.cached_tables import KeptTables
 from service.api.polling.polls import Polls
@@ -40,6 +42,7 @@ from service.api.telemetry.metrics import Metrics
 from service.api.telemetry.requests import SeenRequests, log_request
 from service.dashboard import pages, statics
 from service.dashboard.error_pages import error_page
+from worker.errors import SettingsError
 from worker.registry import QuickReader, open_engine
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
@@ -85,6 +88,9 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> F
     Args:
         settings: read at the entry point of the process.
         stopping: an event that ends the open event streams, set before the server waits for its connections to close.
+
+    Raises:
+        SettingsError: the root path begins like one of the service's own paths.
     """
     resources = _resources(settings, stopping or threading.Event())
     app = Application(
@@ -101,7 +107,15 @@ def create_app(settings: Settings, stopping: threading.Event | None = None) -> F
     install_handlers(app, error_page)
     for part in _PARTS:
         app.include_router(part.router)
+    _require_free(settings.root_path, app)
     return app
+
+
+def _require_free(root_path: str, app: FastAPI) -> None:
+    routers = (app, *(part.router for part in (*_PARTS, *pages.PAGES)))
+    routes = (route.path for router in routers for route in router.routes if isinstance(route, Route))
+    if not is_free(root_path, routes):
+        raise SettingsError("LDNAS_ROOT_PATH", root_path, "a path whose first part is not one of the service's own")
 
 
 def _resources(settings: Settings, stopping: threading.Event) -> Resources:
@@ -143,3 +157,4 @@ def _add_middleware(app: FastAPI, resources: Resources) -> None:
     app.add_middleware(Gate, callers=resources.callers)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(SeenRequests, observers=(resources.metrics.count, log_request))
+    app.add_middleware(RootPath, root_path=resources.settings.root_path)

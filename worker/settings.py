@@ -1,6 +1,7 @@
 """One frozen `Settings` per process, read from the environment at its entry point and passed down."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import field, fields, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from worker.s3 import S3Access
 _DATABASES = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
 _FILES = ("sqlite:", "filesystem:")
 _BROKERS = ("filesystem://", "redis://", "rediss://")
+_PATH_PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?")
 
 
 class Variable:
@@ -53,6 +55,12 @@ def _plain_folder(value: str) -> str:
     if "://" in value and not value.startswith("file:///"):
         raise _refusal("the path of a folder that all processes share, or file:///PATH")
     return str(_absolute(Path(value.removeprefix("file://"))))
+
+
+def _path_prefix(value: str) -> str:
+    if not _PATH_PREFIX.fullmatch(value):
+        raise ValueError("not a path prefix")
+    return value.rstrip("/")
 
 
 def _absolute(path: Path) -> Path:
@@ -160,6 +168,16 @@ class Settings:
         Field(ge=0, le=65535),
         Variable("LDNAS_PORT", "`8000`", "its port; 0 picks a free one", "a whole number from 0 to 65535"),
     ] = 8000
+    root_path: Annotated[
+        str,
+        AfterValidator(_path_prefix),
+        Variable(
+            "LDNAS_ROOT_PATH",
+            "none",
+            "the path below which a proxy publishes the service, as `/ldnas`",
+            "a path such as /ldnas, of letters, digits and . _ ~ -",
+        ),
+    ] = ""
     lease_seconds: Annotated[
         _Seconds,
         Variable(

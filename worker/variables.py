@@ -15,6 +15,11 @@ ELSEWHERE = {
     "AWS_REGION": "or `AWS_DEFAULT_REGION`: of the buckets; `us-east-1` by default",
     "AWS_ENDPOINT_URL": "a host other than Amazon's with the S3 API",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "where traces are sent; see [Traces](../operations.md#traces)",
+    "HTTP_PROXY": "or `HTTPS_PROXY`, `ALL_PROXY`: the proxy to a service on another machine; see "
+    "[Proxies](../how-to/from-programs.md#proxies-and-certificates)",
+    "NO_PROXY": "hosts, domains and networks that are reached without it",
+    "SSL_CERT_FILE": "or `SSL_CERT_DIR`: the certificates with which `https://` services are checked",
+    "TMPDIR": "where `ldnas dataset add` packs a folder; `/tmp` by default",
     "FORWARDED_ALLOW_IPS": "uvicorn's: proxies whose `X-Forwarded-…` headers are trusted",
     "XDG_CACHE_HOME": "below it `ldnas predict` caches the networks that it fetched; `~/.cache` by default",
 }

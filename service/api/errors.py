@@ -22,7 +22,7 @@ ServiceError
 ├── WrongKeyError              the request's key is not valid
 ├── ScopeMissingError          the request's key does not have the required scope
 ├── ForeignOriginError         a page of another site sent the request, according to its headers
-└── NotReadyError              the database does not answer, or is not migrated
+└── NotReadyError              the database does not answer or is not migrated, or no worker ever reported
 
 This is the only module that knows both a domain error and an HTTP status.
 """
@@ -154,7 +154,7 @@ class ForeignOriginError(ServiceError):
 
 
 class NotReadyError(ServiceError):
-    """The database does not answer, or is not migrated."""
+    """The database does not answer or is not migrated, or no worker ever reported."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ The client commands need httpx, Rich and Typer. The commands that start processe
 run, so that `ldnas --help` is fast and an installation without torch or a database can use a remote service.
 """
 
+import os
 import sys
 
 import typer
@@ -23,6 +24,7 @@ from service.cli.commands import (
 )
 from service.cli.commands.exit_codes import EPILOG, exit_code_of
 from service.cli.supervision.errors import ProcessError
+from service.cli.terminal import show_every_character
 from service.client.errors import ClientError
 from worker.errors import WorkerError
 
@@ -74,13 +76,24 @@ EXTRA_OF_PACKAGE = {
 
 def main() -> None:
     """Runs the command; an expected error becomes one message on standard error and the exit code of its kind."""
+    show_every_character()
     try:
         app()
     except (ClientError, ProcessError, KeySetupError, WorkerError) as error:
         print(f"ldnas: {error}", file=sys.stderr)
         sys.exit(exit_code_of(error))
+    except OSError as error:
+        sys.exit(f"ldnas: {_cause(error)}")
+    except UnicodeEncodeError as error:
+        sys.exit(f"ldnas: {error.object!a} cannot be sent, because it is not text in UTF-8")
     except ModuleNotFoundError as error:
         extra = EXTRA_OF_PACKAGE.get((error.name or "").partition(".")[0])
         if extra is None:
             raise
         sys.exit(f"ldnas: {error.name} is not installed; run pip install 'ldnas[{extra}]'")
+
+
+def _cause(error: OSError) -> str:
+    """The file, if the error names one, and the reason."""
+    reason = error.strerror or str(error)
+    return reason if error.filename is None else f"{os.fsdecode(error.filename)}: {reason}"

@@ -132,7 +132,7 @@ def _device(settings: Settings) -> Finding:
         torch = version("torch")
     except PackageNotFoundError:
         return Finding("device", Level.WARN, "torch is not installed here", "a worker needs `ldnas[worker]`")
-    probe = subprocess.run([sys.executable, "-c", _LOOK_AT_DEVICE], capture_output=True, text=True, timeout=120)
+    probe = subprocess.run([sys.executable, "-P", "-c", _LOOK_AT_DEVICE], capture_output=True, text=True, timeout=120)
     if probe.returncode:
         return Finding("device", Level.FAIL, f"torch {torch} cannot be imported", "reinstall `ldnas[worker]`")
     available, count, cuda = probe.stdout.split()

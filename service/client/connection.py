@@ -1,5 +1,8 @@
 """The connection to one service: requests and their retries, errors, event streams, pages of listings."""
 
+import json
+import os
+import re
 import time
 import uuid
 from abc import ABC, abstractmethod
@@ -10,16 +13,19 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 from httpx_sse import EventSource, SSEError
 
+from service.client.address import service_address
 from service.client.documents import DocumentT, read
 from service.client.errors import (
     KeyRefusedError,
     NotAllowedError,
+    NotFiniteError,
     RequestRefusedError,
     StrangeAnswerError,
     TooManyError,
     UnreachableError,
 )
 from service.client.events import ENDED, Event, event_of
+from service.client.network import Proxy, authorization, open_http, proxy_for
 from service.schemas.base import Json
 
 if TYPE_CHECKING:
@@ -38,6 +44,8 @@ REPEAT_SECONDS = 30.0
 # How long calls that wait for a job tolerate that the service is unreachable: a restart, or an upgrade with migrations.
 ABSENCE_SECONDS = 300.0
 
+_NO_TLS = re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE")
+
 AWAY = frozenset({httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT})
 """Statuses of a service that is starting or has lost its database, or of a proxy whose service is down."""
 
@@ -54,16 +62,18 @@ class Connection(ABC):
         request_seconds: float = REQUEST_SECONDS,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self.base_url = base_url.rstrip("/")
+        self.base_url = service_address(base_url)
         self.absence_seconds = absence_seconds
         self._has_answered = False
-        try:
+        self._proxy: Proxy | None = None
+        headers = authorization(api_key)
+        if transport is not None:
             self._http = httpx.Client(
                 base_url=self.base_url, headers=headers, timeout=request_seconds, transport=transport
             )
-        except httpx.InvalidURL as error:
-            raise UnreachableError(base_url, str(error)) from error
+        else:
+            self._proxy = proxy_for(httpx.URL(self.base_url), os.environ)
+            self._http = open_http(self.base_url, headers, request_seconds, self._proxy)
 
     def __enter__(self) -> Self:
         return self
@@ -103,7 +113,7 @@ class Connection(ABC):
                 if received:
                     heard = time.monotonic()
                 if time.monotonic() - heard >= self.absence_seconds:
-                    raise UnreachableError(self.base_url, str(error)) from error
+                    raise self._unreachable(error) from error
             time.sleep(RECONNECT_SECONDS)
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
@@ -150,15 +160,23 @@ class Connection(ABC):
                 response = self._http.request(method, path, **options)
             except httpx.TransportError as error:
                 if attempt > 1 and (not self._has_answered or time.monotonic() >= give_up):
-                    raise UnreachableError(self.base_url, str(error) or type(error).__name__) from error
+                    raise self._unreachable(error) from error
                 time.sleep(RECONNECT_SECONDS if attempt > 1 else 0)
             else:
                 self._has_answered = True
                 return response, attempt > 1
 
+    def _unreachable(self, error: Exception) -> UnreachableError:
+        reason = str(error) or type(error).__name__
+        if self._proxy is not None:
+            reason += f", through the proxy {self._proxy.shown} of {self._proxy.variable}"
+        if self.base_url.startswith("https:") and _NO_TLS.search(reason):
+            reason += ": its port does not speak TLS, try http://"
+        return UnreachableError(self.base_url, reason)
+
     def _post(self, path: str, fields: Json, idempotency_key: str | None) -> Json:
-        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        return json_of(self.request("POST", path, json=given(fields), headers=headers))
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex, "Content-Type": "application/json"}
+        return json_of(self.request("POST", path, content=_body(given(fields)), headers=headers))
 
     def _pages(self, kind: type[DocumentT], path: str, filters: Mapping[str, str]) -> Iterator[DocumentT]:
         query = dict(filters)
@@ -199,6 +217,13 @@ def json_of(response: httpx.Response) -> Json:
     if not isinstance(document, dict):
         raise StrangeAnswerError(str(response.request.url), response.headers.get("content-type"))
     return document
+
+
+def _body(fields: Json) -> bytes:
+    try:
+        return json.dumps(fields, allow_nan=False).encode()
+    except ValueError as error:
+        raise NotFiniteError from error
 
 
 def reference(dataset: str | Mapping[str, Any]) -> Mapping[str, Any]:

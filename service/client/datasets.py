@@ -1,8 +1,10 @@
 """The client's calls for uploaded datasets."""
 
+import errno
+import math
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -15,12 +17,16 @@ from ldnas.data.readers.passed_over import PassedOver
 from ldnas.errors import UnreadableDatasetError
 from service.client.connection import REQUEST_SECONDS, Connection, given, json_of
 from service.client.documents import read
+from service.client.errors import TemporaryFolderError
 from service.client.files import OnBytes
 from service.schemas.datasets import Dataset, DatasetSummary
 
 # The service decodes every image before it answers.
 CHECK_SECONDS = 3600.0
 CHUNK_BYTES = 2**20
+
+# The errors of a write on a full disk, over a quota, and over the limit on a file's size.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 # The earliest time of a ZIP file, for every entry: the same folder always makes the same file, and is stored once.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -113,6 +119,7 @@ def packed(path: Path, passed: PassedOver | None = None) -> Iterator[Path]:
 
     Raises:
         OSError: the file or folder cannot be read, or a folder has a name that is not UTF-8.
+        TemporaryFolderError: the temporary folder is full, or none exists.
     """
     if not path.is_dir():
         yield path
@@ -121,7 +128,7 @@ def packed(path: Path, passed: PassedOver | None = None) -> Iterator[Path]:
         found = walk(path, passed or PassedOver(), roots=None)
     except UnreadableDatasetError as error:
         raise OSError(error.message) from error
-    with tempfile.TemporaryDirectory() as folder:
+    with _temporary_folder(path, found.files.values()) as folder:
         packed = Path(folder) / "folder.zip"
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # images are compressed already
             # Empty folders too: the check names them.
@@ -135,6 +142,24 @@ def packed(path: Path, passed: PassedOver | None = None) -> Iterator[Path]:
                     while chunk := content.read(CHUNK_BYTES):
                         member.write(chunk)
         yield packed
+
+
+@contextmanager
+def _temporary_folder(path: Path, files: Iterable[Path]) -> Iterator[str]:
+    """A folder into which the files of `path` are packed."""
+    try:
+        folder = tempfile.TemporaryDirectory()
+    except OSError as error:
+        raise TemporaryFolderError(error.strerror or str(error), "enough free space") from error
+    with folder as name:
+        try:
+            yield name
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            size = sum(file.stat().st_size for file in files)
+            reason = f"{path} cannot be packed into {name}: {error.strerror}"
+            raise TemporaryFolderError(reason, f"{math.ceil(size / 2**20):,} MiB of free space") from error
 
 
 def _path(name: str) -> str:

@@ -2,6 +2,11 @@
 
 ClientError
 ├── UnreachableError          no service answers at the address
+│   └── InvalidAddressError   the address of the service is not one
+├── InvalidVariableError      an environment variable for proxies or certificates has an unusable value
+├── InvalidKeyError           the API key has characters that no key has
+├── NotFiniteError            a number of a request is nan or infinite
+├── TemporaryFolderError      the temporary folder is full, or none exists
 ├── RequestRefusedError       the service refused the request; has its problem document
 │   ├── KeyRefusedError       the service requires a key, or the request's key is not valid (401)
 │   ├── NotAllowedError       the key does not have the required scope (403)
@@ -34,6 +39,51 @@ class UnreachableError(ClientError):
             f"no service answers at {url} ({reason}); start one with `ldnas up`, or set LDNAS_URL to another"
         )
         self.url = url
+
+
+class InvalidAddressError(UnreachableError):
+    """The address of the service is not one."""
+
+    def __init__(self, url: str, reason: str, suggestion: str | None = None) -> None:
+        super().__init__(url, reason)
+        meant = f"; write {suggestion}" if suggestion else ""
+        self.args = (
+            f"{url!r} is not the address of a service ({reason}); accepted: http://HOST:PORT or https://HOST{meant}; "
+            "check LDNAS_URL (or --url)",
+        )
+
+
+class InvalidVariableError(ClientError):
+    """An environment variable for proxies or certificates has an unusable value.
+
+    Attributes:
+        variable: its name.
+    """
+
+    def __init__(self, variable: str, value: str, reason: str, remedy: str) -> None:
+        super().__init__(f"{variable} is {value}, {reason}; {remedy}")
+        self.variable = variable
+
+
+class InvalidKeyError(ClientError):
+    """The API key has characters that no key has."""
+
+    def __init__(self) -> None:
+        super().__init__("a key has printable ASCII characters without blanks; check LDNAS_API_KEY (or --api-key)")
+
+
+class NotFiniteError(ClientError):
+    """A number of a request is nan or infinite."""
+
+    def __init__(self) -> None:
+        super().__init__("a number of the request is nan or infinite; the service accepts finite numbers")
+
+
+class TemporaryFolderError(ClientError):
+    """The temporary folder is full, or none exists."""
+
+    def __init__(self, reason: str, needed: str) -> None:
+        super().__init__(f"{reason}; set TMPDIR to a folder with {needed}")
 
 
 class RequestRefusedError(ClientError):

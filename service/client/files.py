@@ -9,7 +9,7 @@ import httpx
 
 from service.client.cache import FileCache
 from service.client.connection import Connection, refusal
-from service.client.errors import DamagedFileError, UnreachableError
+from service.client.errors import DamagedFileError
 
 OnBytes = Callable[[int, int | None], None]
 """Called with the bytes received so far, and the total, or None if the service does not state it."""
@@ -48,7 +48,7 @@ class FileCalls(Connection):
                 return self._download(path, cache, on_bytes)
             except httpx.TransportError as error:
                 if attempt == _ATTEMPTS:
-                    raise UnreachableError(self.base_url, str(error) or type(error).__name__) from error
+                    raise self._unreachable(error) from error
         raise AssertionError("the last attempt returns or raises")
 
     def _download(self, path: str, cache: FileCache | None, on_bytes: OnBytes | None) -> bytes | Path:

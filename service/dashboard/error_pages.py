@@ -22,7 +22,8 @@ def error_page(request: Request, problem: Problem, headers: Mapping[str, str]) -
     if not _wants_page(request):
         return None
     if problem.status == 401:
-        asked_for = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        query = f"?{request.url.query}" if request.url.query else ""
+        asked_for = f"{request.scope.get('root_path', '')}{request.url.path}{query}"
         return RedirectResponse(f"/login?{urlencode({'next': asked_for})}", status_code=303)
     answer = page(request, "problem.html", status=problem.status, problem=problem)
     answer.headers.update(headers)

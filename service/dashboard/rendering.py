@@ -6,7 +6,8 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import Request
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from starlette.responses import HTMLResponse
 
 from service.api.dependencies import Resources
@@ -39,7 +40,13 @@ def page(request: Request, template: str, /, status: int = 200, **context: Any) 
         context: the names that the template uses; a missing name is an error.
     """
     caller: Caller | None = getattr(request.state, "caller", None)
-    common = {"path": request.url.path, "caller": caller, "menu": MENU, "version": version("ldnas")}
+    common = {
+        "path": request.url.path,
+        "root": request.scope.get("root_path", ""),
+        "caller": caller,
+        "menu": MENU,
+        "version": version("ldnas"),
+    }
     body = _environment.get_template(template).render(common | context)
     return HTMLResponse(body, status_code=status, headers={"Content-Security-Policy": DRAWING_POLICY})
 
@@ -120,7 +127,15 @@ _environment.filters |= {
     "compact": compact,
     "dataset_name": dataset_name,
 }
-_environment.globals["static"] = static_url
+
+
+@pass_context
+def _static(context: Context, name: str) -> str:
+    """The address of a file of the dashboard, below the page's root path."""
+    return f"{context['root']}{static_url(name)}"
+
+
+_environment.globals["static"] = _static
 
 
 def upload_context(request: Request, resources: Resources) -> dict[str, Any]:

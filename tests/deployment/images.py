@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from tests.deployment.compose import ROOT
 
 _PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-_OURS = {"ldnas", "worker", "service", "migrations"}
+_OURS = {"ldnas", "worker", "service", "migrations", "ldnas_start"}
 
 
 def extra_of(dockerfile: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.documentation.plain_english import IDIOMS, ROOT, Passage, findings, names_of, passages_of
 
-FOLDERS = ("ldnas", "worker", "service", "migrations", "docs", "benchmarks", "tests")
+FOLDERS = ("ldnas", "worker", "service", "migrations", "ldnas_start", "docs", "benchmarks", "tests")
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 KINDS = (".py", ".md", ".html", ".js")
 EXCEPTIONS = (

@@ -14,10 +14,10 @@ from tests.e2e.conftest import STARTS_WITHIN_SECONDS, free_port
 
 
 @contextmanager
-def served(home: Path) -> Iterator[str]:
-    """The address of a web process on the migrated database of this LDNAS_HOME; no worker runs."""
+def served(home: Path, **settings: str) -> Iterator[str]:
+    """The address of a web process on the migrated database of this LDNAS_HOME, with more settings; no worker runs."""
     port = free_port()
-    environment = os.environ | {"LDNAS_HOME": str(home), "LDNAS_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"LDNAS_HOME": str(home), "LDNAS_PORT": str(port), "OMP_NUM_THREADS": "1"} | settings
     command = [sys.executable, "-m", "service.api_main"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
@@ -35,6 +35,6 @@ def served(home: Path) -> Iterator[str]:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
+        return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
     except httpx.TransportError:
         return False

@@ -66,7 +66,7 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
         assert process.poll() is None, "the API ended"
         assert time.monotonic() < deadline, "the API does not get ready"
         try:
-            if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
+            if httpx.get(f"{url}/healthz", timeout=5).status_code == 200:
                 return
         except httpx.TransportError:
             pass

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-FLOORS = ("ldnas", "worker", "service", "migrations")
+FLOORS = ("ldnas", "worker", "service", "migrations", "ldnas_start")
 # Variables about the tests' own interpreter, which do not hold in another installation.
 _OWN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 

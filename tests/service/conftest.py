@@ -75,6 +75,15 @@ def make_key(engine: Engine) -> Callable[..., str]:
 
 
 @pytest.fixture
+def worker_listed(engine: Engine) -> None:
+    """A worker that has sent its first heartbeat."""
+    with unit_of_work(engine) as registry:
+        registry.workers.beat(
+            id="0" * 32, name="host:1:0", host="host", devices=["cpu"], version="0", heartbeat_seconds=15.0, gpus=[]
+        )
+
+
+@pytest.fixture
 def http(app: FastAPI) -> Iterator[httpx.Client]:
     with httpx.Client(transport=InProcess(app), base_url="http://service") as client:
         yield client

@@ -76,7 +76,7 @@ def test_sigterm_ends_open_streams_in_order_and_the_process_with_them(
 def test_the_process_ends_when_the_pipe_of_its_parent_closes(
     process: subprocess.Popen[bytes], served: httpx.Client
 ) -> None:
-    assert served.get("/readyz").status_code == 200
+    assert served.get("/healthz").status_code == 200
     served.close()
     assert process.stdin is not None
     process.stdin.close()

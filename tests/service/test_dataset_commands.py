@@ -1,7 +1,10 @@
 """`ldnas dataset` and the client's calls behind it, against the real application."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -99,6 +102,34 @@ def test_a_broken_connection_sends_the_file_again_from_its_beginning(stripes_fil
     with Client("http://service", transport=httpx.MockTransport(answer)) as client:
         client.add_dataset("stripes", stripes_file)
     assert received == [stripes_file.read_bytes()] * 2
+
+
+def test_a_full_temporary_folder_is_named_with_the_space_that_packing_needs(
+    stripes_folder: Path, tmp_path: Path
+) -> None:
+    (stripes_folder / "plain" / "large.png").write_bytes(bytes(3 * 2**20))
+    # A file of the process cannot grow beyond 1 MiB, as on a full disk.
+    code = f"""
+import resource, sys
+from service.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+sys.argv = ["ldnas", "dataset", "add", "x", {str(stripes_folder)!r}, "--check-only"]
+main()
+"""
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"ldnas: {stripes_folder} cannot be packed into {tmp_path}/")
+    assert line.endswith("; set TMPDIR to a folder with 4 MiB of free space")
+    assert done.returncode == 1
+
+
+def test_a_name_that_no_dataset_may_have_is_refused_before_the_check(
+    run: Run, stripes_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 400)  # the message stays on one line
+    refused = run("dataset", "add", "a/b", str(stripes_folder))
+    assert (refused.exit_code, "1 to 64 letters, digits and . _ -" in refused.output) == (2, True)
 
 
 def test_an_empty_service_says_how_to_add_one(run: Run) -> None:

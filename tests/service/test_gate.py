@@ -159,7 +159,7 @@ def reachable(settings: Settings) -> Iterator[httpx.Client]:
 
 def test_where_others_can_reach_it_the_service_is_never_open(reachable: httpx.Client, make_key: MakeKey) -> None:
     assert reachable.get("/v1/tasks").status_code == 401
-    assert reachable.get("/readyz").status_code == 200
+    assert reachable.get("/healthz").status_code == 200
     assert reachable.get("/v1/tasks", headers=bearer(make_key("read"))).status_code == 200
 
 

@@ -67,7 +67,9 @@ def test_a_key_that_opens_nothing_is_not_logged(
     assert "hunter2" not in str(line)
 
 
-def test_probes_are_logged_only_where_they_fail(http: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_probes_are_logged_only_where_they_fail(
+    http: httpx.Client, worker_listed: None, caplog: pytest.LogCaptureFixture
+) -> None:
     for path in ("/healthz", "/readyz", "/metrics"):
         assert http.get(path).status_code == 200
     assert lines(caplog) == []

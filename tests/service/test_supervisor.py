@@ -18,8 +18,9 @@ import httpx
 import pytest
 
 from service.cli.supervision import child, supervisor
-from service.cli.supervision.errors import HomeInUseError, PortTakenError
+from service.cli.supervision.errors import CannotStartError, HomeInUseError, PortTakenError
 from service.cli.supervision.home_lock import home_locked, running_service
+from service.cli.supervision.log_reason import reason_in
 from service.cli.supervision.silence import Silence
 from service.cli.supervision.supervisor import PROGRAMS, Program, supervise, with_port_claimed
 from worker.registry.schema import migrate
@@ -104,14 +105,61 @@ def test_children_get_the_settings_and_end_with_the_supervisor(home: Settings) -
     assert running_service(home.home) is None
 
 
-def test_a_child_that_dies_is_started_again_after_a_growing_pause(
+def test_a_child_that_cannot_start_is_started_again_after_growing_pauses_then_ends_everything_with_its_reason(
     home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(child, "FIRST_BACKOFF_SECONDS", 0.125)
-    with supervised(home, program("worker", "raise SystemExit(3)")) as said:
-        until(lambda: sum("worker exited (exit code 3)" in line for line in said) >= 3)
+    api, log, said = home.home / "logs" / "api.log", home.home / "logs" / "worker.log", []
+    log.parent.mkdir(parents=True)
+    log.write_text("ValueError: of an earlier day\n")
+    programs = [
+        program("api", f"import os; print(os.getpid(), flush=True); {SLEEPS}"),
+        program("worker", "import missing_queue"),
+    ]
+    with pytest.raises(CannotStartError) as refusal:
+        supervise(home, threading.Event(), migrate=lambda settings: None, say=said.append, programs=programs)
+    assert str(refusal.value) == (
+        "worker cannot start, 4 attempts ended with exit code 1: ModuleNotFoundError: No module named "
+        f"'missing_queue'; log: {log}"
+    )
     pauses = [line.partition(" in ")[2].partition(" s;")[0] for line in said if "worker exited" in line]
-    assert pauses[:3] == ["0.125", "0.25", "0.5"]
+    assert pauses == ["0.125", "0.25", "0.5"]
+    assert not any(map(alive, pids_in(api)))
+
+
+def test_a_child_that_once_ran_or_that_others_kill_is_started_again_without_end(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "FIRST_BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(child, "LONGEST_BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(child, "SETTLED_SECONDS", 1.0)
+    first = home.home / "first"
+    settles_once = f"""
+import pathlib, time
+first = pathlib.Path({str(first)!r})
+if not first.exists():
+    first.touch()
+    time.sleep(1.1)
+raise SystemExit(3)
+"""
+    killed = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    with supervised(home, program("worker", settles_once), program("dispatcher", killed)) as said:
+        for name in ("worker", "dispatcher"):
+            until(lambda name=name: sum(f"{name} exited" in line for line in said) > child.FAILED_STARTS + 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("starts\nTraceback (most recent call last):\n  File x\nValueError: one\ntwo\n", "ValueError: one"),
+        ("ldnas: LDNAS_PORT is 'x'\n\n", "ldnas: LDNAS_PORT is 'x'"),
+        ("", None),
+    ],
+)
+def test_the_reason_of_a_failure_is_the_last_error_in_the_log(tmp_path: Path, text: str, reason: str | None) -> None:
+    log = tmp_path / "worker.log"
+    log.write_text("ValueError: before\n" + text)
+    assert reason_in(log, len("ValueError: before\n")) == reason
 
 
 def test_a_child_that_was_killed_is_started_again(home: Settings) -> None:
@@ -314,6 +362,26 @@ def test_api_dispatcher_and_worker_are_started_again_when_they_are_frozen(home: 
             until(lambda name=name: any(line.startswith(f"{name} gave no sign of life for 3 s") for line in said))
         until(lambda: not any(map(alive, frozen)))
         until(lambda: supervisor.is_ready(running.url))
+
+
+@pytest.mark.system
+def test_modules_of_the_current_folder_hide_none_of_the_services_own(home: Settings, tmp_path: Path) -> None:
+    for name in ("queue", "worker", "service"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('the wrong module')\n")
+    code = f"""
+import threading
+from service.cli.supervision.supervisor import supervise
+from worker.registry.schema import migrate
+from worker.settings import Settings
+settings = Settings.from_environment({home.as_environment()!r})
+stop = threading.Event()
+say = lambda line: (print(line, flush=True), line.startswith("ready: ") and stop.set())
+supervise(settings, stop, migrate=lambda settings: migrate(settings.database_url), say=say)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
+    assert (ran.returncode, "exited" in ran.stdout) == (0, False), ran.stderr + ran.stdout
 
 
 @pytest.mark.system

@@ -47,12 +47,14 @@ def test_a_child_process_gets_the_same_settings() -> None:
             "LDNAS_RETENTION_DAYS": "30.5",
             "LDNAS_IDLE_STUDY": "60",
             "LDNAS_STUDY": "off",
+            "LDNAS_ROOT_PATH": "/team/ldnas/",
             "LDNAS_REMOTE_HOSTS": "Data.example.org, *.example.com:8443",
         }
     )
     assert settings.artifact_url == "/srv/artifacts"
     assert settings.dataset_roots == (Path("/data/a"), Path("/data/b"))
     assert (settings.admin_key_file, settings.quota) == (Path("/run/secrets/admin"), 7)
+    assert settings.root_path == "/team/ldnas"
     assert settings.remote_hosts == ("data.example.org", "*.example.com:8443")
     assert Settings.from_environment(settings.as_environment()) == settings
     default = Settings.from_environment({})
@@ -85,6 +87,9 @@ def test_a_child_process_gets_the_same_settings() -> None:
         ("LDNAS_STUDY", "on"),
         ("LDNAS_RETENTION_DAYS", "0"),
         ("LDNAS_RETENTION_DAYS", "nan"),
+        ("LDNAS_ROOT_PATH", "ldnas"),
+        ("LDNAS_ROOT_PATH", "/a/../b"),
+        ("LDNAS_ROOT_PATH", "/a b"),
         ("LDNAS_REMOTE_HOSTS", "https://data.example.org"),
         ("LDNAS_REMOTE_HOSTS", "two hosts"),
         ("LDNAS_REMOTE_HOSTS", "data.*.org"),

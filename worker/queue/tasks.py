@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from enum import Enum, auto
 from ldnas.errors import UnreadableDatasetError
 from worker.errors import AttemptLostError, DatabaseUnavailableError, failure_of
 from worker.process.logs import bind, log_fields
+from worker.process.module_command import module_command
 from worker.process.tracing import PARENT, span, traceparent
 from worker.queue.exit_codes import Ending, retry_delay
 from worker.queue.lease_keeper import LeaseKeeper
@@ -20,7 +20,7 @@ from worker.settings import Settings
 
 log = logging.getLogger(__name__)
 
-RUNNER_COMMAND = (sys.executable, "-m", "worker.queue.runner")
+RUNNER_COMMAND = module_command("worker.queue.runner")
 
 _CRASHES = frozenset({signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP})
 """Signals with which native code crashes its own process."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
 from worker.registry.base import DatabaseNow
@@ -54,6 +54,12 @@ class Workers:
         """Delete the workers that were not seen for a day; return their number."""
         lost = delete(WorkerRow).where(WorkerRow.seen_at < DatabaseNow() - REMEMBERED_SECONDS)
         return len(self._session.scalars(lost.returning(WorkerRow.id)).all())
+
+    def have_reported(self) -> bool:
+        """Whether a worker is listed, or has claimed a job before; one that left without a job leaves no trace."""
+        listed = select(WorkerRow.id).exists()
+        claimed = select(JobRow.id).where(JobRow.attempt > 0).exists()
+        return bool(self._session.execute(select(or_(listed, claimed))).scalar_one())
 
     def list(self) -> list[SeenWorker]:
         """Every listed worker, the newest first."""

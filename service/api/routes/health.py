@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from service.api.dependencies import ResourcesDependency
 from service.api.errors import NotReadyError
 from service.api.problems import described
+from worker.registry import reading
 from worker.registry.schema import is_current
 
 router = APIRouter(tags=["health"])
@@ -33,7 +34,13 @@ async def healthz() -> Health:
 
 @router.get("/readyz", summary="Readiness", responses=described(503))
 def readyz(resources: ResourcesDependency) -> Readiness:
-    """503 while the database does not answer, or does not have the schema of this version."""
+    """503 while the database does not answer or does not have the schema of this version, or no worker ever reported.
+
+    Without a worker, requests are accepted all the same, and their jobs wait.
+    """
     if not is_current(resources.engine):
         raise NotReadyError("the database does not have the schema of this version; run `ldnas migrate`")
+    with reading(resources.engine) as registry:
+        if not registry.workers.have_reported():
+            raise NotReadyError("no worker has reported yet; start one with `ldnas worker`, or read its log")
     return Readiness()

@@ -40,14 +40,15 @@ POLICY = (
 Json = Mapping[str, Any]
 
 
-def reference_page(document: Json) -> str:
-    """The page for an OpenAPI 3.1 document of this service."""
+def reference_page(document: Json, root_path: str = "") -> str:
+    """The page for an OpenAPI 3.1 document of this service, whose paths lie below `root_path`."""
     info = document["info"]
     schemas: Json = document["components"]["schemas"]
+    below = f" All paths lie below <code>{escape(root_path)}</code>." if root_path else ""
     parts = [
         f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{_text(info.get('summary', ''))}.</p>",
         "<p>Bodies are JSON; errors are problem documents (RFC 9457). The same document for programs: "
-        '<a href="/openapi.json">/openapi.json</a>.</p>',
+        f'<a href="{escape(root_path)}/openapi.json">/openapi.json</a>.{below}</p>',
         *(_scheme(name, scheme) for name, scheme in document["components"].get("securitySchemes", {}).items()),
         *(_group(tag, operations) for tag, operations in _by_tag(document["paths"]).items()),
         "<h2>Bodies</h2>",
@@ -172,5 +173,5 @@ def _text(text: str) -> str:
 def docs(request: Request) -> Response:
     """The page; it changes only with the version."""
     app: FastAPI = request.app
-    body = reference_page(app.openapi()).encode()
+    body = reference_page(app.openapi(), request.scope.get("root_path", "")).encode()
     return conditional_body(request, body, tag_of(body), "text/html", {"Content-Security-Policy": POLICY})

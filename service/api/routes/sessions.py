@@ -43,17 +43,23 @@ async def login(body: LoginRequest, request: Request, response: Response, resour
         httponly=True,
         samesite="strict",
         secure=request.url.scheme == "https",
+        path=_cookie_path(request),
     )
     return Session(name=caller.name, scope=caller.scope, expires_at=session.expires_at)
 
 
 @router.post("/logout", status_code=204, summary="End a browser's session")
-def logout(response: Response, caller: CallerDependency, resources: ResourcesDependency) -> None:
+def logout(request: Request, response: Response, caller: CallerDependency, resources: ResourcesDependency) -> None:
     """Ends the session of the request, in the service and in the browser."""
     if caller.session_id is not None:
         with unit_of_work(resources.engine) as registry:
             registry.keys.end_session(caller.session_id)
-    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
+    response.delete_cookie(SESSION_COOKIE, path=_cookie_path(request), httponly=True, samesite="strict")
+
+
+def _cookie_path(request: Request) -> str:
+    """The path of the session cookie: other services of the same host, below other paths, do not receive it."""
+    return request.scope.get("root_path") or "/"
 
 
 def _open(resources: Resources, caller: Caller, secret: str) -> BrowserSessionRow:

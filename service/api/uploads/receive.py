@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import subprocess
-import sys
 import threading
 import uuid
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from ldnas.errors import RefusedError, UnreadableDatasetError
 from service.api.dependencies import Resources
 from service.api.errors import NotReadyError
 from worker.errors import DatasetNameTakenError, error_code
+from worker.process.module_command import module_command
 from worker.registry import DatasetRow, reading, unit_of_work
 from worker.storage.incoming import IncomingFile
 
@@ -78,7 +78,7 @@ def _check(
     resources: Resources, name: str, incoming: IncomingFile, columns: Mapping[str, str]
 ) -> tuple[dict[str, Any], bytes | None]:
     """The columns that the content determines, and the samples where it has images; see `service.api.uploads.check`."""
-    command = [sys.executable, "-m", "service.api.uploads.check", str(incoming.path), name, json.dumps(dict(columns))]
+    command = module_command("service.api.uploads.check", str(incoming.path), name, json.dumps(dict(columns)))
     # Without the service's secrets: the process reads an untrusted file.
     environment = {key: os.environ[key] for key in _ENVIRONMENT if key in os.environ} | {"OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:

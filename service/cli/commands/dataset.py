@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ldnas.data.readers.passed_over import PassedOver
+from ldnas.data.reference import is_uploaded_name
 from service.cli.commands import completion, options
 from service.client.datasets import packed
 from service.client.errors import MissingPackageError
@@ -50,6 +51,10 @@ def add(
     Prints classes, sizes, copies and broken images before the upload; a dataset with a broken image is not uploaded. On
     a terminal, asks for confirmation. With --check-only --json: the report as JSON.
     """
+    if not is_uploaded_name(name):
+        raise typer.BadParameter(
+            f"{name!r} is not a name: 1 to 64 letters, digits and . _ -, a letter or digit first", param_hint="NAME"
+        )
     columns = options.columns_of(image_column, label_column, split_column, group_column)
     try:
         passed = PassedOver()

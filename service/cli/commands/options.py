@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from service.cli.commands import completion
+from service.cli.commands.likely_uris import likely_uris
+from service.cli.terminal import shows_unicode
 from service.client import Client
 from service.client.connection import DEFAULT_URL as DEFAULT_URL
 from service.client.documents import DocumentT
@@ -82,7 +84,13 @@ def help_of(path: str) -> str:
 
 
 def dataset_reference(uri: str, **columns: str | None) -> dict[str, str]:
-    """The dataset reference of a request."""
+    """The dataset reference of a request.
+
+    Raises:
+        typer.BadParameter: the text is not a URI; states likely ones.
+    """
+    if "://" not in uri and not uri.startswith("file:"):
+        raise typer.BadParameter(f"{uri!r} is not a URI; {likely_uris(uri)}", param_hint="DATASET")
     return {"uri": uri, **{key: value for key, value in columns.items() if value is not None}}
 
 
@@ -143,7 +151,7 @@ def finished(client: Client, submission: Submission[DocumentT], timeout_seconds:
 
 def print_json(document: Any) -> None:
     """Prints the JSON of a document of the API, unchanged, on standard output."""
-    json.dump(document, sys.stdout, indent=2, ensure_ascii=False, default=_sent)
+    json.dump(document, sys.stdout, indent=2, ensure_ascii=not shows_unicode(sys.stdout), default=_sent)
     sys.stdout.write("\n")
 
 

@@ -2,23 +2,23 @@
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from service.cli.supervision.errors import DemoFailedError
 from service.cli.supervision.home_lock import running_service
+from service.cli.supervision.log_reason import reason_in
 from service.cli.supervision.supervisor import is_ready, log_folder
+from worker.process.module_command import module_command
 from worker.settings import Settings
 
 START_SECONDS = 90.0
 # The supervisor gives its children 8 s to stop.
 STOP_SECONDS = 12.0
 POLL_SECONDS = 0.1
-UP = (sys.executable, "-m", "service.cli", "up")
+UP = module_command("service.cli", "up")
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def _wait_until_ready(settings: Settings, supervisor: "subprocess.Popen[bytes] |
         if running is not None and is_ready(running.url):
             return running.url
         if supervisor is not None and supervisor.poll() is not None:
-            reason = _last_line(log_folder(settings) / "supervisor.log")
+            reason = reason_in(log_folder(settings) / "supervisor.log") or "its log is empty"
             raise DemoFailedError(f"the service exited during its start: {reason}", log_folder(settings))
         time.sleep(POLL_SECONDS)
     raise DemoFailedError(f"the service was not ready after {START_SECONDS:g} s", log_folder(settings))
@@ -76,8 +76,3 @@ def _stop(supervisor: "subprocess.Popen[bytes]") -> None:
     finally:
         if supervisor.stdin is not None:
             supervisor.stdin.close()
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "its log is empty")

@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.cli.supervision.errors import CannotStartError
+from service.cli.supervision.log_reason import reason_in
 from service.cli.supervision.silence import Silence
 from worker.process.sign_of_life import VARIABLE as SIGN_OF_LIFE
 
@@ -17,6 +19,10 @@ FIRST_BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 30.0
 # A child that ran this long is not in a crash loop.
 SETTLED_SECONDS = 30.0
+FAILED_STARTS = 4
+"""A child that has never settled cannot start at all once this many starts in a row have failed."""
+# Another process ended the child; its start did not fail.
+_ENDED_BY_OTHERS = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
 LOG_BYTES = 10_000_000
 KILL_SECONDS = 2.0
 """How long a killed child may take to be gone."""
@@ -52,6 +58,9 @@ class Child:
         self._started = 0.0
         self._backoff = FIRST_BACKOFF_SECONDS
         self._start_at = 0.0
+        self._failed_starts = 0
+        self._has_settled = False
+        self._log_begins = 0
 
     @property
     def pid(self) -> int | None:
@@ -64,6 +73,7 @@ class Child:
         reading, writing = os.pipe()
         try:
             with self.log.open("ab") as log:
+                self._log_begins = log.tell()
                 self._process = subprocess.Popen(
                     self._argv,
                     stdin=subprocess.PIPE,
@@ -82,7 +92,11 @@ class Child:
         self._silence = Silence(reading, self._started)
 
     def keep_alive(self) -> None:
-        """Checks the program: restarts it some time after it exited, and kills it if it is frozen."""
+        """Checks the program: restarts it some time after it exited, and kills it if it is frozen.
+
+        Raises:
+            CannotStartError: it has never settled, and several starts in a row failed.
+        """
         now = time.monotonic()
         if self._process is None:
             if now >= self._start_at:
@@ -95,10 +109,19 @@ class Child:
             return
         if now - self._started >= SETTLED_SECONDS:
             self._backoff = FIRST_BACKOFF_SECONDS
+            self._has_settled = True
+        self._count_failed_starts(code)
         self._say(f"{self.name} exited ({_how(code)}); restarting it in {self._backoff:g} s; log: {self.log}")
         self._forget()
         self._start_at = now + self._backoff
         self._backoff = min(2 * self._backoff, LONGEST_BACKOFF_SECONDS)
+
+    def _count_failed_starts(self, code: int) -> None:
+        self._failed_starts = 0 if code in _ENDED_BY_OTHERS else self._failed_starts + 1
+        if self._failed_starts >= FAILED_STARTS and not self._has_settled:
+            raise CannotStartError(
+                self.name, self._failed_starts, _how(code), reason_in(self.log, self._log_begins), self.log
+            )
 
     def _kill_if_frozen(self, now: float) -> None:
         if self._silence is None or self._silence.seconds(now) < self._frozen_seconds:

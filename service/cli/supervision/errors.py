@@ -2,7 +2,8 @@
 
 ProcessError
 ├── HomeInUseError        another supervisor uses the same home
-├── PortTakenError        the API's port belongs to another process
+├── PortTakenError        the API cannot have its port
+├── CannotStartError      a process exits at every start; states the reason and its log
 └── DemoFailedError       the demo failed; states the reason and the folder of the logs
 """
 
@@ -21,12 +22,18 @@ class HomeInUseError(ProcessError):
 
 
 class PortTakenError(ProcessError):
-    """The API's port belongs to another process."""
+    """The API cannot have its port: it belongs to another process, or the host or the port is not possible here."""
 
-    def __init__(self, host: str, port: int, reason: str) -> None:
-        super().__init__(
-            f"cannot listen on {host}:{port} ({reason}); set LDNAS_PORT to a free port, or to 0 to choose one"
-        )
+    def __init__(self, host: str, port: int, reason: str, remedy: str) -> None:
+        super().__init__(f"cannot listen on {host}:{port} ({reason}); {remedy}")
+
+
+class CannotStartError(ProcessError):
+    """A process exits at every start."""
+
+    def __init__(self, name: str, attempts: int, how: str, reason: str | None, log: Path) -> None:
+        why = f": {reason}" if reason else ""
+        super().__init__(f"{name} cannot start, {attempts} attempts ended with {how}{why}; log: {log}")
 
 
 class DemoFailedError(ProcessError):

@@ -8,7 +8,6 @@ child gives signs of life, and a frozen one is killed and restarted: it may hold
 import errno
 import os
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ import httpx
 from service.cli.supervision.child import Child, Program, end_all
 from service.cli.supervision.errors import PortTakenError
 from service.cli.supervision.home_lock import home_locked
+from worker.process.module_command import module_command
 from worker.settings import Settings
 
 TICK_SECONDS = 0.1
@@ -28,10 +28,16 @@ FROZEN_SECONDS = 20.0
 """How long a child that gave signs of life may be silent before it counts as frozen."""
 
 
+_REMEDIES = {
+    errno.EADDRINUSE: "set LDNAS_PORT to a free port, or to 0 to choose one",
+    errno.EACCES: "set LDNAS_PORT to 1024 or more",
+}
+"""What to change if the API cannot listen, by the error's number; otherwise the host is at fault."""
+
 PROGRAMS = (
-    Program("api", (sys.executable, "-m", "service.api_main")),
-    Program("dispatcher", (sys.executable, "-m", "worker.queue.dispatcher")),
-    Program("worker", (sys.executable, "-m", "worker.queue.worker_main")),
+    Program("api", module_command("service.api_main")),
+    Program("dispatcher", module_command("worker.queue.dispatcher")),
+    Program("worker", module_command("worker.queue.worker_main")),
 )
 
 
@@ -62,9 +68,12 @@ def with_port_claimed(settings: Settings) -> Settings:
             try:
                 probe.bind((settings.host, settings.port))
                 return replace(settings, port=probe.getsockname()[1])
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE or time.monotonic() >= give_up:
-                    raise PortTakenError(settings.host, settings.port, error.strerror or str(error)) from error
+            except (OSError, UnicodeError) as error:  # a host name may be longer than names can be
+                code = error.errno if isinstance(error, OSError) and not isinstance(error, socket.gaierror) else None
+                if code != errno.EADDRINUSE or time.monotonic() >= give_up:
+                    reason = getattr(error, "strerror", None) or str(error)
+                    remedy = _REMEDIES.get(code or 0, "set LDNAS_HOST to an address of this machine")
+                    raise PortTakenError(settings.host, settings.port, reason, remedy) from error
         time.sleep(TICK_SECONDS)
 
 
@@ -80,8 +89,9 @@ def supervise(
     """Migrates the database, runs the programs until `stop` is set, and stops all of them.
 
     A child that exits is restarted after a pause, which doubles from 0.5 s to 30 s while the child fails repeatedly. A
-    child that gave signs of life and is then silent for `frozen_seconds` is killed, and restarted in the same way. At
-    the end each child gets SIGTERM and has 8 s to stop; then its session is killed.
+    child that gave signs of life and is then silent for `frozen_seconds` is killed, and restarted in the same way. A
+    child that cannot start (four starts in a row failed, and it never ran for 30 s) ends everything. At the end each
+    child gets SIGTERM and has 8 s to stop; then its session is killed.
 
     Args:
         settings: passed to the children through their environment; port 0 chooses a free port.
@@ -91,6 +101,7 @@ def supervise(
     Raises:
         HomeInUseError: another supervisor uses the same home.
         PortTakenError: the API's port is not free.
+        CannotStartError: a child cannot start.
     """
     with home_locked(settings.home) as announce:
         settings = with_port_claimed(settings)
@@ -124,6 +135,6 @@ def _keep_alive(children: Sequence[Child], stop: threading.Event, url: str, say:
 def is_ready(url: str) -> bool:
     """Whether the service at this address is ready."""
     try:
-        return httpx.get(f"{url}/readyz", timeout=1.0).is_success
+        return httpx.get(f"{url}/readyz", timeout=1.0, trust_env=False).is_success  # never through a proxy
     except httpx.TransportError:
         return False

@@ -3,13 +3,13 @@
 import json
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from service.client.errors import ClientError, MissingPackageError
 from service.client.inspection.report import Report
+from worker.process.module_command import module_command
 
 _MISSING = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'", re.MULTILINE)
 _EXTRAS = {"pyarrow": "service"}
@@ -35,11 +35,13 @@ def inspect(path: Path, name: str, columns: Mapping[str, str], on_image: Callabl
         MissingPackageError: this installation cannot decode images or read Parquet.
         InspectionFailedError: the process crashed or was killed.
     """
-    command = [sys.executable, "-m", "service.client.inspection", str(path), name, json.dumps(columns)]
+    command = module_command("service.client.inspection", str(path), name, json.dumps(columns))
     report: Report | None = None
     with (
-        tempfile.TemporaryFile("w+") as errors,
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True) as child,
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, encoding="utf-8"
+        ) as child,
     ):
         try:
             assert child.stdout is not None

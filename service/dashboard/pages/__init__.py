@@ -20,7 +20,7 @@ from service.dashboard.pages import (
 router = APIRouter(include_in_schema=False)
 """All pages. They are not part of the API, so its OpenAPI document omits them."""
 
-_PAGES = (
+PAGES = (
     overview,
     tasks,
     task,
@@ -36,5 +36,5 @@ _PAGES = (
 )
 
 # `new` precedes the route of a recommendation's id, which would match it too.
-for page in _PAGES:
+for page in PAGES:
     router.include_router(page.router)

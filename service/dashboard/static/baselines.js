@@ -1,4 +1,5 @@
 // Step 4: the known tasks to choose from, fetched when the choice is opened.
+import { rootPath } from "./root_path.js";
 const AT_ONCE = 200;
 
 export class Baselines {
@@ -70,7 +71,7 @@ async function everyBaseline() {
   let after = null;
   do {
     const query = new URLSearchParams({ role: "baseline", limit: AT_ONCE, ...(after && { after }) });
-    const answer = await fetch(`/v1/tasks?${query}`);
+    const answer = await fetch(`${rootPath}/v1/tasks?${query}`);
     if (!answer.ok) throw new Error(String(answer.status));
     const { items, next } = await answer.json();
     found.push(...items);

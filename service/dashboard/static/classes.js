@@ -1,6 +1,7 @@
 // Step 2: the classes of the chosen dataset, and the task's classes that the user groups them into.
 import { element } from "./problems.js";
 import { groupsOf } from "./request.js";
+import { rootPath } from "./root_path.js";
 import { showSamples, showSheet } from "./samples.js";
 
 const ROWS = 500; // most classes in the table; with more, the user types the groups
@@ -92,8 +93,8 @@ export class Classes {
   #picture({ samples, sheet }) {
     const table = this.#get("labels-table");
     table.classList.toggle("pictured", Boolean(samples || sheet));
-    if (this.#names && samples) showSamples(table, samples);
-    if (this.#names && sheet) showSheet(table, sheet);
+    if (this.#names && samples) showSamples(table, rootPath + samples);
+    if (this.#names && sheet) showSheet(table, rootPath + sheet);
   }
 
   #arrange() {
@@ -171,7 +172,7 @@ async function classesOf(uri, column) {
 }
 
 async function uploaded(name) {
-  const answer = await fetch(`/v1/datasets/${encodeURIComponent(name)}`);
+  const answer = await fetch(`${rootPath}/v1/datasets/${encodeURIComponent(name)}`);
   if (!answer.ok) return { words: `The service answers ${answer.status}, so the classes are not known.` };
   const { classes, images, counts, samples } = await answer.json();
   const shares = ["train", "validation", "test"].map((split) => counts[split].toLocaleString("en"));
@@ -190,7 +191,7 @@ function nameOf(uri) {
 
 async function readBefore(uri, column) {
   const query = new URLSearchParams(column ? { uri, label_column: column } : { uri });
-  const answer = await fetch(`/recommendations/new/classes?${query}`);
+  const answer = await fetch(`${rootPath}/recommendations/new/classes?${query}`);
   const { names, told_by: task, sheet } = answer.ok ? await answer.json() : { names: null };
   if (!names) return { words: "Its classes are known only after the first job has read it. To group them, type their names or numbers." };
   return { names, sheet, words: `${nameOf(uri)} has ${names.length.toLocaleString("en")} classes${task ? `, as found by the task ${task}` : ""}.` };

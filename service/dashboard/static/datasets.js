@@ -1,5 +1,6 @@
 // The pages of datasets: sample images, uploads, and deletion after a confirmation.
 import { problemOf, wordsOf } from "./problems.js";
+import { rootPath } from "./root_path.js";
 import { showSamples } from "./samples.js";
 import { uploader } from "./upload.js";
 
@@ -7,7 +8,7 @@ const rows = document.querySelector("[data-samples]");
 if (rows) showSamples(rows, rows.dataset.samples);
 
 const upload = document.querySelector("[data-upload]");
-if (upload) uploader(upload, ({ name }) => location.assign(`/datasets/${encodeURIComponent(name)}`));
+if (upload) uploader(upload, ({ name }) => location.assign(`${rootPath}/datasets/${encodeURIComponent(name)}`));
 
 const dialog = document.getElementById("delete");
 let asked = null;
@@ -42,7 +43,7 @@ dialog?.querySelector("[data-confirm]").addEventListener("click", async (event) 
 // The refusal, or null. A dataset that no longer exists counts as deleted.
 async function deleted(name) {
   try {
-    const answer = await fetch(`/v1/datasets/${encodeURIComponent(name)}`, { method: "DELETE" });
+    const answer = await fetch(`${rootPath}/v1/datasets/${encodeURIComponent(name)}`, { method: "DELETE" });
     return answer.ok || answer.status === 404 ? null : problemOf(answer.status, await answer.text());
   } catch {
     return problemOf(0, "");

@@ -1,4 +1,5 @@
 // Draws every `data-figure` of the page in the page's colours, and redraws it when the theme or the page changes.
+import { rootPath } from "./root_path.js";
 const dark = () =>
   document.documentElement.dataset.theme === "dark" ||
   (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
@@ -28,7 +29,7 @@ export async function draw(figure) {
   drawing.removeAllListeners?.("plotly_click");
   drawing.on("plotly_click", ({ points }) => {
     const address = points[0].customdata?.href ?? points[0].customdata;
-    if (typeof address === "string" && address.startsWith("/")) location.assign(address);
+    if (typeof address === "string" && address.startsWith("/")) location.assign(rootPath + address);
   });
 }
 

@@ -5,6 +5,7 @@
 // `data-every="MS"` on a part fetches at intervals; `data-events="ADDRESS"` fetches at each server-sent event from there.
 // This survives a lost connection (the browser reconnects by itself, with the id of the last event) and a restart of the
 // service.
+import { rootPath } from "./root_path.js";
 const SHORTEST_PAUSE_MS = 1000; // the service may share its machine with the worker
 const LONGEST_SILENCE_MS = 5000;
 
@@ -21,7 +22,7 @@ export async function refresh() {
   asking = true;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    if (answer.redirected && new URL(answer.url).pathname === "/login") location.assign(answer.url);
+    if (answer.redirected && new URL(answer.url).pathname === `${rootPath}/login`) location.assign(answer.url);
     else if (answer.ok) exchange(new DOMParser().parseFromString(await answer.text(), "text/html"));
     report(answer.ok ? "" : `The service answers ${answer.status}. This page tries again.`);
   } catch {

@@ -1,5 +1,6 @@
 // Exchanges the key for a session, then opens the requested page.
 import { problemOf, wordsOf } from "./problems.js";
+import { rootPath } from "./root_path.js";
 
 const form = document.getElementById("login");
 const refusal = form.querySelector(".error");
@@ -20,7 +21,7 @@ form.addEventListener("submit", async (event) => {
 
 async function signedIn(key) {
   try {
-    const answer = await fetch("/login", {
+    const answer = await fetch(`${rootPath}/login`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ key }),
@@ -33,6 +34,6 @@ async function signedIn(key) {
 
 function wanted() {
   // Only a page of this service: any other address would make this form an open redirect.
-  const next = new URL(new URLSearchParams(location.search).get("next") ?? "/", location.origin);
-  return next.origin === location.origin ? next.href : "/";
+  const next = new URL(new URLSearchParams(location.search).get("next") ?? `${rootPath}/`, location.origin);
+  return next.origin === location.origin ? next.href : `${rootPath}/`;
 }

@@ -4,6 +4,7 @@ import { Classes } from "./classes.js";
 import { curlOf, pythonOf } from "./commands.js";
 import { forget, place, problemOf } from "./problems.js";
 import { bodyOf, chosen } from "./request.js";
+import { rootPath } from "./root_path.js";
 import { uploader } from "./upload.js";
 
 const form = document.getElementById("request");
@@ -66,7 +67,7 @@ const upload = form.querySelector("[data-upload]");
 if (upload) {
   uploader(upload, (dataset, file, columns) => {
     if (dataset.kind === "safetensors") {
-      location.assign(`/datasets/${encodeURIComponent(dataset.name)}`);
+      location.assign(`${rootPath}/datasets/${encodeURIComponent(dataset.name)}`);
       return;
     }
     uploads.set(dataset.uri, { name: dataset.name, file: file.name, columns });
@@ -100,7 +101,7 @@ form.addEventListener("submit", async (event) => {
   const { recommendation, problem } = await asked(text);
   if (recommendation) {
     ask.textContent = "Submitted";
-    location.assign(`/recommendations/${recommendation.id}`);
+    location.assign(`${rootPath}/recommendations/${recommendation.id}`);
     return;
   }
   place(form, document.getElementById("refusal"), problem);
@@ -109,7 +110,7 @@ form.addEventListener("submit", async (event) => {
 
 async function asked(text) {
   try {
-    const answer = await fetch("/v1/recommendations", {
+    const answer = await fetch(`${rootPath}/v1/recommendations`, {
       method: "POST",
       headers: { "Content-Type": "application/json", "Idempotency-Key": key },
       body: text,

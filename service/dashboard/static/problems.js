@@ -1,4 +1,5 @@
 // Refusals of the API in words, next to the fields that caused them.
+import { rootPath } from "./root_path.js";
 
 // The problem document of an answer. For an answer without one (a proxy's page), builds a short one.
 export function problemOf(status, text) {
@@ -35,7 +36,7 @@ function line(text) {
 
 function signIn() {
   const link = element("a", "Sign in again");
-  link.href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
+  link.href = `${rootPath}/login?next=${encodeURIComponent(location.pathname + location.search)}`;
   const words = element("p", "");
   words.append(link);
   return words;

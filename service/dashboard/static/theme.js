@@ -10,8 +10,9 @@ document.addEventListener("DOMContentLoaded", () => {
     document.dispatchEvent(new Event("themechange"));
   });
   document.getElementById("logout")?.addEventListener("click", async () => {
-    await fetch("/logout", { method: "POST" });
-    location.assign("/login");
+    const { rootPath } = document.documentElement.dataset;
+    await fetch(`${rootPath}/logout`, { method: "POST" });
+    location.assign(`${rootPath}/login`);
   });
 });
 

@@ -1,5 +1,6 @@
 // Sends a chosen or dropped file to `PUT /v1/datasets/{name}`.
 import { problemOf, wordsOf } from "./problems.js";
+import { rootPath } from "./root_path.js";
 
 const NOT_IN_NAMES = /[^A-Za-z0-9._-]+/g;
 const COLUMNS = ["image_column", "label_column", "split_column", "group_column"];
@@ -54,7 +55,7 @@ export function uploader(root, onUploaded) {
       else refused(problemOf(target.status, target.responseText));
     });
     const query = new URLSearchParams(columns).toString();
-    request.open("PUT", `/v1/datasets/${encodeURIComponent(parts.name.value.trim())}${query && `?${query}`}`);
+    request.open("PUT", `${rootPath}/v1/datasets/${encodeURIComponent(parts.name.value.trim())}${query && `?${query}`}`);
     request.setRequestHeader("Content-Type", "application/octet-stream");
     busy(parts, true);
     request.send(file);

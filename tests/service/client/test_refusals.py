@@ -10,6 +10,7 @@ from service.client import Client
 from service.client.errors import (
     KeyRefusedError,
     NotAllowedError,
+    NotFiniteError,
     RequestRefusedError,
     StrangeAnswerError,
     TooManyError,
@@ -78,8 +79,18 @@ def test_an_answer_that_is_not_a_document_of_the_service_is_refused(
 
 @pytest.mark.parametrize("url", ["localhost:8000", "http://[::1", "ftp://there"])
 def test_an_address_that_is_none_is_named(url: str) -> None:
-    with pytest.raises(UnreachableError, match="no service answers at"):
+    with pytest.raises(UnreachableError, match="is not the address of a service"):
         Client(url).distances()
+
+
+def test_a_number_that_json_does_not_have_is_refused(client: Client) -> None:
+    with pytest.raises(NotFiniteError, match="finite"):
+        client.recommend("builtin://digits", epsilon=float("nan"))
+
+
+def test_text_that_is_not_in_utf_8_is_refused_by_the_service(client: Client) -> None:
+    with pytest.raises(RequestRefusedError):
+        client.recommend("builtin://digits", name="gr\udcf6\udcdfe")
 
 
 def test_a_problem_document_that_is_cut_short_is_still_a_refusal(answering: Answering) -> None:

@@ -1,0 +1,34 @@
+"""The URIs that a user may have meant by a path or a bare name."""
+
+import re
+import shlex
+from pathlib import Path
+
+from ldnas.data.reference import BUILTIN_NAMES, TORCHVISION_NAMES, is_uploaded_name
+
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def likely_uris(text: str) -> str:
+    """What to write in place of a text that is not a URI, as the end of a sentence."""
+    path = Path(text)
+    if _exists(path):
+        name = _NOT_IN_NAMES.sub("-", path.absolute().stem).strip("._-")[:64] or "NAME"
+        return (
+            f"upload it with: ldnas dataset add {name} {shlex.quote(text)} and write dataset://{name}, or write "
+            f"{path.absolute().as_uri()} if the service may read that folder (LDNAS_DATASET_ROOTS)"
+        )
+    if text in BUILTIN_NAMES:
+        return f"write builtin://{text}"
+    if text in TORCHVISION_NAMES:
+        return f"write torchvision://{text}"
+    if is_uploaded_name(text):
+        return f"no file has that name here; write dataset://{text} for an uploaded dataset"
+    return "no such path exists here; write dataset://NAME, builtin://digits, file:///a/folder, https://… or s3://…"
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long for a path, or with a zero byte
+        return False
