@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from ldnas.data.dataset import dataset_digest
-from ldnas.data.readers.records import Entry
+from ldnas.data.readers.records import Entry, require_distinct
 from ldnas.data.reference import Fractions
 from ldnas.data.split import DrawnSplit, draw_split
 from ldnas.errors import UnreadableDatasetError
@@ -36,9 +36,10 @@ class Catalogue:
         The classes are those that a reader returned; None stands for the distinct labels, sorted.
 
         Raises:
-            UnreadableDatasetError: a label is not the index of a named class.
+            UnreadableDatasetError: a label is not the index of a named class, or two classes have one name.
         """
         labels, names = _index_labels(entries, class_names)
+        require_distinct(names)
         readable = [place for place, content in enumerate(contents) if content is not None]
         return cls(
             entries=[entries[place] for place in readable],

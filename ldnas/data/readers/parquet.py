@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from ldnas.data.dataset import Image, Split
 from ldnas.data.decoding import decode_image
 from ldnas.data.readers.parquet_footer import rows_at_once
-from ldnas.data.readers.records import Entry, Record, Records, split_named
+from ldnas.data.readers.records import Entry, Record, Records, require_distinct, split_named
 from ldnas.data.reference import DatasetReference, resolve_inside
 from ldnas.errors import BrokenImageError, DatasetNotFoundError, InvalidReferenceError, UnreadableDatasetError
 
@@ -41,7 +41,8 @@ def read_parquet(path: Path, reference: DatasetReference, roots: Sequence[Path],
 
     Raises:
         DatasetNotFoundError: a folder without Parquet files.
-        UnreadableDatasetError: a file is not Parquet, lacks a column, or has invalid labels or splits.
+        UnreadableDatasetError: a file is not Parquet, lacks a column, names two classes alike, or has invalid labels
+            or splits.
         InvalidReferenceError: the reference names a column that does not exist.
         ForbiddenLocationError: a link leads outside `roots`.
         BrokenImageError, ImageSizeError: from `Record.decode`; `origin` is like `train.parquet row 17`.
@@ -56,6 +57,8 @@ def read_parquet(path: Path, reference: DatasetReference, roots: Sequence[Path],
                     raise UnreadableDatasetError(
                         f"{file_name} has other class names than the files before it", origin=file_name
                     )
+                # Also checked with all labels; here it costs no decoded image.
+                require_distinct(columns.class_names, file_name)
                 class_names = columns.class_names
             first_row = 0
             for batch in parquet.iter_batches(rows_at_once(file, columns.image, file_name), columns=columns.names):

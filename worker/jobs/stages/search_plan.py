@@ -24,7 +24,6 @@ BASELINE_SEARCH = RandomSearchConfig()
 TARGET_PATIENCE = 3
 PATIENCE = {"fuse": TARGET_PATIENCE, "random": 10, "evolution": 10}
 """Iterations without a new incumbent that end a search, by strategy; the others end by their own schedule."""
-DEFAULT_ITERATIONS = 12
 
 BATCH_SIZE = 64
 SMALLEST_BATCH = 8
