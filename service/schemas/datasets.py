@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from service.schemas.base import Document, Instant, Resource
-from service.schemas.tasks import SplitSizes
+from service.schemas.tasks import ClassCount, SplitSizes
 
 Kind = Literal["zip", "npz", "parquet", "safetensors"]
 
@@ -63,21 +63,16 @@ class DatasetSummary(Resource):
     created_at: Instant
 
 
-class ClassCount(Document):
-    """The number of images of a class in each split."""
-
-    name: str
-    train: int
-    validation: int
-    test: int
-
-
 class Dataset(DatasetSummary):
     """A dataset with its classes."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{**_EXAMPLE, "classes": _CLASSES}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{**_EXAMPLE, "classes": _CLASSES, "warnings": []}]})
 
     classes: tuple[ClassCount, ...] | None = Field(description="in the order of their indices; null for weights")
+    warnings: tuple[str, ...] = Field(
+        description="every reason for which a job on all of these classes would be refused; a label mapping can drop or "
+        "join classes"
+    )
 
 
 class Sample(Document):

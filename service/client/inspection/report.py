@@ -59,6 +59,7 @@ class Report:
         tensors: number of tensors in the weights; None for images.
         parameters: number of values in all tensors; None for images.
         refusal: why the service would refuse the file as a whole, or None.
+        job_refusals: every reason for which a job on all classes would be refused; the service accepts the file.
     """
 
     kind: str | None
@@ -74,6 +75,7 @@ class Report:
     tensors: int | None = None
     parameters: int | None = None
     refusal: str | None = None
+    job_refusals: tuple[str, ...] = ()
 
     @property
     def is_accepted(self) -> bool:
@@ -86,6 +88,7 @@ class Report:
         copies = document["copies"]
         known = {
             "classes": tuple(ClassReport(**entry) for entry in document["classes"]),
+            "job_refusals": tuple(document["job_refusals"]),
             "broken": tuple(BrokenImage(**entry) for entry in document["broken"]),
             "copies": copies
             and Copies(**copies | {"examples": tuple(tuple(origins) for origins in copies["examples"])}),

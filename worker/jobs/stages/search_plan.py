@@ -18,7 +18,7 @@ from ldnas.space.skeleton import Skeleton, default_skeleton
 from ldnas.space.space import FULL_SPACE, SearchSpace
 from ldnas.training.micro_batches import Compute
 from worker.jobs.stages.resolve import ResolvedTask
-from worker.specification import BudgetRequest, RecommendationRequest
+from worker.specification import DEFAULT_ITERATIONS, BudgetRequest, RecommendationRequest
 
 BASELINE_SEARCH = RandomSearchConfig()
 TARGET_PATIENCE = 3
