@@ -195,7 +195,7 @@ def _index(label: Label, names: Sequence[str], index_of: Mapping[str, int], fiel
         if 0 <= label < len(names) and index_of.get(str(label), label) != label:
             raise InvalidMappingError(
                 f"label {label} could mean the class with index {label} ({names[label]!r}) or the class named "
-                f"'{label}'; write the text \"{label}\" for the name, \"#{label}\" for the index",
+                f'\'{label}\'; write the text "{label}" for the name, "#{label}" for the index',
                 field=field,
             )
     return index if index is not None and 0 <= index < len(names) else None

@@ -70,8 +70,8 @@ class Dataset(DatasetSummary):
 
     classes: tuple[ClassCount, ...] | None = Field(description="in the order of their indices; null for weights")
     warnings: tuple[str, ...] = Field(
-        description="every reason for which a job on all of these classes would be refused; a label mapping can drop or "
-        "join classes"
+        description="every reason for which a job on all of these classes would be refused; a label mapping can drop "
+        "or join classes"
     )
 
 

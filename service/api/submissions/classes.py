@@ -1,4 +1,4 @@
-"""Finds a task's classes before a worker reads its images, where the dataset's classes are known, and refuses labels."""
+"""The classes of a task before a worker reads its images, where the dataset is known; refuses labels that it lacks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

@@ -57,7 +57,14 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
             if request.pretrained is not None:
                 hold_weights(registry, request.pretrained.weights.removeprefix(SCHEME), PRETRAINED_WEIGHTS)
             job_id = insert_job(registry, JobKind.RECOMMEND, params, identity, request.priority)
-            registry.tasks.insert(id=params["task_id"], job_id=job_id, role=TaskRole.TARGET, name=name, class_counts=counts, **task.columns)
+            registry.tasks.insert(
+                id=params["task_id"],
+                job_id=job_id,
+                role=TaskRole.TARGET,
+                name=name,
+                class_counts=counts,
+                **task.columns,
+            )
             registry.recommendations.insert(
                 id=params["recommendation_id"],
                 name=request.name,

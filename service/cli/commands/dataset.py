@@ -52,7 +52,9 @@ def add(
     columns = options.columns_of(image_column, label_column, split_column, group_column)
     try:
         with packed(path) as file:
-            report = _report(file, path, columns, check_only=check_only, as_json=as_json) if check or check_only else None
+            report = (
+                _report(file, path, columns, check_only=check_only, as_json=as_json) if check or check_only else None
+            )
             if report is not None and not report.is_accepted:
                 raise typer.Exit(1)
             if check_only:

@@ -54,8 +54,8 @@ Groups = Annotated[
         "--group",
         "-g",
         metavar="LABELS",
-        help='Labels of one class, as cat,dog; repeat for each class. A label with a comma stands in quotes, as \'"black, '
-        "white\",grey'; #2 is the class with index 2.",
+        help="Labels of one class, as cat,dog; repeat for each class. A label is a class name, in double quotes if it "
+        "contains a comma: '\"black, white\",grey'. #2 is the class with index 2.",
     ),
 ]
 # One label of a CSV row. The csv module reads ` a , b` and `" a "," b"` alike, but only quotes protect blanks.
@@ -134,7 +134,7 @@ def _label(found: re.Match[str]) -> str:
     label = str(plain).strip()
     if label.startswith('"'):
         raise typer.BadParameter(
-            f"{label} begins with a quote that does not end its label; write \"black, white\",grey, and a quote within "
+            f'{label} begins with a quote that does not end its label; write "black, white",grey, and a quote within '
             'quotes as ""',
             param_hint="--group",
         )
