@@ -72,7 +72,7 @@ class TaskData:
     @property
     def counts(self) -> SplitCounts:
         """The images of all classes in each split."""
-        return SplitCounts(**{split: sum(getattr(count, split) for count in self.classes) for split in Split})
+        return SplitCounts(**{str(split): sum(getattr(count, split) for count in self.classes) for split in Split})
 
 
 @dataclass(frozen=True, eq=False)

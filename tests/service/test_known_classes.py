@@ -6,6 +6,10 @@ import httpx
 import numpy as np
 import pytest
 
+from ldnas.data.dataset import Split
+from ldnas.data.load import decode_all
+from ldnas.data.readers.builtin import read_digits
+from service.api.submissions.classes import DIGITS_CLASSES
 from service.api.submissions.expectation import expectation_of
 from tests.service.dataset_files import npz, parquet
 from worker.registry import SeenWorker, WorkerRow
@@ -23,6 +27,14 @@ def asked(http: httpx.Client, dataset: dict[str, Any], groups: list[list[Any]] |
 
 def names(document: dict[str, Any]) -> list[str]:
     return [count["name"] for count in document["target"]["class_counts"]]
+
+
+def test_the_counts_of_the_built_in_digits_are_those_of_the_scans() -> None:
+    dataset = decode_all(read_digits(), None)
+    for split in Split:
+        found = np.bincount(dataset.labels[dataset.indices(split)], minlength=10).tolist()
+        assert [getattr(count, split) for count in DIGITS_CLASSES] == found
+    assert tuple(count.name for count in DIGITS_CLASSES) == dataset.class_names
 
 
 @pytest.mark.parametrize("path", ["/v1/recommendations", "/v1/tasks"])

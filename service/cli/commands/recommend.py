@@ -134,7 +134,9 @@ def recommend(
             webhook=_webhook(webhook),
         )
         if (expected := expectation_in_words(submission.document)) is not None:
-            typer.echo(expected + (", then the comparison of --control" if control else ""), err=True)
+            waiting = "; first it waits for the baselines" if baseline else ""
+            compared = "; then follows the comparison of --control" if control else ""
+            typer.echo(f"{expected}{waiting}{compared}", err=True)
         shown = options.ShownClasses(client, submission.document["target"]["task_id"], submission.document)
         document: Mapping[str, Any] = (
             options.finished(client, submission, timeout, shown.look) if wait else submission.document

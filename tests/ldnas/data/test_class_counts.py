@@ -6,9 +6,7 @@ import pytest
 from ldnas.data.class_counts import ClassCount, refusals, require_trainable, task_counts
 from ldnas.data.dataset import Split
 from ldnas.data.labels import LabelMapping
-from ldnas.data.load import decode_all
 from ldnas.data.preprocessing import Preprocessing
-from ldnas.data.readers.builtin import DIGITS, read_digits
 from ldnas.data.task_data import task_data
 from ldnas.errors import EmptySplitError, SingleClassError, TooFewImagesError
 
@@ -31,14 +29,6 @@ def test_the_counts_of_a_task_are_those_that_reading_its_images_finds(make_datas
     data = task_data(dataset, mapping, Preprocessing(8))
     assert task_counts(mapping, own) == data.classes
     assert [count.train for count in data.classes] == np.bincount(data.train.labels.numpy()).tolist()
-
-
-def test_the_counts_of_the_built_in_digits_are_those_of_the_scans():
-    dataset = decode_all(read_digits(), None)
-    for split in Split:
-        found = np.bincount(dataset.labels[dataset.indices(split)], minlength=10).tolist()
-        assert [getattr(count, split) for count in DIGITS] == found
-    assert tuple(count.name for count in DIGITS) == dataset.class_names
 
 
 def test_every_reason_of_a_refusal_is_given_once_for_each_class():
