@@ -71,8 +71,8 @@ def recommendation_document(
     known = {part: value for part, value in recommendation.document.items() if value is not None}
     asked = {name: recommendation.request.get(name) for name in ("dataset", "labels", "image_size")}
     target = {"task_id": recommendation.task_id, **asked, **known.get("target", {})}
-    sizes = [target.get(split) for split in ("train", "validation", "test")]
-    seen = {"images": None if None in sizes else sum(sizes), "image_size": target["image_size"]}
+    sizes: list[int] = [target[split] for split in ("train", "validation", "test") if target.get(split) is not None]
+    seen = {"images": sum(sizes) if sizes else None, "image_size": target["image_size"]}
     return Recommendation.model_validate(
         known
         | {
