@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from ldnas.data.dataset import dataset_digest
-from ldnas.data.readers.records import Entry, Summary
+from ldnas.data.readers.records import Entry, Summary, require_distinct
 from ldnas.data.reference import Fractions
 from ldnas.data.split import DrawnSplit, draw_split
 from ldnas.errors import UnreadableDatasetError
@@ -36,9 +36,10 @@ class Catalogue:
         The classes are those of the reader's summary, or else the distinct labels, sorted.
 
         Raises:
-            UnreadableDatasetError: a label is not the index of a named class.
+            UnreadableDatasetError: a label is not the index of a named class, or two classes have one name.
         """
         labels, names = _index_labels(entries, summary.class_names)
+        require_distinct(names)
         readable = [place for place, content in enumerate(contents) if content is not None]
         return cls(
             entries=[entries[place] for place in readable],
@@ -66,15 +67,12 @@ class Catalogue:
 
 
 def _warnings(names: Sequence[str]) -> list[str]:
-    """Sentences on class names that look like one name, and on a single class."""
+    """Sentences on class names that look like one name."""
     by_letters: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
         by_letters.setdefault("".join(name.casefold().split()), []).append(name)
     alike = [same for same in by_letters.values() if len(same) > 1]
-    found = [f"doubtful: the classes {', '.join(map(repr, same))} differ only by case or spaces" for same in alike]
-    if len(names) == 1:
-        found.append(f"there is the single class {names[0]!r}; a task needs two or more")
-    return found
+    return [f"doubtful: the classes {', '.join(map(repr, same))} differ only by case or spaces" for same in alike]
 
 
 def _index_labels(entries: Sequence[Entry], names: tuple[str, ...] | None) -> tuple[list[int], tuple[str, ...]]:

@@ -1,23 +1,31 @@
 """Label mappings: how a dataset's own classes become the classes of a task."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import normalize
 
 from ldnas.digests import json_digest
 from ldnas.errors import InvalidMappingError, UnknownLabelError
 
 Label = int | str
 
+REST = "rest"
+
 _LISTED_CLASSES = 20
+_EXPLICIT_INDEX = re.compile(r"#([0-9]+)")
+_INDEX = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True)
 class LabelMapping:
     """Groups of labels, each of which is one class of the task, in this order.
 
-    A label is a dataset's class index (an int) or its class name (a str). No mapping at all (`None` wherever one is
-    taken) means the dataset's own classes.
+    An int is a class index of the dataset. A text is a class name, whatever it looks like: `001` and `1` are two names.
+    A text that no class is called is a class index if it says so (`#2`), or if it is a number and the dataset has no
+    names of its own, so that its classes are called 0, 1, 2, … No mapping at all (`None` wherever one is taken) means
+    the dataset's own classes.
 
     Attributes:
         groups: the labels of each class.
@@ -89,16 +97,26 @@ class LabelMapping:
 
 
 def class_names(mapping: LabelMapping | None, dataset_class_names: Sequence[str]) -> tuple[str, ...]:
-    """The names of a task's classes: those of a group's labels, in the dataset's order, joined by `|`; then `rest`.
+    """The names of a task's classes, each different: those of a group's labels, in the dataset's order, joined by `|`.
+
+    The class of all other labels comes last. It is called `rest`, and `other than rest` where a group has that name.
 
     Raises:
-        UnknownLabelError, InvalidMappingError: as `assign`.
+        UnknownLabelError: see `assign`.
+        InvalidMappingError: see `assign`; or two groups have the same name, as `a` with `b`, and a class `a|b`.
     """
     if mapping is None:
         return tuple(dataset_class_names)
     resolved = _resolve(mapping, dataset_class_names)
     names = tuple("|".join(dataset_class_names[index] for index in sorted(group)) for group in resolved)
-    return (*names, "rest") if mapping.rest else names
+    for position, name in enumerate(names):
+        if (first := names.index(name)) != position:
+            raise InvalidMappingError(
+                f"this class would be called {name!r}, as that of labels.groups[{first}]; the classes of a task have "
+                "different names",
+                field=f"labels.groups[{position}]",
+            )
+    return (*names, _rest_name(names)) if mapping.rest else names
 
 
 def assign(mapping: LabelMapping | None, class_names: Sequence[str]) -> dict[int, int]:
@@ -135,43 +153,71 @@ def mapping_digest(mapping: LabelMapping | None, class_names: Sequence[str]) -> 
     return json_digest({"assignment": assignment, "cut": cut})
 
 
+def _rest_name(names: Sequence[str]) -> str:
+    name = REST
+    while name in names:
+        name = f"other than {name}"
+    return name
+
+
 def _resolve(mapping: LabelMapping, names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
     """The class indices of each group."""
-    unknown = [label for group in mapping.groups for label in group if not _is_known(label, names)]
-    if unknown:
-        listed = ", ".join(f"{index} = {name!r}" for index, name in enumerate(names[:_LISTED_CLASSES]))
-        more = f" and {len(names) - _LISTED_CLASSES} more" if len(names) > _LISTED_CLASSES else ""
-        raise UnknownLabelError(
-            f"the dataset has no label {', '.join(map(repr, unknown))}; it has {listed}{more}", field="labels.groups"
-        )
-    index_of = {name: index for index, name in enumerate(names)}
+    index_of = {normalize("NFC", name): index for index, name in enumerate(names)}
+    unknown: list[Label] = []
     seen: set[int] = set()
     resolved = []
     for position, group in enumerate(mapping.groups):
         field = f"labels.groups[{position}]"
-        indices = tuple(_index(label, names, index_of, field) for label in group)
-        for index in indices:
+        indices = []
+        for label in group:
+            index = _index(label, names, index_of, field)
+            if index is None:
+                unknown.append(label)
+                continue
             if index in seen:
-                raise InvalidMappingError(f"class {names[index]!r} is named twice, by index and by name", field=field)
+                raise InvalidMappingError(f"class {names[index]!r} is named twice", field=field)
             seen.add(index)
-        resolved.append(indices)
+            indices.append(index)
+        resolved.append(tuple(indices))
+    if unknown:
+        raise UnknownLabelError(_no_label(unknown, names), field="labels.groups")
     return tuple(resolved)
 
 
-def _is_known(label: Label, names: Sequence[str]) -> bool:
-    return 0 <= label < len(names) if isinstance(label, int) else label in names
-
-
-def _index(label: Label, names: Sequence[str], index_of: Mapping[str, int], field: str) -> int:
+def _index(label: Label, names: Sequence[str], index_of: Mapping[str, int], field: str) -> int | None:
+    """The class index of a label, None where the dataset does not have it."""
     if isinstance(label, str):
-        return index_of[label]
-    if index_of.get(str(label), label) != label:
-        raise InvalidMappingError(
-            f"label {label} could mean the class with index {label} ({names[label]!r}) or the class named '{label}'; "
-            "write a class name as text",
-            field=field,
-        )
-    return label
+        # Programs differ in how they compose an accented letter; readers and users see one letter.
+        named = index_of.get(normalize("NFC", label))
+        index = _written_index(label, names) if named is None else named
+    else:
+        index = label
+        if 0 <= label < len(names) and index_of.get(str(label), label) != label:
+            raise InvalidMappingError(
+                f"label {label} could mean the class with index {label} ({names[label]!r}) or the class named "
+                f'\'{label}\'; write the text "{label}" for the name, "#{label}" for the index',
+                field=field,
+            )
+    return index if index is not None and 0 <= index < len(names) else None
+
+
+def _written_index(text: str, names: Sequence[str]) -> int | None:
+    """The class index that a text means which is not a class name: `#2`, or `2` where the dataset has no names."""
+    if explicit := _EXPLICIT_INDEX.fullmatch(text):
+        return int(explicit[1])
+    has_names = any(name != str(index) for index, name in enumerate(names))
+    return int(text) if _INDEX.fullmatch(text) and not has_names else None
+
+
+def _no_label(unknown: Sequence[Label], names: Sequence[str]) -> str:
+    """The refusal of labels that the dataset does not have, with its classes and the ways to write one."""
+    listed = ", ".join(f"{index} = {name!r}" for index, name in enumerate(names[:_LISTED_CLASSES]))
+    more = f" and {len(names) - _LISTED_CLASSES} more" if len(names) > _LISTED_CLASSES else ""
+    quotes = ", in double quotes where it has a comma" if any("," in name for name in names) else ""
+    return (
+        f"the dataset has no label {', '.join(map(repr, unknown))}; it has {listed}{more}; write the name of a "
+        f"class{quotes}, or its index as #{len(names) - 1}"
+    )
 
 
 def _read_group(value: Any, field: str) -> tuple[Label, ...]:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ldnas.data.catalogue import Catalogue
+from ldnas.data.class_counts import ClassCount
 from ldnas.data.dataset import Split, content_digest
 from ldnas.data.readers.files import read_file
 from ldnas.data.readers.records import Entry, Reading
@@ -16,16 +17,6 @@ from ldnas.errors import BrokenImageError, ImageSizeError, UnreadableDatasetErro
 
 # The memory of a dataset when a job reads it; an image that is small as a file can be large as pixels.
 MAX_DECODED_BYTES = 64 * 2**30
-
-
-@dataclass(frozen=True)
-class ClassCount:
-    """How many images of a class each split has."""
-
-    name: str
-    train: int
-    validation: int
-    test: int
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ldnas.data.class_counts import ClassCount, balanced_rest, require_trainable
 from ldnas.data.dataset import ImageDataset, Split, content_digest
 from ldnas.data.labels import LabelMapping, assign, class_names, mapping_digest
 from ldnas.data.preprocessing import Preprocessing, to_tensor_images
-from ldnas.errors import EmptySplitError, SingleClassError, TooFewImagesError
-
-MIN_CLASS_IMAGES = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +61,18 @@ class TaskData:
 
     train: ImageSet
     validation: ImageSet
-    class_names: tuple[str, ...]
+    classes: tuple[ClassCount, ...]
     digests: TaskDigests
-    counts: SplitCounts
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes, each different, in the order of their indices."""
+        return tuple(count.name for count in self.classes)
+
+    @property
+    def counts(self) -> SplitCounts:
+        """The images of all classes in each split."""
+        return SplitCounts(**{str(split): sum(getattr(count, split) for count in self.classes) for split in Split})
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +81,11 @@ class _Selection:
 
     positions: dict[Split, NDArray[np.int64]]
     labels: dict[Split, NDArray[np.int64]]
+
+    def classes(self, names: tuple[str, ...]) -> tuple[ClassCount, ...]:
+        """The images of each class, whose names these are."""
+        counts = (np.bincount(self.labels[split], minlength=len(names)).tolist() for split in Split)
+        return tuple(ClassCount(name, *of_class) for name, *of_class in zip(names, *counts, strict=True))
 
     def image_set(self, split: Split, dataset: ImageDataset, preprocessing: Preprocessing) -> ImageSet:
         images = to_tensor_images([dataset.images[position] for position in self.positions[split]], preprocessing)
@@ -84,18 +96,15 @@ def task_data(dataset: ImageDataset, mapping: LabelMapping | None, preprocessing
     """The training and validation images of a task.
 
     Raises:
-        UnknownLabelError, InvalidMappingError: see `assign`.
-        SingleClassError: fewer than two classes.
-        TooFewImagesError: a class has fewer than `MIN_CLASS_IMAGES` images in all, or none in one of the splits.
-        EmptySplitError: no image is left in a split.
+        UnknownLabelError, InvalidMappingError: see `assign` and `class_names`.
+        SingleClassError, EmptySplitError, TooFewImagesError: see `ldnas.data.class_counts.refusals`.
     """
     selection = _select(dataset, mapping)
     return TaskData(
         train=selection.image_set(Split.TRAIN, dataset, preprocessing),
         validation=selection.image_set(Split.VALIDATION, dataset, preprocessing),
-        class_names=class_names(mapping, dataset.class_names),
+        classes=selection.classes(class_names(mapping, dataset.class_names)),
         digests=TaskDigests(dataset.digest, mapping_digest(mapping, dataset.class_names), preprocessing.digest),
-        counts=SplitCounts(**{str(split): len(positions) for split, positions in selection.positions.items()}),
     )
 
 
@@ -116,8 +125,6 @@ test_images.__test__ = False  # type: ignore[attr-defined]
 
 def _select(dataset: ImageDataset, mapping: LabelMapping | None) -> _Selection:
     names = class_names(mapping, dataset.class_names)
-    if len(names) < 2:
-        raise SingleClassError(f"the task has the single class {names[0]!r}; two or more are needed", field="labels")
     task_label = np.full(len(dataset.class_names), -1, dtype=np.int64)
     for original, new in assign(mapping, dataset.class_names).items():
         task_label[original] = new
@@ -129,7 +136,7 @@ def _select(dataset: ImageDataset, mapping: LabelMapping | None) -> _Selection:
             split: _cut_rest(dataset, places, all_labels, mapping.rest_class) for split, places in positions.items()
         }
     selection = _Selection(positions, {split: all_labels[places] for split, places in positions.items()})
-    _check_sizes(selection, names)
+    require_trainable(selection.classes(names))
     return selection
 
 
@@ -141,26 +148,6 @@ def _cut_rest(
     Those with the lowest content digest stay: a draw without a seed, the same in every task.
     """
     is_rest = labels[places] == rest
-    keep = max(1, round(int((~is_rest).sum()) / rest))
+    keep = balanced_rest(int((~is_rest).sum()), rest)
     ranked = sorted(places[is_rest], key=lambda place: content_digest(dataset.images[place]))
     return np.sort(np.concatenate([places[~is_rest], np.array(ranked[:keep], dtype=np.int64)]))
-
-
-def _check_sizes(selection: _Selection, names: tuple[str, ...]) -> None:
-    counts = {split: np.bincount(labels, minlength=len(names)) for split, labels in selection.labels.items()}
-    for split, count in counts.items():
-        if not count.any():
-            raise EmptySplitError(f"the task has no {split} image", field="labels")
-    for index, name in enumerate(names):
-        total = int(sum(count[index] for count in counts.values()))
-        if total < MIN_CLASS_IMAGES:
-            raise TooFewImagesError(
-                f"class {name!r} has {total} images; {MIN_CLASS_IMAGES} or more are needed (a mapping can drop the "
-                "class or join it with another)",
-                field="labels",
-            )
-        for split, count in counts.items():
-            if not count[index]:
-                raise TooFewImagesError(
-                    f"class {name!r} has no {split} image; every split needs at least one of each class", field="labels"
-                )

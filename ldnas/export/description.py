@@ -20,7 +20,7 @@ class NetworkDescription:
         preprocessing: the `Preprocessing.to_json` of the images that the network was trained on.
 
     Raises:
-        ValueError: the class names or the preprocessing do not belong to the design.
+        ValueError: the class names or the preprocessing do not belong to the design, or two classes have one name.
     """
 
     design: Design
@@ -30,6 +30,8 @@ class NetworkDescription:
     def __post_init__(self) -> None:
         if len(self.class_names) != self.design.classes:
             raise ValueError(f"{len(self.class_names)} class names for a head of {self.design.classes} classes")
+        if len(set(self.class_names)) != len(self.class_names):
+            raise ValueError(f"two classes have one name: {', '.join(self.class_names)}")
         # `read_image` of the exported code implements this one recipe, so any other must be refused.
         expected = {"recipe": "square/bilinear/1", "image_size": self.design.image_size}
         if dict(self.preprocessing) != expected:

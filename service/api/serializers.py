@@ -2,6 +2,7 @@
 
 from typing import Any, TypeVar
 
+from ldnas.data.class_counts import ClassCount, refusals
 from service.api.errors import problem_of_job
 from service.schemas.answer import Recommendation, RecommendationSummary
 from service.schemas.architectures import Architecture
@@ -70,6 +71,8 @@ def recommendation_document(
     known = {part: value for part, value in recommendation.document.items() if value is not None}
     asked = {name: recommendation.request.get(name) for name in ("dataset", "labels", "image_size")}
     target = {"task_id": recommendation.task_id, **asked, **known.get("target", {})}
+    sizes: list[int] = [target[split] for split in ("train", "validation", "test") if target.get(split) is not None]
+    seen = {"images": sum(sizes) if sizes else None, "image_size": target["image_size"]}
     return Recommendation.model_validate(
         known
         | {
@@ -82,6 +85,7 @@ def recommendation_document(
             "finished_at": job.finished_at,
             **_progress_and_error(job),
             "target": target,
+            "expected": known.get("expected", {}) | seen,
             "webhook": webhook,
         }
     )
@@ -120,7 +124,9 @@ def dataset_summary(dataset: DatasetRow) -> DatasetSummary:
 
 def dataset_document(dataset: DatasetRow) -> Dataset:
     """A dataset with its classes."""
-    return _document(Dataset, dataset, warnings=dataset.warnings or (), **_converted_dataset(dataset))
+    classes = [ClassCount(**count) for count in dataset.classes or ()]
+    refused = [refusal.message for refusal in refusals(classes)] if classes else []
+    return _document(Dataset, dataset, **_converted_dataset(dataset), warnings=(*(dataset.warnings or ()), *refused))
 
 
 def worker_document(seen: SeenWorker) -> Worker:

@@ -88,13 +88,19 @@ class Submission(Generic[DocumentT]):
         """Asks the service to cancel the job; a job that has ended does not change."""
         self.service.request("POST", f"{self.job}/cancel")
 
-    def wait(self, progress: bool = False, timeout_seconds: float | None = None) -> DocumentT:
+    def wait(
+        self,
+        progress: bool = False,
+        timeout_seconds: float | None = None,
+        on_status: Callable[[Status], None] | None = None,
+    ) -> DocumentT:
         """Waits for the end and returns the final document, also across broken connections and restarts of the
         service.
 
         Args:
             progress: show the stage, the fraction done and the time: a bar in a notebook, else on standard error.
             timeout_seconds: how long to wait; None = for as long as it takes.
+            on_status: called with the document of every poll.
 
         Raises:
             JobFailedError: the job failed; the error has the problem document.
@@ -102,9 +108,15 @@ class Submission(Generic[DocumentT]):
             WaitTimeoutError: the job has not ended within `timeout_seconds`; it continues.
             UnreachableError: the service is unreachable for longer than the client's `absence_seconds`.
         """
-        return self.wait_until(_deadline(timeout_seconds), timeout_seconds, progress)
+        return self.wait_until(_deadline(timeout_seconds), timeout_seconds, progress, on_status)
 
-    def wait_until(self, deadline: float | None, timeout_seconds: float | None, progress: bool) -> DocumentT:
+    def wait_until(
+        self,
+        deadline: float | None,
+        timeout_seconds: float | None,
+        progress: bool,
+        on_status: Callable[[Status], None] | None = None,
+    ) -> DocumentT:
         """`wait` until a deadline on the monotonic clock, `timeout_seconds` after the start of the wait."""
         poll = _Poll(self.service, self.job, deadline)
         with ExitStack() as stack:
@@ -116,10 +128,14 @@ class Submission(Generic[DocumentT]):
                 show = stack.enter_context(progress_shown(self.label))
             while (status := poll.look(show))["state"] not in ENDED:
                 show(status)
+                if on_status is not None:
+                    on_status(status)
                 if deadline is not None and time.monotonic() >= deadline:
                     raise WaitTimeoutError(self.label, timeout_seconds or 0.0)
                 time.sleep(poll.pause)
             show(status)
+            if on_status is not None:
+                on_status(status)
         require_success(status, self.label)
         return self.get()
 

@@ -12,7 +12,7 @@ from service.schemas.base import Document, Instant, Resource
 from service.schemas.distances import Contribution
 from service.schemas.jobs import Progress, State
 from service.schemas.problems import Problem
-from service.schemas.tasks import Digests
+from service.schemas.tasks import ClassCount, Digests
 from service.schemas.webhooks import Webhook
 from worker.specification import Objective
 
@@ -34,11 +34,33 @@ class Target(Part):
     dataset: dict[str, Any]
     labels: dict[str, Any] | None = None
     classes: tuple[str, ...] | None = None
+    class_counts: tuple[ClassCount, ...] | None = Field(
+        None,
+        description="images of each class; from the first answer where the service knows the dataset's classes "
+        "(uploaded, built in), otherwise null until the stage `resolve` has ended",
+    )
     train: int | None = None
     validation: int | None = None
     test: int | None = None
     image_size: int | None = None
     digests: Digests = Field(default_factory=Digests)
+
+
+class Expected(Part):
+    """What the recommendation will take."""
+
+    seconds: float | None = Field(
+        None,
+        description="budget of the whole job, without its wait for a worker and for baselines, and without `control`; "
+        "null for a search that ends after a number of iterations, see `search.forecast`",
+    )
+    iterations: int | None = Field(None, description="of such a search, at most")
+    is_default: bool | None = Field(None, description="whether the request had no budget, so that this is the default")
+    device: str | None = Field(
+        None, description="`cpu` or `cuda`, if all workers had the same at the time of the request"
+    )
+    images: int | None = Field(None, description="of the task, in all splits; null until they are known")
+    image_size: int | None = Field(None, description="side of the square images, in pixels; null until it is known")
 
 
 class Closest(Part):
@@ -308,6 +330,7 @@ class Recommendation(Part):
     finished_at: Instant | None
     error: Problem | None
     target: Target
+    expected: Expected = Field(default_factory=Expected)
     approximation: bool | None = Field(None, description="whether all networks of the target reach 1-ε")
     verdict: Verdict | None = None
     tied: tuple[str, ...] | None = Field(

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from service.schemas.base import Document, Instant, Resource
-from service.schemas.tasks import SplitSizes
+from service.schemas.tasks import ClassCount, SplitSizes
 
 Kind = Literal["zip", "tar", "npz", "parquet", "safetensors"]
 
@@ -66,15 +66,6 @@ class DatasetSummary(Resource):
     created_at: Instant
 
 
-class ClassCount(Document):
-    """The number of images of a class in each split."""
-
-    name: str
-    train: int
-    validation: int
-    test: int
-
-
 class Dataset(DatasetSummary):
     """A dataset with its classes."""
 
@@ -82,7 +73,8 @@ class Dataset(DatasetSummary):
 
     classes: tuple[ClassCount, ...] | None = Field(description="in the order of their indices; null for weights")
     warnings: tuple[str, ...] = Field(
-        description="what was left out or ignored, and what is doubtful about the classes, as text"
+        description="what was left out or ignored, what is doubtful about the classes, and every reason for which a job "
+        "on all of them would be refused; a label mapping can drop or join classes"
     )
 
 

@@ -121,6 +121,15 @@ class TaskCell(Document):
     weights: bool = Field(description="whether its weights are stored, so that a race on a near task can start there")
 
 
+class ClassCount(Document):
+    """The number of images of a class in each split."""
+
+    name: str
+    train: int
+    validation: int
+    test: int
+
+
 class SplitSizes(Document):
     """The number of images in each split."""
 
@@ -162,6 +171,10 @@ class TaskSummary(Resource):
 class Task(TaskSummary):
     """A task with its progress, its networks, its genotypes (the best first) and the trainings of its cells."""
 
+    class_counts: tuple[ClassCount, ...] | None = Field(
+        description="images of each class; from the first answer where the service knows the dataset's classes "
+        "(uploaded, built in), otherwise null until the images are read"
+    )
     stage: str | None
     progress: Progress
     error: Problem | None

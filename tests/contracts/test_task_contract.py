@@ -83,12 +83,14 @@ def test_the_results_of_reading_the_data_are_stored(engine: Engine) -> None:
             preprocessing_digest="p" * 64,
             class_names=("odd", "rest"),
             counts={"train": 10, "validation": 2, "test": 2},
+            class_counts=(odd := [{"name": "odd", "train": 10, "validation": 2, "test": 2}]),
             seen_images="e" * 64,
             samples="f" * 64,
         )
     with reading(engine) as registry:
         stored = registry.tasks.get(task.id)
     assert (stored.class_names, stored.counts) == (["odd", "rest"], {"train": 10, "validation": 2, "test": 2})
+    assert stored.class_counts == odd
     assert stored.seed == 2**40
 
 
@@ -205,7 +207,13 @@ def test_a_task_is_not_deleted_while_a_job_for_it_is_being_inserted(engine: Engi
 
 
 def test_the_classes_of_a_dataset_are_those_of_the_newest_task_that_took_them_as_they_are(engine: Engine) -> None:
-    found = {"architecture": "small_cnn", "counts": {}, "seen_images": "e" * 64, "samples": "f" * 64}
+    found = {
+        "architecture": "small_cnn",
+        "counts": {},
+        "class_counts": [],
+        "seen_images": "e" * 64,
+        "samples": "f" * 64,
+    }
     digests = dict.fromkeys(("dataset_digest", "mapping_digest", "preprocessing_digest"), "d" * 64)
     cases = {
         "older": ({"uri": "u"}, None),

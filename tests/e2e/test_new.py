@@ -126,12 +126,12 @@ def test_labels_that_are_typed_survive_every_quoting(page: Any, running: Running
     page.locator("#known").select_option("FashionMNIST")
     page.get_by_text("known only after the first job has read it").wait_for()
     page.get_by_label("Grouped by hand").check()
-    page.get_by_label("A class in each line").fill('it\'s, 3 ,"4"\n\n$HOME `id` \\n, "say \\"a, b\\"", <b>, é🙂\n')
+    page.get_by_label("A class in each line").fill('it\'s, 3 ,"4", #2\n\n$HOME `id` \\n, "say ""a, b""", <b>, é🙂\n')
     page.get_by_label("All other labels form one more class").uncheck()
     page.get_by_label("Name", exact=True).fill("typed")
     commands = shown(page, "typed", "quoted")
     ask(page)
-    groups = [["it's", 3, "4"], ["$HOME `id` \\n", 'say "a, b"', "<b>", "é🙂"]]
+    groups = [["it's", "3", "4", "#2"], ["$HOME `id` \\n", 'say "a, b"', "<b>", "é🙂"]]
     assert stored(running, "typed")["labels"] == {"groups": groups, "rest": False, "balance": False}
     execute(*commands, folder=running.home)
     assert stored(running, "quoted c") == stored(running, "quoted p") == stored(running, "typed")

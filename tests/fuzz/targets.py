@@ -94,7 +94,9 @@ def _labels(data: bytes) -> None:
     mapping = LabelMapping.from_json(asked)
     assert LabelMapping.from_json(mapping.to_json()) == mapping
     assigned = assign(mapping, names)
-    assert set(assigned.values()) == set(range(len(class_names(mapping, names))))
+    of_task = class_names(mapping, names)
+    assert set(assigned.values()) == set(range(len(of_task)))
+    assert len(set(of_task)) == len(of_task)
     mapping_digest(mapping, names)
 
 

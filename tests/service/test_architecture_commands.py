@@ -179,7 +179,7 @@ def test_training_again_sends_the_arguments_and_shows_the_new_network(run: Run, 
     assert "a2" in result.stdout
     assert service.posted == {
         "dataset": {"uri": "file:///data/x.parquet", "label_column": "digit"},
-        "labels": {"groups": [[0, 6], ["eight"]], "rest": True, "balance": False},
+        "labels": {"groups": [["0", "6"], ["eight"]], "rest": True, "balance": False},
         "name": "round",
         "image_size": 32,
         "seed": 4,

@@ -102,12 +102,15 @@ class FakeService:
             }
             for job, column in zip(self.distance_jobs["jobs"], (TIED_COLUMN, EMPTY_COLUMN), strict=True)
         ]
-        self.recommendation = {
+        self.job = {"state": "succeeded"}
+        self.found_by_the_worker: dict[str, Any] = {}
+        self.recommendation: dict[str, Any] = {
             "id": "r1",
             "job_id": "j2",
             "name": "primes",
             "state": "succeeded",
             "verdict": "no_baseline",
+            "target": {"task_id": "t2", "dataset": {"uri": "builtin://digits"}},
         }
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -122,8 +125,8 @@ class FakeService:
             return httpx.Response(204)
         known = {
             "/v1/tasks": {"items": [self.task], "next": None},
-            "/v1/tasks/t1": self.task,
-            "/v1/jobs/j1": {"state": "succeeded"},
+            "/v1/tasks/t1": self.task | self.found_by_the_worker,
+            "/v1/jobs/j1": self.job,
             "/v1/recommendations/r1": self.recommendation,
             "/v1/distances": self.matrix,
             "/v1/distances/odd/two primes": self.pair,
@@ -159,7 +162,7 @@ def test_a_task_is_added_as_it_is_typed(run: Run, service: FakeService, tmp_path
     file = tmp_path / "genotypes.json"
     file.write_text('{"edges": []}')
     result = run(
-        *("task", "add", "odd", "file:///data/x.parquet", "--group", "1,3", "-g", "five", "--rest"),
+        *("task", "add", "odd", "file:///data/x.parquet", "--group", "1,03", "-g", '"black, white", #2', "--rest"),
         *("--label-column", "digit", "--network", "vgg16", "--epsilon", "0.1", "--genotypes", str(file)),
         *("--study", "2", "--study-seconds", "9"),
     )
@@ -168,12 +171,53 @@ def test_a_task_is_added_as_it_is_typed(run: Run, service: FakeService, tmp_path
     assert service.posted == {
         "name": "odd",
         "dataset": {"uri": "file:///data/x.parquet", "label_column": "digit"},
-        "labels": {"groups": [[1, 3], ["five"]], "rest": True, "balance": False},
+        "labels": {"groups": [["1", "03"], ["black, white", "#2"]], "rest": True, "balance": False},
         "network": "vgg16",
         "epsilon": 0.1,
         "genotypes": [{"edges": []}],
         "study": {"cells": 2, "seconds": 9},
     }
+
+
+@pytest.mark.parametrize(
+    ("row", "labels"),
+    [
+        ('cat, dog ,"8"', ["cat", "dog", "8"]),
+        ('" a ","say ""b"", c"', [" a ", 'say "b", c']),
+        ('5" disc,', ['5" disc']),
+    ],
+)
+def test_a_group_is_a_row_of_labels_in_which_quotes_protect_commas_and_blanks(
+    run: Run, service: FakeService, row: str, labels: list[str]
+) -> None:
+    assert run("task", "add", "a", "builtin://digits", "--group", row, "--rest", "--no-wait").exit_code == 0
+    assert service.posted["labels"]["groups"] == [labels]
+
+
+def test_a_quote_that_is_not_closed_is_refused(run: Run, service: FakeService) -> None:
+    result = run("task", "add", "a", "builtin://digits", "--group", '"black, white', "--rest", "--no-wait")
+    assert (result.exit_code, service.posted) == (2, {})
+    assert '"black' in result.stderr
+
+
+def test_the_classes_and_the_budget_are_shown_before_the_wait(run: Run, service: FakeService) -> None:
+    counts = [
+        {"name": "002", "train": 14, "validation": 3, "test": 3},
+        {"name": "a\nb", "train": 1, "validation": 0, "test": 0},
+    ]
+    service.recommendation["target"]["class_counts"] = counts
+    service.recommendation["expected"] = {"seconds": 180.0, "is_default": True, "device": "cpu", "images": 21}
+    shown = run("recommend", "builtin://digits").stderr
+    assert "expected: 180 s for 21 images on cpu once a worker begins (the default, --seconds changes it)\n" in shown
+    assert "2 classes: 002 (20 images), a b (1 image)\n" in shown
+    assert shown.index("2 classes") < shown.index("succeeded")
+
+
+def test_classes_that_only_a_worker_finds_are_shown_once_it_has_read_the_images(run: Run, service: FakeService) -> None:
+    service.job = {"state": "succeeded", "stage": "fit"}
+    counts = [{"name": name, "train": 7, "validation": 1, "test": 2} for name in ("odd", "rest")]
+    service.found_by_the_worker = {"class_counts": counts}
+    assert "2 classes: odd (10 images), rest (10 images)\n" in run("task", "add", "odd", "file:///data/x").stderr
 
 
 def test_a_study_is_asked_for_as_it_is_typed(run: Run, service: FakeService) -> None:
@@ -249,7 +293,7 @@ def test_a_recommendation_is_asked_for_as_it_is_typed(run: Run, service: FakeSer
     assert service.posted == {
         "name": "primes",
         "dataset": {"uri": "builtin://digits"},
-        "labels": {"groups": [[2, 3, 5, 7]], "rest": True, "balance": False},
+        "labels": {"groups": [["2", "3", "5", "7"]], "rest": True, "balance": False},
         "baselines": ["odd", "ten"],
         "budget": {"iterations": 4},
         "search": {"candidates": 3, "k": 2, "space": "full"},

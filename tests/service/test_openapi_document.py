@@ -19,8 +19,7 @@ from service.schemas.base import Document
 from service.schemas.datasets import Dataset, DatasetSamples, DatasetSummary
 from service.schemas.problems import Problem
 from service.schemas.workers import Worker
-from worker.jobs.stages.search_plan import DEFAULT_ITERATIONS
-from worker.specification import Request
+from worker.specification import DEFAULT_ITERATIONS, Request
 
 ROUTES = {
     "/healthz": {"get"},

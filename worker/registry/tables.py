@@ -136,6 +136,7 @@ class DatasetRow(Base):
 class TaskRow(Base):
     """A dataset with a label mapping. The columns that the worker fills (digests, classes, counts) are None until then.
 
+    `class_counts` are the images of each class in each split. The API fills it where it knows the dataset's classes.
     `weights` names the dataset with the weights of its one network, if the client uploaded them. `seen_images` is the
     artifact that lists the images that training and validation read, `samples` the one with a picture of a few of them.
     """
@@ -170,6 +171,7 @@ class TaskRow(Base):
     preprocessing_digest: Mapped[str | None] = mapped_column(String(64))
     class_names: Mapped[list[str] | None] = mapped_column(JSON_OR_NULL)
     counts: Mapped[dict[str, int] | None] = mapped_column(JSON_OR_NULL)
+    class_counts: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON_OR_NULL)
     seen_images: Mapped[str | None] = mapped_column(String(64))
     samples: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[float] = mapped_column(Double, default=DatabaseNow())

@@ -173,6 +173,7 @@ class Tasks:
         preprocessing_digest: str,
         class_names: Sequence[str],
         counts: dict[str, int],
+        class_counts: Sequence[dict[str, Any]],
         seen_images: str,
         samples: str,
     ) -> TaskRow:
@@ -188,6 +189,7 @@ class Tasks:
         task.preprocessing_digest = preprocessing_digest
         task.class_names = [*class_names]
         task.counts = counts
+        task.class_counts = [*class_counts]
         task.seen_images = seen_images
         task.samples = samples
         self._session.flush()

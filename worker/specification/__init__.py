@@ -38,6 +38,7 @@ from worker.specification.parts import (
     StudyRequest,
 )
 from worker.specification.recommendation import (
+    DEFAULT_ITERATIONS,
     RACE,
     RACE_SECONDS,
     REPETITIONS,
@@ -53,6 +54,7 @@ from worker.specification.webhook import WebhookRequest
 
 __all__ = [
     "BASELINE_NAME",
+    "DEFAULT_ITERATIONS",
     "LARGEST_SEED",
     "LONGEST_NAME",
     "NAME_PATTERN",

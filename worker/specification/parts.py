@@ -77,7 +77,11 @@ class DatasetRequest(Request):
 
 
 class LabelsRequest(Request):
-    """A label mapping: each group is a class, `rest` adds a class for all other labels."""
+    """A label mapping: each group is a class, `rest` adds a class for all other labels.
+
+    A label that is an integer is a class index of the dataset. A text is a class name; where no class has that name,
+    `"#2"` is the class with index 2.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"groups": [[1, 3, 5, 7, 9]], "rest": True}]})
 

@@ -19,6 +19,8 @@ Space = Literal["known", "primitives", "full"]
 RACE = "race"
 RACE_SECONDS = 180.0
 """The seconds of a job with a race whose stored request has no budget."""
+DEFAULT_ITERATIONS = 12
+"""The iterations of a search without a budget, at most."""
 
 REPETITIONS = 3
 """The networks of a task whose request does not give their number; a short race trains fewer."""

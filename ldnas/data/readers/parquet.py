@@ -20,7 +20,7 @@ from ldnas.data.readers.image_content import is_image
 from ldnas.data.readers.image_folder import decode_file
 from ldnas.data.readers.parquet_footer import rows_at_once
 from ldnas.data.readers.passed_over import PassedOver, Reason
-from ldnas.data.readers.records import Entry, Record, Records, Summary, split_named
+from ldnas.data.readers.records import Entry, Record, Records, Summary, require_distinct, split_named
 from ldnas.data.reference import DatasetReference, resolve_inside
 from ldnas.errors import BrokenImageError, InvalidReferenceError, UnreadableDatasetError
 
@@ -56,8 +56,8 @@ def read_parquet(path: Path, reference: DatasetReference, roots: Sequence[Path],
         name: the file's name in messages, where it is a copy, next to which no image file lies; None for its path.
 
     Raises:
-        UnreadableDatasetError: it is not Parquet, lacks a column, has invalid labels or splits, or is a copy that holds
-            paths in place of images.
+        UnreadableDatasetError: it is not Parquet, lacks a column, names two classes alike, has invalid labels or
+            splits, or is a copy that holds paths in place of images.
         InvalidReferenceError: the reference names a column that does not exist.
         ForbiddenLocationError: from `Record.decode`: an image file lies outside `roots`.
         BrokenImageError, ImageSizeError: from `Record.decode`; `origin` is like `train.parquet row 17`.
@@ -151,6 +151,8 @@ def _read(
                     raise UnreadableDatasetError(
                         f"{shard.name} has other class names than the files before it", origin=shard.name
                     )
+                # Also checked with all labels; here it costs no decoded image.
+                require_distinct(columns.class_names, shard.name)
                 class_names = columns.class_names
             first_row = without_label = 0
             for batch in parquet.iter_batches(rows_at_once(path, columns.image, shard.name), columns=columns.names):

@@ -1,10 +1,12 @@
 """The records that a reader yields, and the usual names of splits."""
 
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from unicodedata import normalize
 
 from ldnas.data.dataset import Image, Split
+from ldnas.errors import UnreadableDatasetError
 
 # The words of Hugging Face's `datasets` (data_files.py, 2.14), and others that published sets use.
 _SPLIT_WORDS = {
@@ -90,6 +92,23 @@ class Reading:
 def held(image: Image) -> Callable[[], Image]:
     """The `decode` of an image that is in memory."""
     return lambda: image
+
+
+def require_distinct(class_names: Sequence[str], origin: str | None = None) -> None:
+    """Refuse two classes of one name: no label, report or network could tell them apart.
+
+    Raises:
+        UnreadableDatasetError: two names are equal, or differ only in how an accented letter is composed.
+    """
+    first_of: dict[str, int] = {}
+    for index, name in enumerate(class_names):
+        first = first_of.setdefault(normalize("NFC", name), index)
+        if first != index:
+            raise UnreadableDatasetError(
+                f"{origin or 'the dataset'} has two classes called {name!r}, {first} and {index}; give each class a "
+                "name of its own, or each image of both the same label",
+                origin=origin,
+            )
 
 
 def split_named(name: str) -> Split | None:

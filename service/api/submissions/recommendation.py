@@ -8,7 +8,9 @@ from ldnas.search.names import require_settings
 from ldnas.space.fitting import fitted_skeleton
 from ldnas.space.space import FULL_SPACE
 from service.api.dependencies import Resources
+from service.api.submissions.classes import known_counts, target_of
 from service.api.submissions.columns import checked_task
+from service.api.submissions.expectation import expectation_of
 from service.api.submissions.idempotency import RequestIdentity, once
 from service.api.submissions.job_row import insert_job
 from service.api.submissions.named_tasks import baseline_ids
@@ -47,19 +49,29 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
             asked["budget"] = {"seconds": resources.settings.default_seconds}
         with reading(resources.engine) as registry:
             baseline_ids(registry, request.baselines or (), "baselines")
+            expected = expectation_of(request, resources.settings.default_seconds, registry.workers.list())
         with unit_of_work(resources.engine) as registry:
             registry.keys.require_room(owner, resources.settings.quota)
             hold_uploaded(registry, task)
+            counts = known_counts(registry, task)
             if request.pretrained is not None:
                 hold_weights(registry, request.pretrained.weights.removeprefix(SCHEME), PRETRAINED_WEIGHTS)
             job_id = insert_job(registry, JobKind.RECOMMEND, params, identity, request.priority)
-            registry.tasks.insert(id=params["task_id"], job_id=job_id, role=TaskRole.TARGET, name=name, **task.columns)
+            registry.tasks.insert(
+                id=params["task_id"],
+                job_id=job_id,
+                role=TaskRole.TARGET,
+                name=name,
+                class_counts=counts,
+                **task.columns,
+            )
             registry.recommendations.insert(
                 id=params["recommendation_id"],
                 name=request.name,
                 job_id=job_id,
                 task_id=params["task_id"],
                 request=asked,
+                document={"target": target_of(counts), "expected": expected},
             )
             if request.webhook is not None:
                 registry.webhooks.insert(job_id, request.webhook.url, request.webhook.secret)

@@ -7,6 +7,7 @@ from typing import Any
 from ldnas.digests import json_digest
 from ldnas.space.genotype import Genotype
 from service.api.dependencies import Resources
+from service.api.submissions.classes import known_counts
 from service.api.submissions.columns import checked_task
 from service.api.submissions.idempotency import RequestIdentity, once
 from service.api.submissions.job_row import insert_job
@@ -36,9 +37,15 @@ def accept_task(resources: Resources, request: TaskRequest, key: str | None, *, 
             params["study"] = request.study.model_dump(exclude_none=True)
         with unit_of_work(resources.engine) as registry:
             hold_uploaded(registry, task)
+            counts = known_counts(registry, task)
             job_id = insert_job(registry, JobKind.REGISTER_TASK, params, identity)
             registry.tasks.insert(
-                id=params["task_id"], job_id=job_id, role=TaskRole.BASELINE, name=request.name, **task.columns
+                id=params["task_id"],
+                job_id=job_id,
+                role=TaskRole.BASELINE,
+                name=request.name,
+                class_counts=counts,
+                **task.columns,
             )
             _store_given(registry, params["task_id"], genotypes)
         return params

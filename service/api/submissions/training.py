@@ -3,6 +3,7 @@
 import uuid
 
 from service.api.dependencies import Resources
+from service.api.submissions.classes import known_counts
 from service.api.submissions.idempotency import RequestIdentity, once
 from service.api.submissions.job_row import insert_job
 from service.api.submissions.references import checked_data, hold_uploaded
@@ -40,6 +41,7 @@ def accept_training(
         }
         with unit_of_work(resources.engine) as registry:
             hold_uploaded(registry, task)
+            counts = known_counts(registry, task)
             insert_job(registry, JobKind.TRAIN_ARCHITECTURE, params, identity, request.priority, id=params["job_id"])
             registry.tasks.insert(
                 id=params["task_id"],
@@ -51,6 +53,7 @@ def accept_training(
                 repetitions=REPETITIONS,
                 seed=request.seed,
                 image_size=request.image_size or found.image_size,
+                class_counts=counts,
                 **task.columns,
             )
         return params

@@ -136,7 +136,10 @@ def train(
             seed=seed,
             priority=priority,
         )
-        document: Mapping[str, Any] = options.finished(client, submission, timeout) if wait else submission.document
+        shown = options.ShownClasses(client, submission.document["task_id"], submission.document)
+        document: Mapping[str, Any] = (
+            options.finished(client, submission, timeout, shown.look) if wait else submission.document
+        )
     if as_json:
         options.print_json(document)
     elif wait:

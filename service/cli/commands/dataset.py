@@ -13,6 +13,7 @@ from service.cli.commands import completion, options
 from service.client.datasets import packed
 from service.client.errors import MissingPackageError
 from service.client.inspection.process import inspect
+from service.client.inspection.report import Report
 from service.schemas.datasets import Dataset
 
 app = typer.Typer(no_args_is_help=True, help="Add, list and remove datasets in the service.")
@@ -58,10 +59,11 @@ def add(
     columns = options.columns_of(image_column, label_column, split_column, group_column)
     try:
         passed = PassedOver()
+        report = None
         with packed(path, passed) as file:
-            if (check or check_only) and not _is_fine(
-                file, path, columns, passed.sentences(), check_only=check_only, as_json=as_json
-            ):
+            if check or check_only:
+                report = _report(file, path, columns, passed.sentences(), check_only=check_only, as_json=as_json)
+            if report is not None and not report.is_accepted:
                 raise typer.Exit(1)
             if check_only:
                 return
@@ -72,13 +74,16 @@ def add(
         raise typer.BadParameter(f"cannot be read: {error}", param_hint="FILE") from error
     if as_json:
         options.print_json(document)
-    elif document["images"] is None:
+        return
+    if report is None:  # the warnings of the check, which was not made on this machine
+        _print_warnings(document)
+    if document["images"] is None:
         typer.echo(f"{document['uri']} contains the weights of a network, {document['parameters']:,} parameters")
     else:
         typer.echo(f"{document['uri']} has {document['images']:,} images of {len(document['classes'])} classes")
 
 
-def _is_fine(
+def _report(
     file: Path,
     path: Path,
     columns: dict[str, str],
@@ -86,8 +91,8 @@ def _is_fine(
     *,
     check_only: bool,
     as_json: bool,
-) -> bool:
-    """Checks the file and prints the report; returns whether the service would accept it, as far as known here.
+) -> Report | None:
+    """Checks the file, prints the report and returns it; None if this machine cannot check it.
 
     Args:
         path: the path that the user gave; `file` is its packed form.
@@ -107,7 +112,7 @@ def _is_fine(
         if check_only:
             raise
         typer.echo(f"{name} is not checked on this machine, only by the service; {error}", err=True)
-        return True
+        return None
     if check_only and as_json:
         options.print_json({**asdict(report), "accepted": report.is_accepted})
     else:
@@ -115,7 +120,15 @@ def _is_fine(
         print_report(report, name, Console(stderr=not check_only))
     if not report.is_accepted and not check_only:
         typer.echo("ldnas: nothing was uploaded, because the service would refuse it", err=True)
-    return report.is_accepted
+    return report
+
+
+def _print_warnings(dataset: Dataset) -> None:
+    from rich.console import Console
+
+    from service.client.display.datasets import print_job_refusals
+
+    print_job_refusals(dataset["warnings"], Console(stderr=True))
 
 
 def _ask(name: str) -> None:

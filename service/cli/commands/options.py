@@ -1,8 +1,9 @@
 """Options that several commands share, and their conversion to fields of a request."""
 
 import json
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from service.cli.commands.likely_uris import likely_uris
 from service.cli.terminal import shows_unicode
 from service.client import Client
 from service.client.connection import DEFAULT_URL as DEFAULT_URL
+from service.client.display.submitted import classes_in_words
 from service.client.documents import DocumentT
 from service.client.submission import Submission
 from service.schemas.base import Document
@@ -50,8 +52,16 @@ GroupColumn = Annotated[
 ]
 Groups = Annotated[
     list[str] | None,
-    typer.Option("--group", "-g", metavar="LABELS", help="Labels of one class, as 2,6; repeat for each class."),
+    typer.Option(
+        "--group",
+        "-g",
+        metavar="LABELS",
+        help="Labels of one class, as cat,dog; repeat for each class. A label is a class name, in double quotes if it "
+        "contains a comma: '\"black, white\",grey'. #2 is the class with index 2.",
+    ),
 ]
+# One label of a CSV row. The csv module reads ` a , b` and `" a "," b"` alike, but only quotes protect blanks.
+_LABEL = re.compile(r'\s*"((?:[^"]|"")*)"\s*(?=,|$)|([^,]+)')
 Rest = Annotated[bool, typer.Option("--rest", help="Add a class for all other labels.")]
 Balance = Annotated[bool, typer.Option("--balance", help="Reduce that class to the mean size of the others.")]
 Network = Annotated[str | None, typer.Option(help="Architecture of the task's networks: small_cnn, vgg16, …")]
@@ -110,17 +120,33 @@ def columns_of(
 def label_mapping(groups: Sequence[str] | None, rest: bool, balance: bool) -> dict[str, Any] | None:
     """The label mapping of a request, or None for the dataset's own classes.
 
-    A label of only digits is a class index of the dataset, any other a class name. The service refuses invalid
-    mappings.
+    Each group is a CSV row of labels, all of them texts; the service finds the classes that they mean, and refuses
+    invalid mappings.
+
+    Raises:
+        BadParameter: a quote is not closed.
     """
     if not groups and not rest and not balance:
         return None
     return {"groups": [_labels(group) for group in groups or ()], "rest": rest, "balance": balance}
 
 
-def _labels(text: str) -> list[int | str]:
-    labels = [label.strip() for label in text.split(",") if label.strip()]
-    return [int(label) if label.isdecimal() else label for label in labels]
+def _labels(row: str) -> list[str]:
+    return [label for label in map(_label, _LABEL.finditer(row)) if label]
+
+
+def _label(found: re.Match[str]) -> str:
+    quoted, plain = found.groups()
+    if quoted is not None:
+        return str(quoted).replace('""', '"')
+    label = str(plain).strip()
+    if label.startswith('"'):
+        raise typer.BadParameter(
+            f'{label} begins with a quote that does not end its label; write "black, white",grey, and a quote within '
+            'quotes as ""',
+            param_hint="--group",
+        )
+    return label
 
 
 def genotypes_of(file: Path | None) -> list[dict[str, Any]] | None:
@@ -139,10 +165,40 @@ def open_client(url: str, api_key: str | None) -> Client:
     return Client(url, api_key)
 
 
-def finished(client: Client, submission: Submission[DocumentT], timeout_seconds: float | None) -> DocumentT:
+class ShownClasses:
+    """Prints the classes of a new task on standard error, as soon as they are known.
+
+    Args:
+        document: the service's answer, which has them if the service knows the dataset.
+    """
+
+    def __init__(self, client: Client, task_id: str, document: Mapping[str, Any]) -> None:
+        self._client = client
+        self._task_id = task_id
+        self._is_shown = self._show(document)
+
+    def look(self, status: Mapping[str, Any]) -> None:
+        """Takes the document of a poll; once the stage that reads the images has ended, fetches the classes."""
+        if not self._is_shown and status.get("stage") not in (None, "resolve"):
+            self._show(self._client.get_task(self._task_id))
+            self._is_shown = True
+
+    def _show(self, document: Mapping[str, Any]) -> bool:
+        words = classes_in_words(document)
+        if words is not None:
+            typer.echo(words, err=True)
+        return words is not None
+
+
+def finished(
+    client: Client,
+    submission: Submission[DocumentT],
+    timeout_seconds: float | None,
+    on_status: Callable[[Mapping[str, Any]], None] | None = None,
+) -> DocumentT:
     """Waits with a progress bar for the final document; after Ctrl-C, prints how to cancel the job."""
     try:
-        return submission.wait(progress=True, timeout_seconds=timeout_seconds)
+        return submission.wait(progress=True, timeout_seconds=timeout_seconds, on_status=on_status)
     except KeyboardInterrupt:
         where = f"{client.base_url}{submission.job}"
         typer.echo(f"ldnas: {submission.label} continues in the service; POST {where}/cancel cancels it", err=True)

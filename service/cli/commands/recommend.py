@@ -97,6 +97,7 @@ def recommend(
 ) -> None:
     """Recommend an architecture: ldnas recommend builtin://digits --group 2,3,5,7 --rest"""
     from service.client.display.answer import print_answer
+    from service.client.display.submitted import expectation_in_words
 
     search = _given({"strategy": strategy, "candidates": candidates, "rounds": rounds, "k": k, "space": space})
     limits = {"max_parameters": max_parameters, "max_macs": max_macs, "max_latency_ms": max_latency_ms}
@@ -132,7 +133,14 @@ def recommend(
             priority=priority,
             webhook=_webhook(webhook),
         )
-        document: Mapping[str, Any] = options.finished(client, submission, timeout) if wait else submission.document
+        if (expected := expectation_in_words(submission.document)) is not None:
+            waiting = "; first it waits for the baselines" if baseline else ""
+            compared = "; then follows the comparison of --control" if control else ""
+            typer.echo(f"{expected}{waiting}{compared}", err=True)
+        shown = options.ShownClasses(client, submission.document["target"]["task_id"], submission.document)
+        document: Mapping[str, Any] = (
+            options.finished(client, submission, timeout, shown.look) if wait else submission.document
+        )
     if as_json:
         options.print_json(document)
     elif wait:

@@ -81,7 +81,10 @@ def add(
             genotypes=options.genotypes_of(genotypes),
             study=_study(study, study_seconds),
         )
-        document: Mapping[str, Any] = options.finished(client, submission, timeout) if wait else submission.document
+        shown = options.ShownClasses(client, submission.id, submission.document)
+        document: Mapping[str, Any] = (
+            options.finished(client, submission, timeout, shown.look) if wait else submission.document
+        )
     if as_json:
         options.print_json(document)
     else:

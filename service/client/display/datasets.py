@@ -1,6 +1,6 @@
 """Prints uploaded datasets, and the report on a dataset before its upload."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -54,8 +54,20 @@ def print_report(report: Report, name: str, console: Console) -> None:
         console.print(Text(f"broken: {one_line(broken.detail)}", style="red"), soft_wrap=True)
     if len(report.broken) > BROKEN_SHOWN:
         console.print(Text(f"and {len(report.broken) - BROKEN_SHOWN} more broken images", style="red"))
+    print_job_refusals(report.job_refusals, console)
     if report.refusal:
         console.print(Text(f"refused: {one_line(report.refusal)}", style="red"), soft_wrap=True)
+
+
+def print_job_refusals(reasons: Sequence[str], console: Console) -> None:
+    """Prints why a job on all classes of a dataset would be refused; nothing if it would not be."""
+    for reason in reasons[:CLASSES_SHOWN]:
+        console.print(Text(f"warning: {one_line(reason)}", style="yellow"), soft_wrap=True)
+    if len(reasons) > CLASSES_SHOWN:
+        console.print(Text(f"and {len(reasons) - CLASSES_SHOWN} more such warnings", style="yellow"))
+    if reasons:
+        words = "a job on all of these classes is refused for this; --group and --rest can drop or join classes"
+        console.print(Text(f"  {words}", style="yellow"), soft_wrap=True)
 
 
 def _classes(report: Report) -> Table:

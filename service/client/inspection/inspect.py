@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ldnas.data.catalogue import Catalogue
+from ldnas.data.class_counts import refusals
 from ldnas.data.readers.files import Kind, kind_of
 from ldnas.data.reference import DatasetReference
 from ldnas.data.survey import Survey, survey
@@ -46,11 +47,12 @@ def _report(kind: str, found: Survey) -> Report:
             for label, count in enumerate(found.classes)
         )
         left_out, refusal = found.left_out, None
+        refused_by_jobs = tuple(refused.message for refused in refusals(found.classes))
     except EmptySplitError as error:
         classes = tuple(
             ClassReport(name, images[label], None, None, None) for label, name in enumerate(found.catalogue.class_names)
         )
-        left_out, refusal = 0, error.message
+        left_out, refusal, refused_by_jobs = 0, error.message, ()
     sizes = sorted(((shape[1], shape[0]) for shape in found.shapes), key=lambda size: (size[0] * size[1], size))
     return Report(
         kind=kind,
@@ -65,6 +67,7 @@ def _report(kind: str, found: Survey) -> Report:
         left_out=left_out,
         warnings=found.warnings,
         refusal=refusal,
+        job_refusals=refused_by_jobs,
     )
 
 

@@ -60,6 +60,7 @@ class Report:
         parameters: number of values in all tensors; None for images.
         warnings: what was left out, ignored or is doubtful, a sentence each.
         refusal: why the service would refuse the file as a whole, or None.
+        job_refusals: every reason for which a job on all classes would be refused; the service accepts the file.
     """
 
     kind: str | None
@@ -76,6 +77,7 @@ class Report:
     parameters: int | None = None
     warnings: tuple[str, ...] = ()
     refusal: str | None = None
+    job_refusals: tuple[str, ...] = ()
 
     @property
     def is_accepted(self) -> bool:
@@ -88,6 +90,7 @@ class Report:
         copies = document["copies"]
         known = {
             "classes": tuple(ClassReport(**entry) for entry in document["classes"]),
+            "job_refusals": tuple(document["job_refusals"]),
             "broken": tuple(BrokenImage(**entry) for entry in document["broken"]),
             "warnings": tuple(document["warnings"]),
             "copies": copies

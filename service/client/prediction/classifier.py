@@ -89,6 +89,12 @@ def _names(metadata: Mapping[str, str], file: Path) -> tuple[str, ...]:
         raise UnusableNetworkError(
             f"{file} has no class names; use a network.onnx that ldnas architecture export wrote"
         )
+    for index, name in enumerate(names):
+        if (first := names.index(name)) != index:
+            raise UnusableNetworkError(
+                f"{file} has two classes called {name!r}, outputs {first} and {index}; train it again from data whose "
+                "classes have different names"
+            )
     return tuple(names)
 
 

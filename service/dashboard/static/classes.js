@@ -117,7 +117,7 @@ export class Classes {
     }
     const lines = groups.map((group) => this.#line(this.#inOrder(group), group));
     const others = this.#names.filter((name) => !this.#groupOf.has(name));
-    if (this.#get("labels-rest").checked) lines.push(this.#line("rest", others, this.#get("labels-balance").checked));
+    if (this.#get("labels-rest").checked) lines.push(this.#line(this.#restName(groups), others, this.#get("labels-balance").checked));
     const list = document.createElement("ol");
     list.append(...lines);
     result.replaceChildren(element("h3", `The task has ${lines.length} ${lines.length === 1 ? "class" : "classes"}`), list);
@@ -129,6 +129,14 @@ export class Classes {
   // The name of a task's class: its labels in the dataset's order.
   #inOrder(group) {
     return this.#names.filter((name) => group.includes(name)).join("|");
+  }
+
+  // The name of the class of all other labels: no group may have it too.
+  #restName(groups) {
+    const names = groups.map((group) => this.#inOrder(group));
+    let name = "rest";
+    while (names.includes(name)) name = `other than ${name}`;
+    return name;
   }
 
   #line(name, members, isCut = false) {
@@ -193,6 +201,6 @@ async function readBefore(uri, column) {
   const query = new URLSearchParams(column ? { uri, label_column: column } : { uri });
   const answer = await fetch(`${rootPath}/recommendations/new/classes?${query}`);
   const { names, told_by: task, sheet } = answer.ok ? await answer.json() : { names: null };
-  if (!names) return { words: "Its classes are known only after the first job has read it. To group them, type their names or numbers." };
+  if (!names) return { words: "Its classes are known only after the first job has read it. To group them, type their names." };
   return { names, sheet, words: `${nameOf(uri)} has ${names.length.toLocaleString("en")} classes${task ? `, as found by the task ${task}` : ""}.` };
 }

@@ -46,17 +46,15 @@ function put(body, [name, ...rest], value) {
   else body[name] = value;
 }
 
-// A label in quotes and the blanks up to the comma, or all text up to the comma.
-const LABEL = /\s*"((?:[^"\\]|\\.)*)"\s*(?=,|$)|([^,]+)/g;
+// A label in quotes and the blanks up to the comma, or all text up to the comma: the rule of `ldnas … --group`.
+const LABEL = /\s*"((?:[^"]|"")*)"\s*(?=,|$)|([^,]+)/g;
 
-// Lines of labels as groups: whole numbers are indices of classes; everything else is a name, in quotes or not.
+// Lines of labels as groups. Every label is a text; the service finds the class that it means.
 export function groupsOf(lines) {
   const groups = lines.split("\n").map((line) => [...line.matchAll(LABEL)].map(labelOf).filter((label) => label !== ""));
   return groups.filter((group) => group.length);
 }
 
 function labelOf([, quoted, plain]) {
-  if (plain === undefined) return quoted.replace(/\\(.)/g, "$1");
-  const text = plain.trim();
-  return /^\d+$/.test(text) ? Number(text) : text;
+  return plain === undefined ? quoted.replaceAll('""', '"') : plain.trim();
 }

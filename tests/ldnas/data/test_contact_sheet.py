@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ldnas.data.class_counts import ClassCount
 from ldnas.data.contact_sheet import SHOWN_CLASSES, class_sheet, contact_sheet
-from ldnas.data.task_data import ImageSet, SplitCounts, TaskData, TaskDigests
+from ldnas.data.task_data import ImageSet, TaskData, TaskDigests
 
 
 def data_of(labels: list[int], *, size: int = 8, names: int = 2) -> TaskData:
@@ -16,8 +17,8 @@ def data_of(labels: list[int], *, size: int = 8, names: int = 2) -> TaskData:
     images = torch.arange(10, 10 + len(labels), dtype=torch.uint8).reshape(-1, 1, 1, 1).expand(-1, 3, size, size)
     train = ImageSet(images, torch.tensor(labels))
     others = ImageSet(torch.full_like(images, 255), train.labels)
-    counts = SplitCounts(len(labels), len(labels), 0)
-    return TaskData(train, others, tuple(f"c{i}" for i in range(names)), TaskDigests("d", "m", "p"), counts)
+    classes = tuple(ClassCount(f"c{i}", 1, 1, 1) for i in range(names))
+    return TaskData(train, others, classes, TaskDigests("d", "m", "p"))
 
 
 def cells_of(png: bytes, size: int) -> np.ndarray:

@@ -70,9 +70,56 @@ def test_a_class_named_by_index_and_by_name_is_named_twice():
 
 
 def test_an_index_that_is_also_the_name_of_another_class_is_refused():
-    with pytest.raises(InvalidMappingError, match="write a class name as text"):
+    with pytest.raises(InvalidMappingError, match='write the text "1" for the name, "#1" for the index'):
         assign(LabelMapping(((1,), (0,))), ("1", "2", "3"))
-    assert assign(LabelMapping((("1",), ("2",))), ("1", "2", "3")) == {0: 0, 1: 1}
+
+
+@pytest.mark.parametrize(
+    ("names", "label", "index"),
+    [
+        (("1", "2", "10"), "10", 2),
+        (("1", "2", "10"), "1", 0),
+        (("1", "2", "10"), "#1", 1),
+        (("001", "002", "003"), "001", 0),
+        (("001", "1", "#0"), "1", 1),
+        (("001", "1", "#0"), "#0", 2),
+        (("black", "black, white"), "black, white", 1),
+        (DIGITS, "3", 3),
+        (DIGITS, "03", 3),  # these classes have no names of their own
+        (("cafe\u0301", "tea"), "caf\u00e9", 0),  # an accent of its own, and the letter with the accent
+    ],
+)
+def test_a_text_is_a_class_name_first_and_an_index_where_it_says_so(names, label, index):
+    assert assign(LabelMapping(((label,),), rest=True), names)[index] == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "label"), [(("1", "2", "10"), "0"), (("001", "002"), "1"), (ANIMALS, "0"), (DIGITS, "#10")]
+)
+def test_a_text_that_no_class_is_called_is_refused_with_the_ways_to_write_a_class(names, label):
+    with pytest.raises(UnknownLabelError) as refusal:
+        assign(LabelMapping(((label,),), rest=True), names)
+    assert f"no label {label!r}; it has 0 = {names[0]!r}" in refusal.value.message
+    assert f"its index as #{len(names) - 1}" in refusal.value.message
+    assert "quotes" not in refusal.value.message
+
+
+def test_the_refusal_of_a_label_says_how_to_write_a_name_with_a_comma():
+    with pytest.raises(UnknownLabelError, match="in double quotes where it has a comma"):
+        assign(LabelMapping((("black", "white"),), rest=True), ("black, white", "grey"))
+
+
+def test_the_rest_has_another_name_where_a_class_is_called_rest():
+    assert class_names(LabelMapping((("rest",),), rest=True), ("a", "rest")) == ("rest", "other than rest")
+    groups = LabelMapping((("rest",), ("other than rest",)), rest=True)
+    assert class_names(groups, ("a", "other than rest", "rest"))[2] == "other than other than rest"
+    assert class_names(LabelMapping((("a",),), rest=True), ("a", "rest")) == ("a", "rest")
+
+
+def test_two_groups_whose_joined_names_are_equal_are_refused():
+    with pytest.raises(InvalidMappingError, match=r"'a\|b', as that of labels.groups\[0\]") as refusal:
+        class_names(LabelMapping((("a", "b"), ("a|b",))), ("a", "a|b", "b"))
+    assert refusal.value.field == "labels.groups[1]"
 
 
 def test_a_rest_without_labels_is_refused():

@@ -148,7 +148,7 @@ LAYOUTS: dict[str, tuple[Files, dict[str, tuple[str, Split | None]], list[str]]]
     "a single class": (
         images("cat/1.png"),
         {"cat/1.png": ("cat", None)},
-        ["there is the single class 'cat'; a task needs two or more"],
+        [],
     ),
     "copies of one set": (
         images("large/cat/1.png", "large/dog/2.png", "small/cat/3.png", "small/dog/4.png"),

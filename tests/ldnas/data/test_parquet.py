@@ -49,6 +49,13 @@ def test_the_split_is_recognised_from_file_and_folder_names(tmp_path, write_parq
         assert split is next(value for key, value in expected.items() if key in origin)
 
 
+@pytest.mark.parametrize("names", [["crane", "heron", "crane"], ["caf\u00e9", "tea", "cafe\u0301"]])
+def test_two_classes_of_one_name_are_refused_with_their_indices(tmp_path, write_parquet, grey, names):
+    path = write_parquet(tmp_path / "a.parquet", [grey(1)], [0], names=names)
+    with pytest.raises(UnreadableDatasetError, match=f"a.parquet has two classes called '{names[2]}', 0 and 2"):
+        read(path)
+
+
 def test_rows_of_many_batches_keep_their_numbers(tmp_path, write_parquet, grey):
     path = write_parquet(tmp_path / "a.parquet", [grey(number) for number in range(1100)], [0] * 1100)
     raw = read(path)

@@ -159,5 +159,7 @@ def test_class_names_and_preprocessing_must_belong_to_the_network():
     design = CellDesign(MIXED, default_skeleton(16, 3))
     with pytest.raises(ValueError, match="2 class names for a head of 3 classes"):
         NetworkDescription(design, ("a", "b"), Preprocessing(16).to_json())
+    with pytest.raises(ValueError, match="two classes have one name: a, b, a"):
+        NetworkDescription(design, ("a", "b", "a"), Preprocessing(16).to_json())
     with pytest.raises(ValueError, match="the exported code does"):
         NetworkDescription(design, ("a", "b", "c"), Preprocessing(32).to_json())

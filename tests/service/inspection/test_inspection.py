@@ -89,6 +89,34 @@ def test_a_folder_is_reported_by_classes_splits_sizes_colours_and_copies(screws:
         assert words in text
 
 
+@pytest.mark.parametrize(
+    ("images", "warnings"),
+    [
+        (
+            {"train/a": 9, "train/b": 9, "test/a": 3},
+            ["class 'b' has no test image; every split needs at least one of each class"],
+        ),
+        ({"a": 12}, ["the task has the single class 'a'; two or more are needed"]),
+        ({"a": 9, "b": 9}, []),
+        (
+            {"a": 9, "b": 2},
+            ["class 'b' has 2 images; 5 or more are needed (a mapping can drop the class or join it with another)"],
+        ),
+    ],
+)
+def test_what_a_job_would_refuse_is_warned_of_in_its_words(
+    tmp_path: Path, images: dict[str, int], warnings: list[str]
+) -> None:
+    for place, (folder, number) in enumerate(images.items()):
+        (tmp_path / "set" / folder).mkdir(parents=True)
+        for index in range(number):
+            picture(100 * place + index).save(tmp_path / "set" / folder / f"{index}.png")
+    report = look(tmp_path / "set")
+    assert (report.is_accepted, report.job_refusals) == (True, tuple(warnings))
+    assert shown(report).count("warning: ") == len(warnings)
+    assert ("a job on all of these classes is refused" in shown(report)) == bool(warnings)
+
+
 def test_the_report_has_the_counts_that_the_service_will_find(screws: Path) -> None:
     report = look(screws)
     with packed(screws) as file:

@@ -139,6 +139,7 @@ def test_a_folder_without_images_is_a_mistake_of_the_command_line(found: Any, tm
     [
         ({}, "has no class names"),
         ({"class_names": '["a", 1]'}, "has no class names"),
+        ({"class_names": '["a", "b", "a"]'}, "two classes called 'a', outputs 0 and 2"),
         ({"class_names": '["a", "b", "c"]', "preprocessing": "{"}, "needs the preprocessing None"),
         (
             {"class_names": '["a", "b", "c"]', "preprocessing": '{"recipe": "oval/2", "image_size": 16}'},

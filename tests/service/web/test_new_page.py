@@ -190,5 +190,11 @@ def resolve(engine: Engine, task_id: str, names: list[str], samples: str | None 
     digests = dict.fromkeys(("dataset_digest", "mapping_digest", "preprocessing_digest", "seen_images"), "0" * 64)
     with unit_of_work(engine) as registry:
         registry.tasks.resolve(
-            task_id, architecture="small_cnn", class_names=names, counts={}, samples=samples, **digests
+            task_id,
+            architecture="small_cnn",
+            class_names=names,
+            counts={},
+            class_counts=[],
+            samples=samples,
+            **digests,
         )

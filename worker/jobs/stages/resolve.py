@@ -131,6 +131,7 @@ def target_document(task: ResolvedTask) -> dict[str, Any]:
         "dataset": task.reference.to_json(),
         "labels": task.mapping.to_json() if task.mapping is not None else None,
         "classes": list(task.full.class_names),
+        "class_counts": [asdict(count) for count in task.full.classes],
         **asdict(task.full.counts),
         "image_size": task.image_size,
         "digests": asdict(task.full.digests),
@@ -166,6 +167,7 @@ def _record(context: JobContext, resolved: ResolvedTask) -> None:
             preprocessing_digest=digests.preprocessing,
             class_names=list(resolved.full.class_names),
             counts=counts,
+            class_counts=[asdict(count) for count in resolved.full.classes],
             seen_images=seen_images,
             samples=samples,
         )

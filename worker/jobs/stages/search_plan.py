@@ -18,13 +18,12 @@ from ldnas.space.skeleton import Skeleton, default_skeleton
 from ldnas.space.space import FULL_SPACE, SearchSpace
 from ldnas.training.micro_batches import Compute
 from worker.jobs.stages.resolve import ResolvedTask
-from worker.specification import BudgetRequest, RecommendationRequest
+from worker.specification import DEFAULT_ITERATIONS, BudgetRequest, RecommendationRequest
 
 BASELINE_SEARCH = RandomSearchConfig()
 TARGET_PATIENCE = 3
 PATIENCE = {"fuse": TARGET_PATIENCE, "random": 10, "evolution": 10}
 """Iterations without a new incumbent that end a search, by strategy; the others end by their own schedule."""
-DEFAULT_ITERATIONS = 12
 
 BATCH_SIZE = 64
 SMALLEST_BATCH = 8

@@ -1,0 +1,36 @@
+"""What a recommendation will take, as far as it is known before a worker begins."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from worker.registry import SeenWorker
+from worker.specification import DEFAULT_ITERATIONS, RACE, RecommendationRequest
+
+
+def expectation_of(
+    request: RecommendationRequest, default_seconds: float, workers: Sequence[SeenWorker]
+) -> dict[str, Any]:
+    """The part `expected` of a new answer, without the images, which the target has.
+
+    A race takes the seconds of its budget. How long a search takes that has a number of iterations depends on its
+    network, which a worker measures: its forecast is `search.forecast`.
+    """
+    budget = request.budget
+    seconds = None if budget is None else budget.seconds
+    if budget is None and request.strategy == RACE:
+        seconds = default_seconds
+    iterations = None
+    if seconds is None:
+        iterations = DEFAULT_ITERATIONS if budget is None else budget.iterations
+    return {
+        "seconds": seconds,
+        "iterations": iterations,
+        "is_default": budget is None,
+        "device": _device(workers),
+    }
+
+
+def _device(workers: Sequence[SeenWorker]) -> str | None:
+    """The kind of device that all living workers have, None where they differ or there is none."""
+    kinds = {device.partition(":")[0] for worker in workers if worker.alive for device in worker.row.devices}
+    return kinds.pop() if len(kinds) == 1 else None
