@@ -13,7 +13,7 @@ COMMAND = "from ldnas_start.command import main; main()"
 
 
 def last_line(code: str, hiding: Path, *arguments: str) -> str:
-    """What a program says at its end whose path begins with the folder of another project."""
+    """The last line of a program whose path begins with the folder of another project."""
     path = [str(hiding), str(ROOT)]
     done = subprocess.run(
         [sys.executable, "-P", "-c", f"import sys; sys.path[:0] = {path}; {code}", *arguments],

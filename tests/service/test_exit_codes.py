@@ -157,6 +157,11 @@ def test_every_error_of_the_client_has_a_code() -> None:
         errors.MissingPackageError("torch", "worker"): ExitCode.FAILED,
         errors.UnusableNetworkError("x"): ExitCode.FAILED,
         errors.NoNetworkError("x", "running"): ExitCode.FAILED,
+        errors.InvalidAddressError("u", "r"): ExitCode.UNREACHABLE,
+        errors.InvalidVariableError("V", "v", "r", "m"): ExitCode.FAILED,
+        errors.InvalidKeyError(): ExitCode.FAILED,
+        errors.NotFiniteError(): ExitCode.FAILED,
+        errors.TemporaryFolderError("r", "n"): ExitCode.FAILED,
         errors.NoClientError("Task"): ExitCode.FAILED,
     }
     assert {type(error): exit_code_of(error) for error in made} == {type(error): code for error, code in made.items()}

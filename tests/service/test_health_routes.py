@@ -16,7 +16,7 @@ def test_while_no_worker_ever_reported_it_is_not_ready_and_takes_requests(http: 
     assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
     assert "no worker has reported yet" in answer.json()["detail"]
     assert http.post("/v1/tasks", json=task_body).status_code == 202
-    assert http.get("/readyz").status_code == 503, "a job that waits is no sign of a worker"
+    assert http.get("/readyz").status_code == 503, "a waiting job does not show that a worker exists"
 
 
 def test_it_stays_ready_when_a_worker_that_claimed_a_job_has_left(

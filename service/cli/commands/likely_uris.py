@@ -6,6 +6,8 @@ from pathlib import Path
 
 from ldnas.data.reference import BUILTIN_NAMES, TORCHVISION_NAMES, is_uploaded_name
 
+LONGEST_PATH = 4096
+
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -24,6 +26,8 @@ def likely_uris(text: str) -> str:
         return f"write torchvision://{text}"
     if is_uploaded_name(text):
         return f"no file has that name here; write dataset://{text} for an uploaded dataset"
+    if "/" in text and len(text) < LONGEST_PATH:
+        return f"no such path exists here; write {path.absolute().as_uri()} if it exists on the service's host"
     return "no such path exists here; write dataset://NAME, builtin://digits, file:///a/folder, https://… or s3://…"
 
 
