@@ -266,7 +266,11 @@ class Race:
         standings = {name: own.standing for name in state.racing if (own := state.progress[name]).standing is not None}
         labels = self._problem.images(self._candidates[state.racing[0]].image_size).validation.labels.cpu()
         stay = survivors(
-            standings, labels, objective=self._problem.objective, seed=derive_seed(self._problem.seed, state.rung)
+            standings,
+            labels,
+            objective=self._problem.objective,
+            seed=derive_seed(self._problem.seed, state.rung),
+            untuned=[name for name in standings if not state.progress[name].epochs],
         )
         progress = {
             name: replace(own, left=state.rung) if name in set(state.racing) - set(stay) else own

@@ -1,7 +1,7 @@
 """Compares the candidates of a race on the validation images, with the noise of images and of cycles."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -59,12 +59,20 @@ def difference_error(first: Tensor, second: Tensor, labels: Tensor, *, objective
     return math.hypot(float((scores[0] - scores[1]).std()), CYCLE_ERROR, CYCLE_ERROR)
 
 
-def survivors(standings: Mapping[str, Standing], labels: Tensor, *, objective: str, seed: int) -> tuple[str, ...]:
+def survivors(
+    standings: Mapping[str, Standing],
+    labels: Tensor,
+    *,
+    objective: str,
+    seed: int,
+    untuned: Collection[str] = (),
+) -> tuple[str, ...]:
     """The names of the candidates that go to the next rung, best first: at most half of them (rounded up).
 
     A candidate leaves where it is behind the leader by more than `ERRORS` standard errors. The scores of the others do
     not differ significantly, so they are ordered by validation loss: FUSE's α under its expected loss, reset to 0, ends
-    on the lowest one (`FuseVariant.EXPECTED`).
+    on the lowest one (`FuseVariant.EXPECTED`). The `untuned`, of which only the head was fitted, come first: their
+    first cycle raises the score more than a further one raises that of a trained network.
     """
     best = max(standings.values(), key=lambda own: own.score)
 
@@ -77,7 +85,8 @@ def survivors(standings: Mapping[str, Standing], labels: Tensor, *, objective: s
         for name, own in standings.items()
         if own is best or is_close(own)
     }
-    return tuple(sorted(close, key=close.__getitem__)[: math.ceil(len(standings) / 2)])
+    ranked = sorted(close, key=lambda name: (name not in untuned, close[name]))
+    return tuple(ranked[: math.ceil(len(standings) / 2)])
 
 
 def _score(predictions: Tensor, labels: Tensor, classes: int, objective: str) -> float:
