@@ -73,8 +73,8 @@ class Dataset(DatasetSummary):
 
     classes: tuple[ClassCount, ...] | None = Field(description="in the order of their indices; null for weights")
     warnings: tuple[str, ...] = Field(
-        description="what was left out or ignored, what is doubtful about the classes, and every reason for which a job "
-        "on all of them would be refused; a label mapping can drop or join classes"
+        description="what was left out or ignored, what is doubtful about the classes, and every reason for which a "
+        "job on all of them would be refused; a label mapping can drop or join classes"
     )
 
 
