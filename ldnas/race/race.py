@@ -33,6 +33,10 @@ CLASSIFICATION_SHARE = 0.35
 LEAST_PASSES = 0.25
 """A later cycle of fewer passes over the images is left out: it changes the weights too little to pay for its score."""
 
+LEAST_TUNING_PASSES = 1.0
+"""A rung that chooses does not tune a network for fewer passes after its head was fitted: the first steps of the tuning
+lower the score, and only later ones raise it above that of the head."""
+
 WHOLE_EPOCHS = 8
 """A cycle of fewer passes over the images uses the rest of its seconds too, by epochs on a part of them."""
 
@@ -214,7 +218,8 @@ class Race:
             images = self._problem.images(candidate.image_size)
             classified = len(images.validation) + (self._problem.later_images if is_last else 0)
             passes = seconds / progress.epoch_seconds - CLASSIFICATION_SHARE * classified / len(images.train)
-            if passes < LEAST_PASSES and progress.cycles:
+            is_tuning = not is_last and bool(progress.cycles) and not progress.epochs
+            if progress.cycles and passes < (LEAST_TUNING_PASSES if is_tuning else LEAST_PASSES):
                 return state
             passes = passes if progress.cycles else max(1.0, passes)
             began = self._spent
