@@ -47,7 +47,7 @@ def admit(groups: Sequence[Sequence[Forecast]], left: float) -> tuple[tuple[Fore
         fitting = [next((own for own in group if _fits(own, left, racing, portion)), None) for group in groups]
         admitted = tuple(own for own in fitting if own is not None)[:racing]
         if len(admitted) == racing and (fitting[0] is not None or not first_could):
-            return admitted, rung_share(racing, left, portion)
+            return admitted, _first_share(admitted, rung_share(racing, left, portion))
     cheapest = min((group[-1] for group in groups), key=lambda own: own.epoch_seconds)
     return (cheapest,), rung_share(1, left)
 
@@ -57,8 +57,24 @@ def rung_share(racing: int, left: float, portion: float = RUNG_SHARE) -> float:
     return left if racing == 1 else portion * left / racing
 
 
+def _first_share(admitted: Sequence[Forecast], most: float) -> float:
+    """The seconds of each candidate in the first rung, at most `most`.
+
+    Where these do not suffice to tune a prepared candidate for a whole pass, its head is all that the rung can compare,
+    and the rung takes no longer than that and the others' `FIRST_EPOCHS`.
+    """
+    prepared = [own.epoch_seconds for own in admitted if own.candidate.prepare is not None]
+    if len(admitted) == 1 or all((PREPARATION_EPOCHS + 1) * epoch <= most for epoch in prepared):
+        return most
+    return min(most, max(map(_first_seconds, admitted)))
+
+
+def _first_seconds(own: Forecast) -> float:
+    """The fewest seconds of a first rung."""
+    return own.epoch_seconds * (FIRST_EPOCHS if own.candidate.prepare is None else PREPARATION_EPOCHS)
+
+
 def _fits(own: Forecast, left: float, racing: int, portion: float = RUNG_SHARE) -> bool:
     """Whether the seconds suffice for this candidate if so many race, and the first rung gets this portion."""
-    first = FIRST_EPOCHS if own.candidate.prepare is None else PREPARATION_EPOCHS
-    fits_first = first * own.epoch_seconds <= rung_share(racing, left, portion)
+    fits_first = _first_seconds(own) <= rung_share(racing, left, portion)
     return fits_first and own.candidate.least_epochs * own.epoch_seconds <= FINAL_SHARE * left

@@ -25,7 +25,7 @@ PATIENT_EPOCHS = 8
 LEAST_SIDE = 16
 """The smallest side, in pixels, to which the images are reduced because the seconds are few."""
 
-PRETRAINED_SIZES = (128, 96, 64, 48)
+PRETRAINED_SIZES = (128, 96, 64)
 """The sides of images for a pretrained network, in pixels."""
 
 PRETRAINED_SIDE = 64

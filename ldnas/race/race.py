@@ -33,6 +33,10 @@ CLASSIFICATION_SHARE = 0.35
 LEAST_PASSES = 0.25
 """A later cycle of fewer passes over the images is left out: it changes the weights too little to pay for its score."""
 
+LEAST_TUNING_PASSES = 1.0
+"""A rung that chooses does not tune a network for fewer passes after its head was fitted: the first steps of the tuning
+lower the score, and only later ones raise it above that of the head."""
+
 WHOLE_EPOCHS = 8
 """A cycle of fewer passes over the images uses the rest of its seconds too, by epochs on a part of them."""
 
@@ -152,9 +156,12 @@ class Race:
         while True:
             for place in range(state.place, len(state.racing)):
                 state = self._run_cycle(replace(state, place=place))
-            if len(state.racing) == 1:
+            if len(state.racing) > 1:
+                state = self._next_rung(state)
+            elif self._has_seconds(state):
+                state = replace(state, seconds=self._spent, rung=state.rung + 1, place=0)
+            else:
                 return self._outcome(state)
-            state = self._next_rung(state)
 
     @property
     def _spent(self) -> float:
@@ -163,6 +170,19 @@ class Race:
     @property
     def _left(self) -> float:
         return self._problem.seconds - self._spent
+
+    def _has_seconds(self, state: RaceState) -> bool:
+        """Whether the last network left seconds for another pass: the forecast of its last cycle was too long."""
+        progress = state.progress[state.racing[0]]
+        if progress.cycles[-1].epochs in (0, MOST_EPOCHS):
+            return False
+        return self._passes(progress, self._left, self._candidates[state.racing[0]], is_last=True) >= 1
+
+    def _passes(self, progress: Progress, seconds: float, candidate: Candidate, *, is_last: bool) -> float:
+        """The passes over the images that the seconds suffice for, with the classifications after them."""
+        images = self._problem.images(candidate.image_size)
+        classified = len(images.validation) + (self._problem.later_images if is_last else 0)
+        return seconds / progress.epoch_seconds - CLASSIFICATION_SHARE * classified / len(images.train)
 
     def _enter(self) -> RaceState:
         """Admit the candidates that the seconds suffice for; if they suffice for none, the cheapest one."""
@@ -211,10 +231,9 @@ class Race:
             prepared = sum(cycle.seconds for cycle in progress.cycles if cycle.rung == state.rung)
             is_last = len(state.racing) == 1
             seconds = self._left if is_last else state.share - prepared
-            images = self._problem.images(candidate.image_size)
-            classified = len(images.validation) + (self._problem.later_images if is_last else 0)
-            passes = seconds / progress.epoch_seconds - CLASSIFICATION_SHARE * classified / len(images.train)
-            if passes < LEAST_PASSES and progress.cycles:
+            passes = self._passes(progress, seconds, candidate, is_last=is_last)
+            is_tuning = not is_last and bool(progress.cycles) and not progress.epochs
+            if progress.cycles and passes < (LEAST_TUNING_PASSES if is_tuning else LEAST_PASSES):
                 return state
             passes = passes if progress.cycles else max(1.0, passes)
             began = self._spent

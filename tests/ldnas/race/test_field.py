@@ -36,13 +36,13 @@ def sizes(candidates: list[Candidate], kind: Kind) -> list[int]:
 
 def test_small_images_are_enlarged_for_the_pretrained_network_alone() -> None:
     found = field_of(32)
-    assert sizes(found, Kind.PRETRAINED) == [64, 48]
+    assert sizes(found, Kind.PRETRAINED) == [64]
     assert sizes(found, Kind.CELL) == [32, 16]
     assert sizes(found, Kind.PLAIN) == [32, 32, 32, 16, 32, 16]
 
 
 def test_large_images_are_reduced_where_the_seconds_are_few() -> None:
-    assert sizes(field_of(96), Kind.PRETRAINED) == [96, 64, 48]
+    assert sizes(field_of(96), Kind.PRETRAINED) == [96, 64]
     assert sizes(field_of(96, kinds=FRESH), Kind.CELL) == [96, 48]
     assert sizes(field_of(16, kinds=FRESH), Kind.CELL) == [16], "half of it shows too little"
 
@@ -117,10 +117,11 @@ def test_given_weights_follow_those_of_imagenet_at_the_same_sizes(tmp_path: Path
     given = GivenWeights("test_efficientnet", "0" * 64, tmp_path / "not read yet", "dataset://mine")
     found = field_of(32, given=given)
     name = "test_efficientnet from dataset://mine"
-    assert [each.variant_of for each in found[:4]] == [EFFICIENTNET_LITE0] * 2 + [name] * 2
-    assert [each.name for each in found[2:4]] == [f"{name} at 64 px", f"{name} at 48 px"]
-    assert [each.started_from for each in found[:4]] == ["ImageNet"] * 2 + ["dataset://mine"] * 2
-    assert {each.design.weights for each in found[2:4] if isinstance(each.design, PretrainedDesign)} == {"0" * 64}
+    assert [each.variant_of for each in found[:2]] == [EFFICIENTNET_LITE0, name]
+    assert found[1].name == f"{name} at 64 px"
+    assert [each.started_from for each in found[:2]] == ["ImageNet", "dataset://mine"]
+    assert isinstance(found[1].design, PretrainedDesign)
+    assert found[1].design.weights == "0" * 64
     assert not any(each.started_from == given.source for each in field_of(32, given=given, kinds=FRESH))
 
 
