@@ -169,7 +169,7 @@ def _labels(labels: Mapping[str, Any]) -> str:
 
 def _steps(description: NetworkDescription) -> str:
     steps = "\n".join(f"{place}. {step}" for place, step in enumerate(description.preprocessing_steps, start=1))
-    recipe = description.preprocessing["recipe"]
+    recipe = description.preprocessing.to_json()["recipe"]
     return f"{steps}\n\n`network.py` does all of it (recipe `{recipe}`); the other files take its result."
 
 

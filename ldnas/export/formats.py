@@ -33,12 +33,14 @@ def standalone_code(description: NetworkDescription) -> str:
     the keys of `build_designed`. It needs torch and Pillow, for a pretrained network also timm, and not ldnas.
     """
     design = description.design
+    value_range = description.preprocessing.value_range
     code = _joined(
         _template("shared"), _template(design.name if isinstance(design, PlainDesign) else design.kind.value)
     )
     constants = {
         "CLASS_NAMES": _tuple_lines([repr(name) for name in description.class_names]),
         "IMAGE_SIZE": str(design.image_size),
+        "VALUE_RANGE": "None" if value_range is None else f"({', '.join(map(str, value_range.to_json()))})",
         **_constants(design),
     }
     for name, value in constants.items():

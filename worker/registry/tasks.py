@@ -175,8 +175,12 @@ class Tasks:
         counts: dict[str, int],
         seen_images: str,
         samples: str,
+        value_range: list[float] | None = None,
     ) -> TaskRow:
         """Store the facts found by reading the data.
+
+        Args:
+            value_range: that of images with more than 8 bits; the task's reference states it from now on.
 
         Raises:
             NotFoundError: no such task.
@@ -190,6 +194,8 @@ class Tasks:
         task.counts = counts
         task.seen_images = seen_images
         task.samples = samples
+        if value_range is not None:
+            task.dataset = {**task.dataset, "value_range": value_range}
         self._session.flush()
         return task
 

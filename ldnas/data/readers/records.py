@@ -3,7 +3,8 @@
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
-from ldnas.data.dataset import Image, Split
+from ldnas.data.dataset import Split
+from ldnas.data.value_range import Pixels
 
 _SPLIT_NAMES = {
     "train": Split.TRAIN,
@@ -41,12 +42,13 @@ class Record:
 
     Attributes:
         entry: its description.
-        decode: returns its pixels, uint8 `[H, W, C]`; may be called until the reader continues, since it can need the
-            reader's open file. Raises BrokenImageError and ImageSizeError, see `decode_image`.
+        decode: returns its pixels `[H, W, C]`, uint8 or of more bits (`Pixels`); may be called until the reader
+            continues, since it can need the reader's open file. Raises BrokenImageError and ImageSizeError, see
+            `decode_image`.
     """
 
     entry: Entry
-    decode: Callable[[], Image]
+    decode: Callable[[], Pixels]
 
 
 Records = Generator[Record, None, tuple[str, ...] | None]
@@ -71,7 +73,7 @@ class Reading:
         self.class_names = yield from self._records
 
 
-def held(image: Image) -> Callable[[], Image]:
+def held(image: Pixels) -> Callable[[], Pixels]:
     """The `decode` of an image that is in memory."""
     return lambda: image
 

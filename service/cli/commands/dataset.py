@@ -3,7 +3,7 @@
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,6 +36,7 @@ def add(
     label_column: options.LabelColumn = None,
     split_column: options.SplitColumn = None,
     group_column: options.GroupColumn = None,
+    value_range: options.ValueRange = None,
     check: Annotated[bool, typer.Option(help="Check the file on this machine before the upload.")] = True,
     check_only: Annotated[bool, typer.Option("--check-only", help="Check the file and upload nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the upload.")] = False,
@@ -48,16 +49,22 @@ def add(
     Prints classes, sizes, copies and broken images before the upload; a dataset with a broken image is not uploaded. On
     a terminal, asks for confirmation. With --check-only --json: the report as JSON.
     """
-    columns = options.columns_of(image_column, label_column, split_column, group_column)
+    stated = options.stated(
+        image_column=image_column,
+        label_column=label_column,
+        split_column=split_column,
+        group_column=group_column,
+        value_range=value_range,
+    )
     try:
         with packed(path) as file:
-            if (check or check_only) and not _is_fine(file, path, columns, check_only=check_only, as_json=as_json):
+            if (check or check_only) and not _is_fine(file, path, stated, check_only=check_only, as_json=as_json):
                 raise typer.Exit(1)
             if check_only:
                 return
             if check and not yes:
                 _ask(name)
-            document = _upload(name, file, columns, url, api_key)
+            document = _upload(name, file, stated, url, api_key)
     except OSError as error:
         raise typer.BadParameter(f"cannot be read: {error}", param_hint="FILE") from error
     if as_json:
@@ -68,7 +75,7 @@ def add(
         typer.echo(f"{document['uri']} has {document['images']:,} images of {len(document['classes'])} classes")
 
 
-def _is_fine(file: Path, path: Path, columns: dict[str, str], *, check_only: bool, as_json: bool) -> bool:
+def _is_fine(file: Path, path: Path, stated: dict[str, Any], *, check_only: bool, as_json: bool) -> bool:
     """Checks the file and prints the report; returns whether the service would accept it, as far as known here.
 
     Args:
@@ -82,7 +89,7 @@ def _is_fine(file: Path, path: Path, columns: dict[str, str], *, check_only: boo
     name = path.name or str(path)
     try:
         with count_shown("checking the images") as count:
-            report = inspect(file, name, columns, count)
+            report = inspect(file, name, stated, count)
     except MissingPackageError as error:
         if check_only:
             raise
@@ -109,11 +116,11 @@ def is_at_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _upload(name: str, file: Path, columns: dict[str, str], url: str, api_key: str | None) -> Dataset:
+def _upload(name: str, file: Path, stated: dict[str, Any], url: str, api_key: str | None) -> Dataset:
     from service.client.display.progress import bytes_shown
 
     with options.open_client(url, api_key) as client, bytes_shown(f"uploading {name}") as on_bytes:
-        return client.add_dataset(name, file, on_bytes=on_bytes, **columns)
+        return client.add_dataset(name, file, on_bytes=on_bytes, **stated)
 
 
 @app.command("list", epilog="Example: ldnas dataset list")

@@ -7,6 +7,7 @@ from pathlib import Path
 from ldnas.data.dataset import Image
 from ldnas.data.decoding import decode_image
 from ldnas.data.readers.image_folder import IMAGE_SUFFIXES
+from ldnas.data.value_range import ValueRange, to_8_bits
 from ldnas.errors import RefusedError
 
 
@@ -31,9 +32,9 @@ def image_files(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
-def read_image(path: Path) -> Image | BrokenFile:
-    """The image, decoded as in training, or why it cannot be read."""
+def read_image(path: Path, value_range: ValueRange | None) -> Image | BrokenFile:
+    """The image, decoded and scaled as in training, or why it cannot be read."""
     try:
-        return decode_image(path, str(path))
+        return to_8_bits(decode_image(path, str(path)), value_range, str(path))
     except RefusedError as refusal:
         return BrokenFile(path, refusal.message)

@@ -58,7 +58,7 @@ def export(
         if exported is not None:
             return exported.id
     description = trained.describe(latency_ms)
-    preprocessing = Preprocessing(trained.design.image_size).to_json()
+    preprocessing = Preprocessing(trained.design.image_size, task.dataset.value_range)
     network = NetworkDescription(trained.design, tuple(task.full.class_names), preprocessing)
     facts = CardFacts(
         name=name,
@@ -85,7 +85,7 @@ def export(
             genotype=description["genotype"],
             skeleton=description["skeleton"],
             class_names=list(network.class_names),
-            preprocessing=dict(network.preprocessing),
+            preprocessing=network.preprocessing.to_json(),
             parameters=description["parameters"],
             macs=description["macs"],
             validation=trained.validation(),

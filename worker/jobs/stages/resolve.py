@@ -1,6 +1,6 @@
 """resolve: reads the images of a reference and a mapping, with the digests that every later key contains."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -45,6 +45,13 @@ class ResolvedTask:
     @property
     def classes(self) -> int:
         return len(self.full.class_names)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences about the images that a reader of the results should know."""
+        wide_values = self.dataset.wide_values
+        warning = None if wide_values is None else wide_values.warning
+        return () if warning is None else (warning,)
 
     @property
     def data_key(self) -> str:
@@ -128,7 +135,7 @@ def target_document(task: ResolvedTask) -> dict[str, Any]:
     """The `target` of a recommendation."""
     return {
         "task_id": task.id,
-        "dataset": task.reference.to_json(),
+        "dataset": replace(task.reference, value_range=task.dataset.value_range).to_json(),
         "labels": task.mapping.to_json() if task.mapping is not None else None,
         "classes": list(task.full.class_names),
         **asdict(task.full.counts),
@@ -155,6 +162,7 @@ def _record(context: JobContext, resolved: ResolvedTask) -> None:
     seen_images = context.store.put(seen)
     sheet = class_sheet(resolved.full)
     samples = context.store.put(sheet)
+    wide_values = resolved.dataset.wide_values
     with context.unit_of_work() as registry:
         registry.results.store_artifact(seen_images, len(seen), "application/octet-stream")
         registry.results.store_artifact(samples, len(sheet), "image/png")
@@ -168,6 +176,9 @@ def _record(context: JobContext, resolved: ResolvedTask) -> None:
             counts=counts,
             seen_images=seen_images,
             samples=samples,
+            value_range=None if wide_values is None else wide_values.value_range.to_json(),
         )
         story = {**counts, "left_out": resolved.dataset.left_out}
+        if wide_values is not None:
+            story["wide_values"] = wide_values.to_json()
         registry.leases.add_event(context.job_id, context.attempt, "resolved", story)
