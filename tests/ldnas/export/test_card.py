@@ -32,7 +32,7 @@ FACTS = CardFacts(
 
 
 def described(design):
-    return NetworkDescription(design, ("cat", "a|b*", "rest"), Preprocessing(32).to_json())
+    return NetworkDescription(design, ("cat", "a|b*", "rest"), Preprocessing(32))
 
 
 DESCRIPTION = described(CELL)

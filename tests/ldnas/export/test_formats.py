@@ -39,7 +39,7 @@ class Exported:
         self.network = trained_network(design)
         self.size = design.image_size
         self.class_names = tuple(f"class “{number}”" for number in range(design.classes))
-        self.description = NetworkDescription(design, self.class_names, Preprocessing(self.size).to_json())
+        self.description = NetworkDescription(design, self.class_names, Preprocessing(self.size))
         self.weights = save_weights(self.network, self.description.metadata())
         program = export_program(self.network, self.size)
         self.program = save_program(program, self.description.metadata())
@@ -158,6 +158,6 @@ def test_equal_networks_give_equal_files_and_are_left_as_they_were(exported, des
 def test_class_names_and_preprocessing_must_belong_to_the_network():
     design = CellDesign(MIXED, default_skeleton(16, 3))
     with pytest.raises(ValueError, match="2 class names for a head of 3 classes"):
-        NetworkDescription(design, ("a", "b"), Preprocessing(16).to_json())
-    with pytest.raises(ValueError, match="the exported code does"):
-        NetworkDescription(design, ("a", "b", "c"), Preprocessing(32).to_json())
+        NetworkDescription(design, ("a", "b"), Preprocessing(16))
+    with pytest.raises(ValueError, match="images of 32 pixels for a network of 16"):
+        NetworkDescription(design, ("a", "b", "c"), Preprocessing(32))
