@@ -17,7 +17,7 @@ _COUNTED_VALUES = 1024
 
 @dataclass(frozen=True)
 class WideValues:
-    """What a dataset's images with more than 8 bits hold, and what 8 bits leave of it.
+    """The values in a dataset's images with more than 8 bits, and the grey levels that 8 bits leave of them.
 
     Attributes:
         value_range: the range that scales them, stated or found.

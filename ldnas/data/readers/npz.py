@@ -208,7 +208,6 @@ def _images(archive: Archive, entry: zipfile.ZipInfo, origin: str, count: int) -
 def _pixels(values: NDArray[Any]) -> Sequence[Pixels]:
     if values.dtype.kind == "b":
         return np.where(values, np.uint8(255), np.uint8(0))
-    # int8 cannot be told from wide values by its size, so it becomes wide: its range is found like theirs.
     return values
 
 

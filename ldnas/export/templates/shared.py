@@ -51,7 +51,7 @@ def read_safetensors(content: bytes) -> dict[str, Tensor]:
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "AVIF")
 MAX_PIXELS = 40_000_000  # larger images are read at a half or a quarter of their sides
 Image.MAX_IMAGE_PIXELS = None  # `divisor` judges the size instead
-PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY  # a long text in a PNG is no reason to refuse it
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY  # bytes; Pillow refuses PNGs with long texts
 
 
 def read_image(path: str | Path) -> Tensor:

@@ -119,7 +119,7 @@ def test_survey_samples_and_loading_see_the_same_pixels(tmp_path):
         images = dict(zip(dataset.origins, dataset.images, strict=True))
         for sample in read_samples(tmp_path / "a.npz", reference, "a.npz", found):
             np.testing.assert_array_equal(
-                np.asarray(Image.open(io.BytesIO(sample.png))), origins[sample.origin][..., 0]
+                np.asarray(Image.open(io.BytesIO(sample.png))), images[sample.origin][..., 0]
             )
 
 

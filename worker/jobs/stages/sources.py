@@ -85,7 +85,7 @@ def _uploaded(context: JobContext, reference: DatasetReference) -> Source:
             field="dataset.uri",
             origin=reference.uri,
         )
-    # What the task states takes precedence over what was stated at the upload.
+    # The columns and the range of the task take precedence over those of the upload.
     columns: dict[str, Any] = {key: getattr(reference, key) or row.reference.get(key) for key in COLUMN_KEYS}
     value_range, stated = reference.value_range, row.reference.get("value_range")
     if value_range is None and stated is not None:
