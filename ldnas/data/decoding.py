@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageOps, PngImagePlugin
 
-from ldnas.data.value_range import Pixels
+from ldnas.data.scaling import Pixels
 from ldnas.errors import BrokenImageError, ImageSizeError
 
 MAX_PIXELS = 40_000_000

@@ -12,7 +12,7 @@ from ldnas.data.readers.files import read_file
 from ldnas.data.readers.records import Entry, Reading, Records
 from ldnas.data.readers.torchvision_sets import read_torchvision
 from ldnas.data.reference import DatasetReference, check_location, resolve_file
-from ldnas.data.value_range import Pixels
+from ldnas.data.scaling import Pixels
 from ldnas.data.wide_values import WideValuesFinder
 
 

@@ -9,8 +9,8 @@ from PIL import Image as PillowImage
 from ldnas.data.dataset import Image, Split
 from ldnas.data.readers.files import read_file
 from ldnas.data.reference import DatasetReference
+from ldnas.data.scaling import to_8_bits
 from ldnas.data.survey import Survey
-from ldnas.data.value_range import to_8_bits
 
 SAMPLES_OF_A_CLASS = 6
 SAMPLES_IN_ALL = 240

@@ -11,8 +11,9 @@ from ldnas.data.dataset import Split, content_digest
 from ldnas.data.readers.files import read_file
 from ldnas.data.readers.records import Entry, Reading, Records
 from ldnas.data.reference import DatasetReference, Fractions
+from ldnas.data.scaling import is_wide
 from ldnas.data.split import DrawnSplit
-from ldnas.data.value_range import ValueRange, is_wide
+from ldnas.data.value_range import ValueRange
 from ldnas.data.wide_values import WideValues, WideValuesFinder
 from ldnas.errors import BrokenImageError, ImageSizeError, UnreadableDatasetError
 

@@ -1,26 +1,18 @@
-"""The range of values in a dataset's images with more than 8 bits, and the scaling of such images to 8 bits."""
+"""The range of values in a dataset's images with more than 8 bits. Needs no numpy: references state it."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ldnas.errors import BrokenImageError, InvalidReferenceError
-
-Pixels = NDArray[Any]
-"""A decoded image `[H, W, C]`: uint8, or *wide*: integers or floating-point numbers of more than 8 bits."""
+from ldnas.errors import InvalidReferenceError
 
 _FIELD = "dataset.value_range"
 
 
 @dataclass(frozen=True)
 class ValueRange:
-    """The values that become black and white.
-
-    A value v becomes floor((v - low) · 255 / (high - low) + 0.5), v limited to [low, high] before.
+    """The values that become black (0) and white (255); see `ldnas.data.scaling`.
 
     Raises:
         InvalidReferenceError: the numbers are not finite, or `low` is not below `high`.
@@ -52,17 +44,6 @@ class ValueRange:
         """`[0, 4095]`: whole numbers as integers."""
         return [_short(self.low), _short(self.high)]
 
-    def scaled(self, values: Pixels) -> NDArray[np.uint8]:
-        """Wide values as uint8."""
-        limited = values.astype(np.float64).clip(self.low, self.high)
-        # The exported code has the same operations in the same order, so that both round alike.
-        return np.floor((limited - self.low) * (255 / (self.high - self.low)) + 0.5).astype(np.uint8)
-
-
-def is_wide(pixels: Pixels) -> bool:
-    """Whether an image has more than 8 bits a value."""
-    return pixels.dtype != np.uint8
-
 
 def natural_range(lowest: float, highest: float, *, has_fractions: bool) -> ValueRange:
     """The range of a dataset that does not state one, from its lowest and its highest value.
@@ -80,26 +61,6 @@ def natural_range(lowest: float, highest: float, *, has_fractions: bool) -> Valu
     if has_fractions and highest <= 1:
         return ValueRange(0, 1)
     return ValueRange(0, 2 ** max(8, math.ceil(highest).bit_length()) - 1)
-
-
-def to_8_bits(pixels: Pixels, value_range: ValueRange | None, origin: str) -> NDArray[np.uint8]:
-    """An image as a network sees it: wide values scaled by `value_range`, others as they are.
-
-    Args:
-        value_range: of the images that the network was trained on; None if all of them had 8 bits.
-
-    Raises:
-        BrokenImageError: the image is wide, and `value_range` is None.
-    """
-    if not is_wide(pixels):
-        return pixels
-    if value_range is None:
-        raise BrokenImageError(
-            f"{origin} has more than 8 bits a value, but the network was trained on images with 8 bits; "
-            "convert the image to 8 bits",
-            origin=origin,
-        )
-    return value_range.scaled(pixels)
 
 
 def _is_number(value: Any) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ldnas.data.value_range import Pixels, ValueRange, is_wide, natural_range
+from ldnas.data.scaling import Pixels, is_wide, scaled
+from ldnas.data.value_range import ValueRange, natural_range
 from ldnas.errors import InvalidReferenceError, UnreadableDatasetError
 
 FEW_LEVELS = 64
@@ -105,9 +106,9 @@ class WideValuesFinder:
         value_range = self.value_range
         if not is_wide(pixels) or value_range is None:
             return pixels
-        scaled = value_range.scaled(pixels)
-        self._levels |= np.bincount(scaled.reshape(-1), minlength=256) > 0
-        return scaled
+        levels = scaled(pixels, value_range)
+        self._levels |= np.bincount(levels.reshape(-1), minlength=256) > 0
+        return levels
 
     def found(self, name: str) -> WideValues | None:
         """The values, after the second pass; None where all images have 8 bits.

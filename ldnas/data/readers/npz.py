@@ -17,7 +17,7 @@ from ldnas.data.dataset import Split
 from ldnas.data.decoding import check_size
 from ldnas.data.readers.records import Entry, Record, Records, held, split_named
 from ldnas.data.readers.zip_archive import Archive, open_archive
-from ldnas.data.value_range import Pixels
+from ldnas.data.scaling import Pixels
 from ldnas.errors import UnreadableDatasetError
 
 _IMAGE_WORDS = ("x", "image", "images")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 from ldnas.data.dataset import Split
-from ldnas.data.value_range import Pixels
+from ldnas.data.scaling import Pixels
 
 _SPLIT_NAMES = {
     "train": Split.TRAIN,

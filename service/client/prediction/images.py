@@ -7,7 +7,8 @@ from pathlib import Path
 from ldnas.data.dataset import Image
 from ldnas.data.decoding import decode_image
 from ldnas.data.readers.image_folder import IMAGE_SUFFIXES
-from ldnas.data.value_range import ValueRange, to_8_bits
+from ldnas.data.scaling import to_8_bits
+from ldnas.data.value_range import ValueRange
 from ldnas.errors import RefusedError
 
 

@@ -12,7 +12,8 @@ from PIL import Image
 
 from ldnas.data.decoding import decode_image
 from ldnas.data.preprocessing import Preprocessing, normalise, to_tensor_images
-from ldnas.data.value_range import ValueRange, to_8_bits
+from ldnas.data.scaling import to_8_bits
+from ldnas.data.value_range import ValueRange
 from ldnas.export.description import NetworkDescription
 from ldnas.export.formats import save_weights, standalone_code
 from ldnas.export.templates import shared
