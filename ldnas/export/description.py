@@ -11,6 +11,23 @@ INPUT_NAME = "images"
 OUTPUT_NAME = "logits"
 
 
+# ONNX Runtime's table of compatible versions: https://onnxruntime.ai/docs/reference/compatibility.html
+_RUNTIME_OF_OPSET = {14: "1.8", 15: "1.9", 16: "1.11", 17: "1.12", 18: "1.14"}
+
+
+@dataclass(frozen=True)
+class OnnxVersions:
+    """The versions that an ONNX file requires: of the operator set and of the file format (IR)."""
+
+    opset: int
+    ir: int
+
+    @property
+    def runtime(self) -> str:
+        """The first release of ONNX Runtime that reads such a file."""
+        return _RUNTIME_OF_OPSET[self.opset]
+
+
 @dataclass(frozen=True)
 class NetworkDescription:
     """The facts about a network that its users need.

@@ -175,7 +175,7 @@ class Tasks:
         counts: dict[str, int],
         seen_images: str,
         samples: str,
-        value_range: list[float] | None = None,
+        value_range: Sequence[float] | None = None,
     ) -> TaskRow:
         """Store the facts found by reading the data.
 
@@ -195,7 +195,7 @@ class Tasks:
         task.seen_images = seen_images
         task.samples = samples
         if value_range is not None:
-            task.dataset = {**task.dataset, "value_range": value_range}
+            task.dataset = {**task.dataset, "value_range": [*value_range]}
         self._session.flush()
         return task
 

@@ -6,13 +6,22 @@ import sys
 import types
 from functools import cache
 
+import onnx
 import onnxruntime
 import pytest
 import torch
 
 from ldnas.data.preprocessing import Preprocessing
-from ldnas.export.description import NetworkDescription
-from ldnas.export.formats import METADATA_FILE, export_program, onnx_model, save_program, save_weights, standalone_code
+from ldnas.export.description import NetworkDescription, OnnxVersions
+from ldnas.export.formats import (
+    METADATA_FILE,
+    export_program,
+    onnx_model,
+    onnx_versions,
+    save_program,
+    save_weights,
+    standalone_code,
+)
 from ldnas.networks.design import CellDesign, PlainDesign, design_from_json
 from ldnas.space.genotype import PRIMITIVES, Genotype
 from ldnas.space.skeleton import Skeleton, Stage, default_skeleton
@@ -126,6 +135,19 @@ def test_the_onnx_model_names_its_input_its_output_and_a_free_batch(exported):
     assert (images.name, images.type, images.shape) == ("images", "tensor(float)", ["batch", 3, 8, 8])
     assert (logits.name, logits.shape) == ("logits", ["batch", 2])
     assert "8×8 pixels" in session.get_modelmeta().description
+
+
+@pytest.mark.parametrize("design", DESIGNS, ids=kind_of)
+def test_the_onnx_model_requires_the_oldest_versions_that_its_operators_allow(exported, design):
+    """Opset 14 has the present form of Add and Relu; IR 7 came with it (onnx 1.9), so ONNX Runtime 1.8 reads both."""
+    content = exported(design).onnx
+    model = onnx.load_from_string(content)
+    onnx.checker.check_model(model, full_check=True)
+    assert onnx_versions(content) == OnnxVersions(opset=14, ir=7)
+    assert onnx_versions(content).runtime == "1.8"
+    model.opset_import[0].version = 6
+    with pytest.raises(onnx.checker.ValidationError):
+        onnx.checker.check_model(model, full_check=True)
 
 
 @pytest.mark.parametrize("design", DESIGNS, ids=kind_of)
