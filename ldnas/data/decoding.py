@@ -100,7 +100,7 @@ def _divisor(image: PillowImage.Image, origin: str) -> int:
 
 
 def _check_levels(image: PillowImage.Image, origin: str) -> None:
-    if max(brightest for _, brightest in image.convert("RGB").getextrema()) < _FEWEST_LEVELS:
+    if np.asarray(image.convert("RGB")).max() < _FEWEST_LEVELS:
         raise BrokenImageError(
             f"{origin} has colour of 16 bits with values below {256 * _FEWEST_LEVELS}; of such colour the high byte is "
             "read, which would leave a black image; scale its values to 0..65535, or convert it to 8 bits",

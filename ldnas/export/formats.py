@@ -160,8 +160,8 @@ def _lower_opset(model: onnx_ir.Model) -> None:
             node.attributes["axes"] = onnx_ir.AttrInt64s("axes", axes)
         else:
             oldest = max(oldest, onnx.defs.get_schema(node.op_type, exported, node.domain).since_version)
-    for unused in [value for value in model.graph.initializers.values() if not value.uses()]:
-        del model.graph.initializers[unused.name]
+    for name in [name for name, value in model.graph.initializers.items() if not value.uses()]:
+        del model.graph.initializers[name]
     model.opset_imports[""] = oldest
     for node in model.graph.all_nodes():
         node.version = None if node.version is None else oldest

@@ -1,7 +1,7 @@
 """NumPy archives of images and labels: `x_train` and `y_train`, `train_images` and `train_labels`, and the like."""
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -69,8 +69,8 @@ def read_npz(path: Path, *, name: str | None = None) -> Records:
                 )
             origin = f"{name}: {_array(part.images)}"
             images = _images(archive, part.images, origin, len(labels))
-            for row, (image, label) in enumerate(zip(images, labels, strict=True)):
-                yield Record(Entry(f"{origin} row {row}", label, part.split), held(image))
+            for row, image in enumerate(images):
+                yield Record(Entry(f"{origin} row {row}", labels[row], part.split), held(image))
     return None
 
 
@@ -205,7 +205,7 @@ def _images(archive: Archive, entry: zipfile.ZipInfo, origin: str, count: int) -
         file.read(1)  # at its end the archive compares the checksum
 
 
-def _pixels(values: NDArray[Any]) -> Sequence[Pixels]:
+def _pixels(values: NDArray[Any]) -> NDArray[Any]:
     if values.dtype.kind == "b":
         return np.where(values, np.uint8(255), np.uint8(0))
     return values
