@@ -142,7 +142,7 @@ def test_what_cannot_be_read_is_refused_with_its_place_and_leaves_nothing(
 
 def test_an_image_of_too_many_pixels_is_refused_from_its_header(http: httpx.Client) -> None:
     huge = io.BytesIO()
-    Image.new("1", (10_000, 10_000)).save(huge, "PNG")
+    Image.new("1", (13_000, 13_000)).save(huge, "PNG")
     answer = http.put("/v1/datasets/it", content=zipped({"a/small.txt": b"", "a/huge.png": huge.getvalue()}))
     assert (answer.status_code, answer.json()["code"]) == (422, "image_size")
     assert answer.json()["errors"][0]["origin"] == "a/huge.png"
