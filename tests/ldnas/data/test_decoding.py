@@ -1,10 +1,14 @@
 import io
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from PIL import PngImagePlugin
 
 from ldnas.data.decoding import decode_image
 from ldnas.errors import BrokenImageError, ImageSizeError
@@ -44,6 +48,20 @@ def test_grey_stays_one_channel_and_colour_three():
 def test_black_and_white_becomes_0_and_255():
     bits = np.array([[True, False], [False, True]])
     assert decode_image(encoded(PillowImage.fromarray(bits)), "x").squeeze(-1).tolist() == [[255, 0], [0, 255]]
+
+
+def test_a_png_with_a_long_text_is_read(tmp_path: Path):
+    """In a process of its own: the exported code raises Pillow's limit too, for the whole process."""
+    info = PngImagePlugin.PngInfo()
+    info.add_text("xml", "x" * (2 << 20), zip=True)
+    file = tmp_path / "long.png"
+    file.write_bytes(encoded(PillowImage.new("L", (4, 3)), pnginfo=info))
+    program = (
+        f"from pathlib import Path; from ldnas.data.decoding import decode_image; "
+        f"print(decode_image(Path({str(file)!r}), '').shape)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert result.stdout == "(3, 4, 1)\n", result.stderr
 
 
 def test_an_alpha_channel_is_composited_over_white():
@@ -91,6 +109,37 @@ def test_values_of_more_than_eight_bits_are_kept(name: str):
     decoded = decode_image(content, "x")
     assert decoded.shape == (2, 2, 1)
     assert decoded.reshape(-1).tolist() == np.array(values, dtype=kind).tolist()
+
+
+def test_exif_rotation_is_applied():
+    pixels = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    exif = PillowImage.Exif()
+    exif[0x0112] = 6  # the camera was turned: show the rows as columns, from the right
+    decoded = decode_image(encoded(PillowImage.fromarray(pixels), exif=exif), "x")
+    np.testing.assert_array_equal(decoded.squeeze(-1), np.rot90(pixels, k=-1))
+
+
+def test_a_path_is_decoded_like_its_bytes(tmp_path: Path):
+    image = PillowImage.fromarray(np.arange(12, dtype=np.uint8).reshape(2, 2, 3))
+    image.save(tmp_path / "a.bmp")
+    np.testing.assert_array_equal(
+        decode_image(tmp_path / "a.bmp", "a.bmp"), decode_image(encoded(image, "BMP"), "a.bmp")
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", encoded(PillowImage.new("RGB", (64, 64)), "JPEG")[:400]])
+def test_what_cannot_be_decoded_is_broken_and_named(content: bytes):
+    with pytest.raises(BrokenImageError) as refusal:
+        decode_image(content, "train.parquet row 17")
+    assert refusal.value.origin == "train.parquet row 17"
+    assert "train.parquet row 17" in refusal.value.message
+
+
+def test_a_picture_cut_short_is_broken():
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    content = encoded(PillowImage.fromarray(noise))
+    with pytest.raises(BrokenImageError):
+        decode_image(content[: len(content) // 2], "x")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
