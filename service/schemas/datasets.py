@@ -21,6 +21,7 @@ _EXAMPLE: dict[str, Any] = {
     "images": 36,
     "counts": {"train": 24, "validation": 6, "test": 6},
     "left_out": 0,
+    "wide_values": None,
     "tensors": None,
     "parameters": None,
     "samples": "/v1/datasets/screws/samples",
@@ -43,6 +44,19 @@ _SAMPLES: Any = [
 ]
 
 
+class WideValues(Document):
+    """The values of images with more than 8 bits, and what 8 bits leave of them."""
+
+    value_range: tuple[float, float] = Field(description="the values that become black and white")
+    lowest: float
+    highest: float
+    distinct: int = Field(description="number of different values, counted up to 1024")
+    levels: int = Field(description="number of grey levels that they become, 1 to 256")
+    darkest: int = Field(description="the first of these levels, 0 to 255")
+    brightest: int
+    warning: str | None = Field(description="where few grey levels are left")
+
+
 class DatasetSummary(Resource):
     """A dataset in a listing."""
 
@@ -59,6 +73,9 @@ class DatasetSummary(Resource):
     counts: SplitSizes
     left_out: int | None = Field(
         description="number of images left out because an identical image belongs to a given split"
+    )
+    wide_values: WideValues | None = Field(
+        None, description="values of the images with more than 8 bits; null where all images have 8 bits"
     )
     tensors: int | None = Field(description="number of tensors in the weights; null for images")
     parameters: int | None = Field(description="number of values in all tensors; null for images")

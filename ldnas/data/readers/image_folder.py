@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
 
-from ldnas.data.dataset import Image
 from ldnas.data.decoding import decode_image
 from ldnas.data.readers.class_folders import (
     Folder,
@@ -26,6 +25,7 @@ from ldnas.data.readers.labelled import Labelled
 from ldnas.data.readers.passed_over import PassedOver, Reason
 from ldnas.data.readers.records import Entry, Record, Records, Summary
 from ldnas.data.reference import COLUMN_KEYS, DatasetReference
+from ldnas.data.scaling import Pixels
 from ldnas.errors import InvalidReferenceError, UnreadableDatasetError
 
 # 40 megapixels in three uncompressed colours, and some header.
@@ -64,7 +64,7 @@ def read_images(tree: FileTree, reference: DatasetReference) -> Records:
     return Summary(warnings=tree.passed.sentences())
 
 
-def decode_file(tree: FileTree, file: PurePosixPath, origin: str) -> Image:
+def decode_file(tree: FileTree, file: PurePosixPath, origin: str) -> Pixels:
     """The pixels of an image file; arguments and errors are those of `decode_image`."""
     return decode_image(tree.source(file, MAX_IMAGE_FILE_BYTES), origin)
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from unicodedata import normalize
 
-from ldnas.data.dataset import Image, Split
+from ldnas.data.dataset import Split
+from ldnas.data.scaling import Pixels
 from ldnas.errors import UnreadableDatasetError
 
 # The words of Hugging Face's `datasets` (data_files.py, 2.14), and others that published sets use.
@@ -46,12 +47,13 @@ class Record:
 
     Attributes:
         entry: its description.
-        decode: returns its pixels, uint8 `[H, W, C]`; may be called until the reader continues, since it can need the
-            reader's open file. Raises BrokenImageError and ImageSizeError, see `decode_image`.
+        decode: returns its pixels `[H, W, C]`, uint8 or of more bits (`Pixels`); may be called until the reader
+            continues, since it can need the reader's open file. Raises BrokenImageError and ImageSizeError, see
+            `decode_image`.
     """
 
     entry: Entry
-    decode: Callable[[], Image]
+    decode: Callable[[], Pixels]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Reading:
         self.summary = (yield from self._records) or Summary()
 
 
-def held(image: Image) -> Callable[[], Image]:
+def held(image: Pixels) -> Callable[[], Pixels]:
     """The `decode` of an image that is in memory."""
     return lambda: image
 

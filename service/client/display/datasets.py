@@ -48,6 +48,10 @@ def print_report(report: Report, name: str, console: Console) -> None:
     if report.images:
         console.print(_classes(report))
         console.print(Text(f"sizes: {_sizes(report)}; {_colours(report)}"))
+    if report.wide_values is not None:
+        console.print(Text(_wide_values(report.wide_values)))
+        if report.wide_values["warning"]:
+            console.print(Text(report.wide_values["warning"], style="yellow"), soft_wrap=True)
     for line in _copies(report.copies, report.left_out) if report.copies else ():
         console.print(Text(line))
     for broken in report.broken[:BROKEN_SHOWN]:
@@ -99,6 +103,14 @@ def _colours(report: Report) -> str:
     if report.grey in (0, report.images):
         return "all grey" if report.grey else "all in colour"
     return f"{report.grey:,} grey, {report.images - report.grey:,} in colour"
+
+
+def _wide_values(values: Mapping[str, Any]) -> str:
+    low, high = values["value_range"]
+    return (
+        f"more than 8 bits: values from {values['lowest']:g} to {values['highest']:g}; the value range "
+        f"[{low:g}, {high:g}] becomes black to white, {_count(values['levels'], 'grey level')}"
+    )
 
 
 def _copies(copies: Copies, left_out: int) -> list[str]:
