@@ -119,7 +119,7 @@ def packed(path: Path, passed: PassedOver | None = None) -> Iterator[Path]:
     """Yields the file itself, or a folder as a temporary ZIP file: links followed, hidden files left out.
 
     Args:
-        passed: gets what is left out, and the links that lead out of the folder.
+        passed: gets the files that are left out, and the links that lead out of the folder.
 
     Raises:
         OSError: the file or folder cannot be read, or a folder has a name that is not UTF-8.

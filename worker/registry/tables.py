@@ -111,9 +111,9 @@ class DatasetRow(Base):
     `sha256` is the artifact with the file, `reference` the columns and the value range stated at the upload, `digest`
     that of the images as they are decoded, `classes` the images of each class in each split, `samples` the artifact
     with a few of them, `wide_values` the values of images with more than 8 bits (`WideValues.to_json`; None without
-    such images). `digest`, `classes`, `left_out` and `samples` are None for weights, `tensors` and `parameters` for
-    images.
-    `warnings` are sentences on what is not read; None for weights, and for datasets of earlier releases.
+    such images), `warnings` the sentences on files that are not read and on doubtful classes. `digest`, `classes`,
+    `left_out` and `samples` are None for weights, `tensors` and `parameters` for images, `warnings` for weights and for
+    datasets of earlier releases.
     """
 
     __tablename__ = "datasets"

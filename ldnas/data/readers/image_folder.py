@@ -45,7 +45,7 @@ def read_images(tree: FileTree, reference: DatasetReference) -> Records:
 
     Raises:
         UnreadableDatasetError: the images are in no such layout, see the functions above.
-        InvalidReferenceError: the reference names a column, but there is no table, or it has no such column.
+        InvalidReferenceError: the reference names a column, but the images have no table, or it has no such column.
         BrokenImageError, ImageSizeError: from `Record.decode`; `origin` is the path below the wrappers.
     """
     images, tables = _images_and_tables(tree)

@@ -58,11 +58,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a reader knows after the last record.
+    """The facts that a reader knows after the last record.
 
     Attributes:
         class_names: the names of the classes, or None where the labels themselves are the names.
-        warnings: what was left out, ignored or is doubtful, a sentence each.
+        warnings: sentences on files and columns that were left out or ignored, and on doubtful classes.
     """
 
     class_names: tuple[str, ...] | None = None
@@ -97,7 +97,7 @@ def held(image: Pixels) -> Callable[[], Pixels]:
 
 
 def require_distinct(class_names: Sequence[str], origin: str | None = None) -> None:
-    """Refuse two classes of one name: no label, report or network could tell them apart.
+    """Refuse two classes of one name: no label, report or network could distinguish them.
 
     Raises:
         UnreadableDatasetError: two names are equal, or differ only in how an accented letter is composed.

@@ -60,7 +60,7 @@ class Report:
             where all images have 8 bits.
         tensors: number of tensors in the weights; None for images.
         parameters: number of values in all tensors; None for images.
-        warnings: what was left out, ignored or is doubtful, a sentence each.
+        warnings: sentences on files and columns that were left out or ignored, and on doubtful classes.
         refusal: why the service would refuse the file as a whole, or None.
         job_refusals: every reason for which a job on all classes would be refused; the service accepts the file.
     """
