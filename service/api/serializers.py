@@ -126,8 +126,13 @@ def dataset_summary(dataset: DatasetRow) -> DatasetSummary:
 def dataset_document(dataset: DatasetRow) -> Dataset:
     """A dataset with its classes."""
     classes = [ClassCount(**count) for count in dataset.classes or ()]
-    refused = [refusal.message for refusal in refusals(classes)] if classes else []
-    return _document(Dataset, dataset, **_converted_dataset(dataset), warnings=(*(dataset.warnings or ()), *refused))
+    return _document(
+        Dataset,
+        dataset,
+        **_converted_dataset(dataset),
+        warnings=dataset.warnings or (),
+        job_refusals=tuple(refusal.message for refusal in refusals(classes)) if classes else (),
+    )
 
 
 def worker_document(seen: SeenWorker) -> Worker:

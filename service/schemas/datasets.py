@@ -33,6 +33,7 @@ _DETAILS: dict[str, Any] = {
         {"name": "good", "train": 12, "validation": 3, "test": 3},
     ],
     "warnings": ["passed over: 2 files in bent, not images (notes.txt, …)"],
+    "job_refusals": [],
 }
 _SAMPLES: Any = [
     {
@@ -90,8 +91,11 @@ class Dataset(DatasetSummary):
 
     classes: tuple[ClassCount, ...] | None = Field(description="in the order of their indices; null for weights")
     warnings: tuple[str, ...] = Field(
-        description="what was left out or ignored, what is doubtful about the classes, and every reason for which a "
-        "job on all of them would be refused; a label mapping can drop or join classes"
+        description="sentences on files and columns that were left out or ignored, and on doubtful classes"
+    )
+    job_refusals: tuple[str, ...] = Field(
+        description="every reason for which a job on all classes would be refused; a label mapping can drop or join "
+        "classes"
     )
 
 

@@ -69,6 +69,8 @@ def test_a_tar_file_is_stored_with_what_is_passed_over(http: httpx.Client, strip
     dataset = http.put("/v1/datasets/stripes", content=content.getvalue()).json()
     assert (dataset["kind"], dataset["images"]) == ("tar", 36)
     assert dataset["warnings"] == ["passed over: 1 file in stripes/down, not an image (notes.txt)"]
+    assert dataset["job_refusals"] == []
+    assert "would be refused" not in http.get("/datasets/stripes").text
     assert http.get("/v1/datasets/stripes/samples").json()["classes"][0]["name"] == "across"
 
 

@@ -133,9 +133,11 @@ def _report(
 def _print_warnings(dataset: Dataset) -> None:
     from rich.console import Console
 
-    from service.client.display.datasets import print_job_refusals
+    from service.client.display.datasets import print_job_refusals, print_warnings
 
-    print_job_refusals(dataset["warnings"], Console(stderr=True))
+    console = Console(stderr=True)
+    print_warnings(dataset["warnings"], console)
+    print_job_refusals(dataset["job_refusals"], console)
 
 
 def _ask(name: str) -> None:

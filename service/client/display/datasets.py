@@ -43,8 +43,7 @@ def print_report(report: Report, name: str, console: Console) -> None:
         return
     if report.images:
         console.print(Text(f"{name}: {_count(report.images, 'image')} of {_count(len(report.classes), 'class')}"))
-    for warning in report.warnings:
-        console.print(Text(f"! {one_line(warning)}", style="yellow"), soft_wrap=True)
+    print_warnings(report.warnings, console)
     if report.images:
         console.print(_classes(report))
         console.print(Text(f"sizes: {_sizes(report)}; {_colours(report)}"))
@@ -61,6 +60,12 @@ def print_report(report: Report, name: str, console: Console) -> None:
     print_job_refusals(report.job_refusals, console)
     if report.refusal:
         console.print(Text(f"refused: {one_line(report.refusal)}", style="red"), soft_wrap=True)
+
+
+def print_warnings(warnings: Iterable[str], console: Console) -> None:
+    """Prints sentences on files that are not read, and on doubtful classes."""
+    for warning in warnings:
+        console.print(Text(f"! {one_line(warning)}", style="yellow"), soft_wrap=True)
 
 
 def print_job_refusals(reasons: Sequence[str], console: Console) -> None:
