@@ -2,10 +2,13 @@
 
 import io
 import math
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -120,6 +123,34 @@ def test_survey_samples_and_loading_see_the_same_pixels(tmp_path):
         images = dict(zip(dataset.origins, dataset.images, strict=True))
         for sample in read_samples(tmp_path / "a.npz", reference, "a.npz", found):
             np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(sample.png))), images[sample.origin][..., 0])
+
+
+def packed(folder: Path, layout: str) -> Path:
+    """The image folder in another layout; with the images in the same order."""
+    file = folder.with_name(layout)
+    if layout in ("zip", "gztar"):
+        return Path(shutil.make_archive(str(file), layout, folder))
+    images = sorted(folder.glob("*/*"))
+    if layout == "table":
+        rows = [f"{image.relative_to(folder)},{image.parent.name}" for image in images]
+        (folder / "labels.csv").write_text("\n".join(["file_name,label", *rows]))
+        return folder
+    cells = [{"bytes": image.read_bytes(), "path": None} for image in images]
+    if layout == "paths":
+        cells = [{"bytes": None, "path": str(image.relative_to(folder))} for image in images]
+        file = folder / "rows"
+    table = {"image": cells, "label": [image.parent.name for image in images]}
+    pq.write_table(pa.table(table), file.with_suffix(".parquet"))
+    return folder if layout == "paths" else file.with_suffix(".parquet")
+
+
+@pytest.mark.parametrize("layout", ["zip", "gztar", "table", "bytes", "paths"])
+def test_every_layout_has_the_range_and_the_pixels_of_the_folder(tmp_path, layout):
+    reference = folder(tmp_path / "set", twelve_bits(), "png")
+    expected = loaded(reference)
+    found = loaded(DatasetReference(packed(tmp_path / "set", layout).as_uri()))
+    assert found.value_range == expected.value_range == ValueRange(0, 2047)
+    assert found.digest == expected.digest
 
 
 def test_few_grey_levels_are_reported_with_a_range_that_keeps_more(tmp_path):
