@@ -28,8 +28,8 @@ from ldnas.data.reference import COLUMN_KEYS, DatasetReference
 from ldnas.data.scaling import Pixels
 from ldnas.errors import InvalidReferenceError, UnreadableDatasetError
 
-# 40 megapixels in three uncompressed colours, and some header.
-MAX_IMAGE_FILE_BYTES = 128 * 2**20
+# 160 megapixels, the most that are decoded, in three uncompressed colours, and some header.
+MAX_IMAGE_FILE_BYTES = 512 * 2**20
 
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 
