@@ -20,7 +20,7 @@ class Catalogue:
         labels: indices into `class_names`.
         contents: the images' content digests.
         class_names: the dataset's own classes, also those without a readable image.
-        warnings: what was left out, ignored or is doubtful, a sentence each.
+        warnings: sentences on files and columns that were left out or ignored, and on doubtful classes.
     """
 
     entries: Sequence[Entry]

@@ -8,6 +8,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from ldnas.data.value_range import ValueRange
+from ldnas.data.wide_values import WideValues
 from ldnas.digests import json_digest
 
 Image = NDArray[np.uint8]
@@ -36,6 +38,7 @@ class ImageDataset:
         left_out: how many images outside a given split were dropped because they equal an image of it (or share a
             group with one); see `ldnas.data.split`.
         warnings: see `ldnas.data.catalogue.Catalogue`.
+        wide_values: of the images with more than 8 bits, which were scaled; None where there were none.
     """
 
     images: Sequence[Image]
@@ -46,6 +49,7 @@ class ImageDataset:
     digest: str
     left_out: int
     warnings: tuple[str, ...] = ()
+    wide_values: WideValues | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -53,6 +57,11 @@ class ImageDataset:
     def indices(self, split: Split) -> NDArray[np.int64]:
         """The positions of a split's images, ascending."""
         return np.flatnonzero(self.splits == split)
+
+    @property
+    def value_range(self) -> ValueRange | None:
+        """The range that scaled the images with more than 8 bits; None where there were none."""
+        return None if self.wide_values is None else self.wide_values.value_range
 
 
 def content_digest(image: Image) -> bytes:

@@ -1,17 +1,20 @@
 """Fits a decoded image of any size into the square that networks take; needs numpy and Pillow, but not torch."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from PIL import Image as PillowImage
 
 from ldnas.data.dataset import Image
+from ldnas.data.value_range import ValueRange
 from ldnas.digests import json_digest
 
 MIN_IMAGE_SIZE = 8
 MAX_IMAGE_SIZE = 256
 RECIPE = "square/bilinear/1"
+SCALING_RECIPE = "square/bilinear/2"
+"""The recipe with a value range; releases that do not know the range refuse it."""
 
 # The paper pads MNIST's 28 pixels to 32 instead of stretching them.
 _PADDED_SIZE = 32
@@ -30,12 +33,14 @@ class Preprocessing:
 
     Attributes:
         image_size: S, in pixels, 8 to 256.
+        value_range: the range that scaled the images with more than 8 bits before these steps; None if there were none.
 
     Raises:
         ValueError: `image_size` lies outside that range.
     """
 
     image_size: int
+    value_range: ValueRange | None = None
 
     def __post_init__(self) -> None:
         if not MIN_IMAGE_SIZE <= self.image_size <= MAX_IMAGE_SIZE:
@@ -43,10 +48,34 @@ class Preprocessing:
 
     @property
     def digest(self) -> str:
-        return json_digest(self.to_json())
+        """SHA-256 of the steps. The value range is not part of it: the dataset's digest covers the scaled pixels."""
+        return json_digest({"recipe": RECIPE, "image_size": self.image_size})
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Read what `to_json` wrote, also in releases before the value range.
+
+        Those scaled grey of 16 bits by [0, 65535] and refused other values of more than 8 bits.
+
+        Raises:
+            ValueError: the recipe is unknown, or its values are not possible.
+            InvalidReferenceError: the value range is not one.
+        """
+        recipe, size = (value.get("recipe"), value.get("image_size")) if isinstance(value, dict) else (None, None)
+        if recipe not in (RECIPE, SCALING_RECIPE) or not isinstance(size, int):
+            raise ValueError(
+                f"needs the preprocessing {recipe!r}; this release supports {RECIPE!r} and {SCALING_RECIPE!r}"
+            )
+        value_range = value.get("value_range", [0, 65535])
+        return cls(size, None if value_range is None else ValueRange.from_json(value_range))
 
     def to_json(self) -> dict[str, Any]:
-        return {"recipe": RECIPE, "image_size": self.image_size}
+        """The recipe with its values, for the files of a network."""
+        return {
+            "recipe": RECIPE if self.value_range is None else SCALING_RECIPE,
+            "image_size": self.image_size,
+            "value_range": None if self.value_range is None else self.value_range.to_json(),
+        }
 
 
 def frame(image: Image, preprocessing: Preprocessing, target: Image) -> None:

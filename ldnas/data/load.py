@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from ldnas.data.catalogue import Catalogue
-from ldnas.data.dataset import Image, ImageDataset, content_digest
+from ldnas.data.dataset import ImageDataset, content_digest
 from ldnas.data.readers.builtin import read_digits
 from ldnas.data.readers.files import read_file
 from ldnas.data.readers.records import Entry, Reading, Records
 from ldnas.data.readers.torchvision_sets import read_torchvision
-from ldnas.data.reference import DatasetReference, Fractions, check_location, resolve_file
+from ldnas.data.reference import DatasetReference, check_location, resolve_file
+from ldnas.data.scaling import Pixels
+from ldnas.data.wide_values import WideValuesFinder
 
 
 def load_dataset(
@@ -27,13 +29,14 @@ def load_dataset(
 
     Raises:
         InvalidReferenceError, ForbiddenLocationError, DatasetNotFoundError: see `check_location`.
+        InvalidReferenceError: a value range is stated, and no image has more than 8 bits.
         UnreadableDatasetError: no reader can read the layout; see the readers.
         BrokenImageError, ImageSizeError: one image; `origin` names it.
         EmptySplitError: see `draw_split`.
     """
     if file is not None:
         name = reference.name.rpartition("/")[2] or reference.name
-        return decode_all(read_file(file, reference, [file.parent], name=name), reference.fractions)
+        return decode_all(read_file(file, reference, [file.parent], name=name), reference)
     check_location(reference, roots)
     if reference.scheme == "builtin":
         records = read_digits()
@@ -41,24 +44,36 @@ def load_dataset(
         records = read_torchvision(reference.name, cache)
     else:
         records = read_file(resolve_file(reference, roots), reference, roots)
-    return decode_all(records, reference.fractions)
+    return decode_all(records, reference)
 
 
-def decode_all(records: Records, fractions: Fractions | None) -> ImageDataset:
-    """Decode and hold every image, and draw the split; images that the split leaves out are dropped.
+def decode_all(records: Records, reference: DatasetReference) -> ImageDataset:
+    """Decode and hold every image, scale those of more than 8 bits, and draw the split.
+
+    Images that the split leaves out are dropped.
+
+    Args:
+        records: the images.
+        reference: states the fractions, and the value range.
 
     Raises:
-        UnreadableDatasetError, BrokenImageError, ImageSizeError: see the readers.
+        UnreadableDatasetError, BrokenImageError, ImageSizeError: see the readers and `WideValuesFinder`.
+        InvalidReferenceError: see `WideValuesFinder`.
         EmptySplitError: see `draw_split`.
     """
-    images: list[Image] = []
+    images: list[Pixels] = []
     entries: list[Entry] = []
+    finder = WideValuesFinder(reference.value_range)
     reading = Reading(records)
     for record in reading:
         images.append(record.decode())
         entries.append(record.entry)
+        finder.add(images[-1], record.entry.origin)
+    # In place: the wide images take two to eight times the memory.
+    for place, pixels in enumerate(images):
+        images[place] = finder.scaled(pixels)
     catalogue = Catalogue.of(entries, [content_digest(image) for image in images], reading.summary)
-    drawn = catalogue.draw(fractions)
+    drawn = catalogue.draw(reference.fractions)
     return ImageDataset(
         images=tuple(images[place] for place in drawn.kept),
         labels=np.array([catalogue.labels[place] for place in drawn.kept], dtype=np.int64),
@@ -68,4 +83,5 @@ def decode_all(records: Records, fractions: Fractions | None) -> ImageDataset:
         digest=catalogue.digest(drawn),
         left_out=drawn.left_out,
         warnings=catalogue.warnings,
+        wide_values=finder.found(reference.uri),
     )

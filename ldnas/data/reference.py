@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from ldnas.data.value_range import ValueRange
 from ldnas.errors import DatasetNotFoundError, ForbiddenLocationError, InvalidReferenceError
 
 BUILTIN_NAMES = ("digits",)
@@ -74,6 +75,8 @@ class DatasetReference:
         image_column, label_column, split_column, group_column: columns of a Parquet file or a table of labels, None for
             the usual names (the last one: none). Images of one group (a patient, a camera) never span two splits.
         fractions: the shares to draw the missing splits with, None for the default ones.
+        value_range: the values that become black and white in images with more than 8 bits; None to find it over all
+            images (`natural_range`).
 
     Raises:
         InvalidReferenceError: the URI, its scheme or the format is unknown.
@@ -86,6 +89,7 @@ class DatasetReference:
     split_column: str | None = None
     group_column: str | None = None
     fractions: Fractions | None = None
+    value_range: ValueRange | None = None
 
     def __post_init__(self) -> None:
         if self.scheme not in _SCHEMES:
@@ -116,20 +120,22 @@ class DatasetReference:
         if not isinstance(value, Mapping) or not isinstance(value.get("uri"), str):
             raise InvalidReferenceError("a dataset is an object with at least a text `uri`", field="dataset.uri")
         text_keys = ("uri", "format", *COLUMN_KEYS)
-        unknown = sorted(set(map(str, value)) - {*text_keys, "fractions"})
+        keys = (*text_keys, "fractions", "value_range")
+        unknown = sorted(set(map(str, value)) - {*keys})
         if unknown:
             raise InvalidReferenceError(
-                f"{unknown[0]!r} is not a key of a dataset; the keys are {', '.join((*text_keys, 'fractions'))}",
+                f"{unknown[0]!r} is not a key of a dataset; the keys are {', '.join(keys)}",
                 field=f"dataset.{unknown[0]}",
             )
         for key in text_keys:
             if value.get(key) is not None and (not isinstance(value[key], str) or not value[key]):
                 raise InvalidReferenceError(f"{key} must be a text that is not empty", field=f"dataset.{key}")
-        fractions = value.get("fractions")
+        fractions, value_range = value.get("fractions"), value.get("value_range")
         return cls(
             uri=value["uri"],
             **{key: value.get(key) for key in ("format", *COLUMN_KEYS)},
             fractions=None if fractions is None else Fractions.from_json(fractions),
+            value_range=None if value_range is None else ValueRange.from_json(value_range),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -138,6 +144,8 @@ class DatasetReference:
         value: dict[str, Any] = {key: text for key, text in texts.items() if text is not None}
         if self.fractions is not None:
             value["fractions"] = self.fractions.to_json()
+        if self.value_range is not None:
+            value["value_range"] = self.value_range.to_json()
         return value
 
 
@@ -246,7 +254,7 @@ def _check_remote(reference: DatasetReference) -> None:
 
 def _refuse_file_options(reference: DatasetReference) -> None:
     """Refuse options that would silently do nothing: a built-in dataset has one layout."""
-    for key in ("format", *COLUMN_KEYS):
+    for key in ("format", *COLUMN_KEYS, "value_range"):
         if getattr(reference, key) is not None:
             raise InvalidReferenceError(
                 f"{key} is for files; {reference.scheme}://{reference.name} has one known layout",

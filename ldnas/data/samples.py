@@ -9,6 +9,7 @@ from PIL import Image as PillowImage
 from ldnas.data.dataset import Image, Split
 from ldnas.data.readers.files import read_file
 from ldnas.data.reference import DatasetReference
+from ldnas.data.scaling import to_8_bits
 from ldnas.data.survey import Survey
 
 SAMPLES_OF_A_CLASS = 6
@@ -39,7 +40,9 @@ def read_samples(path: Path, reference: DatasetReference, name: str, found: Surv
     """
     chosen = _chosen(found)
     samples = {
-        record.entry.origin: _sample(record.decode(), chosen[record.entry.origin], record.entry.origin)
+        (origin := record.entry.origin): _sample(
+            to_8_bits(record.decode(), found.value_range, origin), chosen[origin], origin
+        )
         for record in read_file(path, reference, [path.parent], name=name)
         if record.entry.origin in chosen
     }

@@ -1,4 +1,4 @@
-"""Reads every image of a file once, stores none, and reports the contents."""
+"""Reads every image of a file, stores none, and reports the contents."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -10,9 +10,12 @@ from ldnas.data.catalogue import Catalogue
 from ldnas.data.class_counts import ClassCount
 from ldnas.data.dataset import Split, content_digest
 from ldnas.data.readers.files import read_file
-from ldnas.data.readers.records import Entry, Reading
+from ldnas.data.readers.records import Entry, Reading, Records
 from ldnas.data.reference import DatasetReference, Fractions
+from ldnas.data.scaling import is_wide
 from ldnas.data.split import DrawnSplit
+from ldnas.data.value_range import ValueRange
+from ldnas.data.wide_values import WideValues, WideValuesFinder
 from ldnas.errors import BrokenImageError, ImageSizeError, UnreadableDatasetError
 
 # The memory of a dataset when a job reads it; an image that is small as a file can be large as pixels.
@@ -39,12 +42,19 @@ class Survey:
         shapes: `(height, width, channels)` of each readable image.
         broken: the other images; empty unless `survey` collected them.
         fractions: the shares of the splits to draw.
+        wide_values: of the images with more than 8 bits; None where there are none.
     """
 
     catalogue: Catalogue
     shapes: tuple[tuple[int, ...], ...]
     broken: tuple[BrokenImage, ...]
     fractions: Fractions | None
+    wide_values: WideValues | None
+
+    @property
+    def value_range(self) -> ValueRange | None:
+        """`ImageDataset.value_range`."""
+        return None if self.wide_values is None else self.wide_values.value_range
 
     @cached_property
     def drawn(self) -> DrawnSplit:
@@ -84,43 +94,55 @@ def survey(
     collect_broken: bool = False,
     on_image: Callable[[int], None] = lambda seen: None,
 ) -> Survey:
-    """Decode every image of a file, one at a time.
+    """Decode every image of a file, one at a time; those of more than 8 bits a second time, when their range is known.
 
     Args:
         path: an existing file.
-        reference: names the columns of a Parquet file.
+        reference: names the columns of a Parquet file, and states the value range.
         name: the file's name in messages.
         collect_broken: whether to continue after a broken image instead of raising its error.
         on_image: called after each image with the number of images so far.
 
     Raises:
         UnreadableDatasetError, InvalidReferenceError: no reader can read the layout; see the readers. Or the images
-            take more than `MAX_DECODED_BYTES`.
+            take more than `MAX_DECODED_BYTES`. See also `WideValuesFinder`.
         BrokenImageError, ImageSizeError: one image; `origin` names it.
     """
     entries: list[Entry] = []
     contents: list[bytes | None] = []
     shapes: list[tuple[int, ...]] = []
     broken: list[BrokenImage] = []
+    wide: set[int] = set()
     decoded_bytes = 0
-    reading = Reading(read_file(path, reference, [path.parent], name=name))
+    finder = WideValuesFinder(reference.value_range)
+    reading = Reading(_records(path, reference, name))
     for record in reading:
         entries.append(record.entry)
         try:
-            image = record.decode()
+            pixels = record.decode()
         except (BrokenImageError, ImageSizeError) as refusal:
             if not collect_broken:
                 raise
             contents.append(None)
             broken.append(BrokenImage(record.entry.origin, refusal.message))
         else:
-            decoded_bytes += image.nbytes
+            decoded_bytes += pixels.nbytes
             if decoded_bytes > MAX_DECODED_BYTES:
                 raise UnreadableDatasetError(
                     f"the images of {name} take more than {MAX_DECODED_BYTES} bytes as pixels", origin=name
                 )
-            contents.append(content_digest(image))
-            shapes.append(image.shape)
+            finder.add(pixels, record.entry.origin)
+            if is_wide(pixels):
+                wide.add(len(contents))
+            contents.append(content_digest(pixels))
+            shapes.append(pixels.shape)
         on_image(len(entries))
+    for place, record in enumerate(_records(path, reference, name) if wide else ()):
+        if place in wide:
+            contents[place] = content_digest(finder.scaled(record.decode()))
     catalogue = Catalogue.of(entries, contents, reading.summary)
-    return Survey(catalogue, tuple(shapes), tuple(broken), reference.fractions)
+    return Survey(catalogue, tuple(shapes), tuple(broken), reference.fractions, finder.found(name))
+
+
+def _records(path: Path, reference: DatasetReference, name: str) -> Records:
+    return read_file(path, reference, [path.parent], name=name)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ldnas.export.description import INPUT_NAME, OUTPUT_NAME, NetworkDescription
+from ldnas.export.description import INPUT_NAME, OUTPUT_NAME, NetworkDescription, OnnxVersions
 from ldnas.networks.design import RESNET18, CellDesign, Design, Kind, PlainDesign, PretrainedDesign
 
 # The card names every class with fewer training images than this.
@@ -28,6 +28,7 @@ class CardFacts:
             class) and `macro_f1`; fractions in [0, 1].
         parameters: of the network.
         macs: multiply-adds for one image.
+        onnx: the versions that the ONNX file requires.
         provenance: the network's origin as name → value, in the order of the card.
     """
 
@@ -38,6 +39,7 @@ class CardFacts:
     test: Mapping[str, Any]
     parameters: int
     macs: int
+    onnx: OnnxVersions
     provenance: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -55,7 +57,7 @@ def model_card(description: NetworkDescription, facts: CardFacts) -> str:
         *_section("Classes", _classes(description, facts)),
         *_section("Data", _data(facts.data)),
         *_section("Preprocessing", _steps(description)),
-        *_section("How to use the files", _usage(design)),
+        *_section("How to use the files", _usage(design, facts.onnx)),
         *_section("Provenance", _bullets([f"{what}: {_code(value)}" for what, value in facts.provenance.items()])),
     )
     return "\n\n".join(sections) + "\n"
@@ -169,11 +171,11 @@ def _labels(labels: Mapping[str, Any]) -> str:
 
 def _steps(description: NetworkDescription) -> str:
     steps = "\n".join(f"{place}. {step}" for place, step in enumerate(description.preprocessing_steps, start=1))
-    recipe = description.preprocessing["recipe"]
+    recipe = description.preprocessing.to_json()["recipe"]
     return f"{steps}\n\n`network.py` does all of it (recipe `{recipe}`); the other files take its result."
 
 
-def _usage(design: Design) -> str:
+def _usage(design: Design, onnx: OnnxVersions) -> str:
     size = design.image_size
     packages = "torch, timm and Pillow" if design.kind is Kind.PRETRAINED else "torch and Pillow"
     return f"""- `network.py` with `weights.safetensors`: readable PyTorch that needs {packages}.
@@ -190,7 +192,8 @@ def _usage(design: Design) -> str:
   logits = network({INPUT_NAME})  # float32 [N, 3, {size}, {size}] → [N, classes]
   ```
 
-- `network.onnx`: for ONNX Runtime and others that read ONNX.
+- `network.onnx`: for ONNX Runtime {onnx.runtime} or later, and others that read ONNX (opset {onnx.opset}, IR version
+  {onnx.ir}).
 
   ```python
   session = onnxruntime.InferenceSession("network.onnx")

@@ -8,18 +8,23 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
+import onnx
+import onnx_ir
 import torch
 from torch import nn
 from torch.export import Dim, ExportedProgram
 
-from ldnas.export.description import INPUT_NAME, OUTPUT_NAME, NetworkDescription
+from ldnas.export.description import INPUT_NAME, OUTPUT_NAME, NetworkDescription, OnnxVersions
 from ldnas.networks.design import RESNET18, CellDesign, Design, PlainDesign, PretrainedDesign
 from ldnas.networks.mobilenet import SMALL_SIDE
 from ldnas.space.genotype import EDGES
 
 METADATA_FILE = "metadata.json"
-OPSET = 20
-"""The operator set version that the ONNX model requires; ONNX Runtime supports it since 1.17."""
+_EXPORTED_OPSET = 18
+"""The oldest operator set that torch's exporter writes by itself."""
+
+_OLDEST_OPSET = 14
+"""Add, Relu and Reshape have their present form since this one."""
 
 # Trace with two images: torch would treat a batch of one as a constant and fix the batch size.
 _TRACED_BATCH = 2
@@ -33,12 +38,14 @@ def standalone_code(description: NetworkDescription) -> str:
     the keys of `build_designed`. It needs torch and Pillow, for a pretrained network also timm, and not ldnas.
     """
     design = description.design
+    value_range = description.preprocessing.value_range
     code = _joined(
         _template("shared"), _template(design.name if isinstance(design, PlainDesign) else design.kind.value)
     )
     constants = {
         "CLASS_NAMES": _tuple_lines([repr(name) for name in description.class_names]),
         "IMAGE_SIZE": str(design.image_size),
+        "VALUE_RANGE": "None" if value_range is None else f"({', '.join(map(str, value_range.to_json()))})",
         **_constants(design),
     }
     for name, value in constants.items():
@@ -106,12 +113,13 @@ def onnx_model(program: ExportedProgram, metadata: Mapping[str, str]) -> bytes:
     """The program as an ONNX file: `images` float32 [batch, 3, S, S] → `logits` float32 [batch, classes].
 
     Batch norms are folded into convolutions, so that logits agree with torch's to about 1e-6. The metadata lies in the
-    model's `metadata_props`. Equal programs and metadata give equal bytes.
+    model's `metadata_props`. The operator set and the IR version are the oldest that the operators allow. Equal
+    programs and metadata give equal bytes.
     """
     exported = torch.onnx.export(
         program,
         dynamo=True,
-        opset_version=OPSET,
+        opset_version=_EXPORTED_OPSET,
         input_names=[INPUT_NAME],
         output_names=[OUTPUT_NAME],
         dynamic_shapes=({0: "batch"},),
@@ -119,6 +127,7 @@ def onnx_model(program: ExportedProgram, metadata: Mapping[str, str]) -> bytes:
     )
     assert exported is not None  # with `dynamo` it is always a program, although the signature allows None
     model = exported.model
+    _lower_opset(model)
     model.graph.name = "network"
     model.doc_string = metadata.get("preprocessing_steps")
     model.metadata_props.update(sorted(metadata.items()))
@@ -131,6 +140,38 @@ def onnx_model(program: ExportedProgram, metadata: Mapping[str, str]) -> bytes:
         value.metadata_props.clear()
     content: bytes = exported.model_proto.SerializeToString(deterministic=True)
     return content
+
+
+def onnx_versions(content: bytes) -> OnnxVersions:
+    """The versions that a model of `onnx_model` requires."""
+    model = onnx.load_from_string(content)
+    return OnnxVersions(opset=model.opset_import[0].version, ir=model.ir_version)
+
+
+def _lower_opset(model: onnx_ir.Model) -> None:
+    """Require the oldest operator set in which every operator of the model has the form that it has here."""
+    exported = model.opset_imports[""]
+    oldest = _OLDEST_OPSET
+    for node in model.graph.all_nodes():
+        if node.op_type == "ReduceMean" and (axes := _constant(node.inputs[1])) is not None:
+            # Before opset 18 the axes are an attribute.
+            node.resize_inputs(1)
+            node.attributes.pop("noop_with_empty_axes", None)
+            node.attributes["axes"] = onnx_ir.AttrInt64s("axes", axes)
+        else:
+            oldest = max(oldest, onnx.defs.get_schema(node.op_type, exported, node.domain).since_version)
+    for name in [name for name, value in model.graph.initializers.items() if not value.uses()]:
+        del model.graph.initializers[name]
+    model.opset_imports[""] = oldest
+    for node in model.graph.all_nodes():
+        node.version = None if node.version is None else oldest
+    model.ir_version = onnx.helper.find_min_ir_version_for([onnx.helper.make_opsetid("", oldest)])
+
+
+def _constant(value: onnx_ir.Value | None) -> list[int] | None:
+    """The integers of a value that is known without running the model."""
+    tensor = None if value is None else value.const_value
+    return None if tensor is None else [int(number) for number in tensor.numpy()]
 
 
 def _template(name: str) -> str:

@@ -3,6 +3,7 @@
 from typing import Any, TypeVar
 
 from ldnas.data.class_counts import ClassCount, refusals
+from ldnas.data.reference import COLUMN_KEYS
 from service.api.errors import problem_of_job
 from service.schemas.answer import Recommendation, RecommendationSummary
 from service.schemas.architectures import Architecture
@@ -125,8 +126,13 @@ def dataset_summary(dataset: DatasetRow) -> DatasetSummary:
 def dataset_document(dataset: DatasetRow) -> Dataset:
     """A dataset with its classes."""
     classes = [ClassCount(**count) for count in dataset.classes or ()]
-    refused = [refusal.message for refusal in refusals(classes)] if classes else []
-    return _document(Dataset, dataset, **_converted_dataset(dataset), warnings=(*(dataset.warnings or ()), *refused))
+    return _document(
+        Dataset,
+        dataset,
+        **_converted_dataset(dataset),
+        warnings=dataset.warnings or (),
+        job_refusals=tuple(refusal.message for refusal in refusals(classes)) if classes else (),
+    )
 
 
 def worker_document(seen: SeenWorker) -> Worker:
@@ -150,7 +156,7 @@ def _converted_dataset(dataset: DatasetRow) -> dict[str, Any]:
     }
     return {
         "uri": f"{SCHEME}{dataset.name}",
-        "columns": dataset.reference,
+        "columns": {key: dataset.reference[key] for key in COLUMN_KEYS if key in dataset.reference},
         "images": None if dataset.classes is None else sum(counts.values()),
         "counts": counts,
         "samples": None if dataset.samples is None else f"/v1/datasets/{dataset.name}/samples",

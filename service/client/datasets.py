@@ -4,7 +4,7 @@ import errno
 import math
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -44,6 +44,7 @@ class DatasetCalls(Connection):
         label_column: str | None = None,
         split_column: str | None = None,
         group_column: str | None = None,
+        value_range: Sequence[float] | None = None,
         on_bytes: OnBytes | None = None,
     ) -> Dataset:
         """Uploads a file, or a folder (as a ZIP file), waits for its check and returns the new dataset.
@@ -55,22 +56,25 @@ class DatasetCalls(Connection):
                 folder of images or of Parquet files.
             image_column, label_column, split_column, group_column: columns of a Parquet file or of a metadata.csv, if
                 not the usual names.
+            value_range: of images with more than 8 bits, the values that become black and white, as `(0, 4095)`; None
+                to find them over all images.
             on_bytes: called with the bytes sent so far and the total; after the last one the service checks the file.
 
         Raises:
             OSError: the file cannot be read.
         """
-        columns = {
+        stated = {
             "image_column": image_column,
             "label_column": label_column,
             "split_column": split_column,
             "group_column": group_column,
+            "value_range": None if value_range is None else ",".join(map(str, value_range)),
         }
         with packed(Path(path)) as file:
             response = self.request(
                 "PUT",
                 _path(name),
-                params=given(columns),
+                params=given(stated),
                 content=_Content(file, on_bytes),
                 headers={
                     "Content-Length": str(file.stat().st_size),
@@ -115,7 +119,7 @@ def packed(path: Path, passed: PassedOver | None = None) -> Iterator[Path]:
     """Yields the file itself, or a folder as a temporary ZIP file: links followed, hidden files left out.
 
     Args:
-        passed: gets what is left out, and the links that lead out of the folder.
+        passed: gets the files that are left out, and the links that lead out of the folder.
 
     Raises:
         OSError: the file or folder cannot be read, or a folder has a name that is not UTF-8.

@@ -63,7 +63,7 @@ class RequestField:
 
     Attributes:
         path: in the body, dotted.
-        kind: `number`, `text`, `secret`, `choice` or `flag`.
+        kind: `number`, `numbers` (with commas between them), `text`, `secret`, `choice` or `flag`.
         label: its name in the form.
         hint: its effect in one line, with its default and its limits.
         default: the schema's; None if the service chooses.
@@ -130,7 +130,7 @@ def _field(path: str, leaf: Mapping[str, Any]) -> RequestField:
 def _kind(path: str, type: str) -> str:
     if type == "string":
         return "secret" if path.endswith("secret") else "text"
-    return "flag" if type == "boolean" else "number"
+    return {"boolean": "flag", "array": "numbers"}.get(type, "number")
 
 
 def _default(default: Any, without: str, kind: str) -> str:

@@ -47,7 +47,7 @@ class Target(Part):
 
 
 class Expected(Part):
-    """What the recommendation will take."""
+    """The expected seconds of a recommendation, and the facts that determine them."""
 
     seconds: float | None = Field(
         None,

@@ -21,6 +21,7 @@ _EXAMPLE: dict[str, Any] = {
     "images": 36,
     "counts": {"train": 24, "validation": 6, "test": 6},
     "left_out": 0,
+    "wide_values": None,
     "tensors": None,
     "parameters": None,
     "samples": "/v1/datasets/screws/samples",
@@ -32,6 +33,7 @@ _DETAILS: dict[str, Any] = {
         {"name": "good", "train": 12, "validation": 3, "test": 3},
     ],
     "warnings": ["passed over: 2 files in bent, not images (notes.txt, …)"],
+    "job_refusals": [],
 }
 _SAMPLES: Any = [
     {
@@ -41,6 +43,19 @@ _SAMPLES: Any = [
         ],
     }
 ]
+
+
+class WideValues(Document):
+    """The values of images with more than 8 bits, and what 8 bits leave of them."""
+
+    value_range: tuple[float, float] = Field(description="the values that become black and white")
+    lowest: float
+    highest: float
+    distinct: int = Field(description="number of different values, counted up to 1024")
+    levels: int = Field(description="number of grey levels that they become, 1 to 256")
+    darkest: int = Field(description="the first of these levels, 0 to 255")
+    brightest: int
+    warning: str | None = Field(description="where few grey levels are left")
 
 
 class DatasetSummary(Resource):
@@ -60,6 +75,9 @@ class DatasetSummary(Resource):
     left_out: int | None = Field(
         description="number of images left out because an identical image belongs to a given split"
     )
+    wide_values: WideValues | None = Field(
+        None, description="values of the images with more than 8 bits; null where all images have 8 bits"
+    )
     tensors: int | None = Field(description="number of tensors in the weights; null for images")
     parameters: int | None = Field(description="number of values in all tensors; null for images")
     samples: str | None = Field(description="path of sample images of each class; null for weights")
@@ -73,8 +91,11 @@ class Dataset(DatasetSummary):
 
     classes: tuple[ClassCount, ...] | None = Field(description="in the order of their indices; null for weights")
     warnings: tuple[str, ...] = Field(
-        description="what was left out or ignored, what is doubtful about the classes, and every reason for which a "
-        "job on all of them would be refused; a label mapping can drop or join classes"
+        description="sentences on files and columns that were left out or ignored, and on doubtful classes"
+    )
+    job_refusals: tuple[str, ...] = Field(
+        description="every reason for which a job on all classes would be refused; a label mapping can drop or join "
+        "classes"
     )
 
 

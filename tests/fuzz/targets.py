@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from atheris import FuzzedDataProvider
 
 from ldnas.data.decoding import decode_image
@@ -118,6 +119,7 @@ def _image(data: bytes) -> None:
     pixels = decode_image(data, "image")
     assert pixels.ndim == 3
     assert pixels.shape[2] in (1, 3)
+    assert np.isfinite(pixels).all()
 
 
 def _file(data: bytes) -> None:

@@ -68,7 +68,7 @@ def test_json_is_what_the_api_returned(run: Run, client: Client, stripes_file: P
     assert added == client.dataset("stripes")
     listed = json.loads(run("dataset", "list", "--json").stdout)
     assert listed == {
-        "items": [{key: value for key, value in added.items() if key not in ("classes", "warnings")}],
+        "items": [{key: value for key, value in added.items() if key not in ("classes", "warnings", "job_refusals")}],
         "next": None,
     }
 
@@ -155,6 +155,12 @@ def test_a_dataset_with_a_broken_image_is_not_uploaded(run: Run, client: Client,
     assert list(client.datasets()) == []
     with pytest.raises(RequestRefusedError, match=r"down/03\.png"):
         run("dataset", "add", "stripes", str(stripes_folder), "--no-check")
+
+
+def test_without_a_check_the_warnings_of_the_service_are_printed(run: Run, stripes_folder: Path) -> None:
+    (stripes_folder / "down" / "notes.txt").write_text("a file that is not an image")
+    result = run("dataset", "add", "stripes", str(stripes_folder), "--no-check")
+    assert result.stderr.splitlines() == ["! passed over: 1 file in down, not an image (notes.txt)"]
 
 
 def test_a_check_alone_uploads_nothing_and_its_json_is_the_report(

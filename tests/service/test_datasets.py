@@ -69,6 +69,8 @@ def test_a_tar_file_is_stored_with_what_is_passed_over(http: httpx.Client, strip
     dataset = http.put("/v1/datasets/stripes", content=content.getvalue()).json()
     assert (dataset["kind"], dataset["images"]) == ("tar", 36)
     assert dataset["warnings"] == ["passed over: 1 file in stripes/down, not an image (notes.txt)"]
+    assert dataset["job_refusals"] == []
+    assert "would be refused" not in http.get("/datasets/stripes").text
     assert http.get("/v1/datasets/stripes/samples").json()["classes"][0]["name"] == "across"
 
 
@@ -95,6 +97,26 @@ def test_the_same_file_read_by_another_column_is_a_conflict(http: httpx.Client) 
     assert (len(coloured["classes"]), coloured["columns"]) == (4, {"label_column": "colour"})
 
 
+def test_values_of_more_than_8_bits_have_one_range_that_an_upload_may_state(http: httpx.Client) -> None:
+    scans = {f"x_{part}": np.resize(np.arange(900, 1121, dtype=np.uint16), (count, 8, 8)) for part, count in COUNTS}
+    found = http.put("/v1/datasets/found", content=npz(**scans)).json()
+    assert found["wide_values"]["value_range"] == [0, 2047]
+    assert (found["wide_values"]["lowest"], found["wide_values"]["highest"]) == (900, 1120)
+    assert "state a narrower value_range, such as [900, 1120]" in found["wide_values"]["warning"]
+    stated = http.put("/v1/datasets/stated?value_range=900,1120", content=npz(**scans)).json()
+    assert (stated["wide_values"]["levels"], stated["wide_values"]["warning"]) == (221, None)
+    assert stated["columns"] == {}
+    assert stated["digest"] != found["digest"]
+    again = http.put("/v1/datasets/stated?value_range=900,1120.0", content=npz(**scans))
+    assert (again.status_code, again.json()) == (200, stated)
+    assert http.put("/v1/datasets/found?value_range=0,2047", content=npz(**scans)).status_code == 409
+    assert http.put("/v1/datasets/plain", content=npz()).json()["wide_values"] is None
+    for name, query in (("a", "value_range=5,1"), ("b", "value_range=x"), ("c", "value_range=0,4095")):
+        refused = http.put(f"/v1/datasets/{name}?{query}", content=npz())
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "value_range")
+
+
+COUNTS = (("train", 24), ("test", 6))
 REFUSALS = {
     "nothing": (lambda: b"", "unreadable_dataset", "it"),
     "unknown kind": (lambda: b"GIF89a", "unreadable_dataset", "it"),
@@ -107,7 +129,7 @@ REFUSALS = {
     "no image": (lambda: zipped({"a/b.png": b"x"}), "broken_image", "a/b.png"),
     "pickled": (lambda: npz(y_test=np.array([{}] * 6)), "unreadable_dataset", "it: y_test"),
     "wrong shape": (lambda: npz(x_test=np.zeros((6, 8), np.uint8)), "unreadable_dataset", "it: x_test"),
-    "missing array": (lambda: npz(x_test=None), "unreadable_dataset", "it"),
+    "missing array": (lambda: npz(x_test=None), "unreadable_dataset", "it: y_test"),
     "broken row": (
         lambda: parquet(image=[{"bytes": b"x", "path": None}] * 20),
         "broken_image",
@@ -134,7 +156,7 @@ def test_what_cannot_be_read_is_refused_with_its_place_and_leaves_nothing(
 
 def test_an_image_of_too_many_pixels_is_refused_from_its_header(http: httpx.Client) -> None:
     huge = io.BytesIO()
-    Image.new("1", (10_000, 10_000)).save(huge, "PNG")
+    Image.new("1", (13_000, 13_000)).save(huge, "PNG")
     answer = http.put("/v1/datasets/it", content=zipped({"a/small.txt": b"", "a/huge.png": huge.getvalue()}))
     assert (answer.status_code, answer.json()["code"]) == (422, "image_size")
     assert answer.json()["errors"][0]["origin"] == "a/huge.png"

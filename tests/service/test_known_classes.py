@@ -9,6 +9,7 @@ import pytest
 from ldnas.data.dataset import Split
 from ldnas.data.load import decode_all
 from ldnas.data.readers.builtin import read_digits
+from ldnas.data.reference import DatasetReference
 from service.api.submissions.classes import DIGITS_CLASSES
 from service.api.submissions.expectation import expectation_of
 from tests.service.dataset_files import npz, parquet
@@ -30,7 +31,7 @@ def names(document: dict[str, Any]) -> list[str]:
 
 
 def test_the_counts_of_the_built_in_digits_are_those_of_the_scans() -> None:
-    dataset = decode_all(read_digits(), None)
+    dataset = decode_all(read_digits(), DatasetReference("builtin://digits"))
     for split in Split:
         found = np.bincount(dataset.labels[dataset.indices(split)], minlength=10).tolist()
         assert [getattr(count, split) for count in DIGITS_CLASSES] == found
@@ -60,6 +61,8 @@ def test_the_answer_has_the_classes_of_an_uploaded_dataset_with_their_images(htt
     assert task["class_counts"] == document["target"]["class_counts"]
     other_column = asked(http, {"uri": "dataset://padded", "label_column": "label"}, [["001"]])
     assert other_column["target"]["class_counts"] is None
+    other_range = asked(http, {"uri": "dataset://padded", "value_range": [0, 4095]}, [["001"]])
+    assert other_range["target"]["class_counts"] is None
     other_split = {"train": 0.5, "validation": 0.25, "test": 0.25}
     assert asked(http, {"uri": "dataset://padded", "fractions": other_split}, [["001"]])["expected"]["images"] is None
     assert asked(http, {"uri": "dataset://padded", "fractions": other_split}, [["1"]])["status"] == 422
@@ -70,7 +73,7 @@ def test_classes_that_every_job_refuses_are_warned_of_at_the_upload_and_refused_
 ) -> None:
     words = "class '1' has no test image; every split needs at least one of each class"
     uploaded = http.put("/v1/datasets/uneven", content=npz(y_test=np.zeros(6, np.int64)))
-    assert (uploaded.status_code, uploaded.json()["warnings"]) == (201, [words])
+    assert (uploaded.status_code, uploaded.json()["job_refusals"]) == (201, [words])
     assert words in http.get("/datasets/uneven").text.replace("Class &#39;1&#39;", "class '1'")
     problem = asked(http, {"uri": "dataset://uneven"}, None)
     assert (problem["status"], problem["detail"]) == (422, words)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from ldnas.export.description import OnnxVersions
 from ldnas.memory.starter import StarterMemory
 from ldnas.race.race import RaceProblem
 from ldnas.search.random import RandomSearchConfig
@@ -48,6 +49,7 @@ def quick_exports(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "export_program", lambda network, image_size: None)
     monkeypatch.setattr(export, "save_program", lambda program, metadata: b"program")
     monkeypatch.setattr(export, "onnx_model", lambda program, metadata: b"onnx")
+    monkeypatch.setattr(export, "onnx_versions", lambda content: OnnxVersions(opset=14, ir=7))
 
 
 @pytest.fixture(autouse=True)

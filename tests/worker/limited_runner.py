@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from ldnas.export.description import OnnxVersions
 from ldnas.networks.build import build_network
 from ldnas.training.final import final_config
 from worker.jobs.stages import export, train
@@ -30,6 +31,7 @@ def main() -> None:
     export.export_program = lambda network, image_size: None
     export.save_program = lambda program, metadata: b"program"
     export.onnx_model = lambda program, metadata: b"onnx"
+    export.onnx_versions = lambda content: OnnxVersions(opset=14, ir=7)
     train.final_config = lambda *facts, **wishes: final_config(*facts, **{**wishes, "epochs": 1})
     torch.set_num_threads(1)
     settings = Settings.from_environment(os.environ)

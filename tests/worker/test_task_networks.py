@@ -45,9 +45,9 @@ def test_only_a_short_race_trains_fewer_networks(
     assert job.state is JobState.FAILED
     with reading(engine) as registry:
         assert len(registry.task_results.networks("target-of-answer")) == networks
-        told = [event.data for event in registry.jobs.events_of_kinds(job.id, ["network"], 10)]
+        reported = [event.data for event in registry.jobs.events_of_kinds(job.id, ["network"], 10)]
         warnings = registry.recommendations.get("answer").document.get("warnings", [])
-    assert [(each["repetition"], each["repetitions"]) for each in told] == [(n, networks) for n in range(networks)]
+    assert [(each["repetition"], each["repetitions"]) for each in reported] == [(n, networks) for n in range(networks)]
     assert any("1 of 2 networks" in warning for warning in warnings) == (networks == 1)
 
 

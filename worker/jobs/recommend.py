@@ -61,8 +61,8 @@ def recommend(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
         if (given := given_weights(context, answer.request)) is not None:
             require_fit(given, answer.request.image_size)
         answer.report(target=target_document(task))
-        for warning in task.dataset.warnings:
-            answer.warn(f"about the images: {warning}")
+        for warning in task.warnings:
+            answer.warn(warning)
         if not answer.begun.get("provenance"):  # an earlier attempt may have measured by another recipe
             answer.report(provenance=provenance_document(task, default_recipe(task.architecture)))
     with context.stage("fit"):

@@ -39,7 +39,7 @@ def train_again(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
             architecture_id=wanted.architecture_id,
             trained_from=found.id,
         )
-    warnings = [*trained.warnings, *memory_warnings(context, trained.networks)]
+    warnings = [*task.warnings, *trained.warnings, *memory_warnings(context, trained.networks)]
     return {"architecture_id": architecture_id, "task_id": task.id, "test": test, "warnings": warnings}
 
 

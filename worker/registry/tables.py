@@ -108,10 +108,12 @@ class JobMemoRow(Base):
 class DatasetRow(Base):
     """A file that was uploaded under a name: images with labels, or the weights of a network.
 
-    `sha256` is the artifact with the file, `reference` the columns to read it with, `digest` that of the images as
-    they are decoded, `classes` the images of each class in each split, `samples` the artifact with a few of them.
-    `digest`, `classes`, `left_out` and `samples` are None for weights, `tensors` and `parameters` for images.
-    `warnings` are sentences on what is not read; None for weights, and for datasets of earlier releases.
+    `sha256` is the artifact with the file, `reference` the columns and the value range stated at the upload, `digest`
+    that of the images as they are decoded, `classes` the images of each class in each split, `samples` the artifact
+    with a few of them, `wide_values` the values of images with more than 8 bits (`WideValues.to_json`; None without
+    such images), `warnings` the sentences on files that are not read and on doubtful classes. `digest`, `classes`,
+    `left_out` and `samples` are None for weights, `tensors` and `parameters` for images, `warnings` for weights and for
+    datasets of earlier releases.
     """
 
     __tablename__ = "datasets"
@@ -127,6 +129,7 @@ class DatasetRow(Base):
     classes: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON_OR_NULL)
     left_out: Mapped[int | None] = mapped_column(Integer)
     warnings: Mapped[list[str] | None] = mapped_column(JSON_OR_NULL)
+    wide_values: Mapped[dict[str, Any] | None] = mapped_column(JSON_OR_NULL)
     samples: Mapped[str | None] = mapped_column(ForeignKey("artifacts.digest"), index=True)
     tensors: Mapped[int | None] = mapped_column(Integer)
     parameters: Mapped[int | None] = mapped_column(BigInteger)

@@ -176,8 +176,12 @@ class Tasks:
         class_counts: Sequence[dict[str, Any]],
         seen_images: str,
         samples: str,
+        value_range: Sequence[float] | None = None,
     ) -> TaskRow:
         """Store the facts found by reading the data.
+
+        Args:
+            value_range: that of images with more than 8 bits; the task's reference states it from now on.
 
         Raises:
             NotFoundError: no such task.
@@ -192,6 +196,8 @@ class Tasks:
         task.class_counts = [*class_counts]
         task.seen_images = seen_images
         task.samples = samples
+        if value_range is not None:
+            task.dataset = {**task.dataset, "value_range": [*value_range]}
         self._session.flush()
         return task
 

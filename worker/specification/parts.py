@@ -40,6 +40,8 @@ ClassIndex = Annotated[int, Field(ge=0, le=2**31 - 1)]
 ClassName = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Label = Annotated[ClassIndex | ClassName, WrapValidator(_one_error_for_a_label)]
 
+ValuePair = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=2, max_length=2)]
+
 
 class FractionsRequest(Request):
     """The fractions of the images in each split, which add up to 1."""
@@ -74,6 +76,18 @@ class DatasetRequest(Request):
         FormText("Column of the group", "Rows of one group (a patient, a camera) share a split.", "none"),
     ] = Field(None, description="rows of one group (a patient, a camera) share a split")
     fractions: FractionsRequest | None = Field(None, description="used if the dataset has no splits of its own")
+    value_range: Annotated[
+        ValuePair | None,
+        FormText(
+            "Value range",
+            "Of images with more than 8 bits: the values that become black and white, as 0, 4095.",
+            "found over all images",
+        ),
+    ] = Field(
+        None,
+        description="of images with more than 8 bits: the values that become black and white, as `[0, 4095]`; absent: "
+        "found over all images",
+    )
 
 
 class LabelsRequest(Request):

@@ -75,7 +75,7 @@ def unwrapped(folder: Folder, tables: Collection[PurePosixPath]) -> Folder:
     """The folder that holds the classes or splits, below wrappers: folders with one folder of images and no class.
 
     A folder is not a wrapper if the one in it is named like a split or is a class itself (its images lie in it), if an
-    empty folder beside it may be a class, or if it has one of `tables`, the folders with a table of labels.
+    empty folder next to it may be a class, or if it has one of `tables`, the folders with a table of labels.
     """
     while folder.place not in tables and len(folder.filled) == 1:
         only = folder.filled[0]
@@ -112,8 +112,8 @@ def split_folders(folder: Folder, passed: PassedOver, name: str) -> list[Folder]
             passed.add(Reason.UNLABELLED, image)
     if Split.TRAIN not in {child.split for child in splits}:
         raise UnreadableDatasetError(
-            f"{name}: {_listed(splits)} {'is a split' if len(splits) == 1 else 'are splits'}, but there is no folder "
-            "train; name one train, or every folder after a class",
+            f"{name}: {_listed(splits)} {'is a split' if len(splits) == 1 else 'are splits'}, but none is "
+            "called train; name one train, or every folder after a class",
             field="dataset.uri",
             origin=shown(splits[0].place),
         )
@@ -174,7 +174,7 @@ def split_by_class(root: Folder, folder: Folder, passed: PassedOver, name: str) 
 
 
 def no_images(name: str, passed: PassedOver, layout: str | None) -> UnreadableDatasetError:
-    """The refusal of files that are no dataset, with the layout that they resemble and what was passed over."""
+    """The refusal of files that are not a dataset, with the layout that they resemble and the files passed over."""
     found = f"; it looks like {layout}, which is not read" if layout else ""
     said = "".join(f"; {sentence}" for sentence in passed.sentences())
     return UnreadableDatasetError(f"{name} has no images as {_LAYOUTS}{found}{said}", field="dataset.uri", origin=name)

@@ -30,7 +30,7 @@ def walk(folder: Path, passed: PassedOver, *, roots: Sequence[Path] | None) -> W
 
     Args:
         folder: an existing folder.
-        passed: gets what is skipped, and links that lead nowhere.
+        passed: gets the skipped files and folders, and links that lead nowhere.
         roots: the folders that links may lead into; None for any, where a link out of `folder` is noted.
 
     Raises:

@@ -27,7 +27,7 @@ _FOREIGN_SUFFIXES = (
 
 
 def foreign_layout(files: Iterable[PurePosixPath]) -> str | None:
-    """What a dataset with these files seems to be, or None."""
+    """The layout of another program that these files seem to have, or None."""
     names = {file.name.lower() for file in files}
     suffixes = {PurePosixPath(name).suffix for name in names}
     by_name = [layout for name, layout in _FOREIGN if name in names]

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
 
-from ldnas.data.dataset import Image
 from ldnas.data.decoding import decode_image
 from ldnas.data.readers.class_folders import (
     Folder,
@@ -26,10 +25,11 @@ from ldnas.data.readers.labelled import Labelled
 from ldnas.data.readers.passed_over import PassedOver, Reason
 from ldnas.data.readers.records import Entry, Record, Records, Summary
 from ldnas.data.reference import COLUMN_KEYS, DatasetReference
+from ldnas.data.scaling import Pixels
 from ldnas.errors import InvalidReferenceError, UnreadableDatasetError
 
-# 40 megapixels in three uncompressed colours, and some header.
-MAX_IMAGE_FILE_BYTES = 128 * 2**20
+# 160 megapixels, the most that are decoded, in three uncompressed colours, and some header.
+MAX_IMAGE_FILE_BYTES = 512 * 2**20
 
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 
@@ -45,7 +45,7 @@ def read_images(tree: FileTree, reference: DatasetReference) -> Records:
 
     Raises:
         UnreadableDatasetError: the images are in no such layout, see the functions above.
-        InvalidReferenceError: the reference names a column, but there is no table, or it has no such column.
+        InvalidReferenceError: the reference names a column, but the images have no table, or it has no such column.
         BrokenImageError, ImageSizeError: from `Record.decode`; `origin` is the path below the wrappers.
     """
     images, tables = _images_and_tables(tree)
@@ -64,7 +64,7 @@ def read_images(tree: FileTree, reference: DatasetReference) -> Records:
     return Summary(warnings=tree.passed.sentences())
 
 
-def decode_file(tree: FileTree, file: PurePosixPath, origin: str) -> Image:
+def decode_file(tree: FileTree, file: PurePosixPath, origin: str) -> Pixels:
     """The pixels of an image file; arguments and errors are those of `decode_image`."""
     return decode_image(tree.source(file, MAX_IMAGE_FILE_BYTES), origin)
 

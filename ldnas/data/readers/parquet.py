@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ldnas.data.dataset import Image, Split
+from ldnas.data.dataset import Split
 from ldnas.data.decoding import decode_image
 from ldnas.data.readers.file_names import shown
 from ldnas.data.readers.file_tree import FileTree
@@ -22,6 +22,7 @@ from ldnas.data.readers.parquet_footer import rows_at_once
 from ldnas.data.readers.passed_over import PassedOver, Reason
 from ldnas.data.readers.records import Entry, Record, Records, Summary, require_distinct, split_named
 from ldnas.data.reference import DatasetReference, resolve_inside
+from ldnas.data.scaling import Pixels
 from ldnas.errors import BrokenImageError, InvalidReferenceError, UnreadableDatasetError
 
 SUFFIX = ".parquet"
@@ -33,7 +34,7 @@ _SHOWN_SIGNS = 40
 _NO_LABEL = -1  # Hugging Face's mark, for example in a test split whose labels are secret
 
 
-Locate = Callable[[str, str], Image]
+Locate = Callable[[str, str], Pixels]
 """The pixels of the image file that a row names: arguments are the path and the row's origin."""
 
 
@@ -225,7 +226,7 @@ def _split_of_place(name: PurePosixPath) -> Split | None:
 def _next_to(path: Path, roots: Sequence[Path]) -> Locate:
     """Finds image files from a file's folder."""
 
-    def locate(place: str, origin: str) -> Image:
+    def locate(place: str, origin: str) -> Pixels:
         found = resolve_inside(path.parent / place, roots)
         # Unlike `Path.is_file`, it answers False for a path that is too long.
         if not isfile(found):
@@ -239,7 +240,7 @@ def _inside(tree: FileTree, file: PurePosixPath, named: set[PurePosixPath]) -> L
     """Finds image files of a tree from a file's folder, else from one above it; `named` gets those found."""
     files = frozenset(tree.files)
 
-    def locate(place: str, origin: str) -> Image:
+    def locate(place: str, origin: str) -> Pixels:
         for folder in file.parents:
             found = PurePosixPath(normpath(folder / place))
             if found in files:
@@ -250,7 +251,7 @@ def _inside(tree: FileTree, file: PurePosixPath, named: set[PurePosixPath]) -> L
     return locate
 
 
-def _not_uploaded(place: str, origin: str) -> Image:
+def _not_uploaded(place: str, origin: str) -> Pixels:
     raise UnreadableDatasetError(
         f"{origin} has the path of an image file ({place!r}) and no image; put the Parquet file and the image files "
         "into one folder, and add that folder or a ZIP file of it",
@@ -291,7 +292,7 @@ def _batch_records(batch: pa.RecordBatch, columns: _Columns, shard: _Shard, firs
         yield Record(entry, partial(_decode, cell, origin, shard.locate))
 
 
-def _decode(cell: Any, origin: str, locate: Locate) -> Image:
+def _decode(cell: Any, origin: str, locate: Locate) -> Pixels:
     if isinstance(cell, list):
         if len(cell) != 1:
             raise BrokenImageError(f"{origin} has a list of {len(cell)} images; one image a row is read", origin=origin)

@@ -26,7 +26,7 @@ class Reason(Enum):
 
 
 class PassedOver:
-    """What was left out so far."""
+    """The files and folders that were left out so far."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[Reason, PurePosixPath]] = Counter()

@@ -5,7 +5,8 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from unicodedata import normalize
 
-from ldnas.data.dataset import Image, Split
+from ldnas.data.dataset import Split
+from ldnas.data.scaling import Pixels
 from ldnas.errors import UnreadableDatasetError
 
 # The words of Hugging Face's `datasets` (data_files.py, 2.14), and others that published sets use.
@@ -46,21 +47,22 @@ class Record:
 
     Attributes:
         entry: its description.
-        decode: returns its pixels, uint8 `[H, W, C]`; may be called until the reader continues, since it can need the
-            reader's open file. Raises BrokenImageError and ImageSizeError, see `decode_image`.
+        decode: returns its pixels `[H, W, C]`, uint8 or of more bits (`Pixels`); may be called until the reader
+            continues, since it can need the reader's open file. Raises BrokenImageError and ImageSizeError, see
+            `decode_image`.
     """
 
     entry: Entry
-    decode: Callable[[], Image]
+    decode: Callable[[], Pixels]
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a reader knows after the last record.
+    """The facts that a reader knows after the last record.
 
     Attributes:
         class_names: the names of the classes, or None where the labels themselves are the names.
-        warnings: what was left out, ignored or is doubtful, a sentence each.
+        warnings: sentences on files and columns that were left out or ignored, and on doubtful classes.
     """
 
     class_names: tuple[str, ...] | None = None
@@ -89,13 +91,13 @@ class Reading:
         self.summary = (yield from self._records) or Summary()
 
 
-def held(image: Image) -> Callable[[], Image]:
+def held(image: Pixels) -> Callable[[], Pixels]:
     """The `decode` of an image that is in memory."""
     return lambda: image
 
 
 def require_distinct(class_names: Sequence[str], origin: str | None = None) -> None:
-    """Refuse two classes of one name: no label, report or network could tell them apart.
+    """Refuse two classes of one name: no label, report or network could distinguish them.
 
     Raises:
         UnreadableDatasetError: two names are equal, or differ only in how an accented letter is composed.

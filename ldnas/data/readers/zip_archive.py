@@ -80,16 +80,23 @@ def open_archive(path: Path, name: str) -> Iterator[Archive]:
             archive = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
             raise UnreadableDatasetError(f"{name} cannot be read as a ZIP file: {error}", origin=name) from error
+        file.has_directory = True
         with archive:
             _check_directory(archive, name, path.stat().st_size)
             yield Archive(archive, name)
 
 
 class _Bounded(io.BufferedReader):
-    """A file that refuses the one read with which `zipfile` loads the directory, if the directory is too large."""
+    """A file that refuses the one read with which `zipfile` loads the directory, if the directory is too large.
+
+    Attributes:
+        has_directory: whether the directory was loaded; files may be larger.
+    """
+
+    has_directory = False
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > MAX_DIRECTORY_BYTES:
+        if not self.has_directory and size is not None and size > MAX_DIRECTORY_BYTES:
             raise zipfile.BadZipFile(f"its directory is larger than {MAX_DIRECTORY_BYTES} bytes")
         # Without a size `zipfile` reads the end of the file alone, where the directory's place is written.
         return super().read(size)

@@ -12,6 +12,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
 from ldnas.data.reference import is_uploaded_name
+from ldnas.data.value_range import ValueRange
+from ldnas.errors import InvalidReferenceError
 from service.api.dependencies import After, Limit, Resources, ResourcesDependency, page
 from service.api.errors import InvalidNameError, MissingArtifactError, NoSamplesError, StorageFullError
 from service.api.http.conditional import POLLED, conditional, conditional_body
@@ -48,6 +50,13 @@ _PLACED: dict[int | str, dict[str, Any]] = {
 
 DatasetName = Annotated[str, Path(description="1 to 64 letters, digits and `. _ -`, beginning with a letter or digit")]
 Column = Annotated[PlainText | None, Query(description="name of this column in a Parquet file; absent: the usual name")]
+StatedRange = Annotated[
+    PlainText | None,
+    Query(
+        description="of images with more than 8 bits: the values that become black and white, as `0,4095`; absent: "
+        "found over all images"
+    ),
+]
 
 router = APIRouter(prefix=PREFIX, tags=["datasets"], responses=described(422, 503))
 
@@ -74,11 +83,12 @@ async def put_dataset(
     label_column: Column = None,
     split_column: Column = None,
     group_column: Column = None,
+    value_range: StatedRange = None,
 ) -> Dataset:
     """The body is the file itself (`curl -T screws.zip …/v1/datasets/screws`): a ZIP or TAR file of an image folder, an
-    `.npz` with `x_train, y_train, x_test, y_test`, one `.parquet` file in the Hugging Face layout, or the weights of a
-    network as `.safetensors`. Every image is decoded once before anything is stored; an unreadable file is refused
-    with the name of the image or the row, and leaves nothing behind. `warnings` says which files are not read.
+    `.npz` with `x_train, y_train` or `train_images, train_labels`, one `.parquet` file in the Hugging Face layout, or
+    the weights of a network as `.safetensors`. Every image is decoded before anything is stored; an unreadable file is
+    refused with the name of the image or the row, and leaves nothing behind. `warnings` says which files are not read.
 
     A dataset never changes: the same file again is 200, another file under the name is 409. Tasks refer to it as
     `dataset://NAME`.
@@ -92,9 +102,11 @@ async def put_dataset(
         "split_column": split_column,
         "group_column": group_column,
     }
-    columns = {key: value for key, value in given.items() if value is not None}
+    stated: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    if value_range is not None:
+        stated["value_range"] = _range(value_range)
     try:
-        row, is_new = await _received(request, resources, name, columns)
+        row, is_new = await _received(request, resources, name, stated)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFullError("the artifact store is full; nothing was stored") from error
@@ -145,7 +157,7 @@ def delete_dataset(name: DatasetName, resources: ResourcesDependency) -> None:
 
 
 async def _received(
-    request: Request, resources: Resources, name: str, columns: dict[str, str]
+    request: Request, resources: Resources, name: str, stated: dict[str, Any]
 ) -> tuple[DatasetRow, bool]:
     """Streams the body to disk, then checks and stores it."""
     incoming = await run_in_threadpool(resources.store.receive)
@@ -153,7 +165,7 @@ async def _received(
         async for piece in _pieces(request):
             await run_in_threadpool(incoming.write, piece)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(resources.checks, accept_upload, resources, name, incoming, columns)
+        return await loop.run_in_executor(resources.checks, accept_upload, resources, name, incoming, stated)
     except ClientDisconnect as gone:
         raise HTTPException(400, "The connection ended before the end of the body.") from gone
     finally:
@@ -169,6 +181,18 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
             yield bytes(waiting)
             waiting.clear()
     yield bytes(waiting)
+
+
+def _range(text: str) -> list[float]:
+    """The value range of the query, as a dataset reference has it."""
+    try:
+        return ValueRange.from_json([float(number) for number in text.split(",")]).to_json()
+    except ValueError as error:
+        raise InvalidReferenceError(
+            f"{text!r} is not a value range; write two numbers, the lower first, as 0,4095", field="value_range"
+        ) from error
+    except InvalidReferenceError as refusal:
+        raise InvalidReferenceError(refusal.message, field="value_range") from refusal
 
 
 def _row(resources: Resources, name: str) -> DatasetRow:

@@ -58,7 +58,7 @@ def _classes_of(registry: Registry, reference: DatasetReference) -> Sequence[Cla
     if reference.scheme != "dataset":
         return None
     row = registry.datasets.get(reference.name)
-    columns = {key: getattr(reference, key) for key in COLUMN_KEYS if getattr(reference, key) is not None}
-    if row.classes is None or not columns.items() <= row.reference.items():
+    stated = {key: value for key, value in reference.to_json().items() if key in (*COLUMN_KEYS, "value_range")}
+    if row.classes is None or not stated.items() <= row.reference.items():
         return None
     return [ClassCount(**count) for count in row.classes]

@@ -1,4 +1,4 @@
-"""What a recommendation will take, as far as it is known before a worker begins."""
+"""The seconds and the device of a recommendation, as far as they are known before a worker begins."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -31,12 +31,12 @@ _REFUSALS = {error_code(refused): refused for refused in _REFUSED}
 
 
 def accept_upload(
-    resources: Resources, name: str, incoming: IncomingFile, columns: Mapping[str, str]
+    resources: Resources, name: str, incoming: IncomingFile, stated: Mapping[str, Any]
 ) -> tuple[DatasetRow, bool]:
     """Stores a received file; returns its row, and whether it is new. A refused file leaves nothing behind.
 
     Args:
-        columns: the Parquet columns by their key in a dataset reference.
+        stated: the Parquet columns and the value range, by their key in a dataset reference.
 
     Raises:
         RefusedError: the file is neither a dataset nor weights; `field` is the query parameter at fault, `origin` the
@@ -48,13 +48,13 @@ def accept_upload(
     with reading(resources.engine) as registry:
         stored = registry.datasets.find(name)
     if stored is not None:
-        if (stored.sha256, stored.reference) != (incoming.digest, dict(columns)):
+        if (stored.sha256, stored.reference) != (incoming.digest, dict(stated)):
             raise DatasetNameTakenError(name)
         return stored, False
     if not incoming.size:
         raise UnreadableDatasetError("the body is empty; send the bytes of the file", origin=name)
-    found, samples = _check(resources, name, incoming, columns)
-    return _store(resources, incoming, samples, name=name, reference=dict(columns), **found)
+    found, samples = _check(resources, name, incoming, stated)
+    return _store(resources, incoming, samples, name=name, reference=dict(stated), **found)
 
 
 def _store(
@@ -75,10 +75,10 @@ def _store(
 
 
 def _check(
-    resources: Resources, name: str, incoming: IncomingFile, columns: Mapping[str, str]
+    resources: Resources, name: str, incoming: IncomingFile, stated: Mapping[str, Any]
 ) -> tuple[dict[str, Any], bytes | None]:
     """The columns that the content determines, and the samples where it has images; see `service.api.uploads.check`."""
-    command = module_command("service.api.uploads.check", str(incoming.path), name, json.dumps(dict(columns)))
+    command = module_command("service.api.uploads.check", str(incoming.path), name, json.dumps(dict(stated)))
     # Without the service's secrets: the process reads an untrusted file.
     environment = {key: os.environ[key] for key in _ENVIRONMENT if key in os.environ} | {"OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
@@ -110,4 +110,4 @@ def _output_of(process: subprocess.Popen[bytes], stopping: threading.Event) -> t
 def _query_parameter(field: str | None) -> str | None:
     """The query parameter for a field of a task's request; readers report those fields, and an upload has no URI."""
     name = (field or "").removeprefix("dataset.")
-    return name if name.endswith("_column") else None
+    return name if name.endswith("_column") or name == "value_range" else None

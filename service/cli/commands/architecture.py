@@ -98,6 +98,7 @@ def train(
     label_column: options.LabelColumn = None,
     split_column: options.SplitColumn = None,
     group_column: options.GroupColumn = None,
+    value_range: options.ValueRange = None,
     name: Annotated[str | None, typer.Option(help="Name of the new network.")] = None,
     image_size: Annotated[
         int | None, typer.Option(help="Side of the images, 8 to 256 pixels; default: that of the network.")
@@ -128,6 +129,7 @@ def train(
                 label_column=label_column,
                 split_column=split_column,
                 group_column=group_column,
+                value_range=value_range,
             ),
             labels=options.label_mapping(group, rest, balance),
             name=name,

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,6 +40,7 @@ def add(
     label_column: options.LabelColumn = None,
     split_column: options.SplitColumn = None,
     group_column: options.GroupColumn = None,
+    value_range: options.ValueRange = None,
     check: Annotated[bool, typer.Option(help="Check the file on this machine before the upload.")] = True,
     check_only: Annotated[bool, typer.Option("--check-only", help="Check the file and upload nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the upload.")] = False,
@@ -56,20 +57,26 @@ def add(
         raise typer.BadParameter(
             f"{name!r} is not a name: 1 to 64 letters, digits and . _ -, a letter or digit first", param_hint="NAME"
         )
-    columns = options.columns_of(image_column, label_column, split_column, group_column)
+    stated = options.stated(
+        image_column=image_column,
+        label_column=label_column,
+        split_column=split_column,
+        group_column=group_column,
+        value_range=value_range,
+    )
     try:
         passed = PassedOver()
         report = None
         with packed(path, passed) as file:
             if check or check_only:
-                report = _report(file, path, columns, passed.sentences(), check_only=check_only, as_json=as_json)
+                report = _report(file, path, stated, passed.sentences(), check_only=check_only, as_json=as_json)
             if report is not None and not report.is_accepted:
                 raise typer.Exit(1)
             if check_only:
                 return
             if check and not yes:
                 _ask(name)
-            document = _upload(name, file, columns, url, api_key)
+            document = _upload(name, file, stated, url, api_key)
     except OSError as error:
         raise typer.BadParameter(f"cannot be read: {error}", param_hint="FILE") from error
     if as_json:
@@ -86,7 +93,7 @@ def add(
 def _report(
     file: Path,
     path: Path,
-    columns: dict[str, str],
+    stated: dict[str, Any],
     warnings: tuple[str, ...],
     *,
     check_only: bool,
@@ -106,7 +113,7 @@ def _report(
     name = path.name or str(path)
     try:
         with count_shown("checking the images") as count:
-            report = inspect(file, name, columns, count)
+            report = inspect(file, name, stated, count)
         report = replace(report, warnings=warnings + report.warnings)
     except MissingPackageError as error:
         if check_only:
@@ -126,9 +133,11 @@ def _report(
 def _print_warnings(dataset: Dataset) -> None:
     from rich.console import Console
 
-    from service.client.display.datasets import print_job_refusals
+    from service.client.display.datasets import print_job_refusals, print_warnings
 
-    print_job_refusals(dataset["warnings"], Console(stderr=True))
+    console = Console(stderr=True)
+    print_warnings(dataset["warnings"], console)
+    print_job_refusals(dataset["job_refusals"], console)
 
 
 def _ask(name: str) -> None:
@@ -142,11 +151,11 @@ def is_at_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _upload(name: str, file: Path, columns: dict[str, str], url: str, api_key: str | None) -> Dataset:
+def _upload(name: str, file: Path, stated: dict[str, Any], url: str, api_key: str | None) -> Dataset:
     from service.client.display.progress import bytes_shown
 
     with options.open_client(url, api_key) as client, bytes_shown(f"uploading {name}") as on_bytes:
-        return client.add_dataset(name, file, on_bytes=on_bytes, **columns)
+        return client.add_dataset(name, file, on_bytes=on_bytes, **stated)
 
 
 @app.command("list", epilog="Example: ldnas dataset list")

@@ -50,6 +50,14 @@ GroupColumn = Annotated[
         "--group-column", help="Parquet column of groups (patients, …), which are never divided between splits."
     ),
 ]
+ValueRange = Annotated[
+    str | None,
+    typer.Option(
+        "--value-range",
+        metavar="LOW,HIGH",
+        help="Of images with more than 8 bits: the values that become black and white, as 0,4095.",
+    ),
+]
 Groups = Annotated[
     list[str] | None,
     typer.Option(
@@ -93,28 +101,34 @@ def help_of(path: str) -> str:
     return f"{text.label}. {text.effect}"
 
 
-def dataset_reference(uri: str, **columns: str | None) -> dict[str, str]:
+def dataset_reference(uri: str, *, value_range: str | None = None, **texts: str | None) -> dict[str, Any]:
     """The dataset reference of a request.
 
     Raises:
-        typer.BadParameter: the text is not a URI; states likely ones.
+        typer.BadParameter: the text is not a URI (states likely ones), or the value range is not two numbers.
     """
     if "://" not in uri and not uri.startswith("file:"):
         raise typer.BadParameter(f"{uri!r} is not a URI; {likely_uris(uri)}", param_hint="DATASET")
-    return {"uri": uri, **{key: value for key, value in columns.items() if value is not None}}
+    return {"uri": uri, **stated(value_range=value_range, **texts)}
 
 
-def columns_of(
-    image_column: str | None, label_column: str | None, split_column: str | None, group_column: str | None
-) -> dict[str, str]:
-    """The given Parquet columns, by their key in a dataset reference."""
-    named = {
-        "image_column": image_column,
-        "label_column": label_column,
-        "split_column": split_column,
-        "group_column": group_column,
-    }
-    return {key: value for key, value in named.items() if value is not None}
+def stated(*, value_range: str | None, **texts: str | None) -> dict[str, Any]:
+    """The given columns and the value range, by their key in a dataset reference."""
+    given: dict[str, Any] = {key: value for key, value in texts.items() if value is not None}
+    if value_range is not None:
+        given["value_range"] = _numbers(value_range)
+    return given
+
+
+def _numbers(text: str) -> list[float]:
+    """The two numbers of `0,4095`, whole ones as integers."""
+    try:
+        low, high = (float(number) for number in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r} is not a value range; write two numbers, the lower first, as 0,4095", param_hint="--value-range"
+        ) from error
+    return [int(number) if number.is_integer() else number for number in (low, high)]
 
 
 def label_mapping(groups: Sequence[str] | None, rest: bool, balance: bool) -> dict[str, Any] | None:

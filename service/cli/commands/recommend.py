@@ -19,6 +19,7 @@ def recommend(
     label_column: options.LabelColumn = None,
     split_column: options.SplitColumn = None,
     group_column: options.GroupColumn = None,
+    value_range: options.ValueRange = None,
     name: Annotated[str | None, typer.Option(help="Name of the recommendation.")] = None,
     network: options.Network = None,
     epsilon: options.Epsilon = None,
@@ -108,6 +109,7 @@ def recommend(
         label_column=label_column,
         split_column=split_column,
         group_column=group_column,
+        value_range=value_range,
     )
     with options.open_client(url, api_key) as client:
         submission = client.recommend(

@@ -32,6 +32,7 @@ def add(
     label_column: options.LabelColumn = None,
     split_column: options.SplitColumn = None,
     group_column: options.GroupColumn = None,
+    value_range: options.ValueRange = None,
     network: options.Network = None,
     weights: Annotated[
         str | None,
@@ -67,6 +68,7 @@ def add(
         label_column=label_column,
         split_column=split_column,
         group_column=group_column,
+        value_range=value_range,
     )
     with options.open_client(url, api_key) as client:
         submission = client.register_task(

@@ -43,11 +43,14 @@ def print_report(report: Report, name: str, console: Console) -> None:
         return
     if report.images:
         console.print(Text(f"{name}: {_count(report.images, 'image')} of {_count(len(report.classes), 'class')}"))
-    for warning in report.warnings:
-        console.print(Text(f"! {one_line(warning)}", style="yellow"), soft_wrap=True)
+    print_warnings(report.warnings, console)
     if report.images:
         console.print(_classes(report))
         console.print(Text(f"sizes: {_sizes(report)}; {_colours(report)}"))
+    if report.wide_values is not None:
+        console.print(Text(_wide_values(report.wide_values)))
+        if report.wide_values["warning"]:
+            console.print(Text(report.wide_values["warning"], style="yellow"), soft_wrap=True)
     for line in _copies(report.copies, report.left_out) if report.copies else ():
         console.print(Text(line))
     for broken in report.broken[:BROKEN_SHOWN]:
@@ -57,6 +60,12 @@ def print_report(report: Report, name: str, console: Console) -> None:
     print_job_refusals(report.job_refusals, console)
     if report.refusal:
         console.print(Text(f"refused: {one_line(report.refusal)}", style="red"), soft_wrap=True)
+
+
+def print_warnings(warnings: Iterable[str], console: Console) -> None:
+    """Prints sentences on files that are not read, and on doubtful classes."""
+    for warning in warnings:
+        console.print(Text(f"! {one_line(warning)}", style="yellow"), soft_wrap=True)
 
 
 def print_job_refusals(reasons: Sequence[str], console: Console) -> None:
@@ -99,6 +108,14 @@ def _colours(report: Report) -> str:
     if report.grey in (0, report.images):
         return "all grey" if report.grey else "all in colour"
     return f"{report.grey:,} grey, {report.images - report.grey:,} in colour"
+
+
+def _wide_values(values: Mapping[str, Any]) -> str:
+    low, high = values["value_range"]
+    return (
+        f"more than 8 bits: values from {values['lowest']:g} to {values['highest']:g}; the value range "
+        f"[{low:g}, {high:g}] becomes black to white, {_count(values['levels'], 'grey level')}"
+    )
 
 
 def _copies(copies: Copies, left_out: int) -> list[str]:

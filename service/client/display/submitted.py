@@ -1,4 +1,4 @@
-"""What is known about a submission before anything is trained, in words: its classes, and what it will take."""
+"""A submission in words, before anything is trained: its classes, and its expected seconds."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The process that checks a file: `python -m service.client.inspection PATH NAME COLUMNS`.
+"""The process that checks a file: `python -m service.client.inspection PATH NAME STATED`.
 
 Prints lines of JSON: `{"seen": images}` from time to time, and finally `{"report": {…}}`.
 """
@@ -21,7 +21,7 @@ SECONDS_BETWEEN = 0.1
 def main() -> None:
     """Entry point of the process."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    path, name, columns = sys.argv[1:]
+    path, name, stated = sys.argv[1:]
     last = 0.0
 
     def on_image(seen: int) -> None:
@@ -30,7 +30,7 @@ def main() -> None:
             last = time.monotonic()
             print(json.dumps({"seen": seen}), flush=True)
 
-    reference = DatasetReference.from_json({"uri": "dataset://upload", **json.loads(columns)})
+    reference = DatasetReference.from_json({"uri": "dataset://upload", **json.loads(stated)})
     print(json.dumps({"report": asdict(inspect_file(Path(path), reference, name, on_image))}), flush=True)
 
 

@@ -21,7 +21,7 @@ def inspect_file(path: Path, reference: DatasetReference, name: str, on_image: C
 
     Args:
         path: an existing file.
-        reference: names the columns of a Parquet file.
+        reference: names the columns of a Parquet file, and states the value range.
         name: the file's name in messages.
         on_image: called after each image with the number of images so far.
     """
@@ -65,6 +65,7 @@ def _report(kind: str, found: Survey) -> Report:
         copies=_copies(found.catalogue),
         broken=tuple(BrokenImage(image.origin, image.reason) for image in found.broken),
         left_out=left_out,
+        wide_values=None if found.wide_values is None else found.wide_values.to_json(),
         warnings=found.warnings,
         refusal=refusal,
         job_refusals=refused_by_jobs,

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from service.client.errors import ClientError, MissingPackageError
 from service.client.inspection.report import Report
@@ -22,20 +23,20 @@ class InspectionFailedError(ClientError):
         super().__init__(f"{name} could not be checked: {reason}; with --no-check, only the service checks it")
 
 
-def inspect(path: Path, name: str, columns: Mapping[str, str], on_image: Callable[[int, int | None], None]) -> Report:
+def inspect(path: Path, name: str, stated: Mapping[str, Any], on_image: Callable[[int, int | None], None]) -> Report:
     """Reports the contents of a file.
 
     Args:
         path: an existing file.
         name: the file's name in messages.
-        columns: the Parquet columns by their key in a dataset reference.
+        stated: the Parquet columns and the value range, by their key in a dataset reference.
         on_image: called with the number of images so far; the total (None) is not known before the end.
 
     Raises:
         MissingPackageError: this installation cannot decode images or read Parquet.
         InspectionFailedError: the process crashed or was killed.
     """
-    command = module_command("service.client.inspection", str(path), name, json.dumps(columns))
+    command = module_command("service.client.inspection", str(path), name, json.dumps(stated))
     report: Report | None = None
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,

@@ -56,9 +56,11 @@ class Report:
         copies: None for weights.
         broken: every unreadable image; the service refuses a file with any.
         left_out: number of images that tasks leave out because an identical image belongs to a given split.
+        wide_values: the values of the images with more than 8 bits, as in the service's document of a dataset; None
+            where all images have 8 bits.
         tensors: number of tensors in the weights; None for images.
         parameters: number of values in all tensors; None for images.
-        warnings: what was left out, ignored or is doubtful, a sentence each.
+        warnings: sentences on files and columns that were left out or ignored, and on doubtful classes.
         refusal: why the service would refuse the file as a whole, or None.
         job_refusals: every reason for which a job on all classes would be refused; the service accepts the file.
     """
@@ -73,6 +75,7 @@ class Report:
     copies: Copies | None = None
     broken: tuple[BrokenImage, ...] = ()
     left_out: int = 0
+    wide_values: Mapping[str, Any] | None = None
     tensors: int | None = None
     parameters: int | None = None
     warnings: tuple[str, ...] = ()

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state
 
 from ldnas.data.dataset import Image
-from ldnas.data.framing import RECIPE, Preprocessing, frame
+from ldnas.data.framing import Preprocessing, frame
+from ldnas.errors import InvalidReferenceError
 from ldnas.export.description import INPUT_NAME, OUTPUT_NAME
 from service.client.errors import UnusableNetworkError
 
@@ -41,7 +42,7 @@ class Classifier:
     _session: onnxruntime.InferenceSession
 
     def prepared(self, image: Image) -> Image:
-        """Preprocesses a decoded image (`decode_image`), except for its scale: uint8 `[3, S, S]`."""
+        """Fits an image of `read_image` into the network's square: uint8 `[3, S, S]`."""
         size = self.preprocessing.image_size
         target = np.zeros((3, size, size), dtype=np.uint8)
         frame(image, self.preprocessing, target)
@@ -99,14 +100,10 @@ def _names(metadata: Mapping[str, str], file: Path) -> tuple[str, ...]:
 
 
 def _preprocessing(metadata: Mapping[str, str], file: Path) -> Preprocessing:
-    given = _json(metadata.get("preprocessing"))
-    recipe, size = (given.get("recipe"), given.get("image_size")) if isinstance(given, dict) else (None, None)
-    if recipe == RECIPE and isinstance(size, int):
-        try:
-            return Preprocessing(size)
-        except ValueError as error:
-            raise UnusableNetworkError(f"{file}: {error}") from error
-    raise UnusableNetworkError(f"{file} needs the preprocessing {recipe!r}; this release supports {RECIPE!r}")
+    try:
+        return Preprocessing.from_json(_json(metadata.get("preprocessing")))
+    except (ValueError, InvalidReferenceError) as error:
+        raise UnusableNetworkError(f"{file}: {error}") from error
 
 
 def _json(text: str | None) -> Any:

@@ -43,7 +43,7 @@ def classify(classifier: Classifier, paths: Iterable[Path], *, top: int) -> Iter
 
 
 def _prepared(classifier: Classifier, path: Path) -> Image | BrokenFile:
-    image = read_image(path)
+    image = read_image(path, classifier.preprocessing.value_range)
     return image if isinstance(image, BrokenFile) else classifier.prepared(image)
 
 

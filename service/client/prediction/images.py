@@ -9,6 +9,8 @@ from ldnas.data.decoding import decode_image
 from ldnas.data.readers.folder_walk import walk
 from ldnas.data.readers.image_content import START_BYTES, SUFFIXES, is_image
 from ldnas.data.readers.passed_over import PassedOver
+from ldnas.data.scaling import to_8_bits
+from ldnas.data.value_range import ValueRange
 from ldnas.errors import RefusedError
 
 
@@ -44,9 +46,9 @@ def _is_image(file: Path) -> bool:
         return is_image(file.suffix, content.read(START_BYTES))
 
 
-def read_image(path: Path) -> Image | BrokenFile:
-    """The image, decoded as in training, or why it cannot be read."""
+def read_image(path: Path, value_range: ValueRange | None) -> Image | BrokenFile:
+    """The image, decoded and scaled as in training, or why it cannot be read."""
     try:
-        return decode_image(path, str(path))
+        return to_8_bits(decode_image(path, str(path)), value_range, str(path))
     except RefusedError as refusal:
         return BrokenFile(path, refusal.message)

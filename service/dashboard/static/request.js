@@ -31,6 +31,7 @@ function valueOf(input) {
   }
   const text = input.value.trim();
   if (!text) return undefined;
+  if (input.dataset.kind === "numbers") return text.split(",").map((part) => numberOf(part.trim(), 1));
   return input.dataset.kind === "number" ? numberOf(text, Number(input.dataset.scale)) : text;
 }
 

@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 from ldnas.data.dataset import Image, ImageDataset, Split
 from ldnas.data.load import decode_all
 from ldnas.data.readers.records import Entry, Record, Records, Summary, held
+from ldnas.data.reference import DatasetReference
 
 
 @pytest.fixture
@@ -85,6 +86,6 @@ def make_dataset(grey: Callable[..., Image]) -> Callable[..., ImageDataset]:
                 yield Record(entry, held(images[row] if images else grey(row)))
             return Summary(tuple(names or (str(label) for label in range(len(class_sizes)))))
 
-        return decode_all(records(), None)
+        return decode_all(records(), DatasetReference("builtin://digits"))
 
     return make

@@ -236,9 +236,12 @@ REFUSALS: dict[str, tuple[Files, str]] = {
     "flat splits and a class": (images("train/a.png", "test/b.png", "plane/c.png"), "are splits, but plane is not"),
     "no training split": (
         images("test/cat/a.png", "val/cat/b.png"),
-        "test, val are splits, but there is no folder train",
+        "test, val are splits, but none is called train",
     ),
-    "a test split alone": (images("set/test/cat/a.png", "set/test/dog/b.png"), "set/test is a split, but there is no"),
+    "a test split alone": (
+        images("set/test/cat/a.png", "set/test/dog/b.png"),
+        "set/test is a split, but none",
+    ),
     "flat splits": (images("train/a.png", "test/b.png"), "train is the training split, but has its images in no class"),
     "splits in classes": (
         images("cat/train/a.png", "cat/test/b.png", "dog/train/c.png", "dog/test/d.png"),

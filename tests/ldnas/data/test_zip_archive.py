@@ -1,5 +1,6 @@
 """Image folders in ZIP files, and ZIP files that must not be unpacked."""
 
+import io
 import shutil
 import stat
 import struct
@@ -7,7 +8,9 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 from ldnas.data.dataset import Split
 from ldnas.data.load import load_dataset
@@ -149,6 +152,15 @@ def test_a_directory_that_would_fill_the_memory_is_not_read(pack, monkeypatch):
     monkeypatch.setattr(module, "MAX_DIRECTORY_BYTES", 5000)  # some 57 bytes an entry
     with pytest.raises(UnreadableDatasetError, match="its directory is larger than 5000 bytes"):
         read(path)
+
+
+def test_an_image_that_is_not_compressed_may_be_larger_than_a_directory(tmp_path, monkeypatch):
+    content = io.BytesIO()
+    PillowImage.fromarray(np.zeros((60, 60), np.uint8)).save(content, "BMP")
+    with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("cat/a.bmp", content.getvalue())
+    monkeypatch.setattr(module, "MAX_DIRECTORY_BYTES", 3000)
+    assert [image.shape for image in read(tmp_path / "set.zip").images] == [(60, 60, 1)]
 
 
 def test_files_that_share_their_bytes_are_refused(pack):

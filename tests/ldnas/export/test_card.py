@@ -6,7 +6,7 @@ import pytest
 
 from ldnas.data.preprocessing import Preprocessing
 from ldnas.export.card import CardFacts, model_card
-from ldnas.export.description import NetworkDescription
+from ldnas.export.description import NetworkDescription, OnnxVersions
 from ldnas.networks.design import MOBILENET, CellDesign, PlainDesign, PretrainedDesign
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import default_skeleton
@@ -27,12 +27,13 @@ FACTS = CardFacts(
     test={"accuracy": 0.9, "interval": [0.86, 0.93], "balanced_accuracy": 0.875},
     parameters=12345,
     macs=6789000,
+    onnx=OnnxVersions(opset=14, ir=7),
     provenance={"seed": "7", "torch": "2.11"},
 )
 
 
 def described(design):
-    return NetworkDescription(design, ("cat", "a|b*", "rest"), Preprocessing(32).to_json())
+    return NetworkDescription(design, ("cat", "a|b*", "rest"), Preprocessing(32))
 
 
 DESCRIPTION = described(CELL)
@@ -50,6 +51,11 @@ def test_the_card_says_what_the_network_is_for_and_how_well_it_does():
     assert "- seed: `7`" in card
     for section in ("Accuracy", "Limits", "Classes", "Data", "Preprocessing", "How to use the files", "Provenance"):
         assert card.count(f"\n## {section}\n\n") == 1
+
+
+def test_the_card_states_the_first_onnx_runtime_that_reads_the_file():
+    card = " ".join(model_card(DESCRIPTION, FACTS).split())
+    assert "ONNX Runtime 1.8 or later, and others that read ONNX (opset 14, IR version 7)" in card
 
 
 def test_a_class_name_stands_in_the_card_as_it_reads():

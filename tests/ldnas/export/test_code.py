@@ -12,6 +12,8 @@ from PIL import Image
 
 from ldnas.data.decoding import decode_image
 from ldnas.data.preprocessing import Preprocessing, normalise, to_tensor_images
+from ldnas.data.scaling import to_8_bits
+from ldnas.data.value_range import ValueRange
 from ldnas.export.description import NetworkDescription
 from ldnas.export.formats import save_weights, standalone_code
 from ldnas.export.templates import shared
@@ -20,6 +22,7 @@ from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import default_skeleton
 from tests.ldnas.export.designs import kind_of, trained_network
 
+RANGE = ValueRange(0, 65535)
 CLASS_NAMES = ('the "first"', "deuxième\\", "rest")
 DESIGNS = (
     CellDesign(
@@ -84,8 +87,12 @@ def draw_images(folder):
     return sorted(folder.iterdir())
 
 
+def as_trained(path):
+    return to_8_bits(decode_image(path, path.name), RANGE, path.name)
+
+
 def write_export(folder, design, network):
-    code = standalone_code(NetworkDescription(design, CLASS_NAMES, Preprocessing(design.image_size).to_json()))
+    code = standalone_code(NetworkDescription(design, CLASS_NAMES, Preprocessing(design.image_size, RANGE)))
     (folder / "network.py").write_text(code, encoding="utf-8")
     (folder / "weights.safetensors").write_bytes(save_weights(network, {"name": "test"}))
     return code
@@ -106,7 +113,7 @@ def test_the_exported_code_computes_the_same_inputs_and_logits_without_ldnas(tmp
     finished = run_isolated(tmp_path, PROBE, HIDDEN if design.kind is Kind.PRETRAINED else HIDDEN_WITHOUT_TIMM)
     assert finished.returncode == 0, finished.stderr
     found = torch.load(tmp_path / "probe.pt")
-    images = normalise(to_tensor_images([decode_image(path, path.name) for path in paths], preprocessing))
+    images = normalise(to_tensor_images([as_trained(path) for path in paths], preprocessing))
     assert torch.equal(found["images"], images)
     with torch.no_grad():
         torch.testing.assert_close(found["logits"], network(images), atol=1e-4, rtol=0)
@@ -121,7 +128,7 @@ def test_the_exported_file_prints_the_classes_by_their_probability(tmp_path):
     assert finished.returncode == 0, finished.stderr
     first, *lines = finished.stdout.splitlines()
     assert first == str(paths[0])
-    images = normalise(to_tensor_images([decode_image(paths[0], "")], Preprocessing(16)))
+    images = normalise(to_tensor_images([as_trained(paths[0])], Preprocessing(16)))
     with torch.no_grad():
         probabilities = dict(zip(CLASS_NAMES, network(images).softmax(dim=1)[0].tolist(), strict=True))
     printed = [(name, float(probability)) for probability, name in (line.split(maxsplit=1) for line in lines)]
@@ -159,7 +166,7 @@ def test_the_exported_file_carries_this_networks_constants_and_nothing_of_ldnas(
 def test_the_exported_file_reads_as_if_it_had_been_written_by_hand(tmp_path, design):
     """Its imports are sorted and all used, and the formatter changes nothing."""
     names = ('"a"', '"b"', '"c"')
-    code = standalone_code(NetworkDescription(design, names, Preprocessing(design.image_size).to_json()))
+    code = standalone_code(NetworkDescription(design, names, Preprocessing(design.image_size)))
     for options in (("check", "--select", "E,F,I,W", "-"), ("format", "--diff", "-")):
         command = [sys.executable, "-m", "ruff", options[0], "--isolated", "--line-length", "120", *options[1:]]
         done = subprocess.run(command, input=code, capture_output=True, text=True, cwd=tmp_path)

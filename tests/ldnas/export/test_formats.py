@@ -6,13 +6,22 @@ import sys
 import types
 from functools import cache
 
+import onnx
 import onnxruntime
 import pytest
 import torch
 
 from ldnas.data.preprocessing import Preprocessing
-from ldnas.export.description import NetworkDescription
-from ldnas.export.formats import METADATA_FILE, export_program, onnx_model, save_program, save_weights, standalone_code
+from ldnas.export.description import NetworkDescription, OnnxVersions
+from ldnas.export.formats import (
+    METADATA_FILE,
+    export_program,
+    onnx_model,
+    onnx_versions,
+    save_program,
+    save_weights,
+    standalone_code,
+)
 from ldnas.networks.design import CellDesign, PlainDesign, design_from_json
 from ldnas.space.genotype import PRIMITIVES, Genotype
 from ldnas.space.skeleton import Skeleton, Stage, default_skeleton
@@ -39,7 +48,7 @@ class Exported:
         self.network = trained_network(design)
         self.size = design.image_size
         self.class_names = tuple(f"class “{number}”" for number in range(design.classes))
-        self.description = NetworkDescription(design, self.class_names, Preprocessing(self.size).to_json())
+        self.description = NetworkDescription(design, self.class_names, Preprocessing(self.size))
         self.weights = save_weights(self.network, self.description.metadata())
         program = export_program(self.network, self.size)
         self.program = save_program(program, self.description.metadata())
@@ -129,6 +138,19 @@ def test_the_onnx_model_names_its_input_its_output_and_a_free_batch(exported):
 
 
 @pytest.mark.parametrize("design", DESIGNS, ids=kind_of)
+def test_the_onnx_model_requires_the_oldest_versions_that_its_operators_allow(exported, design):
+    """Opset 14 has the present form of Add and Relu; IR 7 came with it (onnx 1.9), so ONNX Runtime 1.8 reads both."""
+    content = exported(design).onnx
+    model = onnx.load_from_string(content)
+    onnx.checker.check_model(model, full_check=True)
+    assert onnx_versions(content) == OnnxVersions(opset=14, ir=7)
+    assert onnx_versions(content).runtime == "1.8"
+    model.opset_import[0].version = 6
+    with pytest.raises(onnx.checker.ValidationError):
+        onnx.checker.check_model(model, full_check=True)
+
+
+@pytest.mark.parametrize("design", DESIGNS, ids=kind_of)
 def test_no_file_reveals_the_machine_that_made_it(exported, design):
     export = exported(SMALL)
     for content in (export.weights, export.program, export.onnx):
@@ -158,8 +180,8 @@ def test_equal_networks_give_equal_files_and_are_left_as_they_were(exported, des
 def test_class_names_and_preprocessing_must_belong_to_the_network():
     design = CellDesign(MIXED, default_skeleton(16, 3))
     with pytest.raises(ValueError, match="2 class names for a head of 3 classes"):
-        NetworkDescription(design, ("a", "b"), Preprocessing(16).to_json())
+        NetworkDescription(design, ("a", "b"), Preprocessing(16))
     with pytest.raises(ValueError, match="two classes have one name: a, b, a"):
-        NetworkDescription(design, ("a", "b", "a"), Preprocessing(16).to_json())
-    with pytest.raises(ValueError, match="the exported code does"):
-        NetworkDescription(design, ("a", "b", "c"), Preprocessing(32).to_json())
+        NetworkDescription(design, ("a", "b", "a"), Preprocessing(16))
+    with pytest.raises(ValueError, match="images of 32 pixels for a network of 16"):
+        NetworkDescription(design, ("a", "b", "c"), Preprocessing(32))

@@ -6,6 +6,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow
@@ -29,9 +30,9 @@ def picture(seed: int, size: tuple[int, int] = (16, 16), *, colour: bool = False
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8))
 
 
-def look(path: Path, **columns: str) -> Report:
+def look(path: Path, **stated: Any) -> Report:
     with packed(path) as file:
-        return inspect(file, path.name, columns, lambda seen, total: None)
+        return inspect(file, path.name, stated, lambda seen, total: None)
 
 
 def shown(report: Report) -> str:
@@ -125,6 +126,17 @@ def test_the_report_has_the_counts_that_the_service_will_find(screws: Path) -> N
         (c.name, c.train, c.validation, c.test) for c in found.classes
     ]
     assert report.left_out == found.left_out
+
+
+def test_a_range_of_values_is_reported_with_the_levels_that_it_leaves(tmp_path: Path) -> None:
+    values = np.resize(np.arange(900, 1121, dtype=np.uint16), (20, 8, 9))
+    np.savez(tmp_path / "a.npz", x=values, y=np.arange(20) % 2)
+    text = " ".join(shown(look(tmp_path / "a.npz")).split())
+    assert "more than 8 bits: values from 900 to 1120; the value range [0, 2047] becomes black to white" in text
+    assert "state a narrower value_range, such as [900, 1120]" in text
+    text = " ".join(shown(look(tmp_path / "a.npz", value_range=[900, 1120])).split())
+    assert "[900, 1120] becomes black to white, 221 grey levels" in text
+    assert "narrower" not in text
 
 
 def test_every_broken_image_is_named_and_the_others_are_counted(screws: Path) -> None:

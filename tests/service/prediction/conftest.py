@@ -11,6 +11,7 @@ from PIL import Image
 from torch import nn
 
 from ldnas.data.preprocessing import Preprocessing
+from ldnas.data.value_range import ValueRange
 from ldnas.export.description import NetworkDescription
 from ldnas.export.formats import export_program, onnx_model
 from ldnas.networks.design import Design
@@ -32,7 +33,7 @@ class Found:
 def found_network(folder: Path, design: Design) -> Found:
     network = trained_network(design)
     size = design.image_size
-    description = NetworkDescription(design, CLASS_NAMES, Preprocessing(size).to_json())
+    description = NetworkDescription(design, CLASS_NAMES, Preprocessing(size, ValueRange(0, 65535)))
     file = folder / f"{kind_of(design)}.onnx"
     file.write_bytes(onnx_model(export_program(network, size), description.metadata()))
     return Found(network, file, size)

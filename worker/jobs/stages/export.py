@@ -9,7 +9,7 @@ import torch
 from ldnas.data.preprocessing import Preprocessing
 from ldnas.export.card import CardFacts, model_card
 from ldnas.export.description import NetworkDescription
-from ldnas.export.formats import export_program, onnx_model, save_program, save_weights, standalone_code
+from ldnas.export.formats import export_program, onnx_model, onnx_versions, save_program, save_weights, standalone_code
 from ldnas.networks.design import CellDesign, Design
 from worker.jobs.context import JobContext
 from worker.jobs.stages.resolve import ResolvedTask
@@ -58,8 +58,9 @@ def export(
         if exported is not None:
             return exported.id
     description = trained.describe(latency_ms)
-    preprocessing = Preprocessing(trained.design.image_size).to_json()
+    preprocessing = Preprocessing(trained.design.image_size, task.dataset.value_range)
     network = NetworkDescription(trained.design, tuple(task.full.class_names), preprocessing)
+    files = _files(context, trained, network)
     facts = CardFacts(
         name=name,
         data=_data(task),
@@ -68,9 +69,10 @@ def export(
         test=test,
         parameters=description["parameters"],
         macs=description["macs"],
+        onnx=onnx_versions(files["onnx"]),
         provenance=_provenance(task, network, trained_from, started_from),
     )
-    files = _files(context, trained, network, facts)
+    files["card"] = model_card(network, facts).encode()
     digests = {file: context.store.put(content) for file, content in files.items()}
     identity = {} if architecture_id is None else {"id": architecture_id}
     with context.unit_of_work() as registry:
@@ -85,7 +87,7 @@ def export(
             genotype=description["genotype"],
             skeleton=description["skeleton"],
             class_names=list(network.class_names),
-            preprocessing=dict(network.preprocessing),
+            preprocessing=network.preprocessing.to_json(),
             parameters=description["parameters"],
             macs=description["macs"],
             validation=trained.validation(),
@@ -105,16 +107,13 @@ def export(
     return architecture.id
 
 
-def _files(
-    context: JobContext, trained: TrainedArchitecture, network: NetworkDescription, facts: CardFacts
-) -> dict[str, bytes]:
-    """The content of each file, by the column that holds its digest."""
+def _files(context: JobContext, trained: TrainedArchitecture, network: NetworkDescription) -> dict[str, bytes]:
+    """The content of each file but the card, by the column that holds its digest."""
     metadata = network.metadata()
     context.progress(0.0, "writing the code and the weights")
     files = {
         "weights": save_weights(trained.network, metadata),
         "code": standalone_code(network).encode(),
-        "card": model_card(network, facts).encode(),
     }
     context.progress(0.2, "tracing the network")
     program = export_program(trained.network, trained.design.image_size)

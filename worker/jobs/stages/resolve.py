@@ -1,6 +1,6 @@
 """resolve: reads the images of a reference and a mapping, with the digests that every later key contains."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -45,6 +45,15 @@ class ResolvedTask:
     @property
     def classes(self) -> int:
         return len(self.full.class_names)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences about the images that a reader of the results should know."""
+        sentences = [f"about the images: {warning}" for warning in self.dataset.warnings]
+        wide_values = self.dataset.wide_values
+        if wide_values is not None and wide_values.warning is not None:
+            sentences.append(wide_values.warning)
+        return tuple(sentences)
 
     @property
     def data_key(self) -> str:
@@ -128,7 +137,7 @@ def target_document(task: ResolvedTask) -> dict[str, Any]:
     """The `target` of a recommendation."""
     return {
         "task_id": task.id,
-        "dataset": task.reference.to_json(),
+        "dataset": replace(task.reference, value_range=task.dataset.value_range).to_json(),
         "labels": task.mapping.to_json() if task.mapping is not None else None,
         "classes": list(task.full.class_names),
         "class_counts": [asdict(count) for count in task.full.classes],
@@ -156,6 +165,7 @@ def _record(context: JobContext, resolved: ResolvedTask) -> None:
     seen_images = context.store.put(seen)
     sheet = class_sheet(resolved.full)
     samples = context.store.put(sheet)
+    wide_values = resolved.dataset.wide_values
     with context.unit_of_work() as registry:
         registry.results.store_artifact(seen_images, len(seen), "application/octet-stream")
         registry.results.store_artifact(samples, len(sheet), "image/png")
@@ -170,6 +180,9 @@ def _record(context: JobContext, resolved: ResolvedTask) -> None:
             class_counts=[asdict(count) for count in resolved.full.classes],
             seen_images=seen_images,
             samples=samples,
+            value_range=None if wide_values is None else wide_values.value_range.to_json(),
         )
         story = {**counts, "left_out": resolved.dataset.left_out, "warnings": list(resolved.dataset.warnings)}
+        if wide_values is not None:
+            story["wide_values"] = wide_values.to_json()
         registry.leases.add_event(context.job_id, context.attempt, "resolved", story)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ldnas.data.reference import COLUMN_KEYS, DatasetReference
+from ldnas.data.value_range import ValueRange
 from ldnas.errors import DatasetNotFoundError
 from worker.errors import NotFoundError
 from worker.jobs.context import JobContext
@@ -84,6 +85,9 @@ def _uploaded(context: JobContext, reference: DatasetReference) -> Source:
             field="dataset.uri",
             origin=reference.uri,
         )
-    # Columns named by the task take precedence over those named at the upload.
+    # The columns and the range of the task take precedence over those of the upload.
     columns: dict[str, Any] = {key: getattr(reference, key) or row.reference.get(key) for key in COLUMN_KEYS}
-    return Source(replace(reference, format=row.kind, **columns), file)
+    value_range, stated = reference.value_range, row.reference.get("value_range")
+    if value_range is None and stated is not None:
+        value_range = ValueRange.from_json(stated)
+    return Source(replace(reference, format=row.kind, value_range=value_range, **columns), file)
