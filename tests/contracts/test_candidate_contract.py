@@ -54,7 +54,11 @@ KINDS: dict[str, Callable[[Path], Candidate]] = {
 }
 
 
-@pytest.fixture(params=KINDS)
+LARGE = {"mobilenet", "pretrained"}
+"""The kinds whose networks take tens of seconds to train and export; the others follow the same code."""
+
+
+@pytest.fixture(params=[pytest.param(kind, marks=[pytest.mark.long] if kind in LARGE else []) for kind in KINDS])
 def candidate(request: pytest.FixtureRequest, tmp_path: Path) -> Candidate:
     return KINDS[request.param](tmp_path)
 

@@ -76,6 +76,7 @@ def test_every_arm_trains_alone_in_the_seconds_of_the_race_and_is_compared_with_
     assert [row.genotype for row in linked] == [document["architecture"]["genotype"]], "later searches do not know it"
 
 
+@pytest.mark.long
 def test_an_interrupted_control_resumes_after_the_networks_that_it_finished(
     add_race, claim, finish, document_of, runs: list[Run], monkeypatch, engine: Engine, settings: Settings
 ) -> None:
@@ -117,6 +118,7 @@ def test_an_arm_without_a_network_within_the_limits_has_the_reason_and_no_verdic
     assert control["verdict"] is not None
 
 
+@pytest.mark.long
 def test_a_random_cell_starts_from_the_closest_task_too_if_the_winner_did(
     add_task: Callable[..., str], add_race, finish, document_of, runs: list[Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -105,6 +105,7 @@ def test_the_trained_cell_of_the_closest_task_takes_part_with_its_weights_but_fo
     assert not torch.equal(fresh["stem.0.weight"], stored["stem.0.weight"])
 
 
+@pytest.mark.long
 def test_without_cells_in_the_race_no_trained_cell_is_read(
     add_source, add_race, finish, fields, document_of, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +151,7 @@ def test_a_source_that_has_read_validation_images_of_the_target_does_not_take_pa
     assert name_of(cell) not in {own.name for own in fields[0]}
 
 
+@pytest.mark.long
 def test_a_later_attempt_races_the_cells_of_the_first_one(
     settings: Settings, engine: Engine, add_source, add_race, claim, finish, monkeypatch, document_of, fields
 ) -> None:
