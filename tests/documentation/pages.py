@@ -28,6 +28,7 @@ REASONS = {
     "needs PostgreSQL": "its programs, and a server",
     "needs other machines": "hosts that a test does not have",
     "needs a GPU": "a device that a test does not have",
+    "needs data with these classes": "tests/service/test_known_classes.py asks for such labels",
     "needs scans with more than 8 bits": "tests/ldnas/data/test_value_range.py draws such images",
 }
 """Why a block may be left out, and what stands in for running it."""

@@ -86,6 +86,7 @@ def forget(url: str) -> None:
                 http.delete(f"/v1/{kind}/{found['id']}").raise_for_status()
 
 
+@pytest.mark.long
 @pytest.mark.system
 @pytest.mark.timeout(3600)
 def test_every_command_and_snippet_of_the_documents_runs(

@@ -91,13 +91,14 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, output, error
 
 
-JOB = {"id": "r1", "job_id": "j1", "name": "primes"}
+JOB = {"id": "r1", "job_id": "j1", "name": "primes", "target": {"task_id": "t1"}}
 
 
 def asking(service: Service, status: dict[str, Any]) -> None:
     """A recommendation that is as `status` says, whenever it is asked for."""
     service.answers["POST /v1/recommendations"] = (202, JOB)
     service.answers["GET /v1/recommendations/r1"] = (200, {**JOB, **status})
+    service.answers["GET /v1/tasks/t1"] = (200, {"id": "t1", "class_counts": None})
 
 
 def test_every_kind_of_end_has_its_code(service: Service, ldnas: Callable[..., subprocess.Popen[str]]) -> None:

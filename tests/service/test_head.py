@@ -60,7 +60,7 @@ def test_every_path_that_answers_get_answers_head_alike_without_the_body(
             assert (head.status_code, stable_headers(head)) == (get.status_code, stable_headers(get)), path
             assert int(head.headers["content-length"]) == len(get.content), path
         statuses.append(head.status_code)
-    assert statuses.count(200) >= 20
+    assert statuses.count(200) >= 19, "/readyz has 503: no worker has reported"
 
 
 def sent_for(app: FastAPI, path: str) -> list[dict[str, Any]]:

@@ -53,7 +53,7 @@ def test_a_killed_service_resumes_after_its_restart(up, stripes: dict[str, Any],
     expect_one_success(up, asked)
 
 
-@pytest.mark.parametrize("stage", [long("fit"), "distance", "search", long("train")])
+@pytest.mark.parametrize("stage", [long("fit"), long("distance"), "search", long("train")])
 def test_a_running_job_can_be_cancelled(up, stripes: dict[str, Any], stage: str) -> None:
     asked = up.recommend(stripes, labels=ACROSS)
     up.wait_for_stage(asked["job_id"], stage)

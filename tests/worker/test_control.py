@@ -103,6 +103,7 @@ def test_each_search_without_the_memory_gets_the_seconds_of_fit_distance_and_sea
     assert len(linked) == answer["search"]["scored"]  # the task's later S_b knows nothing of the control
 
 
+@pytest.mark.long
 def test_a_control_of_an_answer_that_another_job_has_found_before_counts_what_that_once_took(
     engine, add_recommendation, finish, monkeypatch
 ) -> None:

@@ -18,6 +18,9 @@ MISSED_HEARTBEATS = 3
 REMEMBERED_SECONDS = 86400.0
 """How long a lost worker is still listed."""
 
+_CLAIMED = (JobState.RUNNING, JobState.SUCCEEDED, JobState.FAILED)
+"""The states of a job that a worker has claimed."""
+
 
 @dataclass(frozen=True)
 class SeenWorker:
@@ -58,7 +61,7 @@ class Workers:
     def have_reported(self) -> bool:
         """Whether a worker is listed, or has claimed a job before; one that left without a job leaves no trace."""
         listed = select(WorkerRow.id).exists()
-        claimed = select(JobRow.id).where(JobRow.attempt > 0).exists()
+        claimed = select(JobRow.id).where(JobRow.state.in_(_CLAIMED)).exists()
         return bool(self._session.execute(select(or_(listed, claimed))).scalar_one())
 
     def list(self) -> list[SeenWorker]:

@@ -29,7 +29,7 @@ def expectation_in_words(document: Mapping[str, Any]) -> str | None:
         return f"expected: {expected['seconds']:g} s{work} once a worker begins ({default}--seconds changes it)"
     if expected.get("iterations") is not None:
         return (
-            f"expected: at most {expected['iterations']} iterations{work} ({default}--iterations changes it); the "
+            f"expected: at most {_iterations(expected['iterations'])}{work} ({default}--iterations changes it); the "
             "search forecasts its seconds, and --seconds limits them"
         )
     return None
@@ -41,3 +41,7 @@ def _in_all(count: Mapping[str, Any]) -> int:
 
 def _images(number: int) -> str:
     return f"{number:,} image{'' if number == 1 else 's'}"
+
+
+def _iterations(number: int) -> str:
+    return f"{number} iteration{'' if number == 1 else 's'}"
