@@ -20,7 +20,7 @@ from ldnas.forecast import seconds_of_epoch
 from ldnas.objectives import OBJECTIVES
 from ldnas.race.admission import Forecast, admit, rung_share
 from ldnas.race.candidate import Candidate
-from ldnas.race.standing import standing, survivors
+from ldnas.race.standing import expected_score, outclasses, standing, survivors
 from ldnas.race.state import Cycle, CycleState, Progress, RaceState
 from ldnas.seeding import derive_seed
 from ldnas.training.evaluation import predict_logits
@@ -96,11 +96,13 @@ class RaceOutcome:
         finishers: the candidates that took part, by their scores, of equal ones the smallest first: the winner.
         passed_over: the candidates that the seconds did not suffice for, the cheapest of each variant group.
         seconds: of the whole race.
+        outclassed: the candidates that were left out untried, because the leader was too far ahead.
     """
 
     finishers: tuple[Finisher, ...]
     passed_over: tuple[Candidate, ...]
     seconds: float
+    outclassed: tuple[Candidate, ...] = ()
 
 
 class _OutOfSecondsError(Exception):
@@ -154,8 +156,12 @@ class Race:
         """
         state = self._state or self._enter()
         while True:
-            for place in range(state.place, len(state.racing)):
-                state = self._run_cycle(replace(state, place=place))
+            while state.place < len(state.racing):
+                if self._is_decided(state):
+                    state = _without_the_untried(state)
+                    break
+                state = self._run_cycle(state)
+                state = replace(state, place=state.place + 1)
             if len(state.racing) > 1:
                 state = self._next_rung(state)
             elif self._has_seconds(state):
@@ -170,6 +176,20 @@ class Race:
     @property
     def _left(self) -> float:
         return self._problem.seconds - self._spent
+
+    def _is_decided(self, state: RaceState) -> bool:
+        """Whether no candidate that is still untried can be expected to win against a pretrained network."""
+        untried = state.racing[state.place :]
+        if state.rung or state.cycle is not None or any(self._candidates[name].prepare for name in untried):
+            return False
+        leaders, others = [], []
+        for name in state.racing[: state.place]:
+            own = state.progress[name]
+            if self._candidates[name].prepare is None:
+                others.append(own.score)
+            else:
+                leaders.append(own.score if own.epochs else expected_score(own.score))
+        return bool(leaders) and outclasses(max(leaders), others)
 
     def _has_seconds(self, state: RaceState) -> bool:
         """Whether the last network left seconds for another pass: the forecast of its last cycle was too long."""
@@ -296,7 +316,7 @@ class Race:
             for name, own in state.progress.items()
         }
         share = rung_share(len(stay), self._left)
-        return RaceState(self._spent, progress, stay, rung=state.rung + 1, share=share)
+        return RaceState(self._spent, progress, stay, rung=state.rung + 1, share=share, outclassed=state.outclassed)
 
     def _outcome(self, state: RaceState) -> RaceOutcome:
         finishers = []
@@ -306,9 +326,17 @@ class Race:
             finishers.append(Finisher(self._candidates[name], progress, network.eval()))
         finishers.sort(key=lambda finisher: (-finisher.progress.score, finisher.candidate.parameters))
         took_part = {own.candidate.variant_of or own.candidate.name for own in finishers}
+        outclassed = tuple(self._candidates[name] for name in state.outclassed)
+        could = took_part | {own.variant_of or own.name for own in outclassed}
         groups = {own.variant_of or name: own for name, own in self._candidates.items()}  # of each the last member
-        passed_over = tuple(own for group, own in groups.items() if group not in took_part)
-        return RaceOutcome(tuple(finishers), passed_over, self._spent)
+        passed_over = tuple(own for group, own in groups.items() if group not in could)
+        return RaceOutcome(tuple(finishers), passed_over, self._spent, outclassed)
+
+
+def _without_the_untried(state: RaceState) -> RaceState:
+    tried, untried = state.racing[: state.place], state.racing[state.place :]
+    progress = {name: own for name, own in state.progress.items() if name not in untried}
+    return replace(state, progress=progress, racing=tried, outclassed=untried)
 
 
 def _epochs(passes: float, images: int) -> tuple[int, int]:

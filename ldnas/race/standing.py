@@ -28,6 +28,13 @@ TUNED_ERRORS = 2 / 3
 Seen by hand in two minutes of two cores, with EfficientNet-Lite0 on Task 6 and on a set of pictures: .63 and .65.
 """
 
+FEWEST_ERRORS = 0.6
+"""The share of the errors of one network from fresh weights that another one can be expected to make at the least.
+
+In the committed runs of `benchmarks.recommendation` ResNet-18 and cells, trained for the same seconds, had at least .8 of
+each other's errors; the rest is a margin for other data.
+"""
+
 RESAMPLES = 200
 
 
@@ -94,6 +101,18 @@ def survivors(
     else:
         close.sort(key=lambda name: -scores[name])
     return tuple(close[: math.ceil(len(standings) / 2)])
+
+
+def outclasses(leader: float, others: Collection[float]) -> bool:
+    """Whether a pretrained network leaves no untried network from fresh weights a chance to win.
+
+    Such a network is expected to make at least `FEWEST_ERRORS` of the fewest errors that the others made.
+
+    Args:
+        leader: the expected score of the pretrained network, in [0, 1].
+        others: the scores of the networks that were trained so far, in [0, 1]; without any it is False.
+    """
+    return bool(others) and 1 - leader < FEWEST_ERRORS * min(1 - score for score in others)
 
 
 def expected_score(of_head: float) -> float:

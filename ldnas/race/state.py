@@ -125,6 +125,7 @@ class RaceState:
         place: of the next cycle's candidate in `racing`.
         share: seconds of each cycle in this rung.
         cycle: the cycle under way; None between two cycles.
+        outclassed: the names of those that were left out untried, because the leader was too far ahead.
     """
 
     seconds: float
@@ -134,6 +135,7 @@ class RaceState:
     place: int = 0
     share: float = 0.0
     cycle: CycleState | None = None
+    outclassed: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The state as numbers, texts, tensors and containers of them; tensors are not copied."""

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse
 from service.api.dependencies import Resources
 from service.api.http.security_headers import DRAWING_POLICY
 from service.api.security.callers import Caller
-from service.client.display.race import memory_sentence
+from service.client.display.race import memory_sentence, passed_over_sentences
 from service.dashboard.statics import static_url
 from worker.registry import Scope
 
@@ -120,6 +120,7 @@ _environment = Environment(
 _environment.filters |= {
     "number": number,
     "memory_sentence": memory_sentence,
+    "passed_over_sentences": passed_over_sentences,
     "percent": percent,
     "duration": duration,
     "moment": moment,

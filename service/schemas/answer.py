@@ -154,10 +154,15 @@ class Alternative(Part):
 
 
 class PassedOver(Part):
-    """A network that the seconds did not suffice for."""
+    """A network that did not take part in the race."""
 
     name: str
     kind: str
+    outclassed: bool = Field(
+        False,
+        description="true: a pretrained network was too far ahead of the networks from fresh weights that were tried "
+        "before; false: the seconds did not suffice",
+    )
 
 
 class Memory(Part):
@@ -193,7 +198,7 @@ class SearchRun(Part):
         None, description="with the strategy `race` and the space `known`: the scores that its cells were chosen by"
     )
     passed_over: tuple[PassedOver, ...] | None = Field(
-        None, description="with the strategy `race`: networks that the seconds did not suffice for"
+        None, description="with the strategy `race`: networks that did not take part"
     )
     final_epochs: int | None = Field(None, description="epochs of the final training that the budget in seconds allows")
 

@@ -262,7 +262,11 @@ def test_the_answer_names_the_network_and_the_reasons() -> None:
 
 
 def test_a_race_is_shown_with_its_reason_and_every_network() -> None:
-    search = {"reason": REASON, "memory": MEMORY, "passed_over": [{"name": "a slow one", "kind": "plain"}]}
+    passed_over = [
+        {"name": "a slow one", "kind": "plain", "outclassed": False},
+        {"name": "a cell", "kind": "cell", "outclassed": True},
+    ]
+    search = {"reason": REASON, "memory": MEMORY, "passed_over": passed_over}
     network = {"id": "a1", "kind": "plain", "design": PLAIN, "parameters": 102345}
     lines = answer_of(KNOWN | {"search": search, "alternatives": ALTERNATIVES, "architecture": network})
     assert max(map(len, lines)) <= 80
@@ -276,6 +280,7 @@ def test_a_race_is_shown_with_its_reason_and_every_network() -> None:
     text = " ".join(rows)
     assert f"Why: {REASON}." in text
     assert "The seconds did not suffice for a slow one." in text
+    assert "Not tried, since the pretrained network was too far ahead: a cell." in text
     assert MEMORY_SENTENCE in text
     drawn = {"search": search | {"memory": MEMORY | {"cells": 0, "tasks": 0}}, "alternatives": ALTERNATIVES}
     without = " ".join(" ".join(answer_of(KNOWN | drawn)).split())

@@ -1,6 +1,6 @@
 """The race of a recommendation as texts: why the winner won, and a line for each network that took part."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.padding import Padding
@@ -13,7 +13,7 @@ COLUMNS = ("network", "kind", "started from", "score, %", "parameters", "ms", "s
 
 
 def race_sentences(document: Mapping[str, Any]) -> list[str]:
-    """The reason of the winner, the memory of cells, and the networks that the seconds did not suffice for.
+    """The reason of the winner, the memory of cells, and the networks that did not take part.
 
     Empty without a race.
     """
@@ -21,9 +21,17 @@ def race_sentences(document: Mapping[str, Any]) -> list[str]:
     sentences = [f"Why: {search['reason']}."] if search.get("reason") else []
     if memory := search.get("memory"):
         sentences.append(memory_sentence(memory))
-    if passed_over := search.get("passed_over"):
-        sentences.append(f"The seconds did not suffice for {', '.join(str(each['name']) for each in passed_over)}.")
-    return sentences
+    return [*sentences, *passed_over_sentences(search.get("passed_over") or ())]
+
+
+def passed_over_sentences(networks: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """A sentence for each of the two reasons why networks of a race did not take part."""
+    outclassed = [str(each["name"]) for each in networks if each.get("outclassed")]
+    too_slow = [str(each["name"]) for each in networks if not each.get("outclassed")]
+    if outclassed:
+        yield f"Not tried, since the pretrained network was too far ahead: {', '.join(outclassed)}."
+    if too_slow:
+        yield f"The seconds did not suffice for {', '.join(too_slow)}."
 
 
 def memory_sentence(memory: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from ldnas.networks.design import PlainDesign
 from ldnas.race.candidate import Candidate
 from ldnas.race.race import Race, RaceImages, RaceOutcome, RaceProblem
 from ldnas.race.state import RaceState
-from ldnas.training.train import TrainConfig
+from ldnas.training.train import TrainConfig, fit
 
 SIZE, CLASSES, IMAGES = 8, 3, 48
 SECONDS = 1 / 128
@@ -258,6 +258,38 @@ def test_a_network_is_prepared_once_and_that_counts_as_a_cycle() -> None:
     (found,) = (each for each in outcome.finishers if each.candidate.name == "prepared")
     assert calls == [24]
     assert (found.progress.cycles[0].epochs, found.progress.cycles[0].seconds) == (0, 1.5)
+
+
+def fitted(clock: Clock, name: str) -> Candidate:
+    """A candidate whose preparation gives it the weights of a long training."""
+
+    def prepare(network: nn.Module, train: ImageSet, compute: object) -> None:
+        fit(network, train, config=TrainConfig(epochs=40, batch_size=8, learning_rate=0.02), seed=0)
+        clock.now = 0.0
+
+    return replace(candidate(clock, name), prepare=prepare)
+
+
+def blind(clock: Clock, name: str) -> Candidate:
+    """A candidate that learns nothing."""
+    return candidate(clock, name, rate=1e-9)
+
+
+def test_where_a_fitted_network_is_far_ahead_the_others_are_not_tried() -> None:
+    clock = Clock()
+    field = [fitted(clock, "fitted"), blind(clock, "tried"), blind(clock, "untried"), blind(clock, "untried too")]
+    outcome = Race(problem(clock, 40.0), field).run()
+    assert [own.candidate.name for own in outcome.finishers] == ["fitted", "tried"]
+    assert [own.name for own in outcome.outclassed] == ["untried", "untried too"]
+    assert not outcome.passed_over
+
+
+def test_where_a_fitted_network_is_behind_all_are_tried() -> None:
+    clock = Clock()
+    field = [*prepared(clock, []), candidate(clock, "third")]
+    outcome = Race(problem(clock, 40.0), field).run()
+    assert {own.candidate.name for own in outcome.finishers} == {"prepared", "other", "third"}
+    assert not outcome.outclassed
 
 
 def test_a_resumed_race_prepares_no_network_again() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ldnas.race.standing import CYCLE_ERROR, Standing, difference_error, standing, survivors
+from ldnas.race.standing import CYCLE_ERROR, Standing, difference_error, outclasses, standing, survivors
 
 
 def logits_with(correct: Tensor, labels: Tensor, *, margin: float = 2.0) -> Tensor:
@@ -54,6 +54,13 @@ def test_one_alone_stays() -> None:
     labels = torch.zeros(10, dtype=torch.int64)
     only = standing(logits_with(correct_first(5, 10), labels), labels, objective="accuracy", seed=0)
     assert survivors({"only": only}, labels, objective="accuracy", seed=0) == ("only",)
+
+
+def test_the_leader_outclasses_the_untried_with_fewer_than_six_tenths_of_the_errors() -> None:
+    # .6 of the better one's errors, .3, are .18.
+    assert outclasses(0.83, [0.5, 0.7])
+    assert not outclasses(0.81, [0.5, 0.7])
+    assert not outclasses(0.99, [])
 
 
 def test_a_fitted_head_counts_by_the_score_that_tuning_reaches() -> None:

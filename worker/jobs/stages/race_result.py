@@ -32,7 +32,7 @@ class RaceResult:
         network: its content key.
         latency_ms: of the winner for one image.
         alternatives: the networks that took part, the winner first, as the `alternatives` of a recommendation.
-        passed_over: the networks that the seconds did not suffice for.
+        passed_over: the networks that did not take part, each with whether it was outclassed.
         reason: why the winner won, in a sentence.
         started_from: the source of the winner's first weights; None for fresh ones.
         warnings: caveats about the data for readers of the scores.
@@ -100,7 +100,7 @@ def store_result(
         key,
         alternatives[0]["latency_ms"],
         alternatives,
-        tuple({"name": own.name, "kind": own.kind.value} for own in outcome.passed_over),
+        _passed_over(outcome),
         reason,
         winner.candidate.started_from,
         warnings,
@@ -152,6 +152,15 @@ def _link_cells(context: JobContext, task: ResolvedTask, finishers: Sequence[Fin
     with context.unit_of_work() as registry:
         rows = registry.results.store_search(key, RACE, [*scored.values()])
         registry.task_results.link_genotypes(task.id, [row.id for row in rows])
+
+
+def _passed_over(outcome: RaceOutcome) -> tuple[dict[str, Any], ...]:
+    groups = ((outcome.outclassed, True), (outcome.passed_over, False))
+    return tuple(
+        {"name": own.name, "kind": own.kind.value, "outclassed": outclassed}
+        for candidates, outclassed in groups
+        for own in candidates
+    )
 
 
 def _alternatives(finishers: Sequence[Finisher]) -> tuple[dict[str, Any], ...]:
