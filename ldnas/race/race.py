@@ -8,7 +8,6 @@ training. A candidate keeps its weights from one rung to the next, and the winne
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -42,10 +41,6 @@ WHOLE_EPOCHS = 8
 
 MOST_EPOCHS = 100
 """The most epochs of a cycle: small networks on small images gain nothing from more."""
-
-MOST_SECONDS = 1.1
-"""A cycle ends early after the epoch at which the race has spent this multiple of its seconds: other programs may slow
-the machine down after the forecast."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +100,12 @@ class RaceOutcome:
     outclassed: tuple[Candidate, ...] = ()
 
 
-class _OutOfSecondsError(Exception):
-    """Ends a cycle early; the network keeps its weights of that epoch."""
+class _SlowerError(Exception):
+    """The epochs of a cycle take longer than it was planned for; it continues from its state with fewer of them."""
+
+    def __init__(self, state: CycleState) -> None:
+        super().__init__(f"{state.epochs} epochs remain")
+        self.state = state
 
 
 def _ignore(_: object) -> None:
@@ -243,45 +242,56 @@ class Race:
         candidate = self._candidates[name]
         if state.cycle is None:
             state = self._prepare(state, candidate)
-        progress = state.progress[name]
-        train = self._problem.images(candidate.image_size).train
-        if state.cycle is not None:
-            began, epochs, count = state.cycle.began, state.cycle.epochs, state.cycle.images
-        else:
-            prepared = sum(cycle.seconds for cycle in progress.cycles if cycle.rung == state.rung)
-            is_last = len(state.racing) == 1
-            seconds = self._left if is_last else state.share - prepared
-            passes = self._passes(progress, seconds, candidate, is_last=is_last)
-            is_tuning = not is_last and bool(progress.cycles) and not progress.epochs
-            if progress.cycles and passes < (LEAST_TUNING_PASSES if is_tuning else LEAST_PASSES):
-                return state
-            passes = passes if progress.cycles else max(1.0, passes)
-            began = self._spent
-            epochs, count = _epochs(passes, len(train))
-        network = self._network(candidate)
+        if (cycle := state.cycle or self._plan(state, candidate)) is None:
+            return state
+        epochs = self._train(replace(state, cycle=cycle), candidate, cycle)
+        share = cycle.images / len(self._problem.images(candidate.image_size).train)
+        return self._judged(replace(state, cycle=None), candidate, epochs, share, self._spent - cycle.began)
 
-        done = epochs
+    def _plan(self, state: RaceState, candidate: Candidate) -> CycleState | None:
+        """The next cycle of a candidate; None where it would have almost no images."""
+        progress = state.progress[candidate.name]
+        is_last = len(state.racing) == 1
+        prepared = sum(cycle.seconds for cycle in progress.cycles if cycle.rung == state.rung)
+        seconds = self._left if is_last else state.share - prepared
+        passes = self._passes(progress, seconds, candidate, is_last=is_last)
+        is_tuning = not is_last and bool(progress.cycles) and not progress.epochs
+        if progress.cycles and passes < (LEAST_TUNING_PASSES if is_tuning else LEAST_PASSES):
+            return None
+        train = self._problem.images(candidate.image_size).train
+        epochs, count = _epochs(passes if progress.cycles else max(1.0, passes), len(train))
+        return CycleState(epochs, count, self._spent, self._spent + max(0.0, passes) * progress.epoch_seconds)
+
+    def _train(self, state: RaceState, candidate: Candidate, cycle: CycleState) -> int:
+        """Train the network for a cycle, and return its epochs: fewer than planned where these take longer."""
+        network, progress = self._network(candidate), state.progress[candidate.name]
+        network.load_state_dict({**network.state_dict(), **progress.weights})
+        seed = derive_seed(self._problem.seed, "race", candidate.name, len(progress.cycles))
+        train = _part(self._problem.images(candidate.image_size).train, cycle.images, seed)
 
         def after_epoch(fitted: FitState) -> None:
-            nonlocal done
-            self._on_state(replace(state, seconds=self._spent, cycle=CycleState(epochs, count, began, fitted)))
-            if fitted.epoch < epochs and self._spent > MOST_SECONDS * self._problem.seconds:
-                done = fitted.epoch
-                raise _OutOfSecondsError
+            now = replace(cycle, fit=fitted)
+            self._on_state(replace(state, seconds=self._spent, cycle=now))
+            each = (self._spent - cycle.began) / fitted.epoch
+            affordable = fitted.epoch + max(0, round((cycle.ends - self._spent) / each))
+            if affordable < cycle.epochs:
+                raise _SlowerError(replace(now, epochs=affordable))
 
-        network.load_state_dict({**network.state_dict(), **progress.weights})
-        seed = derive_seed(self._problem.seed, "race", name, len(progress.cycles))
-        with suppress(_OutOfSecondsError):
-            fit(
-                network,
-                _part(train, count, seed),
-                config=replace(candidate.recipe, epochs=epochs, minimum_steps=0),
-                seed=seed,
-                state=state.cycle.fit if state.cycle else None,
-                on_epoch=after_epoch,
-                micro_batches=self._problem.compute.micro_batches,
-            )
-        return self._judged(replace(state, cycle=None), candidate, done, count / len(train), self._spent - began)
+        while True:
+            try:
+                fit(
+                    network,
+                    train,
+                    config=replace(candidate.recipe, epochs=cycle.epochs, minimum_steps=0),
+                    seed=seed,
+                    state=cycle.fit,
+                    on_epoch=after_epoch,
+                    micro_batches=self._problem.compute.micro_batches,
+                )
+            except _SlowerError as slower:
+                cycle = slower.state
+            else:
+                return cycle.epochs
 
     def _prepare(self, state: RaceState, candidate: Candidate) -> RaceState:
         """Prepare a candidate before its first cycle, which counts as a cycle of no epochs."""

@@ -31,8 +31,8 @@ Seen by hand in two minutes of two cores, with EfficientNet-Lite0 on Task 6 and 
 FEWEST_ERRORS = 0.6
 """The share of the errors of one network from fresh weights that another one can be expected to make at the least.
 
-In the committed runs of `benchmarks.recommendation` ResNet-18 and cells, trained for the same seconds, had at least .8 of
-each other's errors; the rest is a margin for other data.
+In the committed runs of `benchmarks.recommendation` ResNet-18 and cells, trained for the same seconds, had at least
+.8 of each other's errors; the rest is a margin for other data.
 """
 
 RESAMPLES = 200

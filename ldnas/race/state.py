@@ -104,13 +104,15 @@ class CycleState:
         epochs: of the whole cycle.
         images: that each epoch takes.
         began: the seconds of the race at its start.
-        fit: the training so far.
+        ends: the seconds of the race at which its training should end.
+        fit: the training so far; None before the first epoch.
     """
 
     epochs: int
     images: int
     began: float
-    fit: FitState
+    ends: float
+    fit: FitState | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +142,7 @@ class RaceState:
     def to_dict(self) -> dict[str, Any]:
         """The state as numbers, texts, tensors and containers of them; tensors are not copied."""
         progress = {name: own.to_dict() for name, own in self.progress.items()}
-        cycle = None if self.cycle is None else {**vars(self.cycle), "fit": vars(self.cycle.fit)}
+        cycle = None if self.cycle is None else {**vars(self.cycle), "fit": self.cycle.fit and vars(self.cycle.fit)}
         return {**vars(self), "progress": progress, "cycle": cycle}
 
     @classmethod

@@ -179,7 +179,7 @@ def test_the_cheapest_candidate_trains_for_an_epoch_however_few_the_seconds() ->
     assert outcome.passed_over[0].name == "dear"
 
 
-def test_a_cycle_ends_early_on_a_machine_that_became_slower() -> None:
+def test_a_cycle_has_fewer_epochs_on_a_machine_that_became_slower() -> None:
     class Slower(Clock):
         """After ten seconds everything takes ten times as long."""
 
@@ -190,8 +190,9 @@ def test_a_cycle_ends_early_on_a_machine_that_became_slower() -> None:
     outcome = Race(problem(clock, 20.0), [candidate(clock, "only", rate=1e-2)]).run()
     (cycle,) = outcome.finishers[0].progress.cycles
     epoch = 24 * SECONDS
-    assert 22.0 < outcome.seconds <= 22.0 + 10 * epoch
-    assert cycle.epochs < 20.0 / epoch
+    # Ten seconds of fast epochs, and ten of slow ones; the last one may begin before the end, and last beyond it.
+    assert 20.0 - 10 * epoch < outcome.seconds <= 20.0 + 10 * epoch
+    assert abs(cycle.epochs - (10 / epoch + 10 / (10 * epoch))) <= 3
     assert not outcome.finishers[0].network.training
 
 

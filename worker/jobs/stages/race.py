@@ -143,6 +143,7 @@ def _images(context: JobContext, task: ResolvedTask) -> Callable[[int], RaceImag
 
 def _report_epoch(context: JobContext, state: RaceState, seconds: float) -> None:
     assert state.cycle is not None, "a state is reported inside a cycle"
+    assert state.cycle.fit is not None, "and after an epoch"
     name = state.racing[state.place]
     message = f"{name}, round {state.rung + 1}, epoch {state.cycle.fit.epoch} of {state.cycle.epochs}"
     context.progress(min(1.0, state.seconds / seconds) if seconds else 1.0, message)
