@@ -8,8 +8,9 @@ from threading import Barrier, Event, Timer
 import pytest
 
 from tests.contracts.rows import add_task, end_job, store_network
+from worker.errors import TaskBusyError
 from worker.queue.dispatcher import queue_idle_study, run_dispatcher
-from worker.registry import Engine, JobKind, JobRow, open_engine, reading, unit_of_work
+from worker.registry import Engine, JobKind, JobRow, JobState, open_engine, reading, unit_of_work
 from worker.settings import Settings
 
 
@@ -44,6 +45,25 @@ def test_the_ready_baseline_with_the_fewest_cells_is_studied_once(engine: Engine
         end_job(registry, studies(engine)[0].id)
     queue_idle_study(engine, 9.0)
     assert len(studies(engine)) == 2
+
+
+def test_a_baseline_whose_idle_study_has_not_begun_can_be_deleted(engine: Engine) -> None:
+    task_id = ready_baseline(engine, "odd")
+    queue_idle_study(engine, 9.0)
+    with unit_of_work(engine) as registry:
+        registry.tasks.delete(task_id)
+    [study] = studies(engine)
+    assert study.state is JobState.CANCELLED
+
+
+def test_a_baseline_whose_idle_study_runs_cannot_be_deleted(engine: Engine) -> None:
+    task_id = ready_baseline(engine, "odd")
+    queue_idle_study(engine, 9.0)
+    [study] = studies(engine)
+    with unit_of_work(engine) as registry:
+        registry.leases.claim(study.id, worker="w", lease_seconds=60)
+    with pytest.raises(TaskBusyError, match=study.id), unit_of_work(engine) as registry:
+        registry.tasks.delete(task_id)
 
 
 def test_while_a_job_waits_or_runs_no_study_is_queued(engine: Engine) -> None:

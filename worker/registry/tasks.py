@@ -13,6 +13,7 @@ from worker.errors import NameTakenError, NotFoundError, TaskBusyError
 from worker.registry.pages import newest_first
 from worker.registry.states import JobKind, JobState, TaskRole
 from worker.registry.tables import JobRow, TaskRow
+from worker.registry.transitions import Transitions
 
 _IDS_AT_ONCE = 10_000  # a statement has no more than 32,766 parameters on SQLite
 
@@ -252,10 +253,16 @@ def _with_state() -> Select[TaskRow, JobState]:
 def delete_unmeasured(session: Session, task_id: str) -> None:
     """Delete the row of a task, unless distances to it are being measured, or its cells are being studied.
 
+    A study that a dispatcher queued by itself is cancelled where it has not begun.
+
     Raises:
-        TaskBusyError: a job that does so has not ended yet.
+        TaskBusyError: another job that does so has not ended yet.
     """
     session.execute(select(TaskRow.id).where(TaskRow.id == task_id).with_for_update())  # see `Tasks.hold`
+    idle = (JobRow.kind == JobKind.STUDY) & (JobRow.params["task_id"].as_string() == task_id)
+    idle &= JobRow.params["idle"].as_boolean() & (JobRow.state == JobState.QUEUED)
+    for job in session.scalars(select(JobRow).where(idle).with_for_update()).all():
+        Transitions(session).move(job, JobState.CANCELLED, "its baseline is deleted")
     busy = session.scalar(
         select(JobRow.id)
         .where(JobRow.state.in_((JobState.QUEUED, JobState.RUNNING)))
