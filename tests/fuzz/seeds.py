@@ -73,7 +73,7 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
 
 
 LINK, HARD_LINK = b"link:", b"hard link:"
-"""What the content of a file that stands for a link begins with; the rest is its target."""
+"""The beginnings of contents that stand for a link; the rest is its target."""
 
 
 def tarred(files: Mapping[str, bytes], *, mode: Literal["w", "w:gz"] = "w") -> bytes:
