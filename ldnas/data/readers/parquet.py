@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ldnas.data.dataset import Split
-from ldnas.data.decoding import decode_image
+from ldnas.data.decoding import Picture, decode_picture
 from ldnas.data.readers.file_names import shown
 from ldnas.data.readers.file_tree import FileTree
 from ldnas.data.readers.image_content import is_image
@@ -22,7 +22,6 @@ from ldnas.data.readers.parquet_footer import rows_at_once
 from ldnas.data.readers.passed_over import PassedOver, Reason
 from ldnas.data.readers.records import Entry, Record, Records, Summary, require_distinct, split_named
 from ldnas.data.reference import DatasetReference, resolve_inside
-from ldnas.data.scaling import Pixels
 from ldnas.errors import BrokenImageError, InvalidReferenceError, UnreadableDatasetError
 
 SUFFIX = ".parquet"
@@ -34,8 +33,8 @@ _SHOWN_SIGNS = 40
 _NO_LABEL = -1  # Hugging Face's mark, for example in a test split whose labels are secret
 
 
-Locate = Callable[[str, str], Pixels]
-"""The pixels of the image file that a row names: arguments are the path and the row's origin."""
+Locate = Callable[[str, str], Picture]
+"""The image file that a row names: arguments are the path and the row's origin."""
 
 
 def read_parquet(path: Path, reference: DatasetReference, roots: Sequence[Path], *, name: str | None = None) -> Records:
@@ -226,12 +225,12 @@ def _split_of_place(name: PurePosixPath) -> Split | None:
 def _next_to(path: Path, roots: Sequence[Path]) -> Locate:
     """Finds image files from a file's folder."""
 
-    def locate(place: str, origin: str) -> Pixels:
+    def locate(place: str, origin: str) -> Picture:
         found = resolve_inside(path.parent / place, roots)
         # Unlike `Path.is_file`, it answers False for a path that is too long.
         if not isfile(found):
             raise _missing(place, origin)
-        return decode_image(found, origin)
+        return decode_picture(found, origin)
 
     return locate
 
@@ -240,7 +239,7 @@ def _inside(tree: FileTree, file: PurePosixPath, named: set[PurePosixPath]) -> L
     """Finds image files of a tree from a file's folder, else from one above it; `named` gets those found."""
     files = frozenset(tree.files)
 
-    def locate(place: str, origin: str) -> Pixels:
+    def locate(place: str, origin: str) -> Picture:
         for folder in file.parents:
             found = PurePosixPath(normpath(folder / place))
             if found in files:
@@ -251,7 +250,7 @@ def _inside(tree: FileTree, file: PurePosixPath, named: set[PurePosixPath]) -> L
     return locate
 
 
-def _not_uploaded(place: str, origin: str) -> Pixels:
+def _not_uploaded(place: str, origin: str) -> Picture:
     raise UnreadableDatasetError(
         f"{origin} has the path of an image file ({place!r}) and no image; put the Parquet file and the image files "
         "into one folder, and add that folder or a ZIP file of it",
@@ -292,14 +291,14 @@ def _batch_records(batch: pa.RecordBatch, columns: _Columns, shard: _Shard, firs
         yield Record(entry, partial(_decode, cell, origin, shard.locate))
 
 
-def _decode(cell: Any, origin: str, locate: Locate) -> Pixels:
+def _decode(cell: Any, origin: str, locate: Locate) -> Picture:
     if isinstance(cell, list):
         if len(cell) != 1:
             raise BrokenImageError(f"{origin} has a list of {len(cell)} images; one image a row is read", origin=origin)
         cell = cell[0]
     content, path = (cell.get("bytes"), cell.get("path")) if isinstance(cell, dict) else (cell, cell)
     if isinstance(content, bytes):
-        return decode_image(content, origin)
+        return decode_picture(content, origin)
     if isinstance(path, str) and path:
         return locate(path, origin)
     raise BrokenImageError(f"{origin} holds no image bytes, and no path of an image file", origin=origin)
