@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -169,8 +169,9 @@ def _tree(data: bytes) -> None:
     """A folder, which is read like the ZIP file that the client packs of it."""
     folder = _folder() / "set"
     shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     for place, content in unpacked(data).items():
-        _write(folder / PurePosixPath("/", place).relative_to("/"), content)
+        _write(folder / place.lstrip("/"), content)
     outcomes = []
     reference = DatasetReference("file:///set")
     with packed(folder) as archive:
