@@ -65,7 +65,7 @@ def test_a_value_range_is_stated_with_the_upload(page: Any, running: Running, tm
     page.set_input_files("#upload-file", scans)
     page.get_by_text("Columns and value range").click()
     field = page.get_by_label("Value range")
-    field.fill("4095")
+    field.fill("black to white")
     page.get_by_role("button", name="Upload").click()
     page.locator("#upload-refusal").get_by_text("two numbers, the lower first, as 0,4095").first.wait_for()
     field.fill("0, 4095")
