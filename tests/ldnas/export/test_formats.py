@@ -42,7 +42,7 @@ CELLS = (
 )
 SMALL = CELLS[0]
 PLAIN = PlainDesign(width=3, image_size=17, classes=4)
-DESIGNS = (*CELLS, PLAIN, MOBILE, PRETRAINED)
+DESIGNS = (*CELLS, PLAIN, PRETRAINED)
 
 
 class Exported:
@@ -83,7 +83,7 @@ def test_the_exported_cells_have_every_primitive_between_them():
     assert {primitive for design in CELLS for primitive in design.genotype.primitives} == set(PRIMITIVES)
 
 
-@pytest.mark.parametrize("design", DESIGNS, ids=kind_of)
+@pytest.mark.parametrize("design", (*DESIGNS, pytest.param(MOBILE, marks=pytest.mark.long)), ids=kind_of)
 def test_all_four_forms_give_equal_logits(exported, tmp_path, design):
     export = exported(design)
     tolerance = TOLERANCES.get(design, TOLERANCE)
