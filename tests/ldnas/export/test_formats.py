@@ -27,8 +27,8 @@ from ldnas.space.genotype import PRIMITIVES, Genotype
 from ldnas.space.skeleton import Skeleton, Stage, default_skeleton
 from tests.ldnas.export.designs import MOBILE, PRETRAINED, kind_of, trained_network
 
-# MobileNetV3-small has 52 convolutions, and multiplies its features by squeeze-and-excitation gates nine times. With the
-# weights of these tests torch's own float32 logits differ by 2.0e-4 from those in float64; ONNX Runtime's differ by
+# MobileNetV3-small has 52 convolutions, and multiplies its features by squeeze-and-excitation gates nine times. With
+# the weights of these tests torch's own float32 logits differ by 2.0e-4 from those in float64; ONNX Runtime's differ by
 # 4.9e-4, with the exported opset as with the lowered one, and by 2.9e-4 without its optimizations.
 TOLERANCES = {MOBILE: 1e-3}
 TOLERANCE = 1e-4
@@ -83,7 +83,7 @@ def test_the_exported_cells_have_every_primitive_between_them():
     assert {primitive for design in CELLS for primitive in design.genotype.primitives} == set(PRIMITIVES)
 
 
-@pytest.mark.parametrize("design", (*DESIGNS, pytest.param(MOBILE, marks=pytest.mark.long)), ids=kind_of)
+@pytest.mark.parametrize("design", [*DESIGNS, pytest.param(MOBILE, marks=pytest.mark.long)], ids=kind_of)
 def test_all_four_forms_give_equal_logits(exported, tmp_path, design):
     export = exported(design)
     tolerance = TOLERANCES.get(design, TOLERANCE)
