@@ -1,4 +1,4 @@
-"""TAR files, files that are no archives, and names in ZIP files."""
+"""TAR files, files that are not archives, and names in ZIP files."""
 
 import io
 import tarfile
