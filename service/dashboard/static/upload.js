@@ -85,6 +85,8 @@ export function uploader(root, onUploaded) {
     if (!request) send();
   });
   listenForDrops(parts.drop, parts.file, choose);
+  // Chosen before this module was loaded, or restored by the browser.
+  if (parts.file.files.length) choose(parts.file.files[0]);
 }
 
 // The name of the file, changed to a valid name of a dataset.
