@@ -22,6 +22,11 @@ LAYOUTS: dict[str, tuple[Files, dict[str, tuple[str, Split | None]], list[str]]]
         SPLITS,
         ["passed over: 2 files in annotations, not images (boxes.txt, …)"],
     ),
+    "a holdout": (
+        images("train/cat/a.png", "holdout/dog/b.png"),
+        {"train/cat/a.png": ("cat", TRAIN), "holdout/dog/b.png": ("dog", TEST)},
+        [],
+    ),
     "unlabelled images next to splits": (
         images("train/cat/a.png", "test/dog/b.png", "unlabeled/c.png", "unlabeled/d.png"),
         SPLITS,

@@ -7,20 +7,22 @@ from tests.ldnas.data.reading import read
 from tests.ldnas.data.ways import as_folder, as_packed, as_tar, as_tar_gz, images
 
 
-def test_a_link_within_the_roots_is_followed_and_packed(write, tmp_path):
+def test_a_link_within_the_roots_is_followed_and_packed(write, tmp_path, monkeypatch):
+    monkeypatch.setattr("ldnas.data.readers.folder_walk.MAX_FILES", 100)
     folder = write(images("a/1.png", "c/2.png"))
     (tmp_path / "elsewhere").mkdir()
     (folder / "a" / "1.png").rename(tmp_path / "elsewhere" / "3.png")
     write(images("a/1.png"))
     (folder / "b").symlink_to(tmp_path / "elsewhere")
     (folder / "c" / "again").symlink_to(folder)
+    (folder / "c" / "itself").symlink_to(folder / "c")
     (folder / "c" / "lost.png").symlink_to(folder / "nothing.png")
     expected = {name: (name[0], None) for name in ("a/1.png", "b/3.png", "c/2.png")}
     found = as_folder(folder)
     assert found.places == expected
     assert found.warnings == (
         "passed over: 1 link in c, which leads to nothing (lost.png)",
-        "passed over: 1 link in c, which leads back to a folder above it (again)",
+        "passed over: 2 links in c, which lead back to folders above them (again, …)",
     )
     assert as_packed(folder).places == expected
     with pytest.raises(ForbiddenLocationError):
