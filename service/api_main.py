@@ -16,6 +16,7 @@ from worker.errors import SettingsError
 from worker.process.logs import configure_logging
 from worker.process.parent_watch import exit_with_parent
 from worker.process.sign_of_life import give_signs_of_life
+from worker.process.stop_signals import set_in_handler
 from worker.process.tracing import configure_tracing
 from worker.registry import open_engine
 from worker.settings import Settings
@@ -33,7 +34,7 @@ class ApiServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handles SIGTERM and SIGINT."""
-        self._stopping.set()
+        set_in_handler(self._stopping)
         super().handle_exit(sig, frame)
 
 

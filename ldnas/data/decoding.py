@@ -3,6 +3,7 @@
 import io
 import re
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ _WIDE_MODES = ("I", "I;16", "I;16L", "I;16B", "F")
 _LARGEST_DIVISOR = 2
 _LARGEST_DIVISOR_OF_JPEG = 4
 _SAMPLE_FORMAT_TAG, _UNSIGNED = 339, 1
+_ORIENTATION_TAG, _TURNED = 0x0112, (5, 6, 7, 8)
 _SIXTEEN_BITS = r";16[BLN]"
 # Pillow reads colour of 16 bits by its high byte; below this many levels the picture is lost.
 _FEWEST_LEVELS = 16
@@ -43,7 +45,31 @@ PillowImage.MAX_IMAGE_PIXELS = None
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 
 
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A decoded image file.
+
+    Attributes:
+        pixels: `[H, W, C]`.
+        width, height: those of the file, as a person sees the picture; `pixels` may have been reduced.
+    """
+
+    pixels: Pixels
+    width: int
+    height: int
+
+    @classmethod
+    def whole(cls, pixels: Pixels) -> "Picture":
+        """Pixels that were not reduced."""
+        return cls(pixels, pixels.shape[1], pixels.shape[0])
+
+
 def decode_image(source: bytes | Path, origin: str) -> Pixels:
+    """The pixels of `decode_picture`, with the same arguments and errors."""
+    return decode_picture(source, origin).pixels
+
+
+def decode_picture(source: bytes | Path, origin: str) -> Picture:
     """Decode a PNG, JPEG, GIF (first frame), BMP, TIFF, WebP, AVIF, PPM or PGM to `[H, W, C]`, C = 1 (grey) or 3.
 
     - EXIF rotation is applied: the array is as a person sees the picture.
@@ -64,14 +90,17 @@ def decode_image(source: bytes | Path, origin: str) -> Pixels:
     try:
         with PillowImage.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS) as image:
             divisor = _divisor(image, origin)
+            width, height = image.size
             if divisor > 1 and image.draft(None, (image.width // divisor, image.height // divisor)) is not None:
                 divisor = 1
             # Pillow keeps the layout of the file in `tile` only until the pixels are loaded.
             has_deep_colour = image.mode not in _WIDE_MODES and re.search(_SIXTEEN_BITS, str(image.tile)) is not None
+            if image.getexif().get(_ORIENTATION_TAG) in _TURNED:
+                width, height = height, width
             ImageOps.exif_transpose(image, in_place=True)
             if has_deep_colour:
                 _check_levels(image, origin)
-            return _to_array(image, divisor, origin)
+            return Picture(_to_array(image, divisor, origin), width, height)
     except _DECODE_ERRORS as error:
         raise BrokenImageError(f"{origin} cannot be decoded as an image: {error}", origin=origin) from error
 

@@ -223,7 +223,8 @@ def resolve_inside(path: Path, roots: Sequence[Path]) -> Path:
 
 
 def is_uploaded_name(name: str) -> bool:
-    """Whether an uploaded dataset may have this name: 1 to 64 letters, digits and `. _ -`, a letter or digit first."""
+    """Whether an uploaded dataset may have this name: 1 to 64 letters A to Z or a to z, digits and
+    `. _ -`, beginning with a letter or digit."""
     return _UPLOADED_NAME.fullmatch(name) is not None
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from PIL import Image as PillowImage
 
-from ldnas.data.dataset import Image, Split
+from ldnas.data.dataset import Split
+from ldnas.data.decoding import Picture
 from ldnas.data.readers.files import read_file
 from ldnas.data.reference import DatasetReference
 from ldnas.data.scaling import to_8_bits
 from ldnas.data.survey import Survey
+from ldnas.data.value_range import ValueRange
 
 SAMPLES_OF_A_CLASS = 6
 SAMPLES_IN_ALL = 240
@@ -40,9 +42,7 @@ def read_samples(path: Path, reference: DatasetReference, name: str, found: Surv
     """
     chosen = _chosen(found)
     samples = {
-        (origin := record.entry.origin): _sample(
-            to_8_bits(record.decode(), found.value_range, origin), chosen[origin], origin
-        )
+        (origin := record.entry.origin): _sample(record.decode(), found.value_range, chosen[origin], origin)
         for record in read_file(path, reference, [path.parent], name=name)
         if record.entry.origin in chosen
     }
@@ -62,9 +62,10 @@ def _chosen(found: Survey) -> dict[str, str]:
     return dict(pairs[:SAMPLES_IN_ALL])
 
 
-def _sample(image: Image, class_name: str, origin: str) -> Sample:
-    picture = PillowImage.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
-    picture.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+def _sample(picture: Picture, value_range: ValueRange | None, class_name: str, origin: str) -> Sample:
+    pixels = to_8_bits(picture.pixels, value_range, origin)
+    thumbnail = PillowImage.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
+    thumbnail.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
     content = io.BytesIO()
-    picture.save(content, "PNG", optimize=True)
-    return Sample(class_name, origin, image.shape[1], image.shape[0], content.getvalue())
+    thumbnail.save(content, "PNG", optimize=True)
+    return Sample(class_name, origin, picture.width, picture.height, content.getvalue())

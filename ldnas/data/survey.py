@@ -39,7 +39,7 @@ class Survey:
 
     Attributes:
         catalogue: the readable images.
-        shapes: `(height, width, channels)` of each readable image.
+        shapes: `(height, width, channels)` of each readable image; its own, also where it is decoded at a reduced size.
         broken: the other images; empty unless `survey` collected them.
         fractions: the shares of the splits to draw.
         wide_values: of the images with more than 8 bits; None where there are none.
@@ -119,13 +119,14 @@ def survey(
     for record in reading:
         entries.append(record.entry)
         try:
-            pixels = record.decode()
+            picture = record.decode()
         except (BrokenImageError, ImageSizeError) as refusal:
             if not collect_broken:
                 raise
             contents.append(None)
             broken.append(BrokenImage(record.entry.origin, refusal.message))
         else:
+            pixels = picture.pixels
             decoded_bytes += pixels.nbytes
             if decoded_bytes > MAX_DECODED_BYTES:
                 raise UnreadableDatasetError(
@@ -135,11 +136,11 @@ def survey(
             if is_wide(pixels):
                 wide.add(len(contents))
             contents.append(content_digest(pixels))
-            shapes.append(pixels.shape)
+            shapes.append((picture.height, picture.width, pixels.shape[2]))
         on_image(len(entries))
     for place, record in enumerate(_records(path, reference, name) if wide else ()):
         if place in wide:
-            contents[place] = content_digest(finder.scaled(record.decode()))
+            contents[place] = content_digest(finder.scaled(record.decode().pixels))
     catalogue = Catalogue.of(entries, contents, reading.summary)
     return Survey(catalogue, tuple(shapes), tuple(broken), reference.fractions, finder.found(name))
 

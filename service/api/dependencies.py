@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query, Request
 
 from service.api.matrix.cached_tables import KeptTables
+from service.api.patterns import ID_IN_WORDS, ID_PATTERN, VISIBLE_ASCII_PATTERN
 from service.api.polling.polls import Polls
 from service.api.polling.rendered import RenderedAnswers
 from service.api.security.callers import Caller, Callers
@@ -67,7 +68,7 @@ async def _caller(request: Request) -> Caller:
 CallerDependency = Annotated[Caller, Depends(_caller)]
 """The caller that the gate authenticated; paths that are open to everyone have none."""
 
-ResourceId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="32 hexadecimal digits")]
+ResourceId = Annotated[str, Path(pattern=ID_PATTERN, description=ID_IN_WORDS)]
 
 IdempotencyKey = Annotated[
     str | None,
@@ -75,14 +76,14 @@ IdempotencyKey = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=255,
-        pattern=r"^[\x21-\x7e]+$",
+        pattern=VISIBLE_ASCII_PATTERN,
         description="a repeated request with the same key and body returns the first result; another body is 422",
     ),
 ]
 
 Limit = Annotated[int, Query(ge=1, le=200, description="items per page")]
 After = Annotated[
-    str | None, Query(pattern=r"^[0-9a-f]{32}$", description="`next` of the previous page; absent: the first page")
+    str | None, Query(pattern=ID_PATTERN, description="`next` of the previous page; absent: the first page")
 ]
 
 

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from service.schemas.base import Document, Instant, Resource
 from service.schemas.jobs import State
+from service.schemas.tasks import ClassCount
 from worker.specification import DatasetRequest, ImageSize, LabelsRequest, Name, Objective, Request, Seed
 
 
@@ -96,3 +97,7 @@ class Training(Document):
     architecture_id: str = Field(description="id of the new architecture, which exists once the job has succeeded")
     task_id: str = Field(description="the target task of the new data")
     name: str
+    class_counts: tuple[ClassCount, ...] | None = Field(
+        None,
+        description="images of each class; null where only a worker can read the dataset: the task has them after that",
+    )

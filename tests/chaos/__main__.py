@@ -15,6 +15,7 @@ from tests.chaos.fleet import INSIDE_SHARE
 from tests.chaos.rounds import Round, chaos_on, order_of_faults
 from tests.chaos.servers import PAIRS, workplace
 from tests.chaos.table import save, table
+from worker.process.stop_signals import stop_on
 
 
 def main() -> int:
@@ -32,9 +33,7 @@ def main() -> int:
     parser.add_argument("--work", type=Path, help="keep homes and logs here")
     parser.add_argument("--save", action="store_true", help="write the benchmark's result")
     options = parser.parse_args()
-    enough = threading.Event()
-    for wish in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(wish, lambda number, frame: enough.set())
+    enough = stop_on(signal.SIGTERM, signal.SIGINT)
     print(f"seed {options.seed}, {options.rounds} rounds of each of {', '.join(options.pairs)}", flush=True)
     with workplace() as temporary:
         with ThreadPoolExecutor(len(options.pairs)) as pairs:

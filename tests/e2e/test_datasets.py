@@ -57,6 +57,24 @@ def test_a_file_is_uploaded_under_a_name_made_of_its_own(page: Any, running: Run
     httpx.delete(f"{running.url}/v1/datasets/Bright-dark-2").raise_for_status()
 
 
+def test_a_value_range_is_stated_with_the_upload(page: Any, running: Running, tmp_path: Path) -> None:
+    values = np.arange(24 * 4 * 4, dtype=np.uint16).reshape(24, 4, 4) * 10  # 0 to 3830
+    scans = tmp_path / "scans.npz"
+    np.savez(scans, x=values, y=np.arange(24) % 2)
+    page.goto("/datasets")
+    page.set_input_files("#upload-file", scans)
+    page.get_by_text("Columns and value range").click()
+    field = page.get_by_label("Value range")
+    field.fill("black to white")
+    page.get_by_role("button", name="Upload").click()
+    page.locator("#upload-refusal").get_by_text("two numbers, the lower first, as 0,4095").first.wait_for()
+    field.fill("0, 4095")
+    page.get_by_role("button", name="Upload").click()
+    page.wait_for_url("**/datasets/scans")
+    page.get_by_text("the range 0 to 4095 becomes black to white").wait_for()
+    httpx.delete(f"{running.url}/v1/datasets/scans").raise_for_status()
+
+
 def test_a_file_can_be_dropped(page: Any, running: Running, shapes_zip: Path) -> None:
     page.goto("/datasets")
     content = list(shapes_zip.read_bytes())

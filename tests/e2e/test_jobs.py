@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.accessibility import serious_violations
 from tests.e2e.conftest import Service
+from tests.e2e.test_datasets import packed
 
 pytestmark = pytest.mark.e2e
 
@@ -59,10 +60,13 @@ def test_a_refusal_is_shown_in_words(page: Any, service: Service) -> None:
 
 
 def test_the_log_of_a_job_grows_by_itself_until_it_has_failed(page: Any, service: Service) -> None:
-    task = ask(service, labels={"groups": [["no such label"]], "rest": True})
+    file = f"{service.url}/v1/datasets/{uuid.uuid4().hex}"
+    httpx.put(file, content=packed({"bright": 150, "dark": 0}), timeout=60).raise_for_status()
+    # Only a worker finds this out.
+    task = ask(service, dataset={"uri": f"dataset://{file.rpartition('/')[2]}", "value_range": [0, 4095]})
     page.goto(f"/jobs/{task['job_id']}")
     page.evaluate("window.neverLeft = true")
-    page.get_by_text("The dataset has no such label").wait_for(timeout=120_000)
+    page.get_by_text("more than 8 bits").wait_for(timeout=120_000)
     page.locator("tr", has_text="state failed").first.wait_for()
     assert page.evaluate("window.neverLeft") is True
     assert page.get_by_role("button", name=f"Try {task['name']} again").is_visible()

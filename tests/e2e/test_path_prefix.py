@@ -63,6 +63,7 @@ def test_a_person_signs_in_uploads_asks_follows_and_leaves(browser: Any, publish
             page.get_by_role("navigation", name="Pages").get_by_role("link", name=name, exact=True).click()
             page.get_by_role("heading", level=1).wait_for()
         page.set_input_files("#upload-file", tmp_path / "shapes.zip")
+        page.get_by_label("Name of the dataset").wait_for()
         page.keyboard.press("Enter")
         page.wait_for_url(f"{url}/datasets/shapes")
         page.wait_for_selector("[data-class=bright] img")

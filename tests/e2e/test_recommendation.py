@@ -46,10 +46,11 @@ def fill_the_form(page: Any, name: str) -> None:
     page.goto("/recommendations/new")
     page.locator('[name="source"][value="known"]').check()
     page.locator("#known").select_option("builtin://digits")
+    page.locator("#more summary").first.click()
+    page.get_by_label("Strategy").select_option("fuse")  # a race has no iterations
     page.locator('[name="budget"][value="iterations"]').check()
     page.locator('[data-path="budget.iterations"]').fill("2")
     page.locator('[data-path="constraints.max_parameters"]').fill(str(MOST_PARAMETERS))
-    page.locator("#more summary").first.click()
     page.locator('[data-path="repetitions"]').fill("2")
     page.locator('[data-path="name"]').fill(name)
     page.get_by_role("button", name="Ask for a network").click()

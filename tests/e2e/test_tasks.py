@@ -56,7 +56,7 @@ def test_a_task_shows_its_training_images(page: Any, service: Service) -> None:
 
 
 def test_a_target_leads_to_its_recommendation_and_to_its_neighbours(page: Any, service: Service) -> None:
-    page.goto("/tasks?role=target")
+    page.goto("/tasks?role=target&name=primes")
     page.get_by_role("link", name="primes").click()
     page.wait_for_selector(DRAWN)
     link = page.get_by_role("link", name="its recommendation")

@@ -14,7 +14,7 @@ from typing import Any
 
 # By name, as importing the targets here would load them without instruments: tests/fuzz/targets.py has them.
 TARGETS = ("labels", "references", "genotypes", "images", "parquet", "files", "packed", "weights")
-TARGETS += ("tars", "packed_tars")
+TARGETS += ("tars", "packed_tars", "npz", "tables", "shards", "folders")
 TARGETS += ("bundles", "packed_bundles")
 
 

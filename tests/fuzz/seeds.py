@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -72,15 +72,40 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
     return content.getvalue()
 
 
-def tarred(files: Mapping[str, bytes]) -> bytes:
-    """A TAR file without compression."""
+LINK, HARD_LINK = b"link:", b"hard link:"
+"""The beginnings of contents that stand for a link; the rest is its target."""
+
+
+def tarred(files: Mapping[str, bytes], *, mode: Literal["w", "w:gz"] = "w") -> bytes:
+    """A TAR file with links (`LINK`, `HARD_LINK`)."""
     content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w") as archive:
+    with tarfile.open(fileobj=content, mode=mode) as archive:
         for name, data in files.items():
             member = tarfile.TarInfo(name)
-            member.size = len(data)
+            for sign, kind in ((LINK, tarfile.SYMTYPE), (HARD_LINK, tarfile.LNKTYPE)):
+                if data.startswith(sign):
+                    member.type, member.linkname = kind, data.removeprefix(sign).decode("utf-8", "surrogateescape")
+            member.size = len(data) if member.isreg() else 0
             archive.addfile(member, io.BytesIO(data))
     return content.getvalue()
+
+
+def linked() -> dict[str, bytes]:
+    """An image folder with a link to a file, a hard link and a linked class."""
+    links = {
+        "train/a/link.png": b"link:0.png",
+        "train/b/hard.png": b"hard link:train/a/1.png",
+        "test/c": b"link:../train/a",
+    }
+    return {**folder(), **links}
+
+
+def named_tables() -> list[bytes]:
+    """Tables of labels, as the name of the file, a line break and its content."""
+    names = list(folder())
+    by_path = "".join(f"{name},{number % 2},g{number}\n" for number, name in enumerate(names))
+    by_name = "".join(f'"{name}"\t"cat, {number % 2}"\n' for number, name in enumerate(names))
+    return [f"metadata.csv\nfile_name,label,group\n{by_path}".encode(), f"labels.csv\nimage\tbreed\n{by_name}".encode()]
 
 
 def table() -> dict[str, bytes]:
@@ -113,6 +138,19 @@ def arrays() -> dict[str, bytes]:
         found[f"x_{part}.npy"] = _array(random.integers(0, 256, (count, 2, 2), dtype=np.uint8))
         found[f"y_{part}.npy"] = _array(np.arange(count) % 2)
     return found
+
+
+def layouts_of_arrays() -> list[dict[str, bytes]]:
+    """The members of an `.npz` in each layout: MedMNIST's, training images alone, texts, one-hot rows, fractions."""
+    random = np.random.default_rng(0)
+    grey, rows = random.integers(0, 256, (24, 2, 2), dtype=np.uint8), np.arange(24) % 2
+    splits = ("train", "val", "test")
+    medical = {f"{split}_images.npy": _array(grey) for split in splits}
+    medical |= {f"{split}_labels.npy": _array(rows[:, None]) for split in splits}
+    texts = {"x.npy": _array(np.stack([grey] * 3, axis=-1)), "y.npy": _array(np.array(["a", "b"])[rows])}
+    one_hot = {"images.npy": _array(grey > 127), "labels.npy": _array(np.eye(2)[rows])}
+    floats = {"x_train.npy": _array(grey.astype(np.float32) / 255), "y_train.npy": _array(rows.astype(np.uint8))}
+    return [medical, texts, one_hot, floats]
 
 
 def parquet() -> list[bytes]:

@@ -5,8 +5,11 @@ An input is worked on, or refused by a named error whose text can be encoded (UT
 
 import io
 import json
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,10 +23,11 @@ from ldnas.data.labels import LabelMapping, assign, class_names, mapping_digest
 from ldnas.data.readers.files import Kind, kind_of
 from ldnas.data.reference import DatasetReference, check_location
 from ldnas.data.samples import read_samples
-from ldnas.data.survey import survey
+from ldnas.data.survey import Survey, survey
 from ldnas.errors import RefusedError
 from ldnas.networks.weights_file import read_weights_header
 from ldnas.space.genotype import EDGES, PRIMITIVES, Genotype
+from service.client.datasets import packed
 from tests.fuzz import seeds
 from worker.errors import BundleError, RegistryError
 from worker.registry import Engine, open_engine
@@ -130,11 +134,15 @@ def _file(data: bytes) -> None:
     if kind is Kind.SAFETENSORS:
         read_weights_header(path, "input")
     else:
-        reference = DatasetReference("dataset://input", format=kind.value)
-        found = survey(path, reference, "input")
-        assert found.digest
-        assert found.classes
-        read_samples(path, reference, "input", found)
+        _survey(path, DatasetReference("dataset://input", format=kind.value), "input")
+
+
+def _survey(path: Path, reference: DatasetReference, name: str) -> Survey:
+    found = survey(path, reference, name)
+    assert found.digest
+    assert found.classes
+    read_samples(path, reference, name, found)
+    return found
 
 
 def _weights(data: bytes) -> None:
@@ -149,6 +157,45 @@ def _packed(data: bytes) -> None:
 
 def _packed_tar(data: bytes) -> None:
     _file(seeds.tarred(unpacked(data)))
+
+
+def _table(data: bytes) -> None:
+    """A table of labels next to images; its first line is its name."""
+    name, _, content = data.partition(b"\n")
+    _file(seeds.zipped({**seeds.folder(), name.decode("utf-8", "replace").replace("\0", "") or "x": content}))
+
+
+def _tree(data: bytes) -> None:
+    """A folder, which is read like the ZIP file that the client packs of it."""
+    folder = _folder() / "set"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for place, content in unpacked(data).items():
+        _write(folder / place.lstrip("/"), content)
+    outcomes = []
+    reference = DatasetReference("file:///set")
+    with packed(folder) as archive:
+        for path in (folder, archive):
+            try:
+                found = _survey(path, reference, "set")
+                outcomes.append((found.digest, found.classes))
+            except RefusedError:
+                outcomes.append(None)
+    assert outcomes[0] == outcomes[1]
+
+
+def _write(path: Path, content: bytes) -> None:
+    """A file or a link within the folder; nothing where the file system cannot have it."""
+    if ".." in path.parts:
+        return
+    with suppress(OSError, ValueError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not content.startswith(seeds.LINK):
+            path.write_bytes(content)
+            return
+        target = os.fsdecode(content.removeprefix(seeds.LINK))
+        if (path.parent / target).resolve().is_relative_to(_folder() / "set"):
+            path.symlink_to(target)
 
 
 def _bundle(data: bytes) -> None:
@@ -181,6 +228,13 @@ def _members(*each: Mapping[str, bytes]) -> list[bytes]:
     return [seeds.members(files) for files in each]
 
 
+def _tars() -> list[bytes]:
+    return [
+        *map(seeds.tarred, (seeds.folder(), seeds.table(), seeds.linked())),
+        seeds.tarred(seeds.linked(), mode="w:gz"),
+    ]
+
+
 def _headers() -> list[bytes]:
     return [content[8:-32] + b"\n" + content[-32:] for content in seeds.weights()]
 
@@ -193,8 +247,12 @@ TARGETS: dict[str, Target] = {
     "parquet": Target(_file, seeds.parquet, 16384),
     "files": Target(_file, _files, 16384),
     "packed": Target(_packed, lambda: _members(seeds.folder(), seeds.arrays(), seeds.table(), seeds.shards()), 32768),
-    "tars": Target(_file, lambda: [seeds.tarred(seeds.folder()), seeds.tarred(seeds.table())], 65536),
-    "packed_tars": Target(_packed_tar, lambda: _members(seeds.folder(), seeds.table()), 16384),
+    "tars": Target(_file, _tars, 65536),
+    "packed_tars": Target(_packed_tar, lambda: _members(seeds.folder(), seeds.table(), seeds.linked()), 16384),
+    "npz": Target(_packed, lambda: _members(seeds.arrays(), *seeds.layouts_of_arrays()), 8192),
+    "tables": Target(_table, seeds.named_tables),
+    "shards": Target(_packed, lambda: _members(seeds.shards()), 32768),
+    "folders": Target(_tree, lambda: _members(seeds.linked(), seeds.table(), seeds.shards()), 32768),
     "weights": Target(_weights, _headers),
     "bundles": Target(_bundle, lambda: [seeds.zipped(seeds.bundle())], 16384),
     "packed_bundles": Target(_packed_bundle, lambda: [seeds.members(seeds.bundle())], 16384),

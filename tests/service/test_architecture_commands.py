@@ -187,6 +187,18 @@ def test_training_again_sends_the_arguments_and_shows_the_new_network(run: Run, 
     }
 
 
+def test_training_again_shows_the_classes_with_their_images_before_it_waits(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = [
+        {"name": "round", "train": 4, "validation": 1, "test": 1},
+        {"name": "rest", "train": 7, "validation": 1, "test": 0},
+    ]
+    monkeypatch.setitem(TRAINING, "class_counts", counts)
+    result = run("train", "a1", "builtin://digits", "--no-wait")
+    assert "2 classes: round (6 images), rest (8 images)" in result.stderr
+
+
 def test_training_again_without_waiting_says_where_it_can_be_watched(run: Run) -> None:
     result = run("train", "a1", "builtin://digits", "--no-wait")
     assert result.stdout == "round is queued: http://127.0.0.1:8000/v1/jobs/j1\n"

@@ -132,7 +132,7 @@ def test_a_name_that_no_dataset_may_have_is_refused_before_the_check(
 ) -> None:
     monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 400)  # the message stays on one line
     refused = run("dataset", "add", "a/b", str(stripes_folder))
-    assert (refused.exit_code, "1 to 64 letters, digits and . _ -" in refused.output) == (2, True)
+    assert (refused.exit_code, "1 to 64 letters A to Z or a to z, digits and . _ -" in refused.output) == (2, True)
 
 
 def test_an_empty_service_says_how_to_add_one(run: Run) -> None:

@@ -16,6 +16,7 @@ from worker.process.heartbeat import beat
 from worker.process.logs import configure_logging, log_fields
 from worker.process.parent_watch import exit_with_parent
 from worker.process.sign_of_life import give_signs_of_life
+from worker.process.stop_signals import stop_on
 from worker.queue.messages import JobMessage
 from worker.queue.publisher import Publisher
 from worker.registry import CLEANER_LIMITS, Engine, open_engine, reading, unit_of_work
@@ -122,9 +123,7 @@ def publish_due(engine: Engine, publisher: Publisher, republish_seconds: float) 
 
 def main() -> None:
     """Run one dispatcher with the environment's settings until SIGTERM or SIGINT."""
-    stop = threading.Event()
-    for wish in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(wish, lambda number, frame: stop.set())
+    stop = stop_on(signal.SIGTERM, signal.SIGINT)
     exit_with_parent(os.environ)
     give_signs_of_life(os.environ)
     settings = Settings.from_environment(os.environ)

@@ -21,6 +21,7 @@ from worker.process.heartbeat import BEAT_SECONDS, beat
 from worker.process.logs import configure_logging
 from worker.process.parent_watch import exit_with_parent
 from worker.process.sign_of_life import give_signs_of_life
+from worker.process.stop_signals import set_in_handler
 from worker.process.tracing import configure_tracing
 from worker.queue.app import REDIS_OPTIONS, make_celery
 from worker.queue.messages import RUN_JOB, JobMessage
@@ -118,7 +119,7 @@ def serve(
     stopping = threading.Event()
 
     def release_jobs(**details: Any) -> None:
-        stopping.set()
+        set_in_handler(stopping)  # Celery calls it from its signal handler
 
     worker_shutting_down.connect(release_jobs)
     sweep(settings.downloads)

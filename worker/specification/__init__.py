@@ -8,7 +8,6 @@ from worker.specification.base import (
     BASELINE_NAME,
     LARGEST_SEED,
     LONGEST_NAME,
-    NAME_PATTERN,
     FormText,
     Fraction,
     ImageSize,
@@ -37,6 +36,7 @@ from worker.specification.parts import (
     StandingMeasure,
     StudyRequest,
 )
+from worker.specification.patterns import NAME_PATTERN
 from worker.specification.recommendation import (
     DEFAULT_ITERATIONS,
     RACE,

@@ -6,19 +6,19 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from worker.specification.patterns import NAME_IN_WORDS, NAME_PATTERN, PLAIN_TEXT_PATTERN
+
 # Seeds end at 2**31 - 1, so that they fit a 32-bit column and a client whose numbers are doubles.
 LARGEST_SEED = 2**31 - 1
 
 LONGEST_NAME = 64
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 _.|-]*$"
 Name = Annotated[
     str,
     StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=NAME_PATTERN),
-    Field(description="1 to 64 letters, digits, blanks and `_ . | -`, beginning with a letter or digit"),
+    Field(description=NAME_IN_WORDS),
 ]
 BASELINE_NAME = "a baseline: its name or its id"
-# Locations and columns have no control characters, and PostgreSQL rejects NUL.
-PlainText = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
+PlainText = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=PLAIN_TEXT_PATTERN)]
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 ImageSize = Annotated[int, Field(ge=8, le=256, description="side of the square input image, in pixels")]

@@ -14,9 +14,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from ldnas.networks.design import TIMM_NAME
 from ldnas.space.genotype import EDGES, Genotype
 from worker.specification.base import FormText, Fraction, PlainText, Request
+from worker.specification.patterns import PLAIN_TEXT_PATTERN, TIMM_PATTERN
 
 
 def _one_error_for_a_label(value: Any, validate: ValidatorFunctionWrapHandler) -> int | str:
@@ -37,7 +37,7 @@ StandingMeasure = Literal["log_det_layerwise", "log_det", "logme"]
 Measure = Literal["log_det_layerwise", "log_det", "logme", "frechet", "task2vec", "task2vec_asymmetric"]
 
 ClassIndex = Annotated[int, Field(ge=0, le=2**31 - 1)]
-ClassName = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+ClassName = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=PLAIN_TEXT_PATTERN)]
 Label = Annotated[ClassIndex | ClassName, WrapValidator(_one_error_for_a_label)]
 
 ValuePair = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=2, max_length=2)]
@@ -129,7 +129,7 @@ class PretrainedNetwork(Request):
 
     architecture: Annotated[
         str,
-        StringConstraints(max_length=128, pattern=f"^{TIMM_NAME}$"),
+        StringConstraints(max_length=128, pattern=TIMM_PATTERN),
         FormText("Pretrained network", "Name of the network in timm, without a tag.", "EfficientNet-Lite0 alone"),
     ] = Field(description="its name in timm, without a tag; it takes images of any size")
     weights: Annotated[

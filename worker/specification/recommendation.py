@@ -208,7 +208,8 @@ class RecommendationRequest(Request):
     )
 
     name: Annotated[
-        Name | None, FormText("Name", "Name of the answer: letters, digits, blanks and _ . | -.", "its id")
+        Name | None,
+        FormText("Name", "Name of the answer: letters A to Z or a to z, digits, blanks and _ . | -.", "its id"),
     ] = None
     dataset: DatasetRequest
     labels: LabelsRequest | None = Field(None, description="absent: the classes of the dataset itself")

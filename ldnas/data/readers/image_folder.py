@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
 
-from ldnas.data.decoding import decode_image
+from ldnas.data.decoding import Picture, decode_picture
 from ldnas.data.readers.class_folders import (
     Folder,
     by_class,
@@ -25,7 +25,6 @@ from ldnas.data.readers.labelled import Labelled
 from ldnas.data.readers.passed_over import PassedOver, Reason
 from ldnas.data.readers.records import Entry, Record, Records, Summary
 from ldnas.data.reference import COLUMN_KEYS, DatasetReference
-from ldnas.data.scaling import Pixels
 from ldnas.errors import InvalidReferenceError, UnreadableDatasetError
 
 # 160 megapixels, the most that are decoded, in three uncompressed colours, and some header.
@@ -64,9 +63,9 @@ def read_images(tree: FileTree, reference: DatasetReference) -> Records:
     return Summary(warnings=tree.passed.sentences())
 
 
-def decode_file(tree: FileTree, file: PurePosixPath, origin: str) -> Pixels:
-    """The pixels of an image file; arguments and errors are those of `decode_image`."""
-    return decode_image(tree.source(file, MAX_IMAGE_FILE_BYTES), origin)
+def decode_file(tree: FileTree, file: PurePosixPath, origin: str) -> Picture:
+    """An image file; arguments and errors are those of `decode_picture`."""
+    return decode_picture(tree.source(file, MAX_IMAGE_FILE_BYTES), origin)
 
 
 def _images_and_tables(tree: FileTree) -> tuple[list[PurePosixPath], dict[PurePosixPath, PurePosixPath]]:

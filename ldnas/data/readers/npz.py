@@ -162,7 +162,8 @@ def _texts(values: NDArray[Any], origin: str) -> list[str]:
         texts = [value.decode() if isinstance(value, bytes) else str(value) for value in values.tolist()]
         for text in texts:
             text.encode()
-    except ValueError as error:
+    # NumPy raises SystemError for a character beyond Unicode's last one.
+    except (ValueError, SystemError) as error:
         raise UnreadableDatasetError(f"{origin} has a label that is not UTF-8 text: {error}", origin=origin) from error
     if "" in texts:
         row = texts.index("")

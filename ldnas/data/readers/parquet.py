@@ -1,6 +1,5 @@
 """Parquet in the layout of Hugging Face datasets: a struct column of image bytes, a label column, a file per split."""
 
-import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -13,29 +12,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ldnas.data.dataset import Split
-from ldnas.data.decoding import decode_image
+from ldnas.data.decoding import Picture, decode_picture
 from ldnas.data.readers.file_names import shown
 from ldnas.data.readers.file_tree import FileTree
 from ldnas.data.readers.image_content import is_image
 from ldnas.data.readers.image_folder import decode_file
+from ldnas.data.readers.parquet_columns import SPLIT_NAME, Columns, choose_columns, split_column
 from ldnas.data.readers.parquet_footer import rows_at_once
 from ldnas.data.readers.passed_over import PassedOver, Reason
 from ldnas.data.readers.records import Entry, Record, Records, Summary, require_distinct, split_named
 from ldnas.data.reference import DatasetReference, resolve_inside
-from ldnas.data.scaling import Pixels
-from ldnas.errors import BrokenImageError, InvalidReferenceError, UnreadableDatasetError
+from ldnas.errors import BrokenImageError, UnreadableDatasetError
 
 SUFFIX = ".parquet"
 
-_IMAGE_NAMES = ("image", "img")
-_LABEL_NAMES = ("label", "labels")
-_SPLIT_NAME = "split"
 _SHOWN_SIGNS = 40
 _NO_LABEL = -1  # Hugging Face's mark, for example in a test split whose labels are secret
 
 
-Locate = Callable[[str, str], Pixels]
-"""The pixels of the image file that a row names: arguments are the path and the row's origin."""
+Locate = Callable[[str, str], Picture]
+"""The image file that a row names: arguments are the path and the row's origin."""
 
 
 def read_parquet(path: Path, reference: DatasetReference, roots: Sequence[Path], *, name: str | None = None) -> Records:
@@ -120,21 +116,6 @@ class _Shard:
     locate: Locate
 
 
-@dataclass(frozen=True)
-class _Columns:
-    """Column names; `class_names` are those of the label's Hugging Face `ClassLabel`, None without one."""
-
-    image: str
-    label: str
-    split: str | None
-    group: str | None
-    class_names: tuple[str, ...] | None
-
-    @property
-    def names(self) -> list[str]:
-        return [name for name in (self.image, self.label, self.split, self.group) if name is not None]
-
-
 def _read(
     shards: Sequence[_Shard], reference: DatasetReference, passed: PassedOver, name: str
 ) -> Generator[Record, None, tuple[str, ...] | None]:
@@ -144,9 +125,9 @@ def _read(
     has_splits = _has_split_column(shards, reference, passed)
     for shard in shards:
         with _opened(shard) as (path, parquet):
-            columns = _choose_columns(parquet.schema_arrow, reference, origin=shard.name)
+            columns = choose_columns(parquet.schema_arrow, reference, origin=shard.name)
             if has_splits:
-                columns = replace(columns, split=_split_column(parquet.schema_arrow, columns.names))
+                columns = replace(columns, split=split_column(parquet.schema_arrow, columns.names))
             if columns.class_names is not None:
                 if class_names not in (None, columns.class_names):
                     raise UnreadableDatasetError(
@@ -174,12 +155,6 @@ def _read(
     return class_names
 
 
-def _split_column(schema: pa.Schema, used: Sequence[str]) -> str | None:
-    """The one column called `split` that is not used for something else."""
-    found = [name for name in schema.names if name.lower() == _SPLIT_NAME and name not in used]
-    return found[0] if len(found) == 1 else None
-
-
 def _has_split_column(shards: Sequence[_Shard], reference: DatasetReference, passed: PassedOver) -> bool:
     """Whether a column called `split` gives the splits: every file has it, and every value is the name of a split.
 
@@ -192,7 +167,7 @@ def _has_split_column(shards: Sequence[_Shard], reference: DatasetReference, pas
     for shard in shards:
         with _opened(shard) as (path, parquet):
             named = (reference.image_column, reference.label_column, reference.group_column)
-            column = _split_column(parquet.schema_arrow, [name for name in named if name is not None])
+            column = split_column(parquet.schema_arrow, [name for name in named if name is not None])
             columns += column is not None
             if column is None:
                 reasons.append(f"since {shard.name} does not have it")
@@ -201,7 +176,7 @@ def _has_split_column(shards: Sequence[_Shard], reference: DatasetReference, pas
             elif (value := _no_split(parquet, path, shard.name, column)) is not None:
                 reasons.append(f"since {value} in {shard.name} is not train, validation or test")
     if reasons and columns:
-        passed.say(f"ignored: the column {_SPLIT_NAME!r}, {reasons[0]}; to use it, name it as split_column")
+        passed.say(f"ignored: the column {SPLIT_NAME!r}, {reasons[0]}; to use it, name it as split_column")
     return not reasons
 
 
@@ -226,12 +201,12 @@ def _split_of_place(name: PurePosixPath) -> Split | None:
 def _next_to(path: Path, roots: Sequence[Path]) -> Locate:
     """Finds image files from a file's folder."""
 
-    def locate(place: str, origin: str) -> Pixels:
+    def locate(place: str, origin: str) -> Picture:
         found = resolve_inside(path.parent / place, roots)
         # Unlike `Path.is_file`, it answers False for a path that is too long.
         if not isfile(found):
             raise _missing(place, origin)
-        return decode_image(found, origin)
+        return decode_picture(found, origin)
 
     return locate
 
@@ -240,7 +215,7 @@ def _inside(tree: FileTree, file: PurePosixPath, named: set[PurePosixPath]) -> L
     """Finds image files of a tree from a file's folder, else from one above it; `named` gets those found."""
     files = frozenset(tree.files)
 
-    def locate(place: str, origin: str) -> Pixels:
+    def locate(place: str, origin: str) -> Picture:
         for folder in file.parents:
             found = PurePosixPath(normpath(folder / place))
             if found in files:
@@ -251,7 +226,7 @@ def _inside(tree: FileTree, file: PurePosixPath, named: set[PurePosixPath]) -> L
     return locate
 
 
-def _not_uploaded(place: str, origin: str) -> Pixels:
+def _not_uploaded(place: str, origin: str) -> Picture:
     raise UnreadableDatasetError(
         f"{origin} has the path of an image file ({place!r}) and no image; put the Parquet file and the image files "
         "into one folder, and add that folder or a ZIP file of it",
@@ -277,7 +252,7 @@ def _opened(shard: _Shard) -> Iterator[tuple[Path, pq.ParquetFile]]:
         raise UnreadableDatasetError(f"{shard.name} cannot be read as Parquet: {error}", origin=shard.name) from error
 
 
-def _batch_records(batch: pa.RecordBatch, columns: _Columns, shard: _Shard, first_row: int) -> Iterator[Record]:
+def _batch_records(batch: pa.RecordBatch, columns: Columns, shard: _Shard, first_row: int) -> Iterator[Record]:
     labels = batch.column(columns.label).to_pylist()
     splits = batch.column(columns.split).to_pylist() if columns.split else None
     groups = batch.column(columns.group).to_pylist() if columns.group else None
@@ -292,14 +267,14 @@ def _batch_records(batch: pa.RecordBatch, columns: _Columns, shard: _Shard, firs
         yield Record(entry, partial(_decode, cell, origin, shard.locate))
 
 
-def _decode(cell: Any, origin: str, locate: Locate) -> Pixels:
+def _decode(cell: Any, origin: str, locate: Locate) -> Picture:
     if isinstance(cell, list):
         if len(cell) != 1:
             raise BrokenImageError(f"{origin} has a list of {len(cell)} images; one image a row is read", origin=origin)
         cell = cell[0]
     content, path = (cell.get("bytes"), cell.get("path")) if isinstance(cell, dict) else (cell, cell)
     if isinstance(content, bytes):
-        return decode_image(content, origin)
+        return decode_picture(content, origin)
     if isinstance(path, str) and path:
         return locate(path, origin)
     raise BrokenImageError(f"{origin} holds no image bytes, and no path of an image file", origin=origin)
@@ -324,79 +299,3 @@ def _split(value: Any, origin: str) -> Split:
             f"{origin} has the split {value!r}; train, validation and test are read", origin=origin
         )
     return split
-
-
-def _choose_columns(schema: pa.Schema, reference: DatasetReference, *, origin: str) -> _Columns:
-    """The columns that a reference names; for a column without a name the usual one, or the only one of its type.
-
-    Raises:
-        InvalidReferenceError: the reference names a column that does not exist.
-        UnreadableDatasetError: no column, or more than one, could be the image or the label.
-    """
-    for key in ("image_column", "label_column", "split_column", "group_column"):
-        name = getattr(reference, key)
-        if name is not None and name not in schema.names:
-            raise InvalidReferenceError(
-                f"{origin} has no column {name!r}; it has {', '.join(schema.names)}", field=f"dataset.{key}"
-            )
-    features = _features(schema)
-    images = [column.name for column in schema if _holds_images(column.type)]
-    label_classes = {name: _class_names(feature) for name, feature in features.items()}
-    labels = [name for name in schema.names if label_classes.get(name) is not None]
-    label = reference.label_column or _only("label", _LABEL_NAMES, labels, schema, origin)
-    columns = _Columns(
-        image=reference.image_column or _only("image", _IMAGE_NAMES, images, schema, origin),
-        label=label,
-        split=reference.split_column,
-        group=reference.group_column,
-        class_names=label_classes.get(label),
-    )
-    for name in columns.names:
-        if schema.names.count(name) > 1:
-            raise UnreadableDatasetError(f"{origin} has two columns called {name!r}", origin=origin)
-    return columns
-
-
-def _only(kind: str, usual: tuple[str, ...], candidates: list[str], schema: pa.Schema, origin: str) -> str:
-    present = [name for name in usual if name in schema.names]
-    if present:
-        return present[0]
-    if len(candidates) == 1:
-        return candidates[0]
-    raise UnreadableDatasetError(
-        f"{origin} does not say which column is the {kind}; name one of {', '.join(schema.names)} as {kind}_column",
-        field=f"dataset.{kind}_column",
-        origin=origin,
-    )
-
-
-def _holds_images(kind: pa.DataType) -> bool:
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_struct(kind)) and kind.get_field_index("bytes") >= 0
-
-
-def _features(schema: pa.Schema) -> dict[str, Any]:
-    """The features in the Hugging Face metadata; empty if the metadata is missing or not JSON."""
-    try:
-        described = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-    except (ValueError, RecursionError):
-        return {}
-    for key in ("info", "features"):
-        described = described.get(key) if isinstance(described, dict) else None
-    return described if isinstance(described, dict) else {}
-
-
-def _class_names(feature: Any) -> tuple[str, ...] | None:
-    if not isinstance(feature, dict) or feature.get("_type") != "ClassLabel":
-        return None
-    names = feature.get("names")
-    if not isinstance(names, list) or not names or not all(isinstance(name, str | int) for name in names):
-        return None
-    texts = tuple(str(name) for name in names)
-    return texts if all(map(_is_text, texts)) else None
-
-
-def _is_text(name: str) -> bool:
-    """Whether the name can be encoded as UTF-8 for a response: half of a surrogate pair cannot."""
-    return all(not "\ud800" <= sign <= "\udfff" for sign in name)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from unicodedata import normalize
 
 from ldnas.data.dataset import Split
+from ldnas.data.decoding import Picture
 from ldnas.data.scaling import Pixels
 from ldnas.errors import UnreadableDatasetError
 
@@ -47,13 +48,13 @@ class Record:
 
     Attributes:
         entry: its description.
-        decode: returns its pixels `[H, W, C]`, uint8 or of more bits (`Pixels`); may be called until the reader
+        decode: returns its pixels, uint8 or of more bits (`Pixels`), and its size; may be called until the reader
             continues, since it can need the reader's open file. Raises BrokenImageError and ImageSizeError, see
-            `decode_image`.
+            `decode_picture`.
     """
 
     entry: Entry
-    decode: Callable[[], Pixels]
+    decode: Callable[[], Picture]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,9 @@ class Reading:
         self.summary = (yield from self._records) or Summary()
 
 
-def held(image: Pixels) -> Callable[[], Pixels]:
+def held(image: Pixels) -> Callable[[], Picture]:
     """The `decode` of an image that is in memory."""
-    return lambda: image
+    return lambda: Picture.whole(image)
 
 
 def require_distinct(class_names: Sequence[str], origin: str | None = None) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from service.api.patterns import IN_WORDS
 from service.api.problems import problem
 from service.schemas.problems import Problem, ProblemEntry
 
@@ -64,4 +65,7 @@ def _is_undeclared_json(errors: Errors, content_type: str) -> bool:
 def _message(error: Mapping[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         return "This field does not exist."
+    if error["type"] == "string_pattern_mismatch":
+        # Pydantic would print the regular expression.
+        return f"Accepted: {IN_WORDS[error['ctx']['pattern']]}."
     return f"{error['msg']}."

@@ -1,6 +1,7 @@
 """`/v1/architectures`: finished networks, their files, and training them again on other data."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
@@ -27,6 +28,7 @@ from service.api.submissions.training import accept_training
 from service.figures.cell_drawing import cell_drawing, last_node, role_of
 from service.schemas.architectures import Architecture, CellGraph, GraphEdge, GraphNode, Training, TrainingRequest
 from service.schemas.base import Page
+from worker.errors import NotFoundError
 from worker.registry import ArchitectureRow, reading
 
 PYTHON = "text/x-python"
@@ -172,7 +174,14 @@ def train_again(
     job = accept_training(resources, architecture_id, body, key, owner=caller.owner)
     point_to(response, f"/v1/jobs/{job.id}")
     known = {name: job.params[name] for name in ("architecture_id", "task_id", "name")}
-    return Training(job_id=job.id, state=job.state.value, **known)
+    counts = _counts(resources, known["task_id"])
+    return Training(job_id=job.id, state=job.state.value, class_counts=counts, **known)
+
+
+def _counts(resources: Resources, task_id: str) -> list[dict[str, Any]] | None:
+    with reading(resources.engine) as registry, suppress(NotFoundError):
+        return registry.tasks.get(task_id).class_counts
+    return None  # the answer to a repeated request, after the task was deleted
 
 
 def _row(resources: Resources, architecture_id: str) -> ArchitectureRow:

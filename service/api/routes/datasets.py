@@ -48,7 +48,8 @@ _PLACED: dict[int | str, dict[str, Any]] = {
     },
 }
 
-DatasetName = Annotated[str, Path(description="1 to 64 letters, digits and `. _ -`, beginning with a letter or digit")]
+NAME_IN_WORDS = "1 to 64 letters A to Z or a to z, digits and `. _ -`, beginning with a letter or digit"
+DatasetName = Annotated[str, Path(description=NAME_IN_WORDS)]
 Column = Annotated[PlainText | None, Query(description="name of this column in a Parquet file; absent: the usual name")]
 StatedRange = Annotated[
     PlainText | None,
@@ -202,6 +203,4 @@ def _row(resources: Resources, name: str) -> DatasetRow:
 
 def _require_name(name: str) -> None:
     if not is_uploaded_name(name):
-        raise InvalidNameError(
-            f"{name!r} is not a valid name; use 1 to 64 letters, digits and `. _ -`, beginning with a letter or digit"
-        )
+        raise InvalidNameError(f"{name!r} is not a valid name; use {NAME_IN_WORDS}")

@@ -55,7 +55,8 @@ def add(
     """
     if not is_uploaded_name(name):
         raise typer.BadParameter(
-            f"{name!r} is not a name: 1 to 64 letters, digits and . _ -, a letter or digit first", param_hint="NAME"
+            f"{name!r} is not a name: 1 to 64 letters A to Z or a to z, digits and . _ -, a letter or digit first",
+            param_hint="NAME",
         )
     stated = options.stated(
         image_column=image_column,

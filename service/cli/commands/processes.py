@@ -3,14 +3,13 @@
 import os
 import signal
 import sys
-import threading
 from importlib.util import find_spec
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from service.cli.commands import options
+from worker.process.stop_signals import stop_on
 from worker.settings import Settings
 
 
@@ -22,7 +21,7 @@ def up() -> None:
 
     settings = Settings.from_environment(os.environ)
     exit_with_parent(os.environ, grace_seconds=GRACE_SECONDS + 1.0)
-    stop = stop_on_signals()
+    stop = stop_on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     supervise(settings, stop, migrate=_prepare, say=say)
     say("ldnas has stopped")
 
@@ -107,15 +106,3 @@ def _migrate(settings: Settings) -> None:
 def say(line: str) -> None:
     """Prints one line for the user, on standard error."""
     print(line, file=sys.stderr, flush=True)
-
-
-def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM, SIGINT (Ctrl-C) and SIGHUP set."""
-    stop = threading.Event()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, on_signal)
-    return stop

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from service.api.dependencies import Resources, ResourcesDependency
 from service.api.http.conditional import conditional_figure
+from service.api.patterns import ID_PATTERN
 from service.api.serializers import recommendation_document, recommendation_summary
 from service.dashboard.rendering import page
 from service.figures.cell_drawing import cell_drawing
@@ -21,7 +22,7 @@ MOST = 6
 """Columns that fit on a page."""
 _OFFERED = 50
 
-Ids = Annotated[list[Annotated[str, Query(pattern=r"^[0-9a-f]{32}$")]], Query(max_length=MOST, alias="id")]
+Ids = Annotated[list[Annotated[str, Query(pattern=ID_PATTERN)]], Query(max_length=MOST, alias="id")]
 
 
 @router.get("/compare")

@@ -11,6 +11,7 @@ from service.api.dependencies import Resources, ResourcesDependency
 from service.api.http.conditional import conditional_body, conditional_figure, tag_of
 from service.api.matrix.figure import MAX_TASKS
 from service.api.matrix.table import distance_detail
+from service.api.patterns import CLUSTER_PATTERN
 from service.api.polling.rendered import Rendered
 from service.api.routes.distances import TaskFilter, TaskPath
 from service.dashboard.rendering import page
@@ -23,7 +24,7 @@ from worker.specification import Measure
 router = APIRouter()
 
 MEASURES = get_args(Measure)
-Inside = Annotated[str | None, Query(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){0,5}$", description="the opened cluster")]
+Inside = Annotated[str | None, Query(pattern=CLUSTER_PATTERN, description="the opened cluster")]
 
 
 @router.get("/distances")

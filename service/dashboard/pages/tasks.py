@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.dependencies import After, ResourcesDependency
+from service.api.patterns import FILTER_PATTERN
 from service.api.serializers import task_summary
 from service.dashboard.rendering import page
 from service.schemas.jobs import State
@@ -20,7 +21,7 @@ MapMeasure = Literal["log_det_layerwise", "log_det", "frechet", "task2vec"]
 """Measures that are never negative, as lengths must be."""
 
 RoleFilter = Literal["", "baseline", "target"]
-NameFilter = Annotated[str, Query(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
+NameFilter = Annotated[str, Query(max_length=255, pattern=FILTER_PATTERN)]
 
 
 @dataclass(frozen=True)

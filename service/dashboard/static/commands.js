@@ -5,12 +5,12 @@ const KEY = "LDNAS_API_KEY";
 const SECRET = "LDNAS_WEBHOOK_SECRET";
 const HIDDEN = "\u0001"; // the text of a request contains no control characters
 
-// `upload` is the file uploaded in this form, as `{name, file, columns}`, or null.
+// `upload` is the file uploaded in this form, as `{name, file, stated}`, or null.
 export function curlOf(base, body, keyed, upload) {
   const key = keyed ? [`-H "Authorization: Bearer $${KEY}"`] : [];
   const lines = [];
   if (upload) {
-    const query = new URLSearchParams(upload.columns).toString();
+    const query = new URLSearchParams(upload.stated).toString();
     const address = `${base}/v1/datasets/${upload.name}${query && `?${query}`}`;
     lines.push(["curl", ...key, "-T", quoted(`./${upload.file}`), quoted(address)].join(" "));
   }
@@ -40,8 +40,9 @@ export function pythonOf(base, body, keyed, upload) {
   ].join("\n");
 }
 
-function uploadCall({ name, file, columns }) {
-  const options = Object.entries(columns).map(([column, value]) => `, ${column}=${literal(value)}`);
+function uploadCall({ name, file, stated }) {
+  const argument = (key, value) => (key === "value_range" ? `(${value.split(",").map(Number).join(", ")})` : literal(value));
+  const options = Object.entries(stated).map(([key, value]) => `, ${key}=${argument(key, value)}`);
   return `client.add_dataset(${literal(name)}, ${literal(file)}${options.join("")})`;
 }
 

@@ -65,12 +65,12 @@ form.addEventListener("keydown", (event) => {
 
 const upload = form.querySelector("[data-upload]");
 if (upload) {
-  uploader(upload, (dataset, file, columns) => {
+  uploader(upload, (dataset, file, stated) => {
     if (dataset.kind === "safetensors") {
       location.assign(`${rootPath}/datasets/${encodeURIComponent(dataset.name)}`);
       return;
     }
-    uploads.set(dataset.uri, { name: dataset.name, file: file.name, columns });
+    uploads.set(dataset.uri, { name: dataset.name, file: file.name, stated });
     choose(dataset);
   });
 }

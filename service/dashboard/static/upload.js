@@ -3,9 +3,9 @@ import { problemOf, wordsOf } from "./problems.js";
 import { rootPath } from "./root_path.js";
 
 const NOT_IN_NAMES = /[^A-Za-z0-9._-]+/g;
-const COLUMNS = ["image_column", "label_column", "split_column", "group_column"];
+const STATED = ["image_column", "label_column", "split_column", "group_column", "value_range"];
 
-// Calls `onUploaded(dataset, file, columns)` with the service's description of the file.
+// Calls `onUploaded(dataset, file, stated)` with the service's description of the file, and with the query's parameters.
 export function uploader(root, onUploaded) {
   const get = (id) => root.querySelector(`#upload-${id}`);
   const parts = {
@@ -13,7 +13,7 @@ export function uploader(root, onUploaded) {
     file: get("file"),
     naming: root.querySelector(".upload-name"),
     name: get("name"),
-    columns: get("columns"),
+    reading: get("reading"),
     send: get("send"),
     stop: get("stop"),
     sending: root.querySelector(".sending"),
@@ -30,7 +30,7 @@ export function uploader(root, onUploaded) {
     parts.naming.hidden = !file;
     if (!file) return;
     parts.name.value = nameFrom(file.name);
-    parts.columns.hidden = !/\.parquet$/i.test(file.name);
+    parts.reading.hidden = /\.safetensors$/i.test(file.name);
     parts.status.textContent = `${file.name}, ${size(file.size)}`;
     parts.name.focus();
   }
@@ -41,7 +41,7 @@ export function uploader(root, onUploaded) {
       refuse(`${file.name} has ${size(file.size)}; this service accepts at most ${root.dataset.mostWords}.`);
       return;
     }
-    const columns = columnsOf(root, parts.columns);
+    const stated = statedIn(root, parts.reading);
     request = new XMLHttpRequest();
     request.upload.addEventListener("progress", (event) => showProgress(parts, event));
     request.upload.addEventListener("load", () => waiting(parts));
@@ -51,19 +51,19 @@ export function uploader(root, onUploaded) {
       busy(parts, false);
       request = null;
       if (stopped) parts.status.textContent = "Stopped. Nothing was stored.";
-      else if (target.status === 200 || target.status === 201) accepted(JSON.parse(target.responseText), columns);
+      else if (target.status === 200 || target.status === 201) accepted(JSON.parse(target.responseText), stated);
       else refused(problemOf(target.status, target.responseText));
     });
-    const query = new URLSearchParams(columns).toString();
+    const query = new URLSearchParams(stated).toString();
     request.open("PUT", `${rootPath}/v1/datasets/${encodeURIComponent(parts.name.value.trim())}${query && `?${query}`}`);
     request.setRequestHeader("Content-Type", "application/octet-stream");
     busy(parts, true);
     request.send(file);
   }
 
-  function accepted(dataset, columns) {
+  function accepted(dataset, stated) {
     parts.status.textContent = `${dataset.name} is uploaded and checked.`;
-    onUploaded(dataset, file, columns);
+    onUploaded(dataset, file, stated);
   }
 
   function refused(problem) {
@@ -85,6 +85,8 @@ export function uploader(root, onUploaded) {
     if (!request) send();
   });
   listenForDrops(parts.drop, parts.file, choose);
+  // Chosen before this module was loaded, or restored by the browser.
+  if (parts.file.files.length) choose(parts.file.files[0]);
 }
 
 // The name of the file, changed to a valid name of a dataset.
@@ -118,9 +120,9 @@ function listenForDrops(drop, input, choose) {
   for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
 }
 
-function columnsOf(root, details) {
+function statedIn(root, details) {
   if (details.hidden) return {};
-  const given = COLUMNS.map((name) => [name, root.querySelector(`#upload-${name}`).value.trim()]);
+  const given = STATED.map((name) => [name, root.querySelector(`#upload-${name}`).value.trim()]);
   return Object.fromEntries(given.filter(([, value]) => value));
 }
 

@@ -16,6 +16,7 @@ from ldnas.data.dataset import Image, ImageDataset, Split
 from ldnas.data.load import decode_all
 from ldnas.data.readers.records import Entry, Record, Records, Summary, held
 from ldnas.data.reference import DatasetReference
+from tests.ldnas.data.ways import Files
 
 
 @pytest.fixture
@@ -87,5 +88,22 @@ def make_dataset(grey: Callable[..., Image]) -> Callable[..., ImageDataset]:
             return Summary(tuple(names or (str(label) for label in range(len(class_sizes)))))
 
         return decode_all(records(), DatasetReference("builtin://digits"))
+
+    return make
+
+
+@pytest.fixture
+def write(tmp_path, encode, grey) -> Callable[[Files], Path]:
+    """Write files into the folder `set`."""
+
+    def make(files: Files) -> Path:
+        for number, (name, content) in enumerate(files.items()):
+            path = tmp_path / "set" / name
+            if name.endswith("/"):
+                path.mkdir(parents=True)
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encode(grey(number)) if content is None else content)
+        return tmp_path / "set"
 
     return make

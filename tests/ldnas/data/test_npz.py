@@ -146,6 +146,7 @@ def test_a_reference_to_a_file_reads_it(tmp_path):
         ({"y_test": np.array(["a"] * 10)}, "a.npz: y_test", "texts as labels in one array and integers in another"),
         ({"y_train": np.array(["a", ""] * 10)}, "a.npz: y_train row 1", "empty label"),
         ({"y_train": np.array([b"\xff"] * 20)}, "a.npz: y_train", "not UTF-8"),
+        ({"y_train": np.full(20, 0x110000, np.uint32).view("U1")}, "a.npz: y_train", "not UTF-8"),
         ({"y_train": Y[:20] - 10}, "a.npz: y_train row 0", "the label -10"),
         ({"y_train": np.array([{}] * 20)}, "a.npz: y_train", "pickled"),
         ({"x_train": np.array([{}] * 20)}, "a.npz: x_train", "pickled"),

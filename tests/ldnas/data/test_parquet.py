@@ -14,6 +14,7 @@ from ldnas.errors import (
     UnreadableDatasetError,
 )
 from tests.ldnas.data.reading import read
+from tests.ldnas.data.ways import images, ways
 
 
 def test_images_labels_and_names_are_read_row_by_row(tmp_path, write_parquet, grey):
@@ -281,3 +282,25 @@ def test_two_columns_of_one_name_are_refused(tmp_path, encode, grey):
     pq.write_table(table, tmp_path / "a.parquet")
     with pytest.raises(UnreadableDatasetError, match="two columns called 'label'"):
         read(tmp_path / "a.parquet")
+
+
+@ways
+def test_parquet_files_with_the_paths_of_images_are_read_alike(write, tmp_path, way, grey):
+    folder = write({**images("data/images/1.png", "data/images/2.png", "more/3.png"), "README.md": b"x"})
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    for number, name in enumerate(("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001")):
+        path = "more/3.png" if name.startswith("test") else f"images/{number + 1}.png"
+        cells = pa.array([{"bytes": None, "path": path}], kind)
+        pq.write_table(pa.table({"image": cells, "label": [number % 2]}), folder / "data" / f"{name}.parquet")
+    (folder / "data" / "images" / "4.png").write_bytes(b"x")
+    found = way(folder)
+    assert found.places == {
+        "data/test-00000-of-00001.parquet row 0": ("0", Split.TEST),
+        "data/train-00000-of-00002.parquet row 0": ("0", Split.TRAIN),
+        "data/train-00001-of-00002.parquet row 0": ("1", Split.TRAIN),
+    }
+    np.testing.assert_array_equal(found.images, [grey(2), grey(0), grey(1)])
+    assert found.warnings == (
+        "passed over: 1 file in the folder itself, not an image (README.md)",
+        "passed over: 1 image in data/images, which no row names (4.png)",
+    )

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from ldnas.data import decoding
 from ldnas.data import samples as samples_module
 from ldnas.data import survey as module
 from ldnas.data.dataset import Split
@@ -57,6 +58,26 @@ def test_samples_are_small_and_few_and_of_the_training_images(many, tmp_path):
         assert Image.open(io.BytesIO(sample.png)).size == (48, 96)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_the_sizes_are_those_of_the_files_also_where_images_are_decoded_at_half_of_their_sides(
+    tmp_path, monkeypatch, kind
+):
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 1000)
+    turned = Image.Exif()
+    turned[0x0112] = 6  # by 90 degrees
+    for label in "ab":
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for number in range(4):
+            image = Image.new("L", (60, 40), 16 * number + (label == "b"))
+            image.save(tmp_path / "set" / label / f"{number}.{kind.lower()}", kind, exif=turned)
+    reference = DatasetReference((tmp_path / "set").as_uri())
+    found = survey(tmp_path / "set", reference, "set")
+    assert set(found.shapes) == {(60, 40, 1)}
+    samples = read_samples(tmp_path / "set", reference, "set", found)
+    assert {(sample.width, sample.height) for sample in samples} == {(40, 60)}
+    assert {Image.open(io.BytesIO(sample.png)).size for sample in samples} == {(20, 30)}
+
+
 def test_no_image_is_kept_while_the_others_are_looked_at(many, monkeypatch):
     decoded = []
 
@@ -64,10 +85,10 @@ def test_no_image_is_kept_while_the_others_are_looked_at(many, monkeypatch):
         for record in read_file(*args, **options):
 
             def decode(record=record):
-                image = record.decode()
-                decoded.append(weakref.ref(image))
+                picture = record.decode()
+                decoded.append(weakref.ref(picture.pixels))
                 assert sum(kept() is not None for kept in decoded) <= 3
-                return image
+                return picture
 
             yield Record(record.entry, decode)
 

@@ -73,7 +73,7 @@ def test_a_lone_folder_named_like_a_split_is_the_split(pack):
 
 
 def test_each_image_is_decoded_when_it_is_taken(pack):
-    assert [record.decode().shape for record in records_of(pack("cat/a.png", "dog/b.png"))] == [(4, 4, 1)] * 2
+    assert [record.decode().pixels.shape for record in records_of(pack("cat/a.png", "dog/b.png"))] == [(4, 4, 1)] * 2
     records = records_of(pack("cat/a.png", "dog/b.png", content=b"no image"))
     assert [record.entry.origin for record in records] == ["cat/a.png", "dog/b.png"]
 

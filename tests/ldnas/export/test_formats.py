@@ -25,8 +25,12 @@ from ldnas.export.formats import (
 from ldnas.networks.design import CellDesign, PlainDesign, design_from_json
 from ldnas.space.genotype import PRIMITIVES, Genotype
 from ldnas.space.skeleton import Skeleton, Stage, default_skeleton
-from tests.ldnas.export.designs import PRETRAINED, kind_of, trained_network
+from tests.ldnas.export.designs import MOBILE, PRETRAINED, kind_of, trained_network
 
+# MobileNetV3-small has 52 convolutions, and multiplies its features by squeeze-and-excitation gates nine times. With
+# the weights of these tests torch's own float32 logits differ by 2.0e-4 from those in float64; ONNX Runtime's differ by
+# 4.9e-4, with the exported opset as with the lowered one, and by 2.9e-4 without its optimizations.
+TOLERANCES = {MOBILE: 1e-3}
 TOLERANCE = 1e-4
 # Between them every primitive, and both pools at even and at odd sides.
 MIXED = Genotype(("sep_conv_3x3", "dil_conv_5x5", "max_pool_3x3", "identity", "avg_pool_3x3", "conv_7x1_1x7"))
@@ -79,15 +83,16 @@ def test_the_exported_cells_have_every_primitive_between_them():
     assert {primitive for design in CELLS for primitive in design.genotype.primitives} == set(PRIMITIVES)
 
 
-@pytest.mark.parametrize("design", DESIGNS, ids=kind_of)
+@pytest.mark.parametrize("design", [*DESIGNS, pytest.param(MOBILE, marks=pytest.mark.long)], ids=kind_of)
 def test_all_four_forms_give_equal_logits(exported, tmp_path, design):
     export = exported(design)
+    tolerance = TOLERANCES.get(design, TOLERANCE)
     for count in (1, 3):
         generator = torch.Generator().manual_seed(count)
         images = torch.rand(count, 3, export.size, export.size, generator=generator) * 2 - 1
         with torch.no_grad():
             expected = export.network(images)
-            assert expected.std() > 100 * TOLERANCE, "logits that hardly differ would prove nothing"
+            assert expected.std() > 100 * tolerance, "logits that hardly differ would prove nothing"
             found = {
                 "code": export.by_code(tmp_path, images),
                 "program": export.by_program(images),
@@ -95,7 +100,7 @@ def test_all_four_forms_give_equal_logits(exported, tmp_path, design):
             }
         for form, logits in found.items():
             torch.testing.assert_close(
-                logits, expected, atol=TOLERANCE, rtol=0, msg=lambda m, form=form: f"{form}: {m}"
+                logits, expected, atol=tolerance, rtol=0, msg=lambda m, form=form: f"{form}: {m}"
             )
 
 

@@ -34,6 +34,7 @@ def test_a_person_without_datasets_sees_how_to_upload_one(http: httpx.Client) ->
     page = http.get("/datasets").text
     assert "No dataset is uploaded yet" in page
     assert 'id="upload-file"' in page
+    assert 'id="upload-value_range" name="value_range"' in page
 
 
 def test_a_dataset_is_listed_with_its_size_and_how_many_tasks_use_it(http: httpx.Client, stripes: bytes) -> None:
