@@ -23,6 +23,7 @@ from worker.jobs.checkpoints import Checkpoints, ShutdownError
 from worker.jobs.context import JobContext
 from worker.jobs.stages.baselines import WaitingForBaselinesError
 from worker.process.logs import bind, configure_logging, log_fields
+from worker.process.names import RUNNER, name_process
 from worker.process.tracing import PARENT, configure_tracing, span
 from worker.queue.exit_codes import Ending, retry_delay
 from worker.registry import Engine, JobRow, open_engine, reading, unit_of_work
@@ -43,6 +44,7 @@ _KINDS: dict[str, tuple[Callable[[JobContext, dict[str, Any]], dict[str, Any]], 
 
 def main() -> None:
     """Entry point of the process."""
+    name_process(RUNNER)
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stopping.set())
