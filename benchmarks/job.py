@@ -32,7 +32,7 @@ from benchmarks.service_processes import ROOT, free_port, running, wait_for
 from service.cli.demo.run import BASELINES, BUDGET, DATASET, TARGET
 from service.client import Client
 from service.client.submission import Submission, require_success
-from worker.registry import open_engine, reading
+from worker.registry import Registry, open_engine, reading
 from worker.registry.schema import migrate
 from worker.settings import Settings
 
@@ -57,7 +57,7 @@ def main() -> None:
     )
     parser.add_argument("--before", type=Path, help="a checkout to compare with")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=BUDGET["seconds"], help="the budget of the recommendation")
+    parser.add_argument("--seconds", type=float, default=BUDGET["seconds"], help="of the recommendation; 0 = none")
     parser.add_argument("--jobs", type=int, default=20, help="small jobs in a row")
     parser.add_argument("--no-save", action="store_true")
     arguments = parser.parse_args()
@@ -68,11 +68,12 @@ def main() -> None:
         "images": str(arguments.images or DATASET["uri"]),
         "budget_seconds": arguments.seconds,
         "small_jobs": arguments.jobs,
+        "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
         "load_average": os.getloadavg()[0],
         "rounds": {way.name: [] for way in ways},
     }
     with tempfile.TemporaryDirectory() as work:
-        homes = prepare(ways, Path(work), arguments.images)
+        homes = prepare(ways, Path(work), arguments.images, baselines=arguments.seconds > 0)
         for number in range(arguments.rounds):
             for way in ways:
                 home = Path(work) / f"{way.name}-{number}"
@@ -82,17 +83,18 @@ def main() -> None:
                 shutil.rmtree(home)
                 print(way.name, json.dumps(found["summary"]), flush=True)
     result["ways"] = {name: summary(rounds) for name, rounds in result["rounds"].items()}
+    print(json.dumps(result["ways"], indent=1))
     table = "\n\n".join(stage_table(name, rounds[-1]) for name, rounds in result["rounds"].items())
-    print(table, json.dumps(result["ways"], indent=1), sep="\n")
+    print(table)
     if not arguments.no_save:
-        folder = save("job", result)
+        folder = save("job" if arguments.seconds else "job_small", result)
         (folder / "stages.md").write_text(table + "\n", encoding="utf-8")
         draw({name: rounds[-1] for name, rounds in result["rounds"].items()}, folder / "timeline.svg")
         print(folder)
 
 
-def prepare(ways: list[Way], work: Path, images: Path | None) -> dict[Way, Path]:
-    """A home for each checkout, with the demo's baselines."""
+def prepare(ways: list[Way], work: Path, images: Path | None, *, baselines: bool) -> dict[Way, Path]:
+    """A home for each checkout, with the demo's baselines if wanted."""
     _write_small_images(work / "small")
     homes: dict[Path, Path] = {}
     for way in ways:
@@ -100,7 +102,7 @@ def prepare(ways: list[Way], work: Path, images: Path | None) -> dict[Way, Path]
             home = homes[way.checkout] = work / f"home-{len(homes)}"
             home.mkdir()
             with service(way, home, images) as client:
-                for task in BASELINES:
+                for task in BASELINES if baselines else ():
                     client.register_task(task.name, DATASET, labels=task.labels, study={"cells": 0})
                 for task in client.tasks(role="baseline"):
                     _wait(client.submission_of(task))
@@ -112,36 +114,49 @@ def measure(way: Way, home: Path, images: Path | None, seconds: float, jobs: int
     dataset: Mapping[str, Any] = DATASET if images is None else {"uri": images.absolute().as_uri()}
     labels = TARGET.labels if images is None else None
     small = {"uri": (home.parent / "small").as_uri()}
-    engine = open_engine(f"sqlite:///{home / 'ldnas.sqlite3'}")
+    figures: dict[str, Any] = {}
     with service(way, home, images) as client:
         # The first job waits for a worker that is still starting.
-        _wait(client.register_task("first", small, repetitions=1, seed=1, study={"cells": 0}))
-        target = client.recommend(dataset, labels=labels, budget={"seconds": seconds}, seed=0)
-        _wait(target)
+        first = client.register_task("first", small, repetitions=1, seed=1, study={"cells": 0})
+        _wait(first)
+        target = first
+        if seconds:
+            target = client.recommend(dataset, labels=labels, budget={"seconds": seconds}, seed=0)
+            _wait(target)
         submissions = [
             client.register_task(f"small {number}", small, repetitions=1, seed=2 + number, study={"cells": 0})
             for number in range(jobs)
         ]
         for submission in submissions:
             _wait(submission)
-        with reading(engine) as registry:
+        with _registry(home) as registry:
             job = registry.jobs.get(target.get().job_id)
             rows = [registry.jobs.get(submission.get().job_id) for submission in submissions]
         stages = _stages(home, job)
         starts = [_first_stage_after_claim(home, row) for row in rows]
-    engine.dispose()
-    over = max(row.finished_at or 0.0 for row in rows) - min(row.started_at or 0.0 for row in rows)
-    return {
-        "summary": {
+    if seconds:
+        figures = {
             "seconds_from_post_to_end": round((job.finished_at or 0.0) - job.created_at, 2),
             "seconds_from_post_to_claim": round((job.started_at or 0.0) - job.created_at, 3),
             "seconds_from_claim_to_first_stage": round(_first_stage_after_claim(home, job), 3),
-            "small_jobs_per_minute": round(60 * jobs / over, 1),
-            "small_job_seconds_from_claim_to_first_stage": round(statistics.median(starts), 3),
             **{f"seconds_of_{stage}": round(sum(waits.values()), 2) for stage, waits in _by_stage(stages).items()},
-        },
-        "intervals": stages,
-    }
+        }
+    if rows:
+        over = max(row.finished_at or 0.0 for row in rows) - min(row.started_at or 0.0 for row in rows)
+        figures["small_jobs_per_minute"] = round(60 * jobs / over, 1)
+        figures["small_job_seconds_from_claim_to_first_stage"] = round(statistics.median(starts), 3)
+        figures["small_job_seconds_from_claim_to_end"] = round(
+            statistics.median((row.finished_at or 0.0) - (row.started_at or 0.0) for row in rows), 3
+        )
+    return {"summary": figures, "intervals": stages}
+
+
+@contextmanager
+def _registry(home: Path) -> Iterator[Registry]:
+    engine = open_engine(f"sqlite:///{home / 'ldnas.sqlite3'}")
+    with reading(engine) as registry:
+        yield registry
+    engine.dispose()
 
 
 @contextmanager
@@ -182,7 +197,6 @@ def _timeline(home: Path, job_id: str) -> dict[str, Any]:
     give_up = time.monotonic() + 20
     while not file.exists() and time.monotonic() < give_up:  # written after the end of the job is recorded
         time.sleep(0.05)
-    time.sleep(0.05)
     timeline: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return timeline
 

@@ -66,18 +66,28 @@ class Stopwatch:
 
 
 def main() -> None:
-    """Run the job, and write its timeline whatever its end."""
-    began, watch = time.time(), Stopwatch()
+    """Run the job, and write its timeline before the process ends."""
+    began, watch, run = time.time(), Stopwatch(), runner.run
     restore = _attach(watch)
-    try:
-        runner.main()
-    finally:
-        watch.stage("end")
-        restore()
-        folder = Path(os.environ["LDNAS_HOME"]) / FOLDER
-        folder.mkdir(exist_ok=True)
-        times = {"created": psutil.Process().create_time(), "main": began, "intervals": watch.intervals}
-        (folder / f"{sys.argv[1]}.json").write_text(json.dumps(times), encoding="utf-8")
+
+    def run_and_write(*arguments: Any) -> Any:
+        try:
+            return run(*arguments)
+        finally:
+            watch.stage("end")
+            restore()
+            _write({"created": psutil.Process().create_time(), "main": began, "intervals": watch.intervals})
+
+    runner.run = run_and_write
+    runner.main()
+
+
+def _write(timeline: dict[str, Any]) -> None:
+    file = Path(os.environ["LDNAS_HOME"]) / FOLDER / f"{sys.argv[1]}.json"
+    file.parent.mkdir(exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(timeline), encoding="utf-8")
+    part.rename(file)
 
 
 def _attach(watch: Stopwatch) -> Callable[[], None]:
