@@ -158,6 +158,16 @@ def test_a_frozen_server_is_killed_and_the_runner_started_without_it(
     assert is_gone(frozen)
 
 
+def test_an_environment_that_no_message_holds_is_given_to_a_started_runner(server: ForkServerProcess) -> None:
+    before = server.pid
+    program = [sys.executable, "-c", "import os, sys; sys.exit(len(os.environ['LARGE']) // 100_000)"]
+    large = {"LARGE": "x" * 100_000, **{f"LARGE{number}": "x" * 100_000 for number in range(9)}}
+    runner = RunnerProcess(program, large, fork_server=server)
+    assert runner.wait(PATIENCE_SECONDS) == 1
+    runner.close()
+    assert server.pid == before
+
+
 def test_a_server_that_cannot_load_is_given_up_at_once(caplog: pytest.LogCaptureFixture) -> None:
     with ForkServerProcess([sys.executable, "-c", "raise SystemExit(1)"]) as broken:
         broken.prepare(threading.Event())

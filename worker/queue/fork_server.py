@@ -87,8 +87,7 @@ def _fork() -> int | None:
     """None without memory or processes: the worker then reads the end of the answers."""
     try:
         return os.fork()
-    except OSError as error:
-        print(f"the fork server could not fork: {error}", file=sys.stderr, flush=True)
+    except OSError:
         return None
 
 

@@ -1,5 +1,6 @@
 """The fork server of a worker: started with the worker, started again where it ended, asked for runners."""
 
+import errno
 import json
 import logging
 import os
@@ -116,9 +117,12 @@ class ForkServerProcess:
                 return None
             try:
                 return self._ask(self._socket, arguments, environment)
-            except OSError as error:  # it was killed, is frozen, or the environment is larger than a message
-                log.warning("the fork server does not answer (%s); the next job starts another one", error)
-                self._end()
+            except OSError as error:
+                if error.errno == errno.EMSGSIZE:
+                    log.warning("the environment is too large for a fork; this runner starts without it")
+                else:  # it was killed, or is frozen
+                    log.warning("the fork server does not answer (%s); the next job starts another one", error)
+                    self._end()
                 return None
 
     @property
