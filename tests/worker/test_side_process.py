@@ -1,5 +1,6 @@
 """A side process computes one function, and is never needed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,8 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load
 
+from worker.jobs.stages import export
 from worker.process.side_process import SideProcess
+from worker.queue import runner
+from worker.queue.exit_codes import Ending
+from worker.registry import reading
+from worker.storage.artifacts import open_store
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has side processes")
 
@@ -49,6 +57,26 @@ def test_a_process_that_has_ended_is_asked_in_vain(monkeypatch: pytest.MonkeyPat
     assert side.result() is None
     side.begin(b"more than a pipe holds" * 10_000)
     assert side.result() is None
+
+
+def test_a_finished_network_is_traced_in_the_side_process(
+    settings, engine, add_recommendation, claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def describe(network: torch.nn.Module, image_size: int) -> tuple[int, int, int]:
+        return os.getpid(), image_size, sum(tensor.numel() for tensor in network.state_dict().values())
+
+    monkeypatch.setattr(export, "export_program", describe)
+    monkeypatch.setattr(export, "save_program", lambda program, metadata: json.dumps(program).encode())
+    job = claim(add_recommendation())
+    ending = runner.run(settings, engine, job.id, job.attempt, tracing=SideProcess(export.trace))
+    assert ending is Ending.RECORDED
+    with reading(engine) as registry:
+        row = registry.architectures.of_recommendation("answer")
+    store = open_store(settings.artifact_url)
+    place, image_size, numbers = json.loads(store.read(row.program))
+    assert place != os.getpid()
+    assert image_size == row.skeleton["image_size"]
+    assert numbers == sum(tensor.numel() for tensor in load(store.read(row.weights)).values())
 
 
 PARENT = """

@@ -13,7 +13,7 @@ from ldnas.export.card import CardFacts, model_card
 from ldnas.export.description import NetworkDescription
 from ldnas.export.formats import export_program, onnx_model, onnx_versions, save_program, save_weights, standalone_code
 from ldnas.export.loading import load_network
-from ldnas.networks.design import CellDesign, Design
+from ldnas.networks.design import CellDesign, Design, design_from_json
 from worker.jobs.context import JobContext
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.train import TrainedArchitecture, cell_training
@@ -60,7 +60,7 @@ def begin_export(
 
 def trace(weights: bytes, design: dict[str, Any], metadata: dict[str, str]) -> dict[str, bytes]:
     """The content of `program` and `onnx`, from the content of the weights file and the design as a JSON value."""
-    return _graphs(load_network(weights, design), design["image_size"], metadata)
+    return _graphs(load_network(weights, design), design_from_json(design).image_size, metadata)
 
 
 def export(
