@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-recommendation bench-ranking bench-fuse \
 	bench-depthwise bench-screen bench-strategies \
-	bench-warm_start bench-forecast bench-little bench-service bench-stage_ends bench-transfer
+	bench-warm_start bench-forecast bench-little bench-service bench-stage_ends bench-job bench-transfer
 
 .DEFAULT_GOAL := help
 

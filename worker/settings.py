@@ -279,6 +279,16 @@ class Settings:
             _A_DURATION,
         ),
     ] = 3.0
+    warm_runner: Annotated[
+        Literal["on", "off"],
+        Variable(
+            "LDNAS_WARM_RUNNER",
+            "`on`",
+            "`on`: a worker keeps one process with torch loaded, which forks the runner of each job, so that a job "
+            "begins at once; `off`: each runner loads torch itself, and an idle worker takes less memory. Linux only",
+            "on or off",
+        ),
+    ] = "on"
     s3: S3Access = field(default_factory=S3Access)
 
     @classmethod

@@ -29,7 +29,9 @@ def main() -> int:
     which.add_argument("--faults", nargs="+", choices=FAULTS, metavar="FAULT", help="instead of all of them in turn")
     which.add_argument("--freezes", action="store_true", help="only the faults that freeze or silence something")
     parser.add_argument("--inside", type=float, default=INSIDE_SHARE, help="share of strikes inside a transaction")
-    parser.add_argument("--runners", choices=("short", "full", "real"), default="short", help="what a job computes")
+    parser.add_argument(
+        "--runners", choices=("short", "warm", "full", "real"), default="short", help="what a job computes"
+    )
     parser.add_argument("--work", type=Path, help="keep homes and logs here")
     parser.add_argument("--save", action="store_true", help="write the benchmark's result")
     options = parser.parse_args()

@@ -23,6 +23,7 @@ from tests.chaos.network import Network
 from tests.chaos.pace import pace_of
 from tests.chaos.servers import Pair
 from tests.chaos.traps import RUNNER, Traps
+from worker.process.names import FORK_SERVER
 from worker.registry import Engine, open_engine
 from worker.registry.schema import migrate
 from worker.settings import Settings
@@ -65,7 +66,8 @@ def until(look: Callable[[], T], what: str, seconds: float) -> T:
 class Fleet:
     """An API, a dispatcher and two workers on a home and a pair of their own.
 
-    `runners` are `real` ones, or those of `forked_runner` whose trainings are `short` or `full`.
+    `runners` are `real` ones, or those of `forked_runner` whose trainings are `short` or `full`. `warm` ones are short
+    too, and forked by the fork servers of their workers.
 
     Attributes:
         traps: they strike inside the transactions of the fleet's processes.
@@ -109,7 +111,7 @@ class Fleet:
         for folder in (self.home / "logs", self._pids, self.store):
             folder.mkdir(parents=True, exist_ok=True)
         migrate(self.settings.database_url)
-        if self._runners != "real":
+        if self._is_forked_for_all():
             program = [sys.executable, "-m", forked_runner.__name__, "nursery"]
             self._launch("nursery", [*program, self._runners, self._address, str(self._pids)])
             until(Path(self._address).exists, "runners can be forked", self.pace.patience)
@@ -138,6 +140,8 @@ class Fleet:
             return []
         if self._runners == "real":
             return trapped.command(RUNNER, "worker.queue.runner")
+        if self._runners == forking_worker.WARM:
+            return [forking_worker.WARM]
         return [sys.executable, "-I", "-S", forked_runner.__file__, "run", self._address]
 
     def is_ready(self) -> bool:
@@ -186,10 +190,14 @@ class Fleet:
         for name in WORKERS if worker is None else (worker,):
             part = self._parts.get(name)
             for child in _children(part.pid) if part is not None and part.poll() is None else []:
-                computing = child.pid if self._runners == "real" else self._forked(child.pid)
-                if computing is not None:
+                computing = self._forked(child.pid) if self._is_forked_for_all() else child.pid
+                if computing is not None and not _is_fork_server(child):
                     found.append(Runner(name, child.pid, computing))
         return found
+
+    def _is_forked_for_all(self) -> bool:
+        """Whether one nursery forks the runners of all workers."""
+        return self._runners in ("short", "full")
 
     def _forked(self, started: int) -> int | None:
         try:
@@ -245,6 +253,13 @@ def _children(pid: int) -> list[psutil.Process]:
         return psutil.Process(pid).children()
     except psutil.NoSuchProcess:
         return []
+
+
+def _is_fork_server(process: psutil.Process) -> bool:
+    try:
+        return process.name() == FORK_SERVER
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _without_override() -> list[str]:

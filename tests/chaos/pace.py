@@ -30,10 +30,10 @@ FULL = Pace(lease=20.0, stall=60.0, patience=180.0, longest_delay=1.5, store_awa
 
 
 def pace_of(runners: str) -> Pace:
-    """The pace of `short`, `full` or `real` runners; for the last the machine is measured as busy as it is now."""
+    """The pace of these runners; for `real` ones the machine is measured as busy as it is now."""
     if runners == "real":
         return real_pace(import_seconds())
-    return SHORT if runners == "short" else FULL
+    return FULL if runners == "full" else SHORT
 
 
 def real_pace(imports: float) -> Pace:

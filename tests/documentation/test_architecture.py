@@ -21,7 +21,7 @@ def test_every_folder_with_code_is_named() -> None:
 
 def test_every_named_process_can_be_started() -> None:
     modules = re.findall(r"<br>((?:service|worker)[a-z_.]+)", PAGE)
-    assert len(modules) == 4
+    assert len(modules) == 5
     for module in modules:
         path = ROOT / Path(*module.split(".")).with_suffix(".py")
         assert '__name__ == "__main__"' in path.read_text(encoding="utf-8")

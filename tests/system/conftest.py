@@ -18,6 +18,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from service.cli.supervision.home_lock import running_service
+from worker.process.names import RUNNER
 from worker.registry import open_engine, reading
 from worker.settings import Settings
 
@@ -77,7 +78,8 @@ class UpService:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def runners(self) -> list[psutil.Process]:
-        return [process for process in self.processes() if "worker.queue.runner" in _command(process)]
+        """The runners of its worker, each a fork of the worker's fork server."""
+        return [process for process in self.processes() if _name(process) == RUNNER]
 
     def part(self, module: str) -> psutil.Process:
         """The process that runs this module."""
@@ -152,6 +154,13 @@ def _command(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
         return []
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from ldnas.training.micro_batches import Compute, MicroBatches
 from worker.jobs.checkpoints import Checkpoints
 from worker.jobs.memo import Codec, JobMemo, ResultT
 from worker.process.logs import bind
+from worker.process.side_process import SideProcess
 from worker.process.tracing import span
 from worker.registry import Engine, Registry, reading, unit_of_work
 from worker.settings import Settings
@@ -37,6 +38,7 @@ class JobContext:
         device: the device of `compute`.
         micro_batch: images that go through a network at a time, as found by an earlier attempt; None for no limit.
         compute: where this attempt runs networks, within that limit; all code that runs a network uses it.
+        tracing: computes the graphs of an export meanwhile; None = nothing does.
         memo: the results of earlier attempts, and of this one.
     """
 
@@ -53,6 +55,7 @@ class JobContext:
     report_cost: Callable[[Registry], None] | None = None
     clock: Callable[[], float] = time.monotonic
     micro_batch: InitVar[int | None] = None
+    tracing: SideProcess | None = None
     compute: Compute = field(init=False)
     memo: JobMemo = field(init=False)
     _cost_reported: float = -math.inf

@@ -21,7 +21,7 @@ from worker.jobs.stages.budget import (
     search_document,
 )
 from worker.jobs.stages.control import ControlPlan, control_seconds, run_control
-from worker.jobs.stages.export import export
+from worker.jobs.stages.export import BegunExport, begin_export, export
 from worker.jobs.stages.fit import FIT_SHARE, fewer_networks_warning, fit_task_networks
 from worker.jobs.stages.latency import CHOSEN_CELL, ChosenCell, fast_enough
 from worker.jobs.stages.provenance import provenance_document
@@ -102,8 +102,9 @@ class _Steps:
             trained = load_winner(context, task, result)
             for warning in trained.warnings:
                 self.answer.warn(warning)
+            begun = begin_export(context, task, trained, latency_ms=result.latency_ms)
             test = self._score(trained)
-        architecture_id = self._export(trained, test, latency_ms=result.latency_ms, started_from=result.started_from)
+        architecture_id = self._export(trained, begun, test, started_from=result.started_from)
         winner, *others = result.alternatives
         self.answer.report(alternatives=[{**winner, "architecture_id": architecture_id}, *others])
         if self.answer.request.control:
@@ -119,9 +120,10 @@ class _Steps:
             chosen = self.choose_cell(plan, search_once(context, task, plan, timed=self.search_is_timed()))
         with context.stage("train"):
             start, trained = self.train(plan, chosen)
+            begun = begin_export(context, task, trained, latency_ms=chosen.latency_ms)
             test = self._score(trained)
         started_from = None if start is None else start.in_words()
-        architecture_id = self._export(trained, test, latency_ms=chosen.latency_ms, started_from=started_from)
+        architecture_id = self._export(trained, begun, test, started_from=started_from)
         if self.answer.request.control:
             with context.stage("control"):
                 self.control(plan, chosen, trained)
@@ -200,9 +202,9 @@ class _Steps:
     def _export(
         self,
         trained: TrainedArchitecture,
+        begun: BegunExport,
         test: dict[str, Any],
         *,
-        latency_ms: float | None,
         started_from: str | None,
     ) -> str:
         with self.context.stage("export"):
@@ -210,10 +212,10 @@ class _Steps:
                 self.context,
                 self.task,
                 trained,
+                begun,
                 recommendation_id=self.answer.id,
                 name=self.answer.name or self.task.name,
                 test=test,
-                latency_ms=latency_ms,
                 started_from=started_from,
             )
 

@@ -6,7 +6,7 @@ from typing import Any
 from ldnas.networks.design import CellDesign, Design, design_from_json
 from ldnas.space.skeleton import default_skeleton
 from worker.jobs.context import JobContext
-from worker.jobs.stages.export import export
+from worker.jobs.stages.export import begin_export, export
 from worker.jobs.stages.resolve import ResolvedTask, resolve
 from worker.jobs.stages.train import memory_warnings, score_on_test, train_architecture
 from worker.registry import ArchitectureRow
@@ -28,12 +28,14 @@ def train_again(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
         task = resolve(context, wanted.task_id)
     with context.stage("train"):
         trained = train_architecture(context, task, _design(found, task), objective=wanted.objective)
+        begun = begin_export(context, task, trained)
         test = score_on_test(context, task, trained)
     with context.stage("export"):
         architecture_id = export(
             context,
             task,
             trained,
+            begun,
             name=task.name,
             test=test,
             architecture_id=wanted.architecture_id,

@@ -22,7 +22,10 @@ from worker.jobs import distances, recommend, register, study, train_again
 from worker.jobs.checkpoints import Checkpoints, ShutdownError
 from worker.jobs.context import JobContext
 from worker.jobs.stages.baselines import WaitingForBaselinesError
+from worker.jobs.stages.export import trace
 from worker.process.logs import bind, configure_logging, log_fields
+from worker.process.names import RUNNER, name_process
+from worker.process.side_process import SideProcess
 from worker.process.stop_signals import stop_on
 from worker.process.tracing import PARENT, configure_tracing, span
 from worker.queue.exit_codes import Ending, retry_delay
@@ -44,28 +47,48 @@ _KINDS: dict[str, tuple[Callable[[JobContext, dict[str, Any]], dict[str, Any]], 
 
 def main() -> None:
     """Entry point of the process."""
+    name_process(RUNNER)
+    tracing = SideProcess(trace)
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
     stopping = stop_on(signal.SIGTERM)
     job_id, attempt = sys.argv[1], int(sys.argv[2])
     settings = Settings.from_environment(os.environ)
     configure_logging(settings.log_format)
-    configure_tracing("runner")
-    sys.exit(run(settings, open_engine(settings.database_url), job_id, attempt, stopping))
+    spans = configure_tracing("runner")
+    ending = run(settings, open_engine(settings.database_url), job_id, attempt, stopping, tracing)
+    if spans is not None:
+        spans.shutdown()  # sends the last ones
+    logging.shutdown()
+    # Not `sys.exit`: the interpreter would visit every object of torch, in a fork on pages that it first has to copy.
+    os._exit(ending)
 
 
 def run(
-    settings: Settings, engine: Engine, job_id: str, attempt: int, stopping: threading.Event | None = None
+    settings: Settings,
+    engine: Engine,
+    job_id: str,
+    attempt: int,
+    stopping: threading.Event | None = None,
+    tracing: SideProcess | None = None,
 ) -> Ending:
-    """Compute the job and record its end, all as `attempt`; or save its state, once `stopping` is set."""
+    """Compute the job and record its end, all as `attempt`; or save its state, once `stopping` is set.
+
+    `tracing` computes `trace` meanwhile; with None the export does so itself.
+    """
     with log_fields(job_id=job_id), span("runner", os.environ.get(PARENT), job_id=job_id):
-        return _run_to_an_ending(settings, engine, job_id, attempt, stopping or threading.Event())
+        return _run_to_an_ending(settings, engine, job_id, attempt, stopping or threading.Event(), tracing)
 
 
 def _run_to_an_ending(
-    settings: Settings, engine: Engine, job_id: str, attempt: int, stopping: threading.Event
+    settings: Settings,
+    engine: Engine,
+    job_id: str,
+    attempt: int,
+    stopping: threading.Event,
+    tracing: SideProcess | None,
 ) -> Ending:
     try:
-        return _run(settings, engine, job_id, attempt, stopping)
+        return _run(settings, engine, job_id, attempt, stopping, tracing)
     except AttemptLostError:
         logger.warning("job %s is held by another process now; this attempt writes nothing more", job_id)
         return Ending.ATTEMPT_LOST
@@ -74,14 +97,21 @@ def _run_to_an_ending(
         return Ending.INFRASTRUCTURE
 
 
-def _run(settings: Settings, engine: Engine, job_id: str, attempt: int, stopping: threading.Event) -> Ending:
+def _run(
+    settings: Settings,
+    engine: Engine,
+    job_id: str,
+    attempt: int,
+    stopping: threading.Event,
+    tracing: SideProcess | None,
+) -> Ending:
     store = open_store(settings.artifact_url)
     try:
         with reading(engine) as registry:
             job = registry.jobs.get(job_id)
         bind(request_id=job.request_id)
         work, plan = _KINDS[job.kind]
-        result = work(_context(settings, engine, store, job, attempt, plan, stopping), job.params)
+        result = work(_context(settings, engine, store, job, attempt, plan, stopping, tracing), job.params)
     except WaitingForBaselinesError as waiting:
         with unit_of_work(engine) as registry:
             registry.leases.add_event(job_id, attempt, "waiting", {"baselines": list(waiting.names)})
@@ -137,6 +167,7 @@ def _context(
     attempt: int,
     plan: dict[str, float],
     stopping: threading.Event,
+    tracing: SideProcess | None,
 ) -> JobContext:
     return JobContext(
         settings=settings,
@@ -148,6 +179,7 @@ def _context(
         device=_device(settings.device),
         plan=plan,
         micro_batch=job.micro_batch,
+        tracing=tracing,
     )
 
 

@@ -13,6 +13,7 @@ from worker.process.logs import bind, log_fields
 from worker.process.module_command import module_command
 from worker.process.tracing import PARENT, span, traceparent
 from worker.queue.exit_codes import Ending, retry_delay
+from worker.queue.fork_server_process import ForkServerProcess
 from worker.queue.lease_keeper import LeaseKeeper
 from worker.queue.runner_process import RunnerProcess, describe_exit
 from worker.registry import Engine, JobRow, unit_of_work
@@ -47,12 +48,17 @@ def run_job(
     *,
     worker: str = "worker",
     runner_command: Sequence[str] = RUNNER_COMMAND,
+    fork_server: ForkServerProcess | None = None,
 ) -> None:
     """Claim the job and run it to an end, a wait or a release; return at once if it cannot be claimed.
+
+    The runner is forked by the fork server, and started by the command where that cannot fork or is None.
 
     Raises:
         DatabaseUnavailableError: at the claim; the dispatcher will publish again.
     """
+    if fork_server is not None:
+        fork_server.prepare(stopping)
     if stopping.is_set():
         return
     claimed_at = time.monotonic()
@@ -65,7 +71,7 @@ def run_job(
     with log_fields(**ids, stage=job.stage), about:
         log.info("job %s: attempt %d of a %s job begins", job.id, job.attempt, job.kind)
         keeper = LeaseKeeper(settings, engine, job, claimed_at=claimed_at)
-        _run_claimed(settings, engine, job, keeper, stopping, runner_command)
+        _run_claimed(settings, engine, job, keeper, stopping, runner_command, fork_server)
         log.info("job %s: attempt %d is over", job.id, job.attempt)
 
 
@@ -76,11 +82,13 @@ def _run_claimed(
     keeper: LeaseKeeper,
     stopping: threading.Event,
     runner_command: Sequence[str],
+    fork_server: ForkServerProcess | None,
 ) -> None:
     attempt = _Attempt(settings, engine, job.id, job.attempt)
     environment = {**settings.as_environment(), PARENT: traceparent() or ""}
     try:
-        runner = RunnerProcess([*runner_command, job.id, str(job.attempt)], environment)
+        arguments = (job.id, str(job.attempt))
+        runner = RunnerProcess(runner_command, environment, arguments=arguments, fork_server=fork_server)
     except OSError as error:  # memory or processes ran out, or the program does not exist
         attempt.conclude(error)
         return

@@ -24,6 +24,7 @@ from worker.process.sign_of_life import give_signs_of_life
 from worker.process.stop_signals import set_in_handler
 from worker.process.tracing import configure_tracing
 from worker.queue.app import REDIS_OPTIONS, make_celery
+from worker.queue.fork_server_process import ForkServerProcess, started_fork_server
 from worker.queue.messages import RUN_JOB, JobMessage
 from worker.queue.presence import Presence
 from worker.queue.tasks import RUNNER_COMMAND, run_job
@@ -85,6 +86,7 @@ def register_task(
     devices: Sequence[str],
     name: str,
     runner_command: Sequence[str] = RUNNER_COMMAND,
+    fork_server: ForkServerProcess | None = None,
 ) -> None:
     """Give the application its one task; it runs at most one job per device at a time.
 
@@ -99,7 +101,15 @@ def register_task(
         try:
             message = JobMessage.from_kwargs(kwargs)
             own, slot = replace(settings, device=device), f"{name}:{device}"
-            run_job(own, engine, message.job_id, stopping, worker=slot, runner_command=runner_command)
+            run_job(
+                own,
+                engine,
+                message.job_id,
+                stopping,
+                worker=slot,
+                runner_command=runner_command,
+                fork_server=fork_server,
+            )
         except (InvalidMessageError, DatabaseUnavailableError) as error:
             log.warning("a message was dropped: %s", error)
         finally:
@@ -113,6 +123,7 @@ def serve(
     devices: Sequence[str],
     *,
     runner_command: Sequence[str] = RUNNER_COMMAND,
+    fork_server: ForkServerProcess | None = None,
     redis_options: Mapping[str, Any] = REDIS_OPTIONS,
 ) -> int:
     """Work until SIGTERM or SIGINT, then release the jobs; return the exit status of the process."""
@@ -126,7 +137,16 @@ def serve(
     app = make_celery(settings, redis_options=redis_options)
     engine = open_engine(settings.database_url)
     presence = Presence(engine, devices, settings.heartbeat_seconds)
-    register_task(app, settings, engine, stopping, devices=devices, name=presence.name, runner_command=runner_command)
+    register_task(
+        app,
+        settings,
+        engine,
+        stopping,
+        devices=devices,
+        name=presence.name,
+        runner_command=runner_command,
+        fork_server=fork_server,
+    )
     app.steps["consumer"].add(ConsumerHeartbeat)
     worker = app.Worker(
         pool="threads",
@@ -152,7 +172,9 @@ def main() -> None:
     settings = Settings.from_environment(os.environ)
     configure_logging(settings.log_format)
     configure_tracing("worker")
-    sys.exit(serve(settings, slots(settings, os.environ)))
+    with started_fork_server(settings) as fork_server:
+        status = serve(settings, slots(settings, os.environ), fork_server=fork_server)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from ldnas.export.formats import (
     save_weights,
     standalone_code,
 )
+from ldnas.export.loading import load_network
 from ldnas.networks.design import CellDesign, PlainDesign, design_from_json
 from ldnas.space.genotype import PRIMITIVES, Genotype
 from ldnas.space.skeleton import Skeleton, Stage, default_skeleton
@@ -77,6 +78,15 @@ class Exported:
 def exported():
     """Exports are slow, so each is made once."""
     return cache(Exported)
+
+
+@pytest.mark.parametrize("design", [SMALL, PLAIN, PRETRAINED], ids=kind_of)
+def test_a_network_loaded_from_its_weights_has_the_same_files(exported, design):
+    first = exported(design)
+    program = export_program(load_network(first.weights, design.to_json()), first.size)
+    metadata = first.description.metadata()
+    assert save_program(program, metadata) == first.program
+    assert onnx_model(program, metadata) == first.onnx
 
 
 def test_the_exported_cells_have_every_primitive_between_them():

@@ -1,16 +1,19 @@
 """export: the finished network as files in the artifact store, and the row of the architecture that owns them."""
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
 import torch
+from torch import nn
 
 from ldnas.data.preprocessing import Preprocessing
 from ldnas.export.card import CardFacts, model_card
 from ldnas.export.description import NetworkDescription
 from ldnas.export.formats import export_program, onnx_model, onnx_versions, save_program, save_weights, standalone_code
-from ldnas.networks.design import CellDesign, Design
+from ldnas.export.loading import load_network
+from ldnas.networks.design import CellDesign, Design, design_from_json
 from worker.jobs.context import JobContext
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.train import TrainedArchitecture, cell_training
@@ -24,17 +27,53 @@ _MEDIA_TYPES = {
 }
 
 
+@dataclass(frozen=True, eq=False)
+class BegunExport:
+    """An export whose graphs another process traces, where there is one, while this process scores the network.
+
+    Attributes:
+        description: the `architecture` of a recommendation, without its id.
+        weights: the content of the weights file.
+    """
+
+    description: dict[str, Any]
+    network: NetworkDescription
+    weights: bytes
+
+
+def begin_export(
+    context: JobContext, task: ResolvedTask, trained: TrainedArchitecture, *, latency_ms: float | None = None
+) -> BegunExport:
+    """Describe the finished network, and let the context's side process begin to trace it.
+
+    `latency_ms` is that of the network, if it was measured for a limit; otherwise it is measured first.
+    """
+    description = trained.describe(latency_ms)
+    preprocessing = Preprocessing(trained.design.image_size, task.dataset.value_range)
+    network = NetworkDescription(trained.design, tuple(task.full.class_names), preprocessing)
+    metadata = network.metadata()
+    weights = save_weights(trained.network, metadata)
+    if context.tracing is not None:
+        context.tracing.begin(weights, trained.design.to_json(), metadata)
+    return BegunExport(description, network, weights)
+
+
+def trace(weights: bytes, design: dict[str, Any], metadata: dict[str, str]) -> dict[str, bytes]:
+    """The content of `program` and `onnx`, from the content of the weights file and the design as a JSON value."""
+    return _graphs(load_network(weights, design), design_from_json(design).image_size, metadata)
+
+
 def export(
     context: JobContext,
     task: ResolvedTask,
     trained: TrainedArchitecture,
+    begun: BegunExport,
     *,
     name: str,
     test: dict[str, Any],
     recommendation_id: str | None = None,
     architecture_id: str | None = None,
     trained_from: str | None = None,
-    latency_ms: float | None = None,
     started_from: str | None = None,
 ) -> str:
     """Store the files that a user can download and return the architecture's id; a repeated export returns the same id.
@@ -49,7 +88,6 @@ def export(
         recommendation_id: the recommendation whose answer gets the architecture.
         architecture_id: the id of an architecture that does not belong to a recommendation.
         trained_from: the architecture whose design is trained again.
-        latency_ms: of the network, if it was measured for a limit; otherwise it is measured now.
         started_from: the network whose weights the training began with, in words; None for fresh weights.
     """
     if recommendation_id is not None:
@@ -57,10 +95,8 @@ def export(
             exported = registry.architectures.of_recommendation(recommendation_id)
         if exported is not None:
             return exported.id
-    description = trained.describe(latency_ms)
-    preprocessing = Preprocessing(trained.design.image_size, task.dataset.value_range)
-    network = NetworkDescription(trained.design, tuple(task.full.class_names), preprocessing)
-    files = _files(context, trained, network)
+    description, network = begun.description, begun.network
+    files = _files(context, trained, begun)
     facts = CardFacts(
         name=name,
         data=_data(task),
@@ -107,20 +143,18 @@ def export(
     return architecture.id
 
 
-def _files(context: JobContext, trained: TrainedArchitecture, network: NetworkDescription) -> dict[str, bytes]:
+def _files(context: JobContext, trained: TrainedArchitecture, begun: BegunExport) -> dict[str, bytes]:
     """The content of each file but the card, by the column that holds its digest."""
-    metadata = network.metadata()
-    context.progress(0.0, "writing the code and the weights")
-    files = {
-        "weights": save_weights(trained.network, metadata),
-        "code": standalone_code(network).encode(),
-    }
-    context.progress(0.2, "tracing the network")
-    program = export_program(trained.network, trained.design.image_size)
-    files["program"] = save_program(program, metadata)
-    context.progress(0.5, "translating the network to ONNX")
-    files["onnx"] = onnx_model(program, metadata)
-    return files
+    context.progress(0.1, "tracing the network and translating it to ONNX")
+    graphs = None if context.tracing is None else context.tracing.result()
+    if graphs is None:
+        graphs = _graphs(trained.network, trained.design.image_size, begun.network.metadata())
+    return {"weights": begun.weights, "code": standalone_code(begun.network).encode(), **graphs}
+
+
+def _graphs(network: nn.Module, image_size: int, metadata: Mapping[str, str]) -> dict[str, bytes]:
+    program = export_program(network, image_size)
+    return {"program": save_program(program, metadata), "onnx": onnx_model(program, metadata)}
 
 
 def _data(task: ResolvedTask) -> dict[str, Any]:
