@@ -18,7 +18,7 @@ from pathlib import Path
 KEPT = ("libcudart.so", "libcupti.so", "libcufile.so", "libnvshmem_host.so")
 """CUDA's runtime, its profiler's interface, and two with data that torch refers to."""
 
-UNUSED = ("triton", "torch/include", "torch/lib/libtorch_cuda_linalg.so")
+UNUSED = ("triton", "cuda", "torch/include", "torch/lib/libtorch_cuda_linalg.so")
 """For compiling GPU kernels and extensions, and for linear algebra on a GPU: loaded at their first use."""
 
 LAZY = "import os, sys; sys.setdlopenflags(os.RTLD_LAZY)\n"
@@ -51,10 +51,12 @@ def remove_cuda(packages: Path) -> int:
     empty = packages / "torch" / "lib" / "libtorch_global_deps.so"
     if not (packages / "nvidia").is_dir():
         return 0  # this torch came without them
-    for library in sorted((packages / "nvidia").rglob("*.so*")):
-        if not library.name.startswith(KEPT):
-            library.unlink()
-            library.symlink_to(empty)
+    for file in sorted(path for path in (packages / "nvidia").rglob("*") if path.is_file()):
+        if ".so" in file.name and not file.name.startswith(KEPT):
+            file.unlink()
+            file.symlink_to(empty)
+        elif ".so" not in file.name and file.suffix != ".py":
+            file.unlink()  # headers and archives for compilers
     (packages / "without_cuda.pth").write_text(LAZY, encoding="utf-8")
     for name in UNUSED:
         path = packages / name

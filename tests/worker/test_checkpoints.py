@@ -1,4 +1,4 @@
-"""What a checkpoint names: the file, and whether it is further than the one before."""
+"""A checkpoint names its file, and the attempt that computed beyond the one before."""
 
 import pytest
 
