@@ -83,7 +83,9 @@ class Project:
             timeout=STEP_SECONDS,
         )
         self._note(script, ended.stdout, time.monotonic() - began)
-        assert fails or ended.returncode == 0, f"{script}\n{ended.stdout[-4000:]}"
+        if ended.returncode and not fails:
+            logs = self.shell("docker compose logs --no-color --tail 20", fails=True)
+            raise AssertionError(f"{script}\n{ended.stdout[-2000:]}\n{logs}")
         return ended.stdout
 
     def _note(self, script: str, output: str, seconds: float) -> None:
