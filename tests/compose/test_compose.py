@@ -84,7 +84,9 @@ def test_a_changed_line_makes_one_layer_of_megabytes(project: Project, figures: 
     after = layers(project, "api")
     assert len(after) == len(before)
     assert [place for place, (old, new) in enumerate(zip(before, after, strict=True)) if old != new] == [len(after) - 2]
-    sizes = project.shell(f"docker history --human=false --format '{{{{.Size}}}} {{{{.CreatedBy}}}}' {IMAGES['api']}")
+    sizes = project.shell(
+        f"docker history --no-trunc --human=false --format '{{{{.Size}}}} {{{{.CreatedBy}}}}' {IMAGES['api']}"
+    )
     [program] = [int(line.split()[0]) for line in sizes.splitlines() if "/wheels/" in line]
     figures["program_layer_bytes"] = program
     assert 1e6 < program < 2e7
