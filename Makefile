@@ -8,7 +8,7 @@ BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-recommendation b
 
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo test quick test-long e2e screenshots chaos chaos-freezes fuzz check lint reference lint-deployment bench $(BENCHMARKS) paper paper-registry starter format clean
+.PHONY: help install demo test quick test-long e2e screenshots chaos chaos-freezes fuzz check lint reference lint-deployment deploy undeploy test-compose bench $(BENCHMARKS) paper paper-registry starter format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -142,6 +142,26 @@ STARTER_OPTIONS ?=
 starter: install ## the starter memory of cells, into ldnas/memory/starter: DATA=../data
 	$(if $(DATA),,$(error name the folder with mnist/ and cifar10/ as Parquet: make starter DATA=../data))
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.starter --data $(DATA) --out ldnas/memory/starter $(STARTER_OPTIONS)
+
+# The services of docker-compose.yml on this machine's Docker; LDNAS_DOCKER names another docker command.
+DOCKER = $(or $(LDNAS_DOCKER),docker)
+
+deploy: ## builds and starts the service with Docker Compose
+	@sh deploy/prepare
+	@$(DOCKER) compose up --build --detach --wait
+	@$(DOCKER) compose ps
+	@echo "ldnas answers at http://$$($(DOCKER) compose port api 8000); sign in there with the key in secrets/admin_key,"
+	@echo 'or use the command line: export LDNAS_API_KEY=$$(cat secrets/admin_key)'
+
+undeploy: ## ends it and keeps its data; with DELETE=data removes them too
+	@$(DOCKER) compose down $(if $(filter data,$(DELETE)),--volumes)
+
+# What the documents promise of Docker Compose, on a real engine, within 30 minutes. Where no base image can be pulled it builds
+# stand-ins from Debian's packages (as root, with debootstrap). COMPOSE_FOLDER names a folder that the engine can see.
+# SAVE=1 commits nothing, and writes benchmarks/results/DATE_compose.
+test-compose: install ## the deployment on a real Docker engine
+	LDNAS_TEST_COMPOSE=$(or $(COMPOSE_FOLDER),$(CURDIR)/var/compose) LDNAS_SAVE=$(SAVE) OMP_NUM_THREADS=1 \
+		$(BIN)/python -m pytest -m compose -x tests/compose
 
 format: install ## formats the code, and mends what ruff can mend
 	$(BIN)/ruff format .

@@ -6,7 +6,7 @@ LdnasError
     ├── ForbiddenLocationError    a reference points outside the allowed dataset roots
     ├── DatasetNotFoundError      a reference points to nothing
     ├── UnreadableDatasetError    a file exists, but no reader can read its layout
-    ├── BrokenImageError          one image cannot be decoded; named by its row or path
+    ├── BrokenImageError          one image cannot be read or decoded; named by its row or path
     ├── ImageSizeError            one image is too small or too large
     ├── ReferenceChangedError     the content behind a reference changed while a job was using it
     ├── InvalidMappingError       a label mapping is impossible on its own
@@ -71,7 +71,7 @@ class UnreadableDatasetError(RefusedError):
 
 
 class BrokenImageError(RefusedError):
-    """One image cannot be decoded; `origin` names its row or path."""
+    """One image cannot be read or decoded; `origin` names its row or path."""
 
 
 class ImageSizeError(RefusedError):

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 import threading
 from types import FrameType
@@ -33,9 +34,14 @@ class ApiServer(uvicorn.Server):
         self._stopping = stopping
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Handles SIGTERM and SIGINT."""
+        """Handles SIGTERM and SIGINT: the first ends the server in order, a second SIGINT without waiting.
+
+        uvicorn's own method would also end the process by the signal afterwards, with an exit status like a failure's.
+        """
         set_in_handler(self._stopping)
-        super().handle_exit(sig, frame)
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
 
 
 def api_server(settings: Settings, *, stall_seconds: float = STALL_SECONDS) -> ApiServer:

@@ -83,8 +83,8 @@ def decode_picture(source: bytes | Path, origin: str) -> Picture:
     progressive, and no side below `MIN_SIDE_PIXELS` (2).
 
     Raises:
-        BrokenImageError: the file is not such an image, is truncated, has values that are not finite, or colour of 16
-            bits of which the high byte has fewer than 16 levels.
+        BrokenImageError: the file may not be read, is not such an image, is truncated, has values that are not finite,
+            or colour of 16 bits of which the high byte has fewer than 16 levels.
         ImageSizeError: it is too large or too small.
     """
     try:
@@ -101,6 +101,9 @@ def decode_picture(source: bytes | Path, origin: str) -> Picture:
             if has_deep_colour:
                 _check_levels(image, origin)
             return Picture(_to_array(image, divisor, origin), width, height)
+    except PermissionError as error:
+        message = f"{origin} cannot be read: {error.strerror}; make it readable for the user that runs the worker"
+        raise BrokenImageError(message, origin=origin) from error
     except _DECODE_ERRORS as error:
         raise BrokenImageError(f"{origin} cannot be decoded as an image: {error}", origin=origin) from error
 

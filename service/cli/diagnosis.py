@@ -55,7 +55,7 @@ def diagnose(settings: Settings, *, deep: bool = False) -> Iterator[Finding]:
         yield _broker(settings)
         yield _writable(settings)
         yield _disk(settings)
-        yield _device(settings)
+        yield _device(settings, engine if database.level is Level.OK else None)
         if database.level is Level.OK:
             yield from _from_sql(settings, engine, store, deep)
     finally:
@@ -126,11 +126,14 @@ def _disk(settings: Settings) -> Finding:
     return Finding("disk", level, f"{free / 1e9:.1f} GB are free for artifacts", advice)
 
 
-def _device(settings: Settings) -> Finding:
-    """Queries torch in a separate process: the service never imports it."""
+def _device(settings: Settings, engine: Engine | None) -> Finding:
+    """Queries torch in a separate process: the service never imports it. Only workers need it."""
     try:
         torch = version("torch")
     except PackageNotFoundError:
+        elsewhere = _living_workers(engine)
+        if elsewhere:
+            return Finding("device", Level.OK, f"torch is not installed here, and {elsewhere} workers run elsewhere")
         return Finding("device", Level.WARN, "torch is not installed here", "a worker needs `ldnas[worker]`")
     probe = subprocess.run([sys.executable, "-P", "-c", _LOOK_AT_DEVICE], capture_output=True, text=True, timeout=120)
     if probe.returncode:
@@ -140,6 +143,16 @@ def _device(settings: Settings) -> Finding:
     if available != "True" and settings.device.startswith("cuda"):
         return Finding("device", Level.FAIL, message, f"LDNAS_DEVICE is {settings.device}; correct it or the driver")
     return Finding("device", Level.OK, message)
+
+
+def _living_workers(engine: Engine | None) -> int:
+    if engine is None:
+        return 0
+    try:
+        with reading(engine) as registry:
+            return sum(seen.alive for seen in registry.workers.list())
+    except DatabaseUnavailableError:
+        return 0
 
 
 def _artifacts(engine: Engine, store: ArtifactStore, deep: bool) -> Finding:

@@ -34,7 +34,7 @@ def show_every_character(streams: Iterable[Any] | None = None) -> None:
     """Makes standard output and error write a plain form of characters that their encoding lacks.
 
     Without this, such a character ends the command with a UnicodeEncodeError. Characters without a plain form are
-    written as Python's escapes: `\xf6`, and `\udcff` for a byte of a file name that is not in UTF-8.
+    written as Python's escapes: `\\xf6`, and `\\udcff` for a byte of a file name that is not in UTF-8.
     """
     codecs.register_error(_HANDLER, _plain)
     for stream in (sys.stdout, sys.stderr) if streams is None else streams:

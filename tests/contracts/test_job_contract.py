@@ -211,6 +211,38 @@ def test_progress_that_was_saved_before_a_shutdown_counts_once(engine: Engine) -
     assert get(engine, job_id).failures == 1
 
 
+def test_an_attempt_whose_checkpoint_moved_on_does_not_count_and_forgives_those_before(engine: Engine) -> None:
+    job_id = queue_job(engine)
+    failures = []
+    for moves_on in (False, False, True, False, False, True, True, False, False, False):
+        attempt = claim(engine, job_id)
+        saved = {"key": "k", "name": f"{attempt}-1"}
+        with unit_of_work(engine) as registry:
+            registry.leases.progress(job_id, attempt, stage="fit", fraction=0.001, message="")
+            # What moves on names its attempt; a state that begins again after a lost one does not.
+            registry.leases.save_checkpoint(job_id, attempt, {**saved, "advanced_in": attempt} if moves_on else saved)
+        release(engine, job_id, attempt)
+        failures.append(get(engine, job_id).failures)
+    assert failures == [1, 2, 0, 1, 2, 0, 0, 1, 2, 3]
+    assert get(engine, job_id).state == "failed"
+
+
+def test_a_stage_that_ends_for_the_first_time_forgives_the_lost_attempts_before(engine: Engine) -> None:
+    job_id = queue_job(engine)
+    failures = []
+    # The second end of the same stage is not new: its results were found stored. The one of the next stage is.
+    for end in (None, 0.300, 0.300, 0.305):
+        attempt = claim(engine, job_id)
+        with unit_of_work(engine) as registry:
+            registry.leases.progress(job_id, attempt, stage="fit", fraction=0.299, message="")
+            if end is not None:
+                registry.leases.end_stage(job_id, attempt, "fit", 1.0, fraction=end)
+                registry.leases.progress(job_id, attempt, stage="search", fraction=end, message="")
+        release(engine, job_id, attempt)
+        failures.append(get(engine, job_id).failures)
+    assert failures == [0, 1, 2, 1]
+
+
 def test_a_release_may_not_count_and_may_wait(engine: Engine) -> None:
     job_id = queue_job(engine)
     for _ in range(5):

@@ -28,7 +28,24 @@ class Mount:
 
 
 def load(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The compose file with `${NAME:-default}` put in from `environ`."""
+    """The compose file with `${NAME:-default}` put in from `environ`, and each service with the build of its image."""
+    compose = written(environ)
+    builds = {service["image"]: service["build"] for service in compose["services"].values() if "build" in service}
+    for service in compose["services"].values():
+        if service["image"] in builds:
+            service.setdefault("build", builds[service["image"]])
+        # A variable without a value is passed on if it is set.
+        given = {name: (environ or {}).get(name) if value is None else value for name, value in _variables(service)}
+        service["environment"] = {name: value for name, value in given.items() if value is not None}
+    return compose
+
+
+def _variables(service: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return list(service.get("environment", {}).items())
+
+
+def written(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The compose file as it is written, with `${NAME:-default}` put in from `environ`."""
     given = environ or {}
 
     def value(match: re.Match[str]) -> str:

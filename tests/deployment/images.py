@@ -14,22 +14,22 @@ _PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
 _OURS = {"ldnas", "worker", "service", "migrations", "ldnas_start"}
 
 
-def extra_of(dockerfile: str) -> str:
-    """The extra of this project that the image installs."""
-    (extra,) = re.findall(r'pip install [^\n]*"\.\[(\w+)\]"', (ROOT / dockerfile).read_text(encoding="utf-8"))
-    return str(extra)
+def extras_of(dockerfile: str) -> tuple[str, ...]:
+    """The extras of this project that the image installs."""
+    (extras,) = re.findall(r'pip install [^\n]*"\.\[([\w,]+)\]"', (ROOT / dockerfile).read_text(encoding="utf-8"))
+    return tuple(extras.split(","))
 
 
 def distributions(dockerfile: str) -> frozenset[str]:
     """The names of every distribution in the image, those that others bring included."""
-    return distributions_of(extra_of(dockerfile))
+    return distributions_of(*extras_of(dockerfile))
 
 
 @cache
-def distributions_of(extra_of_ldnas: str) -> frozenset[str]:
-    """The names of every distribution that this project brings with an extra, or without one where that is empty."""
+def distributions_of(*extras_of_ldnas: str) -> frozenset[str]:
+    """The names of every distribution that this project brings with these extras."""
     found: set[str] = set()
-    waiting = [("ldnas", ""), ("ldnas", extra_of_ldnas)]
+    waiting = [("ldnas", ""), *(("ldnas", extra) for extra in extras_of_ldnas)]
     seen: set[tuple[str, str]] = set()
     while waiting:
         name, extra = waiting.pop()

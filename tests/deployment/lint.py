@@ -64,7 +64,8 @@ def _named_volumes_secrets_and_networks_are_declared(compose: Compose) -> Proble
             used[kind] |= names
             yield from (f"{name}: {kind} has the undeclared {missing}" for missing in names - set(compose[kind]))
     for kind, names in used.items():
-        yield from (f"{kind}: nothing uses {unused}" for unused in set(compose[kind]) - names)
+        optional = {name for name, details in compose[kind].items() if (details or {}).get("x-optional")}
+        yield from (f"{kind}: nothing uses {unused}" for unused in set(compose[kind]) - names - optional)
 
 
 def _durations_are_durations_and_long_enough(compose: Compose) -> Problems:

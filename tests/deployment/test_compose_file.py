@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.deployment.compose import COMPOSE_FILE, ROOT, load
+from tests.deployment.compose import COMPOSE_FILE, ROOT, load, written
 from tests.deployment.lint import problems
 from worker.settings import Settings
 from worker.variables import VARIABLES
@@ -183,17 +184,122 @@ def test_each_rule_finds_what_breaks_it(seed: str, compose: dict[str, Any]) -> N
     assert problem in problems(broken)
 
 
-def test_a_folder_of_the_host_can_take_the_place_of_the_images_volume() -> None:
-    compose = load({"LDNAS_DATASETS": "/srv/images"})
+@pytest.mark.parametrize("source", ["./datasets", "/srv/images", "datasets"])
+def test_the_images_are_in_a_folder_of_the_host_or_in_a_volume(source: str, compose: dict[str, Any]) -> None:
+    chosen = compose if source == "./datasets" else load({"LDNAS_DATASETS": source})
     for name in ("api", "worker", "worker-gpu"):
-        assert "/srv/images:/datasets:ro" in compose["services"][name]["volumes"]
-    assert problems(compose) == ["volumes: nothing uses datasets"]
+        assert f"{source}:/datasets:ro" in chosen["services"][name]["volumes"]
+    assert problems(chosen) == []
 
 
 def test_the_images_carry_the_version_of_this_program(compose: dict[str, Any]) -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"].partition(".dev")[0]
     ours = {service["image"] for service in compose["services"].values() if "build" in service}
-    assert ours == {f"ldnas-api:{version}", f"ldnas-worker:{version}"}
+    assert ours == {f"ldnas-api:{version}", f"ldnas-worker:{version}", f"ldnas-worker-cpu:{version}"}
+
+
+def test_one_service_builds_each_image_and_the_others_never_pull_it() -> None:
+    services = written()["services"]
+    building = [service["image"] for service in services.values() if "build" in service]
+    assert len(building) == len(set(building)) == 3
+    sharing = {name: service for name, service in services.items() if "build" not in service}
+    ours = {name for name, service in sharing.items() if service["image"] in building}
+    assert ours == {"api", "dispatcher"}
+    assert {sharing[name]["pull_policy"] for name in ours} == {"never"}
+
+
+def test_the_workers_are_built_for_their_devices_and_from_the_given_index() -> None:
+    services = load({"TORCH_INDEX": "https://wheels.example.org/cpu"})["services"]
+    arguments = {name: services[name]["build"]["args"] for name in ("worker", "worker-gpu")}
+    assert {name: given["DEVICE"] for name, given in arguments.items()} == {"worker": "cpu", "worker-gpu": "cuda"}
+    assert {given["TORCH_INDEX"] for given in arguments.values()} == {"https://wheels.example.org/cpu"}
+    assert {
+        service["build"]["args"]["TORCH_INDEX"]
+        for service in written()["services"].values()
+        if "args" in service.get("build", {})
+    } == {""}
+
+
+def test_the_proxys_headers_are_believed_on_the_published_port() -> None:
+    trusted = [
+        load(given)["services"]["api"]["environment"]["FORWARDED_ALLOW_IPS"]
+        for given in ({}, {"FORWARDED_ALLOW_IPS": "172.18.0.1"})
+    ]
+    assert trusted == ["*", "172.18.0.1"]
+
+
+def test_traces_are_sent_where_the_operator_says() -> None:
+    endpoint = "http://collector:4318"
+    services = load({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})["services"]
+    for name in ("api", "worker", "worker-gpu"):
+        assert services[name]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == endpoint
+
+
+def test_every_service_that_runs_on_is_limited_and_the_limits_can_be_given() -> None:
+    plain = load()["services"]
+    for name, prefix in LIMITED.items():
+        given = {f"LDNAS_{prefix}_MEMORY": "3g", f"LDNAS_{prefix}_CPUS": "1.5"}
+        service = load(given)["services"][name]
+        assert (service["mem_limit"], service["cpus"]) == ("3g", "1.5")
+        assert re.fullmatch(r"[1-9]\d*[mg]", plain[name]["mem_limit"])
+        assert plain[name]["cpus"] == "0"
+    assert set(LIMITED) == {name for name, service in plain.items() if service.get("restart") != "no"}
+    assert plain["postgres"]["shm_size"] == "256m"
+
+
+LIMITED = {
+    "api": "API",
+    "dispatcher": "DISPATCHER",
+    "worker": "WORKER",
+    "worker-gpu": "WORKER",
+    "postgres": "POSTGRES",
+    "redis": "REDIS",
+}
+"""The services with limits, and how their variables are named."""
+
+
+def test_the_number_of_workers_and_of_their_threads_can_be_given() -> None:
+    assert [load(given)["services"]["worker"]["scale"] for given in ({}, {"LDNAS_WORKERS": "3"})] == [1, 3]
+    for name in ("worker", "worker-gpu"):
+        assert "OMP_NUM_THREADS" not in load()["services"][name]["environment"]
+        assert load({"OMP_NUM_THREADS": "2"})["services"][name]["environment"]["OMP_NUM_THREADS"] == "2"
+
+
+def test_the_example_of_the_environment_names_what_the_file_reads_and_states_its_defaults() -> None:
+    text = (ROOT / ".env.example").read_text()
+    lines = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", text, re.MULTILINE))
+    defaults = dict(re.findall(r"\$\{([A-Z_]+):-([^}]*)\}", COMPOSE_FILE.read_text()))
+    assert set(lines) <= {*defaults, "COMPOSE_PROFILES", "OMP_NUM_THREADS"}
+    assert set(lines) >= OF_THE_FILE
+    stated = {name: value for name, value in lines.items() if name in OF_THE_FILE}
+    assert stated == {name: defaults[name] for name in OF_THE_FILE}
+    assert "COMPOSE_PROFILES=cpu\n" in text
+
+
+def test_what_an_operator_makes_is_kept_out_of_git() -> None:
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert {"/secrets/", "/.env", "/datasets/"} <= set(ignored)
+
+
+def test_preparing_twice_makes_secrets_once_and_keeps_what_the_operator_changed(tmp_path: Path) -> None:
+    (tmp_path / "deploy").mkdir()
+    for name in ("deploy/prepare", ".env.example"):
+        shutil.copy(ROOT / name, tmp_path / name)
+
+    def prepare() -> str:
+        return subprocess.run(["sh", "deploy/prepare"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    assert "made secrets/database_password" in prepare()
+    secrets = [tmp_path / "secrets" / name for name in ("database_password", "admin_key")]
+    made = [secret.read_text() for secret in secrets]
+    assert all(re.fullmatch(r"[0-9a-f]{64}", text) for text in made)
+    assert made[0] != made[1]
+    assert [oct(path.stat().st_mode & 0o777) for path in (secrets[0].parent, *secrets)] == ["0o700", "0o444", "0o444"]
+    (tmp_path / ".env").write_text("LDNAS_WORKERS=2\n")
+    assert prepare() == ""
+    assert [secret.read_text() for secret in secrets] == made
+    assert (tmp_path / ".env").read_text() == "LDNAS_WORKERS=2\n"
+    assert (tmp_path / "datasets").is_dir()
 
 
 FIXED = {
@@ -215,13 +321,21 @@ FIXED = {
 """The settings that an operator of the file cannot give, and why."""
 
 
+OF_THE_FILE = {"LDNAS_DATASETS", "LDNAS_WORKERS"} | {
+    f"LDNAS_{service}_{limit}"
+    for service in ("API", "DISPATCHER", "WORKER", "POSTGRES", "REDIS")
+    for limit in ("MEMORY", "CPUS")
+}
+"""Variables of the file itself: mounts, ports and limits of containers."""
+
+
 def documented_settings() -> set[str]:
     return {variable.name for variable in VARIABLES}
 
 
 def test_every_documented_setting_can_be_given_or_is_fixed_for_a_reason() -> None:
     passed_on = set(re.findall(r"\$\{(LDNAS_[A-Z_]+):-", COMPOSE_FILE.read_text(encoding="utf-8")))
-    passed_on -= {"LDNAS_DATASETS"}  # no setting, but the folder behind one
+    passed_on -= OF_THE_FILE
     assert passed_on.isdisjoint(FIXED)
     assert passed_on | set(FIXED) == documented_settings()
 

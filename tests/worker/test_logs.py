@@ -11,6 +11,7 @@ import pytest
 
 from worker.process import logs
 from worker.process.logs import bind, configure_logging, log_fields
+from worker.queue.worker_main import shorten_broker_failures
 
 log = logging.getLogger("tests.logs")
 
@@ -91,3 +92,19 @@ def test_a_text_line_ends_with_its_fields(written: Callable[[str], io.StringIO])
     with log_fields(job_id="j"):
         log.warning("slow")
     assert text.getvalue().endswith(" WARNING tests.logs: slow job_id=j\n")
+
+
+@pytest.mark.parametrize("logger", ["celery.worker.consumer.consumer", "kombu.connection"])
+def test_a_lost_broker_is_a_warning_without_a_traceback(logger: str, written: Callable[[str], io.StringIO]) -> None:
+    text = written("json")
+    shorten_broker_failures()
+    for failure in (ConnectionRefusedError("refused"), RuntimeError("a bug")):
+        try:
+            raise failure
+        except type(failure):
+            logging.getLogger(logger).critical("Couldn't ack %s", 7, exc_info=True)
+    lost, bug = map(json.loads, text.getvalue().splitlines())
+    assert (lost["level"], lost["message"]) == ("WARNING", "Couldn't ack 7 (ConnectionRefusedError: refused)")
+    assert "exception" not in lost
+    assert bug["level"] == "CRITICAL"
+    assert "RuntimeError: a bug" in bug["exception"]

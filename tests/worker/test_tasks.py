@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from worker.queue import tasks
 from worker.queue.dispatcher import sweep
 from worker.queue.tasks import run_job
 from worker.registry import Engine, JobRow, open_engine, reading, unit_of_work
@@ -114,11 +115,20 @@ def test_an_end_that_the_runner_recorded_stands(settings: Settings, engine: Engi
     assert (job.state, job.error, job.failures) == ("failed", {"code": "too_few_images"}, 0)
 
 
-def test_a_runner_that_recorded_the_end_may_tidy_up(settings: Settings, engine: Engine, tmp_path: Path) -> None:
+def test_a_runner_that_recorded_the_end_may_tidy_up_for_longer_than_one_that_lost_its_job(
+    settings: Settings,
+    engine: Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(tasks, "LEAVING_SECONDS", 0.0)
+    caplog.set_level("INFO")
     tidied = tmp_path / "tidied"
     job = run(settings, engine, queue_job(engine, do="finish and tidy up", tidied=str(tidied)))
     assert job.state == "succeeded"
     assert tidied.exists()
+    assert "killing" not in caplog.text
 
 
 def test_a_job_that_waits_goes_back_without_a_failure(settings: Settings, engine: Engine) -> None:

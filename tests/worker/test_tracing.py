@@ -11,8 +11,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from service.app import create_app
+from worker.errors import SettingsError
 from worker.process import tracing
-from worker.process.tracing import PARENT, configure_tracing, span, stop_tracing, traceparent
+from worker.process.tracing import PARENT, configure_tracing, require_tracing, span, stop_tracing, traceparent
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
 from worker.registry import Engine, unit_of_work
@@ -91,3 +92,13 @@ def test_an_endpoint_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     assert provider is not None
     stop_tracing()
     provider.shutdown()
+
+
+def test_an_endpoint_without_opentelemetry_is_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
+    require_tracing(endpoint)
+    monkeypatch.setattr(tracing, "find_spec", lambda module: None)
+    require_tracing({})
+    for check in (require_tracing, lambda environ: configure_tracing("worker", environ)):
+        with pytest.raises(SettingsError, match=r"until OpenTelemetry is installed: pip install 'ldnas\[tracing\]'"):
+            check(endpoint)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from worker.errors import AttemptLostError
-from worker.registry import Engine, unit_of_work
+from worker.registry import ADVANCED_IN, Engine, unit_of_work
 from worker.storage.artifacts import ArtifactStore
 
 INTERVAL_SECONDS = 10.0
@@ -36,7 +36,7 @@ class Checkpoints:
         store: ArtifactStore,
         job_id: str,
         attempt: int,
-        pointer: dict[str, str] | None,
+        pointer: dict[str, Any] | None,
         *,
         stopping: threading.Event | None = None,
     ) -> None:
@@ -48,12 +48,15 @@ class Checkpoints:
         self._stopping = stopping or threading.Event()
         self._saved_at = time.monotonic()
         self._sequence = 0
+        self._starts_over = False
 
     def load(self, key: str) -> bytes | None:
         """The checkpoint of the computation with this content key, or None."""
         if self._pointer is None or self._pointer["key"] != key:
             return None
-        return self._store.read_checkpoint(self._pointer["name"])
+        content = self._store.read_checkpoint(self._pointer["name"])
+        self._starts_over = content is None
+        return content
 
     def stop(self) -> None:
         """Make the next state due at once, and end the stage with `ShutdownError` after it was saved."""
@@ -81,7 +84,10 @@ class Checkpoints:
         """
         self._sequence += 1
         name = self._store.put_checkpoint(self._job_id, self._attempt, self._sequence, content)
-        pointer = {"key": key, "name": name}
+        # Every save follows at least one epoch or iteration: it is further than the state before, unless that is lost.
+        pointer: dict[str, Any] = {"key": key, "name": name}
+        if not self._starts_over:
+            pointer[ADVANCED_IN] = self._attempt
         try:
             with unit_of_work(self._engine) as registry:
                 registry.leases.save_checkpoint(self._job_id, self._attempt, pointer)

@@ -111,7 +111,8 @@ class JobContext:
             self._stage = ""
         seconds = self.stage_seconds[name] - before
         with unit_of_work(self.engine) as registry:
-            registry.leases.end_stage(self.job_id, self.attempt, name, seconds)
+            end = self._fraction(name, 1.0)
+            registry.leases.end_stage(self.job_id, self.attempt, name, seconds, fraction=end)
         log.info("stage %s took %.1f s", name, seconds, extra={"seconds": round(seconds, 3)})
 
     @contextmanager
@@ -145,10 +146,7 @@ class JobContext:
         """Report the current stage's progress, in [0, 1], and in words."""
         begin, end, label = self._portion
         fraction_of_stage = begin + (end - begin) * fraction_of_stage
-        total = sum(self.plan.values())
-        names = list(self.plan)
-        before = sum(self.plan[name] for name in names[: names.index(self._stage)])
-        fraction = (before + self.plan[self._stage] * fraction_of_stage) / total
+        fraction = self._fraction(self._stage, fraction_of_stage)
         with self.unit_of_work() as registry:
             registry.leases.progress(
                 self.job_id,
@@ -161,6 +159,12 @@ class JobContext:
             if self.report_cost is not None and self.clock() - self._cost_reported >= REPORT_COST_SECONDS:
                 self.report_cost(registry)
                 self._cost_reported = self.clock()
+
+    def _fraction(self, stage: str, fraction_of_stage: float) -> float:
+        """The fraction of the whole job, in [0, 1], at this fraction of a stage."""
+        names = list(self.plan)
+        before = sum(self.plan[name] for name in names[: names.index(stage)])
+        return (before + self.plan[stage] * fraction_of_stage) / sum(self.plan.values())
 
     def _save_micro_batch(self, size: int) -> None:
         """Save the new limit after memory ran out, so that later attempts begin with it."""

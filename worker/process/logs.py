@@ -49,6 +49,29 @@ def configure_logging(log_format: str) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
+class WithoutTracebacks(logging.Filter):
+    """Shortens what libraries log about expected errors: a warning with the error's text in place of its traceback.
+
+    Args:
+        loggers: the names of the libraries' loggers; those below them are included.
+        errors: the expected errors.
+    """
+
+    def __init__(self, loggers: tuple[str, ...], errors: tuple[type[BaseException], ...]) -> None:
+        super().__init__()
+        self._loggers = loggers
+        self._errors = errors
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record where it is of these loggers and errors; it is logged in any case."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, self._errors) and record.name.partition(".")[0] in self._loggers:
+            record.msg, record.args = f"{record.getMessage().strip()} ({type(error).__name__}: {error})", None
+            record.exc_info = record.exc_text = None
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object per line: `time` (RFC 3339, UTC), `level`, `logger`, `message`, and bound and given fields."""
 

@@ -8,9 +8,13 @@ and from there in the runner's environment.
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any, Protocol
 
+from worker.errors import SettingsError
+
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+_PACKAGES = ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http")
 PARENT = "TRACEPARENT"
 """The environment variable with the worker's span for its runner."""
 
@@ -40,10 +44,15 @@ def configure_tracing(process: str, environ: Mapping[str, str] = os.environ, exp
         process: the last part of the service's name, such as `api`.
         environ: the variables of the process; OpenTelemetry's own are read by its library.
         exporter: receives the spans in place of the endpoint.
+
+    Raises:
+        SettingsError: an endpoint is set, and OpenTelemetry is not installed.
     """
     global _tracer
-    if exporter is None and not environ.get(ENDPOINT, "").strip():
-        return None
+    if exporter is None:
+        require_tracing(environ)
+        if not environ.get(ENDPOINT, "").strip():
+            return None
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -56,6 +65,26 @@ def configure_tracing(process: str, environ: Mapping[str, str] = os.environ, exp
     provider.add_span_processor(BatchSpanProcessor(exporter))  # flushed when the process shuts down cleanly
     _tracer = provider.get_tracer("ldnas")
     return provider
+
+
+def require_tracing(environ: Mapping[str, str]) -> None:
+    """Check that spans can be sent if they are to be sent.
+
+    Raises:
+        SettingsError: an endpoint is set, and OpenTelemetry is not installed.
+    """
+    endpoint = environ.get(ENDPOINT, "").strip()
+    if endpoint and not all(map(_is_installed, _PACKAGES)):
+        raise SettingsError(
+            ENDPOINT, endpoint, "no value, until OpenTelemetry is installed: pip install 'ldnas[tracing]'"
+        )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # a package above it is absent
+        return False
 
 
 def stop_tracing() -> None:

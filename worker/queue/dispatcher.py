@@ -12,7 +12,7 @@ import time
 from worker.errors import BrokerUnavailableError, DatabaseUnavailableError
 from worker.outbound.guard import OutboundGuard
 from worker.outbound.webhooks import senders
-from worker.process.heartbeat import beat
+from worker.process.heartbeat import BEAT_SECONDS, beat
 from worker.process.logs import configure_logging, log_fields
 from worker.process.parent_watch import exit_with_parent
 from worker.process.sign_of_life import give_signs_of_life
@@ -42,7 +42,8 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
     cleaner = threading.Thread(target=clean_until, args=cleaning, name="cleaner", daemon=True)
     cleaner.start()
     sending = senders(stop, engine, OutboundGuard(settings.remote_hosts))
-    next_sweep = 0.0
+    next_sweep = next_beat = 0.0
+    log.info("the dispatcher begins; it takes back lost jobs every %g s", settings.sweep_seconds)
     with Publisher(settings) as publisher, sending:
         while not stop.is_set():
             pause = settings.poll_seconds
@@ -53,7 +54,10 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
                         queue_idle_study(engine, settings.idle_study_seconds)
                     next_sweep = time.monotonic() + settings.sweep_seconds
                 publish_due(engine, publisher, settings.republish_seconds)
-                beat(settings.heartbeat_file)
+                if settings.heartbeat_file is not None and time.monotonic() >= next_beat:
+                    publisher.ping()  # a round without a due job asks the broker nothing
+                    beat(settings.heartbeat_file)
+                    next_beat = time.monotonic() + BEAT_SECONDS
             except DatabaseUnavailableError as error:
                 log.warning("the database is unavailable, trying again: %s", error)
             except BrokerUnavailableError as error:

@@ -42,6 +42,14 @@ class Publisher:
         with self._connected() as connection:
             return int(connection.default_channel.queue_declare(queue=QUEUE).message_count)
 
+    def ping(self) -> None:
+        """Ask the broker for an answer.
+
+        Raises:
+            BrokerUnavailableError: the broker refused, timed out or broke off.
+        """
+        self.waiting()
+
     @contextmanager
     def _connected(self) -> Iterator[Any]:
         connection = self._connection or self._app.connection_for_write(transport_options=_IMPATIENT)

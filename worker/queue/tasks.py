@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 
 from ldnas.errors import UnreadableDatasetError
-from worker.errors import AttemptLostError, DatabaseUnavailableError, failure_of
+from worker.errors import AttemptLostError, DatabaseUnavailableError, NotFoundError, failure_of
 from worker.process.logs import bind, log_fields
 from worker.process.module_command import module_command
 from worker.process.tracing import PARENT, span, traceparent
@@ -16,7 +16,7 @@ from worker.queue.exit_codes import Ending, retry_delay
 from worker.queue.fork_server_process import ForkServerProcess
 from worker.queue.lease_keeper import LeaseKeeper
 from worker.queue.runner_process import RunnerProcess, describe_exit
-from worker.registry import Engine, JobRow, unit_of_work
+from worker.registry import Engine, JobRow, reading, unit_of_work
 from worker.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,10 @@ _CRASHES = frozenset({signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGI
 """Signals with which native code crashes its own process."""
 
 LEAVING_SECONDS = 2.0
-"""How long a runner that lost its job may take to end by itself: usually it has recorded the end and is cleaning up."""
+"""How long a runner that lost its job to another process may take to end by itself."""
+
+CLEANING_SECONDS = 20.0
+"""How long a runner that has recorded the end of its job may take to clean up and to unload its libraries."""
 
 
 class _Stop(Enum):
@@ -98,7 +101,7 @@ def _run_claimed(
             if outcome is _Stop.SHUTDOWN:  # only then does the runner save its state
                 runner.ask_to_end(settings.shutdown_seconds)
             elif outcome is _Stop.ATTEMPT_LOST:
-                runner.wait(LEAVING_SECONDS)
+                runner.wait(CLEANING_SECONDS if attempt.has_ended() else LEAVING_SECONDS)
         if isinstance(outcome, _Stop) and runner.wait(0) is None:
             log.info("job %s: killing its runner (%s)", job.id, outcome.name.lower())
     finally:
@@ -146,6 +149,15 @@ class _Attempt:
             return  # the runner recorded the end itself, or another process holds the job by now
         except DatabaseUnavailableError as error:
             log.warning("job %s: left to the sweep: %s", self._job_id, error)
+
+    def has_ended(self) -> bool:
+        """Whether the job ended under this attempt: most likely its runner recorded that, and is cleaning up."""
+        try:
+            with reading(self._engine) as registry:
+                job = registry.jobs.get(self._job_id)
+        except (DatabaseUnavailableError, NotFoundError):
+            return False
+        return job.attempt == self._attempt and job.state.ended
 
     def _close_row(self, outcome: int | _Stop | OSError) -> None:
         if outcome is _Stop.CANCELLED:

@@ -15,10 +15,12 @@ from typing import Any
 from celery import Celery
 from celery.bootsteps import StartStopStep
 from celery.signals import worker_shutting_down
+from kombu.exceptions import OperationalError as KombuOperationalError
+from redis.exceptions import RedisError
 
 from worker.errors import DatabaseUnavailableError, InvalidMessageError
 from worker.process.heartbeat import BEAT_SECONDS, beat
-from worker.process.logs import configure_logging
+from worker.process.logs import WithoutTracebacks, configure_logging
 from worker.process.parent_watch import exit_with_parent
 from worker.process.sign_of_life import give_signs_of_life
 from worker.process.stop_signals import set_in_handler
@@ -165,12 +167,20 @@ def serve(
     return int(worker.exitcode or 0)
 
 
+def shorten_broker_failures() -> None:
+    """Log a lost connection to the broker, which the worker restores by itself, as a warning without a traceback."""
+    errors = (OSError, KombuOperationalError, RedisError)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(WithoutTracebacks(("celery", "kombu"), errors))
+
+
 def main() -> None:
     """Run one worker with the environment's settings."""
     exit_with_parent(os.environ)
     give_signs_of_life(os.environ)
     settings = Settings.from_environment(os.environ)
     configure_logging(settings.log_format)
+    shorten_broker_failures()
     configure_tracing("worker")
     with started_fork_server(settings) as fork_server:
         status = serve(settings, slots(settings, os.environ), fork_server=fork_server)

@@ -49,11 +49,13 @@ from worker.registry.tables import (
     WorkerRow,
 )
 from worker.registry.task_results import CellTraining, TaskCell, TaskFigure, TaskTraining
+from worker.registry.transitions import ADVANCED_IN
 from worker.registry.webhooks import ClaimedDelivery, WebhookStatus
 from worker.registry.workers import SeenWorker
 
 __all__ = [
     "ACTIVE_KEY",
+    "ADVANCED_IN",
     "ANY_KEY",
     "CLEANER_LIMITS",
     "COARSE_SECONDS",

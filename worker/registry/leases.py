@@ -15,7 +15,7 @@ from worker.registry.counters import Happening, count
 from worker.registry.crash_policy import READS_IMAGES, describe_kill, record_crash, record_kill
 from worker.registry.states import JobState
 from worker.registry.tables import JobRow
-from worker.registry.transitions import Transitions, held
+from worker.registry.transitions import ADVANCED_IN, Transitions, held
 
 
 @dataclass(frozen=True)
@@ -109,18 +109,29 @@ class Leases:
     def save_checkpoint(self, job_id: str, attempt: int, data: dict[str, Any]) -> None:
         """Save the state from which the next attempt resumes; counts as progress.
 
+        If `data` has this attempt as its `advanced_in`, the state is further than the one before: the lost attempts so
+        far no longer count, and the loss of this one will not.
+
         Raises:
             AttemptLostError: the job is no longer held by this attempt.
         """
-        self.touch(job_id, attempt, checkpoint=data)
+        forgiven = {"failures": 0} if data.get(ADVANCED_IN) == attempt else {}
+        self.touch(job_id, attempt, checkpoint=data, **forgiven)
 
-    def end_stage(self, job_id: str, attempt: int, stage: str, seconds: float) -> None:
+    def end_stage(
+        self, job_id: str, attempt: int, stage: str, seconds: float, *, fraction: float | None = None
+    ) -> None:
         """Count a finished stage and its seconds; counts as progress.
+
+        With `fraction`, where the stage ends in the whole job: if no lost attempt got there, those no longer count.
 
         Raises:
             AttemptLostError: the job is no longer held by this attempt.
         """
         count(self._session, Happening.STAGE, self.touch(job_id, attempt), stage, seconds=seconds)
+        if fraction is not None:
+            no_further = func.coalesce(JobRow.furthest, 0.0) < fraction
+            self._session.execute(update(JobRow).where(*held(job_id, attempt), no_further).values(failures=0))
 
     def touch(self, job_id: str, attempt: int, **values: Any) -> str:
         """One fenced update that counts as progress; it also locks the job's row until the transaction ends.

@@ -15,6 +15,9 @@ from worker.registry.webhooks import announce
 STEP = 0.01
 """How much further, as a fraction of the whole job, an attempt has to get so that its loss does not count."""
 
+ADVANCED_IN = "advanced_in"
+"""In a job's checkpoint: the attempt that computed beyond the checkpoint before."""
+
 
 class Transitions:
     """The steps of every transition of a job; `locked` and `locked_under` lock its row first."""
@@ -25,10 +28,12 @@ class Transitions:
     def give_up(self, job: JobRow, *, reason: str, counts_as_failure: bool, delay_seconds: float = 0.0) -> JobState:
         """Queue the job again, or end it: cancelled if that was requested, failed after too many attempts.
 
-        A failure counts only if the attempt got no further than those before it.
+        A failure counts only if the attempt got no further than those before it, by the job's progress and by its
+        checkpoint: in a long stage many attempts in a row may stay below `STEP`.
         """
         got_further, job.furthest = _compare_progress(job)
-        counts_as_failure = counts_as_failure and not got_further
+        advanced = (job.checkpoint or {}).get(ADVANCED_IN) == job.attempt
+        counts_as_failure = counts_as_failure and not got_further and not advanced
         if counts_as_failure:
             job.failures += 1
             count(self._session, Happening.FAILED_ATTEMPT, job.kind)

@@ -18,8 +18,10 @@ def up() -> None:
     _need("torch")
     from service.cli.supervision.supervisor import GRACE_SECONDS, supervise
     from worker.process.parent_watch import exit_with_parent
+    from worker.process.tracing import require_tracing
 
     settings = Settings.from_environment(os.environ)
+    require_tracing(os.environ)
     exit_with_parent(os.environ, grace_seconds=GRACE_SECONDS + 1.0)
     stop = stop_on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     supervise(settings, stop, migrate=_prepare, say=say)

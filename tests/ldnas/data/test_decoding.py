@@ -10,6 +10,7 @@ import pytest
 from PIL import Image as PillowImage
 from PIL import PngImagePlugin
 
+from ldnas.data import decoding
 from ldnas.data.decoding import decode_image
 from ldnas.errors import BrokenImageError, ImageSizeError
 
@@ -48,6 +49,20 @@ def test_grey_stays_one_channel_and_colour_three():
 def test_black_and_white_becomes_0_and_255():
     bits = np.array([[True, False], [False, True]])
     assert decode_image(encoded(PillowImage.fromarray(bits)), "x").squeeze(-1).tolist() == [[255, 0], [0, 255]]
+
+
+def test_a_file_that_may_not_be_read_is_refused_for_that_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: Path, **options: object) -> None:
+        raise PermissionError(13, "Permission denied", str(source))
+
+    monkeypatch.setattr(decoding.PillowImage, "open", refuse)  # the user root may read everything
+    with pytest.raises(BrokenImageError) as refused:
+        decode_image(tmp_path / "cat.png", "cats/cat.png")
+    assert str(refused.value) == (
+        "cats/cat.png cannot be read: Permission denied; make it readable for the user that runs the worker"
+    )
 
 
 def test_a_png_with_a_long_text_is_read(tmp_path: Path):
