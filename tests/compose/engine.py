@@ -15,6 +15,8 @@ OPERATIONS = ROOT / "docs" / "operations.md"
 PROJECT = "ldnas"
 DOCKER = shlex.split(os.environ.get("LDNAS_DOCKER", "docker"))
 STEP_SECONDS = 1500.0
+LONG_ANSWERS = ("docker inspect", "docker image inspect", "docker compose logs")
+"""Commands whose output the log leaves out."""
 
 
 def reason_to_skip() -> str | None:
@@ -90,10 +92,13 @@ class Project:
 
     def _note(self, script: str, output: str, seconds: float) -> None:
         lines = [line for line in output.splitlines() if line.strip()]
+        if script.startswith(LONG_ANSWERS):
+            lines = []
         shown = lines if len(lines) <= 30 else [*lines[:5], f"… {len(lines) - 20} lines", *lines[-15:]]
         commands = "\n".join(f"$ {line}" for line in script.strip().splitlines())
         with self._log.open("a") as log:
-            log.write(f"{commands}\n" + "".join(f"  {line[:160]}\n" for line in shown) + f"  ({seconds:.1f} s)\n")
+            text = f"{commands}\n" + "".join(f"  {line[:160]}\n" for line in shown) + f"  ({seconds:.1f} s)\n"
+            log.write(text.replace(str(self.folder), "."))
 
     def inspect(self, service: str) -> dict[str, Any]:
         """The engine's description of a service's container."""

@@ -19,7 +19,6 @@ pytestmark = [pytest.mark.compose, pytest.mark.timeout(1800)]
 
 DIGITS = {"uri": "file:///datasets/digits"}
 SMALL = {"search": {"candidates": 2, "rounds": 1}, "budget": {"iterations": 1}, "repetitions": 1}
-LONG = {"search": {"candidates": 40, "rounds": 4}, "budget": {"iterations": 40}, "repetitions": 1}
 IMAGES = {"api": "ldnas-api:0.2.0", "worker": "ldnas-worker-cpu:0.2.0"}
 LARGEST_BYTES = 2.5e9
 
@@ -130,7 +129,7 @@ def test_behind_a_proxy_that_terminates_tls_the_session_cookie_is_secure(project
 
 
 def test_a_killed_worker_costs_a_job_nothing_but_time(project: Project, caller: Caller) -> None:
-    body = {"dataset": DIGITS, "labels": {"groups": [["1"]], "rest": True}, "baselines": ["digits"], **LONG}
+    body = {"dataset": DIGITS, "labels": {"groups": [["1"]], "rest": True}, "baselines": ["digits"], **SMALL}
     asked = caller.post("/v1/recommendations", body)
     job = f"/v1/jobs/{asked['job_id']}"
     until(lambda: caller.get(job)["stage"] in ("fit", "search"), "something can be lost")
