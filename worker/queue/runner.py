@@ -22,6 +22,7 @@ from worker.jobs import distances, recommend, register, study, train_again
 from worker.jobs.checkpoints import Checkpoints, ShutdownError
 from worker.jobs.context import JobContext
 from worker.jobs.stages.baselines import WaitingForBaselinesError
+from worker.jobs.threads import set_threads
 from worker.process.logs import bind, configure_logging, log_fields
 from worker.process.tracing import PARENT, configure_tracing, span
 from worker.queue.exit_codes import Ending, retry_delay
@@ -81,7 +82,9 @@ def _run(settings: Settings, engine: Engine, job_id: str, attempt: int, stopping
             job = registry.jobs.get(job_id)
         bind(request_id=job.request_id)
         work, plan = _KINDS[job.kind]
-        result = work(_context(settings, engine, store, job, attempt, plan, stopping), job.params)
+        context = _context(settings, engine, store, job, attempt, plan, stopping)
+        set_threads(context)
+        result = work(context, job.params)
     except WaitingForBaselinesError as waiting:
         with unit_of_work(engine) as registry:
             registry.leases.add_event(job_id, attempt, "waiting", {"baselines": list(waiting.names)})
