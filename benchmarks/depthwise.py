@@ -13,11 +13,12 @@ from typing import Any
 
 import torch
 from scipy import stats
+from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.environment import save
-from ldnas.networks.depthwise import DepthwiseConv
+from ldnas.networks.depthwise import DepthwiseConv, SameDepthwiseConv
 from ldnas.networks.pretrained import PretrainedNetwork, embedded_network
 
 SIZES = (32, 48, 64, 96, 128)
@@ -74,7 +75,7 @@ def _use_plain(module: nn.Module) -> None:
     """Undo `use_fast_depthwise`."""
     for child in module.modules():
         if isinstance(child, DepthwiseConv):
-            child.__class__ = nn.Conv2d
+            child.__class__ = Conv2dSame if isinstance(child, SameDepthwiseConv) else nn.Conv2d
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from typing import Any, Self
 
 import torch
+from timm.layers.conv2d_same import Conv2dSame
+from timm.layers.padding import pad_same
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_input
@@ -28,24 +30,51 @@ class DepthwiseConv(nn.Conv2d):
         own.__dict__ = convolution.__dict__
         return own
 
-    def forward(self, input: Tensor) -> Tensor:
-        if not (torch.is_grad_enabled() and self.weight.requires_grad and self._is_small(input)):
-            return super().forward(input)
-        outputs: Tensor = _SmallMaps.apply(input, self.weight, self.stride, self.padding, self.dilation)
-        return outputs if self.bias is None else outputs + self.bias[:, None, None]
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if not (torch.is_grad_enabled() and weight.requires_grad and self._is_small(input)):
+            outputs: Tensor = super()._conv_forward(input, weight, bias)
+            return outputs
+        outputs = _SmallMaps.apply(input, weight, self.stride, self.padding, self.dilation)
+        return outputs if bias is None else outputs + bias[:, None, None]
 
     def _is_small(self, input: Tensor) -> bool:
-        pixels = input.shape[-2] * input.shape[-1] // (self.stride[0] * self.stride[1])
-        return input.device.type == "cpu" and pixels <= LARGEST_MAP
+        height, width = (
+            (
+                input.shape[axis]
+                + 2 * int(self.padding[place])
+                - self.dilation[place] * (self.weight.shape[axis] - 1)
+                - 1
+            )
+            // self.stride[place]
+            + 1
+            for place, axis in enumerate((2, 3))
+        )
+        return input.device.type == "cpu" and height * width <= LARGEST_MAP
+
+
+class SameDepthwiseConv(DepthwiseConv):
+    """timm's `Conv2dSame` with one filter for each channel: its padding depends on the size of the image."""
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        padded = pad_same(input, list(self.kernel_size), list(self.stride), list(self.dilation))
+        return super()._conv_forward(padded, weight, bias)
+
+
+_REPLACEMENTS: dict[type[nn.Module], type[DepthwiseConv]] = {nn.Conv2d: DepthwiseConv, Conv2dSame: SameDepthwiseConv}
 
 
 def use_fast_depthwise(module: nn.Module) -> None:
     """Replace every depthwise convolution within `module`, in place; parameters and their names stay the same."""
     for name, child in module.named_children():
-        if type(child) is nn.Conv2d and child.groups == child.in_channels == child.out_channels:
-            setattr(module, name, DepthwiseConv.of(child))
+        if isinstance(child, nn.Conv2d) and type(child) in _REPLACEMENTS and _is_plain_depthwise(child):
+            setattr(module, name, _REPLACEMENTS[type(child)].of(child))
         else:
             use_fast_depthwise(child)
+
+
+def _is_plain_depthwise(convolution: nn.Conv2d) -> bool:
+    one_each = convolution.groups == convolution.in_channels == convolution.out_channels
+    return one_each and convolution.padding_mode == "zeros" and not isinstance(convolution.padding, str)
 
 
 class _SmallMaps(torch.autograd.Function):

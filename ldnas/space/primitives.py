@@ -1,10 +1,12 @@
 """The operations that an edge may carry; each keeps the shape [N, C, H, W] of its input.
 
 Two of them are computed in a different way than in torch, with the same result, because torch is slow there on a
-processor: dilated depthwise convolutions while they train (3 to 10 times), and the average pool (3 times).
+processor: dilated depthwise convolutions while they train (3 to 10 times), and the average pool (3 times, and its
+gradient).
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,10 +53,33 @@ class AveragePool(nn.Module):
         if torch.compiler.is_exporting():  # one operation, which every runtime supports and runs fast
             return F.avg_pool2d(inputs, 3, stride=1, padding=1, count_include_pad=False)
         height, width = inputs.shape[2:]
-        padded = F.pad(inputs, (1, 1, 1, 1))
-        sums = padded[:, :, :-2] + padded[:, :, 1:-1] + padded[:, :, 2:]
-        sums = sums[..., :-2] + sums[..., 1:-1] + sums[..., 2:]
-        return sums * (_inverse_counts(height, inputs)[:, None] * _inverse_counts(width, inputs))
+        shares = _inverse_counts(height, inputs)[:, None] * _inverse_counts(width, inputs)
+        sums: Tensor = _NeighbourSums.apply(inputs)
+        return sums * shares
+
+
+class _NeighbourSums(torch.autograd.Function):
+    """The sum of each 3×3 neighbourhood, without padding: a symmetric map, so its gradient is the same sum.
+
+    autograd's own gradient of the shifted sums fills and copies a whole tensor for each shift.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor) -> Tensor:
+        return _neighbour_sums(maps)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return _neighbour_sums(gradients[0])
+
+
+def _neighbour_sums(maps: Tensor) -> Tensor:
+    for axis in (2, 3):
+        sums, inner = maps.clone(), maps.shape[axis] - 1
+        sums.narrow(axis, 1, inner).add_(maps.narrow(axis, 0, inner))
+        sums.narrow(axis, 0, inner).add_(maps.narrow(axis, 1, inner))
+        maps = sums
+    return maps
 
 
 def _inverse_counts(side: int, like: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from worker.jobs.checkpoints import Checkpoints, ShutdownError
 from worker.jobs.context import JobContext
 from worker.jobs.stages.baselines import WaitingForBaselinesError
 from worker.jobs.stages.export import trace
+from worker.jobs.threads import set_threads
 from worker.process.logs import bind, configure_logging, log_fields
 from worker.process.names import RUNNER, name_process
 from worker.process.side_process import SideProcess
@@ -111,7 +112,9 @@ def _run(
             job = registry.jobs.get(job_id)
         bind(request_id=job.request_id)
         work, plan = _KINDS[job.kind]
-        result = work(_context(settings, engine, store, job, attempt, plan, stopping, tracing), job.params)
+        context = _context(settings, engine, store, job, attempt, plan, stopping, tracing)
+        set_threads(context)
+        result = work(context, job.params)
     except WaitingForBaselinesError as waiting:
         with unit_of_work(engine) as registry:
             registry.leases.add_event(job_id, attempt, "waiting", {"baselines": list(waiting.names)})

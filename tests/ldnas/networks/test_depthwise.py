@@ -4,9 +4,10 @@ import copy
 
 import pytest
 import torch
+from timm.layers.conv2d_same import Conv2dSame
 from torch import nn
 
-from ldnas.networks.depthwise import LARGEST_MAP, DepthwiseConv
+from ldnas.networks.depthwise import LARGEST_MAP, DepthwiseConv, use_fast_depthwise
 
 # (side of the input, kernel, stride, dilation)
 GEOMETRIES = [
@@ -32,15 +33,37 @@ def test_outputs_and_gradients_are_those_of_the_plain_convolution(
     side: int, kernel: int, stride: int, dilation: int
 ) -> None:
     plain, own = pair(kernel, stride, dilation, bias=True)
-    images = torch.randn(5, 6, side, side, dtype=torch.float64)
+    assert_equal(plain, own, torch.randn(5, 6, side, side, dtype=torch.float64))
+
+
+def assert_equal(plain: nn.Module, own: nn.Module, images: torch.Tensor) -> None:
     results = []
     for convolution in (plain, own):
         inputs = images.clone().requires_grad_()
         outputs = convolution(inputs)
         (outputs.square() + outputs).sum().backward()
-        results.append((outputs, inputs.grad, convolution.weight.grad, convolution.bias.grad))
+        results.append((outputs, inputs.grad, *(parameter.grad for parameter in convolution.parameters())))
     for expected, found in zip(*results, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("side", "kernel", "stride"), [(8, 3, 2), (7, 5, 2), (2, 5, 2), (9, 3, 2)])
+def test_a_padding_by_the_size_of_the_image_is_kept(side: int, kernel: int, stride: int) -> None:
+    torch.manual_seed(0)
+    plain = nn.Sequential(Conv2dSame(6, 6, kernel, stride, groups=6)).double()
+    own = copy.deepcopy(plain)
+    use_fast_depthwise(own)
+    images = torch.randn(5, 6, side, side, dtype=torch.float64)
+    assert_equal(plain, own, images)
+    # 8 pixels become 4, which count as small though 9 are read with the padding.
+    assert ("SmallMaps" in str(own[0]._conv_forward(images, own[0].weight, None).grad_fn)) == (side < 9)
+
+
+@pytest.mark.parametrize("changes", [{"padding_mode": "reflect"}, {"padding": "same"}])
+def test_a_convolution_with_another_kind_of_padding_stays(changes: dict[str, str]) -> None:
+    plain = nn.Sequential(nn.Conv2d(4, 4, 3, groups=4, **({"padding": 1} | changes)))
+    use_fast_depthwise(plain)
+    assert type(plain[0]) is nn.Conv2d
 
 
 def test_the_own_gradient_is_used_on_small_maps_alone() -> None:

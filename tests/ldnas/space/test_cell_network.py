@@ -84,9 +84,13 @@ def test_a_dilated_convolution_in_training_equals_torchs_own_with_its_gradients(
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 5), (6, 6)])
 def test_the_average_pool_equals_torchs_own_without_counting_padding(shape):
-    inputs = torch.randn(2, 3, *shape)
+    inputs = torch.randn(2, 3, *shape, dtype=torch.float64, requires_grad=True)
     expected = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)(inputs)
-    torch.testing.assert_close(AveragePool()(inputs), expected)
+    outputs = AveragePool()(inputs)
+    torch.testing.assert_close(outputs, expected)
+    cotangent = torch.randn_like(outputs)
+    gradient = torch.autograd.grad(expected, inputs, cotangent)
+    torch.testing.assert_close(torch.autograd.grad(outputs, inputs, cotangent), gradient)
 
 
 def test_equal_seeds_give_equal_weights_and_leave_torchs_generator_alone():

@@ -99,6 +99,31 @@ def test_a_fit_that_resumes_from_a_checkpoint_ends_in_the_very_weights_of_an_unb
             assert torch.equal(tensor, resumed.state_dict()[name]), (state.epoch, name)
 
 
+def test_a_step_is_that_of_the_optimizer_as_it_is_defined(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, config = striped_images(32, seed=0), TrainConfig(epochs=1, batch_size=16)
+    fused, plain = (build_network("small_cnn", classes=2, seed=0) for _ in range(2))
+    fit(fused, images, config=config, seed=1)
+    original = torch.optim.AdamW
+    monkeypatch.setattr(torch.optim, "AdamW", lambda *args, fused, **options: original(*args, foreach=False, **options))
+    fit(plain, images, config=config, seed=1)
+    for name, tensor in plain.state_dict().items():
+        torch.testing.assert_close(fused.state_dict()[name], tensor, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_moments_in_another_order_of_memory_resume_too() -> None:
+    images, config = striped_images(32, seed=0), TrainConfig(epochs=2, batch_size=16)
+    states: list[FitState] = []
+    unbroken, resumed = (build_network("small_cnn", classes=2, seed=0) for _ in range(2))
+    fit(unbroken, images, config=config, seed=1, on_epoch=lambda state: states.append(copy.deepcopy(state)))
+    moments = states[0].optimizer["state"]
+    assert not moments[3]["exp_avg"].is_contiguous()
+    for each in moments.values():
+        each.update({kind: value.contiguous() for kind, value in each.items()})
+    fit(resumed, images, config=config, seed=1, state=states[0])
+    for name, tensor in unbroken.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
 def test_few_images_get_more_epochs_until_there_are_enough_steps() -> None:
     config = TrainConfig(epochs=3, batch_size=10, minimum_steps=20)
     assert config.epochs_for(20) == 10
