@@ -252,5 +252,6 @@ def _race(setting: Setting, candidates: Sequence[Candidate], begun: float, facts
                 for own in outcome.finishers
             ],
             "passed_over": [own.name for own in outcome.passed_over],
+            "outclassed": [own.name for own in outcome.outclassed],
         },
     )
