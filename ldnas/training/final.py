@@ -3,13 +3,14 @@
 from dataclasses import dataclass, replace
 
 import torch
+from torch import nn
 
 from ldnas.data.search_split import ENOUGH_IMAGES
 from ldnas.data.task_data import ImageSet
 from ldnas.intervals import wilson_interval
 from ldnas.objectives import require_objective
 from ldnas.training.augmentation import Augmentation
-from ldnas.training.flip_test import is_colour, mirroring_keeps_class
+from ldnas.training.flip_test import is_colour, mirroring_keeps_class, recognises_mirrored
 from ldnas.training.micro_batches import MicroBatches
 from ldnas.training.train import TrainConfig
 
@@ -53,21 +54,41 @@ class DataFacts:
         return max(self.class_images) / max(1, min(self.class_images))
 
 
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """A network that has learned a task's images as they are, and the task's validation images at its size."""
+
+    network: nn.Module
+    validation: ImageSet
+
+
 def data_facts(
-    train: ImageSet, validation: ImageSet, *, classes: int, seed: int, micro_batches: MicroBatches | None = None
+    train: ImageSet,
+    validation: ImageSet,
+    *,
+    classes: int,
+    seed: int,
+    learned: Learned | None = None,
+    micro_batches: MicroBatches | None = None,
 ) -> DataFacts:
     """The facts of a task's training and validation images.
 
-    For colour images a small network is trained briefly to check whether they may be mirrored
+    For colour images a network checks whether they may be mirrored: `learned`, or a small one that is trained for it
     (`mirroring_keeps_class`). Grey images are mostly digits, letters and scans, and are not mirrored.
     """
+
+    def mirrors() -> bool:
+        if learned is not None:
+            return recognises_mirrored(learned.network, learned.validation, micro_batches=micro_batches)
+        return mirroring_keeps_class(train, validation, seed=seed, micro_batches=micro_batches)
+
     colour = is_colour(train)
     return DataFacts(
         class_images=tuple(torch.bincount(train.labels, minlength=classes).tolist()),
         validation_images=len(validation),
         image_size=train.images.shape[-1],
         colour=colour,
-        mirrors=colour and mirroring_keeps_class(train, validation, seed=seed, micro_batches=micro_batches),
+        mirrors=colour and mirrors(),
     )
 
 

@@ -4,6 +4,7 @@ A mirrored photograph of a cat still shows a cat; a mirrored digit, letter or tr
 """
 
 import torch
+from torch import nn
 
 from ldnas.data.task_data import ImageSet
 from ldnas.intervals import wilson_interval
@@ -33,10 +34,7 @@ def mirroring_keeps_class(
 ) -> bool:
     """Whether a network that has never seen a mirrored image recognises the mirror images too.
 
-    A small network learns up to 2000 training images as they are, at 32 pixels at most. Of the validation images that
-    it recognises, at least 1 - `LARGEST_LOSS` must be recognised mirrored, within the 95 % interval for their number;
-    so a few images prevent the flip only if they are clearly against it. If the network recognises nothing, the answer
-    is no.
+    A small network learns up to 2000 training images as they are, at 32 pixels at most; see `recognises_mirrored`.
 
     Raises:
         OutOfMemoryError: memory does not suffice for the fewest images that the network can train on.
@@ -47,6 +45,16 @@ def mirroring_keeps_class(
     network = build_network("small_cnn", classes=classes, seed=derive_seed(seed, "mirror network"))
     network.to(train.labels.device)
     fit(network, train, config=EXAMINATION, seed=seed, micro_batches=micro_batches)
+    return recognises_mirrored(network, validation, micro_batches=micro_batches)
+
+
+def recognises_mirrored(network: nn.Module, validation: ImageSet, *, micro_batches: MicroBatches | None = None) -> bool:
+    """Whether a network that has learned images as they are, in eval mode, recognises the mirror images too.
+
+    Of the validation images that it recognises, at least 1 - `LARGEST_LOSS` must be recognised mirrored, within the
+    95 % interval for their number; so a few images prevent the flip only if they are clearly against it. If the network
+    recognises nothing, the answer is no.
+    """
     labels = validation.labels.cpu()
     mirrored = ImageSet(validation.images.flip(3), validation.labels)
     right = evaluate(network, validation, micro_batches=micro_batches).predictions == labels

@@ -129,23 +129,27 @@ def test_an_iteration_that_candidates_leave_takes_what_that_leaves_of_all_rounds
     assert found == pytest.approx((6.5, 6.5))
 
 
-def test_an_epoch_is_three_batches_scaled_to_all_images_once_a_first_pass_has_warmed_up() -> None:
+@pytest.mark.parametrize(("first", "timed"), [(0.25, 12), (0.5, 4)])
+def test_an_epoch_is_scaled_from_three_batches_or_one_slow_one_after_one_that_warms_up(
+    first: float, timed: int
+) -> None:
     network = build_cell_network(Genotype(("identity",) * 6), SKELETON, seed=0)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     config = TrainConfig(epochs=7, batch_size=4, minimum_steps=1000)
-    # 12 of 100 images: the pass that ends at 9.0 began at 7.0, and 100 images take 100 / 12 times its 2 seconds.
-    seconds = seconds_of_epoch(network, images(100), config, clock=ticks(7.0, 9.0))
-    assert seconds == pytest.approx(2.0 * 100 / 12)
+    # The pass that ends at 9.0 began at 7.0.
+    seconds = seconds_of_epoch(network, images(100), config, clock=ticks(0.0, first, 7.0, 9.0))
+    assert seconds == pytest.approx(2.0 * 100 / timed)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
 def test_few_images_are_timed_whole() -> None:
     network = build_cell_network(Genotype(("identity",) * 6), SKELETON, seed=0)
-    assert seconds_of_epoch(network, images(5), TrainConfig(batch_size=4), clock=ticks(1.0, 1.5)) == 0.5
+    assert seconds_of_epoch(network, images(5), TrainConfig(batch_size=4), clock=ticks(0.0, 0.1, 1.0, 1.5)) == 0.5
 
 
 def test_an_epoch_of_a_network_that_is_not_found_yet_is_the_mean_over_three_cells() -> None:
-    clock = ticks(0.0, 1.0, 10.0, 12.0, 20.0, 26.0)  # 1, 2 and 6 seconds for 12 of 36 images
+    # 1, 2 and 6 seconds for 12 of 36 images, each after .1 seconds for 4.
+    clock = ticks(0.0, 0.1, 0.1, 1.1, 10.0, 10.1, 10.1, 12.1, 20.0, 20.1, 20.1, 26.1)
     assert forecast_epoch(problem(36), TrainConfig(batch_size=4), seed=0, clock=clock) == pytest.approx(3 * 3.0)
 
 
@@ -155,7 +159,7 @@ def test_only_colour_images_take_a_training_to_decide_on_mirroring() -> None:
     colour = ImageSet(grey.images.clone(), grey.labels)
     colour.images[0, 0] = 255
     # 130 images are 3 batches of 64: 34 epochs to get 100 steps.
-    assert forecast_mirroring(colour, clock=ticks(0.0, 0.5)) == pytest.approx(34 * 0.5)
+    assert forecast_mirroring(colour, clock=ticks(0.0, 0.1, 0.1, 0.6)) == pytest.approx(34 * 0.5)
 
 
 @pytest.mark.parametrize(("left", "epochs"), [(100.0, 15), (45.0, 15), (44.9, 14), (3.5, 1), (-8.0, 1)])

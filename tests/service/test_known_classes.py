@@ -97,7 +97,13 @@ def test_the_answer_says_what_it_will_take(http: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     ("workers", "device"),
-    [([], None), ([["cpu"]], "cpu"), ([["cuda:0", "cuda:1"], ["cuda:0"]], "cuda"), ([["cpu"], ["cuda:0"]], None)],
+    [
+        ([], None),
+        ([["cpu"]], "cpu"),
+        ([["cuda:0", "cuda:1"], ["cuda:0"]], "cuda"),
+        ([["cpu"], ["cuda:0"]], None),
+        ([["auto"]], None),
+    ],
 )
 def test_the_device_is_that_of_all_living_workers(workers: list[list[str]], device: str | None) -> None:
     seen = [SeenWorker(WorkerRow(devices=devices), alive=True, jobs=()) for devices in workers]

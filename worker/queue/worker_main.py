@@ -64,9 +64,10 @@ log = logging.getLogger("worker.queue.worker_main")
 
 
 def slots(settings: Settings, environ: Mapping[str, str], device_files: Path = Path("/dev")) -> tuple[str, ...]:
-    """The device of each slot: the configured one, else every visible GPU, else `auto` once.
+    """The device of each slot: the configured one, else every visible GPU, else `cpu` or `auto` once.
 
-    A single GPU is also `auto`: the runner then falls back to the CPU if torch cannot use it.
+    A single GPU is `auto`: the runner then falls back to the CPU if torch cannot use it. It is `cpu` on Linux without
+    the device file of any GPU: those of NVIDIA, `dxg` (Windows' subsystem for Linux) and `kfd` (AMD).
     """
     if settings.device != "auto":
         return (settings.device,)
@@ -76,7 +77,10 @@ def slots(settings: Settings, environ: Mapping[str, str], device_files: Path = P
     else:
         # torch would open the GPUs here and hold memory on each of them.
         count = len([path for path in device_files.glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)])
-    return tuple(f"cuda:{index}" for index in range(count)) if count > 1 else ("auto",)
+    if count > 1:
+        return tuple(f"cuda:{index}" for index in range(count))
+    has_gpu_file = any(path.name.startswith(("nvidia", "dxg", "kfd")) for path in device_files.iterdir())
+    return ("auto",) if has_gpu_file or sys.platform != "linux" else ("cpu",)
 
 
 def register_task(

@@ -31,6 +31,6 @@ def expectation_of(
 
 
 def _device(workers: Sequence[SeenWorker]) -> str | None:
-    """The kind of device that all living workers have, None where they differ or there is none."""
+    """The kind of device that all living workers have; None where they differ, before it is known, and without any."""
     kinds = {device.partition(":")[0] for worker in workers if worker.alive for device in worker.row.devices}
-    return kinds.pop() if len(kinds) == 1 else None
+    return kinds.pop() if len(kinds) == 1 and "auto" not in kinds else None

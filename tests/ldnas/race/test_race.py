@@ -198,16 +198,16 @@ def test_a_cycle_has_fewer_epochs_on_a_machine_that_became_slower() -> None:
 
 def test_another_cycle_uses_the_seconds_that_a_forecast_kept_too_long() -> None:
     class Faster(Clock):
-        """During the forecast, whose two passes take .375 seconds, everything takes four times as long."""
+        """During the forecast, whose four batches take .25 seconds, everything takes four times as long."""
 
         def __call__(self) -> float:
-            return 4 * self.now if self.now < 0.4 else 1.6 + (self.now - 0.4)
+            return 4 * self.now if self.now < 0.26 else 1.04 + (self.now - 0.26)
 
     clock = Faster()
     outcome = Race(problem(clock, 6.0), [candidate(clock, "only", rate=1e-2)]).run()
-    # 4.5 seconds at .75 for an epoch, less the classification, are 5.65 passes; they take a quarter of that.
+    # 5 seconds at .75 for an epoch, less the classification, are 6.32 passes; they take a quarter of that.
     first, *others = outcome.finishers[0].progress.cycles
-    assert first.epochs * first.share == pytest.approx(5.65, abs=0.1)
+    assert first.epochs * first.share == pytest.approx(6.32, abs=0.1)
     assert [cycle.rung for cycle in others] == [*range(1, len(others) + 1)]
     assert 6.0 - 2 * 24 * SECONDS < outcome.seconds <= 6.0
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from ldnas.data.task_data import ImageSet
 from ldnas.training import final
@@ -38,6 +39,29 @@ def test_a_network_that_recognises_nothing_shows_nothing_so_images_are_not_mirro
     # The validation labels are swapped, so that a network that learned the height is always wrong.
     turned = ImageSet(validation.images, 1 - validation.labels)
     assert not mirroring_keeps_class(train, turned, seed=0)
+
+
+class Brighter(nn.Module):
+    """Class 1 where the second half along an axis of the image is brighter than the first one."""
+
+    def __init__(self, axis: int) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+        self._axis = axis
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        first, second = (half.mean(dim=(1, 2, 3)) for half in inputs.chunk(2, dim=self._axis))
+        return torch.stack([first, second], dim=1)
+
+
+@pytest.mark.parametrize("by_side", [True, False])
+def test_a_network_that_has_learned_the_images_spares_the_training(
+    by_side: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(final, "mirroring_keeps_class", lambda *arguments, **options: pytest.fail("trained for it"))
+    images = sided_images(40, by_side=by_side, seed=0)
+    learned = final.Learned(Brighter(3 if by_side else 2), images)
+    assert final.data_facts(images, images, classes=2, seed=0, learned=learned).mirrors is not by_side
 
 
 def test_grey_images_are_never_mirrored_and_cost_no_training(monkeypatch: pytest.MonkeyPatch) -> None:

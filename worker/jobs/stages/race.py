@@ -12,11 +12,12 @@ from ldnas.race.race import Race, RaceImages, RaceOutcome, RaceProblem
 from ldnas.race.reason import reason_of
 from ldnas.race.state import Progress, RaceState
 from ldnas.seeding import derive_seed
-from ldnas.training.final import warnings_of
+from ldnas.training.final import DataFacts, Learned, warnings_of
 from worker.jobs.checkpoints import tensors_from_bytes, tensors_to_bytes
 from worker.jobs.context import JobContext
 from worker.jobs.memo import Codec
 from worker.jobs.stages.answer import Answer
+from worker.jobs.stages.fit import load_task_network
 from worker.jobs.stages.fitting import REPORT_SECONDS
 from worker.jobs.stages.race_candidates import race_candidates
 from worker.jobs.stages.race_result import RACE_RESULT, RaceResult, result_part, store_result
@@ -47,7 +48,7 @@ def _race(context: JobContext, task: ResolvedTask, answer: Answer, found: FoundS
     request = answer.request
     context.progress(0.0, "measuring the candidates")
     seed = derive_seed(task.seed, "race", task.search_data_key)
-    facts, _ = final_recipe(context, task.full, seed=seed, objective=request.objective, epochs=None)
+    facts = race_facts(context, task, seed=seed, objective=request.objective)
     candidates = race_candidates(context, task, answer, facts, found, seed)
     answer.report(search=_document(answer, candidates))
     # After the measurements above, so that their seconds are not lost to the budget.
@@ -65,6 +66,21 @@ def _race(context: JobContext, task: ResolvedTask, answer: Answer, found: FoundS
     reason = reason_of(outcome, labels, objective=request.objective, seed=seed)
     warnings = warnings_of(facts, objective=request.objective)
     return store_result(context, task, outcome, key=key, seed=seed, reason=reason, warnings=warnings)
+
+
+def race_facts(context: JobContext, task: ResolvedTask, *, seed: int, objective: str) -> DataFacts:
+    """The facts about the task's data; the network of the distances, if the task has one, spares a training for them.
+
+    A network with uploaded weights may have learned mirrored images too, so it does not count.
+    """
+    with context.reading() as registry:
+        rows = registry.task_results.networks(task.id)
+    learned = None
+    if rows and task.weights is None:
+        validation = task.proxy.validation.to(context.compute.device)
+        learned = Learned(load_task_network(context, rows[0]), validation)
+    facts, _ = final_recipe(context, task.full, seed=seed, objective=objective, epochs=None, learned=learned)
+    return facts
 
 
 def race_problem(context: JobContext, task: ResolvedTask, seconds: float, seed: int, objective: str) -> RaceProblem:

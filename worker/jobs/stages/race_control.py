@@ -27,12 +27,12 @@ from worker.jobs.stages.control_document import (
     NoNetwork,
     RacedDocument,
 )
-from worker.jobs.stages.race import race_problem, run_race, seconds_of_race
+from worker.jobs.stages.race import race_facts, race_problem, run_race, seconds_of_race
 from worker.jobs.stages.race_candidates import only_fast, race_task
 from worker.jobs.stages.race_result import RaceResult, load_finished, store_finisher
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.space import FoundSpace
-from worker.jobs.stages.train import FinishedNetwork, final_recipe, network_document
+from worker.jobs.stages.train import FinishedNetwork, network_document
 from worker.jobs.stages.warm_start import WARM_START, start_network, train_source
 
 RACED = ("found", "random", "resnet18")
@@ -84,7 +84,7 @@ class _Arms:
         self._limits = answer.request.limits
         self._closest = found.closest
         self._result = result
-        facts, _ = final_recipe(context, task.full, seed=seed, objective=self._objective, epochs=None)
+        facts = race_facts(context, task, seed=seed, objective=self._objective)
         self._race_task = race_task(context, task, answer, facts, found, seed)
 
     def finish(self, arm: str, number: int) -> None:

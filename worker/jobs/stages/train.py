@@ -22,7 +22,7 @@ from ldnas.space.latency import measure_latency_ms
 from ldnas.space.network import build_cell_network, start_from
 from ldnas.space.skeleton import Skeleton
 from ldnas.training.evaluation import Evaluation, evaluate
-from ldnas.training.final import DataFacts, data_facts, final_config, warnings_of
+from ldnas.training.final import DataFacts, Learned, data_facts, final_config, warnings_of
 from ldnas.training.train import TrainConfig
 from worker.jobs.context import JobContext
 from worker.jobs.stages.fitting import FitPlan, fit_once
@@ -180,12 +180,19 @@ def score_on_test(context: JobContext, task: ResolvedTask, trained: TrainedArchi
 
 
 def final_recipe(
-    context: JobContext, data: TaskData, *, seed: int, objective: str, epochs: int | None
+    context: JobContext,
+    data: TaskData,
+    *,
+    seed: int,
+    objective: str,
+    epochs: int | None,
+    learned: Learned | None = None,
 ) -> tuple[DataFacts, TrainConfig]:
-    """The recipe of a final training on the data, with the facts about the data that it depends on."""
+    """The recipe of a final training on the data, with the facts about the data that it depends on (`data_facts`)."""
     device, memory = context.compute.device, context.compute.micro_batches
     train, validation = data.train.to(device), data.validation.to(device)
-    facts = data_facts(train, validation, classes=len(data.class_names), seed=seed, micro_batches=memory)
+    classes = len(data.class_names)
+    facts = data_facts(train, validation, classes=classes, seed=seed, learned=learned, micro_batches=memory)
     return facts, final_config(facts, objective=objective, epochs=epochs)
 
 
