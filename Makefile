@@ -99,8 +99,8 @@ check: install ## ruff, mypy and the import contracts
 reference: install ## docs/reference/*.md, from the code
 	$(BIN)/python -m docs.reference
 
-# The compose file, the Dockerfiles and the images' packages; `make test` has this too.
-lint-deployment: install ## the compose file, the Dockerfiles and the images' packages
+# The compose file, the Kubernetes folder, the Dockerfiles and the images' packages; `make test` has this too.
+lint-deployment: install ## the compose file, the Kubernetes folder, the Dockerfiles and the images' packages
 	$(BIN)/python -m pytest tests/deployment -m 'not system'
 
 bench: install ## the demo as a benchmark, over five seeds

@@ -103,18 +103,23 @@ def _containers_are_closed(compose: Compose) -> Problems:
     for name, service in _services(compose):
         if service.get("read_only") is not True:
             yield f"{name}: its root can be written to"
-        if service.get("cap_drop") != ["ALL"] or "cap_add" in service or service.get("privileged"):
+        is_proxy = service.get("profiles") == ["tls"]
+        added = service.get("cap_add", [])
+        # Caddy's program carries this capability, and cannot be executed where a container may not have it.
+        if service.get("cap_drop") != ["ALL"] or (added and not (is_proxy and added == ["NET_BIND_SERVICE"])):
+            yield f"{name}: keeps capabilities"
+        if service.get("privileged"):
             yield f"{name}: keeps capabilities"
         if "no-new-privileges:true" not in service.get("security_opt", []):
             yield f"{name}: may gain privileges"
-        if not re.fullmatch(r"[1-9]\d*:[1-9]\d*", _user(service)):
+        if not re.fullmatch(r"[1-9]\d*:[1-9]\d*", user_of(service)):
             yield f"{name}: runs as root, or as a user that is not a number"
         for port in service.get("ports", []):
-            if not port.startswith("127.0.0.1:"):
+            if not (port.startswith("127.0.0.1:") or (is_proxy and port.endswith(":8443"))):
                 yield f"{name}: publishes {port} beyond loopback"
 
 
-def _user(service: Mapping[str, Any]) -> str:
+def user_of(service: Mapping[str, Any]) -> str:
     """Who runs the service: as the compose file says, else as its Dockerfile does last."""
     if "user" in service or "build" not in service:
         return str(service.get("user", ""))
@@ -125,7 +130,7 @@ def _user(service: Mapping[str, Any]) -> str:
 
 def _images_are_pinned(compose: Compose) -> Problems:
     for name, service in _services(compose):
-        if not re.search(r":\d+\.\d+(\.\d+)?(-\w+)?$", service.get("image", "")):
+        if not re.search(r":v?\d+\.\d+(\.\d+)?(-\w+)?$", service.get("image", "")):
             yield f"{name}: its image names no version"
 
 

@@ -116,6 +116,15 @@ SEEDED: dict[str, tuple[Edit, str]] = {
         "worker: its stop_grace_period is too short for its LDNAS_SHUTDOWN_SECONDS",
     ),
     "writable root": (lambda s: s["api"].update(read_only=False), "api: its root can be written to"),
+    "capabilities of the proxy": (
+        lambda s: s["proxy"].update(cap_add=["NET_BIND_SERVICE", "NET_ADMIN"]),
+        "proxy: keeps capabilities",
+    ),
+    "privileged": (lambda s: s["proxy"].update(privileged=True), "proxy: keeps capabilities"),
+    "another port of the proxy": (
+        lambda s: s["proxy"]["ports"].append("2019:2019"),
+        "proxy: publishes 2019:2019 beyond loopback",
+    ),
     "capabilities": (lambda s: s["postgres"].update(cap_add=["CHOWN"]), "postgres: keeps capabilities"),
     "privileges": (lambda s: s["worker"].pop("security_opt"), "worker: may gain privileges"),
     "root": (lambda s: s["postgres"].pop("user"), "postgres: runs as root, or as a user that is not a number"),
@@ -254,6 +263,9 @@ LIMITED = {
     "worker-gpu": "WORKER",
     "postgres": "POSTGRES",
     "redis": "REDIS",
+    "proxy": "PROXY",
+    "prometheus": "PROMETHEUS",
+    "grafana": "GRAFANA",
 }
 """The services with limits, and how their variables are named."""
 
@@ -278,7 +290,8 @@ def test_the_example_of_the_environment_names_what_the_file_reads_and_states_its
 
 def test_what_an_operator_makes_is_kept_out_of_git() -> None:
     ignored = (ROOT / ".gitignore").read_text().splitlines()
-    assert {"/secrets/", "/.env", "/datasets/"} <= set(ignored)
+    made = {"/secrets/", "/.env", "/datasets/", "/certificates/", "/deploy/kubernetes/base/secrets/"}
+    assert made <= set(ignored)
 
 
 def test_preparing_twice_makes_secrets_once_and_keeps_what_the_operator_changed(tmp_path: Path) -> None:
@@ -290,11 +303,11 @@ def test_preparing_twice_makes_secrets_once_and_keeps_what_the_operator_changed(
         return subprocess.run(["sh", "deploy/prepare"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
 
     assert "made secrets/database_password" in prepare()
-    secrets = [tmp_path / "secrets" / name for name in ("database_password", "admin_key")]
+    secrets = [tmp_path / "secrets" / name for name in ("database_password", "admin_key", "grafana_password")]
     made = [secret.read_text() for secret in secrets]
     assert all(re.fullmatch(r"[0-9a-f]{64}", text) for text in made)
-    assert made[0] != made[1]
-    assert [oct(path.stat().st_mode & 0o777) for path in (secrets[0].parent, *secrets)] == ["0o700", "0o444", "0o444"]
+    assert len(set(made)) == 3
+    assert [oct(path.stat().st_mode & 0o777) for path in (secrets[0].parent, *secrets)] == ["0o700", *["0o444"] * 3]
     (tmp_path / ".env").write_text("LDNAS_WORKERS=2\n")
     assert prepare() == ""
     assert [secret.read_text() for secret in secrets] == made
@@ -321,9 +334,16 @@ FIXED = {
 """The settings that an operator of the file cannot give, and why."""
 
 
-OF_THE_FILE = {"LDNAS_DATASETS", "LDNAS_WORKERS"} | {
+OF_THE_FILE = {
+    "LDNAS_DATASETS",
+    "LDNAS_WORKERS",
+    "LDNAS_CERTIFICATES",
+    "LDNAS_HTTPS_PORT",
+    "LDNAS_PROMETHEUS_PORT",
+    "LDNAS_GRAFANA_PORT",
+} | {
     f"LDNAS_{service}_{limit}"
-    for service in ("API", "DISPATCHER", "WORKER", "POSTGRES", "REDIS")
+    for service in ("API", "DISPATCHER", "WORKER", "POSTGRES", "REDIS", "PROXY", "PROMETHEUS", "GRAFANA")
     for limit in ("MEMORY", "CPUS")
 }
 """Variables of the file itself: mounts, ports and limits of containers."""

@@ -24,6 +24,7 @@ REASONS = {
     "it installs": "tests/packaging installs",
     "it runs for long": "a target of the Makefile or a command that has a test of its own",
     "needs a Docker engine": "tests/deployment runs the services of the compose file without one",
+    "needs a Kubernetes cluster": "tests/deployment compares the objects with their schemas and with the compose file",
     "needs the internet": "a host elsewhere",
     "needs PostgreSQL": "its programs, and a server",
     "needs other machines": "hosts that a test does not have",

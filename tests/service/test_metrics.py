@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 
 from service.api.telemetry.metrics import SqlCollector
 from service.app import create_app
+from tests.deployment.monitoring import metrics_in, panel_expressions, rules
 from tests.service.conftest import InProcess
 from worker.registry import Engine, JobKind, unit_of_work
 from worker.settings import Settings
@@ -145,3 +146,28 @@ def test_the_operations_page_names_every_number_and_none_that_is_not_there(busy:
     named = {name.removesuffix("_total") for name in re.findall(r"\bldnas_[a-z_]+", page)} - {"ldnas_"}
     named -= {f"ldnas_{volume}" for volume in volumes}
     assert named == exported
+
+
+_SUFFIXES = {
+    "counter": ("_total",),
+    "gauge": ("",),
+    "summary": ("_sum", "_count"),
+    "histogram": ("_bucket", "_sum", "_count"),
+}
+
+
+def test_every_metric_of_the_alerts_and_the_dashboard_is_exported(http: httpx.Client) -> None:
+    families = list(text_string_to_metric_families(http.get("/metrics").text))
+    exported = {family.name + suffix for family in families for suffix in _SUFFIXES[family.type]}
+    read = metrics_in([rule.expression for rule in rules().values()] + panel_expressions())
+    assert len(read) > 15
+    assert read - exported == set()
+
+
+def test_ends_and_the_failures_that_alerts_wait_for_are_reported_before_the_first_of_them(http: httpx.Client) -> None:
+    found = scraped(http)
+    for kind in JobKind:
+        for code in ("attempts_exhausted", "internal"):
+            assert of(found, "ldnas_job_failures_total", kind=kind.value, code=code) == 0
+        for state in ("succeeded", "failed", "cancelled"):
+            assert of(found, "ldnas_jobs_ended_total", kind=kind.value, state=state) == 0

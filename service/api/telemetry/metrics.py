@@ -118,14 +118,17 @@ def _tally_metrics(queue: QueueFigures) -> Iterator[Metric]:
     ended = CounterMetricFamily(
         "ldnas_jobs_ended", "Jobs that ended since the installation, by kind and state.", labels=["kind", "state"]
     )
-    for row in _counted(queue, Happening.END):
-        ended.add_metric([row.kind, row.label], row.occurrences)
+    # These and the failures that alerts wait for are reported even if 0, like those of _by_kind.
+    ends = {(str(kind), str(state)): 0 for kind in JobKind for state in JobState if state.ended}
+    for place, occurrences in sorted((ends | _by_label(queue, Happening.END)).items()):
+        ended.add_metric(place, occurrences)
     yield ended
     failures = CounterMetricFamily(
         "ldnas_job_failures", "Jobs that failed for good, by kind and error code.", labels=["kind", "code"]
     )
-    for row in _counted(queue, Happening.FAILURE):
-        failures.add_metric([row.kind, row.label], row.occurrences)
+    alerting = {(str(kind), code): 0 for kind in JobKind for code in ("attempts_exhausted", "internal")}
+    for place, occurrences in sorted((alerting | _by_label(queue, Happening.FAILURE)).items()):
+        failures.add_metric(place, occurrences)
     yield failures
     yield _by_kind(queue, Happening.LOST_LEASE, "ldnas_lease_losses", "Attempts whose worker was lost.")
     described = "Attempts that ended without a result and count as failed, including lost leases."
@@ -167,6 +170,10 @@ def _by_kind(queue: QueueFigures, happening: Happening, name: str, documentation
 
 def _counted(queue: QueueFigures, happening: Happening) -> list[TallyFigure]:
     return [row for row in queue.tallies if row.name == happening]
+
+
+def _by_label(queue: QueueFigures, happening: Happening) -> dict[tuple[str, str], int]:
+    return {(row.kind, row.label): row.occurrences for row in _counted(queue, happening)}
 
 
 def _worker_metrics(alive: list[SeenWorker]) -> Iterator[Metric]:
