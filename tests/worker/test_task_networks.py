@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
+import torch
 
 from ldnas.errors import InvalidReferenceError
 from ldnas.training.train import TrainConfig
 from worker.jobs import recommend
 from worker.jobs.stages import fit
-from worker.jobs.stages.fit import affordable_networks
+from worker.jobs.stages.fit import affordable_networks, part_of_each_class
 from worker.registry import Engine, JobRow, JobState, reading
 
 
@@ -57,3 +58,41 @@ def test_only_a_short_race_trains_fewer_networks(
 )
 def test_as_many_networks_are_trained_as_the_seconds_suffice_for(seconds: float, each: float, networks: int) -> None:
     assert affordable_networks(3, seconds, each) == networks
+
+
+@pytest.mark.parametrize(("seconds", "whole"), [(0.001, False), (600, True)])
+def test_in_a_short_race_the_network_learns_a_part_of_many_images(
+    add_recommendation: Callable[..., str],
+    finish: Callable[[str], JobRow],
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    whole: bool,
+) -> None:
+    learned: list[tuple[str, int]] = []
+    really = fit.fit_once
+
+    def watched(context: Any, plan: Any, build: Any, data: Any, **options: Any) -> Any:
+        learned.append((plan.data_key, len(data.train)))
+        return really(context, plan, build, data, **options)
+
+    monkeypatch.setattr(fit, "fit_once", watched)
+    finish(add_recommendation(request={"search": {"strategy": "race"}, "budget": {"seconds": 600}}, repetitions=1))
+    [(key, images)] = learned
+    learned.clear()
+    monkeypatch.setattr(fit, "ENOUGH_IMAGES", 8)
+    request = {"search": {"strategy": "race"}, "budget": {"seconds": seconds}}
+    finish(add_recommendation("again", request=request, repetitions=1))
+    with reading(engine) as registry:
+        warnings = registry.recommendations.get("again").document.get("warnings", [])
+    assert any(f"of {images} training images" in warning for warning in warnings) is not whole
+    assert images > 16
+    assert learned == [(key, images)] if whole else learned[0][0] != key and 7 <= learned[0][1] <= 9
+
+
+def test_a_part_has_the_same_share_of_every_class_and_one_image_at_least() -> None:
+    labels = torch.tensor([0] * 6 + [1] * 3 + [2])
+    places = part_of_each_class(labels, 5, seed=0)
+    assert len(set(places.tolist())) == len(places)
+    # Half of 6, half of 3 rounded to the even number, and one in place of half of 1.
+    assert torch.bincount(labels[places]).tolist() == [3, 2, 1]

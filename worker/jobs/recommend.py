@@ -22,7 +22,7 @@ from worker.jobs.stages.budget import (
 )
 from worker.jobs.stages.control import ControlPlan, control_seconds, run_control
 from worker.jobs.stages.export import BegunExport, begin_export, export
-from worker.jobs.stages.fit import FIT_SHARE, fewer_networks_warning, fit_task_networks
+from worker.jobs.stages.fit import FIT_SHARE, fewer_images_warning, fewer_networks_warning, fit_task_networks
 from worker.jobs.stages.latency import CHOSEN_CELL, ChosenCell, fast_enough
 from worker.jobs.stages.provenance import provenance_document
 from worker.jobs.stages.race import race_once
@@ -71,6 +71,8 @@ def recommend(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
         fitted = fit_task_networks(context, task, seconds=seconds)
         if len(fitted) < task.repetitions:
             answer.warn(fewer_networks_warning(len(fitted), task.repetitions))
+        if (of_images := fewer_images_warning(context, task)) is not None:
+            answer.warn(of_images)
     with context.stage("distance"):
         found = find_space(context, task, answer, fitted)
     steps = _Steps(context, answer, task, found.closest)

@@ -1,15 +1,20 @@
 """fit: the R networks that represent a task."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import torch
 from safetensors.torch import load as load_safetensors
+from torch import Tensor
 
+from ldnas.digests import json_digest
+from ldnas.forecast import seconds_of_epoch
 from ldnas.networks.build import build_network
 from ldnas.networks.classifier import Classifier
 from ldnas.recipe import MEASURES, default_recipe
 from ldnas.seeding import derive_seed
 from ldnas.training.train import TrainConfig
 from worker.jobs.context import JobContext
+from worker.jobs.memo import Codec
 from worker.jobs.stages.fitting import FitPlan, fit_once
 from worker.jobs.stages.own_network import store_own_network
 from worker.jobs.stages.resolve import ResolvedTask
@@ -19,6 +24,13 @@ TASK_NETWORK_CONFIG = TrainConfig(epochs=3, minimum_steps=60)
 
 FIT_SHARE = 0.1
 """The share of a race's seconds that the target's networks may take, as many as the client did not ask for."""
+
+ENOUGH_IMAGES = 4000
+"""A network always learns so many training images, however few the seconds: an epoch of them is over in seconds."""
+
+
+IMAGES: Codec[int] = Codec(lambda images: images, int)
+_IMAGES_NAME = "fit.images"
 
 
 @dataclass(frozen=True)
@@ -35,15 +47,19 @@ def fit_task_networks(
     """Train the missing ones of the task's R networks, and link all of them to it, in order of repetition.
 
     With `seconds`, only as many of them as take these seconds, at least one; the first one's seconds predict the
-    others'. A task with uploaded weights has only that network.
+    others'. They learn a part of the training images where all would take longer, but at least `ENOUGH_IMAGES`. A task
+    with uploaded weights has only that network.
     """
     if task.weights is not None:
         return (_link(context, task, 0, store_own_network(context, task, task.weights), of=1),)
-    first = _fit(context, task, 0, of=task.repetitions)
+    images = len(task.proxy.train)
+    if seconds is not None and images > ENOUGH_IMAGES:
+        images = context.once(_IMAGES_NAME, lambda: _affordable_images(context, task, seconds), IMAGES)
+    first = _fit(context, task, 0, of=task.repetitions, images=images)
     repetitions = task.repetitions if seconds is None else affordable_networks(task.repetitions, seconds, first.seconds)
     fitted = [_link(context, task, 0, first, of=repetitions)]
     for repetition in range(1, repetitions):
-        network = _fit(context, task, repetition, of=repetitions)
+        network = _fit(context, task, repetition, of=repetitions, images=images)
         fitted.append(_link(context, task, repetition, network, of=repetitions))
     return tuple(fitted)
 
@@ -62,21 +78,60 @@ def fewer_networks_warning(trained: int, repetitions: int) -> str:
     )
 
 
-def _fit(context: JobContext, task: ResolvedTask, repetition: int, *, of: int) -> NetworkRow:
-    """The network of one repetition: already stored, or trained now."""
+def _affordable_images(context: JobContext, task: ResolvedTask, seconds: float) -> int:
+    """The number of training images that one network learns within these seconds."""
+    device, train = context.compute.device, task.proxy.train
+    each = seconds_of_epoch(
+        build_network(task.architecture, classes=task.classes, seed=0).to(device),
+        train.to(device),
+        TASK_NETWORK_CONFIG,
+        clock=context.clock,
+        micro_batches=context.compute.micro_batches,
+    )
+    share = seconds / (TASK_NETWORK_CONFIG.epochs_for(len(train)) * each)
+    return min(len(train), max(ENOUGH_IMAGES, int(share * len(train))))
+
+
+def fewer_images_warning(context: JobContext, task: ResolvedTask) -> str | None:
+    """The warning about networks that learned a part of the training images; None where they learned all."""
+    whole = len(task.proxy.train)
+    if _IMAGES_NAME not in context.memo or (images := context.memo.stored(_IMAGES_NAME, IMAGES)) >= whole:
+        return None
+    return (
+        f"the networks that the distances come from learned {images:,} of {whole:,} training images, since all would "
+        "take over a tenth of the seconds"
+    )
+
+
+def _fit(context: JobContext, task: ResolvedTask, repetition: int, *, of: int, images: int) -> NetworkRow:
+    """The network of one repetition, which learns so many of the images: already stored, or trained now."""
 
     def on_epoch(epoch: int, epochs: int) -> None:
         message = f"network {repetition + 1} of {of}, epoch {epoch} of {epochs}"
         context.progress((repetition + epoch / epochs) / of, message)
 
     seed = derive_seed(task.seed, "network", task.data_key, repetition)
+    data, key = task.proxy, task.data_key
+    if images < len(data.train):
+        data = replace(data, train=data.train.subset(part_of_each_class(data.train.labels, images, seed=task.seed)))
+        key = json_digest({"data": task.data_key, "images": images})
     return fit_once(
         context,
-        FitPlan(task.architecture, task.data_key, TASK_NETWORK_CONFIG, seed),
+        FitPlan(task.architecture, key, TASK_NETWORK_CONFIG, seed),
         lambda: build_network(task.architecture, classes=task.classes, seed=seed),
-        task.proxy,
+        data,
         on_epoch=on_epoch,
     )
+
+
+def part_of_each_class(labels: Tensor, count: int, *, seed: int) -> Tensor:
+    """The places of about `count` images, in random order: the same share of every class, and one at least."""
+    generator = torch.Generator().manual_seed(derive_seed(seed, "part"))
+    order = torch.randperm(len(labels), generator=generator)
+    own = labels.cpu()[order]
+    taken = [order[own == label] for label in sorted(set(own.tolist()))]
+    chosen = torch.cat([places[: max(1, round(len(places) * count / len(labels)))] for places in taken])
+    return chosen[torch.randperm(len(chosen), generator=generator)].to(labels.device)
 
 
 def load_task_network(context: JobContext, network: NetworkRow) -> Classifier:
