@@ -273,6 +273,8 @@ class Race:
             now = replace(cycle, fit=fitted)
             self._on_state(replace(state, seconds=self._spent, cycle=now))
             each = (self._spent - cycle.began) / fitted.epoch
+            if each <= 0.0:  # a coarse clock has not moved yet
+                return
             affordable = fitted.epoch + max(0, round((cycle.ends - self._spent) / each))
             if affordable < cycle.epochs:
                 raise _SlowerError(replace(now, epochs=affordable))
