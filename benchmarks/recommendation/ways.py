@@ -247,7 +247,7 @@ def _race(setting: Setting, candidates: Sequence[Candidate], begun: float, facts
                 {
                     "name": own.candidate.name,
                     "score": own.progress.score,
-                    "cycles": [[each.rung, each.epochs, each.seconds, each.score] for each in own.progress.cycles],
+                    "cycles": [[each.rung, each.passes, each.seconds, each.score] for each in own.progress.cycles],
                 }
                 for own in outcome.finishers
             ],

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ldnas.data.part import ENOUGH_IMAGES
 from ldnas.race.candidate import Candidate
 
 RUNG_SHARE = 0.3
@@ -25,10 +26,16 @@ FINAL_SHARE = 0.7
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """A candidate and the predicted seconds of an epoch of it."""
+    """A candidate with the predicted seconds of a pass over so many training images."""
 
     candidate: Candidate
-    epoch_seconds: float
+    pass_seconds: float
+    images: int
+
+    @property
+    def epoch_seconds(self) -> float:
+        """Seconds of an epoch as this module counts them: of a pass, or of `ENOUGH_IMAGES` where it has more."""
+        return self.pass_seconds * min(1.0, ENOUGH_IMAGES / self.images)
 
 
 def admit(groups: Sequence[Sequence[Forecast]], left: float) -> tuple[tuple[Forecast, ...], float]:

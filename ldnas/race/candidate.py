@@ -25,7 +25,7 @@ class Candidate:
         prepare: changes the network before its first cycle by what its training images give, such as a fitted head.
         variant_of: candidates of the same variant group are alternatives, such as one network at several image sizes:
             the first one that the seconds suffice for takes part. None for a candidate without alternatives.
-        least_epochs: the fewest epochs that make it worth to take part.
+        least_epochs: the fewest epochs, of at most `ENOUGH_IMAGES` images, that make it worth to take part.
     """
 
     name: str

@@ -10,15 +10,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
+from ldnas.data.part import ENOUGH_IMAGES, part_of_each_class
 from ldnas.data.task_data import ImageSet
 from ldnas.errors import InvalidSearchError
 from ldnas.forecast import seconds_of_epoch
 from ldnas.objectives import OBJECTIVES
-from ldnas.race.admission import Forecast, admit, rung_share
+from ldnas.race.admission import PREPARATION_EPOCHS, RUNG_SHARE, Forecast, admit, rung_share
 from ldnas.race.candidate import Candidate
+from ldnas.race.cycle import Length
 from ldnas.race.standing import expected_score, outclasses, standing, survivors
 from ldnas.race.state import Cycle, CycleState, Progress, RaceState
 from ldnas.seeding import derive_seed
@@ -33,14 +34,8 @@ LEAST_PASSES = 0.25
 """A later cycle of fewer passes over the images is left out: it changes the weights too little to pay for its score."""
 
 LEAST_TUNING_PASSES = 1.0
-"""A rung that chooses does not tune a network for fewer passes after its head was fitted: the first steps of the tuning
-lower the score, and only later ones raise it above that of the head."""
-
-WHOLE_EPOCHS = 8
-"""A cycle of fewer passes over the images uses the rest of its seconds too, by epochs on a part of them."""
-
-MOST_EPOCHS = 100
-"""The most epochs of a cycle: small networks on small images gain nothing from more."""
+"""A rung that chooses does not tune a network for fewer passes after its head was fitted, of at most `ENOUGH_IMAGES`
+images: the first steps of the tuning lower the score, and only later ones raise it above that of the head."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +52,8 @@ class RaceProblem:
 
     Attributes:
         images: the task's images at a size in pixels; asked for more than once.
-        seconds: of the whole race. One candidate always trains for an epoch, or is prepared.
+        seconds: of the whole race. One candidate always trains for a pass over the images, over `ENOUGH_IMAGES` where
+            they are more, or is prepared.
         seed: decides every draw.
         objective: scores the candidates on validation images.
         compute: the device of networks and images.
@@ -91,20 +87,22 @@ class RaceOutcome:
         finishers: the candidates that took part, by their scores, of equal ones the smallest first: the winner.
         passed_over: the candidates that the seconds did not suffice for, the cheapest of each variant group.
         seconds: of the whole race.
+        labels: int64 [N] of the validation images that judged the candidates, on the CPU.
         outclassed: the candidates that were left out untried, because the leader was too far ahead.
     """
 
     finishers: tuple[Finisher, ...]
     passed_over: tuple[Candidate, ...]
     seconds: float
+    labels: Tensor
     outclassed: tuple[Candidate, ...] = ()
 
 
-class _SlowerError(Exception):
-    """The epochs of a cycle take longer than it was planned for; it continues from its state with fewer of them."""
+class _NewLengthError(Exception):
+    """The epochs of a cycle are slower or faster than planned; it continues from its state with another length."""
 
     def __init__(self, state: CycleState) -> None:
-        super().__init__(f"{state.epochs} epochs remain")
+        super().__init__(f"the cycle has {state.length.epochs} epochs now")
         self.state = state
 
 
@@ -163,8 +161,6 @@ class Race:
                 state = replace(state, place=state.place + 1)
             if len(state.racing) > 1:
                 state = self._next_rung(state)
-            elif self._has_seconds(state):
-                state = replace(state, seconds=self._spent, rung=state.rung + 1, place=0)
             else:
                 return self._outcome(state)
 
@@ -187,21 +183,14 @@ class Race:
             if self._candidates[name].prepare is None:
                 others.append(own.score)
             else:
-                leaders.append(own.score if own.epochs else expected_score(own.score))
+                leaders.append(own.score if own.passes else expected_score(own.score))
         return bool(leaders) and outclasses(max(leaders), others)
-
-    def _has_seconds(self, state: RaceState) -> bool:
-        """Whether the last network left seconds for another pass: the forecast of its last cycle was too long."""
-        progress = state.progress[state.racing[0]]
-        if progress.cycles[-1].epochs in (0, MOST_EPOCHS):
-            return False
-        return self._passes(progress, self._left, self._candidates[state.racing[0]], is_last=True) >= 1
 
     def _passes(self, progress: Progress, seconds: float, candidate: Candidate, *, is_last: bool) -> float:
         """The passes over the images that the seconds suffice for, with the classifications after them."""
         images = self._problem.images(candidate.image_size)
         classified = len(images.validation) + (self._problem.later_images if is_last else 0)
-        return seconds / progress.epoch_seconds - CLASSIFICATION_SHARE * classified / len(images.train)
+        return seconds / progress.pass_seconds - CLASSIFICATION_SHARE * classified / len(images.train)
 
     def _enter(self) -> RaceState:
         """Admit the candidates that the seconds suffice for; if they suffice for none, the cheapest one."""
@@ -210,25 +199,22 @@ class Race:
             groups.setdefault(candidate.variant_of or candidate.name, []).append(candidate)
         forecasts = [self._forecasts(members) for members in groups.values()]
         admitted, share = admit(forecasts, self._left)
-        progress = {own.candidate.name: Progress(own.epoch_seconds) for own in admitted}
+        progress = {own.candidate.name: Progress(own.pass_seconds) for own in admitted}
         return RaceState(self._spent, progress, tuple(progress), share=share)
 
     def _forecasts(self, variants: Sequence[Candidate]) -> list[Forecast]:
-        """The forecast of each variant, in which an epoch takes as long as it has multiply-adds."""
+        """The forecast of each variant, in which a pass takes as long as it has multiply-adds."""
         smallest = variants[-1]
         # Measuring only the smallest spares the larger images, which may never be needed.
-        seconds = self._forecast(smallest) / smallest.macs
-        return [Forecast(variant, seconds * variant.macs) for variant in variants]
-
-    def _forecast(self, candidate: Candidate) -> float:
-        train = self._problem.images(candidate.image_size).train
-        return seconds_of_epoch(
-            self._network(candidate),
+        train = self._problem.images(smallest.image_size).train
+        seconds = seconds_of_epoch(
+            self._network(smallest),
             train,
-            candidate.recipe,
+            smallest.recipe,
             clock=self._problem.clock,
             micro_batches=self._problem.compute.micro_batches,
         )
+        return [Forecast(variant, seconds * variant.macs / smallest.macs, len(train)) for variant in variants]
 
     def _network(self, candidate: Candidate) -> nn.Module:
         if candidate.name not in self._networks:
@@ -244,84 +230,90 @@ class Race:
             state = self._prepare(state, candidate)
         if (cycle := state.cycle or self._plan(state, candidate)) is None:
             return state
-        epochs = self._train(replace(state, cycle=cycle), candidate, cycle)
-        share = cycle.images / len(self._problem.images(candidate.image_size).train)
-        return self._judged(replace(state, cycle=None), candidate, epochs, share, self._spent - cycle.began)
+        passes = self._train(replace(state, cycle=cycle), candidate, cycle)
+        return self._judged(replace(state, cycle=None), candidate, passes, self._spent - cycle.began)
 
     def _plan(self, state: RaceState, candidate: Candidate) -> CycleState | None:
         """The next cycle of a candidate; None where it would have almost no images."""
-        progress = state.progress[candidate.name]
+        progress, images = state.progress[candidate.name], len(self._problem.images(candidate.image_size).train)
         is_last = len(state.racing) == 1
         prepared = sum(cycle.seconds for cycle in progress.cycles if cycle.rung == state.rung)
         seconds = self._left if is_last else state.share - prepared
         passes = self._passes(progress, seconds, candidate, is_last=is_last)
-        is_tuning = not is_last and bool(progress.cycles) and not progress.epochs
-        if progress.cycles and passes < (LEAST_TUNING_PASSES if is_tuning else LEAST_PASSES):
+        is_tuning = not is_last and bool(progress.cycles) and not progress.passes
+        enough = min(1.0, ENOUGH_IMAGES / images)
+        if progress.cycles and passes < enough * (LEAST_TUNING_PASSES if is_tuning else LEAST_PASSES):
             return None
-        train = self._problem.images(candidate.image_size).train
-        epochs, count = _epochs(passes if progress.cycles else max(1.0, passes), len(train))
-        return CycleState(epochs, count, self._spent, self._spent + max(0.0, passes) * progress.epoch_seconds)
+        length = Length.of(
+            passes if progress.cycles else max(enough, passes),
+            batches=math.ceil(images / candidate.recipe.batch_size),
+        )
+        return CycleState(length, self._spent, self._spent + max(0.0, passes) * progress.pass_seconds)
 
-    def _train(self, state: RaceState, candidate: Candidate, cycle: CycleState) -> int:
-        """Train the network for a cycle, and return its epochs: fewer than planned where these take longer."""
+    def _train(self, state: RaceState, candidate: Candidate, cycle: CycleState) -> float:
+        """Train the network for a cycle, and return its passes: others than planned where the seconds differ."""
         network, progress = self._network(candidate), state.progress[candidate.name]
         network.load_state_dict({**network.state_dict(), **progress.weights})
-        seed = derive_seed(self._problem.seed, "race", candidate.name, len(progress.cycles))
-        train = _part(self._problem.images(candidate.image_size).train, cycle.images, seed)
 
         def after_epoch(fitted: FitState) -> None:
             now = replace(cycle, fit=fitted)
             self._on_state(replace(state, seconds=self._spent, cycle=now))
-            each = (self._spent - cycle.began) / fitted.epoch
-            if each <= 0.0:  # a coarse clock has not moved yet
+            spent = self._spent - cycle.began
+            if spent <= 0.0:  # a coarse clock has not moved yet
                 return
-            affordable = fitted.epoch + max(0, round((cycle.ends - self._spent) / each))
-            if affordable < cycle.epochs:
-                raise _SlowerError(replace(now, epochs=affordable))
+            length = cycle.length.after(fitted.epoch, spent, cycle.ends - self._spent)
+            if length != cycle.length:
+                raise _NewLengthError(replace(now, length=length))
 
         while True:
             try:
                 fit(
                     network,
-                    train,
-                    config=replace(candidate.recipe, epochs=cycle.epochs, minimum_steps=0),
-                    seed=seed,
+                    self._problem.images(candidate.image_size).train,
+                    config=replace(candidate.recipe, epochs=cycle.length.epochs, minimum_steps=0),
+                    seed=derive_seed(self._problem.seed, "race", candidate.name, len(progress.cycles)),
+                    parts=cycle.length.parts,
                     state=cycle.fit,
                     on_epoch=after_epoch,
                     micro_batches=self._problem.compute.micro_batches,
                 )
-            except _SlowerError as slower:
-                cycle = slower.state
+            except _NewLengthError as new:
+                cycle = new.state
             else:
-                return cycle.epochs
+                return cycle.length.passes
 
     def _prepare(self, state: RaceState, candidate: Candidate) -> RaceState:
-        """Prepare a candidate before its first cycle, which counts as a cycle of no epochs."""
-        if candidate.prepare is None or state.progress[candidate.name].cycles:
+        """Prepare a candidate before its first cycle, which counts as a cycle of no passes.
+
+        It gets as many of the training images as the rung has seconds for, and `ENOUGH_IMAGES` in any case.
+        """
+        progress = state.progress[candidate.name]
+        if candidate.prepare is None or progress.cycles:
             return state
         began, train = self._spent, self._problem.images(candidate.image_size).train
-        candidate.prepare(self._network(candidate), train, self._problem.compute)
-        return self._judged(state, candidate, 0, 1.0, self._spent - began)
+        share = min(state.share, RUNG_SHARE * self._left) / (PREPARATION_EPOCHS * progress.pass_seconds)
+        part = part_of_each_class(train, max(ENOUGH_IMAGES, int(share * len(train))), seed=self._problem.seed)
+        candidate.prepare(self._network(candidate), part, self._problem.compute)
+        return self._judged(state, candidate, 0.0, self._spent - began)
 
-    def _judged(self, state: RaceState, candidate: Candidate, epochs: int, share: float, seconds: float) -> RaceState:
+    def _judged(self, state: RaceState, candidate: Candidate, passes: float, seconds: float) -> RaceState:
         network, validation = self._network(candidate), self._problem.images(candidate.image_size).validation
         logits = predict_logits(network, validation, micro_batches=self._problem.compute.micro_batches).float().cpu()
         own = standing(logits, validation.labels.cpu(), objective=self._problem.objective, seed=self._problem.seed)
         weights = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
-        cycle = Cycle(state.rung, epochs, seconds, own.score, own.standard_error, share)
+        cycle = Cycle(state.rung, passes, seconds, own.score, own.standard_error)
         progress = state.progress[candidate.name].after(cycle, weights, own)
         self._on_cycle(candidate, progress)
         return replace(state, seconds=self._spent, progress={**state.progress, candidate.name: progress})
 
     def _next_rung(self, state: RaceState) -> RaceState:
         standings = {name: own.standing for name in state.racing if (own := state.progress[name]).standing is not None}
-        labels = self._problem.images(self._candidates[state.racing[0]].image_size).validation.labels.cpu()
         stay = survivors(
             standings,
-            labels,
+            self._labels,
             objective=self._problem.objective,
             seed=derive_seed(self._problem.seed, state.rung),
-            untuned=[name for name in standings if not state.progress[name].epochs],
+            untuned=[name for name in standings if not state.progress[name].passes],
         )
         progress = {
             name: replace(own, left=state.rung) if name in set(state.racing) - set(stay) else own
@@ -342,29 +334,16 @@ class Race:
         could = took_part | {own.variant_of or own.name for own in outclassed}
         groups = {own.variant_of or name: own for name, own in self._candidates.items()}  # of each the last member
         passed_over = tuple(own for group, own in groups.items() if group not in could)
-        return RaceOutcome(tuple(finishers), passed_over, self._spent, outclassed)
+        return RaceOutcome(tuple(finishers), passed_over, self._spent, self._labels, outclassed)
+
+    @property
+    def _labels(self) -> Tensor:
+        """Those of the validation images, which are the same at every size."""
+        size = next(iter(self._candidates.values())).image_size
+        return self._problem.images(size).validation.labels.cpu()
 
 
 def _without_the_untried(state: RaceState) -> RaceState:
     tried, untried = state.racing[: state.place], state.racing[state.place :]
     progress = {name: own for name, own in state.progress.items() if name not in untried}
     return replace(state, progress=progress, racing=tried, outclassed=untried)
-
-
-def _epochs(passes: float, images: int) -> tuple[int, int]:
-    """The epochs of a cycle of so many passes over the images, and how many of the images each of them takes.
-
-    A cycle of few passes takes one more epoch on fewer images where a part of a pass would remain unused.
-    """
-    if passes >= WHOLE_EPOCHS:
-        return min(int(passes), MOST_EPOCHS), images
-    epochs = math.ceil(passes)
-    return epochs, math.ceil(images * passes / epochs)
-
-
-def _part(train: ImageSet, count: int, seed: int) -> ImageSet:
-    """So many of the images, drawn at random; all of them in their order."""
-    if count >= len(train):
-        return train
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(derive_seed(seed, "part")))
-    return train.subset(order[:count].to(train.labels.device))

@@ -9,10 +9,10 @@ from ldnas.race.standing import ERRORS, difference_error
 _NAMES = {Kind.CELL: "cell", Kind.PLAIN: "plain network", Kind.PRETRAINED: "pretrained network"}
 
 
-def reason_of(outcome: RaceOutcome, labels: Tensor, *, objective: str, seed: int) -> str:
+def reason_of(outcome: RaceOutcome, *, objective: str, seed: int) -> str:
     """The winner's score, and its difference to the best network of another kind (of its own kind if there is none).
 
-    `labels` [N] are those of the validation images. The error of the difference counts images and cycles.
+    The error of the difference counts images and cycles.
     """
     winner, *others = outcome.finishers
     own = f"{winner.candidate.name} scores {_percent(winner)} on validation images"
@@ -21,7 +21,7 @@ def reason_of(outcome: RaceOutcome, labels: Tensor, *, objective: str, seed: int
     rivals = [other for other in others if other.candidate.kind is not winner.candidate.kind] or others
     rival = rivals[0]
     difference = winner.progress.score - rival.progress.score
-    error = _error(winner, rival, labels, objective=objective, seed=seed)
+    error = _error(winner, rival, outcome.labels, objective=objective, seed=seed)
     points = f"{100 * difference:+.1f} ± {100 * error:.1f} points"
     best = f"the best {_NAMES[rival.candidate.kind]}, {rival.candidate.name}"
     if difference <= ERRORS * error:

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
+from ldnas.race.cycle import Length
 from ldnas.race.standing import Standing
 from ldnas.training.train import FitState
 
@@ -16,19 +17,17 @@ class Cycle:
 
     Attributes:
         rung: its number, from 0.
-        epochs: 0 where only the head was fitted.
+        passes: over the training images; 0 where only the head was fitted.
         seconds: it took.
         score: on the validation images after it, in [0, 1].
         standard_error: of the score over draws of the images and over cycles.
-        share: of the training images, that each epoch took, in (0, 1].
     """
 
     rung: int
-    epochs: int
+    passes: float
     seconds: float
     score: float
     standard_error: float
-    share: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +35,7 @@ class Progress:
     """A candidate's training so far.
 
     Attributes:
-        epoch_seconds: forecast before the first cycle, then measured in the last one.
+        pass_seconds: of a pass over the training images: forecast before the first cycle, then measured in the last.
         cycles: the finished ones.
         weights: the network after the last cycle; empty for its first weights.
         best: the network after the cycle with the best score.
@@ -44,7 +43,7 @@ class Progress:
         left: the rung after which the candidate left the race; None for one that did not.
     """
 
-    epoch_seconds: float
+    pass_seconds: float
     cycles: tuple[Cycle, ...] = ()
     weights: Mapping[str, Tensor] = field(default_factory=dict)
     best: Mapping[str, Tensor] = field(default_factory=dict)
@@ -61,21 +60,22 @@ class Progress:
         return sum(cycle.seconds for cycle in self.cycles)
 
     @property
-    def epochs(self) -> int:
-        return sum(cycle.epochs for cycle in self.cycles)
+    def passes(self) -> float:
+        """Over the training images, in all cycles."""
+        return sum(cycle.passes for cycle in self.cycles)
 
     @property
-    def best_epochs(self) -> int:
-        """The epochs up to the end of the cycle that `best` is from."""
+    def best_passes(self) -> float:
+        """The passes up to the end of the cycle that `best` is from."""
         places = [place for place, cycle in enumerate(self.cycles) if cycle.score == self.score]
-        return sum(cycle.epochs for cycle in self.cycles[: places[-1] + 1]) if places else 0
+        return sum(cycle.passes for cycle in self.cycles[: places[-1] + 1]) if places else 0
 
     def after(self, cycle: Cycle, weights: Mapping[str, Tensor], standing: Standing) -> "Progress":
         """The progress with one more cycle; of equal scores the later one is the best."""
         is_best = self.standing is None or standing.score >= self.standing.score
         return replace(
             self,
-            epoch_seconds=cycle.seconds / cycle.epochs / cycle.share if cycle.epochs else self.epoch_seconds,
+            pass_seconds=cycle.seconds / cycle.passes if cycle.passes else self.pass_seconds,
             cycles=(*self.cycles, cycle),
             weights=weights,
             best=weights if is_best else self.best,
@@ -101,18 +101,25 @@ class CycleState:
     """A cycle under way, at the end of an epoch.
 
     Attributes:
-        epochs: of the whole cycle.
-        images: that each epoch takes.
+        length: of the whole cycle.
         began: the seconds of the race at its start.
         ends: the seconds of the race at which its training should end.
         fit: the training so far; None before the first epoch.
     """
 
-    epochs: int
-    images: int
+    length: Length
     began: float
     ends: float
     fit: FitState | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The state as numbers, tensors and containers of them; tensors are not copied."""
+        return {**vars(self), "length": vars(self.length), "fit": self.fit and vars(self.fit)}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Self:
+        """The state that `to_dict` gave at the end of an epoch."""
+        return cls(**{**value, "length": Length(**value["length"]), "fit": FitState(**value["fit"])})
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,14 +149,12 @@ class RaceState:
     def to_dict(self) -> dict[str, Any]:
         """The state as numbers, texts, tensors and containers of them; tensors are not copied."""
         progress = {name: own.to_dict() for name, own in self.progress.items()}
-        cycle = None if self.cycle is None else {**vars(self.cycle), "fit": self.cycle.fit and vars(self.cycle.fit)}
+        cycle = None if self.cycle is None else self.cycle.to_dict()
         return {**vars(self), "progress": progress, "cycle": cycle}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Self:
         """The state that `to_dict` gave."""
         progress = {name: Progress.from_dict(own) for name, own in value["progress"].items()}
-        cycle = value["cycle"]
-        if cycle is not None:
-            cycle = CycleState(**{**cycle, "fit": FitState(**cycle["fit"])})
+        cycle = None if value["cycle"] is None else CycleState.from_dict(value["cycle"])
         return cls(**{**value, "progress": progress, "cycle": cycle})

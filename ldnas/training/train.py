@@ -88,7 +88,10 @@ def shuffled_batches(images: ImageSet, batch_size: int, generator: torch.Generat
 
     A last batch of a single image is left out: batch norm cannot be trained on it.
     """
-    order = torch.randperm(len(images), generator=generator)
+    yield from _batches(images, torch.randperm(len(images), generator=generator), batch_size)
+
+
+def _batches(images: ImageSet, order: Tensor, batch_size: int) -> Iterator[Tensor]:
     for chosen in order.split(batch_size):
         if len(chosen) > 1 or len(images) == 1:
             yield chosen.to(images.labels.device)
@@ -110,11 +113,15 @@ def fit(
     *,
     config: TrainConfig,
     seed: int,
+    parts: int = 1,
     state: FitState | None = None,
     on_epoch: Callable[[FitState], None] | None = None,
     micro_batches: MicroBatches | None = None,
 ) -> None:
     """Fit `network` in place on `train` (training images only), and leave it in eval mode.
+
+    With `parts`, a pass over the images is divided into so many epochs of equal size: `config.epochs`, the epochs that
+    `on_epoch` hears of and those of `state` are parts of a pass then.
 
     Every epoch has its own seeds, so a fit that resumes from the `state` passed to `on_epoch` repeats an uninterrupted
     run exactly (same host, build and number of threads). An exception from `on_epoch` ends the fit. If memory does not
@@ -127,8 +134,9 @@ def fit(
     device = next(network.parameters()).device
     train = train.to(device)
     network.to(memory_format=torch.channels_last)
-    epochs = config.epochs_for(len(train))
-    steps = max(1, math.ceil(len(train) / config.batch_size))
+    images = math.ceil(len(train) / parts)
+    epochs = config.epochs_for(images)
+    steps = max(1, math.ceil(images / config.batch_size))
     optimizer = _begin_optimizer(network, config, device)
     if state is not None:
         network.load_state_dict(state.network)
@@ -138,7 +146,8 @@ def fit(
         network.train()
         generator = torch.Generator().manual_seed(derive_seed(seed, "epoch", epoch))
         mean_loss = _mean_loss(network, train, config, generator)
-        for step, chosen in enumerate(shuffled_batches(train, config.batch_size, generator)):
+        order = _order(len(train), epoch, parts, seed, generator)
+        for step, chosen in enumerate(_batches(train, order, config.batch_size)):
             rate = config.learning_rate * _one_cycle((epoch * steps + step) / (epochs * steps))
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -154,6 +163,15 @@ def fit(
         own = torch.Generator().manual_seed(derive_seed(seed, "average"))
         average.put_into(network, train, own, micro_batches=micro_batches)
     network.eval()
+
+
+def _order(images: int, epoch: int, parts: int, seed: int, generator: torch.Generator) -> Tensor:
+    """The numbers of an epoch's images `[N]`; `generator` is the epoch's."""
+    if parts == 1:
+        return torch.randperm(images, generator=generator)
+    number, part = divmod(epoch, parts)
+    of_pass = torch.Generator().manual_seed(derive_seed(seed, "pass", number))
+    return torch.randperm(images, generator=of_pass).tensor_split(parts)[part]
 
 
 def _begin_optimizer(network: nn.Module, config: TrainConfig, device: torch.device) -> torch.optim.AdamW:

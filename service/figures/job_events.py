@@ -44,7 +44,7 @@ class CycleEvent(_Event):
         candidate: its name.
         candidate_kind: `cell`, `plain` or `pretrained`.
         rung: the number of the round, from 0.
-        epochs: of the cycle; 0 if the candidate was only prepared.
+        epochs: passes over the images in the cycle; 0 if the candidate was only prepared.
         seconds: of the cycle.
         score: on validation images, after the cycle.
         standard_error: of the candidate's best score so far.
@@ -53,7 +53,7 @@ class CycleEvent(_Event):
     candidate: str
     candidate_kind: str
     rung: int
-    epochs: int
+    epochs: int | float
     seconds: float
     score: float
     standard_error: float

@@ -142,7 +142,7 @@ class Alternative(Part):
     parameters: int
     macs: int
     latency_ms: float = Field(description="for one image on the worker's device")
-    epochs: int
+    epochs: int | float = Field(description="passes over the training images; 0 if only its head was fitted")
     seconds: float = Field(description="of its training")
     left: int | None = Field(
         None, description="the round, from 0, after which it left; null for the last one in the race"

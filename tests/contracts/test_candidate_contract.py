@@ -85,7 +85,7 @@ def test_it_races_keeps_a_tiny_budget_and_exports_to_equal_files(candidate: Cand
     own = RaceImages(images(24), images(12))
     outcome = Race(RaceProblem(lambda size: own, seconds=0.01, seed=0), [candidate]).run()
     (finisher,) = outcome.finishers
-    assert finisher.progress.epochs == (0 if candidate.prepare else 1), "a fitted head needs no epoch"
+    assert finisher.progress.passes == (0 if candidate.prepare else 1), "a fitted head needs no epoch"
     inputs = torch.rand(2, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.no_grad():
         expected = finisher.network(inputs).numpy()

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
-import torch
 
 from ldnas.errors import InvalidReferenceError
 from ldnas.training.train import TrainConfig
 from worker.jobs import recommend
 from worker.jobs.stages import fit
-from worker.jobs.stages.fit import affordable_networks, part_of_each_class
+from worker.jobs.stages.fit import affordable_networks
 from worker.registry import Engine, JobRow, JobState, reading
 
 
@@ -88,11 +87,3 @@ def test_in_a_short_race_the_network_learns_a_part_of_many_images(
     assert any(f"of {images} training images" in warning for warning in warnings) is not whole
     assert images > 16
     assert learned == [(key, images)] if whole else learned[0][0] != key and 7 <= learned[0][1] <= 9
-
-
-def test_a_part_has_the_same_share_of_every_class_and_one_image_at_least() -> None:
-    labels = torch.tensor([0] * 6 + [1] * 3 + [2])
-    places = part_of_each_class(labels, 5, seed=0)
-    assert len(set(places.tolist())) == len(places)
-    # Half of 6, half of 3 rounded to the even number, and one in place of half of 1.
-    assert torch.bincount(labels[places]).tolist() == [3, 2, 1]

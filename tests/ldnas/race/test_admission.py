@@ -11,13 +11,15 @@ from ldnas.race.candidate import Candidate
 from ldnas.training.train import TrainConfig
 
 
-def forecast(epoch_seconds: float, *, has_head: bool = False) -> Forecast:
-    """A candidate whose epochs take these seconds; with a head, half of them fit the head."""
+def forecast(epoch_seconds: float, *, has_head: bool = False, images: int = 2000) -> Forecast:
+    """A candidate whose epochs, of at most 4,000 images, take these seconds; with a head, half of them fit the head."""
     prepare: Callable[..., None] | None = (lambda network, train, compute: None) if has_head else None
     design = PlainDesign(8, 16, 2)
     name = "head" if has_head else "fresh"
     candidate = Candidate(name, design, lambda seed: pytest.fail("built"), TrainConfig(1), 1, 1, prepare=prepare)
-    return Forecast(replace(candidate, least_epochs=0 if has_head else 2), epoch_seconds)
+    return Forecast(
+        replace(candidate, least_epochs=0 if has_head else 2), epoch_seconds * images / min(images, 4000), images
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,7 +40,13 @@ def forecast(epoch_seconds: float, *, has_head: bool = False) -> Forecast:
 def test_the_first_rung_of_a_short_race_lasts_as_long_as_the_head(
     left: float, head: float, fresh: float, racing: int, share: float
 ) -> None:
-    admitted, seconds = admit([[forecast(head, has_head=True)], [forecast(fresh)]], left)
+    for images in (2000, 4000, 40_000):
+        groups = [[forecast(head, has_head=True, images=images)], [forecast(fresh, images=images)]]
+        _check(groups, left, racing, share)
+
+
+def _check(groups: list[list[Forecast]], left: float, racing: int, share: float) -> None:
+    admitted, seconds = admit(groups, left)
     assert [own.candidate.name for own in admitted] == ["head", "fresh"][:racing]
     assert seconds == pytest.approx(share)
 

@@ -160,7 +160,7 @@ def test_two_candidates_are_compared_where_half_of_the_seconds_suffice_for_it() 
     outcome = Race(problem(clock, 36.0), [dear, candidate(clock, "b"), candidate(clock, "c")]).run()
     assert {own.candidate.name for own in outcome.finishers} == {"dear", "b"}
     assert [own.name for own in outcome.passed_over] == ["c"]
-    first = {own.candidate.name: own.progress.cycles[0].epochs for own in outcome.finishers}
+    first = {own.candidate.name: own.progress.cycles[0].passes for own in outcome.finishers}
     assert first["dear"] >= 2
 
 
@@ -175,7 +175,7 @@ def test_the_cheapest_candidate_trains_for_an_epoch_however_few_the_seconds() ->
     clock = Clock()
     dear = candidate(clock, "dear", seconds=1.0)
     outcome = Race(problem(clock, 0.001), [dear, *field_of(clock)]).run()
-    assert [own.progress.epochs for own in outcome.finishers] == [1]
+    assert [own.progress.passes for own in outcome.finishers] == [1]
     assert outcome.passed_over[0].name == "dear"
 
 
@@ -192,11 +192,11 @@ def test_a_cycle_has_fewer_epochs_on_a_machine_that_became_slower() -> None:
     epoch = 24 * SECONDS
     # Ten seconds of fast epochs, and ten of slow ones; the last one may begin before the end, and last beyond it.
     assert 20.0 - 10 * epoch < outcome.seconds <= 20.0 + 10 * epoch
-    assert abs(cycle.epochs - (10 / epoch + 10 / (10 * epoch))) <= 3
+    assert abs(cycle.passes - (10 / epoch + 10 / (10 * epoch))) <= 3
     assert not outcome.finishers[0].network.training
 
 
-def test_another_cycle_uses_the_seconds_that_a_forecast_kept_too_long() -> None:
+def test_a_cycle_gets_the_seconds_that_a_forecast_kept_too_long() -> None:
     class Faster(Clock):
         """During the forecast, whose four batches take .25 seconds, everything takes four times as long."""
 
@@ -205,11 +205,19 @@ def test_another_cycle_uses_the_seconds_that_a_forecast_kept_too_long() -> None:
 
     clock = Faster()
     outcome = Race(problem(clock, 6.0), [candidate(clock, "only", rate=1e-2)]).run()
-    # 5 seconds at .75 for an epoch, less the classification, are 6.32 passes; they take a quarter of that.
-    first, *others = outcome.finishers[0].progress.cycles
-    assert first.epochs * first.share == pytest.approx(6.32, abs=0.1)
-    assert [cycle.rung for cycle in others] == [*range(1, len(others) + 1)]
-    assert 6.0 - 2 * 24 * SECONDS < outcome.seconds <= 6.0
+    # 5 seconds at .75 for a pass would be 6.32 passes; one takes a quarter of that.
+    (cycle,) = outcome.finishers[0].progress.cycles
+    assert cycle.passes == pytest.approx(4 * 6.32, rel=0.1)
+    assert 6.0 - 2 * 24 * SECONDS < outcome.seconds <= 6.0 + 24 * SECONDS
+
+
+def test_a_cycle_of_few_passes_ends_within_a_part_of_one() -> None:
+    clock = Clock()
+    # Of batches of two images a pass has twelve, so an epoch is a third of a pass.
+    own = replace(candidate(clock, "only", seconds=1 / 12), recipe=TrainConfig(batch_size=2))
+    outcome = Race(problem(clock, 7.3), [own]).run()
+    third = 8 / 12
+    assert 7.3 - third <= outcome.seconds <= 7.3 + third / 2
 
 
 def test_a_race_resumes_from_every_state_to_the_same_outcome() -> None:
@@ -219,7 +227,6 @@ def test_a_race_resumes_from_every_state_to_the_same_outcome() -> None:
         states.append(copy.deepcopy(state))  # the training changes its tensors afterwards
 
     whole = Race(problem(clock, 12.0), field_of(clock), on_state=save).run()
-    assert len(states) == sum(own.progress.epochs for own in whole.finishers)
     for state in states[:: max(1, len(states) // 12)]:
         clock = Clock()
         resumed = Race(problem(clock, 12.0), field_of(clock), state=state).run()
@@ -258,7 +265,7 @@ def test_a_network_is_prepared_once_and_that_counts_as_a_cycle() -> None:
     outcome = Race(problem(clock, 12.0), prepared(clock, calls)).run()
     (found,) = (each for each in outcome.finishers if each.candidate.name == "prepared")
     assert calls == [24]
-    assert (found.progress.cycles[0].epochs, found.progress.cycles[0].seconds) == (0, 1.5)
+    assert (found.progress.cycles[0].passes, found.progress.cycles[0].seconds) == (0, 1.5)
 
 
 def fitted(clock: Clock, name: str) -> Candidate:

@@ -38,7 +38,7 @@ def finisher(name: str, design: Design, right: float) -> Finisher:
 
 
 def reason(*finishers: Finisher) -> str:
-    return reason_of(RaceOutcome(finishers, (), 1.0), LABELS, objective="accuracy", seed=0)
+    return reason_of(RaceOutcome(finishers, (), 1.0, LABELS), objective="accuracy", seed=0)
 
 
 def test_a_pretrained_winner_says_that_the_images_resemble_photographs() -> None:

@@ -15,7 +15,7 @@ def progress(*cycles: tuple[int, float]) -> Progress:
 
 
 def test_the_best_score_has_the_epochs_up_to_its_own_cycle() -> None:
-    assert progress().best_epochs == 0
-    assert progress((0, 0.7), (4, 0.8), (9, 0.6)).best_epochs == 4
-    assert progress((2, 0.8), (4, 0.8), (9, 0.6)).best_epochs == 6, "of equal scores the later one is the best"
-    assert progress((2, 0.5), (4, 0.8)).best_epochs == 6
+    assert progress().best_passes == 0
+    assert progress((0, 0.7), (4, 0.8), (9, 0.6)).best_passes == 4
+    assert progress((2, 0.8), (4, 0.8), (9, 0.6)).best_passes == 6, "of equal scores the later one is the best"
+    assert progress((2, 0.5), (4, 0.8)).best_passes == 6

@@ -1,6 +1,7 @@
 """Fitting and measuring: the figures by hand, the resumption to the bit."""
 
 import copy
+from itertools import chain
 
 import pytest
 import torch
@@ -72,7 +73,7 @@ def test_an_epoch_shows_every_image_once() -> None:
     images = ImageSet(torch.zeros(10, 3, 8, 8, dtype=torch.uint8), torch.arange(10))
     seen = torch.cat([labels for _, labels in iterate_minibatches(images, 4, torch.Generator().manual_seed(3))])
     assert sorted(seen.tolist()) == list(range(10))
-    assert seen.tolist() != list(range(10))
+    assert seen.tolist() != list(range(12))
 
 
 def test_a_fit_that_resumes_from_a_checkpoint_ends_in_the_very_weights_of_an_unbroken_one() -> None:
@@ -145,3 +146,31 @@ def test_class_weights_by_hand() -> None:
     # 6^-½ and 3^-½, times 9 over 6^½ + 3^½.
     scale = 9 / (6**0.5 + 3**0.5)
     assert class_weights(labels, 0.5).tolist() == pytest.approx([scale / 6**0.5, 0.0, scale / 3**0.5])
+
+
+def test_parts_are_a_pass_over_every_image_in_several_epochs() -> None:
+    """Each image is brighter than the last, so that its batch tells its number."""
+    images = ImageSet(
+        torch.arange(12, dtype=torch.uint8).reshape(12, 1, 1, 1).expand(12, 3, 32, 32).contiguous(),
+        torch.arange(12) % 2,
+    )
+    seen: list[list[int]] = [[]]
+
+    class Watching(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(3, 2)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            seen[-1].extend((127.5 * (inputs[:, 0, 0, 0] + 1)).round().long().tolist())
+            logits: torch.Tensor = self.head(inputs.mean(dim=(2, 3)))
+            return logits
+
+    def end(state: FitState) -> None:
+        seen.append([])
+
+    config = TrainConfig(epochs=6, batch_size=2, augmentation=Augmentation())
+    fit(Watching(), images, config=config, seed=0, parts=3, on_epoch=end)
+    assert [len(epoch) for epoch in seen] == [4, 4, 4, 4, 4, 4, 0]
+    assert sorted(chain(*seen[:3])) == sorted(chain(*seen[3:])) == list(range(12))
+    assert seen[0] != seen[3]

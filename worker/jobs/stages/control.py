@@ -79,7 +79,8 @@ def run_control(
     """
     choice = _Choice(context, task, plan)
     documents = ControlReport(
-        task,
+        task.full.validation.labels.cpu(),
+        task.classes,
         plan.objective,
         plan.search.seed,
         plan.cost,

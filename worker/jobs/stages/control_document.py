@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypedDict, final
 
+from torch import Tensor
+
 from ldnas.control import CONFIDENCE, Comparison, Verdict, compare, judge
 from ldnas.objectives import score
 from worker.jobs.memo import Codec
-from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.train import CellDocument, FinishedNetwork, NetworkDocument
 
 SEEDS = 3
@@ -57,11 +58,14 @@ class ControlReport:
     """The subject of a control, for its document.
 
     Attributes:
+        labels: int64 [N] of the validation images that the networks were scored on, on the CPU.
+        classes: of the task.
         searches: the arms that must be shown to be worse for the verdict helped.
         latency_table: the milliseconds by primitive, as a JSON value; None without a limit on latency.
     """
 
-    task: ResolvedTask
+    labels: Tensor
+    classes: int
     objective: str
     seed: int
     cost: ControlSeconds
@@ -91,8 +95,7 @@ class ControlReport:
 
     def _compare(self, found: Sequence[FinishedNetwork], other: Sequence[FinishedNetwork]) -> Comparison:
         mine, theirs = ([each.validation.predictions for each in networks] for networks in (found, other))
-        labels = self.task.full.validation.labels.cpu()
-        return compare(mine, theirs, labels, classes=self.task.classes, objective=self.objective, seed=self.seed)
+        return compare(mine, theirs, self.labels, classes=self.classes, objective=self.objective, seed=self.seed)
 
     def _arm(
         self,

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-import torch
 from safetensors.torch import load as load_safetensors
-from torch import Tensor
 
+from ldnas.data.part import ENOUGH_IMAGES, part_of_each_class
 from ldnas.digests import json_digest
 from ldnas.forecast import seconds_of_epoch
 from ldnas.networks.build import build_network
@@ -24,10 +23,6 @@ TASK_NETWORK_CONFIG = TrainConfig(epochs=3, minimum_steps=60)
 
 FIT_SHARE = 0.1
 """The share of a race's seconds that the target's networks may take, as many as the client did not ask for."""
-
-ENOUGH_IMAGES = 4000
-"""A network always learns so many training images, however few the seconds: an epoch of them is over in seconds."""
-
 
 IMAGES: Codec[int] = Codec(lambda images: images, int)
 _IMAGES_NAME = "fit.images"
@@ -113,7 +108,7 @@ def _fit(context: JobContext, task: ResolvedTask, repetition: int, *, of: int, i
     seed = derive_seed(task.seed, "network", task.data_key, repetition)
     data, key = task.proxy, task.data_key
     if images < len(data.train):
-        data = replace(data, train=data.train.subset(part_of_each_class(data.train.labels, images, seed=task.seed)))
+        data = replace(data, train=part_of_each_class(data.train, images, seed=task.seed))
         key = json_digest({"data": task.data_key, "images": images})
     return fit_once(
         context,
@@ -122,16 +117,6 @@ def _fit(context: JobContext, task: ResolvedTask, repetition: int, *, of: int, i
         data,
         on_epoch=on_epoch,
     )
-
-
-def part_of_each_class(labels: Tensor, count: int, *, seed: int) -> Tensor:
-    """The places of about `count` images, in random order: the same share of every class, and one at least."""
-    generator = torch.Generator().manual_seed(derive_seed(seed, "part"))
-    order = torch.randperm(len(labels), generator=generator)
-    own = labels.cpu()[order]
-    taken = [order[own == label] for label in sorted(set(own.tolist()))]
-    chosen = torch.cat([places[: max(1, round(len(places) * count / len(labels)))] for places in taken])
-    return chosen[torch.randperm(len(chosen), generator=generator)].to(labels.device)
 
 
 def load_task_network(context: JobContext, network: NetworkRow) -> Classifier:

@@ -20,7 +20,7 @@ from worker.jobs.stages.answer import Answer
 from worker.jobs.stages.fit import load_task_network
 from worker.jobs.stages.fitting import REPORT_SECONDS
 from worker.jobs.stages.race_candidates import race_candidates
-from worker.jobs.stages.race_result import RACE_RESULT, RaceResult, result_part, store_result
+from worker.jobs.stages.race_result import RACE_RESULT, RaceResult, result_part, rounded, store_result
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.space import FoundSpace
 from worker.jobs.stages.train import final_recipe
@@ -54,7 +54,7 @@ def _race(context: JobContext, task: ResolvedTask, answer: Answer, found: FoundS
     # After the measurements above, so that their seconds are not lost to the budget.
     seconds = context.once("race.seconds", lambda: _race_seconds(answer, candidates), SECONDS)
     problem = race_problem(context, task, seconds, seed, request.objective)
-    key = json_digest({"what": "race", "job": context.job_id})
+    key = json_digest({"what": "race", "version": 2, "job": context.job_id})
     outcome = run_race(
         context,
         problem,
@@ -62,8 +62,7 @@ def _race(context: JobContext, task: ResolvedTask, answer: Answer, found: FoundS
         key=key,
         on_cycle=lambda candidate, progress: _report_cycle(context, candidate, progress),
     )
-    labels = problem.images(candidates[0].image_size).validation.labels.cpu()
-    reason = reason_of(outcome, labels, objective=request.objective, seed=seed)
+    reason = reason_of(outcome, objective=request.objective, seed=seed)
     warnings = warnings_of(facts, objective=request.objective)
     return store_result(context, task, outcome, key=key, seed=seed, reason=reason, warnings=warnings)
 
@@ -151,8 +150,8 @@ def _race_seconds(answer: Answer, candidates: Sequence[Candidate]) -> float:
 def _images(context: JobContext, task: ResolvedTask) -> Callable[[int], RaceImages]:
     @cache
     def images(image_size: int) -> RaceImages:
-        data, device = task.images_at(image_size), context.compute.device
-        return RaceImages(data.train.to(device), data.validation.to(device))
+        device = context.compute.device
+        return RaceImages(task.images_at(image_size).train.to(device), task.judging_images(image_size).to(device))
 
     return images
 
@@ -161,7 +160,9 @@ def _report_epoch(context: JobContext, state: RaceState, seconds: float) -> None
     assert state.cycle is not None, "a state is reported inside a cycle"
     assert state.cycle.fit is not None, "and after an epoch"
     name = state.racing[state.place]
-    message = f"{name}, round {state.rung + 1}, epoch {state.cycle.fit.epoch} of {state.cycle.epochs}"
+    length, epoch = state.cycle.length, state.cycle.fit.epoch
+    done = f"epoch {rounded(epoch / length.parts)} of {rounded(length.passes)}"
+    message = f"{name}, round {state.rung + 1}, {done}"
     context.progress(min(1.0, state.seconds / seconds) if seconds else 1.0, message)
 
 
@@ -173,7 +174,7 @@ def _report_cycle(context: JobContext, candidate: Candidate, progress: Progress)
             "candidate": candidate.name,
             "candidate_kind": candidate.kind.value,
             "rung": cycle.rung,
-            "epochs": cycle.epochs,
+            "epochs": rounded(cycle.passes),
             "seconds": round(cycle.seconds, 3),
             "score": cycle.score,
             "standard_error": cycle.standard_error,

@@ -53,7 +53,12 @@ def run_race_control(
     arms = _Arms(context, task, answer, found, result)
     seconds = round(arms.seconds, 1)
     documents = ControlReport(
-        task, answer.request.objective, arms.seed, ControlSeconds(seconds, seconds), searches=("random",)
+        task.judging_images(task.image_size).labels.cpu(),
+        task.classes,
+        answer.request.objective,
+        arms.seed,
+        ControlSeconds(seconds, seconds),
+        searches=("random",),
     )
     steps = [(number, arm) for number in range(SEEDS) for arm in RACED]
     for place, (number, arm) in enumerate(steps):

@@ -75,8 +75,7 @@ def load_finished(context: JobContext, task: ResolvedTask, design: Design, key: 
     network = build_designed(design, seed=0, imagenet_weights=False)
     network.load_state_dict(load_safetensors(context.store.read(row.weights)))
     network.to(context.compute.device).eval()
-    validation = task.images_at(design.image_size).validation
-    scores = evaluate(network, validation, micro_batches=context.compute.micro_batches)
+    scores = evaluate(network, task.judging_images(design.image_size), micro_batches=context.compute.micro_batches)
     return FinishedNetwork(network, row, scores)
 
 
@@ -112,7 +111,7 @@ def store_finisher(context: JobContext, task: ResolvedTask, finisher: Finisher, 
     design, standing = finisher.candidate.design, finisher.progress.standing
     largest = context.compute.micro_batches.largest
     assert standing is not None, "a finisher has scores"
-    validation = evaluate_logits(standing.logits, task.images_at(design.image_size).validation.labels)
+    validation = evaluate_logits(standing.logits, task.judging_images(design.image_size).labels)
     store_fitted(
         context,
         finisher.network,
@@ -132,6 +131,12 @@ def result_part(result: RaceResult) -> Part:
     return Part({"alternatives": list(result.alternatives), "search": search})
 
 
+def rounded(passes: float) -> float:
+    """Passes over the images with three digits, a whole number without a point."""
+    value = float(f"{passes:.3g}")
+    return int(value) if value.is_integer() else value
+
+
 def _link_cells(context: JobContext, task: ResolvedTask, finishers: Sequence[Finisher], key: str) -> None:
     """Store the cells that took part from fresh weights, with their scores, and link them to the task."""
     scored: dict[Genotype, dict[str, Any]] = {}
@@ -139,13 +144,13 @@ def _link_cells(context: JobContext, task: ResolvedTask, finishers: Sequence[Fin
         design, standing = own.candidate.design, own.progress.standing
         is_fresh = own.candidate.started_from is None  # scores from other weights do not compare with these
         if isinstance(design, CellDesign) and is_fresh and standing is not None and design.genotype not in scored:
-            scores = evaluate_logits(standing.logits, task.images_at(design.image_size).validation.labels)
+            scores = evaluate_logits(standing.logits, task.judging_images(design.image_size).labels)
             scored[design.genotype] = {
                 "digest": design.genotype.digest,
                 "genotype": design.genotype.to_json(),
                 "validation_accuracy": scores.accuracy,
                 "validation_balanced_accuracy": scores.balanced_accuracy,
-                "epochs": own.progress.best_epochs,
+                "epochs": max(1, round(own.progress.best_passes)),
             }
     if not scored:
         return
@@ -188,7 +193,7 @@ def _alternative(own: Finisher, latency_ms: float, *, on_front: bool) -> dict[st
         "parameters": own.candidate.parameters,
         "macs": own.candidate.macs,
         "latency_ms": latency_ms,
-        "epochs": own.progress.epochs,
+        "epochs": rounded(own.progress.passes),
         "seconds": round(own.progress.seconds, 3),
         "left": own.progress.left,
         "on_front": on_front,

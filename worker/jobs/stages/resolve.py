@@ -9,6 +9,7 @@ from ldnas.data.contact_sheet import class_sheet
 from ldnas.data.dataset import ImageDataset, Split, fingerprints
 from ldnas.data.labels import LabelMapping
 from ldnas.data.load import load_dataset
+from ldnas.data.part import ENOUGH_IMAGES, part_of_each_class
 from ldnas.data.preprocessing import PROXY, Preprocessing, default_image_size
 from ldnas.data.reference import DatasetReference
 from ldnas.data.task_data import ImageSet, TaskData, task_data, test_images
@@ -72,6 +73,10 @@ class ResolvedTask:
         if image_size not in self._resized:
             self._resized[image_size] = task_data(self.dataset, self.mapping, Preprocessing(image_size))
         return self._resized[image_size]
+
+    def judging_images(self, image_size: int) -> ImageSet:
+        """The validation images that networks of a race are judged by: at most `ENOUGH_IMAGES`."""
+        return part_of_each_class(self.images_at(image_size).validation, ENOUGH_IMAGES, seed=self.seed)
 
     def read_test_images(self, image_size: int) -> ImageSet:
         """The test images with this side, in pixels; read once, when the finished network is scored."""
