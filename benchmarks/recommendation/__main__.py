@@ -24,7 +24,7 @@ from benchmarks.paper.tasks import TASKS
 from benchmarks.paper.units import Row, Rows, Unit
 from benchmarks.recommendation.memory import run_source, sources_of
 from benchmarks.recommendation.summary import summarise
-from benchmarks.recommendation.tasks import DatasetTarget, PaperTarget, Target
+from benchmarks.recommendation.tasks import KNOWN_TRAIN, DatasetTarget, PaperTarget, Target
 from benchmarks.recommendation.ways import WAYS, Setting
 from ldnas.training.evaluation import evaluate
 from ldnas.training.final import DataFacts
@@ -75,7 +75,12 @@ def plan(
         chosen: the names of the ways that run; None for all.
     """
     sources = [
-        Unit("source", {"task": number, "seed": MEMORY_SEED, "study_seconds": study}, 2 * study) for number in known
+        Unit(
+            "source",
+            {"task": number, "seed": MEMORY_SEED, "study_seconds": study, "study_images": KNOWN_TRAIN},
+            2 * study,
+        )
+        for number in known
     ]
     needs = tuple(unit.id for unit in sources)
     runs = [

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from benchmarks.paper.data import PaperData
 from benchmarks.paper.units import Row
-from benchmarks.recommendation.tasks import PaperTarget, Target
+from benchmarks.recommendation.tasks import TRAIN, PaperTarget, Target
 from ldnas.distance.economy import OVERHEAD_IMAGES, recipe_within
 from ldnas.distance.measures import measure
 from ldnas.distance.observation import Observation, gather_batch_norm_statistics, observe
@@ -97,9 +97,12 @@ def run_source(
 
     The cell is the best one by the task's own scores in the starter memory.
     """
-    task = PaperTarget(data, values["task"], values["seed"], image_size=SOURCE_SIZE, is_source=True)
+    few, task = (
+        PaperTarget(data, values["task"], values["seed"], image_size=SOURCE_SIZE, is_source=True, train=images)
+        for images in (TRAIN, values["study_images"])
+    )
     folder = _folder(work, values["task"])
-    for repetition, network in enumerate(_networks(task, values["seed"], REPETITIONS)):
+    for repetition, network in enumerate(_networks(few, values["seed"], REPETITIONS)):
         _save(network, folder / f"network_{repetition}.safetensors")
     genotype = _best([score for score in read_starter().scores if score.task == source_of(task.name)], values["seed"])
     skeleton = default_skeleton(SOURCE_SIZE, task.classes)

@@ -17,6 +17,9 @@ from ldnas.seeding import derive_seed
 from ldnas.training.final import DataFacts, data_facts
 
 TRAIN, VALIDATION, JUDGES = 2000, 1000, 2500
+KNOWN_TRAIN = 10_000
+"""The training images of the cell and the ResNet-18 of a known task: a registry knows its tasks from more images than
+a target has."""
 
 
 class Target(ABC):
@@ -62,21 +65,29 @@ class PaperTarget(Target):
     """
 
     def __init__(
-        self, data: PaperData, number: int, seed: int, *, image_size: int = 32, is_source: bool = False
+        self,
+        data: PaperData,
+        number: int,
+        seed: int,
+        *,
+        image_size: int = 32,
+        is_source: bool = False,
+        train: int = TRAIN,
     ) -> None:
         super().__init__()
         self._task: PaperTask = TASKS["paper"][number]
         self._data, self._seed, self._first = data, seed, 0 if is_source else 1
-        self._is_source = is_source
+        self._is_source, self._train = is_source, train
         self.name, self.classes, self.image_size = f"Task {number}", self._task.classes, image_size
 
     def judges(self, size: int) -> ImageSet:
         return self._judging(size, VALIDATION, VALIDATION + JUDGES)
 
     def _images(self, size: int) -> RaceImages:
-        train = self._drawn("train", TRAIN + VALIDATION * self._is_source, size, every=2)
+        train = self._drawn("train", self._train + VALIDATION * self._is_source, size, every=2)
         if self._is_source:
-            return RaceImages(train.subset(torch.arange(TRAIN)), train.subset(torch.arange(TRAIN, len(train))))
+            last = len(train) - VALIDATION  # a task with a reduced rest may have fewer images than it is asked for
+            return RaceImages(train.subset(torch.arange(last)), train.subset(torch.arange(last, len(train))))
         return RaceImages(train, self._judging(size, 0, VALIDATION))
 
     def _judging(self, size: int, first: int, last: int) -> ImageSet:
