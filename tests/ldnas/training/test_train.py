@@ -149,7 +149,7 @@ def test_class_weights_by_hand() -> None:
 
 
 def test_parts_are_a_pass_over_every_image_in_several_epochs() -> None:
-    """Each image is brighter than the last, so that its batch tells its number."""
+    """Each image is brighter than the last, so that its brightness is its number."""
     images = ImageSet(
         torch.arange(12, dtype=torch.uint8).reshape(12, 1, 1, 1).expand(12, 3, 32, 32).contiguous(),
         torch.arange(12) % 2,
