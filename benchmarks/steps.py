@@ -12,7 +12,7 @@ import argparse
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,16 +91,22 @@ def compare(case: Case, pairs: int) -> dict[str, Any]:
     for way in ways:
         way.step(images, labels)
         way.step(images, labels)
-    times = [[way.step(images, labels) for way in ways] for _ in range(pairs)]
-    logs = [math.log(of_before / of_after) for of_before, of_after in times]
-    mean, error = sum(logs) / pairs, float(stats.sem(logs))
-    half = float(stats.t.ppf(0.95, pairs - 1)) * error
+    times = [(ways[0].step(images, labels), ways[1].step(images, labels)) for _ in range(pairs)]
     of_before, of_after = (pairs / sum(each) for each in zip(*times, strict=True))
     return {
         "size": case.size,
         "batch": case.batch,
         "steps_per_second_before": round(of_before, 2),
         "steps_per_second_after": round(of_after, 2),
+        **ratio_with_interval(times),
+    }
+
+
+def ratio_with_interval(times: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """The geometric mean of before / after over pairs of seconds, and its 90 % interval."""
+    logs = [math.log(before / after) for before, after in times]
+    mean, half = sum(logs) / len(logs), float(stats.t.ppf(0.95, len(logs) - 1)) * float(stats.sem(logs))
+    return {
         "ratio": round(math.exp(mean), 2),
         "interval": [round(math.exp(mean - half), 2), round(math.exp(mean + half), 2)],
     }

@@ -26,6 +26,7 @@ from benchmarks.recommendation.memory import run_source, sources_of
 from benchmarks.recommendation.summary import summarise
 from benchmarks.recommendation.tasks import KNOWN_TRAIN, DatasetTarget, PaperTarget, Target
 from benchmarks.recommendation.ways import WAYS, Setting
+from ldnas.training.allocator import keep_freed_memory
 from ldnas.training.evaluation import evaluate
 from ldnas.training.final import DataFacts
 
@@ -142,6 +143,7 @@ def main() -> None:
     parser.add_argument("--part", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()  # as a runner does
     targets = {"cells": arguments.cells, "all": arguments.targets}
     units = plan(
         targets,

@@ -10,6 +10,9 @@ from ldnas.data.preprocessing import normalise
 from ldnas.data.task_data import ImageSet
 from ldnas.training.micro_batches import MicroBatches
 
+_PIXELS_AT_A_TIME = 2**18
+"""Of the images of a batch on a processor: the maps of more do not stay in its caches."""
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -51,8 +54,11 @@ def predict_logits(
     def attempt(size: int) -> Tensor:
         return torch.cat([network(normalise(chunk.to(device))) for chunk in images.images.split(size)])
 
+    size = images.images.shape[-1]
+    if device.type == "cpu":
+        batch_size = min(batch_size, max(1, _PIXELS_AT_A_TIME // size**2))
     most = max(1, min(batch_size, len(images)))
-    logits = (micro_batches or MicroBatches()).run(most, attempt, network=network, image_size=images.images.shape[-1])
+    logits = (micro_batches or MicroBatches()).run(most, attempt, network=network, image_size=size)
     network.train(was_training)
     return logits
 

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from ldnas.errors import RefusedError
+from ldnas.training.allocator import keep_freed_memory
 from ldnas.training.out_of_memory import is_out_of_memory, too_large
 from worker.errors import AttemptLostError, DatabaseUnavailableError, failure_of, internal_failure
 from worker.jobs import distances, recommend, register, study, train_again
@@ -49,6 +50,7 @@ _KINDS: dict[str, tuple[Callable[[JobContext, dict[str, Any]], dict[str, Any]], 
 def main() -> None:
     """Entry point of the process."""
     name_process(RUNNER)
+    keep_freed_memory()
     tracing = SideProcess(trace)
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
     stopping = stop_on(signal.SIGTERM)
