@@ -44,6 +44,7 @@ STYLES = (
     Style("#3d3d3d", "", _SQUARE),
     Style("#6b6b6b", "", _UP),
     Style("#949494", "", _DIAMOND),
+    Style("#b4b4b4", "", _DOWN),
 )
 
 
