@@ -21,7 +21,7 @@ from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import default_skeleton
 from worker.jobs import recommend as recommendation
 from worker.jobs.checkpoints import Checkpoints, ShutdownError
-from worker.jobs.stages import distance, race, race_candidates, uploaded_weights, warm_cells
+from worker.jobs.stages import distance, race, race_candidates, warm_cells, weights_files
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
@@ -158,7 +158,7 @@ def test_a_network_that_cannot_take_the_images_is_refused_before_any_work(
                 raise RuntimeError("sizes of tensors must match")
             return images.mean(dim=(2, 3))
 
-    monkeypatch.setattr(uploaded_weights, "timm_network", lambda *arguments, **options: OfLargeImages())
+    monkeypatch.setattr(weights_files, "timm_network", lambda *arguments, **options: OfLargeImages())
     job = finish(add_race(pretrained={"architecture": SMALL, "weights": "dataset://mine"}))
     assert (job.error["code"], job.error["field"]) == ("invalid_search", "pretrained.architecture")
     assert "cannot take images of 64 pixels" in job.error["detail"]

@@ -134,9 +134,12 @@ class PretrainedNetwork(Request):
     ] = Field(description="its name in timm, without a tag; it takes images of any size")
     weights: Annotated[
         PlainText,
-        FormText("Its weights", "dataset://NAME of an uploaded .safetensors file.", "EfficientNet-Lite0 alone"),
+        FormText(
+            "Its weights", "dataset://NAME of an uploaded .safetensors file, or https://…", "EfficientNet-Lite0 alone"
+        ),
     ] = Field(
-        description="`dataset://NAME` of an uploaded .safetensors file with timm's names, with or without a classifier"
+        description="a .safetensors file with timm's names, with or without a classifier: `dataset://NAME` (uploaded), "
+        "or `https://…` and `s3://…` on hosts of `LDNAS_REMOTE_HOSTS`, which the job fetches once"
     )
 
 

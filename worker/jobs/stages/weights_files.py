@@ -1,18 +1,25 @@
-"""The weights files that clients uploaded, as requests and designs refer to them."""
+"""The weights files that clients uploaded or that other hosts have, as requests and designs refer to them."""
 
 from pathlib import Path
 
 import torch
 
-from ldnas.errors import DatasetNotFoundError, InvalidSearchError
+from ldnas.data.reference import DatasetReference
+from ldnas.errors import DatasetNotFoundError, InvalidSearchError, ReferenceChangedError, UnreadableDatasetError
 from ldnas.networks.design import Design, PretrainedDesign
 from ldnas.networks.pretrained import WEIGHTS_FIELD, timm_network
+from ldnas.networks.weights_file import read_weights_header
 from ldnas.race.field import PRETRAINED_SIZES
 from ldnas.race.kinds import GivenWeights
 from worker.errors import NotFoundError
 from worker.jobs.context import JobContext
+from worker.jobs.memo import Codec
+from worker.jobs.stages.sources import fetch
+from worker.outbound.references import is_remote, remote_weights
 from worker.registry import SCHEME, DatasetRow
 from worker.specification import RecommendationRequest
+
+DIGEST: Codec[str] = Codec(str, str)
 
 
 def uploaded_weights(context: JobContext, name: str, field: str) -> tuple[DatasetRow, Path]:
@@ -34,12 +41,55 @@ def given_weights(context: JobContext, request: RecommendationRequest) -> GivenW
 
     Raises:
         DatasetNotFoundError: see `uploaded_weights`.
+        RefusedError, OSError: see `fetched_weights`.
     """
     if request.pretrained is None:
         return None
     source = request.pretrained.weights
-    row, file = uploaded_weights(context, source.removeprefix(SCHEME), WEIGHTS_FIELD)
-    return GivenWeights(request.pretrained.architecture, row.sha256, file, source)
+    if is_remote(source):
+        digest, file = fetched_weights(context, source)
+    else:
+        row, file = uploaded_weights(context, source.removeprefix(SCHEME), WEIGHTS_FIELD)
+        digest = row.sha256
+    return GivenWeights(request.pretrained.architecture, digest, file, source)
+
+
+def fetched_weights(context: JobContext, uri: str) -> tuple[str, Path]:
+    """The digest of a weights file on another host, and its copy in the artifact store.
+
+    A job fetches it once. The cleaner keeps the copy until the job ends, and then for as long as an architecture's
+    design states its digest; a job that is tried again after that fetches the file again.
+
+    Raises:
+        ReferenceChangedError: the file is another one than at the job's first attempt.
+        UnreadableDatasetError: it is too large, or not a safetensors file.
+        InvalidReferenceError, DatasetNotFoundError, ForbiddenLocationError, OSError: see `remote_weights` and `fetch`.
+    """
+    reference = remote_weights(uri, context.settings, field=WEIGHTS_FIELD)
+    digest = context.once("pretrained.weights", lambda: _fetched(context, reference), DIGEST)
+    file = context.store.path(digest)
+    if not file.is_file() and (found := _fetched(context, reference)) != digest:
+        raise ReferenceChangedError(
+            f"the file behind {uri} is not the one that this job began with (SHA-256 {found[:12]}…, was "
+            f"{digest[:12]}…); request a new recommendation for the new file",
+            field=WEIGHTS_FIELD,
+            origin=uri,
+        )
+    return digest, file
+
+
+def _fetched(context: JobContext, reference: DatasetReference) -> str:
+    """Download the file to the artifact store; return its digest."""
+    with context.store.receive() as incoming:
+        fetch(context, reference, incoming, field=WEIGHTS_FIELD)
+        try:
+            read_weights_header(incoming.path, reference.uri)
+        except UnreadableDatasetError as error:
+            raise UnreadableDatasetError(error.message, field=WEIGHTS_FIELD, origin=error.origin) from error
+        digest = context.store.put_incoming(incoming)
+    with context.unit_of_work() as registry:
+        registry.results.store_artifact(digest, incoming.size, "application/octet-stream")
+    return digest
 
 
 def require_fit(given: GivenWeights, image_size: int | None) -> None:
@@ -68,7 +118,7 @@ def first_weights_of(context: JobContext, design: Design) -> Path | None:
     """The file with the first weights of a design that names one; None for any other.
 
     Raises:
-        DatasetNotFoundError: it was deleted.
+        DatasetNotFoundError: the artifact store no longer has it.
     """
     if not isinstance(design, PretrainedDesign) or design.weights is None:
         return None
