@@ -66,8 +66,8 @@ def recommend(
         str | None,
         typer.Option(
             metavar="ARCHITECTURE=WEIGHTS",
-            help="One more pretrained network in a race: its name in timm, and its .safetensors file (dataset://NAME "
-            "or https://…).",
+            help="One more pretrained network in a race: its name in timm, or torchvision/ and its name there, and its "
+            ".safetensors file (dataset://NAME or https://…).",
         ),
     ] = None,
     candidates: Annotated[int | None, typer.Option(help=options.help_of("search.candidates"))] = None,

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ldnas.data.reference import DatasetReference
 from ldnas.errors import DatasetNotFoundError, InvalidSearchError, ReferenceChangedError, UnreadableDatasetError
+from ldnas.networks.backbone import ARCHITECTURE_FIELD
 from ldnas.networks.design import Design, PretrainedDesign
-from ldnas.networks.pretrained import WEIGHTS_FIELD, timm_network
+from ldnas.networks.designed import build_designed
+from ldnas.networks.pretrained import WEIGHTS_FIELD, named_network
 from ldnas.networks.weights_file import read_weights_header
 from ldnas.race.field import PRETRAINED_SIZES
 from ldnas.race.kinds import GivenWeights
@@ -99,19 +102,43 @@ def require_fit(given: GivenWeights, image_size: int | None) -> None:
         image_size: the side that the request gives, in pixels; None for the sides that the race chooses from.
 
     Raises:
-        InvalidSearchError, UnreadableDatasetError, UnfitWeightsError: see `timm_network`.
+        InvalidSearchError, UnreadableDatasetError, UnfitWeightsError: see `named_network`.
     """
-    network = timm_network(given.architecture, classes=2, weights=given.file, name=given.source).eval()
+    network = named_network(given.architecture, classes=2, weights=given.file, name=given.source).eval()
     for side in PRETRAINED_SIZES if image_size is None else (image_size,):
-        try:
-            with torch.inference_mode():
-                network(torch.zeros(1, 3, side, side))
-        except RuntimeError as error:
+        if (error := _failure_at(network, side)) is not None:
             raise InvalidSearchError(
                 f"{given.architecture} cannot take images of {side} pixels; a network that takes sides of "
                 f"{PRETRAINED_SIZES[-1]} to {PRETRAINED_SIZES[0]} pixels is accepted",
-                field="pretrained.architecture",
+                field=ARCHITECTURE_FIELD,
             ) from error
+
+
+def require_size(design: Design) -> None:
+    """Refuses the design of a network that cannot take images of its size; only a pretrained one may be such a network.
+
+    Raises:
+        InvalidSearchError: see above.
+    """
+    if not isinstance(design, PretrainedDesign):
+        return
+    network = build_designed(design, seed=0, imagenet_weights=False).eval()
+    if (error := _failure_at(network, design.image_size)) is not None:
+        raise InvalidSearchError(
+            f"{design.name} cannot take images of {design.image_size} pixels; it was found for another size, and a "
+            "larger image_size is accepted",
+            field="image_size",
+        ) from error
+
+
+def _failure_at(network: nn.Module, side: int) -> Exception | None:
+    """The error of a network for an image of this side, in pixels."""
+    try:
+        with torch.inference_mode():
+            network(torch.zeros(1, 3, side, side))
+    except (RuntimeError, AssertionError) as error:
+        return error
+    return None
 
 
 def first_weights_of(context: JobContext, design: Design) -> Path | None:
