@@ -10,6 +10,7 @@ import pytest
 import timm
 import torch
 import torchvision
+from PIL import Image
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 
@@ -20,6 +21,7 @@ from ldnas.networks.designed import build_designed, size_of
 from ldnas.recipe import default_recipe
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import default_skeleton
+from ldnas.training import final
 from worker.jobs import recommend as recommendation
 from worker.jobs.checkpoints import Checkpoints, ShutdownError
 from worker.jobs.stages import distance, race, race_candidates, warm_cells, weights_files
@@ -119,6 +121,29 @@ def test_a_race_gets_the_seconds_that_the_budget_leaves_after_the_export(
     assert [warning.partition(", so")[0] for warning in warnings] == (
         [] if expected else ["networks and distances took 119 of the 120 seconds"]
     )
+
+
+def test_the_network_of_the_distances_says_whether_colour_images_may_be_mirrored(
+    add_race, finish, stripes_folder: Path, engine: Engine, settings: Settings, monkeypatch
+) -> None:
+    for path in stripes_folder.rglob("*.png"):
+        grey = Image.open(path)
+        Image.merge("RGB", (grey, grey, grey.point(lambda value: value // 2))).save(path)
+    asked = list[dict[str, torch.Tensor]]()
+
+    def note(network: torch.nn.Module, validation: ImageSet, **options: Any) -> bool:
+        asked.append(network.state_dict())
+        return False
+
+    monkeypatch.setattr(final, "recognises_mirrored", note)
+    monkeypatch.setattr(final, "mirroring_keeps_class", lambda *arguments, **options: pytest.fail("trained for it"))
+    assert finish(add_race(candidates=["cell"])).state is JobState.SUCCEEDED
+    with reading(engine) as registry:
+        (row,) = registry.task_results.networks("target-of-answer")
+    stored = load_safetensors(open_store(settings.artifact_url).read(row.weights))
+    (state,) = asked
+    assert state.keys() == stored.keys()
+    assert all(torch.equal(tensor, stored[name]) for name, tensor in state.items())
 
 
 def test_limits_and_kinds_decide_who_takes_part(add_race, finish, document_of) -> None:
