@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ldnas.export.description import INPUT_NAME, OUTPUT_NAME, NetworkDescription, OnnxVersions
-from ldnas.networks.design import RESNET18, CellDesign, Design, Kind, PlainDesign, PretrainedDesign
+from ldnas.networks.design import RESNET18, CellDesign, Design, PlainDesign, PretrainedDesign
 
 # The card names every class with fewer training images than this.
 FEW_IMAGES = 50
@@ -74,7 +74,8 @@ def _origin(design: Design) -> str:
             return f"It is a MobileNetV3-small with {design.width:g} times its channels, trained from fresh weights."
         case _:
             weights = "weights from ImageNet" if design.weights is None else "given weights"
-            return f"It is timm's {_code(design.name)}, which began with {weights} and was tuned on the data."
+            network = f"{design.library}'s {_code(design.name_in_library)}"
+            return f"It is {network}, which began with {weights} and was tuned on the data."
 
 
 def _section(title: str, body: str) -> tuple[str, str]:
@@ -177,7 +178,7 @@ def _steps(description: NetworkDescription) -> str:
 
 def _usage(design: Design, onnx: OnnxVersions) -> str:
     size = design.image_size
-    packages = "torch, timm and Pillow" if design.kind is Kind.PRETRAINED else "torch and Pillow"
+    packages = f"torch, {design.library} and Pillow" if isinstance(design, PretrainedDesign) else "torch and Pillow"
     return f"""- `network.py` with `weights.safetensors`: readable PyTorch that needs {packages}.
 
   ```

@@ -35,6 +35,7 @@ class NetworkDescription:
     Attributes:
         class_names: output i of the network stands for class i.
         preprocessing: of the images that the network was trained on.
+        started_from: the source of its first weights; None for fresh ones, and where it is unknown.
 
     Raises:
         ValueError: the class names or the preprocessing do not belong to the design, or two classes have one name.
@@ -43,6 +44,7 @@ class NetworkDescription:
     design: Design
     class_names: tuple[str, ...]
     preprocessing: Preprocessing
+    started_from: str | None = None
 
     def __post_init__(self) -> None:
         if len(self.class_names) != self.design.classes:
@@ -74,7 +76,10 @@ class NetworkDescription:
         )
 
     def metadata(self) -> dict[str, str]:
-        """The metadata inside the files. The values are JSON, except the kind and the two sentences in plain words."""
+        """The metadata inside the files.
+
+        The values are JSON, except the kind, the two sentences in plain words, and the source of the first weights.
+        """
         return {
             "class_names": _json(list(self.class_names)),
             "preprocessing": _json(self.preprocessing.to_json()),
@@ -82,6 +87,7 @@ class NetworkDescription:
             "output": "logits [N, classes]; softmax over the classes gives their probabilities",
             "kind": self.design.kind.value,
             **_parts(self.design),
+            **({} if self.started_from is None else {"started_from": self.started_from}),
         }
 
 

@@ -26,6 +26,9 @@ _EXPORTED_OPSET = 18
 _OLDEST_OPSET = 14
 """Add, Relu and Reshape have their present form since this one."""
 
+_OPSET_OF_AXES = 18
+"""Since this one the axes of ReduceMean are an input; before, they are an attribute."""
+
 # Trace with two images: torch would treat a batch of one as a constant and fix the batch size.
 _TRACED_BATCH = 2
 _DTYPE_NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64"}
@@ -35,13 +38,12 @@ def standalone_code(description: NetworkDescription) -> str:
     """A readable Python file that rebuilds the network, reads its weights and images, and classifies them.
 
     It is `templates/shared.py` with the network of this kind and the constants of this network; its `state_dict` has
-    the keys of `build_designed`. It needs torch and Pillow, for a pretrained network also timm, and not ldnas.
+    the keys of `build_designed`. It needs torch and Pillow, for a pretrained network also timm or
+    torchvision, and not ldnas.
     """
     design = description.design
     value_range = description.preprocessing.value_range
-    code = _joined(
-        _template("shared"), _template(design.name if isinstance(design, PlainDesign) else design.kind.value)
-    )
+    code = _joined(_template("shared"), _template(_own_template(design)))
     constants = {
         "CLASS_NAMES": _tuple_lines([repr(name) for name in description.class_names]),
         "IMAGE_SIZE": str(design.image_size),
@@ -152,15 +154,16 @@ def onnx_versions(content: bytes) -> OnnxVersions:
 def _lower_opset(model: onnx_ir.Model) -> None:
     """Require the oldest operator set in which every operator of the model has the form that it has here."""
     exported = model.opset_imports[""]
-    oldest = _OLDEST_OPSET
+    oldest, means = _OLDEST_OPSET, list[tuple[onnx_ir.Node, list[int]]]()
     for node in model.graph.all_nodes():
         if node.op_type == "ReduceMean" and (axes := _constant(node.inputs[1])) is not None:
-            # Before opset 18 the axes are an attribute.
-            node.resize_inputs(1)
-            node.attributes.pop("noop_with_empty_axes", None)
-            node.attributes["axes"] = onnx_ir.AttrInt64s("axes", axes)
+            means.append((node, axes))
         else:
             oldest = max(oldest, onnx.defs.get_schema(node.op_type, exported, node.domain).since_version)
+    for node, axes in means if oldest < _OPSET_OF_AXES else ():
+        node.resize_inputs(1)
+        node.attributes.pop("noop_with_empty_axes", None)
+        node.attributes["axes"] = onnx_ir.AttrInt64s("axes", axes)
     for name in [name for name, value in model.graph.initializers.items() if not value.uses()]:
         del model.graph.initializers[name]
     model.opset_imports[""] = oldest
@@ -179,14 +182,25 @@ def _template(name: str) -> str:
     return resources.files("ldnas.export.templates").joinpath(f"{name}.py").read_text(encoding="utf-8")
 
 
+def _own_template(design: Design) -> str:
+    match design:
+        case CellDesign():
+            return "cell"
+        case PlainDesign():
+            return design.name
+        case PretrainedDesign():
+            return design.library
+
+
 def _joined(shared: str, own: str) -> str:
     """The shared template with a network's own: its first line, the imports that are missing, constants and classes."""
     imports = re.findall(r"^(?:import|from) .+$", own, flags=re.MULTILINE)
-    missing = [line for line in imports if f"\n{line}\n" not in shared]
+    # With torch, whose place among them they keep.
+    missing = [line for line in imports if line == "import torch" or f"\n{line}\n" not in shared]
     body = own.partition(f"\n{imports[-1]}\n")[2].strip("\n")
     first_line = own.partition("\n")[0].removesuffix('"""')
     code = first_line + "\n" + shared.partition("\n")[2]
-    code = _replace_once(code, r"^import torch$", "\n".join([*missing, "import torch"]))
+    code = _replace_once(code, r"^import torch$", "\n".join(missing))
     code = _replace_once(code, r"^from ldnas\.export\.templates\.cell import Network\n\n", "")
     return _replace_once(code, r"\n\n\n(?=def load\()", f"\n{body}\n\n\n")
 
@@ -205,7 +219,7 @@ def _constants(design: Design) -> dict[str, str]:
         case PlainDesign():
             return {"WIDTH": str(design.width), "FIRST_STRIDE": "1" if design.image_size <= SMALL_SIDE else "2"}
         case PretrainedDesign():
-            return {"BACKBONE": f'"{design.name}"'}
+            return {"BACKBONE": f'"{design.name_in_library}"'}
 
 
 def _tuple_lines(items: Sequence[str]) -> str:

@@ -17,8 +17,11 @@ MOBILENET = "mobilenet_v3_small"
 EFFICIENTNET_LITE0 = "tf_efficientnet_lite0"
 """timm's name of the network whose ImageNet weights are installed with ldnas."""
 
-TIMM_NAME = r"[a-z0-9_]+"
-"""A regular expression that the names of timm's networks match, without their tags."""
+TORCHVISION = "torchvision/"
+"""The beginning of the name of a pretrained network that torchvision has; the others are timm's."""
+
+PRETRAINED_NAME = rf"({TORCHVISION})?[a-z0-9_]+"
+"""A regular expression that the names of pretrained networks match, those of timm without their tags."""
 
 
 class Kind(StrEnum):
@@ -80,15 +83,15 @@ class PlainDesign:
 
 @dataclass(frozen=True)
 class PretrainedDesign:
-    """A network of timm, with a linear head for these classes.
+    """A network of timm or torchvision, with a linear head for these classes.
 
     Attributes:
-        name: its name in timm, without a tag.
+        name: its name in timm, without a tag, or `torchvision/` and its name in torchvision.
         weights: the SHA-256 of the safetensors file with its first weights; None for those of ImageNet that are
             installed with ldnas, which only `EFFICIENTNET_LITE0` has.
 
     Raises:
-        InvalidSearchError: the name has other characters than a name in timm, or needs a file of weights.
+        InvalidSearchError: the name has other characters than such a name, or needs a file of weights.
     """
 
     kind: ClassVar[Kind] = Kind.PRETRAINED
@@ -99,8 +102,18 @@ class PretrainedDesign:
 
     def __post_init__(self) -> None:
         # timm reads other names, such as "local-dir:/etc" or "hf-hub:name", as places to load from.
-        if not re.fullmatch(TIMM_NAME, self.name) or (self.weights is None and self.name != EFFICIENTNET_LITE0):
+        if not re.fullmatch(PRETRAINED_NAME, self.name) or (self.weights is None and self.name != EFFICIENTNET_LITE0):
             raise InvalidSearchError(f"this release does not know the network {self.name!r} of the kind 'pretrained'")
+
+    @property
+    def library(self) -> str:
+        """The Python package that has the network."""
+        return "torchvision" if self.name.startswith(TORCHVISION) else "timm"
+
+    @property
+    def name_in_library(self) -> str:
+        """Its name in that package."""
+        return self.name.removeprefix(TORCHVISION)
 
     def to_json(self) -> dict[str, Any]:
         """The design as a JSON value."""

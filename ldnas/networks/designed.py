@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ldnas.networks.design import RESNET18, CellDesign, Design, PlainDesign
 from ldnas.networks.mobilenet import build_mobilenet
-from ldnas.networks.pretrained import embedded_network, timm_network
+from ldnas.networks.pretrained import embedded_network, named_network
 from ldnas.networks.resnet import build_scaled_resnet18, resnet18_size
 from ldnas.space.complexity import multiply_adds, parameters
 from ldnas.space.network import build_cell_network, weights_drawn_from
@@ -25,7 +25,7 @@ def build_designed(
         weights: the file of a pretrained design that names one; without it the network has fresh weights.
 
     Raises:
-        InvalidSearchError, UnreadableDatasetError, UnfitWeightsError: see `timm_network`.
+        InvalidSearchError, UnreadableDatasetError, UnfitWeightsError: see `named_network`.
     """
     match design:
         case CellDesign():
@@ -37,7 +37,7 @@ def build_designed(
         case _:
             with weights_drawn_from(seed):
                 if design.weights is not None:
-                    return timm_network(design.name, classes=design.classes, weights=weights, name=design.weights)
+                    return named_network(design.name, classes=design.classes, weights=weights, name=design.weights)
                 return embedded_network(classes=design.classes, imagenet_weights=imagenet_weights)
 
 

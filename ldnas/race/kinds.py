@@ -46,10 +46,10 @@ def warm_candidate(
 
 @dataclass(frozen=True)
 class GivenWeights:
-    """A file with weights for a network of timm.
+    """A file with weights for a network of timm or torchvision.
 
     Attributes:
-        architecture: the network's name in timm.
+        architecture: the name of the network, as a `PretrainedDesign` has it.
         digest: the SHA-256 of the file.
         file: an existing safetensors file that fits the network.
         source: the name of the file's origin in the answer.

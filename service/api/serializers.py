@@ -17,6 +17,7 @@ from worker.registry import (
     SCHEME,
     ArchitectureRow,
     DatasetRow,
+    JobKind,
     JobRow,
     NetworkRow,
     RecommendationLine,
@@ -62,6 +63,7 @@ def task_document(registry: Registry, task: TaskRow, job: JobRow) -> Task:
         ],
         genotypes=[TaskGenotype.model_validate(genotype) for genotype in results.genotypes(task.id)],
         cells=[_document(TaskCell, own.training, weights=own.weights) for own in results.trainings(task.id)],
+        warnings=(job.result or {}).get("warnings", ()) if job.kind == JobKind.REGISTER_TASK else (),
     )
 
 

@@ -31,7 +31,10 @@ class ArchitectureCalls(FileCalls):
         return self.read(Architecture, _path(architecture_id))
 
     def architecture_code(self, architecture_id: str) -> str:
-        """The network as one Python file that needs only torch and Pillow, and timm for a pretrained network."""
+        """The network as one Python file that needs torch and Pillow, and for a pretrained network its library.
+
+        That is timm, or torchvision for a network whose name begins with `torchvision/`.
+        """
         return self.fetch(_path(architecture_id, "code")).decode()
 
     def architecture_weights(self, architecture_id: str) -> bytes:

@@ -117,7 +117,8 @@ class Client(ArchitectureCalls, DatasetCalls):
             candidates: the kinds of networks in a race: `cell`, `plain` (ResNet-18 and MobileNetV3-small) and
                 `pretrained` (EfficientNet-Lite0 and the network of `pretrained`); None = all of them.
             pretrained: `{"architecture": …, "weights": "dataset://NAME"}`: one more pretrained network in a race, by
-                its name in timm.
+                its name in timm, or `torchvision/` and its name there; its weights may also be an `https://…` or
+                `s3://…` file that the service may fetch.
             final: `{"seeds": …, "warm_start": …}`: number of networks in the final training, 1 to 10; whether they
                 start from weights that were trained on the closest baseline.
             control: whether the same seconds are also spent without the known tasks, or without a race.

@@ -36,7 +36,8 @@ class Job(Resource):
     params: dict[str, Any] = Field(description="the input of the job; a listing leaves long lists out")
     result: dict[str, Any] | None = Field(
         description="the output of the job, by its kind; of `train_architecture`: `architecture_id`, `task_id`, `test` "
-        "and `warnings`, which are caveats about the data for readers of the scores; of `study`: `task_id`, and "
+        "and `warnings`, which are caveats about the data for readers of the scores; of `register_task`: `task_id`, "
+        "`approximation`, `genotypes` (their number) and `warnings`; of `study`: `task_id`, and "
         "`cells`, the number of cells that it trained in full"
     )
     error: Problem | None

@@ -182,6 +182,9 @@ class Task(TaskSummary):
     networks: tuple[TaskNetwork, ...]
     genotypes: tuple[TaskGenotype, ...]
     cells: tuple[TaskCell, ...] = Field((), description="the trainings of its cells, the longest first")
+    warnings: tuple[str, ...] = Field(
+        (), description="of its registration: the reason why its default study failed, if it did"
+    )
 
 
 class Study(Document):

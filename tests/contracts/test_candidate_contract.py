@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 import timm
 import torch
+import torchvision
 from safetensors.torch import save_file
 
 from ldnas.data.task_data import ImageSet
@@ -44,12 +45,21 @@ def given_weights(folder: Path) -> Candidate:
     return pretrained_candidate("given", design, RECIPE, given=given)
 
 
+def weights_for_torchvision(folder: Path) -> Candidate:
+    """A network of torchvision, whose classifier is a convolution, with weights from a file."""
+    save_file(torchvision.models.squeezenet1_1().state_dict(), folder / "weights.safetensors")
+    given = GivenWeights("torchvision/squeezenet1_1", "0" * 64, folder / "weights.safetensors", "dataset://mine")
+    design = PretrainedDesign(SIZE, CLASSES, given.architecture, given.digest)
+    return pretrained_candidate("torchvision", design, RECIPE, given=given)
+
+
 KINDS: dict[str, Callable[[Path], Candidate]] = {
     "cold cell": lambda folder: fresh_candidate("cold", CellDesign(CELL, SKELETON), RECIPE),
     "warm cell": lambda folder: warm_cell(),
     "resnet18": lambda folder: fresh_candidate("plain", PlainDesign(8, SIZE, CLASSES), RECIPE),
     "mobilenet": lambda folder: fresh_candidate("mobile", PlainDesign(0.35, SIZE, CLASSES, MOBILENET), RECIPE),
     "given weights": given_weights,
+    "torchvision": weights_for_torchvision,
     "pretrained": lambda folder: pretrained_candidate("pretrained", PretrainedDesign(SIZE, CLASSES), RECIPE),
 }
 

@@ -20,7 +20,7 @@ def ready_baseline(engine: Engine, name: str, cells: int = 0) -> str:
         end_job(registry, task.job_id)
         for number in range(cells):
             store_network(registry, f"{name}{number}")
-            registry.task_results.link_cell(task.id, f"{name}{number}", {})
+            registry.task_results.link_cell(task.id, f"{name}{number}", {"of": number})
         return task.id
 
 
@@ -45,6 +45,15 @@ def test_the_ready_baseline_with_the_fewest_cells_is_studied_once(engine: Engine
         end_job(registry, studies(engine)[0].id)
     queue_idle_study(engine, 9.0)
     assert len(studies(engine)) == 2
+
+
+def test_a_cell_with_the_networks_of_two_studies_counts_once(engine: Engine) -> None:
+    task_id = ready_baseline(engine, "odd", cells=1)
+    with unit_of_work(engine) as registry:
+        store_network(registry, "again")
+        registry.task_results.link_cell(task_id, "again", {"of": 0})
+    queue_idle_study(engine, 9.0)
+    assert [job.params["task_id"] for job in studies(engine)] == [task_id]
 
 
 def test_a_baseline_whose_idle_study_has_not_begun_can_be_deleted(engine: Engine) -> None:

@@ -313,7 +313,7 @@ def test_a_race_is_asked_for_with_its_kinds(run: Run, service: FakeService) -> N
         "pretrained": {"architecture": "resnet10t", "weights": "dataset://mine"},
         "budget": {"seconds": 90.0},
     }
-    assert "ARCHITECTURE=dataset://NAME" in run("recommend", "builtin://digits", "--pretrained", "resnet10t").stderr
+    assert "ARCHITECTURE=WEIGHTS" in run("recommend", "builtin://digits", "--pretrained", "resnet10t").stderr
 
 
 def test_the_matrix_shows_spreads_and_cells_that_were_not_measured(run: Run) -> None:

@@ -65,7 +65,7 @@ def test_an_invalid_network_of_ones_own_is_refused_by_its_field(
 def test_a_race_takes_a_pretrained_network_whose_weights_stay(
     http: httpx.Client, weights: None, stripes_zip: bytes, engine: Engine
 ) -> None:
-    pretrained = {"architecture": "resnet10t", "weights": "dataset://mine"}
+    pretrained = {"architecture": "torchvision/resnet18", "weights": "dataset://mine"}
     race = {"name": "raced", "dataset": {"uri": "builtin://digits"}, "search": {"strategy": "race"}}
     assert http.post("/v1/recommendations", json=race | {"pretrained": pretrained}).status_code == 202
     refused = http.delete("/v1/datasets/mine")

@@ -165,6 +165,8 @@ MINE = {"architecture": "resnet10t", "weights": "dataset://mine"}
         ({"search": {"strategy": "fuse"}, "pretrained": MINE}, "pretrained"),
         ({"candidates": ["cell"], "pretrained": MINE}, "pretrained"),
         ({"pretrained": MINE | {"architecture": "hf-hub:someone/model"}}, "pretrained.architecture"),
+        ({"pretrained": MINE | {"architecture": "torchvision/../resnet18"}}, "pretrained.architecture"),
+        ({"pretrained": MINE | {"architecture": "timm/resnet18"}}, "pretrained.architecture"),
         ({"pretrained": {"architecture": "resnet10t"}}, "pretrained.weights"),
         ({"pretrained": MINE | {"weights": "file:///weights"}}, "pretrained.weights"),
         ({"pretrained": MINE}, "pretrained.weights"),

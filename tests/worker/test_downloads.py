@@ -39,7 +39,13 @@ def say(handler: BaseHTTPRequestHandler, body: bytes, status: int = 200, **heade
 
 
 def fetch(folder: Path, port: int, outbound: OutboundGuard | None = None, **options: Any) -> bytes:
-    limits: dict[str, Any] = {"limit_bytes": 1000, "headers": {}, "uri": "https://data/x.zip", **options}
+    limits: dict[str, Any] = {
+        "limit_bytes": 1000,
+        "headers": {},
+        "uri": "https://data/x.zip",
+        "field": "dataset.uri",
+        **options,
+    }
     with IncomingFile(folder) as incoming:
         download(outbound or local_guard(), f"http://data.example.org:{port}/x.zip", incoming, **limits)
         incoming.flush()

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import timm
 import torch
+import torchvision
+from PIL import Image
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 
@@ -19,9 +21,10 @@ from ldnas.networks.designed import build_designed, size_of
 from ldnas.recipe import default_recipe
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import default_skeleton
+from ldnas.training import final
 from worker.jobs import recommend as recommendation
 from worker.jobs.checkpoints import Checkpoints, ShutdownError
-from worker.jobs.stages import distance, race, race_candidates, uploaded_weights, warm_cells
+from worker.jobs.stages import distance, race, race_candidates, warm_cells, weights_files
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
@@ -120,6 +123,29 @@ def test_a_race_gets_the_seconds_that_the_budget_leaves_after_the_export(
     )
 
 
+def test_the_network_of_the_distances_says_whether_colour_images_may_be_mirrored(
+    add_race, finish, stripes_folder: Path, engine: Engine, settings: Settings, monkeypatch
+) -> None:
+    for path in stripes_folder.rglob("*.png"):
+        grey = Image.open(path)
+        Image.merge("RGB", (grey, grey, grey.point(lambda value: value // 2))).save(path)
+    asked = list[dict[str, torch.Tensor]]()
+
+    def note(network: torch.nn.Module, validation: ImageSet, **options: Any) -> bool:
+        asked.append(network.state_dict())
+        return False
+
+    monkeypatch.setattr(final, "recognises_mirrored", note)
+    monkeypatch.setattr(final, "mirroring_keeps_class", lambda *arguments, **options: pytest.fail("trained for it"))
+    assert finish(add_race(candidates=["cell"])).state is JobState.SUCCEEDED
+    with reading(engine) as registry:
+        (row,) = registry.task_results.networks("target-of-answer")
+    stored = load_safetensors(open_store(settings.artifact_url).read(row.weights))
+    (state,) = asked
+    assert state.keys() == stored.keys()
+    assert all(torch.equal(tensor, stored[name]) for name, tensor in state.items())
+
+
 def test_limits_and_kinds_decide_who_takes_part(add_race, finish, document_of) -> None:
     finish(add_race(constraints={"max_parameters": 50_000}, candidates=["cell", "pretrained"]))
     assert {entry["kind"] for entry in document_of()["alternatives"]} == {"cell"}
@@ -143,6 +169,26 @@ def test_a_given_pretrained_network_races(add_race, finish, document_of, backbon
     assert document["architecture"]["parameters"] == entry["parameters"] <= 200_000
 
 
+def test_a_network_of_torchvision_races(
+    add_race, finish, document_of, upload, engine: Engine, settings: Settings
+) -> None:
+    name = "torchvision/squeezenet1_1"
+    source = torchvision.models.squeezenet1_1()
+    digest = upload("mine", "safetensors", save_safetensors(source.state_dict()))
+    request = {"candidates": ["pretrained"], "pretrained": {"architecture": name, "weights": "dataset://mine"}}
+    # EfficientNet-Lite0 has more parameters.
+    assert finish(add_race(**request, constraints={"max_parameters": 1_000_000})).state is JobState.SUCCEEDED
+    document = document_of()
+    assert {entry["design"]["name"] for entry in document["alternatives"]} == {name}
+    design = document["architecture"]["design"]
+    assert (design["name"], design["weights"]) == (name, digest)
+    with reading(engine) as registry:
+        row = registry.architectures.get(document["architecture"]["id"])
+    store = open_store(settings.artifact_url)
+    assert 'BACKBONE: str = "squeezenet1_1"' in store.read(row.code).decode()
+    assert "It is torchvision's `squeezenet1_1`" in store.read(row.card).decode()
+
+
 def test_weights_that_do_not_fit_their_network_fail_the_job_before_any_work(add_race, finish, backbone: str) -> None:
     job = finish(add_race(pretrained={"architecture": "resnet10t", "weights": "dataset://mine"}))
     assert (job.error["code"], job.error["field"]) == ("unfit_weights", "pretrained.weights")
@@ -158,7 +204,7 @@ def test_a_network_that_cannot_take_the_images_is_refused_before_any_work(
                 raise RuntimeError("sizes of tensors must match")
             return images.mean(dim=(2, 3))
 
-    monkeypatch.setattr(uploaded_weights, "timm_network", lambda *arguments, **options: OfLargeImages())
+    monkeypatch.setattr(weights_files, "named_network", lambda *arguments, **options: OfLargeImages())
     job = finish(add_race(pretrained={"architecture": SMALL, "weights": "dataset://mine"}))
     assert (job.error["code"], job.error["field"]) == ("invalid_search", "pretrained.architecture")
     assert "cannot take images of 64 pixels" in job.error["detail"]
@@ -309,6 +355,25 @@ def test_networks_without_a_cell_are_trained_again(
     assert new.design == {**design, "image_size": 16, "classes": 3}
     assert (new.genotype, new.skeleton) == (None, None)
     assert new.parameters == size_of(design_from_json(new.design))[0]
+
+
+def test_a_network_of_torchvision_is_trained_again(engine: Engine, finish, stripes_folder, upload) -> None:
+    source = torchvision.models.shufflenet_v2_x0_5()
+    digest = upload("mine", "safetensors", save_safetensors(source.state_dict()))
+    name = "torchvision/shufflenet_v2_x0_5"
+    design = {"kind": "pretrained", "name": name, "image_size": 64, "classes": 2, "weights": digest}
+    assert finish(add_training(engine, design, stripes_folder)).state is JobState.SUCCEEDED
+
+
+def test_images_that_are_too_small_for_a_network_are_refused_before_it_is_trained_again(
+    engine: Engine, finish, stripes_folder
+) -> None:
+    name = "torchvision/squeezenet1_1"
+    design = {"kind": "pretrained", "name": name, "image_size": 64, "classes": 2, "weights": "f" * 64}
+    job = finish(add_training(engine, design, stripes_folder))
+    assert (job.error["code"], job.error["field"]) == ("invalid_search", "image_size")
+    assert "torchvision/squeezenet1_1 cannot take images of 16 pixels" in job.error["detail"]
+    assert job.stage == "resolve"
 
 
 def test_a_network_whose_first_weights_were_deleted_is_not_trained_again(

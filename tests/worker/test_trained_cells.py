@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,12 +11,13 @@ from safetensors.torch import load as load_safetensors
 
 from ldnas.data.dataset import Split
 from ldnas.data.task_data import _Selection
+from ldnas.errors import ImpossibleConstraintError
 from ldnas.networks.design import design_from_json
 from ldnas.networks.designed import build_designed
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import default_skeleton
 from ldnas.training.final import final_config
-from worker.jobs import checkpoints, register
+from worker.jobs import checkpoints
 from worker.jobs.stages import fitting, study, train
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
@@ -142,7 +144,7 @@ def test_a_study_begins_only_trainings_that_its_seconds_suffice_for(
 def test_a_default_study_that_its_seconds_do_not_suffice_for_trains_nothing(
     add_task, finish, epochs_of, monkeypatch
 ) -> None:
-    monkeypatch.setattr(register, "default_study", lambda images: StudyRequest(cells=1, seconds=5))
+    monkeypatch.setattr(study, "default_study", lambda images: StudyRequest(cells=1, seconds=5))
     assert finish(add_task("three", repetitions=1, default_study=True)).state is JobState.SUCCEEDED
     assert epochs_of == []
 
@@ -195,11 +197,82 @@ def test_a_baseline_whose_request_names_no_study_gets_the_default_one(
     engine: Engine, add_task, finish, monkeypatch
 ) -> None:
     asked = []
-    monkeypatch.setattr(register, "study_cells", lambda *arguments, **options: asked.append((arguments[2], options)))
+    monkeypatch.setattr(study, "study_cells", lambda *arguments, **options: asked.append((arguments[2], options)))
     job_id = add_task("three", repetitions=1, default_study=True)
     assert finish(job_id).state is JobState.SUCCEEDED
     assert stages_of(engine, job_id) == ["resolve", "fit", "search", "study"]
     assert asked == [(study.default_study(0), {"trains_one": False})], "the stripes have few images"
+
+
+def fail_in(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Lets every study fail after its first trial."""
+
+    def fail(*arguments: Any, **options: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(study._Study, "_choose", fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ImpossibleConstraintError("no cell fits"), "no cell fits"),
+        (ValueError("a bug"), "an internal error, which is in the log"),
+        (RuntimeError("CUDA out of memory."), "memory did not suffice"),
+    ],
+)
+def test_a_default_study_that_fails_leaves_a_ready_baseline_and_a_warning(
+    engine: Engine, add_task, add_study, finish, cells_of, monkeypatch, error: Exception, reason: str
+) -> None:
+    with monkeypatch.context() as broken:
+        fail_in(broken, error)
+        job = finish(add_task("three", repetitions=1, default_study=True))
+    assert job.state is JobState.SUCCEEDED, job.error
+    (warning,) = job.result["warnings"]
+    assert warning == (
+        f"the study that a registration ends with failed, so the baseline may have fewer trained cells: {reason}; "
+        "POST /v1/tasks/three/study repeats it"
+    )
+    assert cells_of("three") == []
+    assert finish(add_study("three", cells=1)).state is JobState.SUCCEEDED
+    assert len(cells_of("three")) == 1
+
+
+def test_a_requested_study_that_fails_fails_the_registration(add_task, finish, monkeypatch) -> None:
+    fail_in(monkeypatch, ImpossibleConstraintError("no cell fits"))
+    job = finish(add_task("three", repetitions=1, study={"cells": 1}))
+    assert (job.state, job.error["detail"]) == (JobState.FAILED, "no cell fits")
+
+
+def test_a_default_study_whose_disk_is_full_is_tried_again(
+    settings: Settings, engine: Engine, add_task, claim, monkeypatch
+) -> None:
+    fail_in(monkeypatch, OSError("no space left on device"))
+    job_id = add_task("three", repetitions=1, default_study=True)
+    assert runner.run(settings, engine, job_id, claim(job_id).attempt) is Ending.RELEASED
+
+
+@pytest.mark.parametrize("killed_in", ["study", "crash in study"])
+def test_a_default_study_in_which_the_process_died_is_left_out(
+    engine: Engine, add_task, finish, epochs_of, killed_in: str
+) -> None:
+    job_id = add_task("three", repetitions=1, default_study=True)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE jobs SET killed_in = '{killed_in}'")
+    job = finish(job_id)
+    assert job.state is JobState.SUCCEEDED
+    assert "its process was killed or crashed" in job.result["warnings"][0]
+    assert epochs_of == []
+
+
+def test_the_fewest_images_that_a_baseline_takes_suffice_for_its_study(add_task, finish, stripes_folder: Path) -> None:
+    for path in stripes_folder.rglob("*.png"):
+        if int(path.stem) > 4 or path.parent.name == "plain":
+            path.unlink()
+    (stripes_folder / "plain").rmdir()
+    job = finish(add_task("two", repetitions=1, default_study=True))
+    assert job.state is JobState.SUCCEEDED, job.error
+    assert job.result["warnings"] == []
 
 
 @pytest.fixture
@@ -219,6 +292,47 @@ def test_a_later_study_trains_other_cells(add_task, add_study, finish, cells_of)
     job = finish(add_study("three", cells=1))
     assert (job.state, job.result) == (JobState.SUCCEEDED, {"task_id": "three", "cells": 1})
     assert len({str(cell.design["genotype"]) for cell in cells_of("three")}) == 2
+
+
+@pytest.mark.parametrize("is_idle", [False, True])
+@pytest.mark.parametrize("moment", [1, 3, 4, 5])
+def test_two_studies_of_one_baseline_at_once_store_each_training_once_and_lose_no_weights(
+    settings: Settings,
+    add_task,
+    add_study,
+    finish,
+    cells_of,
+    trainings_of,
+    epochs_of,
+    monkeypatch,
+    is_idle: bool,
+    moment: int,
+) -> None:
+    """The second study runs from its beginning to its end within one of the five trainings of the first."""
+    finish(add_task("three", repetitions=1))
+    first, second = add_study("three", cells=1), add_study("three", cells=1, idle=is_idle)
+    fit, others = fitting.fit, list[JobRow]()
+
+    def fit_after_the_other_study(network: Any, images: Any, **options: Any) -> None:
+        if options["config"].averaged and len(epochs_of) == moment - 1 and not others:
+            monkeypatch.setattr(fitting, "fit", fit)
+            others.append(finish(second))
+        fit(network, images, **options)
+
+    monkeypatch.setattr(fitting, "fit", fit_after_the_other_study)
+    jobs = [finish(first), *others]
+    assert [job.state for job in jobs] == [JobState.SUCCEEDED] * 2
+    kinds = [(str(own.training.genotype), own.training.epochs, own.training.seed) for own in trainings_of("three")]
+    assert len(set(kinds)) == len(kinds)
+    in_full = {genotype for genotype, epochs, _ in kinds if epochs == 4}
+    cells = {str(cell.design["genotype"]): cell for cell in cells_of("three")}
+    assert cells.keys() == in_full
+    assert len(cells) == len(cells_of("three"))
+    for genotype, cell in cells.items():
+        own = [each.training for each in trainings_of("three") if str(each.training.genotype) == genotype]
+        assert cell.network.validation_accuracy == max(each.validation_accuracy for each in own if each.epochs == 4)
+        network = build_designed(design_from_json(cell.design), seed=0)
+        network.load_state_dict(load_safetensors(open_store(settings.artifact_url).read(cell.network.weights)))
 
 
 def test_an_idle_study_gives_way_to_another_job_and_resumes(

@@ -33,8 +33,8 @@ from worker.jobs.stages.search import search_once
 from worker.jobs.stages.search_plan import SearchPlan, target_search, warning_of
 from worker.jobs.stages.space import FoundSpace, find_space, limit_latency
 from worker.jobs.stages.train import TrainedArchitecture, memory_warnings, score_on_test, train_architecture
-from worker.jobs.stages.uploaded_weights import given_weights, require_fit
 from worker.jobs.stages.warm_start import WARM_START, WarmStart, source_work, start_network, train_source
+from worker.jobs.stages.weights_files import given_weights, require_fit
 from worker.registry import GenotypeRow
 from worker.specification import RACE, RecommendationParams
 
@@ -104,9 +104,9 @@ class _Steps:
             trained = load_winner(context, task, result)
             for warning in trained.warnings:
                 self.answer.warn(warning)
-            begun = begin_export(context, task, trained, latency_ms=result.latency_ms)
+            begun = begin_export(context, task, trained, latency_ms=result.latency_ms, started_from=result.started_from)
             test = self._score(trained)
-        architecture_id = self._export(trained, begun, test, started_from=result.started_from)
+        architecture_id = self._export(trained, begun, test)
         winner, *others = result.alternatives
         self.answer.report(alternatives=[{**winner, "architecture_id": architecture_id}, *others])
         if self.answer.request.control:
@@ -122,10 +122,10 @@ class _Steps:
             chosen = self.choose_cell(plan, search_once(context, task, plan, timed=self.search_is_timed()))
         with context.stage("train"):
             start, trained = self.train(plan, chosen)
-            begun = begin_export(context, task, trained, latency_ms=chosen.latency_ms)
+            started_from = None if start is None else start.in_words()
+            begun = begin_export(context, task, trained, latency_ms=chosen.latency_ms, started_from=started_from)
             test = self._score(trained)
-        started_from = None if start is None else start.in_words()
-        architecture_id = self._export(trained, begun, test, started_from=started_from)
+        architecture_id = self._export(trained, begun, test)
         if self.answer.request.control:
             with context.stage("control"):
                 self.control(plan, chosen, trained)
@@ -201,14 +201,7 @@ class _Steps:
         self.answer.report(validation=trained.validation(), test=test)
         return test
 
-    def _export(
-        self,
-        trained: TrainedArchitecture,
-        begun: BegunExport,
-        test: dict[str, Any],
-        *,
-        started_from: str | None,
-    ) -> str:
+    def _export(self, trained: TrainedArchitecture, begun: BegunExport, test: dict[str, Any]) -> str:
         with self.context.stage("export"):
             return export(
                 self.context,
@@ -218,7 +211,6 @@ class _Steps:
                 recommendation_id=self.answer.id,
                 name=self.answer.name or self.task.name,
                 test=test,
-                started_from=started_from,
             )
 
     def _affordable_epochs(self, plan: SearchPlan, chosen: ChosenCell) -> int | None:

@@ -4,10 +4,10 @@ from typing import Any
 
 from worker.jobs.context import JobContext
 from worker.jobs.stages.resolve import resolve
-from worker.jobs.stages.study import study_cells
+from worker.jobs.stages.study import STUDY, study_cells
 from worker.specification import StudyParams
 
-PLAN = {"resolve": 0.1, "study": 0.9}
+PLAN = {"resolve": 0.1, STUDY: 0.9}
 
 
 def study(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
@@ -15,6 +15,6 @@ def study(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
     wanted = StudyParams.from_storage(params)
     with context.stage("resolve"):
         task = resolve(context, wanted.task_id)
-    with context.stage("study"):
+    with context.stage(STUDY):
         cells = study_cells(context, task, wanted.study, on_epoch=context.give_way if wanted.idle else lambda: None)
     return {"task_id": task.id, "cells": cells}

@@ -9,6 +9,7 @@ from worker.jobs.context import JobContext
 from worker.jobs.stages.export import begin_export, export
 from worker.jobs.stages.resolve import ResolvedTask, resolve
 from worker.jobs.stages.train import memory_warnings, score_on_test, train_architecture
+from worker.jobs.stages.weights_files import require_size
 from worker.registry import ArchitectureRow
 from worker.specification import TrainingParams
 
@@ -26,8 +27,10 @@ def train_again(context: JobContext, params: dict[str, Any]) -> dict[str, Any]:
         found = registry.architectures.get(wanted.source_architecture_id)
     with context.stage("resolve"):
         task = resolve(context, wanted.task_id)
+        design = _design(found, task)
+        require_size(design)
     with context.stage("train"):
-        trained = train_architecture(context, task, _design(found, task), objective=wanted.objective)
+        trained = train_architecture(context, task, design, objective=wanted.objective)
         begun = begin_export(context, task, trained)
         test = score_on_test(context, task, trained)
     with context.stage("export"):

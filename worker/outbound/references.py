@@ -1,6 +1,6 @@
 """Resolves references to other hosts and checks them, when a request arrives and again when a job runs."""
 
-from ldnas.data.reference import DatasetReference
+from ldnas.data.reference import DatasetReference, check_location
 from ldnas.errors import ForbiddenLocationError, InvalidReferenceError
 from worker.errors import ForbiddenDestinationError
 from worker.outbound.guard import OutboundGuard
@@ -37,6 +37,29 @@ def check_remote(reference: DatasetReference, settings: Settings) -> None:
         OutboundGuard(settings.remote_hosts).check(remote_url(reference, settings))
     except ForbiddenDestinationError as error:
         raise ForbiddenLocationError(
-            f"the dataset may not be reached: {error}; LDNAS_REMOTE_HOSTS of the service lists the allowed hosts",
+            f"the file may not be reached: {error}; LDNAS_REMOTE_HOSTS of the service lists the allowed hosts",
             field="dataset.uri",
         ) from error
+
+
+def is_remote(uri: str) -> bool:
+    """Whether a URI names a file of another host, by its scheme."""
+    return uri.partition("://")[0].lower() in REMOTE_SCHEMES
+
+
+def remote_weights(uri: str, settings: Settings, *, field: str) -> DatasetReference:
+    """The reference of a weights file on another host; the rules are those of datasets. Nothing is resolved or fetched.
+
+    Args:
+        field: the field of the request that names the file.
+
+    Raises:
+        InvalidReferenceError, ForbiddenLocationError: see `check_location` and `check_remote`.
+    """
+    try:
+        reference = DatasetReference(uri)
+        check_location(reference, ())
+        check_remote(reference, settings)
+    except (InvalidReferenceError, ForbiddenLocationError) as error:
+        raise type(error)(error.message, field=field, origin=error.origin) from error
+    return reference

@@ -49,7 +49,9 @@ class IdleStudies:
 
 def _least_studied() -> Select[str, str]:
     """The baseline to study next, and the key of the study: equal for a study that would repeat an earlier one."""
-    cells = select(func.count()).where(TaskCellRow.task_id == TaskRow.id).correlate(TaskRow).scalar_subquery()
+    # A cell that several studies trained has a network of each.
+    each = cast(TaskCellRow.design, String).distinct()
+    cells = select(func.count(each)).where(TaskCellRow.task_id == TaskRow.id).correlate(TaskRow).scalar_subquery()
     key = TaskRow.id + "/" + cast(cells, String)
     study = aliased(JobRow)
     return (

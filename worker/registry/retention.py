@@ -39,6 +39,7 @@ _COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
 )
 
 _IN_DOCUMENTS: tuple[ColumnElement[str], ...] = (
+    ArchitectureRow.design["weights"].as_string(),
     NetworkRow.test["predictions"].as_string(),
     ArchitectureRow.test["predictions"].as_string(),
     RecommendationRow.document[("test", "predictions")].as_string(),

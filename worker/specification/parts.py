@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from ldnas.space.genotype import EDGES, Genotype
 from worker.specification.base import FormText, Fraction, PlainText, Request
-from worker.specification.patterns import PLAIN_TEXT_PATTERN, TIMM_PATTERN
+from worker.specification.patterns import PLAIN_TEXT_PATTERN, PRETRAINED_PATTERN
 
 
 def _one_error_for_a_label(value: Any, validate: ValidatorFunctionWrapHandler) -> int | str:
@@ -121,7 +121,7 @@ class OwnNetwork(Request):
 
 
 class PretrainedNetwork(Request):
-    """A network of timm with weights that were trained elsewhere."""
+    """A network of timm or torchvision with weights that were trained elsewhere."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"architecture": "resnet18", "weights": "dataset://backbone"}]}
@@ -129,14 +129,24 @@ class PretrainedNetwork(Request):
 
     architecture: Annotated[
         str,
-        StringConstraints(max_length=128, pattern=TIMM_PATTERN),
-        FormText("Pretrained network", "Name of the network in timm, without a tag.", "EfficientNet-Lite0 alone"),
-    ] = Field(description="its name in timm, without a tag; it takes images of any size")
+        StringConstraints(max_length=128, pattern=PRETRAINED_PATTERN),
+        FormText(
+            "Pretrained network",
+            "Its name in timm, without a tag, or torchvision/ and its name there.",
+            "EfficientNet-Lite0 alone",
+        ),
+    ] = Field(
+        description="its name in timm, without a tag, or `torchvision/` and its name in torchvision "
+        "(`torchvision/squeezenet1_1`); it takes images of any size"
+    )
     weights: Annotated[
         PlainText,
-        FormText("Its weights", "dataset://NAME of an uploaded .safetensors file.", "EfficientNet-Lite0 alone"),
+        FormText(
+            "Its weights", "dataset://NAME of an uploaded .safetensors file, or https://…", "EfficientNet-Lite0 alone"
+        ),
     ] = Field(
-        description="`dataset://NAME` of an uploaded .safetensors file with timm's names, with or without a classifier"
+        description="a .safetensors file with the library's names, with or without a classifier: `dataset://NAME` "
+        "(uploaded), or `https://…` and `s3://…` on hosts of `LDNAS_REMOTE_HOSTS`, which the job fetches once"
     )
 
 

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 
-from ldnas.networks.design import TIMM_NAME
+from ldnas.networks.design import PRETRAINED_NAME
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 _.|-]*$"
 # Locations and columns have no control characters, and PostgreSQL rejects NUL.
 PLAIN_TEXT_PATTERN = r"^[^\x00-\x1f\x7f]+$"
-TIMM_PATTERN = f"^{TIMM_NAME}$"
+PRETRAINED_PATTERN = f"^{PRETRAINED_NAME}$"
 
 NAME_IN_WORDS = "1 to 64 letters A to Z or a to z, digits, blanks and `_ . | -`, beginning with a letter or digit"
 
 IN_WORDS: Mapping[str, str] = {
     NAME_PATTERN: NAME_IN_WORDS,
     PLAIN_TEXT_PATTERN: "text of at least one character, without line breaks and other control characters",
-    TIMM_PATTERN: "small letters a to z, digits and `_`: the name of a network in timm, without a tag",
+    PRETRAINED_PATTERN: "small letters a to z, digits and `_`: the name of a network in timm, without a tag, or "
+    "`torchvision/` and its name in torchvision",
 }

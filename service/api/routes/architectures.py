@@ -64,7 +64,7 @@ def get_architecture(architecture_id: ResourceId, request: Request, resources: R
 def get_code(architecture_id: ResourceId, request: Request, resources: ResourcesDependency) -> Response:
     """One Python file that rebuilds the network, loads its weights and classifies images; needs torch and Pillow.
 
-    That of a pretrained network needs timm too.
+    That of a pretrained network also needs the library that has the network, timm or torchvision.
     """
     return stored_file(resources.store, request, _row(resources, architecture_id).code, PYTHON, f"{architecture_id}.py")
 

@@ -14,9 +14,16 @@ from service.api.submissions.expectation import expectation_of
 from service.api.submissions.idempotency import RequestIdentity, once
 from service.api.submissions.job_row import insert_job
 from service.api.submissions.named_tasks import baseline_ids
-from service.api.submissions.references import PRETRAINED_WEIGHTS, hold_uploaded, hold_weights, uploaded_weights
+from service.api.submissions.references import (
+    PRETRAINED_WEIGHTS,
+    check_pretrained_weights,
+    hold_uploaded,
+    hold_weights,
+)
 from service.api.webhooks import check_webhook
+from worker.outbound.references import is_remote
 from worker.registry import SCHEME, JobKind, TaskRole, reading, unit_of_work
+from worker.settings import Settings
 from worker.specification import RACE, RecommendationRequest
 
 
@@ -35,7 +42,7 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
 
     def submit() -> dict[str, str]:
         task = checked_task(request, resources.settings)
-        _check_search(request)
+        _check_search(request, resources.settings)
         check_webhook(request.webhook, resources.settings)
         params = {"recommendation_id": uuid.uuid4().hex, "task_id": uuid.uuid4().hex}
         name = request.name or f"target-{params['task_id'][:8]}"
@@ -54,7 +61,7 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
             registry.keys.require_room(owner, resources.settings.quota)
             hold_uploaded(registry, task)
             counts = known_counts(registry, task)
-            if request.pretrained is not None:
+            if request.pretrained is not None and not is_remote(request.pretrained.weights):
                 hold_weights(registry, request.pretrained.weights.removeprefix(SCHEME), PRETRAINED_WEIGHTS)
             job_id = insert_job(registry, JobKind.RECOMMEND, params, identity, request.priority)
             registry.tasks.insert(
@@ -81,12 +88,12 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
     return recommendation_id
 
 
-def _check_search(request: RecommendationRequest) -> None:
+def _check_search(request: RecommendationRequest, settings: Settings) -> None:
     """Refuses settings and limits that would certainly fail; limits are checked only if the skeleton is known."""
     if request.strategy == RACE:
         for field in request.settings_of_searches:
             raise InvalidSearchError(f"the strategy race does not take {field}", field=field)
-        _check_pretrained(request)
+        _check_pretrained(request, settings)
     else:
         require_settings(request.strategy, candidates=request.search.candidates, rounds=request.search.rounds)
         if request.space == "known":
@@ -103,11 +110,11 @@ def _check_search(request: RecommendationRequest) -> None:
         fitted_skeleton(request.image_size, classes, request.limits, FULL_SPACE)
 
 
-def _check_pretrained(request: RecommendationRequest) -> None:
+def _check_pretrained(request: RecommendationRequest, settings: Settings) -> None:
     if request.pretrained is None:
         return
     if request.candidates is not None and Kind.PRETRAINED.value not in request.candidates:
         raise InvalidSearchError(
             "a pretrained network takes part only if candidates contains pretrained", field="pretrained"
         )
-    uploaded_weights(request.pretrained.weights, PRETRAINED_WEIGHTS)
+    check_pretrained_weights(request.pretrained.weights, settings)

@@ -9,7 +9,7 @@ from ldnas.errors import DatasetNotFoundError, InvalidReferenceError, Unreadable
 from ldnas.networks.names import require_architecture
 from service.schemas.architectures import TrainingRequest
 from service.schemas.tasks import TaskRequest
-from worker.outbound.references import check_remote
+from worker.outbound.references import check_remote, is_remote, remote_weights
 from worker.registry import SCHEME, DatasetRow, Registry
 from worker.settings import Settings
 from worker.specification import REPETITIONS, OwnNetwork, RecommendationRequest
@@ -64,8 +64,10 @@ def checked_network(request: TaskRequest | RecommendationRequest) -> dict[str, A
     return {"architecture": architecture, "weights": name, "repetitions": 1}
 
 
-def uploaded_weights(uri: str, field: str) -> str:
+def uploaded_weights(uri: str, field: str, *, others: str = "") -> str:
     """The name of the uploaded file that a `dataset://NAME` refers to.
+
+    `others` are the other references that the field accepts, in words.
 
     Raises:
         InvalidReferenceError: it is not such a URI.
@@ -73,9 +75,23 @@ def uploaded_weights(uri: str, field: str) -> str:
     name = uri.removeprefix(SCHEME)
     if not uri.startswith(SCHEME) or not is_uploaded_name(name):
         raise InvalidReferenceError(
-            f"{uri!r} does not refer to weights; expected dataset://NAME of an uploaded .safetensors file", field=field
+            f"{uri!r} does not refer to weights; expected dataset://NAME of an uploaded .safetensors file{others}",
+            field=field,
         )
     return name
+
+
+def check_pretrained_weights(uri: str, settings: Settings) -> None:
+    """Refuse a reference to first weights that certainly cannot be read; nothing is resolved or fetched.
+
+    Raises:
+        InvalidReferenceError: it is neither a `dataset://NAME` nor a file of another host.
+        ForbiddenLocationError: the host is not one of `LDNAS_REMOTE_HOSTS`, or the URL has a user or a password in it.
+    """
+    if is_remote(uri):
+        remote_weights(uri, settings, field=PRETRAINED_WEIGHTS)
+    else:
+        uploaded_weights(uri, PRETRAINED_WEIGHTS, others=", or https://… on a host of LDNAS_REMOTE_HOSTS")
 
 
 def hold_uploaded(registry: Registry, task: CheckedTask) -> None:

@@ -65,8 +65,9 @@ def recommend(
     pretrained: Annotated[
         str | None,
         typer.Option(
-            metavar="ARCHITECTURE=dataset://NAME",
-            help="One more pretrained network in a race: its name in timm, and the uploaded .safetensors file.",
+            metavar="ARCHITECTURE=WEIGHTS",
+            help="One more pretrained network in a race: its name in timm, or torchvision/ and its name there, and its "
+            ".safetensors file (dataset://NAME or https://…).",
         ),
     ] = None,
     candidates: Annotated[int | None, typer.Option(help=options.help_of("search.candidates"))] = None,
@@ -157,7 +158,9 @@ def _pretrained(text: str | None) -> dict[str, str] | None:
         return None
     architecture, separator, weights = text.partition("=")
     if not separator:
-        raise typer.BadParameter(f"{text!r} is not ARCHITECTURE=dataset://NAME", param_hint="--pretrained")
+        raise typer.BadParameter(
+            f"{text!r} is not ARCHITECTURE=WEIGHTS, such as resnet18=dataset://NAME", param_hint="--pretrained"
+        )
     return {"architecture": architecture, "weights": weights}
 
 

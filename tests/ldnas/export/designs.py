@@ -21,7 +21,8 @@ PLAIN = PlainDesign(width=3, image_size=16, classes=3)
 MOBILE = PlainDesign(width=0.35, image_size=16, classes=3, name=MOBILENET)
 PRETRAINED = PretrainedDesign(image_size=32, classes=3)
 OTHER_PRETRAINED = PretrainedDesign(image_size=32, classes=3, name="test_efficientnet", weights="0" * 64)
-ALL = (CELL, PLAIN, MOBILE, PRETRAINED, OTHER_PRETRAINED)
+OF_TORCHVISION = PretrainedDesign(image_size=32, classes=3, name="torchvision/squeezenet1_1", weights="0" * 64)
+ALL = (CELL, PLAIN, MOBILE, PRETRAINED, OTHER_PRETRAINED, OF_TORCHVISION)
 
 
 def kind_of(design: Design) -> str:

@@ -135,8 +135,13 @@ BIASES = "with which its weights were first trained, have biases"
             "It is timm's `resnet10t`, which began with given weights and was tuned on the data.",
             "torch, timm and Pillow",
         ),
+        (
+            PretrainedDesign(32, 3, "torchvision/squeezenet1_1", "0" * 64),
+            "It is torchvision's `squeezenet1_1`, which began with given weights and was tuned on the data.",
+            "torch, torchvision and Pillow",
+        ),
     ],
-    ids=["cell", "plain", "one channel", "mobile", "pretrained", "other pretrained"],
+    ids=["cell", "plain", "one channel", "mobile", "pretrained", "other pretrained", "torchvision"],
 )
 def test_the_card_says_what_the_network_is_and_what_its_code_needs(design, origin, packages):
     card = model_card(described(design), FACTS)

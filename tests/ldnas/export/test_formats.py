@@ -26,7 +26,7 @@ from ldnas.export.loading import load_network
 from ldnas.networks.design import CellDesign, PlainDesign, design_from_json
 from ldnas.space.genotype import PRIMITIVES, Genotype
 from ldnas.space.skeleton import Skeleton, Stage, default_skeleton
-from tests.ldnas.export.designs import MOBILE, PRETRAINED, kind_of, trained_network
+from tests.ldnas.export.designs import MOBILE, OF_TORCHVISION, PRETRAINED, kind_of, trained_network
 
 # MobileNetV3-small has 52 convolutions, and multiplies its features by squeeze-and-excitation gates nine times. With
 # the weights of these tests torch's own float32 logits differ by 2.0e-4 from those in float64; ONNX Runtime's differ by
@@ -43,7 +43,7 @@ CELLS = (
 )
 SMALL = CELLS[0]
 PLAIN = PlainDesign(width=3, image_size=17, classes=4)
-DESIGNS = (*CELLS, PLAIN, PRETRAINED)
+DESIGNS = (*CELLS, PLAIN, PRETRAINED, OF_TORCHVISION)
 
 
 class Exported:
@@ -163,6 +163,22 @@ def test_the_onnx_model_requires_the_oldest_versions_that_its_operators_allow(ex
     model.opset_import[0].version = 6
     with pytest.raises(onnx.checker.ValidationError):
         onnx.checker.check_model(model, full_check=True)
+
+
+class Padded(torch.nn.Module):
+    """Pads, which has its present form since opset 18, and takes a mean, whose axes are an input since then."""
+
+    def forward(self, images):
+        return torch.nn.functional.pad(images, (1, 2, 0, 1), mode="reflect").mean(dim=(2, 3))
+
+
+def test_a_network_that_requires_a_late_opset_keeps_the_form_of_that_opset():
+    content = onnx_model(export_program(Padded(), 8), {})
+    assert onnx_versions(content).opset == 18
+    images = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"images": images.numpy()})
+    torch.testing.assert_close(torch.from_numpy(found), Padded()(images))
 
 
 @pytest.mark.parametrize("design", DESIGNS, ids=kind_of)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ldnas.networks.depthwise import use_fast_depthwise
 from ldnas.networks.fixed_norms import folded_norms
-from ldnas.networks.pretrained import PretrainedNetwork, embedded_network, timm_network
+from ldnas.networks.pretrained import PretrainedNetwork, embedded_network, named_network
 
 IMAGES = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
@@ -139,7 +139,7 @@ def test_a_scale_of_zero_does_not_hide_a_second_reader() -> None:
 
 
 def test_a_pretrained_network_folds_its_norms_while_it_trains_alone() -> None:
-    network: PretrainedNetwork = timm_network("test_efficientnet", classes=2, weights=None).double().train()
+    network: PretrainedNetwork = named_network("test_efficientnet", classes=2, weights=None).double().train()
     plain = copy.deepcopy(network)
     network(IMAGES)
     assert "BatchNorm" not in graph_of(network)
@@ -154,7 +154,7 @@ def test_a_pretrained_network_folds_its_norms_while_it_trains_alone() -> None:
 
 
 def test_a_copy_of_a_folded_network_uses_its_own_weights() -> None:
-    network = timm_network("test_efficientnet", classes=2, weights=None).double().train()
+    network = named_network("test_efficientnet", classes=2, weights=None).double().train()
     nn.init.ones_(network.head.weight)
     before = network(IMAGES)
     other = copy.deepcopy(network)

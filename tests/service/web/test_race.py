@@ -20,10 +20,12 @@ from tests.service.races import (
     CYCLES,
     MEMORY_SENTENCE,
     PLAIN,
+    PRETRAINED,
     REASON,
     REQUEST,
     finish_race,
     run_race,
+    store_network,
 )
 from worker.registry import Engine
 
@@ -150,6 +152,14 @@ def test_a_network_without_a_cell_has_its_files_but_no_drawing(http: httpx.Clien
     assert "needs torch and Pillow and timm;" in text_of(page)
     assert 'id="cell-title"' not in page
     assert http.get(f"/recommendations/{asked['id']}/cell.svg").status_code == 404
+
+
+def test_the_code_of_a_network_of_torchvision_needs_torchvision(http: httpx.Client, app, asked, engine: Engine) -> None:
+    design = PRETRAINED | {"name": "torchvision/squeezenet1_1", "weights": "0" * 64}
+    store = app.state.resources.store
+    sizes = {"id": store_network(engine, store, asked, design), "parameters": 5, "macs": 7, "latency_ms": 1.0}
+    finish_race(engine, store, asked, architecture={"kind": "pretrained", "design": design, **sizes})
+    assert "needs torch and Pillow and torchvision;" in text_of(shown(http, asked))
 
 
 def test_names_of_networks_are_text(http: httpx.Client, app: FastAPI, asked, engine: Engine) -> None:

@@ -13,7 +13,7 @@ from ldnas.export.card import CardFacts, model_card
 from ldnas.export.description import NetworkDescription
 from ldnas.export.formats import export_program, onnx_model, onnx_versions, save_program, save_weights, standalone_code
 from ldnas.export.loading import load_network
-from ldnas.networks.design import CellDesign, Design, design_from_json
+from ldnas.networks.design import CellDesign, Design, PretrainedDesign, design_from_json
 from worker.jobs.context import JobContext
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.train import TrainedArchitecture, cell_training
@@ -42,15 +42,22 @@ class BegunExport:
 
 
 def begin_export(
-    context: JobContext, task: ResolvedTask, trained: TrainedArchitecture, *, latency_ms: float | None = None
+    context: JobContext,
+    task: ResolvedTask,
+    trained: TrainedArchitecture,
+    *,
+    latency_ms: float | None = None,
+    started_from: str | None = None,
 ) -> BegunExport:
     """Describe the finished network, and let the context's side process begin to trace it.
 
-    `latency_ms` is that of the network, if it was measured for a limit; otherwise it is measured first.
+    Args:
+        latency_ms: that of the network, if it was measured for a limit; otherwise it is measured first.
+        started_from: the source of its first weights, in words; None for fresh ones.
     """
     description = trained.describe(latency_ms)
     preprocessing = Preprocessing(trained.design.image_size, task.dataset.value_range)
-    network = NetworkDescription(trained.design, tuple(task.full.class_names), preprocessing)
+    network = NetworkDescription(trained.design, tuple(task.full.class_names), preprocessing, started_from)
     metadata = network.metadata()
     weights = save_weights(trained.network, metadata)
     if context.tracing is not None:
@@ -74,7 +81,6 @@ def export(
     recommendation_id: str | None = None,
     architecture_id: str | None = None,
     trained_from: str | None = None,
-    started_from: str | None = None,
 ) -> str:
     """Store the files that a user can download and return the architecture's id; a repeated export returns the same id.
 
@@ -88,7 +94,6 @@ def export(
         recommendation_id: the recommendation whose answer gets the architecture.
         architecture_id: the id of an architecture that does not belong to a recommendation.
         trained_from: the architecture whose design is trained again.
-        started_from: the network whose weights the training began with, in words; None for fresh weights.
     """
     if recommendation_id is not None:
         with context.reading() as registry:
@@ -106,7 +111,7 @@ def export(
         parameters=description["parameters"],
         macs=description["macs"],
         onnx=onnx_versions(files["onnx"]),
-        provenance=_provenance(task, network, trained_from, started_from),
+        provenance=_provenance(task, network, trained_from),
     )
     files["card"] = model_card(network, facts).encode()
     digests = {file: context.store.put(content) for file, content in files.items()}
@@ -134,7 +139,7 @@ def export(
             document = {"architecture": {"id": architecture.id, **description}}
             registry.recommendations.merge_document(recommendation_id, context.job_id, context.attempt, document)
             # A warm start brings in weights that another task's images formed, which the check for leakage cannot see.
-            if isinstance(trained.design, CellDesign) and started_from is None:
+            if isinstance(trained.design, CellDesign) and network.started_from is None:
                 registry.task_results.link_cell(task.id, trained.best.row.key, trained.design.to_json())
                 epochs = None if trained.config is None else trained.config.epochs_for(len(task.full.train))
                 for finished in trained.networks:
@@ -167,14 +172,12 @@ def _data(task: ResolvedTask) -> dict[str, Any]:
     }
 
 
-def _provenance(
-    task: ResolvedTask, network: NetworkDescription, trained_from: str | None, started_from: str | None
-) -> dict[str, str]:
+def _provenance(task: ResolvedTask, network: NetworkDescription, trained_from: str | None) -> dict[str, str]:
     """The `provenance` of the card, without facts about the job, so that equal networks have equal cards."""
     return {
         **_own_provenance(network.design),
         **({} if trained_from is None else {"found as architecture": trained_from}),
-        **({} if started_from is None else {"training began at the weights of": started_from}),
+        **({} if network.started_from is None else {"training began at the weights of": network.started_from}),
         "seed": str(task.seed),
         **{package: version(package) for package in ("ldnas", "torch")},
     }
@@ -184,4 +187,6 @@ def _own_provenance(design: Design) -> dict[str, str]:
     if isinstance(design, CellDesign):
         edges = design.genotype.to_json()["edges"]
         return {"cell": ", ".join(f"{start}→{end} {primitive}" for start, end, primitive in edges)}
+    if isinstance(design, PretrainedDesign) and design.weights is not None:
+        return {"network": design.name, "SHA-256 of the first weights": design.weights}
     return {"network": design.name}

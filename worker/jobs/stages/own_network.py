@@ -7,7 +7,7 @@ from ldnas.networks.given import FIELD, given_network
 from ldnas.training.evaluation import evaluate
 from worker.jobs.context import JobContext
 from worker.jobs.stages.resolve import ResolvedTask
-from worker.jobs.stages.uploaded_weights import uploaded_weights
+from worker.jobs.stages.weights_files import uploaded_weights
 from worker.registry import NetworkRow
 
 

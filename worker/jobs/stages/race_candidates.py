@@ -18,8 +18,8 @@ from worker.jobs.stages.baselines import ClosestTask
 from worker.jobs.stages.race_cells import choose_cells
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.space import FoundSpace
-from worker.jobs.stages.uploaded_weights import given_weights
 from worker.jobs.stages.warm_cells import WARM_CELLS, WarmCell, find_warm_cells, first_weights
+from worker.jobs.stages.weights_files import given_weights
 
 NAMES: Codec[list[str]] = Codec(lambda names: names, list)
 

@@ -1,4 +1,4 @@
-"""Provides the files of a job's dataset: a local path, an uploaded file, or a download from another host."""
+"""Provides the files that a job reads: a local path, an uploaded file, or a download from another host."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,18 +39,25 @@ def source_of(context: JobContext, reference: DatasetReference) -> Iterator[Sour
         yield _uploaded(context, reference)
     elif reference.scheme in REMOTE_SCHEMES:
         with IncomingFile(context.settings.downloads) as incoming:
-            _fetch(context, reference, incoming)
+            fetch(context, reference, incoming)
             yield Source(reference, incoming.path)
     else:
         yield Source(reference)
 
 
 def outbound_guard(settings: Settings) -> OutboundGuard:
-    """The hosts that datasets may be fetched from."""
+    """The hosts that files may be fetched from."""
     return OutboundGuard(settings.remote_hosts)
 
 
-def _fetch(context: JobContext, reference: DatasetReference, incoming: IncomingFile) -> None:
+def fetch(
+    context: JobContext, reference: DatasetReference, incoming: IncomingFile, *, field: str = "dataset.uri"
+) -> None:
+    """Download the file of a reference to another host; `field` of the request names it.
+
+    Raises:
+        DatasetNotFoundError, ForbiddenLocationError, UnreadableDatasetError, OSError: see `download`.
+    """
     settings = context.settings
     url = remote_url(reference, settings)
 
@@ -63,6 +70,7 @@ def _fetch(context: JobContext, reference: DatasetReference, incoming: IncomingF
         url,
         incoming,
         uri=reference.uri,
+        field=field,
         headers=signed_headers(settings.s3, url) if reference.scheme == "s3" else {},
         limit_bytes=settings.max_upload_bytes,
         on_progress=still_coming,

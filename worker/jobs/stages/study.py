@@ -1,11 +1,13 @@
 """study: trains the best cells of a baseline in full, so that races on near tasks can start from their weights."""
 
+import logging
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
+from ldnas.errors import RefusedError
 from ldnas.forecast import affordable_epochs, seconds_of_epoch
 from ldnas.memory.pooled import pool
 from ldnas.memory.proposals import explore
@@ -17,7 +19,10 @@ from ldnas.seeding import derive_seed
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import default_skeleton
 from ldnas.space.space import FULL_SPACE
+from ldnas.training.out_of_memory import is_out_of_memory
 from ldnas.training.train import TrainConfig
+from worker.errors import AttemptLostError, DatabaseUnavailableError
+from worker.jobs.checkpoints import ShutdownError
 from worker.jobs.context import JobContext
 from worker.jobs.memo import Codec
 from worker.jobs.stages.known_scores import known_scores
@@ -25,6 +30,11 @@ from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.train import cell_training, final_recipe, finish
 from worker.registry import CellTraining, JobState
 from worker.specification import StudyRequest
+
+log = logging.getLogger(__name__)
+
+STUDY = "study"
+"""The name of the stage."""
 
 CELLS_TRIED = 3
 """So many cells are tried for each one that is trained in full."""
@@ -82,6 +92,35 @@ def default_study(images: int) -> StudyRequest:
     """
     seconds = min(MOST_SECONDS, max(LEAST_SECONDS, images / IMAGES_PER_SECOND))
     return StudyRequest(cells=DEFAULT_CELLS, seconds=seconds)
+
+
+def study_by_default(context: JobContext, task: ResolvedTask) -> str | None:
+    """Do the default study; return a warning with the reason if it fails, since the client did not request it.
+
+    It is left out after an attempt whose process was killed or crashed in it: another such end would fail the job.
+
+    Raises:
+        OSError: the artifact store failed, which may pass; a later attempt continues.
+    """
+    with context.reading() as registry:
+        ended_in = registry.jobs.get(context.job_id).killed_in
+    if ended_in in (STUDY, f"crash in {STUDY}"):
+        reason = "its process was killed or crashed"
+    else:
+        try:
+            study_cells(context, task, default_study(len(task.full.train)), trains_one=False)
+            return None
+        except (OSError, AttemptLostError, DatabaseUnavailableError, ShutdownError):
+            raise
+        except RefusedError as refusal:
+            reason = refusal.message
+        except Exception as error:  # a bug in a study is logged, and the registration succeeds
+            log.exception("job %s: the default study failed", context.job_id)
+            reason = "memory did not suffice" if is_out_of_memory(error) else "an internal error, which is in the log"
+    return (
+        f"the study that a registration ends with failed, so the baseline may have fewer trained cells: {reason}; "
+        f"POST /v1/tasks/{task.id}/study repeats it"
+    )
 
 
 def study_cells(

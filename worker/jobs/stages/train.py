@@ -28,7 +28,7 @@ from worker.jobs.context import JobContext
 from worker.jobs.stages.fitting import FitPlan, fit_once
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.jobs.stages.test_evaluation import look
-from worker.jobs.stages.uploaded_weights import first_weights_of
+from worker.jobs.stages.weights_files import first_weights_of
 from worker.registry import CellTraining, NetworkRow
 
 
