@@ -8,6 +8,13 @@ this module at its start, so that the message is there before anything of ldnas 
 import os
 import sys
 
+TYPE_CHECKING = False  # `typing` would be one more import
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.abc import Loader
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
 PACKAGES = ("ldnas", "service", "worker")
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -30,6 +37,48 @@ def report(package: str, hidden_by: str) -> str:
         f"{hidden_by} hides the package {package!r} of ldnas in {_ROOT}; rename it, or remove its folder from the "
         "module search path (python -P, PYTHONPATH)"
     )
+
+
+class HidingModules:
+    """The first entry of `sys.meta_path`: lets a module that hides one of our packages be asked for submodules.
+
+    Without `__path__` Python refuses `service.client` by itself ("'service' is not a package"), and asks no entry of
+    `sys.meta_path`. An empty one finds nothing, so `HiddenPackages` is asked.
+    """
+
+    @staticmethod
+    def find_spec(
+        name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
+    ) -> "ModuleSpec | None":
+        """The spec that the other entries find, of a module that gets an empty `__path__` when it was executed."""
+        if name not in PACKAGES:
+            return None
+        for entry in sys.meta_path:
+            if entry is HidingModules or not hasattr(entry, "find_spec"):
+                continue
+            spec = entry.find_spec(name, path, target)
+            if spec is not None:
+                if spec.submodule_search_locations is None and spec.loader is not None:
+                    _open(spec.loader)
+                return spec
+        return None
+
+
+def _open(loader: "Loader") -> None:
+    """Lets a loader give a module that hides one of our packages an empty `__path__`; others may share the loader."""
+    execute = getattr(loader, "exec_module", None)
+    if execute is None:  # a loader of before Python 3.4
+        return
+
+    def exec_module(module: "ModuleType") -> None:
+        execute(module)
+        if module.__name__ in PACKAGES and not hasattr(module, "__path__"):
+            module.__path__ = []
+
+    try:
+        loader.exec_module = exec_module  # type: ignore[method-assign]
+    except AttributeError:  # a loader written in C, whose module is left as it is
+        return
 
 
 class HiddenPackages:
@@ -55,4 +104,5 @@ def _is_ours(name: str) -> bool:
 
 
 if HiddenPackages not in sys.meta_path:
+    sys.meta_path.insert(0, HidingModules)
     sys.meta_path.append(HiddenPackages)
