@@ -1,12 +1,13 @@
 """Reports a module of another project that has the name of one of our packages, and so hides it.
 
 Python would say only `No module named 'service.client'`. The installation has a `.pth` file, by which Python imports
-this module at its start, so that the message is there before anything of ldnas can be imported. It imports nothing but
-`sys` and `os`, because every program of the environment pays for it.
+this module at its start, so that the message is there before anything of ldnas can be imported. It imports little,
+because every program of the environment pays for it.
 """
 
 import os
 import sys
+from importlib.machinery import PathFinder
 
 TYPE_CHECKING = False  # `typing` would be one more import
 if TYPE_CHECKING:
@@ -50,18 +51,15 @@ class HidingModules:
     def find_spec(
         name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
     ) -> "ModuleSpec | None":
-        """The spec that the other entries find, of a module that gets an empty `__path__` when it was executed."""
+        """The spec of a module that gets an empty `__path__` when it was executed; None for others."""
         if name not in PACKAGES:
             return None
-        for entry in sys.meta_path:
-            if entry is HidingModules or not hasattr(entry, "find_spec"):
-                continue
-            spec = entry.find_spec(name, path, target)
-            if spec is not None:
-                if spec.submodule_search_locations is None and spec.loader is not None:
-                    _open(spec.loader)
-                return spec
-        return None
+        # Not the other entries of `sys.meta_path`: one that asks all of them as well would never come to an end.
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is None or spec.submodule_search_locations is not None or spec.loader is None:
+            return None
+        _open(spec.loader)
+        return spec
 
 
 def _open(loader: "Loader") -> None:

@@ -51,6 +51,21 @@ def test_a_module_that_hides_the_client_is_named_and_works_as_before(tmp_path: P
     assert last_line(f"{start}, service.missing", tmp_path) == "ModuleNotFoundError: No module named 'service.missing'"
 
 
+def test_an_entry_that_asks_all_others_comes_to_an_end(tmp_path: Path) -> None:
+    (tmp_path / "service.py").write_text("VALUE = 1\n")
+    code = """
+import ldnas_start.hidden
+class Asking:
+    def find_spec(name, path=None, target=None):
+        found = (entry.find_spec(name, path, target) for entry in sys.meta_path if entry is not Asking)
+        return next((spec for spec in found if spec is not None), None)
+sys.meta_path.insert(0, Asking)
+import service
+print(service.VALUE)
+"""
+    assert last_line(code, tmp_path) == "1"
+
+
 def test_modules_of_another_project_find_their_own_mistakes_as_before(tmp_path: Path) -> None:
     (tmp_path / "service").mkdir()
     (tmp_path / "service" / "__init__.py").touch()
