@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image as PillowImage
-from PIL import ImageOps, PngImagePlugin
+from PIL import ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from ldnas.data.scaling import Pixels
 from ldnas.errors import BrokenImageError, ImageSizeError
@@ -52,11 +52,13 @@ class Picture:
     Attributes:
         pixels: `[H, W, C]`.
         width, height: those of the file, as a person sees the picture; `pixels` may have been reduced.
+        has_more: whether the file has more frames or pages after this first one.
     """
 
     pixels: Pixels
     width: int
     height: int
+    has_more: bool = False
 
     @classmethod
     def whole(cls, pixels: Pixels) -> "Picture":
@@ -70,7 +72,9 @@ def decode_image(source: bytes | Path, origin: str) -> Pixels:
 
 
 def decode_picture(source: bytes | Path, origin: str) -> Picture:
-    """Decode a PNG, JPEG, GIF (first frame), BMP, TIFF, WebP, AVIF, PPM or PGM to `[H, W, C]`, C = 1 (grey) or 3.
+    """Decode a PNG, JPEG, GIF, BMP, TIFF, WebP, AVIF, PPM or PGM to `[H, W, C]`, C = 1 (grey) or 3.
+
+    Of several frames or pages, the first one is decoded.
 
     - EXIF rotation is applied: the array is as a person sees the picture.
     - Grey and black-and-white stay one channel; palette, CMYK, YCbCr, LAB and HSV become RGB. These are uint8.
@@ -100,10 +104,15 @@ def decode_picture(source: bytes | Path, origin: str) -> Picture:
             ImageOps.exif_transpose(image, in_place=True)
             if has_deep_colour:
                 _check_levels(image, origin)
-            return Picture(_to_array(image, divisor, origin), width, height)
+            return Picture(_to_array(image, divisor, origin), width, height, _has_more(image))
     except PermissionError as error:
         message = f"{origin} cannot be read: {error.strerror}; make it readable for the user that runs the worker"
         raise BrokenImageError(message, origin=origin) from error
+    except UnidentifiedImageError as error:
+        # Pillow's own message has the path on this machine, or the place of the bytes in memory.
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        reason = f"its content is none of {', '.join(_FORMATS)}" if size else "it is empty"
+        raise BrokenImageError(f"{origin} cannot be decoded as an image: {reason}", origin=origin) from error
     except _DECODE_ERRORS as error:
         raise BrokenImageError(f"{origin} cannot be decoded as an image: {error}", origin=origin) from error
 
@@ -120,6 +129,14 @@ def check_size(width: int, height: int, origin: str, *, max_pixels: int = MAX_PI
             f"{max_pixels // 1_000_000} megapixels are accepted",
             origin=origin,
         )
+
+
+def _has_more(image: PillowImage.Image) -> bool:
+    """Whether frames or pages follow the first one; a JPEG's second picture is a preview, or another eye's view."""
+    try:
+        return image.format not in ("JPEG", "MPO") and bool(getattr(image, "is_animated", False))
+    except _DECODE_ERRORS:
+        return False
 
 
 def _divisor(image: PillowImage.Image, origin: str) -> int:

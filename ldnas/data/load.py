@@ -66,7 +66,7 @@ def decode_all(records: Records, reference: DatasetReference) -> ImageDataset:
     finder = WideValuesFinder(reference.value_range)
     reading = Reading(records)
     for record in reading:
-        images.append(record.decode().pixels)
+        images.append(reading.decode(record).pixels)
         entries.append(record.entry)
         finder.add(images[-1], record.entry.origin)
     # In place: the wide images take two to eight times the memory.

@@ -119,7 +119,7 @@ def survey(
     for record in reading:
         entries.append(record.entry)
         try:
-            picture = record.decode()
+            picture = reading.decode(record)
         except (BrokenImageError, ImageSizeError) as refusal:
             if not collect_broken:
                 raise

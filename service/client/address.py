@@ -1,10 +1,14 @@
 """The address of a service, as people write it."""
 
+import re
+
 import httpx
 
 from service.client.errors import InvalidAddressError
 
 _API = "/v1"
+_LAST_PORT = 65535
+_SCHEME = re.compile(r"(?:(https?):)?/*", re.IGNORECASE)
 
 
 def service_address(text: str) -> str:
@@ -17,6 +21,8 @@ def service_address(text: str) -> str:
     url = _parsed(written)
     if url.scheme not in ("http", "https") or not url.host:
         raise InvalidAddressError(text, "it does not begin with http:// or https://", _likely(written))
+    if url.port is not None and url.port > _LAST_PORT:
+        raise InvalidAddressError(text, f"its port is above {_LAST_PORT}")
     if url.query or url.fragment:
         raise InvalidAddressError(text, "it has a query or a fragment", str(url.copy_with(query=None, fragment=None)))
     return written.rstrip("/").removesuffix(_API).rstrip("/")
@@ -30,9 +36,13 @@ def _parsed(text: str) -> httpx.URL:
 
 
 def _likely(text: str) -> str | None:
-    """The address with a scheme, if only that is missing."""
+    """The address with a scheme, if only that is missing or lacks a slash."""
+    if "://" in text:
+        return None
+    scheme = _SCHEME.match(text)
+    assert scheme is not None  # it matches nothing too
+    likely = f"{(scheme[1] or 'http').lower()}://{text[scheme.end() :]}"
     try:
-        url = httpx.URL(f"http://{text}")
+        return likely if httpx.URL(likely).host else None
     except httpx.InvalidURL:
         return None
-    return f"http://{text}" if url.host and "://" not in text else None

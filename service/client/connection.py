@@ -44,6 +44,8 @@ REPEAT_SECONDS = 30.0
 # How long calls that wait for a job tolerate that the service is unreachable: a restart, or an upgrade with migrations.
 ABSENCE_SECONDS = 300.0
 
+# The detail of a path that the service does not have; other 404s say what does not exist.
+_NO_ROUTE = "Not Found"
 _NO_TLS = re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE")
 
 AWAY = frozenset({httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT})
@@ -239,6 +241,9 @@ def given(fields: Mapping[str, Any]) -> Json:
 def refusal(response: httpx.Response) -> RequestRefusedError:
     """The error for a response; a body other than a problem document (a proxy's page) is replaced by a short one."""
     status, problem = response.status_code, _problem(response)
+    if status == httpx.codes.NOT_FOUND and problem.get("detail") == _NO_ROUTE:
+        detail = f"{response.request.url} does not exist; check the address of the service, LDNAS_URL (or --url)"
+        problem = {**problem, "detail": detail}
     if status == httpx.codes.UNAUTHORIZED:
         return KeyRefusedError(problem, status)
     if status == httpx.codes.FORBIDDEN:
@@ -272,4 +277,6 @@ def _problem(response: httpx.Response) -> Json:
         if isinstance(document, dict):
             return document
     title = f"HTTP {response.status_code} {response.reason_phrase} from {response.request.url}"
+    if response.status_code == httpx.codes.NOT_FOUND:
+        return {"title": title, "status": response.status_code, "detail": _NO_ROUTE}
     return {"title": title, "status": response.status_code}

@@ -13,6 +13,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from tests.e2e.conftest import CHROMIUM, FLAGS, GENOTYPE, Running, free_port
+from tests.e2e.test_datasets import packed
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 WIDTH, HEIGHT, TALLEST = 1280, 800, 1500
@@ -61,7 +62,9 @@ def compute(http: httpx.Client) -> dict[str, str]:
         while (answer := http.get(f"/v1/recommendations/{id}").json())["state"] in ("queued", "running"):
             time.sleep(1)
         assert answer["state"] == "succeeded", answer["error"]
-    broken = {"name": "a wrong label", "dataset": DIGITS, "labels": {"groups": [["eleven"]], "rest": True}}
+    http.put("/v1/datasets/noise", content=packed({"bright": 150, "dark": 0})).raise_for_status()
+    # Only a worker finds out that no image has more than 8 bits.
+    broken = {"name": "a wrong range", "dataset": {"uri": "dataset://noise", "value_range": [0, 4095]}}
     http.post("/v1/tasks", json=broken).raise_for_status()
     running = {"name": "below four", "dataset": DIGITS, "repetitions": 50, **_labels([0, 1, 2, 3])}
     job = http.post("/v1/tasks", json=running).raise_for_status().json()["job_id"]

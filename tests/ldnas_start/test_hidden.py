@@ -34,6 +34,38 @@ def test_a_package_of_another_project_that_hides_the_client_is_named(tmp_path: P
     assert f"{own} hides the package 'service' of ldnas in {ROOT}; rename it" in said
 
 
+def test_a_module_that_hides_the_client_is_named_and_works_as_before(tmp_path: Path) -> None:
+    own = tmp_path / "service.py"
+    own.write_text("VALUE = 1\nif __name__ == '__main__':\n    print('ran')\n")
+    said = last_line(CLIENT, tmp_path)
+    assert said.startswith("ModuleNotFoundError: No module named 'service.client': ")
+    assert f"{own} hides the package 'service' of ldnas in {ROOT}; rename it" in said
+    start = "import ldnas_start.hidden"
+    assert last_line(f"{start}, service, inspect; print(service.VALUE, inspect.getsource(service)[:9])", tmp_path) == (
+        "1 VALUE = 1"
+    )
+    assert (
+        last_line(f"{start}, runpy; runpy.run_module('service', run_name='__main__', alter_sys=True)", tmp_path)
+        == "ran"
+    )
+    assert last_line(f"{start}, service.missing", tmp_path) == "ModuleNotFoundError: No module named 'service.missing'"
+
+
+def test_an_entry_that_asks_all_others_comes_to_an_end(tmp_path: Path) -> None:
+    (tmp_path / "service.py").write_text("VALUE = 1\n")
+    code = """
+import ldnas_start.hidden
+class Asking:
+    def find_spec(name, path=None, target=None):
+        found = (entry.find_spec(name, path, target) for entry in sys.meta_path if entry is not Asking)
+        return next((spec for spec in found if spec is not None), None)
+sys.meta_path.insert(0, Asking)
+import service
+print(service.VALUE)
+"""
+    assert last_line(code, tmp_path) == "1"
+
+
 def test_modules_of_another_project_find_their_own_mistakes_as_before(tmp_path: Path) -> None:
     (tmp_path / "service").mkdir()
     (tmp_path / "service" / "__init__.py").touch()

@@ -135,6 +135,28 @@ def test_a_name_that_no_dataset_may_have_is_refused_before_the_check(
     assert (refused.exit_code, "1 to 64 letters A to Z or a to z, digits and . _ -" in refused.output) == (2, True)
 
 
+@pytest.mark.parametrize("value_range", ["0,0", "9,1", "0,nan", "0", "a,b"])
+def test_a_value_range_that_is_none_is_refused_as_an_option(
+    run: Run, stripes_file: Path, value_range: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 400)
+    result = run("dataset", "add", "a", str(stripes_file), "--check-only", "--value-range", value_range)
+    assert result.exit_code == 2
+    assert f"{value_range!r} is not a value range; write two numbers, the lower first" in result.stderr
+
+
+def test_a_uri_in_place_of_a_path_is_answered_with_the_path(
+    run: Run, stripes_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 400)
+    result = run("dataset", "add", "a", stripes_file.as_uri(), "--check-only")
+    assert result.exit_code == 2
+    assert f"does not exist; FILE is a path and no URI: {stripes_file}" in " ".join(result.stderr.split())
+    other = run("dataset", "add", "a", "s3://bucket/a.zip", "--check-only")
+    assert "does not exist; FILE is a path and no URI" in " ".join(other.stderr.split())
+    assert "no URI" not in run("dataset", "add", "a", "no/such").stderr
+
+
 def test_an_empty_service_says_how_to_add_one(run: Run) -> None:
     assert "ldnas dataset add" in run("dataset", "list").stdout
 

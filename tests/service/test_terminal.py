@@ -57,5 +57,7 @@ def test_a_path_or_a_name_in_place_of_a_uri_suggests_the_likely_one(
     assert likely_uris("digits") == "write builtin://digits"
     assert likely_uris("MNIST") == "write torchvision://MNIST"
     assert f"write {tmp_path.as_uri()}/no/such if it exists on the service's host" in likely_uris("no/such")
+    assert likely_uris("dataset:/x") == "write dataset://x"
+    assert likely_uris("S3:bucket/a.zip") == "write s3://bucket/a.zip"
     assert likely_uris("größe").startswith("no such path exists here; write dataset://NAME")
     assert likely_uris("x" * 5000).startswith("no such path exists here")

@@ -175,7 +175,8 @@ def split_by_class(root: Folder, folder: Folder, passed: PassedOver, name: str) 
 
 def no_images(name: str, passed: PassedOver, layout: str | None) -> UnreadableDatasetError:
     """The refusal of files that are not a dataset, with the layout that they resemble and the files passed over."""
-    found = f"; it looks like {layout}, which is not read" if layout else ""
+    what, semicolon, advice = (layout or "").partition("; ")
+    found = f"; it looks like {what}, which is not read{semicolon}{advice}" if layout else ""
     said = "".join(f"; {sentence}" for sentence in passed.sentences())
     return UnreadableDatasetError(f"{name} has no images as {_LAYOUTS}{found}{said}", field="dataset.uri", origin=name)
 

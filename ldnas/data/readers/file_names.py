@@ -11,6 +11,7 @@ _SKIPPED = frozenset(
     (
         *("__macosx", "__pycache__", "@eadir", "#recycle", "$recycle.bin", "system volume information", "lost+found"),
         *("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
+        *("thumbnail", "thumbnails", "_thumbnails", "thumbs", "_thumbs"),
     )
 )
 # Half of a surrogate pair stands for a byte that is not UTF-8 (PEP 383); a backslash separates folders on Windows.

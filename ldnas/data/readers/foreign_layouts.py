@@ -23,6 +23,9 @@ _FOREIGN_SUFFIXES = (
     (".pkl", "pickled objects, which are never read"),
     (".xml", "a set with a description of each image in XML (Pascal VOC)"),
     (".json", "a set whose labels are in JSON (COCO or another)"),
+    (".cls", "a WebDataset; write a folder for each class"),
+    (".csv", "a folder with a table of another name; call it metadata.csv, with columns file_name and label"),
+    (".tsv", "a folder with a table as .tsv; call it metadata.csv, with columns file_name and label"),
 )
 
 

@@ -20,8 +20,8 @@ from ldnas.data.readers.zip_archive import Archive, open_archive
 from ldnas.data.scaling import Pixels
 from ldnas.errors import UnreadableDatasetError
 
-_IMAGE_WORDS = ("x", "image", "images")
-_LABEL_WORDS = ("y", "label", "labels")
+_IMAGE_WORDS = ("x", "image", "images", "data")
+_LABEL_WORDS = ("y", "label", "labels", "target", "targets")
 _LAYOUTS = (
     "x_train and y_train, or train_images and train_labels; the same with val and test where there are such images; or "
     "x and y, images and labels for images without a split"
@@ -38,13 +38,13 @@ _LONGEST_NUMBER_BYTES = 8
 def read_npz(path: Path, *, name: str | None = None) -> Records:
     """Read pairs of arrays, the images and the labels of a split.
 
-    - The names are a word for the images (`x`, `image`, `images`) or the labels (`y`, `label`, `labels`), and one for
-      the split or none, joined by `_` in either order: `x_train`, `train_images` (MedMNIST). A split that is missing
-      is drawn.
+    - The names are a word for the images (`x`, `image`, `images`, `data`) or the labels (`y`, `label`, `labels`,
+      `target`, `targets`), and one for the split or none, joined by `_` in either order: `x_train`, `train_images`
+      (MedMNIST). A split that is missing is drawn.
     - Images are `[N, H, W]`, `[N, H, W, 1]` or `[N, H, W, 3]`: uint8 as they are, booleans as 0 and 255, other numbers
       as values of more than 8 bits (`ldnas.data.value_range`).
-    - Labels are integers from 0 or texts, `[N]` or `[N, 1]`, or rows `[N, K]`, K from 2, of which each has one 1 among
-      zeros. Classes are the distinct labels, sorted.
+    - Labels are whole numbers from 0 or texts, `[N]` or `[N, 1]`, or rows `[N, K]`, K from 2, of which each has one 1
+      among zeros. Classes are the distinct labels, sorted.
 
     Rows are read one after the other, so no array is held as a whole, and nothing is ever unpickled.
 
@@ -136,7 +136,7 @@ def _labels(archive: Archive, entry: zipfile.ZipInfo, origin: str) -> list[int] 
     with _opened(archive, entry, origin) as (file, header):
         count = header.shape[0] if header.shape else 0
         is_column = header.shape in ((count,), (count, 1))
-        kinds = "iubUS" if is_column else "iubf"
+        kinds = "iubfUS" if is_column else "iubf"
         if not count or len(header.shape) > 2 or header.dtype.kind not in kinds or not header.dtype.itemsize:
             raise _unreadable(origin, header, _LABELS_READ)
         values = np.frombuffer(file.read(), dtype=header.dtype).reshape(header.shape)
@@ -148,7 +148,8 @@ def _labels(archive: Archive, entry: zipfile.ZipInfo, origin: str) -> list[int] 
 
 
 def _indices(values: NDArray[Any], origin: str) -> list[int]:
-    wrong = np.flatnonzero(values < 0)
+    # `numpy.loadtxt` and pandas store whole numbers as floating-point ones.
+    wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0) & (values == np.floor(values))))
     if len(wrong):
         raise UnreadableDatasetError(
             f"{origin} row {wrong[0]} has the label {values[wrong[0]]}; an integer from 0 is read",

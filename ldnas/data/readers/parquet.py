@@ -285,7 +285,9 @@ def _label(value: Any, origin: str) -> int | str:
     # A column of integers with a gap becomes one of floats in pandas.
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, int | str) and (isinstance(value, str) or value >= _NO_LABEL):
+    if isinstance(value, str) and value.strip():
+        return value
+    if isinstance(value, int) and value >= _NO_LABEL:
         return value
     raise UnreadableDatasetError(
         f"{origin} has the label {value!r}; an integer from 0 or a text is read", origin=origin

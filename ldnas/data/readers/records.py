@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from unicodedata import normalize
 
 from ldnas.data.dataset import Split
@@ -22,6 +22,8 @@ _FILLING_WORDS = frozenset(
     ("set", "seg", "data", "dataset", "split", "folder", "images", "image", "imgs", "img", "the", "all", "files")
 )
 _YEAR = re.compile(r"(?<=[a-z])20\d\d$")
+# `01_train` is the first of several folders; `split=train` is a partition of Hive, Spark and PyArrow.
+_PREFIX = re.compile(r"^(?:split=|\d+[\s_.\-]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +83,32 @@ class Reading:
     """One iteration over records.
 
     Attributes:
-        summary: the reader's summary, known after the last record.
+        summary: the reader's summary, with what `decode` found; known after the last record.
     """
 
     def __init__(self, records: Records) -> None:
         self._records = records
+        self._with_more: list[str] = []
         self.summary = Summary()
 
     def __iter__(self) -> Iterator[Record]:
-        self.summary = (yield from self._records) or Summary()
+        read = (yield from self._records) or Summary()
+        self.summary = replace(read, warnings=(*read.warnings, *self._cut()))
+
+    def decode(self, record: Record) -> Picture:
+        """`record.decode()`; a file of which only the first frame or page is read is noted."""
+        picture = record.decode()
+        if picture.has_more:
+            self._with_more.append(record.entry.origin)
+        return picture
+
+    def _cut(self) -> list[str]:
+        if not self._with_more:
+            return []
+        first, *others = self._with_more
+        if not others:
+            return [f"passed over: all frames or pages but the first of 1 image ({first})"]
+        return [f"passed over: all frames or pages but the first of {len(others) + 1:,} images ({first}, …)"]
 
 
 def held(image: Pixels) -> Callable[[], Picture]:
@@ -117,10 +136,11 @@ def require_distinct(class_names: Sequence[str], origin: str | None = None) -> N
 def split_named(name: str) -> Split | None:
     """The split that a folder, a column value or the beginning of a file name stands for, or None.
 
-    Words such as `set` and `images` next to that of the split do not count, nor does a year: `training_set`,
-    `seg_train`, `Test Images`, `val2017`.
+    Words such as `set` and `images` next to that of the split do not count, nor does a year, a number before it, or
+    the name of a partition: `training_set`, `seg_train`, `Test Images`, `val2017`, `01_train`, `split=train`.
     """
-    words = [word for word in re.split(r"[\s_.\-]+", name.lower()) if word and word not in _FILLING_WORDS]
+    text = _PREFIX.sub("", name.lower())
+    words = [word for word in re.split(r"[\s_.\-]+", text) if word and word not in _FILLING_WORDS]
     if len(words) == 1 or words == ["hold", "out"]:
         return _SPLIT_WORDS.get(_YEAR.sub("", "".join(words)))
     return None

@@ -23,6 +23,7 @@ RATIO_COUNTS_FROM_BYTES = 64 * 2**20
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
 _LOCAL_HEADER_BYTES = 30
+_WINDOWS = 0  # `create_system`
 _DRIVE = re.compile(r"[A-Za-z]:/")
 # The errors that the module raises for damaged files; NotImplementedError for an unknown method.
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
@@ -81,6 +82,10 @@ def open_archive(path: Path, name: str) -> Iterator[Archive]:
         except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
             raise UnreadableDatasetError(f"{name} cannot be read as a ZIP file: {error}", origin=name) from error
         file.has_directory = True
+        for entry in archive.infolist():
+            # Old programs of Windows separate folders by a backslash, against the standard of ZIP.
+            if entry.create_system == _WINDOWS:
+                entry.filename = entry.filename.replace("\\", "/")
         with archive:
             _check_directory(archive, name, path.stat().st_size)
             yield Archive(archive, name)
@@ -131,7 +136,8 @@ def _check_entry(entry: zipfile.ZipInfo, name: str) -> None:
         not entry.filename
         or path.is_absolute()
         or ".." in path.parts
-        or any(sign in entry.orig_filename for sign in "\\\0")
+        or "\\" in entry.filename
+        or "\0" in entry.orig_filename
         or _DRIVE.match(entry.filename)
     ):
         raise _refusal("is not a relative path below the archive; write names like class/image.png", name, entry)

@@ -1,5 +1,7 @@
 """`ldnas dataset`: adds, lists and removes uploaded datasets."""
 
+import os
+import re
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -30,7 +32,6 @@ def add(
         Path,
         typer.Argument(
             metavar="FILE",
-            exists=True,
             readable=True,
             help="A .zip, .tar or .tar.gz of an image folder, an .npz, a .parquet, weights as .safetensors, or a "
             "folder of images or of Parquet files.",
@@ -58,6 +59,8 @@ def add(
             f"{name!r} is not a name: 1 to 64 letters A to Z or a to z, digits and . _ -, a letter or digit first",
             param_hint="NAME",
         )
+    if not os.path.exists(path):  # unlike `Path.exists`, False for a path that is too long
+        raise typer.BadParameter(f"path {str(path)!r} does not exist{_meant(path)}", param_hint="FILE")
     stated = options.stated(
         image_column=image_column,
         label_column=label_column,
@@ -89,6 +92,14 @@ def add(
         typer.echo(f"{document['uri']} contains the weights of a network, {document['parameters']:,} parameters")
     else:
         typer.echo(f"{document['uri']} has {document['images']:,} images of {len(document['classes'])} classes")
+
+
+def _meant(path: Path) -> str:
+    """What to write in place of a URI, as the end of a sentence; `Path` has made one slash of several."""
+    uri = re.fullmatch(r"(\w+):(/.*|[^/].*)", str(path))
+    if uri is None or len(uri[1]) == 1:  # a drive of Windows
+        return ""
+    return "; FILE is a path and no URI" + (f": {uri[2]}" if uri[1].lower() == "file" else "")
 
 
 def _report(

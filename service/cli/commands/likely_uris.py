@@ -8,6 +8,7 @@ from ldnas.data.reference import BUILTIN_NAMES, TORCHVISION_NAMES, is_uploaded_n
 
 LONGEST_PATH = 4096
 
+_SCHEMES = ("dataset", "builtin", "torchvision", "https", "s3")
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -20,6 +21,9 @@ def likely_uris(text: str) -> str:
             f"upload it with: ldnas dataset add {name} {shlex.quote(text)} and write dataset://{name}, or write "
             f"{path.absolute().as_uri()} if the service may read that folder (LDNAS_DATASET_ROOTS)"
         )
+    scheme, colon, name = text.partition(":")
+    if colon and scheme.lower() in _SCHEMES and name.strip("/"):
+        return f"write {scheme.lower()}://{name.lstrip('/')}"
     if text in BUILTIN_NAMES:
         return f"write builtin://{text}"
     if text in TORCHVISION_NAMES:

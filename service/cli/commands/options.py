@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ldnas.data import value_range as ranges
+from ldnas.errors import InvalidReferenceError
 from service.cli.commands import completion
 from service.cli.commands.likely_uris import likely_uris
 from service.cli.terminal import shows_unicode
@@ -124,7 +126,8 @@ def _numbers(text: str) -> list[float]:
     """The two numbers of `0,4095`, whole ones as integers."""
     try:
         low, high = (float(number) for number in text.split(","))
-    except ValueError as error:
+        ranges.ValueRange(low, high)
+    except (ValueError, InvalidReferenceError) as error:
         raise typer.BadParameter(
             f"{text!r} is not a value range; write two numbers, the lower first, as 0,4095", param_hint="--value-range"
         ) from error

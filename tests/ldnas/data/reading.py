@@ -30,7 +30,7 @@ class Decoded:
 def decoded(records: Records) -> Decoded:
     """All images of a reader; each list has one item per image."""
     reading = Reading(records)
-    pairs = [(record.entry, record.decode().pixels) for record in reading]
+    pairs = [(record.entry, reading.decode(record).pixels) for record in reading]
     entries = [entry for entry, _ in pairs]
     images = [image for _, image in pairs]
     catalogue = Catalogue.of(entries, [content_digest(image) for image in images], reading.summary)

@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 from PIL import PngImagePlugin
 
 from ldnas.data import decoding
-from ldnas.data.decoding import decode_image
+from ldnas.data.decoding import decode_image, decode_picture
 from ldnas.errors import BrokenImageError, ImageSizeError
 
 
@@ -148,6 +148,29 @@ def test_what_cannot_be_decoded_is_broken_and_named(content: bytes):
         decode_image(content, "train.parquet row 17")
     assert refusal.value.origin == "train.parquet row 17"
     assert "train.parquet row 17" in refusal.value.message
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"", "it is empty"), (b"no image", "its content is none of PNG, JPEG")]
+)
+def test_the_refusal_of_other_files_has_no_place_of_this_machine(tmp_path: Path, content: bytes, reason: str):
+    (tmp_path / "a.png").write_bytes(content)
+    for source in (content, tmp_path / "a.png"):
+        with pytest.raises(BrokenImageError) as refusal:
+            decode_image(source, "a.png")
+        assert refusal.value.message.startswith(f"a.png cannot be decoded as an image: {reason}")
+        assert not {str(tmp_path), "BytesIO"} & {word.strip("'<>") for word in refusal.value.message.split()}
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "PNG", "WEBP"])
+def test_of_several_frames_the_first_is_decoded_and_the_others_are_noted(kind: str):
+    frames = [PillowImage.new("L", (8, 8), value) for value in (0, 255)]
+    for count in (1, 2):
+        buffer = io.BytesIO()
+        frames[0].save(buffer, kind, save_all=True, append_images=frames[1:count])
+        picture = decode_picture(buffer.getvalue(), "x")
+        assert picture.pixels.max() == 0
+        assert picture.has_more is (count == 2)
 
 
 def test_a_picture_cut_short_is_broken():

@@ -61,6 +61,21 @@ LAYOUTS: dict[str, tuple[Files, dict[str, tuple[str, Split | None]], list[str]]]
             "passed over: 1 file in text, not an image (a.txt)",
         ],
     ),
+    "folders of thumbnails": (
+        images("bent/1.png", "good/2.png", "thumbnails/1.png", "bent/_thumbs/1.png", "good/deeper/Thumbs/2.png"),
+        CLASSES,
+        ["skipped: hidden files and those of the system, Thumbs, _thumbs, thumbnails"],
+    ),
+    "numbered splits": (
+        images("01_train/cat/a.png", "02_test/dog/b.png"),
+        {"01_train/cat/a.png": ("cat", TRAIN), "02_test/dog/b.png": ("dog", TEST)},
+        [],
+    ),
+    "classes called after tests": (
+        images("test 1/a.png", "test 2/b.png"),
+        {"test 1/a.png": ("test 1", None), "test 2/b.png": ("test 2", None)},
+        [],
+    ),
     "a class called background": (
         images("__background__/0.png", "good/2.png"),
         {"__background__/0.png": ("__background__", None), "good/2.png": ("good", None)},

@@ -55,6 +55,8 @@ SPLITS = [Split.TRAIN] * 20 + [Split.VALIDATION] * 5 + [Split.TEST] * 5
         ("train_image train_label", SPLITS[:20]),
         ("x y", [None] * 20),
         ("images labels", [None] * 20),
+        ("data target", [None] * 20),
+        ("train_data train_targets", SPLITS[:20]),
     ],
 )
 def test_the_names_of_the_arrays_give_the_splits(tmp_path, names, given):
@@ -78,10 +80,11 @@ def test_the_names_of_the_arrays_give_the_splits(tmp_path, names, given):
         (np.eye(3)[Y // 10], ("0", "1", "2")),
         (np.eye(3, dtype=bool)[Y // 10], ("0", "1", "2")),
         (Y == 0, ("0", "1")),
+        (Y.astype(np.float64), ("0", "10", "20")),
     ],
-    ids=["texts", "bytes", "one-hot", "one-hot booleans", "booleans"],
+    ids=["texts", "bytes", "one-hot", "one-hot booleans", "booleans", "whole floating-point numbers"],
 )
-def test_labels_are_texts_one_hot_rows_or_booleans(tmp_path, labels, names):
+def test_labels_are_texts_one_hot_rows_booleans_or_whole_numbers(tmp_path, labels, names):
     raw = decoded(read_npz(write(tmp_path / "a.npz", y_train=labels[:20], y_test=labels[20:])))
     assert raw.class_names == names
     expected = (Y == 0).astype(int) if len(names) == 2 else Y // 10
@@ -138,7 +141,9 @@ def test_a_reference_to_a_file_reads_it(tmp_path):
         ({"train_images": X[:20]}, "a.npz", "two arrays for the same images, x_train and train_images"),
         ({"extra": X}, "a.npz: extra", "has an array 'extra'"),
         ({"y_train": Y[:19]}, "a.npz: x_train", "20 images for 19 labels"),
-        ({"y_train": Y[:20] / 2}, "a.npz: y_train", "float64; integers from 0 or texts"),
+        ({"y_train": Y[:20] + 0.5}, "a.npz: y_train row 0", "the label 0.5; an integer from 0"),
+        ({"y_train": np.full(20, np.nan)}, "a.npz: y_train row 0", "the label nan; an integer from 0"),
+        ({"y_train": Y[:20] * 1j}, "a.npz: y_train", "complex128; integers from 0 or texts"),
         ({"y_train": np.stack([Y[:20]] * 2, axis=1)}, "a.npz: y_train row 0", "2 columns, and its row 0"),
         ({"y_train": np.eye(3)[Y[:20] // 10] / 2}, "a.npz: y_train row 0", "not exactly one 1 among zeros"),
         ({"y_train": np.ones((20, 3), int)}, "a.npz: y_train row 0", "not exactly one 1 among zeros"),

@@ -38,6 +38,7 @@ def test_images_labels_and_names_are_read_row_by_row(tmp_path, write_parquet, gr
             {"train": Split.TRAIN, "validation": Split.VALIDATION},
         ),
         (["my/train/0000.parquet", "my/test/0000.parquet"], {"train": Split.TRAIN, "test": Split.TEST}),
+        (["split=train/0.parquet", "split=test/0.parquet"], {"train": Split.TRAIN, "test": Split.TEST}),
         (["mnist_train.parquet", "mnist_test.parquet"], {"train": Split.TRAIN, "test": Split.TEST}),
         (["one.parquet", "two.parquet"], {"one": None, "two": None}),
     ],
@@ -183,7 +184,7 @@ def test_a_column_called_split_gives_way_to_the_names_of_the_files(tmp_path, wri
     )
 
 
-@pytest.mark.parametrize(("label", "names"), [(-2, None), (2, ["a", "b"]), (None, None), (0.5, None)])
+@pytest.mark.parametrize(("label", "names"), [(-2, None), (2, ["a", "b"]), (None, None), (0.5, None), (" ", None)])
 def test_a_label_that_makes_no_sense_is_refused_with_its_row(tmp_path, write_parquet, grey, label, names):
     path = write_parquet(tmp_path / "a.parquet", [grey(1), grey(2)], [label, label], names=names)
     with pytest.raises(UnreadableDatasetError, match=r"a\.parquet row 0 has the label"):

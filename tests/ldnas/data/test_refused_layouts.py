@@ -32,6 +32,18 @@ REFUSALS: dict[str, tuple[Files, str]] = {
         r"looks like a YOLO set \(data\.yaml\), which is not read",
     ),
     "voc": ({**images("JPEGImages/a.png"), "Annotations/a.xml": b"<x/>"}, r"XML \(Pascal VOC\), which is not read"),
+    "webdataset": (
+        {**images("0001.png"), "0001.cls": b"3"},
+        "a WebDataset, which is not read; write a folder for each class",
+    ),
+    "a table of another name": (
+        {**images("images/1.png", "images/2.png"), "train.csv": b"image_id,label\n1,a\n2,b\n"},
+        r"a table of another name, which is not read; call it metadata\.csv",
+    ),
+    "a table of another suffix": (
+        {**images("1.png"), "metadata.tsv": b"x"},
+        r"as \.tsv, which is not read; call it metadata\.csv",
+    ),
     "a table without labels": (
         {**images("1.png"), "metadata.csv": b"file_name,text\n1.png,x\n"},
         "metadata.csv does not say which column has the labels; call it label",

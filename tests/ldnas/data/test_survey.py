@@ -130,6 +130,19 @@ def test_a_survey_can_continue_after_broken_images_and_names_the_classes_that_ha
         survey(path, reference, "a")
 
 
+def test_files_of_several_frames_are_named_by_a_survey_and_by_loading(tmp_path):
+    frames = [Image.new("L", (4, 4), value) for value in range(0, 250, 10)]
+    for number, frame in enumerate(frames[:20]):
+        folder = tmp_path / "set" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        more = [Image.new("L", (4, 4), 255)] if number < 2 else []
+        frame.save(folder / f"{number}.tif", save_all=True, append_images=more)
+    reference = DatasetReference((tmp_path / "set").as_uri())
+    expected = ("passed over: all frames or pages but the first of 2 images (a/0.tif, …)",)
+    assert survey(tmp_path / "set", reference, "set").warnings == expected
+    assert load_dataset(reference, roots=[tmp_path], cache=tmp_path).warnings == expected
+
+
 def test_the_bytes_of_broken_images_are_not_held(tmp_path):
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         for number in range(40):

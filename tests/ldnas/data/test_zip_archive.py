@@ -36,6 +36,25 @@ def pack(tmp_path, encode, grey) -> Callable[..., Path]:
     return make
 
 
+def windows(name: str) -> zipfile.ZipInfo:
+    """An entry as old programs of Windows write it."""
+    entry = zipfile.ZipInfo("x")
+    entry.filename, entry.create_system = name, 0
+    return entry
+
+
+def test_folders_separated_by_backslashes_are_read_if_the_archive_is_one_of_windows(pack):
+    raw = read(pack(windows("set\\bent\\1.png"), windows("set\\good\\2.png"), windows("set\\empty\\")))
+    assert raw.places == {"bent/1.png": ("bent", None), "good/2.png": ("good", None)}
+    assert raw.warnings == ("passed over: the folder set/empty has no image, and makes no class",)
+
+
+@pytest.mark.parametrize("name", ["..\\good\\1.png", "good\\..\\..\\1.png", "C:\\good\\1.png", "\\\\host\\good\\1.png"])
+def test_backslashes_lead_out_of_no_archive(pack, name):
+    with pytest.raises(UnreadableDatasetError, match="is not a relative path below the archive"):
+        read(pack(windows(name), windows("bent\\2.png")))
+
+
 def records_of(path: Path) -> Records:
     return read_file(path, DatasetReference("dataset://set"), [])
 

@@ -56,6 +56,30 @@ def test_an_error_page_without_a_problem_document_is_still_a_refusal(answering: 
         client.distances()
 
 
+@pytest.mark.parametrize(
+    "answer", [{"html": "<h1>No such page</h1>"}, {"json": {"title": "Not Found", "detail": "Not Found"}}]
+)
+def test_a_path_that_no_service_has_points_to_the_address(answering: Answering, answer: dict[str, Any]) -> None:
+    client = answering(lambda request: httpx.Response(404, **answer))
+    with pytest.raises(RequestRefusedError, match=r"http://.*/v1/distances.* does not exist; .*LDNAS_URL") as refused:
+        client.distances()
+    assert refused.value.status == 404
+
+
+def test_the_service_itself_has_the_problem_of_such_a_path(http: httpx.Client) -> None:
+    below = Client("http://service/docs", transport=httpx.MockTransport(lambda sent: _forwarded(http, sent)))
+    with pytest.raises(RequestRefusedError, match=r"http://service/docs/v1/.* does not exist; check the address"):
+        list(below.architectures())
+    root = Client("http://service", transport=httpx.MockTransport(lambda sent: _forwarded(http, sent)))
+    with pytest.raises(RequestRefusedError, match="no architecture has the id"):
+        root.architecture("0" * 32)
+
+
+def _forwarded(http: httpx.Client, request: httpx.Request) -> httpx.Response:
+    answer = http.request(request.method, request.url.path, headers=request.headers, content=request.read())
+    return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+
 def test_a_service_that_is_not_there_is_named() -> None:
     with (
         Client("http://127.0.0.1:9") as client,
