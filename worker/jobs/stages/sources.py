@@ -1,7 +1,9 @@
 """Provides the files of a job's dataset: a local path, an uploaded file, or a download from another host."""
 
+import logging
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,11 @@ from worker.outbound.references import REMOTE_SCHEMES, remote_url
 from worker.outbound.s3 import signed_headers
 from worker.settings import Settings
 from worker.storage.incoming import IncomingFile
+
+logger = logging.getLogger(__name__)
+
+PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Between the tries of one download: a host that is away for a minute costs a job none of its attempts."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +45,8 @@ def source_of(context: JobContext, reference: DatasetReference) -> Iterator[Sour
     if reference.scheme == "dataset":
         yield _uploaded(context, reference)
     elif reference.scheme in REMOTE_SCHEMES:
-        with IncomingFile(context.settings.downloads) as incoming:
-            _fetch(context, reference, incoming)
-            yield Source(reference, incoming.path)
+        with ExitStack() as kept:
+            yield Source(reference, _fetched(context, reference, kept))
     else:
         yield Source(reference)
 
@@ -50,22 +56,45 @@ def outbound_guard(settings: Settings) -> OutboundGuard:
     return OutboundGuard(settings.remote_hosts)
 
 
+def _fetched(context: JobContext, reference: DatasetReference, kept: ExitStack) -> Path:
+    """Download the file, from its beginning after each interruption; `kept` removes it."""
+    for pause in (*PAUSES_SECONDS, None):
+        with ExitStack() as tried:
+            incoming = tried.enter_context(IncomingFile(context.settings.downloads))
+            try:
+                _fetch(context, reference, incoming)
+            except OSError as error:
+                if pause is None or error.errno is not None:  # a number: our own disk failed, not the host
+                    raise
+                logger.warning("job %s: %s; the next try in %g s", context.job_id, error, pause)
+            else:
+                kept.push(tried.pop_all())
+                return incoming.path
+        time.sleep(pause)
+        _report(context)
+    raise AssertionError("the last try returns or raises")
+
+
+def _report(context: JobContext) -> None:
+    """Touch the job, which counts as progress for the stall check, and ends an attempt that has lost its job."""
+    with context.unit_of_work():
+        pass
+
+
 def _fetch(context: JobContext, reference: DatasetReference, incoming: IncomingFile) -> None:
     settings = context.settings
     url = remote_url(reference, settings)
-
-    def still_coming() -> None:
-        with context.unit_of_work():  # touching the job counts as progress for the stall check
-            pass
-
+    guard = outbound_guard(settings)
+    if reference.scheme == "s3":
+        guard = replace(guard, private_origin=settings.s3.endpoint)
     download(
-        outbound_guard(settings),
+        guard,
         url,
         incoming,
         uri=reference.uri,
         headers=signed_headers(settings.s3, url) if reference.scheme == "s3" else {},
         limit_bytes=settings.max_upload_bytes,
-        on_progress=still_coming,
+        on_progress=lambda: _report(context),
     )
     incoming.flush()
 
