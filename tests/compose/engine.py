@@ -3,6 +3,8 @@
 import json
 import os
 import shlex
+import shutil
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -44,6 +46,27 @@ def documented(containing: str) -> Block:
     ]
     assert len(found) == 1, [block.place for block in found]
     return found[0]
+
+
+def copy_tree(home: Path) -> Path:
+    """A new copy of the working tree below `home`, which the engine has to see: what git tracks or does not ignore."""
+    copy = home / "project"
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir(parents=True)
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in filter(None, files):
+        if (ROOT / name).exists():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    return copy
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class Project:
