@@ -13,7 +13,7 @@ from typing import Any
 from tests.deployment.compose import ROOT
 from tests.documentation.pages import Block, blocks
 
-OPERATIONS = ROOT / "docs" / "operations.md"
+DOCS = ROOT / "docs"
 PROJECT = "ldnas"
 DOCKER = shlex.split(os.environ.get("LDNAS_DOCKER", "docker"))
 STEP_SECONDS = 1500.0
@@ -37,11 +37,11 @@ def reason_to_skip() -> str | None:
     return None
 
 
-def documented(containing: str) -> Block:
-    """The one block of docs/operations.md that needs an engine and contains this text."""
+def documented(containing: str, *, page: str = "operations.md") -> Block:
+    """The one block of a page of docs/ that needs an engine and contains this text."""
     found = [
         block
-        for block in blocks(OPERATIONS)
+        for block in blocks(DOCS / page)
         if block.reason == "needs a Docker engine" and block.language == "bash" and containing in block.text
     ]
     assert len(found) == 1, [block.place for block in found]

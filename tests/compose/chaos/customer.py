@@ -58,7 +58,7 @@ class Customer:
             while number >= AHEAD + share.part * jobs and share.part < 1:
                 time.sleep(0.2)
             seed = self._random.randrange(2**31)
-            self.ask(self._register(f"baseline {seed}") if self._random.random() < 0.6 else self._recommend(seed))
+            self.ask(self._register(f"baseline {seed}") if self._random.random() < 0.6 else self.recommend(seed))
 
     def ask(self, request: Request) -> str:
         """Send the request until it is accepted; the id of its job.
@@ -104,7 +104,8 @@ class Customer:
         body = {"name": name, "dataset": DATASET, "repetitions": 1, "seed": self._random.randrange(2**31)}
         return self._request("/v1/tasks", body)
 
-    def _recommend(self, seed: int) -> Request:
+    def recommend(self, seed: int) -> Request:
+        """A recommendation by the baseline, with the smallest search there is."""
         body = {"dataset": DATASET, "labels": ACROSS, "baselines": ["base"], "seed": seed, **SMALLEST}
         return self._request("/v1/recommendations", body)
 
