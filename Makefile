@@ -164,7 +164,7 @@ test-compose: install ## the deployment on a real Docker engine
 		$(BIN)/python -m pytest -m compose -x tests/compose
 
 # Breaks the deployment at random while short jobs run, as root: it kills containers, cuts networks, fills volumes (small disks of
-# its own), moves clocks (with Debian's libfaketime) and restarts the engine by LDNAS_RESTART_ENGINE='systemctl restart docker'.
+# its own), moves PostgreSQL's clock (Debian's libfaketime) and restarts the engine by LDNAS_RESTART_ENGINE='systemctl restart docker'.
 # Without either of the two it leaves that fault out and says so. It writes benchmarks/results/DATE_chaos_compose.
 FAULTS ?= 30
 JOBS ?= 40
