@@ -17,7 +17,7 @@ DOCS = ROOT / "docs"
 PROJECT = "ldnas"
 DOCKER = shlex.split(os.environ.get("LDNAS_DOCKER", "docker"))
 STEP_SECONDS = 1500.0
-LONG_ANSWERS = ("docker inspect", "docker image inspect", "docker compose logs")
+LONG_ANSWERS = ("docker build", "docker inspect", "docker image inspect", "docker compose logs")
 """Commands whose output the log leaves out."""
 
 

@@ -240,14 +240,15 @@ def test_postgresql_17_is_upgraded_to_18_by_dump_and_restore(project: Project, c
 
 
 def test_torch_can_come_from_an_index_of_its_own(project: Project) -> None:
-    """Of all wheels here: no index for processors alone can be reached from every machine that runs this."""
+    """Of all wheels here, pip's own: an index for processors alone cannot be reached from every machine."""
     pip = "from pip._internal.configuration import Configuration as C; from pip._internal.models.index import PyPI"
     ask = "c = C(isolated=False); c.load(); print(dict(c.items()).get('global.index-url', PyPI.simple_url))"
-    index = project.shell(f'docker run --rm python:3.13.14-slim-trixie python3 -c "{pip}; {ask}"').strip()
-    build = (
-        f"docker build --progress plain --file Dockerfile.worker --build-arg DEVICE=cpu --build-arg TORCH_INDEX={index}"
+    index = f'$(docker run --rm python:3.13.14-slim-trixie python3 -c "{pip}; {ask}")'
+    arguments = f"--build-arg DEVICE=cpu --build-arg TORCH_INDEX={index}"
+    built = project.shell(
+        f"docker build --progress plain --file Dockerfile.worker {arguments} --tag ldnas-worker-index ."
     )
-    project.shell(f"{build} --tag ldnas-worker-index .")
+    assert re.search(r'--index-url "?http', built)
     shown = project.shell("docker history --no-trunc --format '{{.CreatedBy}}' ldnas-worker-index")
     assert "/wheels/" in shown
     program = "import torch, torchvision, ldnas.space.network; print(torch.cuda.is_available())"
