@@ -41,7 +41,7 @@ def project(port: int, figures: dict[str, Any]) -> Iterator[Project]:
     figures["stand_ins"] = provide_base_images(home)
     began = time.monotonic()
     yield made
-    made.shell("docker compose --profile " * " down --volumes --remove-orphans", fails=True)
+    made.shell("docker compose --profile '*' down --volumes --remove-orphans", fails=True)
     figures["seconds"] = round(time.monotonic() - began)
     if os.environ.get("LDNAS_SAVE"):
         shutil.copy(log, save("compose", figures) / "log.txt")
