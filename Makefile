@@ -8,7 +8,7 @@ BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-recommendation b
 
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo test quick test-long e2e screenshots chaos chaos-freezes fuzz check lint reference lint-deployment deploy undeploy test-compose bench $(BENCHMARKS) paper paper-registry starter format clean
+.PHONY: help install demo test quick test-long e2e screenshots chaos chaos-freezes fuzz check lint reference lint-deployment deploy undeploy test-compose chaos-compose bench $(BENCHMARKS) paper paper-registry starter format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -162,6 +162,16 @@ undeploy: ## ends it and keeps its data; with DELETE=data removes them too
 test-compose: install ## the deployment on a real Docker engine
 	LDNAS_TEST_COMPOSE=$(or $(COMPOSE_FOLDER),$(CURDIR)/var/compose) LDNAS_SAVE=$(SAVE) OMP_NUM_THREADS=1 \
 		$(BIN)/python -m pytest -m compose -x tests/compose
+
+# Breaks the deployment at random while short jobs run, as root: it kills containers, cuts networks, fills volumes (small disks of
+# its own), moves PostgreSQL's clock (Debian's libfaketime) and restarts the engine by LDNAS_RESTART_ENGINE='systemctl restart docker'.
+# Without either of the two it leaves that fault out and says so. It writes benchmarks/results/DATE_chaos_compose.
+FAULTS ?= 30
+JOBS ?= 40
+
+chaos-compose: install ## breaks the deployment on a Docker engine: FAULTS=30 JOBS=40 SEED=1
+	LDNAS_TEST_COMPOSE=$(or $(COMPOSE_FOLDER),$(CURDIR)/var/compose) OMP_NUM_THREADS=1 \
+		$(BIN)/python -m tests.compose.chaos --faults $(FAULTS) --jobs $(JOBS) --seed $(SEED) --save
 
 format: install ## formats the code, and mends what ruff can mend
 	$(BIN)/ruff format .

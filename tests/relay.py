@@ -16,12 +16,15 @@ class Relay:
     While it is paused it accepts connections and forwards nothing: to each end the other one falls silent, and neither
     gets an error. Bytes that are sent meanwhile arrive after `resume`.
 
-    Args:
-        target: host and port of the server, or the path of its Unix socket.
+    Attributes:
+        target: host and port of the server, or the path of its Unix socket; where later connections lead.
+        sent: bytes that the server sent, and that were forwarded.
     """
 
     def __init__(self, target: tuple[str, int] | Path) -> None:
-        self._target = target
+        self.target = target
+        self.sent = 0
+        self._most_sent: int | None = None
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self._forwarding = threading.Event()
@@ -48,7 +51,17 @@ class Relay:
 
     def resume(self) -> None:
         """Forward again, beginning with the bytes that were sent meanwhile."""
+        self._most_sent = None
         self._forwarding.set()
+
+    def pause_after(self, sent: int) -> None:
+        """Stop forwarding once so many more bytes of the server have been forwarded, or a little more."""
+        self._most_sent = self.sent + sent
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing is forwarded."""
+        return not self._forwarding.is_set()
 
     def _accept(self) -> None:
         while True:
@@ -63,29 +76,36 @@ class Relay:
                 continue
             with self._lock:
                 self._ends |= {near, far}
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._forward, args=(source, sink), name="relay", daemon=True).start()
+            for source, sink, counted in ((near, far, False), (far, near, True)):
+                threading.Thread(target=self._forward, args=(source, sink, counted), name="relay", daemon=True).start()
 
     def _open_target(self) -> socket.socket:
-        if not isinstance(self._target, Path):
-            return socket.create_connection(self._target)
+        if not isinstance(self.target, Path):
+            return socket.create_connection(self.target)
         far = socket.socket(socket.AF_UNIX)
         try:
-            far.connect(str(self._target))
+            far.connect(str(self.target))
         except OSError:
             far.close()
             raise
         return far
 
-    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
+    def _forward(self, source: socket.socket, sink: socket.socket, counted: bool) -> None:
         with source, contextlib.suppress(OSError):
             while content := source.recv(CHUNK_BYTES):
                 self._forwarding.wait()
                 sink.sendall(content)
+                if counted:
+                    self._count(len(content))
         self._forwarding.wait()
         _shut(sink)  # its own thread closes it
         with self._lock:
             self._ends.discard(source)
+
+    def _count(self, sent: int) -> None:
+        self.sent += sent
+        if self._most_sent is not None and self.sent >= self._most_sent:
+            self.pause()
 
 
 def _shut(end: socket.socket) -> None:

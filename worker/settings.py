@@ -132,7 +132,7 @@ class Settings:
             "LDNAS_REMOTE_HOSTS",
             "none",
             "hosts that `https://`, `s3://` and webhooks may reach, separated by commas (`data.example.org`, "
-            "`*.example.org`, `data.example.org:8443`); never a private address",
+            "`*.example.org`, `data.example.org:8443`); none with a private address but that of `AWS_ENDPOINT_URL`",
             "names like data.example.org, *.example.org or data.example.org:8443",
         ),
     ] = ()

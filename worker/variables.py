@@ -13,12 +13,14 @@ ELSEWHERE = {
     "AWS_ACCESS_KEY_ID": "with `AWS_SECRET_ACCESS_KEY`: workers sign their requests to `s3://…` by them",
     "AWS_SESSION_TOKEN": "for temporary credentials",
     "AWS_REGION": "or `AWS_DEFAULT_REGION`: of the buckets; `us-east-1` by default",
-    "AWS_ENDPOINT_URL": "a host other than Amazon's with the S3 API",
+    "AWS_ENDPOINT_URL": "a host other than Amazon's with the S3 API, as `https://minio.internal:9000`; it may have a "
+    "private address, and `LDNAS_REMOTE_HOSTS` has to list it",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "where traces are sent; see [Traces](../operations.md#traces)",
     "HTTP_PROXY": "or `HTTPS_PROXY`, `ALL_PROXY`: the proxy to a service on another machine; see "
     "[Proxies](../how-to/from-programs.md#proxies-and-certificates)",
     "NO_PROXY": "hosts, domains and networks that are reached without it",
-    "SSL_CERT_FILE": "or `SSL_CERT_DIR`: the certificates with which `https://` services are checked",
+    "SSL_CERT_FILE": "or `SSL_CERT_DIR`: the authorities that certify `https://` servers, in place of certifi's: of "
+    "the service for the command line, and of datasets and webhooks for workers and dispatcher",
     "TMPDIR": "where `ldnas dataset add` packs a folder; `/tmp` by default",
     "FORWARDED_ALLOW_IPS": "uvicorn's: proxies whose `X-Forwarded-…` headers are trusted",
     "XDG_CACHE_HOME": "below it `ldnas predict` caches the networks that it fetched; `~/.cache` by default",

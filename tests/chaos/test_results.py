@@ -14,7 +14,7 @@ from tests.chaos.servers import PAIRS
 from tests.chaos.table import RESULTS as FOLDER
 from tests.chaos.table import save
 
-RESULTS = sorted(FOLDER.glob("*_chaos*/result.json"))
+RESULTS = sorted(path for path in FOLDER.glob("*_chaos*/result.json") if not path.parent.name.endswith("_compose"))
 
 FIRST_FAULTS = (
     *("kill_runner", "kill_worker", "kill_api", "kill_dispatcher", "restart_broker", "lose_messages"),

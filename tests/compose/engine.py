@@ -3,6 +3,8 @@
 import json
 import os
 import shlex
+import shutil
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -11,11 +13,11 @@ from typing import Any
 from tests.deployment.compose import ROOT
 from tests.documentation.pages import Block, blocks
 
-OPERATIONS = ROOT / "docs" / "operations.md"
+DOCS = ROOT / "docs"
 PROJECT = "ldnas"
 DOCKER = shlex.split(os.environ.get("LDNAS_DOCKER", "docker"))
 STEP_SECONDS = 1500.0
-LONG_ANSWERS = ("docker inspect", "docker image inspect", "docker compose logs")
+LONG_ANSWERS = ("docker build", "docker inspect", "docker image inspect", "docker compose logs")
 """Commands whose output the log leaves out."""
 
 
@@ -35,15 +37,36 @@ def reason_to_skip() -> str | None:
     return None
 
 
-def documented(containing: str) -> Block:
-    """The one block of docs/operations.md that needs an engine and contains this text."""
+def documented(containing: str, *, page: str = "operations.md") -> Block:
+    """The one block of a page of docs/ that needs an engine and contains this text."""
     found = [
         block
-        for block in blocks(OPERATIONS)
+        for block in blocks(DOCS / page)
         if block.reason == "needs a Docker engine" and block.language == "bash" and containing in block.text
     ]
     assert len(found) == 1, [block.place for block in found]
     return found[0]
+
+
+def copy_tree(home: Path) -> Path:
+    """A new copy of the working tree below `home`, which the engine has to see: what git tracks or does not ignore."""
+    copy = home / "project"
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir(parents=True)
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in filter(None, files):
+        if (ROOT / name).exists():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    return copy
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class Project:

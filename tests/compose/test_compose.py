@@ -1,6 +1,11 @@
 """The deployment on a real engine, in the order in which an operator meets it: the tests build on one another."""
 
+import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +18,7 @@ from sklearn.datasets import load_digits
 
 from tests.compose.engine import Project, documented
 from tests.deployment.caller import Caller
+from tests.deployment.compose import ROOT
 from tests.deployment.waiting import until
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(1800)]
@@ -111,6 +117,33 @@ def test_a_known_task_and_a_recommendation_from_a_folder_of_the_host(project: Pr
     assert len(caller.http.get(f"{files}/weights").raise_for_status().content) > 1000
 
 
+def test_the_found_network_predicts_in_the_image_without_cuda_as_elsewhere(
+    project: Project, caller: Caller, tmp_path: Path
+) -> None:
+    [found] = caller.get("/v1/architectures")["items"]
+    folder = project.folder / "found"
+    folder.mkdir()
+    for kind, name in (("code", "network.py"), ("weights", "weights.safetensors"), ("onnx", "network.onnx")):
+        (folder / name).write_bytes(
+            caller.http.get(f"/v1/architectures/{found['id']}/{kind}").raise_for_status().content
+        )
+    picture = project.folder / "datasets" / "digits" / "0" / "0.png"
+    shutil.copy(picture, folder)
+    in_image = project.shell(
+        "docker run --rm --read-only --network none --volume ./found:/found:ro --workdir /found ldnas-worker-cpu:0.2.0"
+        " python network.py weights.safetensors 0.png"
+    )
+    by_torch = {name: float(part) for part, name in re.findall(r"^  (\d\.\d{4})  (.+)$", in_image, re.MULTILINE)}
+    predict = [sys.executable, "-m", "service.cli", "predict", str(folder / "network.onnx"), str(picture), "--json"]
+    said = subprocess.run(
+        predict, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    [image] = json.loads(said.stdout)["images"]
+    by_onnx = {entry["class"]: entry["probability"] for entry in image["predictions"]}
+    assert len(by_onnx) == 2
+    assert by_torch == pytest.approx(by_onnx, abs=1e-3)
+
+
 def test_a_race_of_the_default_kind_succeeds_in_the_small_image(caller: Caller) -> None:
     """With ImageNet's network, timm and the exporters, as a request without settings has it."""
     asked = caller.post("/v1/recommendations", {"dataset": DIGITS, "baselines": ["digits"], "budget": {"seconds": 45}})
@@ -204,6 +237,24 @@ def test_postgresql_17_is_upgraded_to_18_by_dump_and_restore(project: Project, c
     assert "18." in project.shell("docker compose exec -T postgres postgres --version")
     assert sorted(task["id"] for task in caller.get("/v1/tasks")["items"]) == before
     project.shell("docker compose exec -T api ldnas doctor --deep")
+
+
+def test_torch_can_come_from_an_index_of_its_own(project: Project) -> None:
+    """Of all wheels here, pip's own: an index for processors alone cannot be reached from every machine."""
+    pip = "from pip._internal.configuration import Configuration as C; from pip._internal.models.index import PyPI"
+    ask = "c = C(isolated=False); c.load(); print(dict(c.items()).get('global.index-url', PyPI.simple_url))"
+    index = f'$(docker run --rm python:3.13.14-slim-trixie python3 -c "{pip}; {ask}")'
+    arguments = f"--build-arg DEVICE=cpu --build-arg TORCH_INDEX={index}"
+    built = project.shell(
+        f"docker build --progress plain --file Dockerfile.worker {arguments} --tag ldnas-worker-index ."
+    )
+    assert re.search(r'--index-url "?http', built)
+    shown = project.shell("docker history --no-trunc --format '{{.CreatedBy}}' ldnas-worker-index")
+    assert "/wheels/" in shown
+    program = "import torch, torchvision, ldnas.space.network; print(torch.cuda.is_available())"
+    assert project.shell(f"docker run --rm ldnas-worker-index python -c '{program}'").split()[-1] == "False"
+    assert project.image("ldnas-worker-index")["Size"] <= LARGEST_BYTES
+    project.shell("docker image rm ldnas-worker-index")
 
 
 def test_down_keeps_the_data_and_with_volumes_removes_it(project: Project) -> None:

@@ -12,7 +12,9 @@ from ldnas.errors import DatasetNotFoundError, ForbiddenLocationError, Unreadabl
 from worker.jobs.stages import sources
 from worker.outbound.downloads import download
 from worker.outbound.guard import OutboundGuard
-from worker.registry import JobState
+from worker.queue import runner
+from worker.queue.exit_codes import Ending
+from worker.registry import Engine, JobState, reading
 from worker.s3 import S3Access
 from worker.settings import Settings
 from worker.storage.incoming import IncomingFile
@@ -129,6 +131,41 @@ def test_a_job_reads_a_file_of_another_host_and_leaves_nothing_of_it(
     fetched = resolved(add_task("far", dataset={"uri": f"https://data.example.org:{port}/stripes.zip?key=1"}))
     near = resolved(add_task("near"))
     assert fetched.dataset.digest == near.dataset.digest
+    assert list(settings.downloads.iterdir()) == []
+
+
+def test_a_download_that_breaks_off_begins_again_within_the_attempt(
+    serve, local, settings: Settings, monkeypatch: pytest.MonkeyPatch, stripes_zip: bytes, add_task, resolved
+) -> None:
+    monkeypatch.setattr(sources, "PAUSES_SECONDS", (0.01, 0.01))
+    asked = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.path)
+        if len(asked) < 3:
+            say(handler, stripes_zip[:1000], **{"Content-Length": str(len(stripes_zip))})
+        else:
+            say(handler, stripes_zip)
+
+    task = resolved(add_task("far", dataset={"uri": f"https://data.example.org:{serve(answer)}/stripes.zip"}))
+    assert (len(task.dataset), len(asked)) == (36, 3)
+    assert list(settings.downloads.iterdir()) == []
+
+
+def test_a_host_that_stays_away_fails_the_attempt_and_leaves_nothing(
+    serve, local, settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch, add_task, claim
+) -> None:
+    monkeypatch.setattr(sources, "PAUSES_SECONDS", (0.01, 0.01))
+    asked = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.path)
+        say(handler, b"", 503)
+
+    job = claim(add_task("far", dataset={"uri": f"https://data.example.org:{serve(answer)}/stripes.zip"}))
+    assert runner.run(settings, engine, job.id, job.attempt) is Ending.RELEASED
+    with reading(engine) as registry:
+        assert (registry.jobs.get(job.id).failures, len(asked)) == (1, 3)
     assert list(settings.downloads.iterdir()) == []
 
 

@@ -3,17 +3,22 @@
 A name is resolved once, all its addresses are checked, and the connection goes to a checked address. So nothing changes
 between the check and its use, and every redirect is a new request that is checked again. TLS still verifies the name.
 Proxies of the environment are not used: they would resolve names by themselves.
+
+One exception: the S3 service that the operator names by `AWS_ENDPOINT_URL` may have a private address, since no client
+can choose it.
 """
 
 import ipaddress
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
 
-from worker.errors import ForbiddenDestinationError, OutboundFailedError
+from worker.errors import ForbiddenDestinationError, OutboundFailedError, SettingsError
+from worker.outbound.certificates import trusted_authorities
 from worker.outbound.deadline import Deadline
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -89,12 +94,15 @@ class OutboundGuard:
         schemes: `https` alone, except in tests.
         resolve: returns the addresses of a name.
         allows: whether an address may be connected to.
+        private_origin: scheme, host and port, as in `https://minio.internal:9000`, of the one server that may have any
+            address; named by the operator and never by a client.
     """
 
     hosts: Sequence[str] | None
     schemes: Sequence[str] = ("https",)
     resolve: Resolver = system_addresses
     allows: Callable[[Address], bool] = is_public
+    private_origin: str | None = None
 
     def check(self, url: str) -> httpx.URL:
         """Check a URL by its text; no name is resolved.
@@ -134,8 +142,11 @@ class OutboundGuard:
         except (OSError, UnicodeError) as error:
             may_pass = not isinstance(error, UnicodeError) and error.errno != socket.EAI_NONAME
             raise OutboundFailedError(f"the host {host} has no address: {error}", may_pass=may_pass) from error
+        is_named_by_operator = self.private_origin is not None and _origin(httpx.URL(self.private_origin)) == _origin(
+            parsed
+        )
         for address in addresses:
-            if not self.allows(address):
+            if not is_named_by_operator and not self.allows(address):
                 raise ForbiddenDestinationError(f"the host {host} has the address {address}, which is not public")
         if not addresses:
             raise OutboundFailedError(f"the host {host} has no address", may_pass=False)
@@ -187,7 +198,9 @@ def _exchange(
     try:
         with (
             Deadline(seconds) as deadline,
-            httpx.Client(trust_env=False, timeout=timeout, follow_redirects=False) as client,
+            httpx.Client(
+                trust_env=False, verify=trusted_authorities(), timeout=timeout, follow_redirects=False
+            ) as client,
             client.stream(
                 method,
                 url.copy_with(host=str(destination.address)),
@@ -198,8 +211,23 @@ def _exchange(
             ) as response,
         ):
             yield response
+    except SettingsError as error:
+        raise OutboundFailedError(f"{url.host} was not asked: {error}") from error
     except httpx.TransportError as error:
-        raise OutboundFailedError(f"{url.host} does not answer: {error or type(error).__name__}") from error
+        raise OutboundFailedError(f"{url.host} {_failure(error)}") from error
+
+
+def _failure(error: httpx.TransportError) -> str:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        return f"does not answer: {error or type(error).__name__}"
+    return f"has a certificate that is not trusted: {cause.verify_message}"
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, _host(url).rstrip("."), url.port or _DEFAULT_PORTS.get(url.scheme)
 
 
 def _host(url: httpx.URL) -> str:

@@ -10,6 +10,7 @@ import threading
 import time
 
 from worker.errors import BrokerUnavailableError, DatabaseUnavailableError
+from worker.outbound.certificates import trusted_authorities
 from worker.outbound.guard import OutboundGuard
 from worker.outbound.webhooks import senders
 from worker.process.heartbeat import BEAT_SECONDS, beat
@@ -131,6 +132,7 @@ def main() -> None:
     exit_with_parent(os.environ)
     give_signs_of_life(os.environ)
     settings = Settings.from_environment(os.environ)
+    trusted_authorities()
     configure_logging(settings.log_format)
     run_dispatcher(settings, stop)
 

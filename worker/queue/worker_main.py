@@ -19,6 +19,7 @@ from kombu.exceptions import OperationalError as KombuOperationalError
 from redis.exceptions import RedisError
 
 from worker.errors import DatabaseUnavailableError, InvalidMessageError
+from worker.outbound.certificates import trusted_authorities
 from worker.process.heartbeat import BEAT_SECONDS, beat
 from worker.process.logs import WithoutTracebacks, configure_logging
 from worker.process.parent_watch import exit_with_parent
@@ -183,6 +184,7 @@ def main() -> None:
     exit_with_parent(os.environ)
     give_signs_of_life(os.environ)
     settings = Settings.from_environment(os.environ)
+    trusted_authorities()
     configure_logging(settings.log_format)
     shorten_broker_failures()
     configure_tracing("worker")

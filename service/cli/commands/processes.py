@@ -17,11 +17,13 @@ def up() -> None:
     """Start the whole service on this machine: database, API, dispatcher and one worker."""
     _need("torch")
     from service.cli.supervision.supervisor import GRACE_SECONDS, supervise
+    from worker.outbound.certificates import trusted_authorities
     from worker.process.parent_watch import exit_with_parent
     from worker.process.tracing import require_tracing
 
     settings = Settings.from_environment(os.environ)
     require_tracing(os.environ)
+    trusted_authorities()
     exit_with_parent(os.environ, grace_seconds=GRACE_SECONDS + 1.0)
     stop = stop_on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     supervise(settings, stop, migrate=_prepare, say=say)

@@ -1,6 +1,8 @@
 """Provides the files that a job reads: a local path, an uploaded file, or a download from another host."""
 
-from collections.abc import Iterator
+import logging
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +19,11 @@ from worker.outbound.references import REMOTE_SCHEMES, remote_url
 from worker.outbound.s3 import signed_headers
 from worker.settings import Settings
 from worker.storage.incoming import IncomingFile
+
+log = logging.getLogger(__name__)
+
+PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Between the tries of one download: a host that is away for a minute costs a job none of its attempts."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +45,7 @@ def source_of(context: JobContext, reference: DatasetReference) -> Iterator[Sour
     if reference.scheme == "dataset":
         yield _uploaded(context, reference)
     elif reference.scheme in REMOTE_SCHEMES:
-        with IncomingFile(context.settings.downloads) as incoming:
-            fetch(context, reference, incoming)
+        with fetched(context, reference, lambda: IncomingFile(context.settings.downloads)) as incoming:
             yield Source(reference, incoming.path)
     else:
         yield Source(reference)
@@ -50,30 +56,69 @@ def outbound_guard(settings: Settings) -> OutboundGuard:
     return OutboundGuard(settings.remote_hosts)
 
 
-def fetch(
-    context: JobContext, reference: DatasetReference, incoming: IncomingFile, *, field: str = "dataset.uri"
-) -> None:
-    """Download the file of a reference to another host; `field` of the request names it.
+@contextmanager
+def fetched(
+    context: JobContext,
+    reference: DatasetReference,
+    receive: Callable[[], IncomingFile],
+    *,
+    field: str = "dataset.uri",
+) -> Iterator[IncomingFile]:
+    """The file of a reference to another host, downloaded from its beginning again after each interruption.
+
+    Args:
+        receive: opens the file that the bytes are written to, for each try.
+        field: of the request, that names the reference.
 
     Raises:
-        DatasetNotFoundError, ForbiddenLocationError, UnreadableDatasetError, OSError: see `download`.
+        DatasetNotFoundError, ForbiddenLocationError, UnreadableDatasetError: see `download`.
+        OSError: our own disk failed, or the host did after every pause.
     """
+    with _received(context, reference, receive, field) as incoming:
+        yield incoming
+
+
+def _received(
+    context: JobContext, reference: DatasetReference, receive: Callable[[], IncomingFile], field: str
+) -> IncomingFile:
+    for pause in (*PAUSES_SECONDS, None):
+        incoming = receive()
+        try:
+            _fetch(context, reference, incoming, field)
+        except BaseException as error:
+            incoming.close()
+            # A number: our own disk failed, not the host.
+            if pause is None or not isinstance(error, OSError) or error.errno is not None:
+                raise
+            log.warning("job %s: %s; the next try in %g s", context.job_id, error, pause)
+        else:
+            return incoming
+        time.sleep(pause)
+        _report(context)
+    raise AssertionError("the last try returns or raises")
+
+
+def _report(context: JobContext) -> None:
+    """Touch the job, which counts as progress for the stall check, and ends an attempt that has lost its job."""
+    with context.unit_of_work():
+        pass
+
+
+def _fetch(context: JobContext, reference: DatasetReference, incoming: IncomingFile, field: str) -> None:
     settings = context.settings
     url = remote_url(reference, settings)
-
-    def still_coming() -> None:
-        with context.unit_of_work():  # touching the job counts as progress for the stall check
-            pass
-
+    guard = outbound_guard(settings)
+    if reference.scheme == "s3":
+        guard = replace(guard, private_origin=settings.s3.endpoint)
     download(
-        outbound_guard(settings),
+        guard,
         url,
         incoming,
         uri=reference.uri,
         field=field,
         headers=signed_headers(settings.s3, url) if reference.scheme == "s3" else {},
         limit_bytes=settings.max_upload_bytes,
-        on_progress=still_coming,
+        on_progress=lambda: _report(context),
     )
     incoming.flush()
 

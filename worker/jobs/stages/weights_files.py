@@ -17,7 +17,7 @@ from ldnas.race.kinds import GivenWeights
 from worker.errors import NotFoundError
 from worker.jobs.context import JobContext
 from worker.jobs.memo import Codec
-from worker.jobs.stages.sources import fetch
+from worker.jobs.stages.sources import fetched
 from worker.outbound.references import is_remote, remote_weights
 from worker.registry import SCHEME, DatasetRow
 from worker.specification import RecommendationRequest
@@ -66,7 +66,8 @@ def fetched_weights(context: JobContext, uri: str) -> tuple[str, Path]:
     Raises:
         ReferenceChangedError: the file is another one than at the job's first attempt.
         UnreadableDatasetError: it is too large, or not a safetensors file.
-        InvalidReferenceError, DatasetNotFoundError, ForbiddenLocationError, OSError: see `remote_weights` and `fetch`.
+        InvalidReferenceError: see `remote_weights`.
+        DatasetNotFoundError, ForbiddenLocationError, OSError: see `fetched`.
     """
     reference = remote_weights(uri, context.settings, field=WEIGHTS_FIELD)
     digest = context.once("pretrained.weights", lambda: _fetched(context, reference), DIGEST)
@@ -83,8 +84,7 @@ def fetched_weights(context: JobContext, uri: str) -> tuple[str, Path]:
 
 def _fetched(context: JobContext, reference: DatasetReference) -> str:
     """Download the file to the artifact store; return its digest."""
-    with context.store.receive() as incoming:
-        fetch(context, reference, incoming, field=WEIGHTS_FIELD)
+    with fetched(context, reference, context.store.receive, field=WEIGHTS_FIELD) as incoming:
         try:
             read_weights_header(incoming.path, reference.uri)
         except UnreadableDatasetError as error:
