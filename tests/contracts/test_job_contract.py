@@ -147,6 +147,23 @@ def test_two_sweeps_at_once_count_a_failure_once(engine: Engine) -> None:
     assert {get(engine, job_id).failures for job_id in job_ids} == {1}
 
 
+def test_times_from_a_clock_that_was_an_hour_ahead_are_corrected(engine: Engine) -> None:
+    waiting, retried, held, kept = (queue_job(engine) for _ in range(4))
+    release(engine, waiting, claim(engine, waiting), delay_seconds=3600.0)
+    release(engine, retried, claim(engine, retried), delay_seconds=50.0)
+    claim(engine, held, lease_seconds=3660.0)
+    claim(engine, kept, lease_seconds=60.0)
+    with unit_of_work(engine) as registry:
+        assert registry.leases.pull_back(lease_seconds=60.0, delay_seconds=60.0) == 2
+        now = registry.jobs.now()
+        assert registry.leases.pull_back(lease_seconds=60.0, delay_seconds=60.0) == 0
+    assert get(engine, waiting).run_after <= now
+    assert get(engine, retried).run_after == pytest.approx(now + 50, abs=5)
+    assert get(engine, held).lease_until == pytest.approx(now + 60, abs=5)
+    assert get(engine, kept).lease_until == pytest.approx(now + 60, abs=5)
+    claim(engine, waiting)
+
+
 def test_renewing_keeps_a_lease_from_the_sweep(engine: Engine) -> None:
     job_id = queue_job(engine)
     attempt = claim(engine, job_id, lease_seconds=-1.0)

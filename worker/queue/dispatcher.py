@@ -18,6 +18,7 @@ from worker.process.logs import configure_logging, log_fields
 from worker.process.parent_watch import exit_with_parent
 from worker.process.sign_of_life import give_signs_of_life
 from worker.process.stop_signals import stop_on
+from worker.queue.exit_codes import MAX_RETRY_DELAY_SECONDS
 from worker.queue.messages import JobMessage
 from worker.queue.publisher import Publisher
 from worker.registry import CLEANER_LIMITS, Engine, open_engine, reading, unit_of_work
@@ -50,6 +51,7 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
             pause = settings.poll_seconds
             try:
                 if time.monotonic() >= next_sweep:
+                    correct_times(engine, settings.lease_seconds)
                     sweep(engine)
                     if settings.idle_study_seconds is not None:
                         queue_idle_study(engine, settings.idle_study_seconds)
@@ -67,6 +69,18 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
             stop.wait(pause)
     engine.dispose()
     cleaning_engine.dispose()
+
+
+def correct_times(engine: Engine, lease_seconds: float) -> None:
+    """Correct what the database's clock wrote before it was set back.
+
+    Raises:
+        DatabaseUnavailableError: the database refused, timed out or broke off.
+    """
+    with unit_of_work(engine) as registry:
+        corrected = registry.leases.pull_back(lease_seconds=lease_seconds, delay_seconds=MAX_RETRY_DELAY_SECONDS)
+    if corrected:
+        log.warning("the database's clock was set back: the times of %d jobs were corrected", corrected)
 
 
 def sweep(engine: Engine) -> None:

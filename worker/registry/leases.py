@@ -227,6 +227,26 @@ class Leases:
             return job.state
         return self._transitions.give_up(job, reason=reason, counts_as_failure=True)
 
+    def pull_back(self, *, lease_seconds: float, delay_seconds: float) -> int:
+        """Correct times that lie too far ahead, and return their number: the database's clock was set back after them.
+
+        Without this a job would wait, and the job of a lost worker be held, for as long as the clock was ahead.
+
+        Args:
+            lease_seconds: of a lease; one that lasts twice as long ends after these seconds.
+            delay_seconds: the longest that a queued job may have to wait; one that waits for longer is due now.
+        """
+        now = DatabaseNow()
+        late = (JobRow.state == JobState.QUEUED, JobRow.run_after > now + delay_seconds)
+        long = (JobRow.state == JobState.RUNNING, JobRow.lease_until > now + 2 * lease_seconds)
+        corrected = [
+            *self._session.scalars(update(JobRow).where(*late).values(run_after=now).returning(JobRow.id)),
+            *self._session.scalars(
+                update(JobRow).where(*long).values(lease_until=now + lease_seconds).returning(JobRow.id)
+            ),
+        ]
+        return len(corrected)
+
     def sweep_expired(self, limit: int = 100) -> list[str]:
         """Release every running job whose lease expired; return their ids. Any number of sweepers may run at once."""
         expired = self._session.scalars(

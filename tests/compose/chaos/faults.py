@@ -9,8 +9,7 @@ from tests.compose.chaos.deployment import CLOCKS, OWNERS, SERVICES, Deployment,
 Fault = Callable[[Deployment, Random], str]
 """Takes the deployment and the dice; gives what it struck."""
 
-JUMPS_SECONDS = (-3600, -90, 90)
-"""Not far ahead: a job that waits for its next attempt would then wait until that time has come."""
+JUMPS_SECONDS = (-3600, -90, 90, 3600)
 
 
 def kill_container(deployment: Deployment, random: Random) -> str:
