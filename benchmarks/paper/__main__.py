@@ -19,12 +19,17 @@ from benchmarks.paper.report import write_reports
 from benchmarks.paper.result import PUBLISHED, environment_of, result_of, write
 from benchmarks.paper.running import companions, print_row, run_plan
 from benchmarks.paper.scales import SCALES
+from benchmarks.paper.searching import METHODS
 from benchmarks.paper.units import Rows, Unit, forecasts
 
 
 def main() -> None:
     arguments = _arguments()
-    units = plan(SCALES[arguments.scale])
+    units = [
+        unit
+        for unit in plan(SCALES[arguments.scale])
+        if arguments.rows is None or unit.values.get("method") in arguments.rows
+    ]
     rows = Rows(arguments.work / arguments.scale / "rows")
     if arguments.plan:
         print(forecast(units, rows, processes=arguments.processes))
@@ -49,6 +54,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=1, help="how many units run at a time")
     parser.add_argument("--threads", type=int, default=1, help="of each process, on a CPU")
     parser.add_argument("--device", help="cpu or cuda; the accelerator where there is one")
+    parser.add_argument("--rows", nargs="*", choices=METHODS, help="only these rows of the tables")
     parser.add_argument("--plan", action="store_true", help="only print the plan and how long it should take")
     parser.add_argument("--report", action="store_true", help="only write the result of the rows that are there")
     parser.add_argument("--part", action="store_true", help=argparse.SUPPRESS)
