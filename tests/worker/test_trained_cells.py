@@ -106,7 +106,7 @@ def test_a_study_tries_cells_and_trains_the_best_in_full_without_test_images(
 @pytest.fixture
 def ten_seconds_an_epoch(epochs_of, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the clock of jobs an epoch of a cell takes ten seconds, as forecast, and nothing else takes any."""
-    clock, fit, context_of = [0.0], fitting.fit, runner._context
+    clock, fit, context_of = [0.0], fitting.fit, runner._Attempt._context
 
     def take_long(network: Any, images: Any, **options: Any) -> None:
         fit(network, images, **options)
@@ -117,7 +117,7 @@ def ten_seconds_an_epoch(epochs_of, monkeypatch: pytest.MonkeyPatch) -> None:
         context.clock = lambda: clock[0]
         return context
 
-    monkeypatch.setattr(runner, "_context", with_clock)
+    monkeypatch.setattr(runner._Attempt, "_context", with_clock)
     monkeypatch.setattr(fitting, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     monkeypatch.setattr(fitting, "fit", take_long)
     monkeypatch.setattr(study, "seconds_of_epoch", lambda *arguments, **options: 10.0)

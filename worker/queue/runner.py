@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -79,113 +80,112 @@ def run(
     `tracing` computes `trace` meanwhile; with None the export does so itself.
     """
     with log_fields(job_id=job_id), span("runner", os.environ.get(PARENT), job_id=job_id):
-        return _run_to_an_ending(settings, engine, job_id, attempt, stopping or threading.Event(), tracing)
+        store = open_store(settings.artifact_url)
+        return _Attempt(settings, engine, store, job_id, attempt, stopping or threading.Event(), tracing).run()
 
 
-def _run_to_an_ending(
-    settings: Settings,
-    engine: Engine,
-    job_id: str,
-    attempt: int,
-    stopping: threading.Event,
-    tracing: SideProcess | None,
-) -> Ending:
-    try:
-        return _run(settings, engine, job_id, attempt, stopping, tracing)
-    except AttemptLostError:
-        logger.warning("job %s is held by another process now; this attempt writes nothing more", job_id)
-        return Ending.ATTEMPT_LOST
-    except DatabaseUnavailableError as error:
-        logger.error("job %s: the database is unavailable: %s", job_id, error)
-        return Ending.INFRASTRUCTURE
+@dataclass(frozen=True, eq=False)
+class _Attempt:
+    """One attempt of a job, with what it works on."""
 
+    settings: Settings
+    engine: Engine
+    store: ArtifactStore
+    job_id: str
+    attempt: int
+    stopping: threading.Event
+    tracing: SideProcess | None
 
-def _run(
-    settings: Settings,
-    engine: Engine,
-    job_id: str,
-    attempt: int,
-    stopping: threading.Event,
-    tracing: SideProcess | None,
-) -> Ending:
-    store = open_store(settings.artifact_url)
-    try:
-        with reading(engine) as registry:
-            job = registry.jobs.get(job_id)
-        bind(request_id=job.request_id)
-        work, plan = _KINDS[job.kind]
-        context = _context(settings, engine, store, job, attempt, plan, stopping, tracing)
-        set_threads(context)
-        result = work(context, job.params)
-    except WaitingForBaselinesError as waiting:
-        with unit_of_work(engine) as registry:
-            registry.leases.add_event(job_id, attempt, "waiting", {"baselines": list(waiting.names)})
+    def run(self) -> Ending:
+        try:
+            return self._run()
+        except AttemptLostError:
+            logger.warning("job %s is held by another process now; this attempt writes nothing more", self.job_id)
+            return Ending.ATTEMPT_LOST
+        except DatabaseUnavailableError as error:
+            logger.error("job %s: the database is unavailable: %s", self.job_id, error)
+            return Ending.INFRASTRUCTURE
+
+    def _run(self) -> Ending:
+        try:
+            with reading(self.engine) as registry:
+                job = registry.jobs.get(self.job_id)
+            bind(request_id=job.request_id)
+            work, plan = _KINDS[job.kind]
+            context = self._context(job, plan)
+            set_threads(context)
+            result = work(context, job.params)
+        except WaitingForBaselinesError as waiting:
+            return self._release_waiting(waiting)
+        except ShutdownError:
+            logger.info("job %s: asked to end; its state is saved", self.job_id)
+            return Ending.SAVED
+        except RefusedError as refusal:
+            return self._fail(failure_of(refusal))
+        except (
+            OSError
+        ) as error:  # a full disk, a missing volume: it may pass, and the job's history must have the reason
+            return self._release_failed(error)
+        except (AttemptLostError, DatabaseUnavailableError):
+            raise
+        except Exception as error:  # the only handler of bugs: the job's row must be closed in any case
+            if is_out_of_memory(error):  # outside of a network's passes, so smaller batches would not help
+                logger.exception("job %s does not fit in memory", self.job_id)
+                return self._fail(failure_of(too_large(str(error), "this job")))
+            logger.exception("job %s: an internal error", self.job_id)
+            return self._fail(internal_failure(self.job_id))
+        with unit_of_work(self.engine) as registry:
+            registry.leases.finish(self.job_id, self.attempt, result)
+        self._tidy_up()
+        return Ending.RECORDED
+
+    def _context(self, job: JobRow, plan: dict[str, float]) -> JobContext:
+        return JobContext(
+            settings=self.settings,
+            engine=self.engine,
+            store=self.store,
+            checkpoints=Checkpoints(
+                self.engine, self.store, job.id, self.attempt, job.checkpoint, stopping=self.stopping
+            ),
+            job_id=job.id,
+            attempt=self.attempt,
+            device=_device(self.settings.device),
+            plan=plan,
+            micro_batch=job.micro_batch,
+            tracing=self.tracing,
+        )
+
+    def _release_waiting(self, waiting: WaitingForBaselinesError) -> Ending:
+        pause = self.settings.wait_seconds
+        with unit_of_work(self.engine) as registry:
+            registry.leases.add_event(self.job_id, self.attempt, "waiting", {"baselines": list(waiting.names)})
             registry.leases.release(
-                job_id, attempt, reason=str(waiting), counts_as_failure=False, delay_seconds=settings.wait_seconds
+                self.job_id, self.attempt, reason=str(waiting), counts_as_failure=False, delay_seconds=pause
             )
         return Ending.RELEASED
-    except ShutdownError:
-        logger.info("job %s: asked to end; its state is saved", job_id)
-        return Ending.SAVED
-    except RefusedError as refusal:
-        return _fail(engine, store, job_id, attempt, failure_of(refusal))
-    except OSError as error:  # a full disk, a missing volume: it may pass, and the job's history must have the reason
-        logger.error("job %s: an infrastructure failure: %s", job_id, error)
-        delay = retry_delay(attempt)
-        with unit_of_work(engine) as registry:
-            registry.leases.release(job_id, attempt, reason=str(error), counts_as_failure=True, delay_seconds=delay)
+
+    def _release_failed(self, error: OSError) -> Ending:
+        """Queue the job again; its history has the reason."""
+        logger.error("job %s: an infrastructure failure: %s", self.job_id, error)
+        delay = retry_delay(self.attempt)
+        with unit_of_work(self.engine) as registry:
+            registry.leases.release(
+                self.job_id, self.attempt, reason=str(error), counts_as_failure=True, delay_seconds=delay
+            )
         return Ending.RELEASED
-    except (AttemptLostError, DatabaseUnavailableError):
-        raise
-    except Exception as error:  # the only handler of bugs: the job's row must be closed in any case
-        if is_out_of_memory(error):  # outside of a network's passes, so smaller batches would not help
-            logger.exception("job %s does not fit in memory", job_id)
-            return _fail(engine, store, job_id, attempt, failure_of(too_large(str(error), "this job")))
-        logger.exception("job %s: an internal error", job_id)
-        return _fail(engine, store, job_id, attempt, internal_failure(job_id))
-    with unit_of_work(engine) as registry:
-        registry.leases.finish(job_id, attempt, result)
-    _tidy_up(store, job_id, attempt)
-    return Ending.RECORDED
 
+    def _fail(self, error: dict[str, Any]) -> Ending:
+        with unit_of_work(self.engine) as registry:
+            registry.leases.fail(self.job_id, self.attempt, error)
+        self._tidy_up()
+        return Ending.RECORDED
 
-def _fail(engine: Engine, store: ArtifactStore, job_id: str, attempt: int, error: dict[str, Any]) -> Ending:
-    with unit_of_work(engine) as registry:
-        registry.leases.fail(job_id, attempt, error)
-    _tidy_up(store, job_id, attempt)
-    return Ending.RECORDED
-
-
-def _tidy_up(store: ArtifactStore, job_id: str, attempt: int) -> None:
-    """Remove the job's checkpoints; its end is recorded, so a failure of the store no longer affects it."""
-    try:
-        store.drop_checkpoints(job_id, attempt=attempt)
-    except OSError as error:
-        logger.warning("job %s: its checkpoints stay: %s", job_id, error)
-
-
-def _context(
-    settings: Settings,
-    engine: Engine,
-    store: ArtifactStore,
-    job: JobRow,
-    attempt: int,
-    plan: dict[str, float],
-    stopping: threading.Event,
-    tracing: SideProcess | None,
-) -> JobContext:
-    return JobContext(
-        settings=settings,
-        engine=engine,
-        store=store,
-        checkpoints=Checkpoints(engine, store, job.id, attempt, job.checkpoint, stopping=stopping),
-        job_id=job.id,
-        attempt=attempt,
-        device=_device(settings.device),
-        plan=plan,
-        micro_batch=job.micro_batch,
-        tracing=tracing,
-    )
+    def _tidy_up(self) -> None:
+        """Remove the job's checkpoints; its end is recorded, so a failure of the store no longer affects it."""
+        try:
+            self.store.drop_checkpoints(self.job_id, attempt=self.attempt)
+        except OSError as error:
+            logger.warning("job %s: its checkpoints stay: %s", self.job_id, error)
 
 
 def _device(name: str) -> torch.device:
