@@ -22,6 +22,9 @@ Runner = Callable[[Mapping[str, Any], PaperData, torch.device, Sequence[Row]], R
 RUNNERS: dict[str, Runner] = {"network": figure_1.run, "genotype": searching.run_genotype, "row": searching.run}
 
 
+WAIT_SECONDS = 2.0
+
+
 def run_plan(
     units: Sequence[Unit],
     rows: Rows,
@@ -32,14 +35,15 @@ def run_plan(
     runners: Mapping[str, Runner] = RUNNERS,
     on_row: Callable[[Unit, Row], None] = lambda unit, row: None,
     clock: Callable[[], float] = time.monotonic,
+    wait: Callable[[float], None] = time.sleep,
 ) -> int:
     """Runs the units that have no row; how many it ran.
 
     It starts none that should end later than `until_seconds` from now, and none that another process is at. After
-    each unit it looks from the top again: a worthier one may have got what it needs. One whose needs another process
-    is at when nothing else is left is left to that process.
+    each unit it looks from the top again: a worthier one may have got what it needs. Where nothing is left but units
+    that need what other processes are at, it waits for these.
     """
-    begun, ran = clock(), 0
+    begun, ran, by_id = clock(), 0, {unit.id: unit for unit in units}
 
     def in_time(unit: Unit) -> bool:
         return until_seconds is None or clock() - begun + forecasts(units, rows)[unit.id] <= until_seconds
@@ -57,9 +61,18 @@ def run_plan(
                     return True
         return False
 
-    while ran_one():
-        ran += 1
-    return ran
+    def may_get_one() -> bool:
+        left = [unit for unit in units if rows.get(unit.id) is None and not ready(unit, rows) and in_time(unit)]
+        needed = {key for unit in left for key in unit.needs}
+        return any(rows.is_claimed(by_id[key]) for key in needed & by_id.keys())
+
+    while True:
+        if ran_one():
+            ran += 1
+        elif may_get_one():
+            wait(WAIT_SECONDS)
+        else:
+            return ran
 
 
 def print_row(unit: Unit, row: Row) -> None:

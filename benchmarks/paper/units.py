@@ -84,6 +84,11 @@ class Rows:
                 return
             yield self.get(unit.id) is None  # another process may have finished it in between
 
+    def is_claimed(self, unit: Unit) -> bool:
+        """Whether another process is at the unit."""
+        with self.claimed(unit) as mine:
+            return not mine and self.get(unit.id) is None
+
 
 def ready(unit: Unit, rows: Rows) -> bool:
     """Whether all that the unit reads is there."""

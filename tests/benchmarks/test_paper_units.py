@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,25 @@ def test_a_run_that_was_broken_off_resumes_with_the_unit_that_was_under_way(tmp_
     assert run_plan(units(), Rows(tmp_path / "rows"), NoData(), CPU, runners={"sum": breaking}) == 2
     assert seen == [0, 1, 1, 2]
     assert [row["outcome"]["doubled"] for row in rows.of(units())] == [0, 2, 4]
+
+
+def test_a_unit_that_needs_what_another_process_is_at_waits_for_it(tmp_path: Path) -> None:
+    rows, first = Rows(tmp_path / "rows"), units()[0]
+    second = Unit("sum", {"number": 7}, needs=(first.id,))
+    waited: list[float] = []
+    with ExitStack() as other_process:
+        assert other_process.enter_context(rows.claimed(first))
+
+        def wait(seconds: float) -> None:
+            waited.append(seconds)
+            rows.keep(first, {"outcome": {"doubled": 0}, "seconds": 1.0})
+            other_process.close()
+
+        assert run_plan([first, second], rows, NoData(), CPU, runners={"sum": doubled}, wait=wait) == 1
+    assert len(waited) == 1
+    second_row = rows.get(second.id)
+    assert second_row is not None
+    assert second_row["outcome"] == {"doubled": 14}
 
 
 def test_half_a_row_is_not_stored(tmp_path: Path) -> None:
