@@ -83,5 +83,5 @@ def decode_all(records: Records, reference: DatasetReference) -> ImageDataset:
         digest=catalogue.digest(drawn),
         left_out=drawn.left_out,
         warnings=catalogue.warnings,
-        wide_values=finder.found(reference.uri),
+        wide_values=finder.found(reference.shown),
     )

@@ -69,7 +69,7 @@ def fetch(
         outbound_guard(settings),
         url,
         incoming,
-        uri=reference.uri,
+        uri=reference.shown,
         field=field,
         headers=signed_headers(settings.s3, url) if reference.scheme == "s3" else {},
         limit_bytes=settings.max_upload_bytes,
