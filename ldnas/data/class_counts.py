@@ -78,10 +78,9 @@ def refusals(classes: Sequence[ClassCount]) -> Iterator[RefusedError]:
         missing = next((split for split in _SPLITS if split not in empty and not getattr(count, split)), None)
         if count.images < MIN_CLASS_IMAGES:
             images = "1 image" if count.images == 1 else f"{count.images} images"
+            remedy = " (a mapping can drop the class or join it with another)" if len(classes) > 1 else ""
             yield TooFewImagesError(
-                f"class {count.name!r} has {images}; {MIN_CLASS_IMAGES} or more are needed (a mapping can drop the "
-                "class or join it with another)",
-                field="labels",
+                f"class {count.name!r} has {images}; {MIN_CLASS_IMAGES} or more are needed{remedy}", field="labels"
             )
         elif missing is not None:
             yield TooFewImagesError(

@@ -37,7 +37,7 @@ class ImageDataset:
             of the images and not on how they are stored: a PNG and a Parquet row with equal pixels are equal.
         left_out: how many images outside a given split were dropped because they equal an image of it (or share a
             group with one); see `ldnas.data.split`.
-        warnings: see `ldnas.data.catalogue.Catalogue`.
+        warnings: `Catalogue.warnings` and `FewLevelsFinder.warnings`.
         wide_values: of the images with more than 8 bits, which were scaled; None where there were none.
     """
 

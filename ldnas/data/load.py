@@ -7,6 +7,7 @@ import numpy as np
 
 from ldnas.data.catalogue import Catalogue
 from ldnas.data.dataset import ImageDataset, content_digest
+from ldnas.data.few_levels import FewLevelsFinder
 from ldnas.data.readers.builtin import read_digits
 from ldnas.data.readers.files import read_file
 from ldnas.data.readers.records import Entry, Reading, Records
@@ -63,12 +64,13 @@ def decode_all(records: Records, reference: DatasetReference) -> ImageDataset:
     """
     images: list[Pixels] = []
     entries: list[Entry] = []
-    finder = WideValuesFinder(reference.value_range)
+    finder, few = WideValuesFinder(reference.value_range), FewLevelsFinder()
     reading = Reading(records)
     for record in reading:
         images.append(reading.decode(record).pixels)
         entries.append(record.entry)
         finder.add(images[-1], record.entry.origin)
+        few.add(images[-1])
     # In place: the wide images take two to eight times the memory.
     for place, pixels in enumerate(images):
         images[place] = finder.scaled(pixels)
@@ -82,6 +84,6 @@ def decode_all(records: Records, reference: DatasetReference) -> ImageDataset:
         splits=np.array([str(drawn.splits[place]) for place in drawn.kept]),
         digest=catalogue.digest(drawn),
         left_out=drawn.left_out,
-        warnings=catalogue.warnings,
-        wide_values=finder.found(reference.uri),
+        warnings=(*catalogue.warnings, *few.warnings),
+        wide_values=finder.found(reference.shown),
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from ldnas.data.shown_uri import HIDDEN, shown_uri
 from ldnas.data.value_range import ValueRange
 from ldnas.errors import DatasetNotFoundError, ForbiddenLocationError, InvalidReferenceError
 
@@ -79,7 +80,7 @@ class DatasetReference:
             images (`natural_range`).
 
     Raises:
-        InvalidReferenceError: the URI, its scheme or the format is unknown.
+        InvalidReferenceError: the URI, its scheme or the format is unknown, or the URI is one that `shown_uri` gave.
     """
 
     uri: str
@@ -94,7 +95,9 @@ class DatasetReference:
     def __post_init__(self) -> None:
         if self.scheme not in _SCHEMES:
             accepted = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
-            raise InvalidReferenceError(f"{self.uri!r} is not a dataset URI; accepted: {accepted}", field="dataset.uri")
+            raise InvalidReferenceError(
+                f"{self.shown!r} is not a dataset URI; accepted: {accepted}", field="dataset.uri"
+            )
         if self.format is not None and self.format not in FORMATS:
             raise InvalidReferenceError(
                 f"format {self.format!r} is unknown; known: {', '.join(FORMATS)}", field="dataset.format"
@@ -103,6 +106,11 @@ class DatasetReference:
     @property
     def scheme(self) -> str:
         return _parts(self.uri).scheme
+
+    @property
+    def shown(self) -> str:
+        """The URI for messages, answers and files: `shown_uri`."""
+        return shown_uri(self.uri)
 
     @property
     def name(self) -> str:
@@ -191,7 +199,7 @@ def resolve_file(reference: DatasetReference, roots: Sequence[Path]) -> Path:
     path = unquote(parts.path)
     if parts.netloc not in ("", "localhost") or not path.startswith("/") or "\0" in path:
         raise InvalidReferenceError(
-            f"{reference.uri!r} is not a local file; write file:///an/absolute/path", field="dataset.uri"
+            f"{reference.shown!r} is not a local file; write file:///an/absolute/path", field="dataset.uri"
         )
     resolved = resolve_inside(Path(path), roots)
     try:
@@ -232,7 +240,7 @@ def _check_uploaded(reference: DatasetReference) -> None:
     # The URI as written: one dataset has one URI, by which its tasks are found.
     if not is_uploaded_name(reference.uri.removeprefix("dataset://")):
         raise InvalidReferenceError(
-            f"{reference.uri!r} does not name a dataset; write dataset://NAME", field="dataset.uri"
+            f"{reference.shown!r} does not name a dataset; write dataset://NAME", field="dataset.uri"
         )
     if reference.format is not None:
         raise InvalidReferenceError(
@@ -244,7 +252,7 @@ def _check_remote(reference: DatasetReference) -> None:
     parts = _parts(reference.uri)
     if not parts.netloc or parts.path in ("", "/"):
         raise InvalidReferenceError(
-            f"{reference.uri!r} does not name a file; write https://host/path/to/file or s3://bucket/path/to/file",
+            f"{reference.shown!r} does not name a file; write https://host/path/to/file or s3://bucket/path/to/file",
             field="dataset.uri",
         )
     if reference.format == "image_folder":
@@ -267,10 +275,15 @@ def _parts(uri: str) -> SplitResult:
     try:
         parts = urlsplit(uri)
     except ValueError as error:
-        raise InvalidReferenceError(f"{uri!r} is not a URI: {error}", field="dataset.uri") from error
+        raise InvalidReferenceError(f"{shown_uri(uri)!r} is not a URI: {error}", field="dataset.uri") from error
     # Only a web server uses a query.
     if (parts.query and parts.scheme != "https") or parts.fragment:
         raise InvalidReferenceError(
-            f"{uri!r} has a query or a fragment; write ? as %3F and # as %23 in a path", field="dataset.uri"
+            f"{shown_uri(uri)!r} has a query or a fragment; write ? as %3F and # as %23 in a path", field="dataset.uri"
+        )
+    if parts.query == HIDDEN:
+        raise InvalidReferenceError(
+            f"{shown_uri(uri)!r} is how a URL with a query is shown, without the query; write the URL with its query",
+            field="dataset.uri",
         )
     return parts

@@ -9,6 +9,7 @@ from pathlib import Path
 from ldnas.data.catalogue import Catalogue
 from ldnas.data.class_counts import ClassCount
 from ldnas.data.dataset import Split, content_digest
+from ldnas.data.few_levels import FewLevelsFinder
 from ldnas.data.readers.files import read_file
 from ldnas.data.readers.records import Entry, Reading, Records
 from ldnas.data.reference import DatasetReference, Fractions
@@ -34,7 +35,7 @@ class BrokenImage:
 class Survey:
     """The contents of a file, as `load_dataset` will read them.
 
-    Every property but `warnings` raises EmptySplitError where no split can be drawn; the attributes describe such a
+    Every property but `value_range` raises EmptySplitError where no split can be drawn; the attributes describe such a
     file too.
 
     Attributes:
@@ -43,6 +44,7 @@ class Survey:
         broken: the other images; empty unless `survey` collected them.
         fractions: the shares of the splits to draw.
         wide_values: of the images with more than 8 bits; None where there are none.
+        warnings: `ImageDataset.warnings`.
     """
 
     catalogue: Catalogue
@@ -50,6 +52,7 @@ class Survey:
     broken: tuple[BrokenImage, ...]
     fractions: Fractions | None
     wide_values: WideValues | None
+    warnings: tuple[str, ...]
 
     @property
     def value_range(self) -> ValueRange | None:
@@ -65,11 +68,6 @@ class Survey:
     def digest(self) -> str:
         """`ImageDataset.digest`."""
         return self.catalogue.digest(self.drawn)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """`Catalogue.warnings`."""
-        return self.catalogue.warnings
 
     @property
     def left_out(self) -> int:
@@ -114,7 +112,7 @@ def survey(
     broken: list[BrokenImage] = []
     wide: set[int] = set()
     decoded_bytes = 0
-    finder = WideValuesFinder(reference.value_range)
+    finder, few = WideValuesFinder(reference.value_range), FewLevelsFinder()
     reading = Reading(_records(path, reference, name))
     for record in reading:
         entries.append(record.entry)
@@ -133,6 +131,7 @@ def survey(
                     f"the images of {name} take more than {MAX_DECODED_BYTES} bytes as pixels", origin=name
                 )
             finder.add(pixels, record.entry.origin)
+            few.add(pixels)
             if is_wide(pixels):
                 wide.add(len(contents))
             contents.append(content_digest(pixels))
@@ -142,7 +141,8 @@ def survey(
         if place in wide:
             contents[place] = content_digest(finder.scaled(record.decode().pixels))
     catalogue = Catalogue.of(entries, contents, reading.summary)
-    return Survey(catalogue, tuple(shapes), tuple(broken), reference.fractions, finder.found(name))
+    warnings = (*catalogue.warnings, *few.warnings)
+    return Survey(catalogue, tuple(shapes), tuple(broken), reference.fractions, finder.found(name), warnings)
 
 
 def _records(path: Path, reference: DatasetReference, name: str) -> Records:

@@ -42,13 +42,17 @@ class WideValues:
         loses = self.levels < min(FEW_LEVELS, self.distinct)
         if not loses and self.brightest - self.darkest >= FEW_LEVELS:
             return None
+        levels = f"1 grey level, {self.darkest} of 255"
+        if self.levels > 1:
+            levels = f"{self.levels} grey levels between {self.darkest} and {self.brightest} of 255"
         values = ValueRange(self.lowest, self.highest) if self.lowest < self.highest else None
-        count = f"{self.distinct:,}" if self.distinct < _COUNTED_VALUES else f"{_COUNTED_VALUES:,} or more"
+        more = " or more" if self.distinct == _COUNTED_VALUES else ""
+        count = "1 value" if self.distinct == 1 else f"{self.distinct:,}{more} different values"
         narrower = f", such as {values}" if values not in (None, self.value_range) else ""
         return (
-            f"few grey levels are left: the images with more than 8 bits have {count} different values, "
-            f"{self.lowest:g} to {self.highest:g}, and the value range {self.value_range} makes them {self.levels} "
-            f"grey levels between {self.darkest} and {self.brightest} of 255; state a narrower value_range{narrower}"
+            f"few grey levels are left: the images with more than 8 bits have {count}, "
+            f"{self.lowest:g} to {self.highest:g}, and the value range {self.value_range} makes them {levels}; state a "
+            f"narrower value_range{narrower}"
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 from ldnas.data.class_counts import ClassCount, refusals
 from ldnas.data.reference import COLUMN_KEYS
+from ldnas.data.shown_uri import shown_reference
 from service.api.errors import problem_of_job
 from service.schemas.answer import Recommendation, RecommendationSummary
 from service.schemas.architectures import Architecture
@@ -74,6 +75,7 @@ def recommendation_document(
     known = {part: value for part, value in recommendation.document.items() if value is not None}
     asked = {name: recommendation.request.get(name) for name in ("dataset", "labels", "image_size")}
     target = {"task_id": recommendation.task_id, **asked, **known.get("target", {})}
+    target["dataset"] = shown_reference(target["dataset"])
     sizes: list[int] = [target[split] for split in ("train", "validation", "test") if target.get(split) is not None]
     seen = {"images": sum(sizes) if sizes else None, "image_size": target["image_size"]}
     return Recommendation.model_validate(
@@ -167,6 +169,7 @@ def _converted_dataset(dataset: DatasetRow) -> dict[str, Any]:
 
 def _converted_task(task: TaskRow) -> dict[str, Any]:
     return {
+        "dataset": shown_reference(task.dataset),
         "network": task.architecture,
         "weights": None if task.weights is None else f"{SCHEME}{task.weights}",
         "counts": task.counts or {},

@@ -11,13 +11,13 @@ from urllib.parse import quote
 
 import httpx
 
-from ldnas.data.readers.file_names import is_portable, shown
+from ldnas.data.readers.file_names import fault_of_name, shown
 from ldnas.data.readers.folder_walk import walk
 from ldnas.data.readers.passed_over import PassedOver
 from ldnas.errors import UnreadableDatasetError
 from service.client.connection import REQUEST_SECONDS, Connection, given, json_of
 from service.client.documents import read
-from service.client.errors import TemporaryFolderError
+from service.client.errors import TemporaryFolderError, UnpackableFolderError
 from service.client.files import OnBytes
 from service.schemas.datasets import Dataset, DatasetSummary
 
@@ -62,6 +62,7 @@ class DatasetCalls(Connection):
 
         Raises:
             OSError: the file cannot be read.
+            UnpackableFolderError: see `packed`.
         """
         stated = {
             "image_column": image_column,
@@ -122,7 +123,8 @@ def packed(path: Path, passed: PassedOver | None = None) -> Iterator[Path]:
         passed: gets the files that are left out, and the links that lead out of the folder.
 
     Raises:
-        OSError: the file or folder cannot be read, or a folder has a name that is not UTF-8.
+        OSError: the file or folder cannot be read.
+        UnpackableFolderError: it has too many files, or a folder in it has a name that not every system can hold.
         TemporaryFolderError: the temporary folder is full, or none exists.
     """
     if not path.is_dir():
@@ -131,14 +133,16 @@ def packed(path: Path, passed: PassedOver | None = None) -> Iterator[Path]:
     try:
         found = walk(path, passed or PassedOver(), roots=None)
     except UnreadableDatasetError as error:
-        raise OSError(error.message) from error
+        raise UnpackableFolderError(error.message) from error
     with _temporary_folder(path, found.files.values()) as folder:
         packed = Path(folder) / "folder.zip"
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # images are compressed already
             # Empty folders too: the check names them.
             for place in found.folders:
-                if not is_portable(place.name):
-                    raise OSError(f"the name of the folder {shown(place)} is not UTF-8; rename it")
+                if (fault := fault_of_name(place.name)) is not None:
+                    raise UnpackableFolderError(
+                        f"the name of the folder {shown(place)} in {path} {fault}; rename it before the upload"
+                    )
                 archive.writestr(zipfile.ZipInfo(f"{place}/", _EPOCH), b"")
             for place, file in found.files.items():
                 entry = zipfile.ZipInfo(shown(place), _EPOCH)

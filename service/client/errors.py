@@ -7,6 +7,7 @@ ClientError
 ├── InvalidKeyError           the API key has characters that no key has
 ├── NotFiniteError            a number of a request is nan or infinite
 ├── TemporaryFolderError      the temporary folder is full, or none exists
+├── UnpackableFolderError     a folder cannot be packed for its upload
 ├── RequestRefusedError       the service refused the request; has its problem document
 │   ├── KeyRefusedError       the service requires a key, or the request's key is not valid (401)
 │   ├── NotAllowedError       the key does not have the required scope (403)
@@ -84,6 +85,10 @@ class TemporaryFolderError(ClientError):
 
     def __init__(self, reason: str, needed: str) -> None:
         super().__init__(f"{reason}; set TMPDIR to a folder with {needed}")
+
+
+class UnpackableFolderError(ClientError):
+    """A folder cannot be packed for its upload; the message names the reason."""
 
 
 class RequestRefusedError(ClientError):

@@ -1,9 +1,10 @@
 """All data of a recommendation's page, read in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ldnas.data.shown_uri import shown_reference, shown_uri
 from service.api.errors import MissingArtifactError, NotEvaluatedError
 from service.api.evaluation import evaluation_document
 from service.api.serializers import job_document, recommendation_document
@@ -111,13 +112,21 @@ def view_of(registry: Registry, recommendation_id: str) -> tuple[View, Recommend
     view = View(
         document=document,
         job=job_document(job),
-        request=row.request,
+        request=_shown_request(row.request),
         history=search_history_of(registry.jobs.events_of_kinds(job.id, KINDS, MOST_EVENTS)),
         task=task,
         scored=() if task is None else registry.task_results.genotypes(task.id),
         files=_files(registry, document.architecture.id),
     )
     return view, row
+
+
+def _shown_request(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The request without the queries of its URLs."""
+    shown = {**request, "dataset": shown_reference(request["dataset"])}
+    if pretrained := request.get("pretrained"):
+        shown["pretrained"] = {**pretrained, "weights": shown_uri(pretrained["weights"])}
+    return shown
 
 
 def evaluation_of(row: RecommendationRow, store: ArtifactStore) -> Evaluation | None:

@@ -28,6 +28,7 @@ from ldnas.errors import RefusedError
 from ldnas.networks.weights_file import read_weights_header
 from ldnas.space.genotype import EDGES, PRIMITIVES, Genotype
 from service.client.datasets import packed
+from service.client.errors import UnpackableFolderError
 from tests.fuzz import seeds
 from worker.errors import BundleError, RegistryError
 from worker.registry import Engine, open_engine
@@ -35,7 +36,7 @@ from worker.registry.schema import migrate
 from worker.storage.artifacts import ArtifactStore
 from worker.storage.bundle import read_bundle
 
-REFUSALS = (RefusedError, BundleError, RegistryError)
+REFUSALS = (RefusedError, UnpackableFolderError, BundleError, RegistryError)
 """`RefusedError` is the base of all that `ldnas` refuses; the other two are what `ldnas registry import` says."""
 
 _WORDS: tuple[Any, ...] = (

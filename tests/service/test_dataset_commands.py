@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from service.cli import command as cli
 from service.cli.commands import options
 from service.client import Client
-from service.client.errors import MissingPackageError, RequestRefusedError
+from service.client.errors import MissingPackageError, RequestRefusedError, UnpackableFolderError
 
 Run = Callable[..., Result]
 
@@ -125,6 +125,18 @@ main()
     assert line.startswith(f"ldnas: {stripes_folder} cannot be packed into {tmp_path}/")
     assert line.endswith("; set TMPDIR to a folder with 4 MiB of free space")
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("\\", "%5C in {} has a backslash, which"), ("\udce4", "%E4 in {} is not UTF-8")]
+)
+def test_a_folder_whose_name_not_every_system_can_hold_is_refused_for_the_true_reason(
+    client: Client, stripes_folder: Path, name: str, reason: str
+) -> None:
+    (stripes_folder / name).mkdir()
+    with pytest.raises(UnpackableFolderError) as refusal:
+        client.add_dataset("stripes", stripes_folder)
+    assert f"the name of the folder {reason.format(stripes_folder)}" in str(refusal.value)
 
 
 def test_a_name_that_no_dataset_may_have_is_refused_before_the_check(

@@ -74,6 +74,17 @@ def test_a_tar_file_is_stored_with_what_is_passed_over(http: httpx.Client, strip
     assert http.get("/v1/datasets/stripes/samples").json()["classes"][0]["name"] == "across"
 
 
+@pytest.mark.parametrize(
+    ("labels", "remedy"), [([0] * 20, "at least one other class"), ([0] * 17 + [1] * 3, "groups of classes")]
+)
+def test_the_page_of_a_dataset_that_no_job_can_use_names_a_remedy_that_helps(
+    http: httpx.Client, labels: list[int], remedy: str
+) -> None:
+    assert http.put("/v1/datasets/rows", content=parquet(label=labels)).status_code == 201
+    page = http.get("/datasets/rows").text
+    assert [words for words in ("at least one other class", "groups of classes") if words in page] == [remedy]
+
+
 def test_the_same_file_again_is_the_same_dataset_and_another_one_a_conflict(
     http: httpx.Client, settings: Settings
 ) -> None:

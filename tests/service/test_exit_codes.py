@@ -163,6 +163,7 @@ def test_every_error_of_the_client_has_a_code() -> None:
         errors.InvalidKeyError(): ExitCode.FAILED,
         errors.NotFiniteError(): ExitCode.FAILED,
         errors.TemporaryFolderError("r", "n"): ExitCode.FAILED,
+        errors.UnpackableFolderError("m"): ExitCode.FAILED,
         errors.NoClientError("Task"): ExitCode.FAILED,
     }
     assert {type(error): exit_code_of(error) for error in made} == {type(error): code for error, code in made.items()}

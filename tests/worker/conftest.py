@@ -44,6 +44,14 @@ def engine(settings: Settings) -> Iterator[Engine]:
 
 
 @pytest.fixture(autouse=True)
+def same_threads() -> Iterator[None]:
+    """A job in this process may set torch's number of threads, on which the last bits of every later sum depend."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
 def quick_exports(monkeypatch: pytest.MonkeyPatch) -> None:
     """torch's exporters take seconds; tests/ldnas/export and the system tests have the real ones."""
     monkeypatch.setattr(export, "export_program", lambda network, image_size: None)

@@ -134,6 +134,22 @@ def test_a_bundle_carries_no_image(engine, store, there, tmp_path) -> None:
         assert registry.tasks.get("id-odd").samples is None
 
 
+def test_a_bundle_carries_no_query_of_a_url(engine, store, there, tmp_path) -> None:
+    add_baseline(engine, store, "odd")
+    signed = {"uri": "https://host.example.org/scans.zip?X-Amz-Signature=secret", "label_column": "kind"}
+    with unit_of_work(engine) as registry:
+        registry.tasks.get("id-odd").dataset = signed
+    write_bundle(engine, store, tmp_path / "known.ldnas")
+    with zipfile.ZipFile(tmp_path / "known.ldnas") as bundle:
+        assert not any(b"secret" in bundle.read(name) for name in bundle.namelist())
+    read_bundle(*there, tmp_path / "known.ldnas")
+    with reading(there[0]) as registry:
+        shown = {"uri": "https://host.example.org/scans.zip?…", "label_column": "kind"}
+        assert registry.tasks.get("id-odd").dataset == shown
+    with reading(engine) as registry:
+        assert registry.tasks.get("id-odd").dataset == signed, "later attempts need it"
+
+
 def test_an_unfinished_baseline_and_its_distances_are_not_exported(engine, store, there, tmp_path) -> None:
     odd, unfinished = add_baseline(engine, store, "odd"), add_baseline(engine, store, "even", finished=False)
     add_distance(engine, odd, unfinished)

@@ -10,6 +10,13 @@ from worker.queue.tasks import run_job
 from worker.registry import Engine, JobRow, JobState, reading, unit_of_work
 
 CRASHING = [sys.executable, str(Path(__file__).parent / "crashing_runner.py")]
+ENDS_WITH_THE_DOWNLOAD = """
+import os
+from worker.jobs.stages import sources
+from worker.queue import runner
+sources.fetch = lambda *arguments, **options: os.abort()
+runner.main()
+"""
 UNREADABLE = {"code": "unreadable_dataset", "detail": "it ended its reader", "field": "dataset.uri", "origin": "x"}
 
 
@@ -54,6 +61,22 @@ def test_a_parquet_file_that_ends_its_reader_is_tried_twice_and_named(engine, se
         "field": "dataset.uri",
         "origin": file.as_uri(),
     }
+
+
+def test_a_file_of_another_host_is_named_without_the_query_of_its_url(engine, settings, add_task) -> None:
+    job_id = add_task("far", dataset={"uri": "https://host.example.org/a.zip?X-Amz-Signature=secret"})
+    for _ in range(2):
+        run_job(
+            settings,
+            engine,
+            job_id,
+            threading.Event(),
+            runner_command=[sys.executable, "-c", ENDS_WITH_THE_DOWNLOAD],
+        )
+    with reading(engine) as registry:
+        error = registry.jobs.get(job_id).error
+    assert (error["code"], error["origin"]) == ("unreadable_dataset", "https://host.example.org/a.zip?…")
+    assert "secret" not in str(error)
 
 
 def test_a_crash_after_the_images_were_read_is_not_attributed_to_them(attempt) -> None:

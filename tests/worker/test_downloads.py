@@ -1,6 +1,7 @@
 """Datasets of other hosts: downloaded within limits, read, and removed."""
 
 import ipaddress
+import json
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -17,9 +18,11 @@ from worker.queue.exit_codes import Ending
 from worker.registry import Engine, JobState, reading
 from worker.s3 import S3Access
 from worker.settings import Settings
+from worker.storage.artifacts import ArtifactStore, open_store
 from worker.storage.incoming import IncomingFile
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
+SIGNATURE = "X-Amz-Signature=0123abc"
 
 
 def local_guard(*hosts: str) -> OutboundGuard:
@@ -167,6 +170,44 @@ def test_a_host_that_stays_away_fails_the_attempt_and_leaves_nothing(
     with reading(engine) as registry:
         assert (registry.jobs.get(job.id).failures, len(asked)) == (1, 3)
     assert list(settings.downloads.iterdir()) == []
+
+
+def everything(engine: Engine, store: ArtifactStore) -> str:
+    """All that is stored but the references: answers, events, results, errors, and the files of architectures."""
+    tables = ("recommendations", "jobs", "job_events", "architectures")
+    with engine.connect() as connection:
+        rows = {name: [*connection.exec_driver_sql(f"SELECT * FROM {name}").mappings()] for name in tables}
+    requests = [json.loads(row["request"])["dataset"]["uri"] for row in rows["recommendations"]]
+    assert all(SIGNATURE in uri for uri in requests), "a later attempt needs it"
+    shown = [{key: value for key, value in row.items() if key != "request"} for table in rows.values() for row in table]
+    files = [store.read(row[file]) for row in rows["architectures"] for file in ("weights", "code", "card")]
+    return str(shown) + "".join(content.decode("utf-8", "replace") for content in files)
+
+
+def test_a_signed_url_is_shown_without_its_signature(
+    serve, local, engine: Engine, settings: Settings, stripes_zip: bytes, add_recommendation, add_task, finish, caplog
+) -> None:
+    caplog.set_level("INFO")
+    caplog.set_level("WARNING", "httpx")  # as `configure_logging`
+    asked: list[str] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(handler.path)
+        say(handler, stripes_zip, 200 if handler.path.startswith("/stripes") else 404)
+
+    port = serve(answer)
+    near = {"uri": f"https://data.example.org:{port}/stripes.zip?{SIGNATURE}"}
+    gone = {"uri": f"https://data.example.org:{port}/gone.zip?{SIGNATURE}"}
+    finish(add_task("known", dataset=near))
+    assert finish(add_recommendation(dataset=near, repetitions=1)).state is JobState.SUCCEEDED
+    error = finish(add_recommendation("gone", dataset=gone)).error
+    assert asked == [f"/stripes.zip?{SIGNATURE}"] * 2 + [f"/gone.zip?{SIGNATURE}"]
+    shown = f"https://data.example.org:{port}/gone.zip?…"
+    assert (error["code"], error["origin"]) == ("dataset_not_found", shown)
+    found = everything(engine, open_store(settings.artifact_url))
+    assert f"https://data.example.org:{port}/stripes.zip?…" in found
+    assert SIGNATURE not in found
+    assert SIGNATURE not in caplog.text
 
 
 def test_a_broken_image_is_named_by_its_place_in_the_file(serve, local, add_task, finish: Callable[[str], Any]) -> None:

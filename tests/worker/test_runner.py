@@ -132,13 +132,15 @@ def test_a_baseline_of_another_architecture_is_listed_with_the_call_that_would_m
     engine, add_task, add_recommendation, finish, document
 ) -> None:
     finish(add_task("other", repetitions=1))
-    with engine.begin() as connection:  # as if it had been registered so: training one takes a while
-        connection.execute(text("UPDATE tasks SET architecture = 'resnet18' WHERE id = 'other'"))
+    with unit_of_work(engine) as registry:  # as if it had been registered so: training one takes a while
+        task = registry.tasks.get("other")
+        task.architecture, task.dataset = "resnet18", {"uri": "https://host.example.org/a.zip?X-Amz-Signature=secret"}
     finish(add_recommendation(labels=ACROSS, architecture="small_cnn"))
     (entry,) = document()["distances"]
     assert (entry["comparable"], entry["mean"]) == (False, None)
     assert entry["mend"]["path"] == "/v1/tasks"
     assert entry["mend"]["body"]["network"] == "small_cnn"
+    assert entry["mend"]["body"]["dataset"] == {"uri": "https://host.example.org/a.zip?…"}
 
 
 def test_a_second_attempt_reuses_the_network_that_the_first_one_stored(

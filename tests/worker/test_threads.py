@@ -1,6 +1,6 @@
 """The number of threads of a job: measured once, kept for later attempts, or fixed by the operator."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -16,11 +16,8 @@ from worker.storage.artifacts import open_store
 
 
 @pytest.fixture(autouse=True)
-def four_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
+def four_threads(same_threads: None) -> None:
     torch.set_num_threads(4)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

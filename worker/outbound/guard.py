@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from ldnas.data.shown_uri import shown_uri
 from worker.errors import ForbiddenDestinationError, OutboundFailedError, SettingsError
 from worker.outbound.certificates import trusted_authorities
 from worker.outbound.deadline import Deadline
@@ -113,7 +114,7 @@ class OutboundGuard:
         try:
             parsed = httpx.URL(url)
         except (httpx.InvalidURL, ValueError) as error:
-            raise ForbiddenDestinationError(f"{url!r} is not a URL: {error}") from error
+            raise ForbiddenDestinationError(f"{shown_uri(url)!r} is not a URL: {error}") from error
         if parsed.scheme not in self.schemes:
             accepted = " or ".join(f"{scheme}://" for scheme in self.schemes)
             raise ForbiddenDestinationError(f"{parsed.scheme}:// is not accepted; {accepted} is")
@@ -121,7 +122,7 @@ class OutboundGuard:
             raise ForbiddenDestinationError("a URL with a user or a password is not accepted, and not repeated here")
         host, port = _host(parsed).rstrip("."), parsed.port or _DEFAULT_PORTS[parsed.scheme]
         if not host:
-            raise ForbiddenDestinationError(f"{url!r} does not name a host")
+            raise ForbiddenDestinationError(f"{shown_uri(url)!r} does not name a host")
         if self.hosts is not None and not any(_covers(entry, host, port, parsed.scheme) for entry in self.hosts):
             named = ", ".join(self.hosts) or "none"
             raise ForbiddenDestinationError(f"the host {host} (port {port}) is not among those allowed: {named}")

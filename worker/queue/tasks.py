@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from enum import Enum, auto
 
+from ldnas.data.shown_uri import shown_uri
 from ldnas.errors import UnreadableDatasetError
 from worker.errors import AttemptLostError, DatabaseUnavailableError, NotFoundError, failure_of
 from worker.process.logs import bind, log_fields
@@ -189,7 +190,8 @@ class _Attempt:
     def _close_after_crash(self, how: str) -> None:
         with unit_of_work(self._engine) as registry:
             params = registry.jobs.get(self._job_id).params
-            uri = registry.tasks.get(params.get("task_id") or params["target_task_id"]).dataset["uri"]
+            task = registry.tasks.get(params.get("task_id") or params["target_task_id"])
+            uri = shown_uri(task.dataset["uri"])
             unreadable = UnreadableDatasetError(
                 f"{uri} could not be read: it crashed the process that reads it, twice ({how})",
                 field="dataset.uri",

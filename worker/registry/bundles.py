@@ -10,6 +10,7 @@ from sqlalchemy import JSON, BigInteger, Column, ColumnElement, Select, String, 
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
+from ldnas.data.shown_uri import shown_reference
 from worker.errors import NameTakenError
 from worker.registry.base import Base, DatabaseNow, new_id
 from worker.registry.states import JobKind, JobState, TaskRole
@@ -156,6 +157,7 @@ class Bundles:
         rows = {name: self._rows(select(table).where(wanted[table])) for name, table in TABLES.items()}
         for task in rows["tasks"]:
             del task["job_id"]
+            task["dataset"] = shown_reference(task["dataset"])  # a query may grant access to the images
             task["samples"] = None  # other people get the bundle, but images must stay on their owner's installation
         for network in rows["networks"]:
             network["test"] = None  # a test evaluation belongs to the answer that it was made for

@@ -1,12 +1,13 @@
 """Recommendations: the request and the answer so far."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from ldnas.data.shown_uri import shown_uri
 from worker.errors import NotFoundError, NotPromotableError, RecommendationBusyError
 from worker.registry.leases import Leases
 from worker.registry.pages import newest_first
@@ -20,7 +21,7 @@ class RecommendationLine:
     """One recommendation as a line of a list.
 
     Attributes:
-        uri: of its dataset.
+        uri: of its dataset, as `shown_uri`.
         fraction: how far its job is, in [0, 1].
         closest: the name of the closest task, if any.
         accuracy: on test images, in [0, 1].
@@ -68,7 +69,8 @@ def recommendation_lines(
     if state is not None:
         statement = statement.where(JobRow.state == state)
     rows = session.execute(newest_first(statement, RecommendationRow, limit=limit, after=after))
-    return [RecommendationLine(*row) for row in rows]
+    lines = (RecommendationLine(*row) for row in rows)
+    return [line if line.uri is None else replace(line, uri=shown_uri(line.uri)) for line in lines]
 
 
 class Recommendations:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from ldnas.data.dataset import Split
-from ldnas.data.readers.file_names import is_portable, normalised, shown
+from ldnas.data.readers.file_names import fault_of_name, in_order, normalised, shown
 from ldnas.data.readers.file_tree import FileTree
 from ldnas.data.readers.labelled import Labelled
 from ldnas.data.readers.passed_over import PassedOver, Reason
@@ -53,7 +53,7 @@ class Folder:
             folder = waiting.pop()
             found += folder.images
             waiting += folder.children.values()
-        return sorted(found)
+        return sorted(found, key=in_order)
 
 
 def folder_of(tree: FileTree, images: Iterable[PurePosixPath]) -> Folder:
@@ -136,7 +136,8 @@ def by_class(folder: Folder, split: Split | None, passed: PassedOver, name: str)
     """The images of a folder of class folders; an image may lie deeper in its class.
 
     Raises:
-        UnreadableDatasetError: its folders have splits in them, or a class has a name that is not UTF-8.
+        UnreadableDatasetError: its folders have splits in them, or a class has a name that not every system
+            can hold (`fault_of_name`).
     """
     for image in folder.images:
         passed.add(Reason.OUTSIDE, image)
@@ -199,10 +200,10 @@ def _is_unlabelled(folder: Folder) -> bool:
 
 
 def _check_class(child: Folder, name: str) -> None:
-    if not is_portable(child.place.name):
+    if (fault := fault_of_name(child.place.name)) is not None:
         raise UnreadableDatasetError(
-            f"{name}: the folder {shown(child.place)} names a class, but its name is not UTF-8; rename it, or pack the "
-            "archive with UTF-8 names",
+            f"{name}: the folder {shown(child.place)} names a class, but its name {fault}; rename it, or pack the "
+            "archive with names in UTF-8 and without backslashes",
             field="dataset.uri",
             origin=shown(child.place),
         )

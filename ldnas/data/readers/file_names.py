@@ -23,14 +23,22 @@ def is_skipped(name: str) -> bool:
     return name.startswith(".") or name.lower() in _SKIPPED
 
 
-def is_portable(name: str) -> bool:
-    """Whether every system and every answer can hold the name: UTF-8, without a backslash."""
-    return _UNSAFE.search(name) is None
+def fault_of_name(name: str) -> str | None:
+    """Why not every system and every answer can hold the name, as the end of a sentence; None if they can."""
+    sign = _UNSAFE.search(name)
+    if sign is None:
+        return None
+    return "has a backslash, which separates folders on Windows" if sign[0] == "\\" else "is not UTF-8"
 
 
 def shown(place: PurePosixPath) -> str:
     """The path for people and archives: a byte that is not UTF-8 as `%E4`, a backslash as `%5C`."""
     return _UNSAFE.sub(lambda sign: f"%{ord(sign[0]) & 0xFF:02X}", str(place))
+
+
+def in_order(place: PurePosixPath) -> PurePosixPath:
+    """The key that paths are sorted by: as `shown`, so that a folder and the archive packed of it have one order."""
+    return place if _UNSAFE.search(str(place)) is None else PurePosixPath(shown(place))
 
 
 def normalised(name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ldnas.data.readers.file_names import is_skipped, shown
+from ldnas.data.readers.file_names import in_order, is_skipped, shown
 from ldnas.data.readers.passed_over import PassedOver, Reason
 from ldnas.data.reference import resolve_inside
 from ldnas.errors import UnreadableDatasetError
@@ -74,7 +74,7 @@ def walk(folder: Path, passed: PassedOver, *, roots: Sequence[Path] | None) -> W
                     field="dataset.uri",
                     origin=str(folder),
                 )
-    return Walk({place: files[place] for place in sorted(files)}, tuple(sorted(folders)))
+    return Walk({place: files[place] for place in sorted(files, key=in_order)}, tuple(sorted(folders)))
 
 
 def _target(link: Path) -> Path | None:

@@ -16,7 +16,7 @@ from ldnas.data.readers.class_folders import (
     split_root,
     unwrapped,
 )
-from ldnas.data.readers.file_names import shown
+from ldnas.data.readers.file_names import in_order, shown
 from ldnas.data.readers.file_tree import FileTree
 from ldnas.data.readers.foreign_layouts import foreign_layout
 from ldnas.data.readers.image_content import SUFFIXES, is_image, is_unread_format
@@ -120,7 +120,7 @@ class _Labels:
             if place not in used:
                 passed.add(Reason.NOT_IMAGES, table)
         self._require_columns_used(used)
-        return sorted(found, key=lambda image: image.file)
+        return sorted(found, key=lambda image: in_order(image.file))
 
     def _by_common_table(self, top: Folder, splits: Sequence[Folder]) -> list[Labelled]:
         """By the table next to all images or folders; nothing where it does not fit, and folders name the classes."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from ldnas.data.dataset import Split
-from ldnas.data.readers.file_names import normalised, shown
+from ldnas.data.readers.file_names import in_order, normalised, shown
 from ldnas.data.readers.image_content import SUFFIXES
 from ldnas.data.readers.labelled import Labelled
 from ldnas.data.readers.passed_over import PassedOver, Reason
@@ -101,7 +101,7 @@ class LabelTable:
         for image in images:
             if image not in found:
                 passed.add(Reason.WITHOUT_ROW, image)
-        return [found[image] for image in sorted(found)]
+        return [found[image] for image in sorted(found, key=in_order)]
 
     def _choose(self, reference: DatasetReference) -> Columns:
         asked = {key: getattr(reference, f"{key}_column") for key in ("image", "label", "split", "group")}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from ldnas.data.readers.file_names import is_skipped, shown
+from ldnas.data.readers.file_names import in_order, is_skipped, shown
 from ldnas.data.readers.image_content import START_BYTES
 from ldnas.data.readers.passed_over import PassedOver
 from ldnas.data.readers.zip_archive import Archive, open_archive
@@ -41,7 +41,7 @@ class ZipTree:
         folders = {place for entry in archive.folders if not self._skips(place := _place(entry))}
         folders.update(parent for file in self._entries for parent in file.parents)
         folders.update(parent for folder in tuple(folders) for parent in folder.parents)
-        self.files = tuple(sorted(self._entries))
+        self.files = tuple(sorted(self._entries, key=in_order))
         self.folders = tuple(sorted(folders - {PurePosixPath()}))
 
     def start(self, file: PurePosixPath) -> bytes:

@@ -5,6 +5,7 @@ from typing import Any
 
 from ldnas.data.labels import LabelMapping
 from ldnas.data.reference import COLUMN_KEYS, DatasetReference, check_location, is_uploaded_name
+from ldnas.data.shown_uri import shown_uri
 from ldnas.errors import DatasetNotFoundError, InvalidReferenceError, UnreadableDatasetError
 from ldnas.networks.names import require_architecture
 from service.schemas.architectures import TrainingRequest
@@ -75,7 +76,8 @@ def uploaded_weights(uri: str, field: str, *, others: str = "") -> str:
     name = uri.removeprefix(SCHEME)
     if not uri.startswith(SCHEME) or not is_uploaded_name(name):
         raise InvalidReferenceError(
-            f"{uri!r} does not refer to weights; expected dataset://NAME of an uploaded .safetensors file{others}",
+            f"{shown_uri(uri)!r} does not refer to weights; expected dataset://NAME of an uploaded "
+            f".safetensors file{others}",
             field=field,
         )
     return name

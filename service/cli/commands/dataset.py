@@ -149,7 +149,7 @@ def _print_warnings(dataset: Dataset) -> None:
 
     console = Console(stderr=True)
     print_warnings(dataset["warnings"], console)
-    print_job_refusals(dataset["job_refusals"], console)
+    print_job_refusals(dataset["job_refusals"], console, classes=len(dataset["classes"]))
 
 
 def _ask(name: str) -> None:

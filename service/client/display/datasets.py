@@ -57,7 +57,7 @@ def print_report(report: Report, name: str, console: Console) -> None:
         console.print(Text(f"broken: {one_line(broken.detail)}", style="red"), soft_wrap=True)
     if len(report.broken) > BROKEN_SHOWN:
         console.print(Text(f"and {len(report.broken) - BROKEN_SHOWN} more broken images", style="red"))
-    print_job_refusals(report.job_refusals, console)
+    print_job_refusals(report.job_refusals, console, classes=len(report.classes))
     if report.refusal:
         console.print(Text(f"refused: {one_line(report.refusal)}", style="red"), soft_wrap=True)
 
@@ -68,14 +68,16 @@ def print_warnings(warnings: Iterable[str], console: Console) -> None:
         console.print(Text(f"! {one_line(warning)}", style="yellow"), soft_wrap=True)
 
 
-def print_job_refusals(reasons: Sequence[str], console: Console) -> None:
-    """Prints why a job on all classes of a dataset would be refused; nothing if it would not be."""
+def print_job_refusals(reasons: Sequence[str], console: Console, *, classes: int) -> None:
+    """Prints why a job on all classes of a dataset would be refused, and the remedy; nothing if it would not be."""
     for reason in reasons[:CLASSES_SHOWN]:
         console.print(Text(f"warning: {one_line(reason)}", style="yellow"), soft_wrap=True)
     if len(reasons) > CLASSES_SHOWN:
         console.print(Text(f"and {len(reasons) - CLASSES_SHOWN} more such warnings", style="yellow"))
     if reasons:
         words = "a job on all of these classes is refused for this; --group and --rest can drop or join classes"
+        if classes < 2:
+            words = "every job on this dataset is refused for this; add the images of at least one other class"
         console.print(Text(f"  {words}", style="yellow"), soft_wrap=True)
 
 

@@ -194,7 +194,7 @@ async function uploaded(name) {
 
 // The end of the address, which distinguishes the dataset from others.
 function nameOf(uri) {
-  return uri.split("/").filter(Boolean).pop();
+  return uri.split("?")[0].split("/").filter(Boolean).pop(); // a query may grant access
 }
 
 async function readBefore(uri, column) {

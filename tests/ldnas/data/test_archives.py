@@ -9,6 +9,7 @@ import pytest
 
 from ldnas.errors import UnreadableDatasetError
 from tests.ldnas.data.reading import read
+from tests.ldnas.data.ways import images
 
 
 def test_a_tar_file_that_unpacks_to_too_much_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
@@ -55,3 +56,8 @@ def test_names_in_an_archive_that_names_no_encoding_are_utf_8_or_refused(tmp_pat
     assert found.places == {"b/%E4.png": ("b", None), "ä/1.png": ("ä", None)}
     with pytest.raises(UnreadableDatasetError, match="the folder %E4 names a class, but its name is not UTF-8"):
         read(unflagged(tmp_path, b"\xe4/1.png", b"bb/2.png"))
+
+
+def test_a_class_whose_name_has_a_backslash_is_refused_for_that(write):
+    with pytest.raises(UnreadableDatasetError, match=r"the folder %5C names a class, but its name has a backslash"):
+        read(write(images("\\/1.png", "bb/2.png")))

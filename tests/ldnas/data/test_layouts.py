@@ -8,7 +8,7 @@ from PIL import Image
 from ldnas.data.dataset import Split
 from ldnas.errors import BrokenImageError, InvalidReferenceError
 from tests.ldnas.data.reading import read
-from tests.ldnas.data.ways import Files, as_packed, images, ways
+from tests.ldnas.data.ways import Files, as_folder, as_packed, images, ways
 
 TRAIN, VALIDATION, TEST = Split.TRAIN, Split.VALIDATION, Split.TEST
 
@@ -186,6 +186,13 @@ def test_each_layout_is_read_alike_from_everywhere(write, layout, way):
         # The client itself skips hidden files, and says so.
         warnings = [warning for warning in warnings if not warning.startswith("skipped: ")]
     assert list(found.warnings) == warnings
+
+
+def test_names_that_an_archive_cannot_have_come_in_the_order_of_those_that_it_gets(write):
+    """Their digest is then that of the upload. A backslash comes after digits, and `%5C` in its place before them."""
+    folder = write(images("a/\\.png", "a/1.png", "b/\udce4.png", "b/1.png"))
+    found = [as_folder(folder), as_packed(folder)]
+    assert [one.origins for one in found] == [["a/%5C.png", "a/1.png", "b/%E4.png", "b/1.png"]] * 2
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from ldnas.data.samples import read_samples
 from ldnas.data.scaling import scaled, to_8_bits
 from ldnas.data.survey import survey
 from ldnas.data.value_range import ValueRange, natural_range
+from ldnas.data.wide_values import WideValuesFinder
 from ldnas.errors import BrokenImageError, InvalidReferenceError, UnreadableDatasetError
 
 DIGEST_OF_EARLIER_RELEASES = "111dc3a65fd12c4bf74beea0ffa34a25643f18f6dd825ead141750923a86c6b9"
@@ -181,6 +182,14 @@ def test_the_warning_speaks_of_lost_and_of_close_levels_alone(tmp_path, values, 
     images[np.arange(40), 2, np.arange(40) // 17] = values[-1]
     found = loaded(folder(tmp_path / "set", images, "png")).wide_values
     assert (found.warning is not None) == warns
+
+
+def test_a_single_value_is_one_grey_level():
+    finder, pixels = WideValuesFinder(None), np.full((4, 4, 1), 7, np.uint16)
+    finder.add(pixels, "1.png")
+    finder.scaled(pixels)
+    warning = finder.found("set").warning
+    assert "have 1 value, 7 to 7, and the value range [0, 255] makes them 1 grey level, 7 of 255;" in warning
 
 
 def test_a_stated_range_without_such_images_is_refused(tmp_path):

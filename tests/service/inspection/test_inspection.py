@@ -98,6 +98,13 @@ def test_a_folder_is_reported_by_classes_splits_sizes_colours_and_copies(screws:
             ["class 'b' has no test image; every split needs at least one of each class"],
         ),
         ({"a": 12}, ["the task has the single class 'a'; two or more are needed"]),
+        (
+            {"a": 3},
+            [
+                "the task has the single class 'a'; two or more are needed",
+                "class 'a' has 3 images; 5 or more are needed",
+            ],
+        ),
         ({"a": 9, "b": 9}, []),
         (
             {"a": 9, "b": 2},
@@ -115,7 +122,10 @@ def test_what_a_job_would_refuse_is_warned_of_in_its_words(
     report = look(tmp_path / "set")
     assert (report.is_accepted, report.job_refusals) == (True, tuple(warnings))
     assert shown(report).count("warning: ") == len(warnings)
-    assert ("a job on all of these classes is refused" in shown(report)) == bool(warnings)
+    joins = "a job on all of these classes is refused for this; --group and --rest can drop or join classes"
+    assert (joins in shown(report)) == (bool(warnings) and len(images) > 1)
+    adds = "every job on this dataset is refused for this; add the images of at least one other class"
+    assert (adds in shown(report)) == (bool(warnings) and len(images) == 1)
 
 
 def test_the_report_has_the_counts_that_the_service_will_find(screws: Path) -> None:
@@ -137,6 +147,13 @@ def test_a_range_of_values_is_reported_with_the_levels_that_it_leaves(tmp_path: 
     text = " ".join(shown(look(tmp_path / "a.npz", value_range=[900, 1120])).split())
     assert "[900, 1120] becomes black to white, 221 grey levels" in text
     assert "narrower" not in text
+
+
+def test_images_with_8_bits_that_are_nearly_black_are_reported(tmp_path: Path) -> None:
+    values = np.resize(np.arange(4, dtype=np.uint8), (20, 8, 9))
+    np.savez(tmp_path / "a.npz", x=values, y=np.arange(20) % 2)
+    warned = "! few grey levels are left: the images have 8 bits and 4 grey levels, between 0 and 3 of 255"
+    assert warned in " ".join(shown(look(tmp_path / "a.npz")).split())
 
 
 def test_every_broken_image_is_named_and_the_others_are_counted(screws: Path) -> None:

@@ -49,6 +49,13 @@ def test_every_field_of_a_request_has_its_place_in_the_form(http: httpx.Client) 
     assert {path for path in shown if shown.count(path) > 1} == {"dataset.uri"}
 
 
+def test_the_page_begins_with_what_the_service_does_by_default(http: httpx.Client) -> None:
+    lead = re.search(r'<p class="lead">(.*?)</p>', http.get("/recommendations/new").text, re.DOTALL)[1]
+    assert "By default the service compares them with the known tasks, and lets whole networks race" in " ".join(
+        lead.split()
+    )
+
+
 def test_every_input_has_a_label_and_a_hint(http: httpx.Client) -> None:
     page = http.get("/recommendations/new").text
     for field in request_fields().values():

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ldnas.data.shown_uri import shown_reference
 from ldnas.distance.ranking import Ranking, Verdict
 from worker.jobs.stages.baselines import Baseline
 from worker.jobs.stages.distance import Column
@@ -98,7 +99,7 @@ def _mend(task: TaskRow, architecture: str) -> Document:
     """The call that registers the same task with networks of the target's architecture."""
     body = {
         "name": f"{task.name}-{architecture}",
-        "dataset": task.dataset,
+        "dataset": shown_reference(task.dataset),
         "labels": task.labels,
         "network": architecture,
         "epsilon": task.epsilon,

@@ -165,7 +165,7 @@ def _graphs(network: nn.Module, image_size: int, metadata: Mapping[str, str]) ->
 def _data(task: ResolvedTask) -> dict[str, Any]:
     """The `data` of the card."""
     return {
-        "uri": task.reference.uri,
+        "uri": task.reference.shown,
         "labels": None if task.mapping is None else task.mapping.to_json(),
         **asdict(task.full.counts),
         "digests": asdict(task.full.digests),

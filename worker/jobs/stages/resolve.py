@@ -12,6 +12,7 @@ from ldnas.data.load import load_dataset
 from ldnas.data.part import ENOUGH_IMAGES, part_of_each_class
 from ldnas.data.preprocessing import PROXY, Preprocessing, default_image_size
 from ldnas.data.reference import DatasetReference
+from ldnas.data.shown_uri import shown_reference
 from ldnas.data.task_data import ImageSet, TaskData, task_data, test_images
 from ldnas.digests import json_digest
 from ldnas.errors import ReferenceChangedError
@@ -142,7 +143,7 @@ def target_document(task: ResolvedTask) -> dict[str, Any]:
     """The `target` of a recommendation."""
     return {
         "task_id": task.id,
-        "dataset": replace(task.reference, value_range=task.dataset.value_range).to_json(),
+        "dataset": shown_reference(replace(task.reference, value_range=task.dataset.value_range).to_json()),
         "labels": task.mapping.to_json() if task.mapping is not None else None,
         "classes": list(task.full.class_names),
         "class_counts": [asdict(count) for count in task.full.classes],
@@ -155,11 +156,11 @@ def target_document(task: ResolvedTask) -> dict[str, Any]:
 def _require_unchanged(task: TaskRow, reference: DatasetReference, dataset: ImageDataset) -> None:
     if task.dataset_digest is not None and task.dataset_digest != dataset.digest:
         raise ReferenceChangedError(
-            f"the images behind {reference.uri} are not those that this task began with "
+            f"the images behind {reference.shown} are not those that this task began with "
             f"(digest {dataset.digest[:12]}…, was {task.dataset_digest[:12]}…); register the new content as a new "
             "task",
             field="dataset.uri",
-            origin=reference.uri,
+            origin=reference.shown,
         )
 
 

@@ -114,7 +114,7 @@ def _fetch(context: JobContext, reference: DatasetReference, incoming: IncomingF
         guard,
         url,
         incoming,
-        uri=reference.uri,
+        uri=reference.shown,
         field=field,
         headers=signed_headers(settings.s3, url) if reference.scheme == "s3" else {},
         limit_bytes=settings.max_upload_bytes,

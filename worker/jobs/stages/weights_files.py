@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from ldnas.data.reference import DatasetReference
+from ldnas.data.shown_uri import shown_uri
 from ldnas.errors import DatasetNotFoundError, InvalidSearchError, ReferenceChangedError, UnreadableDatasetError
 from ldnas.networks.backbone import ARCHITECTURE_FIELD
 from ldnas.networks.design import Design, PretrainedDesign
@@ -54,7 +55,7 @@ def given_weights(context: JobContext, request: RecommendationRequest) -> GivenW
     else:
         row, file = uploaded_weights(context, source.removeprefix(SCHEME), WEIGHTS_FIELD)
         digest = row.sha256
-    return GivenWeights(request.pretrained.architecture, digest, file, source)
+    return GivenWeights(request.pretrained.architecture, digest, file, shown_uri(source))
 
 
 def fetched_weights(context: JobContext, uri: str) -> tuple[str, Path]:
@@ -74,10 +75,10 @@ def fetched_weights(context: JobContext, uri: str) -> tuple[str, Path]:
     file = context.store.path(digest)
     if not file.is_file() and (found := _fetched(context, reference)) != digest:
         raise ReferenceChangedError(
-            f"the file behind {uri} is not the one that this job began with (SHA-256 {found[:12]}…, was "
+            f"the file behind {reference.shown} is not the one that this job began with (SHA-256 {found[:12]}…, was "
             f"{digest[:12]}…); request a new recommendation for the new file",
             field=WEIGHTS_FIELD,
-            origin=uri,
+            origin=reference.shown,
         )
     return digest, file
 
@@ -86,7 +87,7 @@ def _fetched(context: JobContext, reference: DatasetReference) -> str:
     """Download the file to the artifact store; return its digest."""
     with fetched(context, reference, context.store.receive, field=WEIGHTS_FIELD) as incoming:
         try:
-            read_weights_header(incoming.path, reference.uri)
+            read_weights_header(incoming.path, reference.shown)
         except UnreadableDatasetError as error:
             raise UnreadableDatasetError(error.message, field=WEIGHTS_FIELD, origin=error.origin) from error
         digest = context.store.put_incoming(incoming)
