@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-recommendation bench-ranking bench-fuse \
-	bench-depthwise bench-steps bench-evaluation bench-screen bench-strategies \
+BENCHMARKS := bench-fisher bench-matrix bench-calibration bench-stopping bench-recommendation bench-ranking \
+	bench-fuse bench-depthwise bench-steps bench-evaluation bench-screen bench-strategies \
 	bench-warm_start bench-forecast bench-little bench-service bench-stage_ends bench-job bench-transfer
 
 .DEFAULT_GOAL := help

@@ -102,13 +102,13 @@ def observe_pool(data: Path, work: Path, networks: int) -> dict[tuple[str, int, 
     }
     if wanted <= seen.keys():
         return seen
-    training_images = _training_images(data)
+    by_task = training_images(data)
     work.mkdir(parents=True, exist_ok=True)
     with file.open("a") as kept:
         for network in range(networks):
             for source in TASKS:
                 missing = sorted(key for key in wanted - seen.keys() if key[:2] == (source.name, network))
-                for key, observation in _observe_network(work, training_images, source, network, missing):
+                for key, observation in _observe_network(work, by_task, source, network, missing):
                     row = dict(zip(("source", "network", "target", "set"), key, strict=True))
                     kept.write(json.dumps({**row, "seen": observation.to_json()}) + "\n")
                     seen[key] = observation
@@ -117,7 +117,7 @@ def observe_pool(data: Path, work: Path, networks: int) -> dict[tuple[str, int, 
     return seen
 
 
-def _training_images(data: Path) -> dict[str, ImageSet]:
+def training_images(data: Path) -> dict[str, ImageSet]:
     images = {name: load_images(data, name, image_size=IMAGE_SIZE) for name in ("mnist", "cifar10")}
     order = {name: shuffled(len(pixels), seed=1)[:TRAINED_ON] for name, pixels in images.items()}
     return {task.name: task_images(images[task.dataset], task, order[task.dataset]) for task in TASKS}
@@ -125,7 +125,7 @@ def _training_images(data: Path) -> dict[str, ImageSet]:
 
 def _observe_network(
     work: Path,
-    training_images: Mapping[str, ImageSet],
+    by_task: Mapping[str, ImageSet],
     source: PoolTask,
     number: int,
     missing: Sequence[tuple[str, int, str, int]],
@@ -137,17 +137,17 @@ def _observe_network(
         f"{source.name}-{number}",
         architecture=RECIPE.network,
         classes=source.classes,
-        train=training_images[source.name],
+        train=by_task[source.name],
         config=TrainConfig(epochs=3),
         seed=derive_seed(0, source.name, number),
     )
     for key in missing:
         _, _, target, images = key
-        chosen = training_images[target].subset(torch.arange(images * SET_SIZE, (images + 1) * SET_SIZE))
-        yield key, observe(network, chosen, classes=_classes(target), recipe=RECIPE)
+        chosen = by_task[target].subset(torch.arange(images * SET_SIZE, (images + 1) * SET_SIZE))
+        yield key, observe(network, chosen, classes=classes_of(target), recipe=RECIPE)
 
 
-def _classes(name: str) -> int:
+def classes_of(name: str) -> int:
     return next(task.classes for task in TASKS if task.name == name)
 
 

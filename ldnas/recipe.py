@@ -1,6 +1,6 @@
 """Everything that a distance depends on apart from networks and data, as one value (without torch)."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ldnas.digests import json_digest
@@ -113,6 +113,25 @@ def recipe_of(mode: str, network: str) -> Recipe:
 def default_recipe(network: str) -> Recipe:
     """The recipe that the service measures by."""
     return recipe_of("default", network)
+
+
+_FEWEST_OF_A_STEP = 64
+"""The fewest images of a first step; decision record 0015 measured steps of 64 and 256 of 1,024 images."""
+
+
+def step_recipes(recipe: Recipe) -> tuple[Recipe, ...]:
+    """The recipe with a sixteenth and a quarter of its images: none if these are too few, or do not divide.
+
+    The probe has all of its images, so these distances differ from those of the whole recipe only in the Fisher pass.
+    """
+    if recipe.samples % 64 or recipe.samples // 16 < _FEWEST_OF_A_STEP:
+        return ()
+    return tuple(replace(recipe, samples=recipe.samples // divisor) for divisor in (16, 4))
+
+
+def measured_recipes(network: str) -> tuple[Recipe, ...]:
+    """The default recipe of an architecture, and those of its steps: distances by any of them count as measured."""
+    return (default_recipe(network), *step_recipes(default_recipe(network)))
 
 
 MEASURES = ("log_det_layerwise", "log_det", "logme", "frechet", "task2vec", "task2vec_asymmetric")

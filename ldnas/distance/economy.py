@@ -1,9 +1,9 @@
-"""Measures distances on fewer images where the seconds are few."""
+"""Measures distances on fewer images: where the seconds are few, or fewer images may decide."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from ldnas.recipe import Recipe
+from ldnas.recipe import Recipe, step_recipes
 
 OVERHEAD_IMAGES = 75
 """The measured cost of an observation without its Fisher pass (weights, probe, logarithms), in `small_cnn` images."""
@@ -15,6 +15,28 @@ _FEWEST_PROBE_IMAGES = 128
 """A probe fitted to fewer images than this would decide by its own noise; probe images cost no gradients."""
 
 _DIVISORS = (1, 4, 16)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One look at a column: the images that each network has been observed on, in groups for the jackknife.
+
+    The recipe is the full one, but for the number of images: the probe has all of its images from the first step on.
+    """
+
+    recipe: Recipe
+    groups: int
+
+
+def plan_steps(recipe: Recipe, *, images: int) -> tuple[Step, ...]:
+    """The steps before all M images: a sixteenth and a quarter of them; none for a target with fewer than M images.
+
+    The groups of each step lie within those of the next one, and the last of which there are 16, so that every image is
+    passed once.
+    """
+    if images < recipe.samples:
+        return ()
+    return tuple(Step(fewer, groups) for fewer, groups in zip(step_recipes(recipe), (4, 8), strict=False))
 
 
 def reduced(recipe: Recipe, images: int, divisor: int) -> Recipe:

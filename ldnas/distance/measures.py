@@ -52,6 +52,7 @@ class Measure(Protocol):
         symmetric: whether swapping the two observations leaves the value the same, bit for bit. This does not make task
             distances symmetric: the opposite direction is measured on the other task's images.
         needs_diagonal: whether both observations must carry their Fisher diagonals.
+        forecastable: whether a few of M images show what all of them would (decision record 0015).
     """
 
     unit: str
@@ -60,6 +61,7 @@ class Measure(Protocol):
     greatest: float
     symmetric: bool
     needs_diagonal: bool
+    forecastable: bool
 
     def distance(self, source: Observation, target: Observation) -> Distance:
         """From the source's network to the target's, both observed on the target's images.
@@ -82,6 +84,7 @@ class LogDet:
     greatest = math.inf
     symmetric = False
     needs_diagonal = False
+    forecastable = False
 
     def distance(self, source: Observation, target: Observation) -> Distance:
         ours, theirs = source.log_det, target.log_det
@@ -114,6 +117,7 @@ class LogDetLayerwise:
     greatest = math.inf
     symmetric = False
     needs_diagonal = False
+    forecastable = True
 
     def distance(self, source: Observation, target: Observation) -> Distance:
         ours, theirs = _same_layers(source.log_det, target.log_det)
@@ -142,6 +146,7 @@ class LogMe:
     greatest = math.inf
     symmetric = False
     needs_diagonal = False
+    forecastable = True
 
     def distance(self, source: Observation, target: Observation) -> Distance:
         value = target.logme - source.logme
@@ -157,6 +162,7 @@ class Frechet:
     greatest = 1.0
     symmetric = True
     needs_diagonal = True
+    forecastable = False
 
     def distance(self, source: Observation, target: Observation) -> Distance:
         shares = frechet_shares(*_diagonals(source, target, "frechet"))
@@ -173,6 +179,7 @@ class Task2Vec:
     greatest = 1.0
     symmetric = True
     needs_diagonal = True
+    forecastable = False
 
     def distance(self, source: Observation, target: Observation) -> Distance:
         ours, theirs = map(task2vec_embedding, _diagonals(source, target, "task2vec"))
@@ -192,6 +199,7 @@ class Task2VecAsymmetric:
     greatest = math.inf
     symmetric = False
     needs_diagonal = True
+    forecastable = False
 
     def distance(self, source: Observation, target: Observation) -> Distance:
         ours, theirs = map(task2vec_embedding, _diagonals(source, target, "task2vec_asymmetric"))

@@ -64,6 +64,79 @@ class Observation:
         }
 
 
+class GrowingObservation:
+    """Observes one network on more and more of a target's images; each step computes only those that are new.
+
+    The images are drawn from a fixed constant, so every network of every task sees the same ones on a target, and those
+    of a smaller M are among those of a larger one. The features, the probe and LogME are those of the whole recipe from
+    the first step on. The network itself does not change.
+
+    Raises:
+        DivergedNetworkError: the network's features on these images are not finite numbers.
+        OutOfMemoryError: memory does not suffice for one image.
+        ValueError: `recipe.head` is `own`, and the network has fewer outputs than the target has classes.
+    """
+
+    def __init__(
+        self,
+        network: Classifier,
+        images: ImageSet,
+        *,
+        classes: int,
+        recipe: Recipe,
+        micro_batches: MicroBatches | None = None,
+    ) -> None:
+        micro_batches = micro_batches or MicroBatches()
+        self._device = next(network.parameters()).device
+        observed = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
+        for_probe = draw(images, recipe.probe_images, "probe").to(self._device)
+        features = _features(observed, for_probe, recipe, micro_batches)
+        if not torch.isfinite(features).all():
+            raise DivergedNetworkError("the network's features are not finite numbers: its training diverged")
+        if recipe.head == "probe":
+            observed.head = fit_probe(features, for_probe.labels, classes=classes, l2=recipe.probe_l2)
+        else:
+            observed.head = _own_head(observed.head, classes, padded=recipe.head == "zero_padded")
+        counted = None if recipe.parameters == "all" else observed.backbone_parameters()
+        self._logme = log_me(features, for_probe.labels)
+        self._recipe = recipe
+        self._images = images
+        self._order = _order(images, recipe.samples, "fisher", in_order=recipe.variant == "batch_mean")
+        self._diagonal_of = _variant(recipe, observed, classes, counted, micro_batches)
+        self._groups: dict[tuple[int, int], FisherDiagonal] = {}
+
+    def observe(self, samples: int | None = None, *, groups: int = GROUPS, keep_diagonal: bool = False) -> Observation:
+        """The observation on the first `samples` of the recipe's images, on all of them by default.
+
+        A group of images that consists of groups of earlier steps is put together from them.
+
+        Args:
+            samples: at least as many as in the step before.
+            groups: of images for the jackknife, at most; with few images there are fewer.
+            keep_diagonal: whether the observation carries its diagonal.
+        """
+        count = len(self._order) if samples is None else min(samples, len(self._order))
+        parts = torch.arange(count).tensor_split(_groups(count, groups, self._recipe))
+        diagonals = {(int(part[0]), int(part[-1]) + 1): self._group(int(part[0]), int(part[-1]) + 1) for part in parts}
+        self._groups = diagonals
+        seen = list(diagonals.values())
+        return Observation(
+            log_det=LogDetSummary.of_groups(seen, damping=self._recipe.damping, scaling=self._recipe.scaling),
+            logme=self._logme,
+            diagonal=_mean(seen) if keep_diagonal else None,
+        )
+
+    def _group(self, start: int, end: int) -> FisherDiagonal:
+        inside = [diagonal for (first, last), diagonal in self._groups.items() if start <= first and last <= end]
+        if sum(diagonal.samples for diagonal in inside) == end - start:
+            return inside[0] if len(inside) == 1 else _merged(inside)
+        return self._pass(start, end)
+
+    def _pass(self, start: int, end: int) -> FisherDiagonal:
+        chosen = self._images.subset(self._order[start:end]).to(self._device)
+        return _regrouped(self._diagonal_of(chosen), self._recipe)
+
+
 def observe(
     network: Classifier,
     images: ImageSet,
@@ -73,34 +146,9 @@ def observe(
     keep_diagonal: bool = False,
     micro_batches: MicroBatches | None = None,
 ) -> Observation:
-    """Observe `network` on a target task's images of the recipe's split.
-
-    The images are drawn from a fixed constant, so every network of every task sees the same ones on a target, and those
-    of a smaller M are among those of a larger one. The network itself does not change.
-
-    Raises:
-        DivergedNetworkError: the network's features on these images are not finite numbers.
-        OutOfMemoryError: memory does not suffice for one image.
-        ValueError: `recipe.head` is `own`, and the network has fewer outputs than the target has classes.
-    """
-    micro_batches = micro_batches or MicroBatches()
-    device = next(network.parameters()).device
-    observed = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
-    for_probe = draw(images, recipe.probe_images, "probe").to(device)
-    features = _features(observed, for_probe, recipe, micro_batches)
-    if not torch.isfinite(features).all():
-        raise DivergedNetworkError("the network's features are not finite numbers: its training diverged")
-    if recipe.head == "probe":
-        observed.head = fit_probe(features, for_probe.labels, classes=classes, l2=recipe.probe_l2)
-    else:
-        observed.head = _own_head(observed.head, classes, padded=recipe.head == "zero_padded")
-    for_fisher = draw(images, recipe.samples, "fisher", in_order=recipe.variant == "batch_mean").to(device)
-    groups = _diagonals(observed, for_fisher, classes, recipe, micro_batches)
-    return Observation(
-        log_det=LogDetSummary.of_groups(groups, damping=recipe.damping, scaling=recipe.scaling),
-        logme=log_me(features, for_probe.labels),
-        diagonal=_mean(groups) if keep_diagonal else None,
-    )
+    """Observe `network` on all of the recipe's images of a target task (errors as `GrowingObservation` has them)."""
+    growing = GrowingObservation(network, images, classes=classes, recipe=recipe, micro_batches=micro_batches)
+    return growing.observe(keep_diagonal=keep_diagonal)
 
 
 def draw(images: ImageSet, count: int, purpose: str, *, in_order: bool = False) -> ImageSet:
@@ -108,9 +156,13 @@ def draw(images: ImageSet, count: int, purpose: str, *, in_order: bool = False) 
 
     With `in_order` they are in the order of the data set, for a variant that depends on which images share a batch.
     """
+    return images.subset(_order(images, count, purpose, in_order=in_order))
+
+
+def _order(images: ImageSet, count: int, purpose: str, *, in_order: bool) -> Tensor:
     generator = torch.Generator().manual_seed(derive_seed(0, "distance", purpose))
     chosen = torch.randperm(len(images), generator=generator)[:count]
-    return images.subset(chosen.sort().values if in_order else chosen)
+    return chosen.sort().values if in_order else chosen
 
 
 def batches(images: ImageSet, size: int) -> Batches:
@@ -132,17 +184,23 @@ def fit_probe(features: Tensor, labels: Tensor, *, classes: int, l2: float) -> n
     mean = features.mean(dim=0)
     deviation = features.std(dim=0, correction=0).clamp_min(1e-6)
     standardised = (features - mean) / deviation
-    weight = torch.zeros(classes, features.shape[1], dtype=torch.float64, device=features.device, requires_grad=True)
-    bias = torch.zeros(classes, dtype=torch.float64, device=features.device, requires_grad=True)
+    weight, bias = (
+        torch.zeros(shape, dtype=torch.float64, device=features.device, requires_grad=True)
+        for shape in ((classes, features.shape[1]), (classes,))
+    )
+    targets = F.one_hot(labels, classes).double()
     optimizer = torch.optim.LBFGS(
         [weight, bias], max_iter=300, tolerance_grad=1e-7, tolerance_change=1e-12, line_search_fn="strong_wolfe"
     )
 
-    def objective() -> Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(standardised @ weight.T + bias, labels) + l2 / 2 * weight.square().sum()
-        loss.backward()
-        return loss
+    @torch.no_grad()
+    def objective() -> float:
+        # On such small matrices the gradient in closed form takes a fifth to a third less time than autograd.
+        log_shares = torch.log_softmax(torch.addmm(bias, standardised, weight.T), dim=1)
+        errors = (log_shares.exp() - targets) / len(labels)
+        weight.grad = torch.addmm(weight, errors.T, standardised, beta=l2)
+        bias.grad = errors.sum(dim=0)
+        return float(l2 / 2 * weight.square().sum() - (log_shares * targets).sum() / len(labels))
 
     optimizer.step(objective)
     head = nn.Linear(features.shape[1], classes, device=features.device)
@@ -195,19 +253,6 @@ def _features(network: Classifier, images: ImageSet, recipe: Recipe, micro_batch
     return micro_batches.run(most, attempt, network=network, image_size=images.images.shape[-1])
 
 
-def _diagonals(
-    network: Classifier, images: ImageSet, classes: int, recipe: Recipe, micro_batches: MicroBatches
-) -> list[FisherDiagonal]:
-    """The Fisher diagonal of each group of images; one group where squares of batches do not add up."""
-    counted = None if recipe.parameters == "all" else network.backbone_parameters()
-    diagonal_of = _variant(recipe, network, classes, counted, micro_batches)
-    many = 1 if recipe.variant == "batch_mean" else min(GROUPS, max(1, len(images) // _SMALLEST))
-    diagonals = []
-    for chosen in torch.arange(len(images)).tensor_split(many):
-        diagonals.append(_regrouped(diagonal_of(images.subset(chosen.to(images.labels.device))), recipe))
-    return diagonals
-
-
 def _variant(
     recipe: Recipe, network: Classifier, classes: int, counted: Sequence[str] | None, micro_batches: MicroBatches
 ) -> Callable[[ImageSet], FisherDiagonal]:
@@ -249,13 +294,24 @@ def _regrouped(diagonal: FisherDiagonal, recipe: Recipe) -> FisherDiagonal:
     return diagonal
 
 
+def _groups(images: int, most: int, recipe: Recipe) -> int:
+    """The number of groups of images; one where squares of batches do not add up."""
+    return 1 if recipe.variant == "batch_mean" else min(most, max(1, images // _SMALLEST))
+
+
 def _mean(groups: Sequence[FisherDiagonal]) -> FisherDiagonal:
+    """The diagonal over the images of all groups, on the CPU."""
+    merged = _merged(groups)
+    return replace(merged, blocks={name: block.to("cpu") for name, block in merged.blocks.items()})
+
+
+def _merged(groups: Sequence[FisherDiagonal]) -> FisherDiagonal:
     """The diagonal over the images of all groups."""
     samples = sum(group.samples for group in groups)
     blocks = {}
     for name, block in groups[0].blocks.items():
         total = torch.stack([group.blocks[name].double() * group.samples for group in groups]).sum(dim=0)
-        blocks[name] = (total / samples).to("cpu", block.dtype)
+        blocks[name] = (total / samples).to(block.dtype)
     return FisherDiagonal(blocks, samples, groups[0].layers)
 
 

@@ -75,12 +75,18 @@ def rank(sources: Mapping[str, Spread], certainties: Mapping[str, Certainty], *,
     known = {key: probability for key in order if (probability := certainties[key].probability_closest) is not None}
     if not known:
         return Ranking(Verdict.CLOSEST, order, order[:1])
+    concluded = conclude(known)
+    return Ranking(concluded.verdict, order, concluded.closest)
+
+
+def conclude(probabilities: Mapping[str, float]) -> Ranking:
+    """The verdict and the closest sources by their probabilities; of equal ones the first one given comes first."""
     tied: list[str] = []
-    for key in sorted(known, key=lambda key: (-known[key], order.index(key))):
+    for key in sorted(probabilities, key=lambda key: -probabilities[key]):
         tied.append(key)
-        if math.fsum(known[one] for one in tied) >= SURE - 1e-9:  # three tenths and six are nine
+        if math.fsum(probabilities[one] for one in tied) >= SURE - 1e-9:  # three tenths and six are nine
             break
-    return Ranking(Verdict.TIE if len(tied) > 1 else Verdict.CLOSEST, order, tuple(tied))
+    return Ranking(Verdict.TIE if len(tied) > 1 else Verdict.CLOSEST, tuple(probabilities), tuple(tied))
 
 
 def _upper(spread: Spread, certainty: Certainty) -> float:

@@ -65,24 +65,22 @@ def estimate_column(
         return {}
     # In a fixed order, so that the order of the sources does not change their draws.
     distances = {key: distances[key] for key in sorted(distances)}
-    table = _Table.of(distances, measure)
+    table = Table.of(distances, measure)
     errors = [_sampling_error(measured) for measured in distances.values()]
     if max(table.repetitions) < 2:
         return {key: Certainty(None, None, error) for key, error in zip(distances, errors, strict=True)}
-    noise = _TrainingNoise.of(table)
-    half_widths = _half_widths(table, noise)
+    noise = TrainingNoise.of(table)
+    widths = half_widths(table, noise)
     chances = _chances(table, noise, np.random.default_rng(derive_seed(seed, "probability closest")))
     return {
-        key: Certainty(table.interval(mean, half_width), float(chance), error)
-        for key, mean, half_width, chance, error in zip(
-            distances, table.means, half_widths, chances, errors, strict=True
-        )
+        key: Certainty(table.interval(mean, width), float(chance), error)
+        for key, mean, width, chance, error in zip(distances, table.means, widths, chances, errors, strict=True)
     }
 
 
 @dataclass(frozen=True, eq=False)
-class _Table:
-    """The column on the scale on which noise is additive.
+class Table:
+    """The column on the scale on which noise is additive, in the order of its sources.
 
     Attributes:
         values: y `[K, R]`, NaN where a source has fewer repetitions.
@@ -102,14 +100,15 @@ class _Table:
     measure: Measure
 
     @classmethod
-    def of(cls, distances: Mapping[str, Sequence[Distance]], measure: Measure) -> "_Table":
+    def of(cls, distances: Mapping[str, Sequence[Distance]], measure: Measure) -> "Table":
+        """The table of the distances of each source, in order of repetition."""
         repetitions = np.array([len(measured) for measured in distances.values()])
         unfolded = np.full((len(distances), repetitions.max()), np.nan)
         for row, measured in zip(unfolded, distances.values(), strict=True):
             row[: len(measured)] = [d.signed if measure.folded else d.value for d in measured]
         # An exact 0 (one network on both sides) has no logarithm.
         logarithmic = measure.relative_noise and bool((unfolded[~np.isnan(unfolded)] > 0).all())
-        images = _image_effects([*distances.values()])
+        images = image_effects([*distances.values()])
         means = np.nanmean(unfolded, axis=1)
         if logarithmic:
             # The logarithm of the mean, not the mean of logarithms: the quantity of interest is the expected distance.
@@ -141,7 +140,7 @@ class _Table:
 
 
 @dataclass(frozen=True)
-class _TrainingNoise:
+class TrainingNoise:
     """Variances of y over training seeds, by the two-way analysis of variance of the sources with all repetitions.
 
     Attributes:
@@ -158,7 +157,8 @@ class _TrainingNoise:
     own_freedom: float
 
     @classmethod
-    def of(cls, table: _Table) -> "_TrainingNoise":
+    def of(cls, table: Table) -> "TrainingNoise":
+        """The variances of a table with at least two repetitions."""
         complete = table.values[table.repetitions == table.repetitions.max()]
         sources, repetitions = complete.shape
         by_repetition = complete.mean(axis=0)
@@ -181,16 +181,16 @@ class _TrainingNoise:
         )
 
 
-def _half_widths(table: _Table, noise: _TrainingNoise) -> Floats:
+def half_widths(table: Table, noise: TrainingNoise) -> Floats:
     """Half widths of the intervals `[K]`: Student's t on both parts, with Satterthwaite's degrees of freedom."""
     training, images = noise.variance / table.repetitions, (table.images**2).sum(axis=1)
     spread = training**2 / noise.freedom + images**2 / max(1, table.images.shape[1] - 1)
     freedom = np.where(spread > 0, (training + images) ** 2 / np.where(spread > 0, spread, 1.0), noise.freedom)
-    half_widths: Floats = stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(training + images)
-    return half_widths
+    widths: Floats = stats.t.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(training + images)
+    return widths
 
 
-def _chances(table: _Table, noise: _TrainingNoise, generator: np.random.Generator) -> Floats:
+def _chances(table: Table, noise: TrainingNoise, generator: np.random.Generator) -> Floats:
     """For each source, how often its drawn mean is the least of all; ties are shared."""
     sources, groups = table.images.shape
     own = np.sqrt(noise.own / table.repetitions) * generator.standard_normal((DRAWS, sources))
@@ -205,7 +205,7 @@ def _chances(table: _Table, noise: _TrainingNoise, generator: np.random.Generato
     return chances
 
 
-def _image_effects(columns: Sequence[Sequence[Distance]]) -> Floats:
+def image_effects(columns: Sequence[Sequence[Distance]]) -> Floats:
     """√((B−1)/B)·(θ₋ₖ − θ̄) of each source's mean distance, `[K, B]`."""
     replicates = [_replicates(measured) for measured in columns]
     groups = min(len(means) for means in replicates)

@@ -1,7 +1,8 @@
 """The recommendation document: it has every field from the first poll, `null` until the value is known.
 
-Only `error`, `control`, `webhook` and a distance's `mend` may be `null` themselves. Every other object is present from
-the start with fields that are `null`, so that a client need not check whether `answer["test"]` is an object.
+Only `error`, `decided`, `control`, `webhook` and a distance's `mend` may be `null` themselves. Every other object is
+present from the start with fields that are `null`, so that a client need not check whether `answer["test"]` is an
+object.
 """
 
 from typing import Any, Literal
@@ -77,6 +78,14 @@ class Scale(Part):
 
     self_distance: float | None = Field(None, description="distance between two trainings of the target")
     untrained_distance: float | None = Field(None, description="distance between untrained networks")
+
+
+class Decided(Part):
+    """Fewer images than the recipe's sufficed for the verdict."""
+
+    samples: int = Field(description="number of the target's images that decided it")
+    of: int = Field(description="number of images that the recipe has")
+    probability: float = Field(ge=0, le=1, description="probability that all images would give the same verdict")
 
 
 class Mend(Part):
@@ -343,6 +352,7 @@ class Recommendation(Part):
     )
     closest: Closest = Field(default_factory=Closest)
     scale: Scale = Field(default_factory=Scale)
+    decided: Decided | None = Field(None, description="null if all images of the recipe were needed for the distances")
     distances: tuple[Distance, ...] | None = None
     eligibility: tuple[Eligibility, ...] | None = None
     search_space: SearchSpace = Field(default_factory=SearchSpace)

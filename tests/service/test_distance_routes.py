@@ -15,7 +15,7 @@ import pytest
 from fastapi import FastAPI
 
 from ldnas.networks.names import ARCHITECTURES
-from ldnas.recipe import MEASURES, STANDING_MEASURES, default_recipe
+from ldnas.recipe import MEASURES, STANDING_MEASURES, default_recipe, measured_recipes
 from service.api.errors import NotAcceptableError
 from service.api.http.negotiation import negotiated
 from service.api.matrix import table as matrix_documents
@@ -123,6 +123,16 @@ def test_distances_of_every_architecture_are_shown_and_no_other_recipes(
     keep_distance(engine, "b0", "t0", 3.0, recipe_digest="another")
     assert matrix_of(http, source="b", target="t")["mean"] == [[None]]
     keep_distance(engine, "b0", "t0", 2.0, recipe_digest=default_recipe(network).digest)
+    assert matrix_of(http, source="b", target="t")["mean"] == [[2.0]]
+
+
+def test_distances_that_fewer_images_decided_are_shown_until_all_are_measured(
+    engine: Engine, http: httpx.Client, tasks: dict[str, str]
+) -> None:
+    full, step, _ = measured_recipes("small_cnn")
+    keep_distance(engine, "b0", "t0", 3.0, recipe_digest=step.digest)
+    assert matrix_of(http, source="b", target="t")["mean"] == [[3.0]]
+    keep_distance(engine, "b0", "t0", 2.0, recipe_digest=full.digest)
     assert matrix_of(http, source="b", target="t")["mean"] == [[2.0]]
 
 

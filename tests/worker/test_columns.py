@@ -1,16 +1,21 @@
 """The distance stage: the job `distances`, many baselines halved, and nothing computed twice."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from sqlalchemy import text
 
-from ldnas.distance import halving
-from ldnas.recipe import MEASURES, STANDING_MEASURES, default_recipe
+from ldnas import recipe
+from ldnas.distance import halving, observation
+from ldnas.recipe import MEASURES, STANDING_MEASURES, Recipe, default_recipe
 from ldnas.space.genotype import Genotype
 from ldnas.training.train import TrainConfig
-from worker.jobs.stages import fit, observations
+from worker.jobs.stages import distance, fit, observations
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
 from worker.registry import Engine, JobKind, JobRow, JobState, reading, unit_of_work
@@ -196,3 +201,66 @@ def test_a_baseline_whose_networks_diverged_is_reported_and_left_out(
     with reading(engine) as registry:
         (data,) = [event.data for event in registry.jobs.events_after(job.id) if event.kind == "unusable"]
     assert "not finite" in data["reason"]
+
+
+@pytest.fixture
+def stepwise(stripes_folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """As if 64 images were many: steps of 4 and 16, on more pictures. Gives the images of each Fisher pass."""
+    random = np.random.default_rng(1)
+    for path in [*stripes_folder.rglob("*.png")]:
+        pixels = np.asarray(Image.open(path)).astype(int)
+        for number in range(2):
+            noisy = (pixels + random.integers(-20, 20, pixels.shape)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(noisy).save(path.with_stem(f"{path.stem}-{number}"))
+    monkeypatch.setattr(distance, "default_recipe", lambda network: Recipe(network=network, samples=64))
+    monkeypatch.setattr(recipe, "_FEWEST_OF_A_STEP", 1)
+    monkeypatch.setattr(observation, "_SMALLEST", 1)
+    passed: list[int] = []
+    real = observation.GrowingObservation._pass
+
+    def counting(self: Any, start: int, end: int) -> Any:
+        passed.append(end - start)
+        return real(self, start, end)
+
+    monkeypatch.setattr(observation.GrowingObservation, "_pass", counting)
+    return passed
+
+
+def test_a_column_that_a_few_images_decide_takes_no_more(
+    engine, add_baseline, add_recommendation, finish, stepwise, monkeypatch
+) -> None:
+    monkeypatch.setattr(distance, "TOLERANCE", 1.0)  # whatever the images say
+    for seed in range(2):
+        add_baseline(f"three-{seed}", seed=seed)
+    job_id = add_recommendation(labels=ACROSS)
+    assert finish(job_id).state is JobState.SUCCEEDED
+    with reading(engine) as registry:
+        document = registry.recommendations.get("answer").document
+        (event,) = [event.data for event in registry.jobs.events_after(job_id) if event.kind == "decided"]
+        step = replace(default_recipe("small_cnn"), samples=4).digest
+        stored = {name: registry.results.matrix(name, [step]) for name in ("log_det_layerwise", "logme", "log_det")}
+    assert document["decided"] == event
+    assert (event["samples"], event["of"]) == (4, 64)
+    assert [entry["samples"] for entry in document["distances"]] == [4, 4]
+    assert all(entry["interval"] and entry["probability_closest"] is not None for entry in document["distances"])
+    assert document["provenance"]["recipe"]["digest"] == step
+    assert [len(entries) for entries in stored.values()] == [2, 2, 0], "a few images do not forecast log_det"
+    assert sum(stepwise) == 2 * (2 + 1 + 1) * 4, "two repetitions of two sources, the target and untrained networks"
+
+
+def test_an_undecided_column_is_measured_in_full_and_passes_each_image_once(
+    engine, add_baseline, add_recommendation, add_column, finish, stepwise, monkeypatch
+) -> None:
+    monkeypatch.setattr(distance, "TOLERANCE", -1.0)
+    for seed in range(2):
+        add_baseline(f"three-{seed}", seed=seed)
+    job_id = add_recommendation(labels=ACROSS)
+    assert finish(job_id).state is JobState.SUCCEEDED
+    with reading(engine) as registry:
+        document = registry.recommendations.get("answer").document
+    assert (document["decided"], {entry["samples"] for entry in document["distances"]}) == (None, {64})
+    assert sum(stepwise) == 2 * (2 + 1 + 1) * 64
+    asked = finish(add_column(document["target"]["task_id"]))
+    column = asked.result["columns"]["log_det_layerwise"]
+    assert column["distances"] == document["distances"]
+    assert sum(stepwise) == 2 * (2 + 1 + 1) * 64, "observed networks are not observed again"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ldnas.networks.names import ARCHITECTURES
-from ldnas.recipe import default_recipe
+from ldnas.recipe import default_recipe, measured_recipes
 from service.api.errors import MatrixTooLargeError, NotMeasuredError
 from service.schemas.distances import Contribution, DistanceDetail, DistanceRepetition, TaskLabel
 from worker.registry import MatrixEntry, MeasuredRepetition, Registry, spread
@@ -13,7 +13,7 @@ from worker.specification import Measure
 # About 5 MB of JSON, which take some seconds to make; `KEPT_BYTES` is large enough for them.
 MAX_CELLS = 100_000
 
-RECIPES = {default_recipe(network).digest: default_recipe(network) for network in ARCHITECTURES}
+RECIPES = {recipe.digest: recipe for network in ARCHITECTURES for recipe in measured_recipes(network)}
 
 
 def distance_matrix(registry: Registry, measure: Measure, *, source: str | None, target: str | None) -> dict[str, Any]:
@@ -118,9 +118,9 @@ def _tables(entries: Iterable[MatrixEntry], sources: list[str], targets: list[st
 
 
 def _shared_recipe() -> dict[str, Any]:
-    """The settings that the recipes of all architectures share: they differ only in the architecture."""
-    shared = {name: value for name, value in next(iter(RECIPES.values())).to_json().items() if name != "network"}
-    return {**shared, "digests": {recipe.network: digest for digest, recipe in RECIPES.items()}}
+    """The settings that the recipes of all architectures share; `samples` of them at most."""
+    shared = {name: value for name, value in default_recipe(ARCHITECTURES[0]).to_json().items() if name != "network"}
+    return {**shared, "digests": {network: default_recipe(network).digest for network in ARCHITECTURES}}
 
 
 def _standard_error(repetitions: Sequence[MeasuredRepetition]) -> float | None:

@@ -22,7 +22,19 @@ OF_A_PAGE = 50
 SHOWN_DISTANCES = 20
 SHOWN_ERRORS = 16
 FOLLOWED = (
-    *("state", "stage", "resolved", "network", "halving", "unusable", "distance", "candidates", "round", "iteration"),
+    *(
+        "state",
+        "stage",
+        "resolved",
+        "network",
+        "halving",
+        "decided",
+        "unusable",
+        "distance",
+        "candidates",
+        "round",
+        "iteration",
+    ),
     *("genotype", "epoch", "micro_batch", "cycle"),
 )
 """The kinds of events that update the page."""

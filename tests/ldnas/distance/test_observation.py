@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from ldnas.data.task_data import ImageSet
+from ldnas.distance import observation
 from ldnas.distance.log_det import LogDetSummary
-from ldnas.distance.observation import GROUPS, draw, gather_batch_norm_statistics, observe
+from ldnas.distance.observation import GROUPS, GrowingObservation, draw, gather_batch_norm_statistics, observe
 from ldnas.errors import DivergedNetworkError
-from ldnas.fisher import batch_mean_squares, empirical_fisher_diagonal
+from ldnas.fisher import FisherDiagonal, batch_mean_squares, empirical_fisher_diagonal
 from ldnas.networks.build import build_network
 from ldnas.recipe import Recipe
 from ldnas.training.train import TrainConfig, fit
@@ -131,3 +132,27 @@ def test_gathered_statistics_are_the_means_over_the_target_images() -> None:
         expected = convolution(first_batch.images.float() / 127.5 - 1).mean(dim=(0, 2, 3))
     assert torch.allclose(norm.running_mean, expected, atol=1e-4)
     assert not network.training
+
+
+def test_an_observation_that_grows_ends_where_a_whole_one_does(networks, monkeypatch) -> None:
+    passed: list[int] = []
+    real = GrowingObservation._pass
+
+    def counting(self: GrowingObservation, start: int, end: int) -> FisherDiagonal:
+        passed.append(end - start)
+        return real(self, start, end)
+
+    monkeypatch.setattr(observation, "_SMALLEST", 1)
+    recipe = Recipe(samples=64)
+    growing = GrowingObservation(networks[0], TRAIN, classes=3, recipe=recipe)
+    monkeypatch.setattr(GrowingObservation, "_pass", counting)
+    first, second, last = (growing.observe(count, groups=groups) for count, groups in ((4, 4), (16, 8), (64, 16)))
+    assert passed == [1] * 4 + [2] * 6 + [4] * 12, "every image is passed once, four groups of one make two of two"
+    whole = observe(networks[0], TRAIN, classes=3, recipe=recipe)
+    assert last.log_det.sums.scaled == pytest.approx(whole.log_det.sums.scaled, rel=1e-5)
+    for grown, plain in zip(last.log_det.without, whole.log_det.without, strict=True):
+        assert grown.scaled == pytest.approx(plain.scaled, rel=1e-5)
+    assert first.logme == second.logme == last.logme == whole.logme, "the features are those of all images"
+    quarter = observe(networks[0], TRAIN, classes=3, recipe=Recipe(samples=16))
+    assert second.log_det.sums.scaled == pytest.approx(quarter.log_det.sums.scaled, rel=1e-5)
+    assert (len(second.log_det.without), len(last.log_det.without)) == (8, 16)

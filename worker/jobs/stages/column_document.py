@@ -1,4 +1,4 @@
-"""Converts a measured column into the parts of an answer: `verdict`, `closest`, `scale`, `distances`."""
+"""Converts a measured column into the parts of an answer: `verdict`, `closest`, `scale`, `decided`, `distances`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,6 +29,7 @@ def column_document(column: Column, baselines: Sequence[Baseline], *, measure: s
             "self_distance": itself.mean if itself else None,
             "untrained_distance": column.untrained[measure].mean,
         },
+        "decided": vars(column.decided) if column.decided else None,
         "distances": entries,
     }
 

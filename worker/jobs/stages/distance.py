@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import permutations
 from typing import Any
 
-from ldnas.distance.economy import OVERHEAD_IMAGES, recipe_within
+from ldnas.distance.economy import OVERHEAD_IMAGES, Step, plan_steps, recipe_within
 from ldnas.distance.halving import Rung, plan_rungs, survivors, work
 from ldnas.distance.log_det import jackknife_error
 from ldnas.distance.measures import Distance, measure
 from ldnas.distance.observation import Observation, observe
 from ldnas.distance.ranking import Ranking, Spread, rank
+from ldnas.distance.stopping import TOLERANCE, probability_unchanged
 from ldnas.distance.uncertainty import Certainty, estimate_column
 from ldnas.errors import DivergedNetworkError
 from ldnas.recipe import STANDING_MEASURES, Recipe, default_recipe
@@ -24,6 +26,7 @@ from worker.registry import NetworkRow
 
 RECIPE: Codec[Recipe] = Codec(Recipe.to_json, lambda value: Recipe(**value))
 _RECIPE_NAME = "distance.recipe"
+_STOPPED_NAME = "distance.stopped"
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,27 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Decided:
+    """Why a column was measured on fewer images: with all of them the verdict would probably be the same."""
+
+    samples: int
+    of: int
+    probability: float
+
+
+@dataclass(frozen=True)
 class Column:
-    """Distances to one target by one recipe: of each source, of the target from itself, and of untrained networks."""
+    """Distances to one target by one recipe: of each source, of the target from itself, and of untrained networks.
+
+    `recipe` has fewer images than the job's where the column was `decided` by these; None where all were needed.
+    """
 
     recipe: Recipe
     sources: Mapping[str, Source]
     certainties: Mapping[str, Mapping[str, Certainty]]
     itself: Mapping[str, Spread | None]
     untrained: Mapping[str, Spread]
+    decided: Decided | None = None
 
     def spreads(self, name: str) -> dict[str, Spread]:
         """The finalists' distances by the measure of that name."""
@@ -73,7 +89,8 @@ def measure_column(
 ) -> Column:
     """Compute and store every missing distance to `target`, and report each one as an event.
 
-    Many baselines are halved by `ranking_measure` before the remaining ones are measured in full, unless `exhaustive`.
+    Many baselines are halved by `ranking_measure`, and images are added until its verdict is decided, unless
+    `exhaustive`.
     With `seconds`, a target's images are fewer where the recipe's number of them would take longer.
     """
     names = list(dict.fromkeys((ranking_measure, *measures)))
@@ -83,11 +100,13 @@ def measure_column(
         recipe = context.once(_RECIPE_NAME, lambda: _affordable(context, target, own, len(baselines), seconds), RECIPE)
     column = _ColumnWork(context, target, own, names, recipe)
     rungs = () if exhaustive else plan_rungs(len(baselines), len(fitted), recipe, images=len(target.proxy.train))
-    return column.run(baselines, rungs)
+    return column.run(baselines, rungs, grow=not exhaustive)
 
 
 def recipe_of_job(context: JobContext, architecture: str) -> Recipe:
     """The recipe that the job's distances were measured by."""
+    if _STOPPED_NAME in context.memo:
+        return context.memo.stored(_STOPPED_NAME, RECIPE)
     return context.memo.stored(_RECIPE_NAME, RECIPE) if _RECIPE_NAME in context.memo else default_recipe(architecture)
 
 
@@ -126,6 +145,20 @@ def _affordable(
     )
 
 
+@dataclass(frozen=True)
+class _Look:
+    """Every source on the same images: its distances by measure, and the observations that they share."""
+
+    recipe: Recipe
+    own: Sequence[Observation]
+    untrained: Sequence[Observation]
+    distances: dict[str, dict[str, list[Distance]]]
+
+    def by(self, name: str) -> dict[str, list[Distance]]:
+        """The distances of each source by one measure."""
+        return {key: measured[name] for key, measured in self.distances.items()}
+
+
 class _ColumnWork:
     def __init__(
         self,
@@ -143,35 +176,86 @@ class _ColumnWork:
         with_diagonals = any(measure(name).needs_diagonal for name in names)
         self._observations = Observations(context, target, self.recipe, with_diagonals=with_diagonals)
 
-    def run(self, baselines: Sequence[Baseline], rungs: Sequence[Rung]) -> Column:
+    def run(self, baselines: Sequence[Baseline], rungs: Sequence[Rung], *, grow: bool) -> Column:
         left = {baseline.id: baseline for baseline in baselines}
         self._observations.expected = self._count(len(left), rungs)
         sources: dict[str, Source] = {}
         for rung in rungs:
             left, behind = self._halve(left, rung)
             sources |= behind
-        own = [self._observations.of_network(network, self.recipe) for network in self._own]
-        untrained = [self._observations.of_untrained(repetition, self.recipe) for repetition in range(len(self._own))]
-        by_measure: dict[str, dict[str, list[Distance]]] = {name: {} for name in self._names}
-        for baseline in left.values():
-            measured = self._measure_in_full(baseline, own)
-            if measured is None:
-                continue
-            for name, distances in measured.items():
-                by_measure[name][baseline.id] = distances
+        look, decided = self._grow(left) if grow else (None, None)
+        if look is None or decided is None:
+            known = left if look is None else {key: left[key] for key in look.distances}
+            look = self._look(known, self.recipe, None, keep=True)
+        else:
+            for key in look.distances:
+                self._keep(left[key], look, key)
+        for key, measured in look.distances.items():
             spreads = {name: Spread.of(distances) for name, distances in measured.items()}
-            sources[baseline.id] = Source(spreads, self._samples(self.recipe), finalist=True)
-            self._report(baseline, spreads[self._names[0]])
+            sources[key] = Source(spreads, self._samples(look.recipe), finalist=True)
         return Column(
-            recipe=self.recipe,
+            recipe=look.recipe,
             sources=sources,
-            certainties={name: estimate_column(distances, measure(name)) for name, distances in by_measure.items()},
-            itself={name: _self_distance(name, own) for name in self._names},
-            untrained={name: Spread.of(_pairwise(name, untrained, own)) for name in self._names},
+            certainties={name: estimate_column(look.by(name), measure(name)) for name in self._names},
+            itself={name: _self_distance(name, look.own) for name in self._names},
+            untrained={name: Spread.of(_pairwise(name, look.untrained, look.own)) for name in self._names},
+            decided=decided,
         )
 
+    def _grow(self, left: Mapping[str, Baseline]) -> tuple[_Look | None, Decided | None]:
+        """Look at a growing number of images until the verdict is decided: the last look, and the decision, if any."""
+        look, steps = None, self._steps(left)
+        self._observations.expected += len(steps) * (len(left) + 2) * len(self._own)
+        for step in steps:
+            look = self._look(left if look is None else {key: left[key] for key in look.distances}, step.recipe, step)
+            name = self._names[0]
+            distances, untrained = look.by(name), _pairwise(name, look.untrained, look.own)
+            if not distances:
+                return look, None
+            spreads = {key: Spread.of(measured) for key, measured in distances.items()}
+            probability = probability_unchanged(
+                distances,
+                measure(name),
+                untrained=untrained,
+                share=step.recipe.samples / self.recipe.samples,
+                ranking=rank(spreads, estimate_column(distances, measure(name)), untrained=Spread.of(untrained)),
+            )
+            if probability is not None and probability >= 1 - TOLERANCE:
+                decided = Decided(step.recipe.samples, self.recipe.samples, probability)
+                self._context.event("decided", vars(decided))
+                self._context.once(_STOPPED_NAME, partial(replace, step.recipe), RECIPE)
+                return look, decided
+        return look, None
+
+    def _steps(self, left: Mapping[str, Baseline]) -> tuple[Step, ...]:
+        """The steps before all images; none if they could not decide, or could cost more than all images at once."""
+        if not left or len(self._own) < 2 or not measure(self._names[0]).forecastable:
+            return ()
+        steps = plan_steps(self.recipe, images=self._images)
+        if not steps or _STOPPED_NAME in self._context.memo:  # an earlier attempt stopped, and so does this one
+            return steps
+        networks = [network for baseline in left.values() for network in baseline.networks[: len(self._own)]]
+        return steps if self._observations.can_grow([*self._own, *networks], self._own[0]) else ()
+
+    def _look(
+        self, left: Mapping[str, Baseline], recipe: Recipe, step: Step | None = None, *, keep: bool = False
+    ) -> _Look:
+        """Measure all sources by every measure; with `keep`, store and report each one as soon as it is measured."""
+        groups = None if step is None else step.groups
+        own = [self._observations.of_network(network, recipe, groups=groups) for network in self._own]
+        untrained = [self._observations.of_untrained(number, recipe, groups=groups) for number in range(len(self._own))]
+        look = _Look(recipe, own, untrained, {})
+        for key, baseline in left.items():
+            seen = self._see(baseline, recipe, len(own), groups=groups)
+            if seen is None:
+                continue
+            look.distances[key] = {name: _pairwise(name, seen, own) for name in self._names}
+            if keep:
+                self._keep(baseline, look, key)
+        return look
+
     def _count(self, sources: int, rungs: Sequence[Rung]) -> int:
-        """The largest possible number of observations."""
+        """The largest possible number of observations, apart from steps."""
         count = 0
         for rung in rungs:
             count += (sources + 1) * rung.repetitions
@@ -196,30 +280,33 @@ class _ColumnWork:
         }
         return {key: baseline for key, baseline in left.items() if key in remaining}, behind
 
-    def _see(self, baseline: Baseline, recipe: Recipe, repetitions: int) -> list[Observation] | None:
+    def _see(
+        self, baseline: Baseline, recipe: Recipe, repetitions: int, *, groups: int | None = None
+    ) -> list[Observation] | None:
         """Observe a source's networks on the target's images; None, with an event, if one of them cannot be used."""
+        networks = baseline.networks[:repetitions]
         try:
-            return [self._observations.of_network(network, recipe) for network in baseline.networks[:repetitions]]
+            return [self._observations.of_network(network, recipe, groups=groups) for network in networks]
         except DivergedNetworkError as error:
             data = {"task_id": baseline.id, "name": baseline.task.name, "reason": error.message}
             self._context.event("unusable", data)
             return None
 
-    def _measure_in_full(self, baseline: Baseline, own: Sequence[Observation]) -> dict[str, list[Distance]] | None:
-        """Pair repetition r of the source with repetition r of the target, as far as both have one."""
-        seen = self._see(baseline, self.recipe, len(own))
-        if seen is None:
-            return None
-        pairs = list(zip(baseline.networks, self._own, own, strict=False))
-        measured = {name: _pairwise(name, seen, own) for name in self._names}
+    def _keep(self, baseline: Baseline, look: _Look, key: str) -> None:
+        """Store and report a source's distances: repetition r of the source and of the target, as far as both have one.
+
+        Of fewer images than the recipe's, only distances by measures that can be forecast from them are stored.
+        """
+        measured = look.distances[key]
         rows = [
-            _row(self._observations.data_key, self.recipe, name, network, target, distance)
+            _row(self._observations.data_key, look.recipe, name, network, target, distance)
             for name, distances in measured.items()
-            for (network, target, _), distance in zip(pairs, distances, strict=True)
+            if look.recipe == self.recipe or measure(name).forecastable
+            for network, target, distance in zip(baseline.networks, self._own, distances, strict=False)
         ]
         with self._context.unit_of_work() as registry:
             registry.results.store_distances(rows)
-        return measured
+        self._report(baseline, Spread.of(measured[self._names[0]]))
 
     def _samples(self, recipe: Recipe) -> int:
         """M, or the number of the target's training images if it is smaller."""

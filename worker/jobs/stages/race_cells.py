@@ -10,7 +10,7 @@ from ldnas.memory.pooled import PooledScores, pool
 from ldnas.memory.proposals import propose
 from ldnas.memory.scores import CellScore
 from ldnas.memory.starter import read_starter
-from ldnas.recipe import default_recipe
+from ldnas.recipe import measured_recipes
 from ldnas.seeding import derive_seed
 from ldnas.space.complexity import multiply_adds
 from ldnas.space.feasible_cells import FeasibleCells
@@ -92,7 +92,7 @@ def _closeness(
     """Whether closeness counts, judged on the known tasks, and the weights of these for the target."""
     known = {score.task for score in scores}
     recipes = {
-        recipe.digest for recipe in (default_recipe(task.architecture), recipe_of_job(context, task.architecture))
+        recipe.digest for recipe in (*measured_recipes(task.architecture), recipe_of_job(context, task.architecture))
     }
     with context.reading() as registry:
         entries = registry.results.matrix_among(measure, sorted(recipes), [*known, task.id])
