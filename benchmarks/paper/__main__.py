@@ -8,6 +8,7 @@ Finished units leave rows in the work folder; a run that was stopped resumes fro
 import argparse
 from collections import defaultdict
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from benchmarks.paper.report import write_reports
 from benchmarks.paper.result import PUBLISHED, environment_of, result_of, write
 from benchmarks.paper.running import companions, print_row, run_plan
 from benchmarks.paper.scales import SCALES
-from benchmarks.paper.searching import METHODS
+from benchmarks.paper.searching import KNOWN_CELL, METHODS
 from benchmarks.paper.units import Rows, Unit, forecasts
 
 
@@ -38,11 +39,23 @@ def main() -> None:
         device = device_of(arguments.device)
         torch.set_num_threads(arguments.threads)
         with companions("benchmarks.paper", 0 if arguments.part else arguments.processes - 1):
-            run_plan(units, rows, PaperData(arguments.data), device, until_seconds=arguments.until, on_row=print_row)
+            run_plan(
+                [unit for unit in units if _has_packages(unit)],
+                rows,
+                PaperData(arguments.data),
+                device,
+                until_seconds=arguments.until,
+                on_row=print_row,
+            )
     if not arguments.part:
         result = result_of(units, rows, arguments.scale)
         print(write(arguments.work / arguments.scale, result, environment_of(rows.of(units))))
         write_reports(arguments.work / arguments.scale, result, PUBLISHED)
+
+
+def _has_packages(unit: Unit) -> bool:
+    """Whether this Python can run the unit: a race needs timm, and nothing else does."""
+    return unit.values.get("method") != KNOWN_CELL or find_spec("timm") is not None
 
 
 def _arguments() -> argparse.Namespace:

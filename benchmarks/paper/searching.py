@@ -15,12 +15,6 @@ from benchmarks.paper.plain import PLAIN, plain_network
 from benchmarks.paper.tasks import TASK_6_UNBALANCED, TASKS, PaperTask
 from benchmarks.paper.units import Row
 from ldnas.data.task_data import ImageSet
-from ldnas.memory.pooled import pool
-from ldnas.memory.proposals import propose
-from ldnas.memory.starter import read_starter
-from ldnas.networks.design import CellDesign
-from ldnas.race.kinds import fresh_candidate
-from ldnas.race.race import Race, RaceImages, RaceProblem
 from ldnas.search.base import Clock, SearchBudget, SearchEvent, SearchProblem, SearchRun, Strategy
 from ldnas.search.darts import Darts, DartsConfig
 from ldnas.search.enas import Enas, EnasConfig
@@ -61,7 +55,8 @@ An iteration of DARTS takes in proportion to its images; one of ENAS does not, f
 
 KNOWN_CELL = "Known cell"
 """The service's default where only cells may take part: the best cell by the scores of the starter memory, without
-those of the target, in a race that gets as many seconds as a search and a final training of the other rows."""
+those of the target, in a race that gets as many seconds as a search and a final training of the other rows. It needs
+timm: without that the row is left out."""
 
 METHODS = ("LD-NAS", "Random Search", "DARTS", "FUSE, full space", *PLAIN, "ENAS", "PC-DARTS", "Evolution", KNOWN_CELL)
 """All rows, in the order of their worth."""
@@ -215,6 +210,14 @@ def _raced(
     values: Mapping[str, Any], task: PaperTask, train: ImageSet, validation: ImageSet, clock: Clock
 ) -> tuple[nn.Module, dict[str, Any]]:
     """The best known cell, trained by a race in which it is alone."""
+    # A race imports timm, which no other row needs.
+    from ldnas.memory.pooled import pool
+    from ldnas.memory.proposals import propose
+    from ldnas.memory.starter import read_starter
+    from ldnas.networks.design import CellDesign
+    from ldnas.race.kinds import fresh_candidate
+    from ldnas.race.race import Race, RaceImages, RaceProblem
+
     own_seed = final_seed(values)
     problem = problem_of(values, task, train, validation, FULL_SPACE)
     cell, *_ = propose(

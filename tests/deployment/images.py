@@ -5,6 +5,7 @@ import tomllib
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -23,6 +24,13 @@ def extras_of(dockerfile: str) -> tuple[str, ...]:
 def distributions(dockerfile: str) -> frozenset[str]:
     """The names of every distribution in the image, those that others bring included."""
     return distributions_of(*extras_of(dockerfile))
+
+
+def _only_with(extra: str, text: str) -> str:
+    """The requirement with the extra as one more condition."""
+    requirement, condition = Requirement(text), f'extra == "{extra}"'
+    requirement.marker = Marker(condition if requirement.marker is None else f"({requirement.marker}) and {condition}")
+    return str(requirement)
 
 
 @cache
@@ -49,8 +57,7 @@ def _requirements(name: str) -> list[str]:
     if name == "ldnas":
         # From the file: the metadata of the installed project may be older.
         extras = _PROJECT["optional-dependencies"].items()
-        with_markers = [f'{text} ; extra == "{extra}"' for extra, texts in extras for text in texts]
-        return [*_PROJECT["dependencies"], *with_markers]
+        return [*_PROJECT["dependencies"], *(_only_with(extra, text) for extra, texts in extras for text in texts)]
     try:
         return requires(name) or []
     except PackageNotFoundError:  # for another Python or platform than this one
