@@ -14,7 +14,7 @@ ENDS_WITH_THE_DOWNLOAD = """
 import os
 from worker.jobs.stages import sources
 from worker.queue import runner
-sources.fetch = lambda *arguments, **options: os.abort()
+sources.fetched = lambda *arguments, **options: os.abort()
 runner.main()
 """
 UNREADABLE = {"code": "unreadable_dataset", "detail": "it ended its reader", "field": "dataset.uri", "origin": "x"}
