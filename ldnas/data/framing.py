@@ -85,7 +85,7 @@ def frame(image: Image, preprocessing: Preprocessing, target: Image) -> None:
     if longer == size or (size == _PADDED_SIZE and _PADDED_FROM <= longer < size):
         _centre(image, target)
         return
-    # Three equal channels are resized as one, and a square image is not copied: both halve the time of small images.
+    # Three equal channels are resized as one, and a square image is not copied.
     square = image if image.shape[0] == image.shape[1] else _squared(image)
     pixels = square[:, :, 0] if image.shape[2] == 1 else square
     resized = PillowImage.fromarray(np.ascontiguousarray(pixels)).resize((size, size), PillowImage.Resampling.BILINEAR)
