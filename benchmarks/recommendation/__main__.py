@@ -9,6 +9,7 @@ when the row is made. Way, target and seed are one unit; units leave rows, and a
 """
 
 import argparse
+import random
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,9 +24,10 @@ from benchmarks.paper.running import Runner, companions, run_plan
 from benchmarks.paper.tasks import TASKS
 from benchmarks.paper.units import Row, Rows, Unit
 from benchmarks.recommendation.memory import run_source, sources_of
-from benchmarks.recommendation.summary import summarise
+from benchmarks.recommendation.summary import OURS, summarise
 from benchmarks.recommendation.tasks import KNOWN_TRAIN, DatasetTarget, PaperTarget, Target
 from benchmarks.recommendation.ways import WAYS, Setting
+from ldnas.seeding import derive_seed
 from ldnas.training.allocator import keep_freed_memory
 from ldnas.training.evaluation import evaluate
 from ldnas.training.final import DataFacts
@@ -66,6 +68,7 @@ def plan(
     seconds: float,
     study: float,
     chosen: Sequence[str] | None = None,
+    fewer: Sequence[int] = (),
 ) -> list[Unit]:
     """The known tasks, then all ways seed by seed: whatever slows the machine for a while slows them all.
 
@@ -74,16 +77,17 @@ def plan(
         known: the numbers of the known tasks.
         study: seconds of each full training of a known task.
         chosen: the names of the ways that run; None for all.
+        fewer: numbers of known tasks with which ours runs as well, on the targets of the ways with cells alone.
     """
-    sources = [
-        Unit(
+    sources = {
+        number: Unit(
             "source",
             {"task": number, "seed": MEMORY_SEED, "study_seconds": study, "study_images": KNOWN_TRAIN},
             2 * study,
         )
         for number in known
-    ]
-    needs = tuple(unit.id for unit in sources)
+    }
+    needs = tuple(unit.id for unit in sources.values())
     runs = [
         Unit("way", {"target": name, "ways": ways, "way": way, "seed": seed, "seconds": seconds}, seconds, needs)
         for seed in range(seeds)
@@ -92,7 +96,24 @@ def plan(
         for way in WAYS[ways]
         if chosen is None or way in chosen
     ]
-    return [*sources, *runs]
+    runs += [
+        Unit(
+            "way",
+            {"target": name, "ways": "cells", "way": OURS, "known": count, "seed": seed, "seconds": seconds},
+            seconds,
+            tuple(sources[number].id for number in _drawn(known, name, count, seed)),
+        )
+        for seed in range(seeds)
+        for name in targets.get("cells", ())
+        for count in fewer
+    ]
+    return [*sources.values(), *runs]
+
+
+def _drawn(known: Sequence[int], target: str, count: int, seed: int) -> list[int]:
+    """So many known tasks other than the target, drawn by the seed; a smaller number is a part of a larger one."""
+    others = [number for number in known if str(number) != target]
+    return random.Random(derive_seed(seed, "known", target)).sample(others, len(others))[:count]
 
 
 def _target(values: Mapping[str, Any], data: PaperData) -> tuple[Target, int | None]:
@@ -137,6 +158,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="CPU seconds of each way")
     parser.add_argument("--study", type=float, default=30.0, help="CPU seconds of each full training of a known task")
     parser.add_argument("--known", type=int, nargs="*", default=[task.number for task in TASKS["paper"]])
+    parser.add_argument("--fewer", type=int, nargs="*", default=[], help="run ours with so many known tasks, too")
     parser.add_argument("--ways", nargs="*", help="the ways that run; all without it")
     parser.add_argument("--processes", type=int, default=1, help="how many units run at a time")
     parser.add_argument("--no-save", action="store_true")
@@ -152,6 +174,7 @@ def main() -> None:
         seconds=arguments.seconds,
         study=arguments.study,
         chosen=arguments.ways,
+        fewer=arguments.fewer,
     )
     rows = Rows(arguments.work / "rows")
     runners: dict[str, Runner] = {

@@ -138,6 +138,8 @@ def closest(task: Target, sources: Sequence[Source], seed: int, seconds: float) 
 
     The observations take at most the share of the seconds that a job gives them, on fewer images where needed.
     """
+    if not sources:
+        return None
     by, images = measure(MEASURE), task.proxy
     networks = _affordable_networks(task, seed, FIT_SHARE * seconds)
 

@@ -8,8 +8,8 @@ from benchmarks.paper.units import Row
 from benchmarks.strategies import interval
 
 OURS = "ours"
-VARIANTS = frozenset({"ours, cold", "ours, distances shuffled"})
-"""Ways that vary our own, so that a user could not take them in place of it."""
+VARIANT = f"{OURS}, "
+"""How the names of ways begin that vary our own, so that a user could not take them in place of it."""
 
 Accuracies = Mapping[str, Mapping[int, float]]
 """By way and seed."""
@@ -25,7 +25,7 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
         values = row["unit"]["values"]
         name = f"{values['target']}, {values['ways']}, {values['seconds']:g} s"
         by_way = by_target.setdefault(name, {})
-        by_way.setdefault(values["way"], {})[values["seed"]] = row["outcome"]["accuracy"]
+        by_way.setdefault(_name(values), {})[values["seed"]] = row["outcome"]["accuracy"]
     return {name: _target(ways) for name, ways in by_target.items() if OURS in ways}
 
 
@@ -36,8 +36,12 @@ def _target(ways: Accuracies) -> dict[str, Any]:
     return {"ways": {way: _way(own, ways[OURS]) for way, own in ways.items()}, "regret": regret}
 
 
+def _name(values: Mapping[str, Any]) -> str:
+    return f"{VARIANT}{values['known']} known" if "known" in values else values["way"]
+
+
 def _is_rival(way: str) -> bool:
-    return way != OURS and way not in VARIANTS
+    return way != OURS and not way.startswith(VARIANT)
 
 
 def _way(own: Mapping[int, float], ours: Mapping[int, float]) -> dict[str, Any]:

@@ -53,7 +53,9 @@ class Setting:
 
     @property
     def best_cell(self) -> Genotype:
-        """The cell that the memory of the known tasks proposes."""
+        """The cell that the memory of the known tasks proposes; without any, a random one."""
+        if not self.sources:
+            return self.random_cell
         return best_cell([source.number for source in self.sources], self.seed, excluded=self.target)
 
     @property
