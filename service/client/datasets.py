@@ -124,7 +124,8 @@ def packed(path: Path, passed: PassedOver | None = None) -> Iterator[Path]:
 
     Raises:
         OSError: the file or folder cannot be read.
-        UnpackableFolderError: it has too many files, or a folder in it has a name that not every system can hold.
+        UnpackableFolderError: it has too many files, a folder in it has a name that not every system can hold, or two
+            files would get one name in the archive.
         TemporaryFolderError: the temporary folder is full, or none exists.
     """
     if not path.is_dir():
@@ -144,8 +145,14 @@ def packed(path: Path, passed: PassedOver | None = None) -> Iterator[Path]:
                         f"the name of the folder {shown(place)} in {path} {fault}; rename it before the upload"
                     )
                 archive.writestr(zipfile.ZipInfo(f"{place}/", _EPOCH), b"")
+            names = {str(place) for place in found.files}
             for place, file in found.files.items():
-                entry = zipfile.ZipInfo(shown(place), _EPOCH)
+                if (name := shown(place)) != str(place) and name in names:
+                    raise UnpackableFolderError(
+                        f"two files in {path} would be called {name} in the archive: one has that name, and one a sign "
+                        "that is written so; rename one of them before the upload"
+                    )
+                entry = zipfile.ZipInfo(name, _EPOCH)
                 with file.open("rb") as content, archive.open(entry, "w", force_zip64=True) as member:
                     while chunk := content.read(CHUNK_BYTES):
                         member.write(chunk)

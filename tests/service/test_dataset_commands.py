@@ -139,6 +139,14 @@ def test_a_folder_whose_name_not_every_system_can_hold_is_refused_for_the_true_r
     assert f"the name of the folder {reason.format(stripes_folder)}" in str(refusal.value)
 
 
+def test_two_files_that_would_get_one_name_in_the_archive_are_refused(client: Client, stripes_folder: Path) -> None:
+    image = next(stripes_folder.rglob("*.png"))
+    for name in ("\\.png", "%5C.png"):
+        (image.parent / name).write_bytes(image.read_bytes())
+    with pytest.raises(UnpackableFolderError, match=r"two files in .* would be called .*%5C\.png in the archive"):
+        client.add_dataset("stripes", stripes_folder)
+
+
 def test_a_name_that_no_dataset_may_have_is_refused_before_the_check(
     run: Run, stripes_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
