@@ -16,13 +16,24 @@ from ldnas.memory.starter import StarterMemory
 from ldnas.race.race import RaceProblem
 from ldnas.search.random import RandomSearchConfig
 from ldnas.training.final import final_config
+from tests.worker.small_network import small_weights
 from worker.jobs.checkpoints import Checkpoints
 from worker.jobs.context import JobContext
 from worker.jobs.stages import export, race, race_cells, search_plan, study, train, warm_cells
 from worker.jobs.stages.resolve import ResolvedTask, resolve
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
-from worker.registry import Engine, JobKind, JobRow, TaskRole, open_engine, reading, unit_of_work
+from worker.registry import (
+    Engine,
+    JobKind,
+    JobRow,
+    TaskCell,
+    TaskRole,
+    TaskTraining,
+    open_engine,
+    reading,
+    unit_of_work,
+)
 from worker.registry.schema import migrate
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
@@ -243,3 +254,27 @@ def upload(engine: Engine, settings: Settings) -> Callable[..., str]:
         return digest
 
     return keep
+
+
+@pytest.fixture
+def backbone(upload: Callable[..., str]) -> str:
+    """Uploads the weights of the small network; gives their digest."""
+    return upload("mine", "safetensors", small_weights())
+
+
+@pytest.fixture
+def cells_of(engine: Engine) -> Callable[[str], list[TaskCell]]:
+    def read(task_id: str) -> list[TaskCell]:
+        with reading(engine) as registry:
+            return registry.task_results.cells(task_id)
+
+    return read
+
+
+@pytest.fixture
+def trainings_of(engine: Engine) -> Callable[[str], list[TaskTraining]]:
+    def read(task_id: str) -> list[TaskTraining]:
+        with reading(engine) as registry:
+            return registry.task_results.trainings(task_id)
+
+    return read

@@ -10,11 +10,10 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
-import timm
 import torch
-from safetensors.torch import save as save_safetensors
 
 from tests.worker.local_guard import local_guard
+from tests.worker.small_network import SMALL, small_weights
 from worker.jobs import recommend
 from worker.jobs.stages import sources
 from worker.queue import runner
@@ -25,9 +24,6 @@ from worker.storage.artifacts import ArtifactStore, open_store
 from worker.storage.cleaner import clean
 
 pytestmark = pytest.mark.usefixtures("ticking_races")
-
-SMALL = "test_efficientnet"
-"""A network of timm with 99,196 parameters."""
 
 
 class Host:
@@ -50,7 +46,7 @@ class Host:
 
 def weights_of(seed: int) -> bytes:
     torch.manual_seed(seed)
-    return save_safetensors(timm.create_model(SMALL, pretrained=False).state_dict())
+    return small_weights()
 
 
 @pytest.fixture

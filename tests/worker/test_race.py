@@ -1,13 +1,11 @@
 """The strategy `race`: networks of several kinds train side by side, and the best one is the answer."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import timm
 import torch
 import torchvision
 from PIL import Image
@@ -22,21 +20,19 @@ from ldnas.recipe import default_recipe
 from ldnas.space.genotype import Genotype
 from ldnas.space.skeleton import default_skeleton
 from ldnas.training import final
+from tests.worker.small_network import SMALL
 from worker.jobs import recommend as recommendation
 from worker.jobs.checkpoints import Checkpoints, ShutdownError
 from worker.jobs.stages import distance, race, race_candidates, warm_cells, weights_files
 from worker.jobs.stages.resolve import ResolvedTask
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
-from worker.registry import Engine, JobKind, JobState, TaskRole, reading, unit_of_work
+from worker.registry import Engine, JobState, reading, unit_of_work
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 
 race_seconds = race._race_seconds  # a fixture replaces it
 pytestmark = pytest.mark.usefixtures("ticking_races")
-
-SMALL = "test_efficientnet"
-"""A network of timm with 99,196 parameters."""
 
 
 def cycles_of(engine: Engine, job_id: str) -> list[dict[str, Any]]:
@@ -150,12 +146,6 @@ def test_limits_and_kinds_decide_who_takes_part(add_race, finish, document_of) -
     finish(add_race(constraints={"max_parameters": 50_000}, candidates=["cell", "pretrained"]))
     assert {entry["kind"] for entry in document_of()["alternatives"]} == {"cell"}
     assert all(entry["parameters"] <= 50_000 for entry in document_of()["alternatives"])
-
-
-@pytest.fixture
-def backbone(upload: Callable[..., str]) -> str:
-    """Uploads the weights of a small network of timm; gives their digest."""
-    return upload("mine", "safetensors", save_safetensors(timm.create_model(SMALL, pretrained=False).state_dict()))
 
 
 def test_a_given_pretrained_network_races(add_race, finish, document_of, backbone: str) -> None:
@@ -332,88 +322,3 @@ def test_a_finished_race_is_not_repeated(
     assert winner["architecture_id"] is None, "it was not exported yet"
     assert document_of()["alternatives"] == [exported, *others]
     assert first["provenance"]["recipe"]["digest"] == few_images.digest
-
-
-@pytest.mark.parametrize(
-    "design",
-    [
-        {"kind": "plain", "name": "resnet18", "width": 4, "image_size": 16, "classes": 2},
-        {"kind": "plain", "name": "mobilenet_v3_small", "width": 0.35, "image_size": 16, "classes": 2},
-        {"kind": "pretrained", "name": "tf_efficientnet_lite0", "image_size": 32, "classes": 2},
-        {"kind": "pretrained", "name": SMALL, "image_size": 32, "classes": 2, "weights": "uploaded"},
-    ],
-    ids=["plain", "mobilenet", "pretrained", "given weights"],
-)
-def test_networks_without_a_cell_are_trained_again(
-    design: dict[str, Any], engine: Engine, finish, stripes_folder, backbone: str
-) -> None:
-    if "weights" in design:
-        design = {**design, "weights": backbone}
-    assert finish(add_training(engine, design, stripes_folder)).state is JobState.SUCCEEDED
-    with reading(engine) as registry:
-        new = registry.architectures.get("new")
-    assert new.design == {**design, "image_size": 16, "classes": 3}
-    assert (new.genotype, new.skeleton) == (None, None)
-    assert new.parameters == size_of(design_from_json(new.design))[0]
-
-
-def test_a_network_of_torchvision_is_trained_again(engine: Engine, finish, stripes_folder, upload) -> None:
-    source = torchvision.models.shufflenet_v2_x0_5()
-    digest = upload("mine", "safetensors", save_safetensors(source.state_dict()))
-    name = "torchvision/shufflenet_v2_x0_5"
-    design = {"kind": "pretrained", "name": name, "image_size": 64, "classes": 2, "weights": digest}
-    assert finish(add_training(engine, design, stripes_folder)).state is JobState.SUCCEEDED
-
-
-def test_images_that_are_too_small_for_a_network_are_refused_before_it_is_trained_again(
-    engine: Engine, finish, stripes_folder
-) -> None:
-    name = "torchvision/squeezenet1_1"
-    design = {"kind": "pretrained", "name": name, "image_size": 64, "classes": 2, "weights": "f" * 64}
-    job = finish(add_training(engine, design, stripes_folder))
-    assert (job.error["code"], job.error["field"]) == ("invalid_search", "image_size")
-    assert "torchvision/squeezenet1_1 cannot take images of 16 pixels" in job.error["detail"]
-    assert job.stage == "resolve"
-
-
-def test_a_network_whose_first_weights_were_deleted_is_not_trained_again(
-    engine: Engine, finish, stripes_folder
-) -> None:
-    design = {"kind": "pretrained", "name": SMALL, "image_size": 32, "classes": 2, "weights": "f" * 64}
-    job = finish(add_training(engine, design, stripes_folder))
-    assert (job.error["code"], job.error["field"]) == ("dataset_not_found", "architecture_id")
-
-
-def add_training(engine: Engine, design: dict[str, Any], folder: Path) -> str:
-    """Asks to train the network of a finished architecture again, on the stripes; gives the id of the job."""
-    with unit_of_work(engine) as registry:
-        finished = registry.jobs.insert(JobKind.RECOMMEND, {})
-        registry.architectures.insert_once(
-            id="found",
-            job_id=finished.id,
-            name="found",
-            design=design,
-            class_names=["a", "b"],
-            preprocessing={"image_size": design["image_size"]},
-            parameters=1,
-            macs=1,
-            validation={},
-            test={},
-            **{file: file for file in ("weights", "code", "program", "onnx", "card")},
-        )
-        params = {"architecture_id": "new", "source_architecture_id": "found", "task_id": "stripes"}
-        job = registry.jobs.insert(JobKind.TRAIN_ARCHITECTURE, params)
-        registry.tasks.insert(
-            id="stripes",
-            name="three stripes",
-            role=TaskRole.TARGET,
-            job_id=job.id,
-            dataset={"uri": folder.as_uri()},
-            labels=None,
-            architecture=None,
-            epsilon=0.2,
-            repetitions=1,
-            seed=0,
-            image_size=16,
-        )
-    return job.id
