@@ -97,7 +97,7 @@ def test_a_study_tries_cells_and_trains_the_best_in_full_without_test_images(
         winner = min(mine, key=lambda own: (-own.training.validation_accuracy, own.training.validation_loss))
         assert [own.training.key for own in mine if own.weights] == [winner.training.key] == [cell.network.key]
         network = build_designed(design_from_json(cell.design), seed=0)
-        network.load_state_dict(load_safetensors(open_store(settings.artifact_url).read(cell.network.weights)))
+        network.load_state_dict(load_safetensors(open_store(settings).read(cell.network.weights)))
     assert len(cells) == 2
     assert not any(own.weights for own in trials)
     assert tests == []
@@ -332,7 +332,7 @@ def test_two_studies_of_one_baseline_at_once_store_each_training_once_and_lose_n
         own = [each.training for each in trainings_of("three") if str(each.training.genotype) == genotype]
         assert cell.network.validation_accuracy == max(each.validation_accuracy for each in own if each.epochs == 4)
         network = build_designed(design_from_json(cell.design), seed=0)
-        network.load_state_dict(load_safetensors(open_store(settings.artifact_url).read(cell.network.weights)))
+        network.load_state_dict(load_safetensors(open_store(settings).read(cell.network.weights)))
 
 
 def test_an_idle_study_gives_way_to_another_job_and_resumes(
@@ -430,7 +430,7 @@ def test_a_promoted_target_brings_the_cell_that_its_recommendation_ended_with(
         architecture = registry.architectures.get(answer["architecture"]["id"])
         assert registry.recommendations.promote("answer", "stripes").id == "target-of-answer"
     exported, stored = (
-        load_safetensors(open_store(settings.artifact_url).read(row.weights)) for row in (architecture, cell.network)
+        load_safetensors(open_store(settings).read(row.weights)) for row in (architecture, cell.network)
     )
     assert exported.keys() == stored.keys()
     assert all(bool((tensor == stored[name]).all()) for name, tensor in exported.items())
