@@ -23,7 +23,7 @@ LISTED = 3
 SKEW_SECONDS = 5.0
 LONG_WAIT_SECONDS = 600.0
 LITTLE_BYTES, NO_BYTES = 5 * 10**9, 5 * 10**8
-_STORE_ADVICE = "correct LDNAS_ARTIFACT_URL, AWS_ENDPOINT_URL or the key, or start the server"
+_STORE_ADVICE = "correct LDNAS_ARTIFACT_URL, the AWS_… variables or the key, or start the server"
 _LOOK_AT_DEVICE = "import torch; print(torch.cuda.is_available(), torch.cuda.device_count(), torch.version.cuda)"
 
 
@@ -49,8 +49,8 @@ def diagnose(settings: Settings, *, deep: bool = False) -> Iterator[Finding]:
     """Yields each finding as soon as its check ends. `deep` reads each artifact and compares its SHA-256."""
     try:
         store = open_store(settings)
-    except SettingsError as error:
-        yield Finding("artifact store", Level.FAIL, str(error), "install botocore, or correct LDNAS_ARTIFACT_URL")
+    except (ArtifactStoreError, SettingsError) as error:
+        yield Finding("artifact store", Level.FAIL, str(error), _STORE_ADVICE)
         return
     engine = open_engine(settings.database_url)
     try:

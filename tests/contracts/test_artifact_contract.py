@@ -77,7 +77,8 @@ def test_what_one_host_stores_another_one_reads(hosts: Hosts) -> None:
     assert [other.exists(digest) for digest in (*digests, ABSENT)] == [True, True, False]
     assert [other.read(digest) for digest in digests] == [b"weights", b"dataset" * 1000]
     assert [other.local_file(digest).read_bytes() for digest in digests] == [b"weights", b"dataset" * 1000]
-    assert other.sizes(sorted([*digests, ABSENT])) == {digests[0]: 7, digests[1]: 7000}
+    for asked in (digests, [*digests, ABSENT]):
+        assert other.sizes(sorted(asked)) == {digests[0]: 7, digests[1]: 7000}
     assert [other.stored_digest(digest) for digest in digests] == digests
 
 
@@ -129,7 +130,7 @@ def test_a_checkpoint_can_be_resumed_on_another_host_until_it_is_removed(hosts: 
     other.drop_checkpoint(first)
     other.drop_checkpoint(first)
     assert (store.read_checkpoint(first), store.read_checkpoint(second)) == (None, b"second")
-    other.drop_checkpoints("job", attempt=2)
+    other.drop_checkpoints("job", attempt=1)
     assert [store.read_checkpoint(name) for name in (second, later, of_another)] == [None, b"later", b"other"]
 
 

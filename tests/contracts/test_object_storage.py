@@ -134,6 +134,9 @@ def test_a_job_waits_for_a_server_that_is_away_and_others_fail_at_once(
         ({"LDNAS_ARTIFACT_URL": "s3://elsewhere/ldnas"}, "has no such bucket; accepted: s3://BUCKET/PREFIX with a"),
         ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "refuses the key .*SignatureDoesNotMatch.*; accepted: credentials"),
         ({"AWS_ACCESS_KEY_ID": "wrong"}, "refuses the key .*InvalidAccessKeyId.*; accepted: credentials"),
+        ({"AWS_SECRET_ACCESS_KEY": ""}, "cannot be prepared .*aws_secret_access_key.; accepted: credentials"),
+        ({"AWS_ENDPOINT_URL": "minio"}, "cannot be prepared .*minio.*https://HOST in AWS_ENDPOINT_URL"),
+        ({"AWS_REGION": "a b"}, "cannot be prepared .*a b.*a region in AWS_REGION"),
         ({"AWS_ACCESS_KEY_ID": ""}, "no key is set; accepted: credentials .AWS_ACCESS_KEY_ID and"),
     ],
 )

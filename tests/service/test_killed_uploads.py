@@ -8,9 +8,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from tests.service.dataset_files import files_of, npz
-from worker.registry import Engine, reading
+from worker.registry import Engine, reading, unit_of_work
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 from worker.storage.cleaner import DAY_SECONDS, GRACE_SECONDS, clean, unowned_files
@@ -116,3 +117,21 @@ def test_an_upload_that_the_cleaner_meets_on_its_way_is_stored_whole(
     assert http.put("/v1/datasets/it", content=npz()).status_code == 201
     assert store.read(hashlib.sha256(npz()).hexdigest()) == npz()
     assert met == ["received", "stored"]
+
+
+def test_an_upload_to_object_storage_keeps_no_transaction_open(
+    http: httpx.Client, other_app: FastAPI, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_incoming, stored_before_row = FolderStore.put_incoming, []
+
+    def write_meanwhile(store: FolderStore, incoming: IncomingFile) -> str:
+        with unit_of_work(other_app.state.resources.engine) as registry:
+            registry.jobs.insert("recommend", {})
+            stored_before_row.append(registry.datasets.find("it") is None)
+        return put_incoming(store, incoming)
+
+    monkeypatch.setattr(FolderStore, "stores_in_transaction", False)
+    monkeypatch.setattr(FolderStore, "put_incoming", write_meanwhile)
+    assert http.put("/v1/datasets/it", content=npz()).status_code == 201
+    assert stored_before_row == [True]
+    assert open_store(settings).read(hashlib.sha256(npz()).hexdigest()) == npz()

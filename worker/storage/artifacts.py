@@ -137,6 +137,7 @@ def open_store(settings: Settings, *, for_job: bool = False) -> ArtifactStore:
 
     Raises:
         SettingsError: the URL names object storage, and botocore is not installed.
+        ArtifactStoreError: the variables of the key, the endpoint or the region are not valid.
     """
     if not settings.artifact_url.startswith("s3://"):
         return FolderStore(Path(settings.artifact_url))

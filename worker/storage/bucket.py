@@ -55,38 +55,21 @@ class StoredObject:
 class Bucket:
     """The objects below a prefix of a bucket.
 
-    Every method raises ArtifactStoreError if the request fails, after another try following each of `pauses` (in
-    seconds) where it may pass.
+    The constructor raises ArtifactStoreError if the variables of the key, the endpoint or the region are not valid.
+    Every method does if its request fails; where that may pass, it tries again after each of `pauses`, in seconds.
     """
 
     def __init__(self, folder: S3Folder, access: S3Access, *, pauses: tuple[float, ...] = ()) -> None:
         self._folder = folder
         self._server = access.endpoint or f"S3 in {access.region}"
         self._pauses = pauses
-        options: dict[str, Any] = {}
-        if access.key_id is not None:
-            options = {"aws_access_key_id": access.key_id, "aws_secret_access_key": access.secret}
-            options["aws_session_token"] = access.token
-        self._client = Session().create_client(
-            "s3",
-            region_name=access.region,
-            endpoint_url=access.endpoint,
-            verify=os.environ.get("SSL_CERT_FILE") or os.environ.get("AWS_CA_BUNDLE") or None,
-            config=Config(
-                connect_timeout=CONNECT_SECONDS,
-                read_timeout=SILENCE_SECONDS,
-                retries={"total_max_attempts": TRIES, "mode": "standard"},
-                max_pool_connections=_CONNECTIONS,
-                proxies={},
-                ignore_configured_endpoint_urls=True,  # an empty AWS_ENDPOINT_URL is none
-                # The signature covers the SHA-256 of the body, which the server compares. Newer checksums are left
-                # out, because other servers than Amazon's refuse them.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-                s3={"payload_signing_enabled": True, "addressing_style": "path" if access.endpoint else "auto"},
-            ),
-            **options,
-        )
+        try:
+            self._client = _client(access)
+        except (BotoCoreError, ValueError) as error:
+            raise ArtifactStoreError(
+                f"LDNAS_ARTIFACT_URL is {folder}, and requests to it cannot be prepared ({error}); accepted: "
+                f"{_ACCEPTED_KEY}, https://HOST in AWS_ENDPOINT_URL, and a region in AWS_REGION"
+            ) from error
 
     def url(self, name: str) -> str:
         """The `s3://` URL of an object, for messages."""
@@ -206,6 +189,33 @@ class Bucket:
             "bucket in the region of AWS_REGION",
             may_pass=status >= 500 or status == 429 or code in _PASSING,
         )
+
+
+def _client(access: S3Access) -> Any:
+    options: dict[str, Any] = {}
+    if access.key_id is not None:
+        options = {"aws_access_key_id": access.key_id, "aws_secret_access_key": access.secret}
+        options["aws_session_token"] = access.token
+    return Session().create_client(
+        "s3",
+        region_name=access.region,
+        endpoint_url=access.endpoint,
+        verify=os.environ.get("SSL_CERT_FILE") or os.environ.get("AWS_CA_BUNDLE") or None,
+        config=Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=SILENCE_SECONDS,
+            retries={"total_max_attempts": TRIES, "mode": "standard"},
+            max_pool_connections=_CONNECTIONS,
+            proxies={},
+            ignore_configured_endpoint_urls=True,  # an empty AWS_ENDPOINT_URL is none
+            # The signature covers the SHA-256 of the body, which the server compares. Newer checksums are left
+            # out, because other servers than Amazon's refuse them.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"payload_signing_enabled": True, "addressing_style": "path" if access.endpoint else "auto"},
+        ),
+        **options,
+    )
 
 
 class _NoObjectError(ArtifactStoreError):
