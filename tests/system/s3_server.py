@@ -97,11 +97,10 @@ class S3Server:
 
     def kill_and_keep(self) -> None:
         """Kill it; the next process gets every object whose storing was answered."""
-        self.relay.pause()  # an upload from here on gets no answer
+        self.relay.cut()  # an upload from here on gets no answer
         s3 = self.client()
         self._objects = {name: s3.get_object(Bucket=BUCKET, Key=name)["Body"].read() for name in self.names()}
         self.kill()
-        self.relay.resume()
 
     def names(self, prefix: str = "") -> list[str]:
         """The objects below a prefix."""

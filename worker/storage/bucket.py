@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -96,7 +97,8 @@ class Bucket:
 
         def receive() -> None:
             begin()
-            with self._client.get_object(**self._object(name))["Body"] as body:
+            # Not `with … as body`: that gives the stream below it, which takes a broken connection for the end.
+            with closing(self._client.get_object(**self._object(name))["Body"]) as body:
                 while chunk := body.read(_CHUNK_BYTES):
                     write(chunk)
 
