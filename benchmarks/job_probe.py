@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from worker.jobs.context import JobContext
 from worker.jobs.stages import resolve
 from worker.queue import runner
-from worker.storage.artifacts import ArtifactStore
+from worker.storage.folder_store import FolderStore
 
 FOLDER = "timeline"
 
@@ -114,7 +114,7 @@ def _attach(watch: Stopwatch) -> Callable[[], None]:
     for name in ("load_dataset", "task_data", "test_images"):
         label(resolve, name, "decode")
     for name in ("put", "read", "put_checkpoint", "read_checkpoint", "drop_checkpoint", "drop_checkpoints"):
-        label(ArtifactStore, name, "files")
+        label(FolderStore, name, "files")
     enter, leave, event = Session.__enter__, Session.__exit__, JobContext.event
 
     def begin_transaction(session: Session) -> Session:

@@ -13,7 +13,7 @@ from service.api.http.stalled_reader import STALL_SECONDS, limiting_stalls_to
 from service.api.security.errors import KeySetupError
 from service.api.security.setup import require_key_for
 from service.app import create_app
-from worker.errors import SettingsError
+from worker.errors import ArtifactStoreError, SettingsError
 from worker.process.logs import configure_logging
 from worker.process.parent_watch import exit_with_parent
 from worker.process.sign_of_life import give_signs_of_life
@@ -21,6 +21,7 @@ from worker.process.stop_signals import set_in_handler
 from worker.process.tracing import configure_tracing
 from worker.registry import open_engine
 from worker.settings import Settings
+from worker.storage.artifacts import require_usable_store
 
 # Connections that are still open then are closed: a supervisor gives the process 8 s.
 GRACE_SECONDS = 4
@@ -65,6 +66,7 @@ def main() -> None:
 
     Raises:
         SettingsError: an environment variable has an invalid value.
+        ArtifactStoreError: the bucket of the artifacts does not exist, or refuses the credentials.
         KeyRequiredError: other hosts can reach the service, and no key exists.
     """
     exit_with_parent(os.environ)
@@ -72,6 +74,7 @@ def main() -> None:
     settings = Settings.from_environment(os.environ)
     configure_logging(settings.log_format)
     configure_tracing("api")
+    require_usable_store(settings)
     engine = open_engine(settings.database_url)
     require_key_for(engine, settings.host)
     engine.dispose()
@@ -85,5 +88,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (KeySetupError, SettingsError) as error:
+    except (ArtifactStoreError, KeySetupError, SettingsError) as error:
         sys.exit(f"ldnas: {error}")

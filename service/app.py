@@ -125,7 +125,7 @@ def _resources(settings: Settings, stopping: threading.Event) -> Resources:
         settings=settings,
         engine=engine,
         reader=reader,
-        store=open_store(settings.artifact_url),
+        store=open_store(settings),
         rendered=RenderedAnswers(),
         tables=KeptTables(),
         polls=Polls(reader),

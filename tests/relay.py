@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import Self
 
 CHUNK_BYTES = 2**16
+CLOSED_PORT = 9
+"""A port that no server of a test listens on."""
 
 
 class Relay:
@@ -39,10 +41,7 @@ class Relay:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._listening.shutdown(socket.SHUT_RDWR)
         self.resume()
-        with self._lock:
-            ends = [*self._ends]
-        for end in ends:
-            _shut(end)
+        self._shut_all()
         self._listening.close()
 
     def pause(self) -> None:
@@ -54,6 +53,12 @@ class Relay:
         self._most_sent = None
         self._forwarding.set()
 
+    def cut(self) -> None:
+        """Break every connection, and from now on each new one, until `target` is set again."""
+        self.target = ("127.0.0.1", CLOSED_PORT)
+        self._shut_all()
+        self.resume()  # of bytes that were held back, none can arrive any more
+
     def pause_after(self, sent: int) -> None:
         """Stop forwarding once so many more bytes of the server have been forwarded, or a little more."""
         self._most_sent = self.sent + sent
@@ -62,6 +67,12 @@ class Relay:
     def is_paused(self) -> bool:
         """Whether nothing is forwarded."""
         return not self._forwarding.is_set()
+
+    def _shut_all(self) -> None:
+        with self._lock:
+            ends = [*self._ends]
+        for end in ends:
+            _shut(end)
 
     def _accept(self) -> None:
         while True:

@@ -6,6 +6,7 @@ WorkerError
 ├── BundleError                 a registry cannot be written to a file, or a file was not written by `ldnas registry`
 ├── ForbiddenDestinationError   a URL names a host that must not be reached
 ├── OutboundFailedError         an allowed host does not answer
+├── ArtifactStoreError          object storage refused, broke off, or has a damaged artifact
 ├── BrokerUnavailableError      the broker refused, timed out or broke off; publish again later
 └── RegistryError               an error of the database's rows
     ├── NotFoundError                 no row of that kind has that id
@@ -79,6 +80,20 @@ class OutboundFailedError(WorkerError):
     """
 
     def __init__(self, message: str, *, may_pass: bool = True) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
+
+
+class ArtifactStoreError(WorkerError, OSError):
+    """Object storage refused, timed out or broke off, or an artifact in it is damaged.
+
+    It is an OSError, as a full disk is: a job that meets it is tried again.
+
+    Attributes:
+        may_pass: whether the same request may succeed later with the same settings.
+    """
+
+    def __init__(self, message: str, *, may_pass: bool = False) -> None:
         super().__init__(message)
         self.may_pass = may_pass
 

@@ -10,7 +10,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+SCHEME = "s3://"
+_PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*", re.ASCII)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+
+
+@dataclass(frozen=True)
+class S3Folder:
+    """The objects of a bucket whose keys begin with a prefix; an empty prefix is the whole bucket."""
+
+    bucket: str
+    prefix: str
+
+    @classmethod
+    def of(cls, url: str) -> "S3Folder":
+        """Read `s3://BUCKET` or `s3://BUCKET/PREFIX`.
+
+        Raises:
+            ValueError: the bucket's name is invalid, or the prefix has not only letters, digits and `. _ - /`.
+        """
+        bucket, _, prefix = url.removeprefix(SCHEME).rstrip("/").partition("/")
+        if not url.startswith(SCHEME) or not _BUCKET.fullmatch(bucket) or (prefix and not _PREFIX.fullmatch(prefix)):
+            raise ValueError(f"{url} is not s3://BUCKET/PREFIX")
+        return cls(bucket, prefix)
+
+    def key(self, name: str) -> str:
+        """The key of an object below the prefix."""
+        return f"{self.prefix}/{name}" if self.prefix else name
+
+    def contains(self, bucket: str, key: str) -> bool:
+        """Whether an object lies below the prefix."""
+        return bucket == self.bucket and key.startswith(self.key(""))
+
+    def __str__(self) -> str:
+        return f"{SCHEME}{self.bucket}/{self.prefix}".rstrip("/")
 
 
 @dataclass(frozen=True)

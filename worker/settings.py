@@ -1,7 +1,6 @@
 """One frozen `Settings` per process, read from the environment at its entry point and passed down."""
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import field, fields, replace
 from pathlib import Path
@@ -9,17 +8,17 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationError
 from pydantic.dataclasses import dataclass
-from pydantic_core import PydanticCustomError
 
 from ldnas.networks.names import ARCHITECTURES
+from worker.accepted import absolute, digits_only, folder_or_bucket, path_prefix, split_at, url_beginning_with
 from worker.database_url import with_password_from, without_password
 from worker.errors import SettingsError
-from worker.s3 import S3Access
+from worker.s3 import SCHEME, S3Access
 
 _DATABASES = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
-_FILES = ("sqlite:", "filesystem:")
 _BROKERS = ("filesystem://", "redis://", "rediss://")
-_PATH_PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?")
+MOST_IN_ONE_PUT = 5 * 2**30
+"""The largest object in bytes that S3 takes in one request."""
 
 
 class Variable:
@@ -39,54 +38,8 @@ class Variable:
         self.accepted = accepted
 
 
-def _url(schemes: tuple[str, ...]) -> AfterValidator:
-    def check(value: str) -> str:
-        if not value.startswith(schemes):
-            raise _refusal("a URL that begins with " + ", ".join(schemes))
-        if value.count("@") > 1 and not value.startswith(_FILES):
-            # A parser that takes the rest for the host would show a part of the password in its errors.
-            raise _refusal("a URL with %40 for an @ in its password")
-        return value
-
-    return AfterValidator(check)
-
-
-def _plain_folder(value: str) -> str:
-    if "://" in value and not value.startswith("file:///"):
-        raise _refusal("the path of a folder that all processes share, or file:///PATH")
-    return str(_absolute(Path(value.removeprefix("file://"))))
-
-
-def _path_prefix(value: str) -> str:
-    if not _PATH_PREFIX.fullmatch(value):
-        raise ValueError("not a path prefix")
-    return value.rstrip("/")
-
-
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
-
-
-def _refusal(accepted: str) -> PydanticCustomError:
-    return PydanticCustomError("accepted", "{accepted}", {"accepted": accepted})
-
-
-def _digits(value: Any) -> Any:
-    # pydantic would also read `1_000`, `80.0` and `-0`, which is port 0.
-    if isinstance(value, str) and not (value.isascii() and value.isdecimal()):
-        raise ValueError("not a whole number")
-    return value
-
-
-def _split(separator: str) -> BeforeValidator:
-    def split(value: Any) -> Any:
-        return [part.strip() for part in value.split(separator) if part.strip()] if isinstance(value, str) else value
-
-    return BeforeValidator(split)
-
-
-_Whole = Annotated[int, BeforeValidator(_digits)]
-_File = Annotated[Path, AfterValidator(_absolute)]
+_Whole = Annotated[int, BeforeValidator(digits_only)]
+_File = Annotated[Path, AfterValidator(absolute)]
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Host = Annotated[
     str, StringConstraints(to_lower=True, pattern=r"^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(:[0-9]{1,5})?$")
@@ -102,32 +55,48 @@ class Settings:
     # Two of the URLs may hold passwords, and a repr ends in logs.
     database_url: Annotated[
         str,
-        _url(_DATABASES),
+        url_beginning_with(_DATABASES),
         Variable("LDNAS_DATABASE_URL", "SQLite in the home", "`sqlite:///PATH` or `postgresql+psycopg://…`"),
     ] = field(repr=False)
     broker_url: Annotated[
         str,
-        _url(_BROKERS),
+        url_beginning_with(_BROKERS),
         Variable("LDNAS_BROKER_URL", "`filesystem://`", "a folder of the home, or `redis://…`, `rediss://…`"),
     ] = field(repr=False)
     artifact_url: Annotated[
         str,
-        AfterValidator(_plain_folder),
-        Variable("LDNAS_ARTIFACT_URL", "`artifacts` in the home", "a folder that API and workers share"),
+        AfterValidator(folder_or_bucket),
+        Variable(
+            "LDNAS_ARTIFACT_URL",
+            "`artifacts` in the home",
+            "a folder that API, dispatcher and workers share, or object storage as `s3://BUCKET/PREFIX`; see "
+            "[Artifacts on object storage](../operations.md#artifacts-on-object-storage)",
+        ),
     ]
     dataset_roots: Annotated[
         tuple[_File, ...],
-        _split(os.pathsep),
+        split_at(os.pathsep),
         Variable(
             "LDNAS_DATASET_ROOTS", "`datasets` in the home", "folders that `file://` may point into, separated by `:`"
         ),
     ]
+    artifact_cache_bytes: Annotated[
+        _Whole,
+        Field(ge=0, lt=10**18),
+        Variable(
+            "LDNAS_ARTIFACT_CACHE_BYTES",
+            "`10737418240`",
+            "with artifacts on `s3://…`: the size in bytes of the copies in `artifact-copies` of the home; beyond it "
+            "the copies that were not used for the longest time are removed",
+            "a whole number of bytes from 0",
+        ),
+    ] = 10 * 2**30
     database_password_file: Annotated[
         _File | None, Variable("LDNAS_DATABASE_PASSWORD_FILE", "none", "a file with the password for that URL's user")
     ] = None
     remote_hosts: Annotated[
         tuple[_Host, ...],
-        _split(","),
+        split_at(","),
         Variable(
             "LDNAS_REMOTE_HOSTS",
             "none",
@@ -170,7 +139,7 @@ class Settings:
     ] = 8000
     root_path: Annotated[
         str,
-        AfterValidator(_path_prefix),
+        AfterValidator(path_prefix),
         Variable(
             "LDNAS_ROOT_PATH",
             "none",
@@ -300,7 +269,7 @@ class Settings:
         """
         present = {name: value for name, value in environ.items() if value.strip()}
         given = {name: present[variable.name] for name, variable in VARIABLE_OF.items() if variable.name in present}
-        home = _absolute(Path(given.get("home", "var")))
+        home = absolute(Path(given.get("home", "var")))
         values = {
             "home": home,
             "database_url": f"sqlite:///{home / 'ldnas.sqlite3'}",
@@ -312,6 +281,10 @@ class Settings:
             settings = cls(**values, s3=S3Access.from_environment(present))  # type: ignore[arg-type]  # converted
         except ValidationError as error:
             raise _settings_error(error) from None  # its text has the value, which may hold a password
+        if settings.artifact_url.startswith(SCHEME) and settings.max_upload_bytes > MOST_IN_ONE_PUT:
+            variable = VARIABLE_OF["max_upload_bytes"].name
+            accepted = f"at most {MOST_IN_ONE_PUT}, which S3 takes in one request, with LDNAS_ARTIFACT_URL on s3://"
+            raise SettingsError(variable, str(settings.max_upload_bytes), accepted)
         password_file = settings.database_password_file
         if password_file is None:
             return settings
@@ -332,6 +305,11 @@ class Settings:
     def downloads(self) -> Path:
         """The folder of this host's downloads, which jobs store there while they read them."""
         return self.home / "downloads"
+
+    @property
+    def artifact_copies(self) -> Path:
+        """The folder of this host's copies of artifacts that are in object storage."""
+        return self.home / "artifact-copies"
 
     @property
     def heartbeat_seconds(self) -> float:

@@ -10,11 +10,15 @@ VARIABLES = (
 )
 
 ELSEWHERE = {
-    "AWS_ACCESS_KEY_ID": "with `AWS_SECRET_ACCESS_KEY`: workers sign their requests to `s3://…` by them",
+    "AWS_ACCESS_KEY_ID": "with `AWS_SECRET_ACCESS_KEY`: workers sign their requests to `s3://…` by them, and API, "
+    "dispatcher and workers those to artifacts in object storage",
     "AWS_SESSION_TOKEN": "for temporary credentials",
     "AWS_REGION": "or `AWS_DEFAULT_REGION`: of the buckets; `us-east-1` by default",
     "AWS_ENDPOINT_URL": "a host other than Amazon's with the S3 API, as `https://minio.internal:9000`; it may have a "
-    "private address, and `LDNAS_REMOTE_HOSTS` has to list it",
+    "private address, and for datasets `LDNAS_REMOTE_HOSTS` has to list it",
+    "AWS_SHARED_CREDENTIALS_FILE": "a file with the key of artifacts in object storage, which datasets do not use; "
+    "read without `AWS_ACCESS_KEY_ID`",
+    "AWS_CA_BUNDLE": "the authorities that certify the server of artifacts in object storage, without `SSL_CERT_FILE`",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "where traces are sent; see [Traces](../operations.md#traces)",
     "HTTP_PROXY": "or `HTTPS_PROXY`, `ALL_PROXY`: the proxy to a service on another machine; see "
     "[Proxies](../how-to/from-programs.md#proxies-and-certificates)",

@@ -194,7 +194,7 @@ def export(settings: Settings, out: Path) -> dict[str, int]:
     out.parent.mkdir(parents=True, exist_ok=True)
     engine = open_engine(settings.database_url)
     try:
-        return write_bundle(engine, open_store(settings.artifact_url), out)
+        return write_bundle(engine, open_store(settings), out)
     finally:
         engine.dispose()
 

@@ -201,6 +201,9 @@ KINDS: dict[type[Exception], Kind] = {
     science.OutOfMemoryError: Kind(422, "Not enough memory for a network and one image"),
     science.DamagedStarterError: Kind(503, "The starter memory is damaged"),
     science.UnsupportedLayerError: Kind(422, "The network has a layer without an exact method"),
+    registry.ArtifactStoreError: Kind(
+        503, "The artifact store does not answer", detail="The service's log has the reason; try again later."
+    ),
     registry.RegistryError: INTERNAL,
     registry.NotFoundError: Kind(404, "Not found"),
     registry.AttemptLostError: Kind(409, "The job belongs to another owner"),

@@ -61,6 +61,7 @@ app.command(rich_help_panel="One process at a time", epilog="Example: LDNAS_DATA
 # The extra that installs each optional package.
 EXTRA_OF_PACKAGE = {
     "alembic": "service",
+    "botocore": "service",
     "fastapi": "service",
     "sqlalchemy": "service",
     "starlette": "service",

@@ -1,29 +1,29 @@
 """Diagnoses an installation: settings, database, broker, files, device, workers, jobs."""
 
-import hashlib
 import shutil
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from worker.errors import DatabaseUnavailableError
-from worker.registry import ArtifactRow, Engine, JobState, open_engine, reading
+from worker.errors import ArtifactStoreError, DatabaseUnavailableError, SettingsError
+from worker.registry import Engine, JobState, open_engine, reading
 from worker.registry.schema import is_current
 from worker.settings import Settings
 from worker.storage.artifacts import ArtifactStore, open_store
 from worker.storage.cleaner import DAY_SECONDS, GRACE_SECONDS, unowned_files
+from worker.storage.folder_store import FolderStore
 
 PAGE = 500
 LISTED = 3
 SKEW_SECONDS = 5.0
 LONG_WAIT_SECONDS = 600.0
 LITTLE_BYTES, NO_BYTES = 5 * 10**9, 5 * 10**8
+_STORE_ADVICE = "correct LDNAS_ARTIFACT_URL, the AWS_… variables or the key, or start the server"
 _LOOK_AT_DEVICE = "import torch; print(torch.cuda.is_available(), torch.cuda.device_count(), torch.version.cuda)"
 
 
@@ -47,25 +47,33 @@ class Finding:
 
 def diagnose(settings: Settings, *, deep: bool = False) -> Iterator[Finding]:
     """Yields each finding as soon as its check ends. `deep` reads each artifact and compares its SHA-256."""
+    try:
+        store = open_store(settings)
+    except (ArtifactStoreError, SettingsError) as error:
+        yield Finding("artifact store", Level.FAIL, str(error), _STORE_ADVICE)
+        return
     engine = open_engine(settings.database_url)
-    store = open_store(settings.artifact_url)
     try:
         database = _database(engine)
         yield database
         yield _broker(settings)
-        yield _writable(settings)
-        yield _disk(settings)
+        usable = _usable(settings, store)
+        yield usable
+        yield _disk(settings, store)
         yield _device(settings, engine if database.level is Level.OK else None)
         if database.level is Level.OK:
-            yield from _from_sql(settings, engine, store, deep)
+            is_away = usable.level is Level.FAIL and not isinstance(store, FolderStore)
+            yield from _from_sql(settings, engine, None if is_away else store, deep)
     finally:
         engine.dispose()
 
 
-def _from_sql(settings: Settings, engine: Engine, store: ArtifactStore, deep: bool) -> Iterator[Finding]:
+def _from_sql(settings: Settings, engine: Engine, store: ArtifactStore | None, deep: bool) -> Iterator[Finding]:
+    of_files: tuple[Callable[[], Finding], ...] = ()
+    if store is not None:
+        of_files = (lambda: _artifacts(engine, store, deep), lambda: _removable(settings, engine, store))
     checks: tuple[Callable[[], Finding], ...] = (
-        lambda: _artifacts(engine, store, deep),
-        lambda: _removable(settings, engine, store),
+        *of_files,
         lambda: _clock(engine),
         lambda: _workers(engine),
         lambda: _waiting(engine),
@@ -77,6 +85,8 @@ def _from_sql(settings: Settings, engine: Engine, store: ArtifactStore, deep: bo
         except DatabaseUnavailableError as error:
             yield Finding("database", Level.FAIL, f"connection lost: {error}", "read the database's log")
             return
+        except ArtifactStoreError as error:
+            yield Finding("artifact store", Level.FAIL, str(error), _STORE_ADVICE)
 
 
 def _database(engine: Engine) -> Finding:
@@ -105,25 +115,28 @@ def _broker(settings: Settings) -> Finding:
         return Finding("broker", Level.FAIL, str(error), advice)
 
 
-def _writable(settings: Settings) -> Finding:
-    folder = Path(settings.artifact_url)
-    probe = folder / f".{uuid.uuid4().hex}.probe"
+def _usable(settings: Settings, store: ArtifactStore) -> Finding:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"probe")
-        probe.unlink()
+        store.check()
+    except ArtifactStoreError as error:
+        return Finding("artifact store", Level.FAIL, str(error), _STORE_ADVICE)
     except OSError as error:
-        message = f"{folder} is not writable: {error.strerror}"
+        message = f"{settings.artifact_url} is not writable: {error.strerror}"
         return Finding("artifact folder", Level.FAIL, message, "correct its owner and mode, or LDNAS_ARTIFACT_URL")
-    return Finding("artifact folder", Level.OK, f"{folder} is writable")
+    if isinstance(store, FolderStore):
+        return Finding("artifact folder", Level.OK, f"{settings.artifact_url} is writable")
+    return Finding("artifact store", Level.OK, f"{settings.artifact_url} can be listed, read and written")
 
 
-def _disk(settings: Settings) -> Finding:
-    folder = Path(settings.artifact_url)
+def _disk(settings: Settings, store: ArtifactStore) -> Finding:
+    folder = store.local_folder
     free = shutil.disk_usage(folder if folder.exists() else folder.anchor).free
     level = Level.FAIL if free < NO_BYTES else Level.WARN if free < LITTLE_BYTES else Level.OK
-    advice = "" if level is Level.OK else "free some space, or lower LDNAS_RETENTION_DAYS"
-    return Finding("disk", level, f"{free / 1e9:.1f} GB are free for artifacts", advice)
+    files, remedy = "artifacts", "LDNAS_RETENTION_DAYS"
+    if not isinstance(store, FolderStore):
+        files, remedy = "copies of artifacts", "LDNAS_ARTIFACT_CACHE_BYTES"
+    advice = "" if level is Level.OK else f"free some space, or lower {remedy}"
+    return Finding("disk", level, f"{free / 1e9:.1f} GB are free for {files}", advice)
 
 
 def _device(settings: Settings, engine: Engine | None) -> Finding:
@@ -162,12 +175,12 @@ def _artifacts(engine: Engine, store: ArtifactStore, deep: bool) -> Finding:
     while True:
         with reading(engine) as registry:
             page = registry.results.artifacts(after, PAGE)
+        sizes = store.sizes([row.digest for row in page])
         for row in page:
             number += 1
-            path = store.path(row.digest)
-            if not path.exists():
+            if row.digest not in sizes:
                 missing.append(row.digest)
-            elif _is_damaged(path, row, deep):
+            elif sizes[row.digest] != row.bytes or (deep and store.stored_digest(row.digest) != row.digest):
                 damaged.append(row.digest)
         if len(page) < PAGE:
             break
@@ -181,15 +194,6 @@ def _artifacts(engine: Engine, store: ArtifactStore, deep: bool) -> Finding:
         if files
     ]
     return Finding("artifacts", Level.FAIL, f"of {number}: {'; '.join(parts)}", "restore them from a backup")
-
-
-def _is_damaged(path: Path, row: ArtifactRow, deep: bool) -> bool:
-    if path.stat().st_size != row.bytes:
-        return True
-    if not deep:
-        return False
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() != row.digest
 
 
 def _removable(settings: Settings, engine: Engine, store: ArtifactStore) -> Finding:

@@ -13,7 +13,7 @@ from service.figures.search_history import KINDS, Edges, SearchHistory, edges_of
 from service.schemas.answer import Recommendation
 from service.schemas.evaluation import Evaluation
 from service.schemas.jobs import Job
-from worker.errors import NotFoundError
+from worker.errors import ArtifactStoreError, NotFoundError
 from worker.registry import GenotypeRow, RecommendationRow, Registry, TaskRow
 from worker.specification import RACE
 from worker.storage.artifacts import ArtifactStore
@@ -130,10 +130,10 @@ def _shown_request(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def evaluation_of(row: RecommendationRow, store: ArtifactStore) -> Evaluation | None:
-    """Reads the test evaluation; None before the network has seen the test images, or if its file is missing."""
+    """Reads the test evaluation; None before the network has seen the test images, or if its file cannot be read."""
     try:
         return evaluation_document(row, store)
-    except (NotEvaluatedError, MissingArtifactError):
+    except (NotEvaluatedError, MissingArtifactError, ArtifactStoreError):
         return None
 
 

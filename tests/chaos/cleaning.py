@@ -20,7 +20,7 @@ def main() -> None:
     exit_with_parent(os.environ)
     settings = Settings.from_environment(os.environ)
     configure_logging(settings.log_format)
-    engine, store = open_engine(settings.database_url), open_store(settings.artifact_url)
+    engine, store = open_engine(settings.database_url), open_store(settings)
     while True:
         try:
             clean(engine, store, RETENTION_SECONDS)

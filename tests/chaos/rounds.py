@@ -183,7 +183,7 @@ class Chaos:
         """How many files no row owned, and the broken artifacts before and after a run of the cleaner."""
         with Session(self.fleet.engine) as session:
             unowned, broken = len(self._store.unowned(session)), self._store.broken(session)
-        clean(self.fleet.engine, open_store(self.fleet.settings.artifact_url), DAY_SECONDS, grace_seconds=0.0)
+        clean(self.fleet.engine, open_store(self.fleet.settings), DAY_SECONDS, grace_seconds=0.0)
         with Session(self.fleet.engine) as session:
             broken += [f"after the cleaner: {sentence}" for sentence in self._store.broken(session)]
             broken += [f"{path} has no owner, and the cleaner left it" for path in self._store.unowned(session)]

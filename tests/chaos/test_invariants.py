@@ -20,7 +20,7 @@ from worker.registry import (
     unit_of_work,
 )
 from worker.registry.schema import migrate
-from worker.storage.artifacts import ArtifactStore
+from worker.storage.folder_store import FolderStore
 
 NOTHING: dict[str, Any] = {}
 
@@ -36,11 +36,11 @@ def session(tmp_path: Path) -> Iterator[Session]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ArtifactStore:
-    return ArtifactStore(tmp_path / "artifacts")
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "artifacts")
 
 
-def put(session: Session, store: ArtifactStore, content: bytes) -> str:
+def put(session: Session, store: FolderStore, content: bytes) -> str:
     digest = store.put(content)
     session.add(ArtifactRow(digest=digest, bytes=len(content), media_type="text/plain"))
     session.flush()
@@ -48,7 +48,7 @@ def put(session: Session, store: ArtifactStore, content: bytes) -> str:
 
 
 @pytest.fixture
-def trained(session: Session, store: ArtifactStore) -> str:
+def trained(session: Session, store: FolderStore) -> str:
     """A job that was tried twice and trained an architecture; its id."""
     with unit_of_work(session.get_bind()) as registry:
         job = registry.jobs.insert(JobKind.TRAIN_ARCHITECTURE, {}, idempotency_key="key", request_hash="hash")
@@ -61,7 +61,7 @@ def trained(session: Session, store: ArtifactStore) -> str:
     return job.id
 
 
-def add_architecture(session: Session, store: ArtifactStore, id: str, job_id: str) -> None:
+def add_architecture(session: Session, store: FolderStore, id: str, job_id: str) -> None:
     files = {file: put(session, store, f"{file} of {id}".encode()) for file in invariants.FILES}
     json = dict.fromkeys(("genotype", "skeleton", "preprocessing", "validation", "test"), NOTHING)
     session.add(ArchitectureRow(id=id, job_id=job_id, name=id, class_names=[], parameters=1, macs=1, **json, **files))
@@ -77,27 +77,27 @@ def broken_rules(session: Session, job_id: str) -> list[str]:
     ]
 
 
-def set_job(**values: Any) -> Callable[[Session, ArtifactStore, str], None]:
+def set_job(**values: Any) -> Callable[[Session, FolderStore, str], None]:
     return lambda session, store, job_id: session.execute(update(JobRow).where(JobRow.id == job_id).values(**values))
 
 
-def add_state_event(**data: Any) -> Callable[[Session, ArtifactStore, str], None]:
+def add_state_event(**data: Any) -> Callable[[Session, FolderStore, str], None]:
     return lambda session, store, job_id: session.add(JobEventRow(job_id=job_id, kind="state", data=data))
 
 
-def write_into_attempt(session: Session, store: ArtifactStore, job_id: str) -> None:
+def write_into_attempt(session: Session, store: FolderStore, job_id: str) -> None:
     session.add(JobEventRow(job_id=job_id, kind="stage", data={"stage": "train"}))
 
 
-def queue_another(session: Session, store: ArtifactStore, job_id: str) -> None:
+def queue_another(session: Session, store: FolderStore, job_id: str) -> None:
     session.add(JobRow(kind=JobKind.TRAIN_ARCHITECTURE, params={}, owner="other", idempotency_key="key"))
 
 
-def lose_architecture(session: Session, store: ArtifactStore, job_id: str) -> None:
+def lose_architecture(session: Session, store: FolderStore, job_id: str) -> None:
     session.delete(session.get_one(ArchitectureRow, "made"))
 
 
-def make_another(session: Session, store: ArtifactStore, job_id: str) -> None:
+def make_another(session: Session, store: FolderStore, job_id: str) -> None:
     add_architecture(session, store, "another", job_id)
 
 
@@ -120,14 +120,14 @@ BREAKS = [
 ]
 
 
-def test_a_job_that_went_its_way_breaks_no_rule(session: Session, store: ArtifactStore, trained: str) -> None:
+def test_a_job_that_went_its_way_breaks_no_rule(session: Session, store: FolderStore, trained: str) -> None:
     assert broken_rules(session, trained) == []
     assert invariants.lost(session, ["unknown"]) == ["job unknown is gone"]
 
 
 @pytest.mark.parametrize(("damage", "expected"), BREAKS, ids=[expected for _, expected in BREAKS])
 def test_each_broken_rule_is_reported(
-    session: Session, store: ArtifactStore, trained: str, damage: Callable[..., None], expected: str
+    session: Session, store: FolderStore, trained: str, damage: Callable[..., None], expected: str
 ) -> None:
     damage(session, store, trained)
     session.flush()
@@ -135,7 +135,7 @@ def test_each_broken_rule_is_reported(
 
 
 def test_artifacts_are_there_whole_and_on_record(
-    session: Session, store: ArtifactStore, trained: str, tmp_path: Path
+    session: Session, store: FolderStore, trained: str, tmp_path: Path
 ) -> None:
     files = invariants.Store(tmp_path / "artifacts")
     assert files.broken(session) == []
@@ -161,9 +161,7 @@ def test_artifacts_are_there_whole_and_on_record(
     assert f"artifact {'f' * 64} is named and not on record" in files.broken(session)
 
 
-def test_files_without_an_owner_are_listed(
-    session: Session, store: ArtifactStore, trained: str, tmp_path: Path
-) -> None:
+def test_files_without_an_owner_are_listed(session: Session, store: FolderStore, trained: str, tmp_path: Path) -> None:
     files = invariants.Store(tmp_path / "artifacts")
     assert files.unowned(session) == []
     stray = store.path(store.put(b"nobody's"))

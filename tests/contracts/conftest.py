@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from tests.system.s3_server import ALL_OF_THE_STORE, S3Server
+from tests.worker.authority import Authority
 from worker.registry import Engine, new_id, open_engine
 from worker.registry.schema import migrate
 
@@ -52,6 +54,16 @@ def engine(database_url: str) -> Iterator[Engine]:
     opened = open_engine(database_url)
     yield opened
     opened.dispose()
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A server with the API of S3, whose key may do all that an artifact store does in the bucket `scans`."""
+    folder = tmp_path_factory.mktemp("s3")
+    authority = Authority(folder)
+    with pytest.MonkeyPatch.context() as patch, S3Server(folder, authority, {}, ALL_OF_THE_STORE) as server:
+        patch.setenv("SSL_CERT_FILE", str(authority.file))
+        yield server
 
 
 def create_database(server_url: str, name: str, template: str = "template0") -> str:

@@ -15,7 +15,7 @@ from worker.registry import Engine, JobKind, new_id, open_engine, unit_of_work
 from worker.registry.base import Base
 from worker.registry.schema import is_current
 from worker.settings import Settings
-from worker.storage.artifacts import open_store
+from worker.storage.folder_store import FolderStore
 
 
 def backed_up_and_restored(url: str, folder: Path, request: pytest.FixtureRequest) -> str:
@@ -44,7 +44,7 @@ def backed_up_and_restored(url: str, folder: Path, request: pytest.FixtureReques
 def test_a_backup_that_is_made_while_others_write_is_whole_when_it_is_restored(
     engine: Engine, database_url: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    store, stop = open_store(str(tmp_path / "artifacts")), threading.Event()
+    store, stop = FolderStore(tmp_path / "artifacts"), threading.Event()
 
     def write() -> None:
         number = 0

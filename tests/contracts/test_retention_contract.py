@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import text
 
 from worker.registry import Engine, JobKind, TaskRole, reading, unit_of_work
-from worker.storage.artifacts import ArtifactStore, open_store
 from worker.storage.cleaner import Removed, clean
+from worker.storage.folder_store import FolderStore
 
 DAY = 86400.0
 TASK = {"dataset": {}, "labels": None, "architecture": None, "epsilon": 0.2, "repetitions": 2, "seed": 0}
@@ -69,11 +69,11 @@ OWNERS = (own_as_task, own_as_architecture, own_as_recommendation, own_as_datase
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ArtifactStore:
-    return open_store(str(tmp_path / "artifacts"))
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "artifacts")
 
 
-def age(engine: Engine, store: ArtifactStore, days: float) -> None:
+def age(engine: Engine, store: FolderStore, days: float) -> None:
     """Makes everything that is there so much older."""
     columns = {"jobs": ("created_at", "started_at", "finished_at"), "job_events": ("created_at",)}
     columns |= dict.fromkeys(("networks", "distances", "genotypes", "fisher_summaries", "artifacts"), ("created_at",))
@@ -86,7 +86,7 @@ def age(engine: Engine, store: ArtifactStore, days: float) -> None:
         os.utime(path, (moment, moment))
 
 
-def put(registry: Any, store: ArtifactStore, content: bytes) -> str:
+def put(registry: Any, store: FolderStore, content: bytes) -> str:
     digest = store.put(content)
     registry.results.store_artifact(digest, len(content), "application/octet-stream")
     return digest
@@ -107,7 +107,7 @@ def count(engine: Engine, table: str) -> int:
 
 
 def test_events_of_a_job_that_ended_long_ago_go_and_the_job_stays_while_it_is_named(
-    engine: Engine, store: ArtifactStore
+    engine: Engine, store: FolderStore
 ) -> None:
     old = job(engine)
     with unit_of_work(engine) as registry:
@@ -126,7 +126,7 @@ def test_events_of_a_job_that_ended_long_ago_go_and_the_job_stays_while_it_is_na
     assert alone
 
 
-def test_what_no_task_links_goes_with_its_files_and_what_one_links_stays(engine: Engine, store: ArtifactStore) -> None:
+def test_what_no_task_links_goes_with_its_files_and_what_one_links_stays(engine: Engine, store: FolderStore) -> None:
     ended = job(engine)
     with unit_of_work(engine) as registry:
         registry.tasks.insert(id="t", name="t", role=TaskRole.BASELINE, job_id=ended, **TASK)
@@ -151,7 +151,7 @@ def test_what_no_task_links_goes_with_its_files_and_what_one_links_stays(engine:
     assert not store.path(digests["loose"]).exists()
 
 
-def test_the_network_of_a_trained_cell_stays_until_its_task_is_deleted(engine: Engine, store: ArtifactStore) -> None:
+def test_the_network_of_a_trained_cell_stays_until_its_task_is_deleted(engine: Engine, store: FolderStore) -> None:
     ended = job(engine)
     with unit_of_work(engine) as registry:
         registry.tasks.insert(id="t", name="t", role=TaskRole.BASELINE, job_id=ended, **TASK)
@@ -169,7 +169,7 @@ def test_the_network_of_a_trained_cell_stays_until_its_task_is_deleted(engine: E
     assert not store.path(weights).exists()
 
 
-def test_distances_go_with_the_networks_that_they_are_between(engine: Engine, store: ArtifactStore) -> None:
+def test_distances_go_with_the_networks_that_they_are_between(engine: Engine, store: FolderStore) -> None:
     """One that is trained again under its key may have other weights, on another machine: it is measured again."""
     ended = job(engine)
     sources = ("linked", "loose", "untrained:small_cnn:0")
@@ -192,7 +192,7 @@ def test_distances_go_with_the_networks_that_they_are_between(engine: Engine, st
 
 
 @pytest.mark.parametrize("use", ["use_network", "store_network"])
-def test_results_that_are_used_again_are_young_again(engine: Engine, store: ArtifactStore, use: str) -> None:
+def test_results_that_are_used_again_are_young_again(engine: Engine, store: FolderStore, use: str) -> None:
     with unit_of_work(engine) as registry:
         columns = {"key": "n", "weights": put(registry, store, b"w"), **NETWORK}
         registry.results.store_network(**columns)
@@ -205,7 +205,7 @@ def test_results_that_are_used_again_are_young_again(engine: Engine, store: Arti
     assert clean(engine, store, 90 * DAY) == Removed()
 
 
-def test_nothing_that_a_job_may_have_found_goes_before_the_job_ends(engine: Engine, store: ArtifactStore) -> None:
+def test_nothing_that_a_job_may_have_found_goes_before_the_job_ends(engine: Engine, store: FolderStore) -> None:
     running = job(engine, ended=False)
     with unit_of_work(engine) as registry:
         registry.results.store_network(key="n", weights=put(registry, store, b"w"), **NETWORK)
@@ -217,7 +217,7 @@ def test_nothing_that_a_job_may_have_found_goes_before_the_job_ends(engine: Engi
 
 
 def test_a_row_that_a_job_found_fresh_and_did_not_renew_stays_until_the_job_ends(
-    engine: Engine, store: ArtifactStore
+    engine: Engine, store: FolderStore
 ) -> None:
     with unit_of_work(engine) as registry:
         registry.results.store_network(key="n", weights=put(registry, store, b"w"), **NETWORK)
@@ -234,7 +234,7 @@ def test_a_row_that_a_job_found_fresh_and_did_not_renew_stays_until_the_job_ends
 
 
 def test_files_without_a_row_go_after_a_day_and_so_do_half_files_and_checkpoints_of_ended_jobs(
-    engine: Engine, store: ArtifactStore
+    engine: Engine, store: FolderStore
 ) -> None:
     ended, running = job(engine), job(engine, ended=False)
     forgotten = store.put(b"no row")
@@ -254,7 +254,7 @@ def test_files_without_a_row_go_after_a_day_and_so_do_half_files_and_checkpoints
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_no_artifact_with_an_owner_is_ever_touched(engine: Engine, store: ArtifactStore, seed: int) -> None:
+def test_no_artifact_with_an_owner_is_ever_touched(engine: Engine, store: FolderStore, seed: int) -> None:
     draw = random.Random(seed)
     contents = [f"{seed}-{number}".encode() for number in range(24)]
     digests = [hashlib.sha256(content).hexdigest() for content in contents]
@@ -290,9 +290,7 @@ def test_no_artifact_with_an_owner_is_ever_touched(engine: Engine, store: Artifa
     assert all(store.read(digest) == contents[digests.index(digest)] for digest in owned)
 
 
-def test_files_and_rows_stored_again_while_the_cleaner_removes_them_survive(
-    engine: Engine, store: ArtifactStore
-) -> None:
+def test_files_and_rows_stored_again_while_the_cleaner_removes_them_survive(engine: Engine, store: FolderStore) -> None:
     """Old and unowned files and rows, which one thread removes while others come to want them."""
     contents = [f"wanted {number}".encode() for number in range(60)]
     with unit_of_work(engine) as registry:

@@ -17,8 +17,8 @@ from worker.registry import (
     reading,
     unit_of_work,
 )
-from worker.storage.artifacts import open_store
 from worker.storage.cleaner import clean
+from worker.storage.folder_store import FolderStore
 
 SECRET = "whsec_" + "A" * 32
 URL = "https://hooks.example.org:8443/of/mine?token=t0p"
@@ -269,7 +269,7 @@ def test_only_the_host_of_a_url_is_shown(engine: Engine) -> None:
 
 
 def test_old_webhooks_are_removed_with_their_jobs_but_not_before_they_are_sent(engine: Engine, tmp_path) -> None:
-    store = open_store(str(tmp_path / "artifacts"))
+    store = FolderStore(tmp_path / "artifacts")
     job_id = ask(engine)
     end(engine, job_id)
     with unit_of_work(engine) as registry:

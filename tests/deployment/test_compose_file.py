@@ -317,7 +317,6 @@ def test_preparing_twice_makes_secrets_once_and_keeps_what_the_operator_changed(
 
 FIXED = {
     "LDNAS_HOME": "a volume is mounted there",
-    "LDNAS_ARTIFACT_URL": "it lies in that volume",
     "LDNAS_DATASET_ROOTS": "a volume is mounted there; LDNAS_DATASETS says which",
     "LDNAS_DATABASE_URL": "a service of the file",
     "LDNAS_DATABASE_PASSWORD_FILE": "a secret of the file",

@@ -48,7 +48,7 @@ class Installation:
         (home / "datasets").mkdir(parents=True)
         migrate(self._settings.database_url)
         self._engine = open_engine(self._settings.database_url)
-        self._store = open_store(self._settings.artifact_url)
+        self._store = open_store(self._settings)
         self.url, self.key, self.log = f"http://127.0.0.1:{port}", draw_key(), home / "api.log"
         with unit_of_work(self._engine) as registry:
             registry.keys.insert(

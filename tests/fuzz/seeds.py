@@ -16,8 +16,8 @@ from PIL import Image
 
 from worker.registry import JobKind, TaskRole, open_engine, unit_of_work
 from worker.registry.schema import migrate
-from worker.storage.artifacts import ArtifactStore
 from worker.storage.bundle import write_bundle
+from worker.storage.folder_store import FolderStore
 
 CELL = {"edges": [[start, end, "identity"] for end in (1, 2, 3) for start in range(end)]}
 LABELS: tuple[dict[str, Any], ...] = (
@@ -182,7 +182,7 @@ def bundle() -> dict[str, bytes]:
         folder = Path(temporary)
         url = f"sqlite:///{folder}/registry.sqlite3"
         migrate(url)
-        engine, store = open_engine(url), ArtifactStore(folder / "artifacts")
+        engine, store = open_engine(url), FolderStore(folder / "artifacts")
         weights, seen = store.put(b"weights"), store.put(b"images")
         with unit_of_work(engine) as registry:
             job = registry.jobs.insert(JobKind.REGISTER_TASK, {"task_id": "odd"})

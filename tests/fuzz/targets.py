@@ -33,8 +33,8 @@ from tests.fuzz import seeds
 from worker.errors import BundleError, RegistryError
 from worker.registry import Engine, open_engine
 from worker.registry.schema import migrate
-from worker.storage.artifacts import ArtifactStore
 from worker.storage.bundle import read_bundle
+from worker.storage.folder_store import FolderStore
 
 REFUSALS = (RefusedError, UnpackableFolderError, BundleError, RegistryError)
 """`RefusedError` is the base of all that `ldnas` refuses; the other two are what `ldnas registry import` says."""
@@ -215,10 +215,10 @@ def _folder() -> Path:
 
 
 @cache
-def _registry() -> tuple[Engine, ArtifactStore]:
+def _registry() -> tuple[Engine, FolderStore]:
     url = f"sqlite:///{_folder()}/registry.sqlite3"
     migrate(url)
-    return open_engine(url), ArtifactStore(_folder() / "artifacts")
+    return open_engine(url), FolderStore(_folder() / "artifacts")
 
 
 def _files() -> list[bytes]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from ldnas.space.genotype import Genotype
 from worker.registry import Engine, unit_of_work
-from worker.storage.artifacts import ArtifactStore
+from worker.storage.folder_store import FolderStore
 
 REQUEST: dict[str, Any] = {
     "name": "raced",
@@ -86,7 +86,7 @@ CYCLES: list[dict[str, Any]] = [
 ]
 
 
-def store_network(engine: Engine, store: ArtifactStore, asked: dict[str, Any], design: dict[str, Any]) -> str:
+def store_network(engine: Engine, store: FolderStore, asked: dict[str, Any], design: dict[str, Any]) -> str:
     """A finished network of this design, with the id of its architecture."""
     files = {file: store.put(file.encode()) for file in ("weights", "code", "program", "onnx", "card")}
     with unit_of_work(engine) as registry:
@@ -121,7 +121,7 @@ def run_race(engine: Engine, asked: dict[str, Any], cycles: list[dict[str, Any]]
         registry.recommendations.merge_document(asked["id"], job.id, job.attempt, parts)
 
 
-def finish_race(engine: Engine, store: ArtifactStore, asked: dict[str, Any], **parts: Any) -> None:
+def finish_race(engine: Engine, store: FolderStore, asked: dict[str, Any], **parts: Any) -> None:
     """Lets a worker run the race to its end; the pretrained network wins."""
     architecture = {"id": store_network(engine, store, asked, PRETRAINED), "kind": "pretrained", "design": PRETRAINED}
     found = {

@@ -39,7 +39,7 @@ def test_a_zip_of_an_image_folder_is_stored_with_its_counts(
     reference = DatasetReference(stripes_folder.as_uri())
     read = load_dataset(reference, roots=[stripes_folder], cache=stripes_folder)
     assert dataset["digest"] == read.digest
-    assert open_store(settings.artifact_url).read(dataset["sha256"]) == stripes_zip
+    assert open_store(settings).read(dataset["sha256"]) == stripes_zip
     assert http.get("/v1/datasets/stripes").json() == dataset
 
 
@@ -223,7 +223,7 @@ def test_a_deleted_dataset_takes_its_files_along_and_frees_its_name(http: httpx.
     assert http.delete("/v1/datasets/one").status_code == 204
     # The other one has the same file.
     sha256 = http.get("/v1/datasets/two").json()["sha256"]
-    assert open_store(settings.artifact_url).path(sha256).exists()
+    assert open_store(settings).path(sha256).exists()
     assert http.delete("/v1/datasets/two").status_code == 204
     assert stored_files(settings) == []
     assert http.delete("/v1/datasets/two").status_code == 404

@@ -27,7 +27,7 @@ from service.client.submission import Submission
 from service.schemas.tasks import Task
 from worker.registry import Engine, JobRow, Registry, unit_of_work
 from worker.settings import Settings
-from worker.storage.artifacts import ArtifactStore
+from worker.storage.folder_store import FolderStore
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_a_service_that_cannot_start_fails_the_demo_with_its_reason(
 class WorkerInWords(threading.Thread):
     """Takes every job that is due and stores events for it, as a worker would that needs no time to compute."""
 
-    def __init__(self, engine: Engine, store: ArtifactStore) -> None:
+    def __init__(self, engine: Engine, store: FolderStore) -> None:
         super().__init__(daemon=True)
         self.stop = threading.Event()
         self._engine = engine
@@ -218,7 +218,7 @@ def test_the_demo_comes_from_nothing_to_an_answer(
 ) -> None:
     monkeypatch.setattr(demo, "service_on", lambda settings: nullcontext("http://service"))
     monkeypatch.setattr(demo, "Client", lambda url, api_key, absence_seconds: client)
-    worker = WorkerInWords(engine, ArtifactStore(Path(settings.artifact_url)))
+    worker = WorkerInWords(engine, FolderStore(Path(settings.artifact_url)))
     worker.start()
     try:
         document = demo.run_demo(settings, show_answer=True)

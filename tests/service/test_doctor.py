@@ -13,6 +13,7 @@ from service.cli import diagnosis
 from service.cli.command import app as cli
 from service.cli.diagnosis import Finding, Level, diagnose
 from worker.registry import Engine, JobKind, unit_of_work
+from worker.s3 import S3Access
 from worker.settings import Settings
 from worker.storage.artifacts import open_store
 
@@ -45,7 +46,7 @@ def test_where_all_is_well_every_line_is_ok(engine: Engine, findings: Callable[.
 def test_files_that_are_missing_or_damaged_are_named(
     engine: Engine, settings: Settings, findings: Callable[..., dict[str, Finding]]
 ) -> None:
-    store = open_store(settings.artifact_url)
+    store = open_store(settings)
     digests = [store.put(content) for content in (b"whole", b"missing", b"short", b"other")]
     with unit_of_work(engine) as registry:
         for digest, size in zip(digests, (5, 7, 5, 5), strict=True):
@@ -77,6 +78,19 @@ def test_a_database_that_is_not_migrated_fails(tmp_path: Path, findings: Callabl
 def test_a_folder_that_cannot_be_written_to_fails(tmp_path: Path, findings: Callable[..., dict[str, Finding]]) -> None:
     (tmp_path / "file").write_bytes(b"")
     assert findings(artifact_url=str(tmp_path / "file" / "artifacts"))["artifact folder"].level == "fail"
+
+
+def test_object_storage_that_is_away_fails_and_the_rest_is_checked_all_the_same(
+    findings: Callable[..., dict[str, Finding]],
+) -> None:
+    away = S3Access(endpoint="https://127.0.0.1:9", key_id="a", secret="b")
+    found = findings(artifact_url="s3://bucket/ldnas", s3=away)
+    assert found["artifact store"].level == "fail"
+    assert found["artifact store"].message.startswith(
+        "LDNAS_ARTIFACT_URL is s3://bucket/ldnas, and https://127.0.0.1:9 does not answer ("
+    )
+    assert {"disk", "jobs"} <= set(found)
+    assert not {"artifacts", "retention"} & set(found)
 
 
 def test_lost_workers_long_waits_and_jobs_that_no_process_took_back_are_reported(
@@ -121,7 +135,7 @@ def test_what_the_cleaner_would_remove_is_counted(
 ) -> None:
     import os
 
-    store = open_store(settings.artifact_url)
+    store = open_store(settings)
     path = store.path(store.put(b"forgotten"))
     assert findings()["retention"].message == "a dispatcher would remove: nothing"
     os.utime(path, (0, 0))

@@ -15,9 +15,12 @@ TREES = (ldnas.errors, worker.errors, service.api.errors)
 ROOTS = {ldnas.errors.LdnasError, worker.errors.RegistryError, service.api.errors.ServiceError}
 
 
+ANSWERED = (*ROOTS, worker.errors.ArtifactStoreError)
+
+
 def errors_of(tree: ModuleType) -> list[type[Exception]]:
     defined = (member for _, member in inspect.getmembers(tree, inspect.isclass) if member.__module__ == tree.__name__)
-    return [member for member in defined if issubclass(member, tuple(ROOTS))]
+    return [member for member in defined if issubclass(member, ANSWERED)]
 
 
 ALL = [error for tree in TREES for error in errors_of(tree)]

@@ -115,8 +115,8 @@ def test_a_connection_that_ends_in_the_middle_leaves_nothing(
 DIE_WHILE_RECEIVING = """
 import os, sys
 from pathlib import Path
-from worker.storage.artifacts import ArtifactStore
-incoming = ArtifactStore(Path(sys.argv[1])).receive()
+from worker.storage.folder_store import FolderStore
+incoming = FolderStore(Path(sys.argv[1])).receive()
 incoming.write(b"half of it")
 incoming.flush()
 os.kill(os.getpid(), 9)
@@ -128,7 +128,7 @@ def test_what_a_killed_process_was_receiving_is_swept_at_the_next_start_and_what
 ) -> None:
     subprocess.run([sys.executable, "-c", DIE_WHILE_RECEIVING, settings.artifact_url], check=False, timeout=60)
     assert len(stored_files(settings)) == 1
-    with open_store(settings.artifact_url).receive() as alive:
+    with open_store(settings).receive() as alive:
 
         async def start() -> None:
             async with app.router.lifespan_context(app):

@@ -158,12 +158,12 @@ def test_the_picture_of_a_tasks_images_is_sent_once_it_is_there(
     address = f"/v1/tasks/{task['id']}/samples"
     none_yet = http.get(address)
     assert (none_yet.status_code, none_yet.json()["code"], task["samples"]) == (404, "no_samples", None)
-    digest = open_store(settings.artifact_url).put(b"a picture")
+    digest = open_store(settings).put(b"a picture")
     with unit_of_work(engine) as registry:
         registry.tasks.get(task["id"]).samples = digest
     assert http.get(f"/v1/tasks/{task['id']}").json()["samples"] == address
     answer = http.get(address)
     assert (answer.content, answer.headers["Content-Type"]) == (b"a picture", "image/png")
     assert http.get(address, headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
-    open_store(settings.artifact_url).drop(digest)
+    open_store(settings).drop(digest)
     assert http.get(address).json()["code"] == "missing_artifact"

@@ -227,7 +227,7 @@ def resolved(engine: Engine, settings: Settings, claim: Callable[[str], JobRow])
 
     def begin(job_id: str, **changes: Any) -> ResolvedTask:
         job = claim(job_id)
-        store = open_store(settings.artifact_url)
+        store = open_store(settings)
         context = JobContext(
             settings=replace(settings, **changes),
             engine=engine,
@@ -247,7 +247,7 @@ def upload(engine: Engine, settings: Settings) -> Callable[..., str]:
     """Stores a file under a name, as the service does; gives its digest."""
 
     def keep(name: str, kind: str, content: bytes, **reference: str) -> str:
-        digest = open_store(settings.artifact_url).put(content)
+        digest = open_store(settings).put(content)
         columns: dict[str, Any] = {"kind": kind, "reference": reference, "sha256": digest, "bytes": len(content)}
         with unit_of_work(engine) as registry:
             registry.datasets.store({digest: (len(content), "application/octet-stream")}, name=name, **columns)

@@ -58,7 +58,7 @@ def act(engine: Engine, job_id: str, attempt: int) -> int:
 
 def creep(engine: Engine, job_id: str, attempt: int, last: int) -> None:
     """Save one step of a long stage beyond the checkpoint and wait for the machine to go down; or finish."""
-    store = open_store(Settings.from_environment(os.environ).artifact_url)
+    store = open_store(Settings.from_environment(os.environ))
     with reading(engine) as registry:
         pointer = registry.jobs.get(job_id).checkpoint
     step = int(store.read_checkpoint(pointer["name"]) or 0) if pointer else 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.storage.artifacts import ArtifactStore
+from worker.storage.folder_store import FolderStore
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def largest_file(size: int) -> Iterator[None]:
 
 
 def test_a_file_that_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None:
-    store = ArtifactStore(tmp_path)
+    store = FolderStore(tmp_path)
     with largest_file(100):
         with pytest.raises(OSError, match="File too large"):
             store.put(b"weights" * 100)

@@ -75,7 +75,7 @@ def test_the_seconds_of_an_attempt_that_was_killed_inside_a_stage_are_counted(
     job_id = add_recommendation("one")
     job = claim(job_id)
     now = [50.0]
-    store = open_store(settings.artifact_url)
+    store = open_store(settings)
     context = JobContext(
         settings,
         engine,

@@ -11,8 +11,9 @@ import pytest
 from worker.errors import BundleError, NameTakenError
 from worker.registry import CellTraining, Engine, JobKind, TaskRole, open_engine, reading, unit_of_work
 from worker.registry.schema import migrate
-from worker.storage.artifacts import ArtifactStore, open_store
+from worker.storage.artifacts import open_store
 from worker.storage.bundle import read_bundle, write_bundle
+from worker.storage.folder_store import FolderStore
 
 CELL = {"edges": [[start, end, "identity"] for end in (1, 2, 3) for start in range(end)]}
 COUNTS = {
@@ -27,21 +28,21 @@ COUNTS = {
 
 
 @pytest.fixture
-def store(settings) -> ArtifactStore:
-    return open_store(settings.artifact_url)
+def store(settings) -> FolderStore:
+    return open_store(settings)
 
 
 @pytest.fixture
-def there(tmp_path: Path) -> Iterator[tuple[Engine, ArtifactStore]]:
+def there(tmp_path: Path) -> Iterator[tuple[Engine, FolderStore]]:
     """Another installation."""
     url = f"sqlite:///{tmp_path}/there.sqlite3"
     migrate(url)
     engine = open_engine(url)
-    yield engine, ArtifactStore(tmp_path / "there")
+    yield engine, FolderStore(tmp_path / "there")
     engine.dispose()
 
 
-def add_baseline(engine: Engine, store: ArtifactStore, name: str, *, finished: bool = True) -> str:
+def add_baseline(engine: Engine, store: FolderStore, name: str, *, finished: bool = True) -> str:
     """A baseline with a network, a trained cell, two genotypes and a Fisher summary; gives the key of its network."""
     weights, cell, seen = (store.put(f"{what} of {name}".encode()) for what in ("weights", "cell", "images"))
     network = f"network-{name}"

@@ -12,7 +12,7 @@ from worker.storage.artifacts import open_store
 def test_a_checkpoint_is_further_than_the_one_that_was_loaded_and_not_than_a_lost_one(
     settings: Settings, engine: Engine, is_lost: bool, advances: bool
 ) -> None:
-    store = open_store(settings.artifact_url)
+    store = open_store(settings)
     with unit_of_work(engine) as registry:
         job_id = registry.jobs.insert("recommend", {}).id
 

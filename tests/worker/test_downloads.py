@@ -18,7 +18,8 @@ from worker.queue.exit_codes import Ending
 from worker.registry import Engine, JobState, reading
 from worker.s3 import S3Access
 from worker.settings import Settings
-from worker.storage.artifacts import ArtifactStore, open_store
+from worker.storage.artifacts import open_store
+from worker.storage.folder_store import FolderStore
 from worker.storage.incoming import IncomingFile
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
@@ -172,7 +173,7 @@ def test_a_host_that_stays_away_fails_the_attempt_and_leaves_nothing(
     assert list(settings.downloads.iterdir()) == []
 
 
-def everything(engine: Engine, store: ArtifactStore) -> str:
+def everything(engine: Engine, store: FolderStore) -> str:
     """All that is stored but the references: answers, events, results, errors, and the files of architectures."""
     tables = ("recommendations", "jobs", "job_events", "architectures")
     with engine.connect() as connection:
@@ -204,7 +205,7 @@ def test_a_signed_url_is_shown_without_its_signature(
     assert asked == [f"/stripes.zip?{SIGNATURE}"] * 2 + [f"/gone.zip?{SIGNATURE}"]
     shown = f"https://data.example.org:{port}/gone.zip?…"
     assert (error["code"], error["origin"]) == ("dataset_not_found", shown)
-    found = everything(engine, open_store(settings.artifact_url))
+    found = everything(engine, open_store(settings))
     assert f"https://data.example.org:{port}/stripes.zip?…" in found
     assert SIGNATURE not in found
     assert SIGNATURE not in caplog.text

@@ -20,8 +20,9 @@ from worker.queue import runner
 from worker.queue.exit_codes import Ending
 from worker.registry import Engine, JobRow, JobState, reading
 from worker.settings import Settings
-from worker.storage.artifacts import ArtifactStore, open_store
+from worker.storage.artifacts import open_store
 from worker.storage.cleaner import clean
+from worker.storage.folder_store import FolderStore
 
 pytestmark = pytest.mark.usefixtures("ticking_races")
 
@@ -65,8 +66,8 @@ def settings(settings: Settings, host: Host) -> Settings:
 
 
 @pytest.fixture
-def store(settings: Settings) -> ArtifactStore:
-    return open_store(settings.artifact_url)
+def store(settings: Settings) -> FolderStore:
+    return open_store(settings)
 
 
 @pytest.fixture
@@ -79,13 +80,13 @@ def add(add_race: Callable[..., str], host: Host) -> Callable[..., str]:
     )
 
 
-def remove_unused(engine: Engine, store: ArtifactStore) -> None:
+def remove_unused(engine: Engine, store: FolderStore) -> None:
     """Removes at once what the cleaner otherwise removes after a day."""
     clean(engine, store, 0.0, grace_seconds=-4000.0)
 
 
 def test_the_weights_are_fetched_once_and_named_in_the_answer_its_files_and_its_card(
-    add, finish: Callable[[str], JobRow], document_of, host: Host, engine: Engine, store: ArtifactStore
+    add, finish: Callable[[str], JobRow], document_of, host: Host, engine: Engine, store: FolderStore
 ) -> None:
     digest = hashlib.sha256(host.content).hexdigest()
     assert finish(add()).state is JobState.SUCCEEDED
@@ -112,7 +113,7 @@ def read_metadata(content: bytes) -> dict[str, str]:
 
 
 def test_the_cleaner_keeps_the_file_for_the_job_and_then_for_the_architecture(
-    add, claim, finish, document_of, host: Host, engine: Engine, store: ArtifactStore, settings, monkeypatch
+    add, claim, finish, document_of, host: Host, engine: Engine, store: FolderStore, settings, monkeypatch
 ) -> None:
     digest = hashlib.sha256(host.content).hexdigest()
     job_id = add()
@@ -148,7 +149,7 @@ def start_now(engine: Engine) -> None:
 
 @pytest.mark.parametrize("is_changed", [False, True])
 def test_a_file_that_was_removed_is_fetched_again_and_has_to_be_the_same(
-    add, claim, finish, document_of, host: Host, engine: Engine, store: ArtifactStore, settings, monkeypatch, is_changed
+    add, claim, finish, document_of, host: Host, engine: Engine, store: FolderStore, settings, monkeypatch, is_changed
 ) -> None:
     job_id = add()
     with monkeypatch.context() as broken:
@@ -181,7 +182,7 @@ def saved_by_torch(value: Any) -> bytes:
 
 @pytest.mark.parametrize("how", [pickle.dumps, saved_by_torch], ids=["pickle", "torch.save"])
 def test_a_file_that_is_not_safetensors_is_refused_never_run_and_not_kept(
-    add, finish, host: Host, store: ArtifactStore, document_of, how: Callable[[Any], bytes]
+    add, finish, host: Host, store: FolderStore, document_of, how: Callable[[Any], bytes]
 ) -> None:
     host.content = how({"conv_stem.weight": Trap()})
     job = finish(add())

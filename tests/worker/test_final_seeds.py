@@ -81,9 +81,7 @@ def test_three_networks_are_trained_and_scored_once_though_the_attempt_broke_off
     test = json.loads(document)["test"]
     spread = statistics.stdev(one["accuracy"] for one in tests)
     assert test == {**tests[1], "seeds": 3, "std_over_seeds": pytest.approx(spread)}
-    labels, predictions, probabilities = json.loads(
-        open_store(settings.artifact_url).read(test["predictions"])
-    ).values()
+    labels, predictions, probabilities = json.loads(open_store(settings).read(test["predictions"])).values()
     recall = [
         sum(guess == label == which for label, guess in zip(labels, predictions, strict=True)) / labels.count(which)
         for which in (0, 1)
@@ -98,7 +96,7 @@ def test_three_networks_are_trained_and_scored_once_though_the_attempt_broke_off
     assert probabilities[shown[0]] == max(
         probabilities[place] for place in range(len(labels)) if labels[place] != predictions[place]
     )
-    picture = PIL.Image.open(io.BytesIO(open_store(settings.artifact_url).read(sheet["artifact"])))
+    picture = PIL.Image.open(io.BytesIO(open_store(settings).read(sheet["artifact"])))
     side = task.image_size
     assert picture.size == (8 * side, -(-len(shown) // 8) * side)
     first = task.read_test_images(side).images[shown[0]]

@@ -36,7 +36,7 @@ def test_a_promoted_target_brings_the_cell_that_its_recommendation_ended_with(
         architecture = registry.architectures.get(answer["architecture"]["id"])
         assert registry.recommendations.promote("answer", "stripes").id == "target-of-answer"
     exported, stored = (
-        load_safetensors(open_store(settings.artifact_url).read(row.weights)) for row in (architecture, cell.network)
+        load_safetensors(open_store(settings).read(row.weights)) for row in (architecture, cell.network)
     )
     assert exported.keys() == stored.keys()
     assert all(bool((tensor == stored[name]).all()) for name, tensor in exported.items())

@@ -81,7 +81,7 @@ def test_all_kinds_race_and_the_best_one_is_exported(
         row = registry.architectures.get(document["architecture"]["id"])
     assert (row.network_design, row.image_size) == (design.to_json(), design.image_size)
     network = build_designed(design, seed=1)
-    network.load_state_dict(load_safetensors(open_store(settings.artifact_url).read(row.weights)))
+    network.load_state_dict(load_safetensors(open_store(settings).read(row.weights)))
     with reading(engine) as registry:
         target = registry.tasks.get("target-of-answer")
     assert target.class_names == row.class_names
@@ -136,7 +136,7 @@ def test_the_network_of_the_distances_says_whether_colour_images_may_be_mirrored
     assert finish(add_race(candidates=["cell"])).state is JobState.SUCCEEDED
     with reading(engine) as registry:
         (row,) = registry.task_results.networks("target-of-answer")
-    stored = load_safetensors(open_store(settings.artifact_url).read(row.weights))
+    stored = load_safetensors(open_store(settings).read(row.weights))
     (state,) = asked
     assert state.keys() == stored.keys()
     assert all(torch.equal(tensor, stored[name]) for name, tensor in state.items())
@@ -174,7 +174,7 @@ def test_a_network_of_torchvision_races(
     assert (design["name"], design["weights"]) == (name, digest)
     with reading(engine) as registry:
         row = registry.architectures.get(document["architecture"]["id"])
-    store = open_store(settings.artifact_url)
+    store = open_store(settings)
     assert 'BACKBONE: str = "squeezenet1_1"' in store.read(row.code).decode()
     assert "It is torchvision's `squeezenet1_1`" in store.read(row.card).decode()
 

@@ -98,7 +98,7 @@ def test_the_trained_cell_of_the_closest_task_takes_part_with_its_weights_but_fo
     ]
     warm = next(own for own in field if own.name == name_of(cell))
     begin, fresh = warm.build(5).state_dict(), build_designed(warm.design, seed=5).state_dict()
-    stored = load_safetensors(open_store(settings.artifact_url).read(cell.network.weights))
+    stored = load_safetensors(open_store(settings).read(cell.network.weights))
     assert begin.keys() == stored.keys() > HEAD
     for name, tensor in begin.items():
         assert torch.equal(tensor, (fresh if name in HEAD else stored)[name]), name

@@ -16,6 +16,7 @@ from worker.jobs.stages.resolve import ResolvedTask
 from worker.queue import runner
 from worker.queue.exit_codes import Ending
 from worker.registry import Engine, JobState, reading, unit_of_work
+from worker.storage.folder_store import FolderStore
 
 ACROSS = {"groups": [["across"]], "rest": True, "balance": False}
 POOLS = Genotype(("max_pool_3x3",) * 5 + ("sep_conv_3x3",))
@@ -332,7 +333,7 @@ def test_training_images_that_equal_test_images_are_left_out_and_counted(
 def test_an_end_that_is_recorded_stands_though_the_store_refuses_to_be_tidied(
     add_task, finish, monkeypatch, caplog
 ) -> None:
-    monkeypatch.setattr(runner.ArtifactStore, "drop_checkpoints", lose_the_disk)
+    monkeypatch.setattr(FolderStore, "drop_checkpoints", lose_the_disk)
     assert finish(add_task("three")).state is JobState.SUCCEEDED
     assert "its checkpoints stay: no space left on device" in caplog.text
 

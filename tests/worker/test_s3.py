@@ -4,8 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ldnas.data.reference import DatasetReference
+from ldnas.errors import ForbiddenLocationError
+from worker.outbound.references import check_remote
 from worker.outbound.s3 import signed_headers
 from worker.s3 import S3Access
+from worker.settings import Settings
 
 # The example in Amazon's documentation of Signature Version 4 for S3 ("Example: GET Object").
 EXAMPLE = S3Access(key_id="AKIAIOSFODNN7EXAMPLE", secret="wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
@@ -62,3 +66,13 @@ def test_the_usual_variables_are_read_and_the_secret_is_not_shown() -> None:
     )
     assert (access.region, access.endpoint, access.key_id) == ("eu-west-1", "https://minio.example.org", "id")
     assert "hidden" not in repr(access)
+
+
+def test_an_artifact_of_the_service_is_refused_as_a_dataset() -> None:
+    settings = Settings.from_environment(
+        {"LDNAS_ARTIFACT_URL": "s3://scans/ldnas", "LDNAS_REMOTE_HOSTS": "scans.s3.us-east-1.amazonaws.com"}
+    )
+    check_remote(DatasetReference("s3://scans/ldnas2/set.zip"), settings)
+    for uri in ("s3://scans/ldnas/sha256/ab/abc.zip", "s3://scans/ldn%61s/sha256/ab/abc.zip"):
+        with pytest.raises(ForbiddenLocationError, match="among the artifacts of the service; an object of another"):
+            check_remote(DatasetReference(uri), settings)

@@ -15,5 +15,5 @@ def test_a_task_that_was_read_has_a_picture_of_its_training_images(engine, setti
         artifact = registry.results.artifact(task.samples)
         assert registry.removable.owned([task.samples]) == {task.samples}
     assert artifact.media_type == "image/png"
-    picture = Image.open(io.BytesIO(open_store(settings.artifact_url).read(task.samples)))
+    picture = Image.open(io.BytesIO(open_store(settings).read(task.samples)))
     assert picture.height * 8 == picture.width * len(task.class_names)

@@ -99,7 +99,7 @@ def test_a_budget_in_seconds_cuts_the_final_training_to_the_seconds_left(answer:
 
 
 def _context(settings: Settings, engine: Engine, job: JobRow) -> JobContext:
-    store = open_store(settings.artifact_url)
+    store = open_store(settings)
     checkpoints = Checkpoints(engine, store, job.id, job.attempt, job.checkpoint)
     return JobContext(settings, engine, store, checkpoints, job.id, job.attempt, torch.device("cpu"))
 

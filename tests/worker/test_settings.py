@@ -66,7 +66,13 @@ def test_a_child_process_gets_the_same_settings() -> None:
     [
         ("LDNAS_DATABASE_URL", "mysql://db/ldnas"),
         ("LDNAS_BROKER_URL", "amqp://queue"),
-        ("LDNAS_ARTIFACT_URL", "s3://bucket/ldnas"),
+        ("LDNAS_ARTIFACT_URL", "gs://bucket/ldnas"),
+        ("LDNAS_ARTIFACT_URL", "ftp://host/ldnas"),
+        ("LDNAS_ARTIFACT_URL", "s3://"),
+        ("LDNAS_ARTIFACT_URL", "s3://Bucket/ldnas"),
+        ("LDNAS_ARTIFACT_URL", "s3://bucket/a//b"),
+        ("LDNAS_ARTIFACT_URL", "s3://bucket/../b"),
+        ("LDNAS_ARTIFACT_CACHE_BYTES", "10 GB"),
         ("LDNAS_NETWORK", "vgg17"),
         ("LDNAS_DEVICE", "tpu"),
         ("LDNAS_PORT", "65536"),
@@ -99,6 +105,22 @@ def test_a_value_that_is_not_accepted_is_refused_by_the_variables_name(variable:
     with pytest.raises(SettingsError, match=f"{variable} is '{value}'; accepted: ") as refusal:
         Settings.from_environment({variable: value})
     assert refusal.value.variable == variable
+
+
+def test_artifacts_may_lie_in_a_folder_or_below_a_prefix_of_a_bucket() -> None:
+    for given, kept in (("s3://bucket/team/ldnas/", "s3://bucket/team/ldnas"), ("s3://bucket", "s3://bucket")):
+        settings = Settings.from_environment({"LDNAS_ARTIFACT_URL": given})
+        assert settings.artifact_url == kept
+        assert Settings.from_environment(settings.as_environment()) == settings
+    with pytest.raises(SettingsError, match=r"or s3://BUCKET/PREFIX$"):
+        Settings.from_environment({"LDNAS_ARTIFACT_URL": "gs://bucket/ldnas"})
+
+
+def test_an_upload_has_to_fit_into_one_request_of_object_storage() -> None:
+    large = {"LDNAS_MAX_UPLOAD_BYTES": str(5 * 2**30 + 1)}
+    assert Settings.from_environment(large).max_upload_bytes == 5 * 2**30 + 1
+    with pytest.raises(SettingsError, match=r"LDNAS_MAX_UPLOAD_BYTES .* accepted: at most 5368709120, .* s3://"):
+        Settings.from_environment({**large, "LDNAS_ARTIFACT_URL": "s3://bucket/ldnas"})
 
 
 def test_several_heartbeats_and_sweeps_fit_into_a_lease() -> None:

@@ -72,7 +72,7 @@ def test_a_finished_network_is_traced_in_the_side_process(
     assert ending is Ending.RECORDED
     with reading(engine) as registry:
         row = registry.architectures.of_recommendation("answer")
-    store = open_store(settings.artifact_url)
+    store = open_store(settings)
     place, image_size, numbers = json.loads(store.read(row.program))
     assert place != os.getpid()
     assert image_size == row.skeleton["image_size"]

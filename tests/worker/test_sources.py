@@ -18,7 +18,7 @@ def test_an_uploaded_zip_is_the_folder_that_it_was_made_of(upload, stripes_zip: 
 def test_a_file_that_is_gone_fails_the_job_with_words(
     upload, settings: Settings, stripes_zip: bytes, add_task, finish: Callable[[str], JobRow]
 ) -> None:
-    open_store(settings.artifact_url).drop(upload("stripes", "zip", stripes_zip))
+    open_store(settings).drop(upload("stripes", "zip", stripes_zip))
     for name in ("stripes", "nothing"):
         job = finish(add_task(name, dataset={"uri": f"dataset://{name}"}))
         assert job.state == JobState.FAILED

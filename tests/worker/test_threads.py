@@ -31,7 +31,7 @@ def context(settings: Settings, engine: Engine, job: JobRow) -> JobContext:
 
 
 def context_of(settings: Settings, engine: Engine, job: JobRow) -> JobContext:
-    store = open_store(settings.artifact_url)
+    store = open_store(settings)
     checkpoints = Checkpoints(engine, store, job.id, job.attempt, None)
     return JobContext(settings, engine, store, checkpoints, job.id, job.attempt, torch.device("cpu"))
 

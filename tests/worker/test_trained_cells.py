@@ -77,7 +77,7 @@ def test_a_study_tries_cells_and_trains_the_best_in_full_without_test_images(
         winner = min(mine, key=lambda own: (-own.training.validation_accuracy, own.training.validation_loss))
         assert [own.training.key for own in mine if own.weights] == [winner.training.key] == [cell.network.key]
         network = build_designed(design_from_json(cell.design), seed=0)
-        network.load_state_dict(load_safetensors(open_store(settings.artifact_url).read(cell.network.weights)))
+        network.load_state_dict(load_safetensors(open_store(settings).read(cell.network.weights)))
     assert len(cells) == 2
     assert not any(own.weights for own in trials)
     assert tests == []
@@ -312,7 +312,7 @@ def test_two_studies_of_one_baseline_at_once_store_each_training_once_and_lose_n
         own = [each.training for each in trainings_of("three") if str(each.training.genotype) == genotype]
         assert cell.network.validation_accuracy == max(each.validation_accuracy for each in own if each.epochs == 4)
         network = build_designed(design_from_json(cell.design), seed=0)
-        network.load_state_dict(load_safetensors(open_store(settings.artifact_url).read(cell.network.weights)))
+        network.load_state_dict(load_safetensors(open_store(settings).read(cell.network.weights)))
 
 
 def test_an_idle_study_gives_way_to_another_job_and_resumes(

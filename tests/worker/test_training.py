@@ -83,7 +83,7 @@ def test_the_cell_is_trained_on_the_new_classes_and_stored_once(
     assert row.class_names == ["across", "down", "plain"]
     assert Skeleton.from_json(row.skeleton) == replace(NARROW, classes=3)
     assert row.test["accuracy"] == job.result["test"]["accuracy"]
-    card = open_store(settings.artifact_url).read(row.card).decode()
+    card = open_store(settings).read(row.card).decode()
     assert "found as architecture: `found`" in card
     assert "| 2 | plain |" in card
 

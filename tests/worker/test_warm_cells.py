@@ -56,7 +56,7 @@ def add(engine: Engine, settings: Settings, add_task: Callable[..., str]) -> Add
                 architecture="cell",
                 seed=0,
                 classes=skeleton.classes,
-                weights=open_store(settings.artifact_url).put(save_safetensors(weights)),
+                weights=open_store(settings).put(save_safetensors(weights)),
                 parameters=1,
                 validation_accuracy=accuracy,
                 validation_balanced_accuracy=accuracy,
@@ -76,7 +76,7 @@ def find(engine: Engine, settings: Settings) -> Find:
         context: Any = SimpleNamespace(
             reading=lambda: reading(engine),
             unit_of_work=lambda: unit_of_work(engine),
-            store=open_store(settings.artifact_url),
+            store=open_store(settings),
             memo=NoResults(),
         )
         images = [np.full((8, 8, 3), value, np.uint8) for value in range(3)]

@@ -108,7 +108,7 @@ def test_every_seed_starts_from_the_weights_of_the_source_but_for_the_head(
 
     skeleton = Skeleton.from_json(found["architecture"]["skeleton"])
     genotype = Genotype.from_json(found["architecture"]["genotype"])
-    trained = load_safetensors(open_store(settings.artifact_url).read(weights))
+    trained = load_safetensors(open_store(settings).read(weights))
     assert [seed for seed, _ in begins] == [source_seed, *(network[1] for network in targets)]
     for seed, begin in begins[1:]:
         fresh = build_cell_network(genotype, skeleton, seed=seed).state_dict()
@@ -120,8 +120,7 @@ def test_every_seed_starts_from_the_weights_of_the_source_but_for_the_head(
     with reading(engine) as registry:
         card = registry.architectures.get(found["architecture"]["id"]).card
     assert (
-        f"training began at the weights of: `three (network {source_key})`"
-        in open_store(settings.artifact_url).read(card).decode()
+        f"training began at the weights of: `three (network {source_key})`" in open_store(settings).read(card).decode()
     )
 
 

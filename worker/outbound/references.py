@@ -4,6 +4,7 @@ from ldnas.data.reference import DatasetReference, check_location
 from ldnas.errors import ForbiddenLocationError, InvalidReferenceError
 from worker.errors import ForbiddenDestinationError
 from worker.outbound.guard import OutboundGuard
+from worker.s3 import SCHEME, S3Folder
 from worker.settings import Settings
 
 REMOTE_SCHEMES = ("https", "s3")
@@ -29,10 +30,20 @@ def check_remote(reference: DatasetReference, settings: Settings) -> None:
 
     Raises:
         InvalidReferenceError: see `remote_url`.
-        ForbiddenLocationError: the host is not one of `LDNAS_REMOTE_HOSTS`, or the URL has a user or a password in it.
+        ForbiddenLocationError: the host is not one of `LDNAS_REMOTE_HOSTS`, the URL has a user or a password in it, or
+            the object is an artifact of the service.
     """
     if reference.scheme not in REMOTE_SCHEMES:
         return
+    if reference.scheme == "s3" and settings.artifact_url.startswith(SCHEME):
+        bucket, _, key = reference.name.partition("/")
+        # The service's key can read it, and it may belong to another client.
+        if S3Folder.of(settings.artifact_url).contains(bucket, key):
+            raise ForbiddenLocationError(
+                "the file may not be reached: it lies among the artifacts of the service; an object of another bucket, "
+                "or below another prefix, is accepted",
+                field="dataset.uri",
+            )
     try:
         OutboundGuard(settings.remote_hosts).check(remote_url(reference, settings))
     except ForbiddenDestinationError as error:

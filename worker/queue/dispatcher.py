@@ -23,7 +23,7 @@ from worker.queue.messages import JobMessage
 from worker.queue.publisher import Publisher
 from worker.registry import CLEANER_LIMITS, Engine, open_engine, reading, unit_of_work
 from worker.settings import Settings
-from worker.storage.artifacts import open_store
+from worker.storage.artifacts import open_store, require_usable_store
 from worker.storage.cleaner import DAY_SECONDS, clean_until
 
 log = logging.getLogger("worker.queue.dispatcher")
@@ -40,7 +40,7 @@ def run_dispatcher(settings: Settings, stop: threading.Event) -> None:
     engine = open_engine(settings.database_url)
     retention_seconds = settings.retention_days * DAY_SECONDS
     cleaning_engine = open_engine(settings.database_url, CLEANER_LIMITS)
-    cleaning = (stop, cleaning_engine, open_store(settings.artifact_url), retention_seconds)
+    cleaning = (stop, cleaning_engine, open_store(settings), retention_seconds)
     cleaner = threading.Thread(target=clean_until, args=cleaning, name="cleaner", daemon=True)
     cleaner.start()
     sending = senders(stop, engine, OutboundGuard(settings.remote_hosts))
@@ -148,6 +148,7 @@ def main() -> None:
     settings = Settings.from_environment(os.environ)
     trusted_authorities()
     configure_logging(settings.log_format)
+    require_usable_store(settings)
     run_dispatcher(settings, stop)
 
 

@@ -80,7 +80,7 @@ def run(
     `tracing` computes `trace` meanwhile; with None the export does so itself.
     """
     with log_fields(job_id=job_id), span("runner", os.environ.get(PARENT), job_id=job_id):
-        store = open_store(settings.artifact_url)
+        store = open_store(settings, for_job=True)
         return _Attempt(settings, engine, store, job_id, attempt, stopping or threading.Event(), tracing).run()
 
 

@@ -33,6 +33,7 @@ from worker.queue.presence import Presence
 from worker.queue.tasks import RUNNER_COMMAND, run_job
 from worker.registry import Engine, open_engine
 from worker.settings import Settings
+from worker.storage.artifacts import open_store, require_usable_store
 from worker.storage.incoming import sweep
 
 
@@ -141,6 +142,7 @@ def serve(
 
     worker_shutting_down.connect(release_jobs)
     sweep(settings.downloads)
+    open_store(settings).sweep()
     app = make_celery(settings, redis_options=redis_options)
     engine = open_engine(settings.database_url)
     presence = Presence(engine, devices, settings.heartbeat_seconds)
@@ -188,6 +190,7 @@ def main() -> None:
     configure_logging(settings.log_format)
     shorten_broker_failures()
     configure_tracing("worker")
+    require_usable_store(settings)
     with started_fork_server(settings) as fork_server:
         status = serve(settings, slots(settings, os.environ), fork_server=fork_server)
     sys.exit(status)

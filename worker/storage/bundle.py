@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from worker.errors import BundleError
+from worker.errors import ArtifactStoreError, BundleError
 from worker.registry import TABLES, Engine, Imported, Rows, completed, fault_of, reading, unit_of_work
 from worker.storage.artifacts import ArtifactStore
 
@@ -39,6 +39,7 @@ def write_bundle(engine: Engine, store: ArtifactStore, path: Path) -> dict[str, 
 
     Raises:
         BundleError: `path` exists or cannot be written, or an artifact is missing in the store.
+        ArtifactStoreError: object storage failed.
     """
     if path.exists():
         raise BundleError(str(path), "exists already")
@@ -54,10 +55,12 @@ def write_bundle(engine: Engine, store: ArtifactStore, path: Path) -> dict[str, 
                 lines = "".join(f"{json.dumps(row)}\n" for row in table)
                 bundle.writestr(f"tables/{name}.jsonl", lines, zipfile.ZIP_DEFLATED)
             for artifact in rows["artifacts"]:
-                bundle.write(store.path(artifact["digest"]), f"artifacts/{artifact['digest']}")
+                bundle.write(store.local_file(artifact["digest"]), f"artifacts/{artifact['digest']}")
         draft.rename(path)
+    except ArtifactStoreError:
+        raise
     except OSError as error:
-        raise BundleError(str(error.filename or path), str(error.strerror)) from error
+        raise BundleError(str(error.filename or path), str(error.strerror or error)) from error
     finally:
         draft.unlink(missing_ok=True)
     return counts
@@ -72,6 +75,7 @@ def read_bundle(engine: Engine, store: ArtifactStore, path: Path, *, prefix: str
     Raises:
         BundleError: the file is not a bundle of this version, or a row or an artifact in it is damaged.
         NameTakenError: another baseline has the name of a new one.
+        ArtifactStoreError: object storage failed.
     """
     try:
         with zipfile.ZipFile(path) as bundle:
@@ -80,6 +84,8 @@ def read_bundle(engine: Engine, store: ArtifactStore, path: Path, *, prefix: str
             _require_whole(rows)
             for artifact in rows["artifacts"]:
                 _take_artifact(bundle, store, artifact["digest"])
+    except ArtifactStoreError:
+        raise
     except OSError as error:
         raise BundleError(str(error.filename or path), str(error.strerror)) from error
     except _DAMAGE as error:

@@ -25,7 +25,8 @@ def stored_file(store: ArtifactStore, request: Request, digest: str, media_type:
     headers = {"ETag": f'"{digest}"', "Cache-Control": "private, max-age=31536000, immutable"}
     if matches(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    path = store.path(digest)
-    if not path.is_file():
-        raise MissingArtifactError(f"the file {digest} is no longer in the artifact store")
+    try:
+        path = store.local_file(digest)
+    except FileNotFoundError as error:
+        raise MissingArtifactError(f"the file {digest} is no longer in the artifact store") from error
     return FileResponse(path, media_type=media_type, filename=filename, headers=headers)

@@ -1,5 +1,6 @@
 """Answers every failure with a problem document, including failures that the framework reports."""
 
+import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
@@ -16,7 +17,9 @@ from service.api.http.security_headers import HEADERS
 from service.api.http.validation import validation_problem
 from service.api.problems import ProblemResponse, problem
 from service.schemas.problems import Problem
-from worker.errors import RegistryError
+from worker.errors import ArtifactStoreError, RegistryError
+
+log = logging.getLogger(__name__)
 
 # A recommendation takes minutes at least; an earlier retry would get the same answer.
 _RETRY_SECONDS = {429: "30", 503: "5"}
@@ -31,6 +34,7 @@ def install_handlers(app: FastAPI, error_page: ErrorPage) -> None:
     app.state.error_page = error_page
     for error_class in (LdnasError, RegistryError, ServiceError):
         app.add_exception_handler(error_class, _deliberate)
+    app.add_exception_handler(ArtifactStoreError, _without_store)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _internal)
@@ -61,6 +65,12 @@ def _challenge(error: Exception) -> dict[str, str]:
 
 
 def _deliberate(request: Request, error: Exception) -> Response:
+    return answer_of(error, request)
+
+
+def _without_store(request: Request, error: Exception) -> Response:
+    """Answers a failure of object storage, whose reason is for operators."""
+    log.warning("%s", error)
     return answer_of(error, request)
 
 

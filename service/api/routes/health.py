@@ -21,7 +21,8 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """The service is ready. The broker is not checked: while it is down, jobs are delayed but requests succeed."""
+    """The service is ready. The broker and object storage are not checked: while they are down, jobs are delayed, and
+    requests succeed that need no file."""
 
     status: Literal["ready"] = "ready"
 

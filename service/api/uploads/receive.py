@@ -65,13 +65,19 @@ def _store(
     if samples is not None:
         columns["samples"] = hashlib.sha256(samples).hexdigest()
         artifacts[columns["samples"]] = (len(samples), JSON)
+    if not resources.store.stores_in_transaction:
+        _put(resources, incoming, samples)
     with unit_of_work(resources.engine) as registry:
         row = registry.datasets.store(artifacts, **columns)
-        if row.id == columns["id"]:
-            resources.store.put_incoming(incoming)
-            if samples is not None:
-                resources.store.put(samples)
+        if row.id == columns["id"] and resources.store.stores_in_transaction:
+            _put(resources, incoming, samples)
     return row, row.id == columns["id"]
+
+
+def _put(resources: Resources, incoming: IncomingFile, samples: bytes | None) -> None:
+    resources.store.put_incoming(incoming)
+    if samples is not None:
+        resources.store.put(samples)
 
 
 def _check(

@@ -20,10 +20,12 @@ def up() -> None:
     from worker.outbound.certificates import trusted_authorities
     from worker.process.parent_watch import exit_with_parent
     from worker.process.tracing import require_tracing
+    from worker.storage.artifacts import require_usable_store
 
     settings = Settings.from_environment(os.environ)
     require_tracing(os.environ)
     trusted_authorities()
+    require_usable_store(settings)
     exit_with_parent(os.environ, grace_seconds=GRACE_SECONDS + 1.0)
     stop = stop_on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     supervise(settings, stop, migrate=_prepare, say=say)

@@ -66,6 +66,6 @@ def _home() -> "Iterator[tuple[Engine, ArtifactStore]]":
     engine = open_engine(settings.database_url, LONG_LIMITS)
     try:
         require_current(engine)
-        yield engine, open_store(settings.artifact_url)
+        yield engine, open_store(settings)
     finally:
         engine.dispose()

@@ -54,7 +54,7 @@ def fit_once(
     """
     with context.unit_of_work() as registry:
         stored = registry.results.use_network(plan.key)
-    if stored is not None and context.store.path(stored.weights).exists():
+    if stored is not None and context.store.exists(stored.weights):
         context.found(stored.seconds)
         return stored
     started = time.monotonic()

@@ -131,7 +131,7 @@ class Observations:
             self._context.found(seconds)
             return observation
         diagonal = row.summary["diagonal"]
-        if not self._context.store.path(diagonal["artifact"]).exists():
+        if not self._context.store.exists(diagonal["artifact"]):
             return None
         self._context.found(seconds)
         loaded = load_safetensors(self._context.store.read(diagonal["artifact"]))

@@ -20,7 +20,7 @@ def store_own_network(context: JobContext, task: ResolvedTask, weights: str) -> 
     """
     with context.reading() as registry:
         linked = registry.task_results.networks(task.id)
-    if linked and context.store.path(linked[0].weights).exists():
+    if linked and context.store.exists(linked[0].weights):
         return linked[0]
     row, file = uploaded_weights(context, weights, FIELD)
     started = time.monotonic()

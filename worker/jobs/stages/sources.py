@@ -131,13 +131,14 @@ def _uploaded(context: JobContext, reference: DatasetReference) -> Source:
         raise DatasetNotFoundError(
             f"no dataset has the name {reference.name!r} any more", field="dataset.uri", origin=reference.uri
         ) from error
-    file = context.store.path(row.sha256)
-    if not file.is_file():
+    try:
+        file = context.store.local_file(row.sha256)
+    except FileNotFoundError as error:
         raise DatasetNotFoundError(
             f"the file of {reference.uri} is no longer in the artifact store; delete the dataset and upload it again",
             field="dataset.uri",
             origin=reference.uri,
-        )
+        ) from error
     # The columns and the range of the task take precedence over those of the upload.
     columns: dict[str, Any] = {key: getattr(reference, key) or row.reference.get(key) for key in COLUMN_KEYS}
     value_range, stated = reference.value_range, row.reference.get("value_range")

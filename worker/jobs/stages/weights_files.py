@@ -72,15 +72,14 @@ def fetched_weights(context: JobContext, uri: str) -> tuple[str, Path]:
     """
     reference = remote_weights(uri, context.settings, field=WEIGHTS_FIELD)
     digest = context.once("pretrained.weights", lambda: _fetched(context, reference), DIGEST)
-    file = context.store.path(digest)
-    if not file.is_file() and (found := _fetched(context, reference)) != digest:
+    if not context.store.exists(digest) and (found := _fetched(context, reference)) != digest:
         raise ReferenceChangedError(
             f"the file behind {reference.shown} is not the one that this job began with (SHA-256 {found[:12]}…, was "
             f"{digest[:12]}…); request a new recommendation for the new file",
             field=WEIGHTS_FIELD,
             origin=reference.shown,
         )
-    return digest, file
+    return digest, context.store.local_file(digest)
 
 
 def _fetched(context: JobContext, reference: DatasetReference) -> str:
@@ -154,11 +153,11 @@ def first_weights_of(context: JobContext, design: Design) -> Path | None:
 
 
 def _stored(context: JobContext, digest: str, name: str, field: str) -> Path:
-    file = context.store.path(digest)
-    if not file.is_file():
+    try:
+        return context.store.local_file(digest)
+    except FileNotFoundError as error:
         raise DatasetNotFoundError(
             f"the file of {name} is no longer in the artifact store; delete it and upload it again",
             field=field,
             origin=name,
-        )
-    return file
+        ) from error
