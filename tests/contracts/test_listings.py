@@ -7,14 +7,14 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import event
+from sqlalchemy import delete, event
 
 from benchmarks import service_store as store
 from service.api.polling import polls
 from service.api.serializers import architecture_document, job_summary, recommendation_summary, task_summary
 from service.app import create_app
 from tests.service.conftest import InProcess
-from worker.registry import Engine, JobState, QuickReader, Registry, reading, unit_of_work
+from worker.registry import Engine, JobState, QuickReader, RecommendationRow, Registry, reading, unit_of_work
 from worker.settings import Settings
 
 LISTS = ("/v1/recommendations", "/v1/jobs", "/v1/tasks", "/v1/architectures")
@@ -59,12 +59,16 @@ def queries(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     ask_once = QuickReader.ask_once
 
+    def note(query: str) -> None:
+        if "api_keys" not in query:
+            seen.append(query)
+
     async def noted(reader: QuickReader, question: Any, **parameters: Any) -> Any:
-        seen.append(str(question))
+        note(str(question))
         return await ask_once(reader, question, **parameters)
 
     monkeypatch.setattr(QuickReader, "ask_once", noted)
-    event.listen(engine, "before_cursor_execute", lambda *about: seen.append(about[2]))
+    event.listen(engine, "before_cursor_execute", lambda *about: note(about[2]))
     return seen
 
 
@@ -76,8 +80,25 @@ def test_a_page_of_fifty_lines_takes_as_many_queries_as_one_of_one_line(
     for limit in (1, 50):
         queries.clear()
         assert len(http.get(path, params={"limit": limit}).json()["items"]) == limit
-        asked.append([query for query in queries if "api_keys" not in query])
-    assert [len(of_a_page) for of_a_page in asked] == [1, 1]
+        asked.append(len(queries))
+    assert asked == [1, 1]
+
+
+@pytest.mark.parametrize("path", ["/", "/compare", "/recommendations"])
+def test_a_page_of_the_dashboard_takes_as_many_queries_for_many_recommendations_as_for_one(
+    http: httpx.Client, queries: list[str], engine: Engine, filled: store.Filled, path: str
+) -> None:
+    asked = []
+    for remaining in (len(filled.recommendations), 1):
+        if remaining == 1:
+            with engine.begin() as connection:
+                connection.execute(delete(RecommendationRow).where(RecommendationRow.id != filled.recommendations[-1]))
+        queries.clear()
+        page = http.get(path, headers={"Accept": "text/html"})
+        assert page.status_code == 200
+        assert filled.recommendations[-1] in page.text
+        asked.append(len(queries))
+    assert asked[0] == asked[1]
 
 
 def expected(registry: Registry, path: str) -> list[dict[str, Any]]:
