@@ -115,12 +115,12 @@ def under_load(
         for name, kind in kinds.items():
             (bodies / name).write_bytes(body_of(port, kind.draw()[0]))
         earlier = arguments.against and api(environment, folder / "before.log", arguments.against.resolve())
-        with bare(bodies, folder / "bare.log") as beside, earlier or nullcontext() as before:
+        with bare(bodies, folder / "bare.log") as bare_served, earlier or nullcontext() as before:
             memory = Memory(pid)
             requests: dict[str, Any] = {}
             for name, kind in kinds.items():
                 served = (port, pid)
-                requests[name] = rounds_of(name, kind, served, beside, before, arguments.rounds, arguments.seconds)
+                requests[name] = rounds_of(name, kind, served, bare_served, before, arguments.rounds, arguments.seconds)
                 requests[name] |= {"body_bytes": (bodies / name).stat().st_size, "memory_mb": memory.largest_mb()}
                 print(name, json.dumps(requests[name]), flush=True)
             csv = whole_csv(port, memory)
