@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
@@ -59,7 +61,8 @@ async def ask(
 
     A key with as many unfinished recommendations as its quota allows is refused (429) until one has ended.
     """
-    recommendation_id = await run_in_threadpool(accept_recommendation, resources, body, key, owner=caller.owner)
+    accept = partial(accept_recommendation, resources, body, key, owner=caller.owner)
+    recommendation_id = await to_thread.run_sync(accept, limiter=resources.submits)
     try:
         return await resources.polls.accepted(recommendation_id, pointer(f"/v1/recommendations/{recommendation_id}"))
     except NotFoundError as error:
