@@ -73,14 +73,17 @@ def rounds_of(
     shorter = max(1, seconds - 1)
     rows: list[dict[str, Loaded]] = []
     cpu: list[dict[str, float]] = []
-    for _ in range(rounds):
+    for number in range(rounds):
+        # Another server comes first in each round: the first one still meets the ends of the loads before.
+        first = number % len(servers)
+        turns = [*servers.items()][first:] + [*servers.items()][:first]
         row: dict[str, Loaded] = {}
         used: dict[str, float] = {}
-        for server, ((port, pid), draw) in servers.items():
+        for server, ((port, pid), draw) in turns:
             began = cpu_seconds(pid)
             row[f"{server}most"] = saturate(port, draw(), shorter)
             used[server] = 1000 * (cpu_seconds(pid) - began) / row[f"{server}most"].answers
-        for server, ((port, _), draw) in servers.items():
+        for server, ((port, _), draw) in turns:
             row[f"{server}half"] = at_rate(port, draw(), seconds, row[f"{server}most"].rate / 2)
         if kind.is_poll:
             row["bare_same"] = at_rate(bare[0], same, seconds, row["most"].rate / 2)
