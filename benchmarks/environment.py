@@ -26,7 +26,7 @@ def environment() -> dict[str, Any]:
     """Commit, interpreter, packages and processor."""
     git = ("git", "-C", str(RESULTS.parent))
     return {
-        "commit": subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip(),
+        "commit": commit_of(RESULTS.parent),
         "uncommitted_changes": bool(
             subprocess.check_output([*git, "status", "--porcelain", "-uno"], text=True).strip()
         ),
@@ -35,6 +35,11 @@ def environment() -> dict[str, Any]:
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
     }
+
+
+def commit_of(checkout: Path) -> str:
+    """The commit of a checkout."""
+    return subprocess.check_output(("git", "-C", str(checkout), "rev-parse", "HEAD"), text=True).strip()
 
 
 def _version(package: str) -> str | None:

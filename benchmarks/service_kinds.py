@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.service_load import Loaded, Request, at_rate, saturate
+from benchmarks.service_processes import cpu_seconds
 from benchmarks.service_store import Filled
 from benchmarks.service_submits import BODY
 
 CLIENTS = 64
+
+Served = tuple[int, int]
+"""The port of a server, and its process."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ def kinds_of(filled: Filled) -> dict[str, Kind]:
         "poll_job": Kind(lambda: [Request(f"/v1/jobs/{id}") for id in jobs], is_poll=True),
         "poll_first_time": Kind(lambda: [Request(f"/v1/recommendations/{id}") for id in spread], is_poll=True),
         "matrix_by_target": Kind(lambda: [Request(f"/v1/distances?target={id}") for id in filled.tasks[:8]]),
+        "list_tasks": Kind(lambda: [Request("/v1/tasks")]),
         "list_recommendations": Kind(lambda: [Request("/v1/recommendations")]),
         "list_jobs": Kind(lambda: [Request(f"/v1/jobs?state=failed&after={id}") for id in pages]),
         "submit": Kind(lambda: [_submit() for _ in range(5000)]),
@@ -49,26 +54,45 @@ def _submit() -> Request:
     return Request("/v1/recommendations", "POST", headers, json.dumps(BODY))
 
 
-def rounds_of(name: str, kind: Kind, ports: tuple[int, int], rounds: int, seconds: int) -> dict[str, Any]:
-    """Rounds of service and bare route in turn: without rest, then each at half of what it reached."""
-    port, bare_port = ports
+def rounds_of(
+    name: str, kind: Kind, served: Served, bare: Served, before: Served | None, rounds: int, seconds: int
+) -> dict[str, Any]:
+    """Rounds of service, bare route and the service of an earlier commit, if any, in turn.
+
+    Each is asked without rest, then at half of the rate that it reached.
+    """
     same = [Request(f"/{name}", kind.draw()[0].method)]
-    saturate(port, kind.draw(), 1)
-    saturate(bare_port, same, 1)
-    rows = []
+    servers: dict[str, tuple[Served, Callable[[], Sequence[Request]]]] = {
+        "": (served, kind.draw),
+        "bare_": (bare, lambda: same),
+    }
+    if before is not None:
+        servers["before_"] = before, kind.draw
+    for (port, _), draw in servers.values():
+        saturate(port, draw(), 1)
     shorter = max(1, seconds - 1)
-    for _ in range(rounds):
-        most, bare_most = (
-            saturate(port, kind.draw(), shorter),
-            saturate(bare_port, same, shorter),
-        )
-        half = at_rate(port, kind.draw(), seconds, most.rate / 2)
-        row = {"most": most, "bare_most": bare_most, "half": half}
-        row["bare_half"] = at_rate(bare_port, same, seconds, bare_most.rate / 2)
+    rows: list[dict[str, Loaded]] = []
+    cpu: list[dict[str, float]] = []
+    for number in range(rounds):
+        # Another server comes first in each round: the first one still meets the ends of the loads before.
+        first = number % len(servers)
+        turns = [*servers.items()][first:] + [*servers.items()][:first]
+        row: dict[str, Loaded] = {}
+        used: dict[str, float] = {}
+        for server, ((port, pid), draw) in turns:
+            began = cpu_seconds(pid)
+            row[f"{server}most"] = saturate(port, draw(), shorter)
+            used[server] = 1000 * (cpu_seconds(pid) - began) / row[f"{server}most"].answers
+        for server, ((port, _), draw) in turns:
+            row[f"{server}half"] = at_rate(port, draw(), seconds, row[f"{server}most"].rate / 2)
         if kind.is_poll:
-            row["bare_same"] = at_rate(bare_port, same, seconds, most.rate / 2)
+            row["bare_same"] = at_rate(bare[0], same, seconds, row["most"].rate / 2)
         rows.append(row)
-    return summary(rows)
+        cpu.append(used)
+    milliseconds = {
+        f"{server}cpu_ms_per_request": round(statistics.median(used[server] for used in cpu), 3) for server in servers
+    }
+    return summary(rows) | milliseconds
 
 
 def summary(rows: list[dict[str, Loaded]]) -> dict[str, Any]:
@@ -94,6 +118,11 @@ def summary(rows: list[dict[str, Loaded]]) -> dict[str, Any]:
     if "bare_same" in rows[0]:
         found["bare_p99_ms_at_the_same_rate"] = median(lambda row: row["bare_same"].p99_ms)
         found["p99_ratio_at_the_same_rate"] = median(lambda row: row["half"].p99_ms / row["bare_same"].p99_ms)
+    if "before_half" in rows[0]:
+        found["before_requests_per_second"] = median(lambda row: row["before_most"].rate)
+        found["before_p50_ms"] = median(lambda row: row["before_half"].p50_ms)
+        found["before_p99_ms"] = median(lambda row: row["before_half"].p99_ms)
+        found["before_p99_ratio"] = median(lambda row: row["before_half"].p99_ms / row["bare_half"].p99_ms)
     return found
 
 

@@ -18,6 +18,12 @@ ROOT = Path(__file__).parents[1]
 MB = 2**20
 
 
+def cpu_seconds(pid: int) -> float:
+    """The processor seconds that a process has used, in user and in system mode."""
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
+
+
 class Memory:
     """The memory of a process, sampled for as long as it is watched."""
 
@@ -48,10 +54,10 @@ class Memory:
 
 
 @contextmanager
-def running(command: Sequence[str], environment: dict[str, str], log: Path) -> Iterator[int]:
-    """A process of the project's root for the time being; its id."""
+def running(command: Sequence[str], environment: dict[str, str], log: Path, root: Path = ROOT) -> Iterator[int]:
+    """A process of the project's root, or of another checkout, for the time being; its id."""
     with log.open("ab") as output:
-        process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=output, stderr=output)
+        process = subprocess.Popen(command, env=environment, cwd=root, stdout=output, stderr=output)
     try:
         yield process.pid
     finally:
@@ -64,23 +70,24 @@ def running(command: Sequence[str], environment: dict[str, str], log: Path) -> I
 
 
 @contextmanager
-def api(environment: dict[str, str], log: Path) -> Iterator[tuple[int, int]]:
-    """The API with these settings; its port and its process."""
+def api(environment: dict[str, str], log: Path, root: Path = ROOT) -> Iterator[tuple[int, int]]:
+    """The API of a checkout with these settings; its port and its process."""
     port = free_port()
     command = [sys.executable, "-m", "service.api_main"]
-    with running(command, environment | {"LDNAS_PORT": str(port)}, log) as pid:
+    settings = {"LDNAS_PORT": str(port), "PYTHONPATH": str(root)}
+    with running(command, environment | settings, log, root) as pid:
         wait_for(port)
         yield port, pid
 
 
 @contextmanager
-def bare(folder: Path, log: Path) -> Iterator[int]:
-    """The bare application with the bodies of a folder; its port."""
+def bare(folder: Path, log: Path) -> Iterator[tuple[int, int]]:
+    """The bare application with the bodies of a folder; its port and its process."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.service_bare", str(port), str(folder)]
-    with running(command, {**os.environ}, log):
+    with running(command, {**os.environ}, log) as pid:
         wait_for(port)
-        yield port
+        yield port, pid
 
 
 def free_port() -> int:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
@@ -48,6 +49,9 @@ from worker.settings import Settings
 from worker.storage.artifacts import open_store
 
 BODY_LIMIT_BYTES = 2**20
+# Recommendations that are checked and stored at the same time; the others wait. With more threads each takes more
+# processor time: they contend for the interpreter's lock and, on SQLite, for one writer.
+SUBMITS_AT_ONCE = 2
 # Uploads that are checked at the same time; the others wait.
 CHECKS_AT_ONCE = 2
 
@@ -129,6 +133,7 @@ def _resources(settings: Settings, stopping: threading.Event) -> Resources:
         rendered=RenderedAnswers(),
         tables=KeptTables(),
         polls=Polls(reader),
+        submits=CapacityLimiter(SUBMITS_AT_ONCE),
         checks=ThreadPoolExecutor(CHECKS_AT_ONCE, "check"),
         callers=Callers(engine, reader, settings.host),
         metrics=Metrics(engine),

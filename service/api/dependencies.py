@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Header, Path, Query, Request
 
 from service.api.matrix.cached_tables import KeptTables
@@ -32,6 +33,7 @@ class Resources:
         rendered: a cache of answers that are large and seldom change.
         tables: the matrix as the dashboard draws it.
         polls: answers polls, from a cache where nothing has changed.
+        submits: how many recommendations are stored at the same time.
         checks: the threads that check uploads, separate from those that answer requests.
         callers: authenticates requests.
         metrics: counts this process's requests, and reads the figures of the whole installation.
@@ -45,6 +47,7 @@ class Resources:
     rendered: RenderedAnswers
     tables: KeptTables
     polls: Polls
+    submits: CapacityLimiter
     checks: Executor
     callers: Callers
     metrics: Metrics

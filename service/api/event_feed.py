@@ -6,13 +6,12 @@ from typing import Annotated, Any
 
 from fastapi import Header
 from fastapi.sse import ServerSentEvent
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from service.api.dependencies import Resources
 from service.api.security.callers import Caller
 from worker.errors import DatabaseUnavailableError, NotFoundError
-from worker.registry import JobEventRow, reading
+from worker.registry import EVENTS, JobEventRow, events_of
 
 POLL_SECONDS = 0.5
 BATCH = 500
@@ -29,21 +28,22 @@ LastEventId = Annotated[
 ]
 
 
-def _next_events(resources: Resources, job_id: str, after: int) -> tuple[Sequence[JobEventRow], bool]:
+async def _next_events(resources: Resources, job_id: str, after: int) -> tuple[Sequence[JobEventRow], bool]:
     """The events after `after`, and whether they are the last ones of a job that has ended."""
-    with reading(resources.engine) as registry:
-        ended = registry.jobs.get(job_id).state.ended
-        events = registry.jobs.events_after(job_id, after_id=after, limit=BATCH)
-    return events, ended and len(events) < BATCH
+    rows = await resources.reader.ask(EVENTS, id=job_id, after=after, limit=BATCH)
+    if not rows:
+        raise NotFoundError("job", job_id)
+    state, events = events_of(rows)
+    return events, state.ended and len(events) < BATCH
 
 
-def refuse_finished_stream(resources: Resources, job_id: str, after: int) -> None:
+async def refuse_finished_stream(resources: Resources, job_id: str, after: int) -> None:
     """Answers 204 where no events remain: the status makes a browser's `EventSource` stop reconnecting.
 
     Raises:
         NotFoundError: the job does not exist.
     """
-    events, last = _next_events(resources, job_id, after)
+    events, last = await _next_events(resources, job_id, after)
     if last and not events:
         raise HTTPException(204)
 
@@ -53,13 +53,13 @@ async def feed(resources: Resources, caller: Caller, job_id: str, after: int) ->
 
     It also ends once the caller's key is no longer valid: a client that reconnects receives the status.
 
-    Each poll is a separate short read: a stream that stays open for hours holds no connection and no thread.
+    Each poll is one query: a stream that stays open for hours holds no connection, no transaction and no thread.
     """
     while not resources.stopping.is_set():
         try:
             if not await resources.callers.still_admits(caller):
                 return
-            events, last = await run_in_threadpool(_next_events, resources, job_id, after)
+            events, last = await _next_events(resources, job_id, after)
         except (NotFoundError, DatabaseUnavailableError):
             # The job was deleted, or the database is unreachable: the client reconnects and receives the status.
             return

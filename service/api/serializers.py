@@ -1,5 +1,6 @@
 """Converts rows of the registry to response documents."""
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from ldnas.data.class_counts import ClassCount, refusals
@@ -20,8 +21,8 @@ from worker.registry import (
     DatasetRow,
     JobKind,
     JobRow,
+    ListedRecommendation,
     NetworkRow,
-    RecommendationLine,
     RecommendationRow,
     Registry,
     SeenWorker,
@@ -108,9 +109,9 @@ def recommendation_summary(recommendation: RecommendationRow, job: JobRow) -> Re
     )
 
 
-def summary_of_line(line: RecommendationLine) -> RecommendationSummary:
-    """The same from a row that was read without the answer."""
-    return RecommendationSummary.model_validate(line)
+def summary_of_line(row: Sequence[Any]) -> RecommendationSummary:
+    """The same from a row of the listing `RECOMMENDATIONS`, which was read without the answer."""
+    return RecommendationSummary.model_validate(ListedRecommendation(*row))
 
 
 def architecture_document(architecture: ArchitectureRow) -> Architecture:

@@ -47,10 +47,12 @@ def test_a_beat_renews_the_sign_of_life_and_not_the_start(engine: Engine) -> Non
 
 def test_a_worker_is_alive_for_three_of_its_own_heartbeats(engine: Engine) -> None:
     beat(engine, "quick", heartbeat_seconds=10.0)
-    beat(engine, "slow", heartbeat_seconds=60.0)
+    beat(engine, "slow", heartbeat_seconds=60.0, devices=["cuda:0", "cuda:1"])
     for worker in ("quick", "slow"):
         age(engine, worker, 100)
     assert {seen.row.id: seen.alive for seen in listed(engine)} == {"quick": False, "slow": True}
+    with reading(engine) as registry:
+        assert registry.workers.devices() == ["cuda:0", "cuda:1"]
 
 
 def test_a_worker_is_listed_with_the_jobs_that_it_holds(engine: Engine) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import event
 
 from service.api.submissions.idempotency import RequestIdentity
 from service.schemas.tasks import TaskRequest
-from worker.registry import JobKind
+from worker.registry import Engine, JobKind
 from worker.settings import Settings
 
 POSTS = ("/v1/tasks", "/v1/recommendations")
@@ -87,3 +88,10 @@ def test_the_order_of_the_fields_does_not_make_another_request(task_body: dict) 
         for body in (task_body, turned)
     )
     assert one == other
+
+
+def test_a_new_request_is_accepted_in_one_transaction(http: httpx.Client, task_body: dict, engine: Engine) -> None:
+    begun: list[object] = []
+    event.listen(engine, "begin", begun.append)
+    assert post(http, "/v1/recommendations", task_body, "k").status_code == 202
+    assert len(begun) == 1

@@ -36,7 +36,7 @@ def slow(quick: bool, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @QUICK
 def test_an_answer_is_made_again_when_anything_has_changed_and_only_then(
-    http: httpx.Client, asked: dict[str, Any], engine: Engine, made: list[str], slow: None
+    http: httpx.Client, made: list[str], asked: dict[str, Any], engine: Engine, slow: None
 ) -> None:
     for path in (f"/v1/recommendations/{asked['id']}", f"/v1/jobs/{asked['job_id']}"):
         first = [http.get(path) for _ in range(3)]
@@ -72,7 +72,7 @@ def test_one_that_was_deleted_is_gone_at_once(
 
 
 def test_the_state_of_a_webhook_is_shown_at_once(
-    http: httpx.Client, asked: dict[str, Any], engine: Engine, made: list[str]
+    http: httpx.Client, made: list[str], asked: dict[str, Any], engine: Engine
 ) -> None:
     path = f"/v1/recommendations/{asked['id']}"
     assert http.get(path).json()["webhook"] is None

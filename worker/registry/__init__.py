@@ -10,8 +10,19 @@ from worker.registry.datasets import SCHEME
 from worker.registry.folding import FOLDED_AT_ONCE, Folding
 from worker.registry.keys import ACTIVE_KEY, ANY_KEY, COARSE_SECONDS, KEYS_OF_PREFIX, SESSIONS_OF_ID
 from worker.registry.leases import LeaseStatus
+from worker.registry.listings import (
+    ARCHITECTURES,
+    JOBS,
+    RECOMMENDATIONS,
+    TASKS,
+    ListedRecommendation,
+    Listing,
+    architecture_of,
+    listed_task,
+    page_of,
+)
 from worker.registry.matrix import MatrixEntry, MeasuredRepetition, spread
-from worker.registry.polling import JOB, RECOMMENDATION, job_of, recommendation_of
+from worker.registry.polling import EVENTS, JOB, RECOMMENDATION, events_of, job_of, recommendation_of
 from worker.registry.postgresql import CLEANER_LIMITS, LIMITS, LONG_LIMITS, Limits
 from worker.registry.queue_stats import QueueFigures
 from worker.registry.quick_reader import Question, QuickReader
@@ -57,19 +68,24 @@ __all__ = [
     "ACTIVE_KEY",
     "ADVANCED_IN",
     "ANY_KEY",
+    "ARCHITECTURES",
     "CLEANER_LIMITS",
     "COARSE_SECONDS",
+    "EVENTS",
     "FOLDED_AT_ONCE",
     "JOB",
+    "JOBS",
     "KEYS_OF_PREFIX",
     "LIMITS",
     "LONG_LIMITS",
     "MATRIX_REVISION",
     "RECOMMENDATION",
+    "RECOMMENDATIONS",
     "REMOVED_AT_ONCE",
     "SCHEME",
     "SESSIONS_OF_ID",
     "TABLES",
+    "TASKS",
     "UNTRAINED",
     "ApiKeyRow",
     "ArchitectureRow",
@@ -95,6 +111,8 @@ __all__ = [
     "JobState",
     "LeaseStatus",
     "Limits",
+    "ListedRecommendation",
+    "Listing",
     "MatrixEntry",
     "MeasuredRepetition",
     "NetworkRow",
@@ -125,11 +143,15 @@ __all__ = [
     "WebhookRow",
     "WebhookStatus",
     "WorkerRow",
+    "architecture_of",
     "completed",
+    "events_of",
     "fault_of",
     "job_of",
+    "listed_task",
     "new_id",
     "open_engine",
+    "page_of",
     "read_only",
     "reading",
     "recommendation_of",

@@ -41,7 +41,8 @@ class Jobs:
         `id` is drawn, unless the caller needs to know it before the job is stored.
 
         Raises:
-            DuplicateRequestError: another process has just inserted a job of this owner under this idempotency key.
+            DuplicateRequestError: another process has just inserted a job of this owner under this idempotency key. The
+                transaction cannot continue.
         """
         job = JobRow(
             id=id or new_id(),
@@ -54,9 +55,9 @@ class Jobs:
             request_id=request_id,
             traceparent=traceparent,
         )
+        self._session.add(job)
         try:
-            with self._session.begin_nested():
-                self._session.add(job)
+            self._session.flush()
         except IntegrityError as error:
             if idempotency_key is None:
                 raise

@@ -2,12 +2,14 @@
 
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import BindParameter, Select, select, tuple_
 
 Selection = TypeVar("Selection", bound=Select[*tuple[Any, ...]])
 
 
-def newest_first(statement: Selection, table: Any, *, limit: int, after: str | None) -> Selection:
+def newest_first(
+    statement: Selection, table: Any, *, limit: int | BindParameter[int], after: str | BindParameter[str] | None
+) -> Selection:
     """Order the statement by creation, newest first, starting after the row `after`; empty if `after` is unknown."""
     ordered = statement.order_by(table.created_at.desc(), table.id.desc()).limit(limit)
     if after is None:

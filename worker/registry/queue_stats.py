@@ -38,11 +38,13 @@ class Figures:
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    def jobs(self) -> dict[tuple[str, JobState], int]:
+        """The number of jobs of each kind and state."""
+        counted = select(JobRow.kind, JobRow.state, func.count()).group_by(JobRow.kind, JobRow.state)
+        return {(kind, state): number for kind, state, number in self._session.execute(counted)}
+
     def queue(self) -> QueueFigures:
         """The queue now; every query reads an index or a table of a few rows."""
-        counted = self._session.execute(
-            select(JobRow.kind, JobRow.state, func.count()).group_by(JobRow.kind, JobRow.state)
-        )
         now = self._session.execute(select(DatabaseNow())).scalar_one()
         due = self._session.execute(
             select(JobRow.kind, func.min(JobRow.run_after))
@@ -56,7 +58,7 @@ class Figures:
             )
         ).one()
         return QueueFigures(
-            jobs={(kind, state): number for kind, state, number in counted},
+            jobs=self.jobs(),
             oldest_due_seconds={kind: max(0.0, now - since) for kind, since in due},
             tallies=tallies(self._session),
             webhooks_pending=pending,

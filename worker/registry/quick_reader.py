@@ -75,7 +75,11 @@ def _compiled(question: Question, database: str) -> tuple[str, Mapping[str, Any]
     """The statement as the driver takes it, its parameters by their names; and the values that it contains itself."""
     dialect = sqlite.dialect(paramstyle="named") if database == "sqlite" else psycopg_dialect()  # type: ignore[no-untyped-call]
     compiled = question.compile(dialect=dialect)
-    return str(compiled), compiled.params
+    constants = {}
+    for name, value in compiled.params.items():
+        process = compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)
+        constants[name] = value if process is None or value is None else process(value)
+    return str(compiled), constants
 
 
 class _Sqlite:

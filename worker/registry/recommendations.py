@@ -117,6 +117,12 @@ class Recommendations:
             newest_first(select(RecommendationRow), RecommendationRow, limit=limit, after=after)
         ).all()
 
+    def with_jobs(self, limit: int) -> Sequence[tuple[RecommendationRow, JobRow]]:
+        """The newest recommendations, each with its job."""
+        statement = select(RecommendationRow, JobRow).join(JobRow, JobRow.id == RecommendationRow.job_id)
+        page = newest_first(statement, RecommendationRow, limit=limit, after=None)
+        return [(recommendation, job) for recommendation, job in self._session.execute(page)]
+
     def lines(
         self, limit: int = 100, after: str | None = None, state: JobState | None = None
     ) -> Sequence[RecommendationLine]:

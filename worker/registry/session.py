@@ -1,6 +1,7 @@
 """Opens the database, and provides the only two ways to access it: `unit_of_work` writes, `reading` reads."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,7 +21,10 @@ from worker.registry.revisions import WatchedSession, revise
 __all__ = ["Engine", "open_engine", "read_only", "reading", "translated", "unit_of_work"]
 
 BUSY_SECONDS = 20.0
-"""On SQLite: how long a writer waits for another writer, and any transaction for a connection."""
+"""On SQLite: how long a writer waits for a writer of another process, and for those of its own; any transaction for a
+connection."""
+
+_TURN = "ldnas_turn"
 
 _CLIENT_TOO_SLOW = frozenset({"25P03", "25P04"})
 """PostgreSQL's error codes for a transaction that it ended because it was idle or took too long."""
@@ -29,11 +33,17 @@ _CLIENT_TOO_SLOW = frozenset({"25P03", "25P04"})
 def open_engine(database_url: str, limits: Limits = LIMITS) -> Engine:
     """The engine for a `sqlite:///` or `postgresql://` URL; it connects at the first use.
 
-    `limits` are those of PostgreSQL's transactions. On SQLite a writer waits `BUSY_SECONDS` for another writer.
+    `limits` are those of PostgreSQL's transactions. On SQLite a writer waits `BUSY_SECONDS` for another writer; writers
+    of one process take turns.
     """
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_timeout=BUSY_SECONDS)
+        engine = create_engine(
+            url,
+            connect_args={"timeout": BUSY_SECONDS},
+            pool_timeout=BUSY_SECONDS,
+            execution_options={_TURN: threading.Lock()},
+        )
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -68,11 +78,29 @@ def unit_of_work(engine: Engine) -> Iterator[Registry]:
     Raises:
         DatabaseUnavailableError: the database refused, timed out or broke off; nothing was written.
     """
-    with translated(), WatchedSession(engine, expire_on_commit=False) as session:
+    with translated(), _turn_of(engine), WatchedSession(engine, expire_on_commit=False) as session:
         yield Registry(session)
         write_counts(session)
         revise(session)
         session.commit()
+
+
+@contextmanager
+def _turn_of(engine: Engine) -> Iterator[None]:
+    """On SQLite: the turn of this thread to write.
+
+    SQLite itself lets a writer sleep for up to 0.1 s before it tries again, and then maybe another one was faster.
+    """
+    turn: threading.Lock | None = engine.get_execution_options().get(_TURN)
+    if turn is None:
+        yield
+        return
+    if not turn.acquire(timeout=BUSY_SECONDS):
+        raise DatabaseUnavailableError("database is locked")
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 @contextmanager
@@ -101,16 +129,15 @@ def _configure_sqlite(connection: sqlite3.Connection, record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     only_reading = connection.get_execution_options().get("ldnas_reading", False)
+    # Bypasses SQLAlchemy, which takes longer for a statement than SQLite takes for most, where one can neither wait nor
+    # fail.
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.execute(f"PRAGMA query_only = {int(only_reading)}")
     if only_reading:
-        # Bypasses SQLAlchemy, which takes longer for these two statements than SQLite takes for most queries. Neither
-        # can wait or fail.
-        driver = connection.connection.driver_connection
-        assert driver is not None
-        driver.execute("PRAGMA query_only = 1")
         driver.execute("BEGIN")
-        return
-    connection.exec_driver_sql("PRAGMA query_only = 0")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager

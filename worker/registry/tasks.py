@@ -39,8 +39,12 @@ class Tasks:
             NameTakenError: another baseline holds the name.
         """
         task = TaskRow(**columns)
-        with self._name_free_for(task.role, task.name):
+        if task.role == TaskRole.BASELINE:
+            with self._name_free(task.name):
+                self._session.add(task)
+        else:
             self._session.add(task)
+            self._session.flush()
         return task
 
     def get(self, task_id: str) -> TaskRow:
@@ -210,7 +214,7 @@ class Tasks:
             NameTakenError: another baseline holds the name.
         """
         task = self.get(task_id)
-        with self._name_free_for(TaskRole.BASELINE, name):
+        with self._name_free(name):
             task.role = TaskRole.BASELINE
             task.name = name
         return task
@@ -228,8 +232,9 @@ class Tasks:
         delete_unmeasured(self._session, task_id)
 
     @contextmanager
-    def _name_free_for(self, role: str, name: str) -> Iterator[None]:
-        if role == TaskRole.BASELINE and self._is_held(name):
+    def _name_free(self, name: str) -> Iterator[None]:
+        """Stores the baseline of this name, which the block adds or renames, unless another one holds the name."""
+        if self._is_held(name):
             raise NameTakenError(name)
         try:
             with self._session.begin_nested():

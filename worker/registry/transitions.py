@@ -80,9 +80,8 @@ class Transitions:
         self.add_event(job.id, "state", data if reason is None else {**data, "reason": reason})
 
     def add_event(self, job_id: str, kind: str, data: dict[str, Any]) -> None:
-        """Append to the job's history."""
+        """Append to the job's history; the row is sent with the next statement of the transaction."""
         self._session.add(JobEventRow(job_id=job_id, kind=kind, data=data))
-        self._session.flush()
 
     def now(self) -> float:
         """The database's clock."""

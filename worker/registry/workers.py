@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import delete, or_, select
@@ -63,6 +64,11 @@ class Workers:
         listed = select(WorkerRow.id).exists()
         claimed = select(JobRow.id).where(JobRow.state.in_(_CLAIMED)).exists()
         return bool(self._session.execute(select(or_(listed, claimed))).scalar_one())
+
+    def devices(self) -> list[str]:
+        """The devices of all living workers."""
+        living = WorkerRow.seen_at >= DatabaseNow() - MISSED_HEARTBEATS * WorkerRow.heartbeat_seconds
+        return [*chain.from_iterable(self._session.scalars(select(WorkerRow.devices).where(living)))]
 
     def list(self) -> list[SeenWorker]:
         """Every listed worker, the newest first."""

@@ -37,10 +37,14 @@ class Polled(Protocol):
     def progress(self) -> Progress: ...
 
 
+def pointer(path: str) -> dict[str, str]:
+    """The headers of an accepted request."""
+    return {"Location": path, "Retry-After": str(RETRY_AFTER_SECONDS)}
+
+
 def point_to(response: Response, path: str) -> None:
     """Sets the headers of an accepted request."""
-    response.headers["Location"] = path
-    response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    response.headers.update(pointer(path))
 
 
 def poll_again(job: Polled) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """`/v1/architectures`: finished networks, their files, and training them again on other data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -15,7 +15,6 @@ from service.api.dependencies import (
     ResourceId,
     Resources,
     ResourcesDependency,
-    page,
 )
 from service.api.errors import NoCellError
 from service.api.http.accepted import ACCEPTED, point_to
@@ -29,7 +28,7 @@ from service.figures.cell_drawing import cell_drawing, last_node, role_of
 from service.schemas.architectures import Architecture, CellGraph, GraphEdge, GraphNode, Training, TrainingRequest
 from service.schemas.base import Page
 from worker.errors import NotFoundError
-from worker.registry import ArchitectureRow, reading
+from worker.registry import ARCHITECTURES, ArchitectureRow, architecture_of, reading
 
 PYTHON = "text/x-python"
 MARKDOWN = "text/markdown"
@@ -41,12 +40,10 @@ SVG = "image/svg+xml"
 router = APIRouter(prefix="/v1/architectures", tags=["architectures"], responses=described(404, 422, 503))
 
 
-@router.get("", summary="List architectures")
-def list_architectures(resources: ResourcesDependency, limit: Limit = 50, after: After = None) -> Page[Architecture]:
+@router.get("", summary="List architectures", response_model=Page[Architecture])
+async def list_architectures(resources: ResourcesDependency, limit: Limit = 50, after: After = None) -> Response:
     """Newest first."""
-    with reading(resources.engine) as registry:
-        rows = registry.architectures.list(limit=limit + 1, after=after)
-    return page([architecture_document(row) for row in rows], limit)
+    return await resources.polls.page(Page[Architecture], ARCHITECTURES, _line, limit, after=after)
 
 
 @router.get("/{architecture_id}", summary="Show an architecture", response_model=Architecture, responses=POLLED)
@@ -195,3 +192,7 @@ def cell_graph(genotype: Mapping[str, Any], skeleton: Mapping[str, Any]) -> Cell
     last = last_node(genotype)
     nodes = [GraphNode(id=id, role=role_of(id, last)) for id in range(last + 1)]
     return CellGraph(nodes=nodes, edges=edges, skeleton=dict(skeleton))
+
+
+def _line(row: Sequence[Any]) -> Architecture:
+    return architecture_document(architecture_of(row))

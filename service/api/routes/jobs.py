@@ -1,12 +1,12 @@
 """`/v1/jobs`: the jobs of tasks, distances, recommendations and trainings."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from service.api.dependencies import After, CallerDependency, Limit, ResourceId, ResourcesDependency, page
+from service.api.dependencies import After, CallerDependency, Limit, ResourceId, ResourcesDependency
 from service.api.event_feed import NOTHING_LEFT, LastEventId, feed, refuse_finished_stream
 from service.api.http.accepted import QUOTA
 from service.api.http.conditional import POLLED
@@ -14,24 +14,21 @@ from service.api.problems import described
 from service.api.serializers import job_document, job_summary
 from service.schemas.base import Page
 from service.schemas.jobs import Job, Kind, State
-from worker.registry import JobKind, JobState, reading, unit_of_work
+from worker.registry import JOBS, JobKind, job_of, unit_of_work
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], responses=described(404, 422, 503))
 
 
-@router.get("", summary="List jobs")
-def list_jobs(
+@router.get("", summary="List jobs", response_model=Page[Job])
+async def list_jobs(
     resources: ResourcesDependency,
     limit: Limit = 50,
     after: After = None,
     state: State | None = None,
     kind: Kind | None = None,
-) -> Page[Job]:
+) -> Response:
     """Newest first. Lists of more than 20 items in `params` are left out; the document of a single job has them."""
-    wanted = None if state is None else JobState(state)
-    with reading(resources.engine) as registry:
-        jobs = registry.jobs.list(state=wanted, kind=kind, limit=limit + 1, after=after)
-    return page([job_summary(job) for job in jobs], limit)
+    return await resources.polls.page(Page[Job], JOBS, _line, limit, state=state, kind=kind, after=after)
 
 
 @router.get("/{job_id}", summary="Poll a job", response_model=Job, responses=POLLED)
@@ -40,8 +37,8 @@ async def get_job(job_id: ResourceId, request: Request, resources: ResourcesDepe
     return await resources.polls.job(request, job_id)
 
 
-def _open_stream(job_id: ResourceId, resources: ResourcesDependency, last_event_id: LastEventId = 0) -> int:
-    refuse_finished_stream(resources, job_id, last_event_id)
+async def _open_stream(job_id: ResourceId, resources: ResourcesDependency, last_event_id: LastEventId = 0) -> int:
+    await refuse_finished_stream(resources, job_id, last_event_id)
     return last_event_id
 
 
@@ -76,3 +73,7 @@ def retry_job(job_id: ResourceId, resources: ResourcesDependency) -> Job:
             registry.keys.require_room(job.owner, resources.settings.quota)
         registry.jobs.retry(job_id)
         return job_document(registry.jobs.get(job_id))
+
+
+def _line(row: Sequence[Any]) -> Job:
+    return job_summary(job_of(row))

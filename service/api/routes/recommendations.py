@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
 from service.api.dependencies import (
@@ -16,12 +19,11 @@ from service.api.dependencies import (
     ResourceId,
     Resources,
     ResourcesDependency,
-    page,
 )
 from service.api.errors import DeletedResourceError
 from service.api.evaluation import error_sheet_digest, evaluation_document
 from service.api.event_feed import NOTHING_LEFT, LastEventId, feed, refuse_finished_stream
-from service.api.http.accepted import ACCEPTED, QUOTA, point_to
+from service.api.http.accepted import ACCEPTED, QUOTA, pointer
 from service.api.http.conditional import POLLED, conditional
 from service.api.http.files import file_of, stored_file
 from service.api.problems import described
@@ -34,7 +36,7 @@ from service.schemas.evaluation import Evaluation
 from service.schemas.recommendations import PromotionRequest
 from service.schemas.tasks import Task
 from worker.errors import NotFoundError
-from worker.registry import reading, unit_of_work
+from worker.registry import RECOMMENDATIONS, reading, unit_of_work
 from worker.specification import RecommendationRequest
 
 PNG = "image/png"
@@ -43,38 +45,36 @@ router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"], respo
 
 
 @router.post(
-    "", status_code=202, summary="Request an architecture", responses=ACCEPTED | QUOTA | described(400, 409, 413, 415)
+    "",
+    status_code=202,
+    summary="Request an architecture",
+    response_model=Recommendation,
+    responses=ACCEPTED | QUOTA | described(400, 409, 413, 415),
 )
-def ask(
+async def ask(
     body: RecommendationRequest,
-    response: Response,
     resources: ResourcesDependency,
     caller: CallerDependency,
     key: IdempotencyKey = None,
-) -> Recommendation:
+) -> Response:
     """Stores the new task and queues a job that compares it with the baselines, searches and trains.
 
     A key with as many unfinished recommendations as its quota allows is refused (429) until one has ended.
     """
-    recommendation_id = accept_recommendation(resources, body, key, owner=caller.owner)
+    accept = partial(accept_recommendation, resources, body, key, owner=caller.owner)
+    recommendation_id = await to_thread.run_sync(accept, limiter=resources.submits)
     try:
-        document = _document(resources, recommendation_id)
+        return await resources.polls.accepted(recommendation_id, pointer(f"/v1/recommendations/{recommendation_id}"))
     except NotFoundError as error:
         raise DeletedResourceError(
             f"recommendation {recommendation_id} was deleted; use a new idempotency key to request it again"
         ) from error
-    point_to(response, f"/v1/recommendations/{recommendation_id}")
-    return document
 
 
-@router.get("", summary="List recommendations")
-def list_recommendations(
-    resources: ResourcesDependency, limit: Limit = 50, after: After = None
-) -> Page[RecommendationSummary]:
+@router.get("", summary="List recommendations", response_model=Page[RecommendationSummary])
+async def list_recommendations(resources: ResourcesDependency, limit: Limit = 50, after: After = None) -> Response:
     """Newest first."""
-    with reading(resources.engine) as registry:
-        lines = registry.recommendations.lines(limit=limit + 1, after=after)
-    return page([summary_of_line(line) for line in lines], limit)
+    return await resources.polls.page(Page[RecommendationSummary], RECOMMENDATIONS, summary_of_line, limit, after=after)
 
 
 @router.get(
@@ -168,12 +168,11 @@ class _Stream:
     after: int
 
 
-def _open_stream(
+async def _open_stream(
     recommendation_id: ResourceId, resources: ResourcesDependency, last_event_id: LastEventId = 0
 ) -> _Stream:
-    with reading(resources.engine) as registry:
-        job_id = registry.recommendations.get(recommendation_id).job_id
-    refuse_finished_stream(resources, job_id, last_event_id)
+    job_id = await run_in_threadpool(_job_of, resources, recommendation_id)
+    await refuse_finished_stream(resources, job_id, last_event_id)
     return _Stream(job_id, last_event_id)
 
 
@@ -191,8 +190,6 @@ async def recommendation_events(
         yield event
 
 
-def _document(resources: Resources, recommendation_id: str) -> Recommendation:
+def _job_of(resources: Resources, recommendation_id: str) -> str:
     with reading(resources.engine) as registry:
-        recommendation = registry.recommendations.get(recommendation_id)
-        job = registry.jobs.get(recommendation.job_id)
-        return recommendation_document(recommendation, job, webhook_document(registry.webhooks.status(job.id)))
+        return registry.recommendations.get(recommendation_id).job_id

@@ -1,6 +1,7 @@
 """`/v1/tasks`: the baselines, and the targets of recommendations."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import FileResponse
@@ -13,7 +14,6 @@ from service.api.dependencies import (
     ResourceId,
     Resources,
     ResourcesDependency,
-    page,
 )
 from service.api.errors import DeletedResourceError, NoSamplesError
 from service.api.http.accepted import ACCEPTED, point_to, poll_again
@@ -26,7 +26,7 @@ from service.api.submissions.study import accept_study
 from service.schemas.base import Page
 from service.schemas.tasks import Study, Task, TaskRequest, TaskSummary
 from worker.errors import NotFoundError
-from worker.registry import reading, unit_of_work
+from worker.registry import TASKS, listed_task, reading, unit_of_work
 from worker.specification import StudyRequest
 
 PNG = "image/png"
@@ -54,17 +54,15 @@ def register_task(
     return document
 
 
-@router.get("", summary="List tasks")
-def list_tasks(
+@router.get("", summary="List tasks", response_model=Page[TaskSummary])
+async def list_tasks(
     resources: ResourcesDependency,
     limit: Limit = 50,
     after: After = None,
     role: Literal["baseline", "target"] | None = None,
-) -> Page[TaskSummary]:
+) -> Response:
     """Newest first."""
-    with reading(resources.engine) as registry:
-        rows = registry.tasks.list(role=role, limit=limit + 1, after=after)
-    return page([task_summary(row.task, row.state.value) for row in rows], limit)
+    return await resources.polls.page(Page[TaskSummary], TASKS, _line, limit, role=role, after=after)
 
 
 @router.get("/{task_id}", summary="Show a task", response_model=Task, responses=POLLED | described(404))
@@ -135,3 +133,7 @@ def _document(resources: Resources, task_id: str) -> Task:
         task = registry.tasks.get(task_id)
         job = registry.jobs.get(task.job_id)
         return task_document(registry, task, job)
+
+
+def _line(row: Sequence[Any]) -> TaskSummary:
+    return task_summary(*listed_task(row))

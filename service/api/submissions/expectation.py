@@ -1,16 +1,13 @@
 """The seconds and the device of a recommendation, as far as they are known before a worker begins."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
-from worker.registry import SeenWorker
 from worker.specification import DEFAULT_ITERATIONS, RACE, RecommendationRequest
 
 
-def expectation_of(
-    request: RecommendationRequest, default_seconds: float, workers: Sequence[SeenWorker]
-) -> dict[str, Any]:
-    """The part `expected` of a new answer, without the images, which the target has.
+def expectation_of(request: RecommendationRequest, default_seconds: float, devices: Collection[str]) -> dict[str, Any]:
+    """The part `expected` of a new answer, without the images, which the target has; `devices` of all living workers.
 
     A race takes the seconds of its budget. How long a search takes that has a number of iterations depends on its
     network, which a worker measures: its forecast is `search.forecast`.
@@ -26,11 +23,11 @@ def expectation_of(
         "seconds": seconds,
         "iterations": iterations,
         "is_default": budget is None,
-        "device": _device(workers),
+        "device": _device(devices),
     }
 
 
-def _device(workers: Sequence[SeenWorker]) -> str | None:
-    """The kind of device that all living workers have; None where they differ, before it is known, and without any."""
-    kinds = {device.partition(":")[0] for worker in workers if worker.alive for device in worker.row.devices}
+def _device(devices: Collection[str]) -> str | None:
+    """The kind of device that all workers have; None where they differ, before it is known, and without any."""
+    kinds = {device.partition(":")[0] for device in devices}
     return kinds.pop() if len(kinds) == 1 and "auto" not in kinds else None

@@ -7,7 +7,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from ldnas.digests import json_digest
-from worker.errors import DuplicateRequestError, QuotaExceededError
+from ldnas.errors import LdnasError
+from service.api.errors import ServiceError
+from worker.errors import DatabaseUnavailableError, RegistryError
 from worker.registry import Engine, JobKind, JobRow, reading
 
 
@@ -38,21 +40,23 @@ class RequestIdentity:
 def once(engine: Engine, identity: RequestIdentity, submit: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The params of the job that this request created, now or earlier.
 
+    Nearly every request is new, so an earlier one is looked up only after `submit` has refused this one: keys have a
+    unique index, so no request is stored twice. An earlier request counts even if it would be refused now.
+
     Args:
         engine: the registry's connections.
         identity: identifies earlier requests of the same kind.
-        submit: checks and stores the request; returns its job's params.
+        submit: checks and stores the request with its key; returns its job's params.
 
     Raises:
         IdempotencyKeyReusedError: another request used the key.
+        LdnasError, RegistryError, ServiceError: those of `submit`, unless an earlier request was accepted.
     """
-    earlier = _earlier(engine, identity)
-    if earlier is not None:
-        return earlier.params
     try:
         return submit()
-    except (DuplicateRequestError, QuotaExceededError):
-        # An identical request won the race for the unique index, or the last place in the quota: its job is committed.
+    except DatabaseUnavailableError:
+        raise
+    except (LdnasError, RegistryError, ServiceError):
         earlier = _earlier(engine, identity)
         if earlier is None:
             raise

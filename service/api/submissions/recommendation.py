@@ -54,13 +54,14 @@ def accept_recommendation(resources: Resources, request: RecommendationRequest, 
         }
         if request.strategy == RACE and request.budget is None:
             asked["budget"] = {"seconds": resources.settings.default_seconds}
-        with reading(resources.engine) as registry:
-            baseline_ids(registry, request.baselines or (), "baselines")
-            expected = expectation_of(request, resources.settings.default_seconds, registry.workers.list())
+        if request.baselines:
+            with reading(resources.engine) as registry:
+                baseline_ids(registry, request.baselines, "baselines")
         with unit_of_work(resources.engine) as registry:
             registry.keys.require_room(owner, resources.settings.quota)
             hold_uploaded(registry, task)
             counts = known_counts(registry, task)
+            expected = expectation_of(request, resources.settings.default_seconds, registry.workers.devices())
             if request.pretrained is not None and not is_remote(request.pretrained.weights):
                 hold_weights(registry, request.pretrained.weights.removeprefix(SCHEME), PRETRAINED_WEIGHTS)
             job_id = insert_job(registry, JobKind.RECOMMEND, params, identity, request.priority)

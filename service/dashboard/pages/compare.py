@@ -8,7 +8,7 @@ from markupsafe import Markup
 from service.api.dependencies import Resources, ResourcesDependency
 from service.api.http.conditional import conditional_figure
 from service.api.patterns import ID_PATTERN
-from service.api.serializers import recommendation_document, recommendation_summary
+from service.api.serializers import recommendation_document
 from service.dashboard.rendering import page
 from service.figures.cell_drawing import cell_drawing
 from service.figures.comparison import comparison_figure
@@ -30,8 +30,7 @@ def compare(request: Request, resources: ResourcesDependency, ids: Ids = []) -> 
     """Shows the chosen recommendations in columns; with fewer than two, only the list to choose from."""
     chosen = _documents(resources, ids)
     with reading(resources.engine) as registry:
-        latest = registry.recommendations.list(limit=_OFFERED)
-        offered = [recommendation_summary(row, registry.jobs.get(row.job_id)) for row in latest]
+        offered = registry.recommendations.lines(limit=_OFFERED)
     drawings = [
         None if item.architecture.genotype is None else Markup(cell_drawing(item.architecture.genotype))
         for item in chosen

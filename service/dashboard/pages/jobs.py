@@ -104,7 +104,7 @@ def job(job_id: ResourceId, request: Request, resources: ResourcesDependency) ->
 def counts_by_state(registry: Registry) -> dict[str, int]:
     """Counts the jobs in each state."""
     counts = {state.value: 0 for state in JobState}
-    for (_, state), number in registry.figures.queue().jobs.items():
+    for (_, state), number in registry.figures.jobs().items():
         counts[state.value] += number
     return counts
 

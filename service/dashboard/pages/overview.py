@@ -12,7 +12,7 @@ from service.dashboard.job_lines import job_lines
 from service.dashboard.pages.jobs import counts_by_state, seen_workers
 from service.dashboard.rendering import page
 from service.schemas.answer import RecommendationSummary
-from worker.registry import JobState, RecommendationRow, Registry, reading
+from worker.registry import JobRow, JobState, RecommendationRow, reading
 
 router = APIRouter()
 
@@ -43,7 +43,7 @@ class Latest:
 def overview(request: Request, resources: ResourcesDependency) -> Response:
     """Shows the state of the installation; without any recommendation, the first steps."""
     with reading(resources.engine) as registry:
-        latest = [_latest(registry, row) for row in registry.recommendations.list(limit=LATEST)]
+        latest = [_latest(*found) for found in registry.recommendations.with_jobs(limit=LATEST)]
         running = job_lines(registry, registry.jobs.list(state=JobState.RUNNING, limit=LATEST))
         counts = counts_by_state(registry)
         baselines = registry.task_results.baselines()
@@ -64,8 +64,7 @@ def overview(request: Request, resources: ResourcesDependency) -> Response:
     )
 
 
-def _latest(registry: Registry, row: RecommendationRow) -> Latest:
-    job = registry.jobs.get(row.job_id)
+def _latest(row: RecommendationRow, job: JobRow) -> Latest:
     closest, test, architecture = (_part(row.document, name) for name in ("closest", "test", "architecture"))
     return Latest(
         summary=recommendation_summary(row, job),
