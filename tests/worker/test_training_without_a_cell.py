@@ -1,4 +1,4 @@
-"""The job `train_architecture` of networks that are no cells: plain and pretrained ones, on other data."""
+"""The job `train_architecture` with a plain or a pretrained network, which has no cell, on other data."""
 
 from pathlib import Path
 from typing import Any

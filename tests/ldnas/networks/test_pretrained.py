@@ -86,3 +86,14 @@ def test_an_average_of_the_weights_leaves_the_statistics_alone_too() -> None:
     images = ImageSet(torch.zeros(4, 3, 32, 32, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]))
     fit(network, images, config=TrainConfig(epochs=1, batch_size=2, averaged=0.5), seed=0)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.named_buffers())
+
+
+def test_training_changes_the_head_and_the_last_five_of_seven_stages_alone() -> None:
+    network = embedded_network(classes=2)
+    before = {name: tensor.clone() for name, tensor in network.named_parameters()}
+    images = ImageSet(torch.arange(2 * 3 * 32 * 32).remainder(251).byte().view(2, 3, 32, 32), torch.tensor([0, 1]))
+    fit(network, images, config=TrainConfig(epochs=2, batch_size=2, weight_decay=0.1), seed=0)
+    changed = {name for name, tensor in network.named_parameters() if not torch.equal(tensor, before[name])}
+    frozen = ("backbone.conv_stem.", "backbone.bn1.", *(f"backbone.blocks.{stage}." for stage in (0, 1)))
+    assert changed == {name for name in before if not name.startswith(frozen)}
+    assert {name.split(".")[2] for name in changed if ".blocks." in name} == {"2", "3", "4", "5", "6"}
