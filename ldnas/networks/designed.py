@@ -42,7 +42,7 @@ def build_designed(
 
 
 def size_of(design: Design) -> tuple[int, int]:
-    """Trainable parameters, and multiply-adds for one image."""
+    """Parameters, frozen ones too, and multiply-adds for one image."""
     match design:
         case CellDesign():
             return parameters(design.genotype, design.skeleton), multiply_adds(design.genotype, design.skeleton)
@@ -50,8 +50,8 @@ def size_of(design: Design) -> tuple[int, int]:
             return resnet18_size(design.classes, int(design.width), design.image_size)
         case _:
             network = build_designed(design, seed=0, imagenet_weights=False)
-            trainable = sum(parameter.numel() for parameter in network.parameters())
-            return trainable, counted_macs(network, design.image_size)
+            count = sum(parameter.numel() for parameter in network.parameters())
+            return count, counted_macs(network, design.image_size)
 
 
 def counted_macs(network: nn.Module, image_size: int) -> int:

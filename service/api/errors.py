@@ -22,6 +22,7 @@ ServiceError
 ├── WrongKeyError              the request's key is not valid
 ├── ScopeMissingError          the request's key does not have the required scope
 ├── ForeignOriginError         a page of another site sent the request, according to its headers
+├── BusyError                  too many submits wait for their turn
 └── NotReadyError              the database does not answer or is not migrated, or no worker ever reported
 
 This is the only module that knows both a domain error and an HTTP status.
@@ -153,6 +154,10 @@ class ForeignOriginError(ServiceError):
     """A page of another site sent the request, according to its headers."""
 
 
+class BusyError(ServiceError):
+    """Too many submits wait for their turn; nothing was stored, the same request may succeed later."""
+
+
 class NotReadyError(ServiceError):
     """The database does not answer or is not migrated, or no worker ever reported."""
 
@@ -245,6 +250,7 @@ KINDS: dict[type[Exception], Kind] = {
     WrongKeyError: Kind(401, "The key is not valid"),
     ScopeMissingError: Kind(403, "The key does not have the required scope"),
     ForeignOriginError: Kind(403, "The request comes from another site"),
+    BusyError: Kind(503, "The service is busy"),
     NotReadyError: Kind(503, "The service is not ready"),
 }
 

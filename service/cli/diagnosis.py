@@ -129,8 +129,8 @@ def _usable(settings: Settings, store: ArtifactStore) -> Finding:
 
 
 def _disk(settings: Settings, store: ArtifactStore) -> Finding:
-    folder = store.local_folder
-    free = shutil.disk_usage(folder if folder.exists() else folder.anchor).free
+    folder = store.local_folder.absolute()
+    free = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
     level = Level.FAIL if free < NO_BYTES else Level.WARN if free < LITTLE_BYTES else Level.OK
     files, remedy = "artifacts", "LDNAS_RETENTION_DAYS"
     if not isinstance(store, FolderStore):

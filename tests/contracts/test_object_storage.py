@@ -1,5 +1,6 @@
 """What object storage adds to the contract of artifact stores: copies on a host, damage, and a server that refuses."""
 
+import hashlib
 import os
 import sys
 import threading
@@ -101,6 +102,24 @@ def test_copies_beyond_the_limit_go_and_recent_and_held_ones_stay(settings: Sett
     os.utime(recent, (now, now - UNUSED_SECONDS - 1))
     assert cache.sweep() == 1  # far from its limit, but unused for a day
     assert (recent.exists(), held.exists()) == (False, True)
+
+
+def test_a_second_copy_leaves_the_first_one_to_the_job_that_holds_it(settings: Settings) -> None:
+    """Two processes of a host that miss the same artifact both fetch it."""
+    own, other = (LocalCopies(settings.artifact_copies, 0) for _ in range(2))
+    digest = hashlib.sha256(b"weights").hexdigest()
+    for copies_of in (own, other):
+        with copies_of.receive() as incoming:
+            incoming.write(b"weights")
+            incoming.flush()
+            copies_of.add(incoming, digest)
+        held = own.find(digest, hold=True)
+        assert held is not None
+    old = time.time() - 2 * UNUSED_SECONDS
+    os.utime(held, (old, old))
+    assert other.trim() == 0
+    assert held.read_bytes() == b"weights"
+    assert copies(settings) == [digest]
 
 
 def test_a_job_waits_for_a_server_that_is_away_and_others_fail_at_once(

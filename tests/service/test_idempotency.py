@@ -1,6 +1,7 @@
 """A POST that is sent twice under one `Idempotency-Key`."""
 
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -8,7 +9,9 @@ import httpx
 import pytest
 from sqlalchemy import event
 
+from service.api.routes import recommendations as routes
 from service.api.submissions.idempotency import RequestIdentity
+from service.app import SUBMITS_AT_ONCE
 from service.schemas.tasks import TaskRequest
 from worker.registry import Engine, JobKind
 from worker.settings import Settings
@@ -95,3 +98,27 @@ def test_a_new_request_is_accepted_in_one_transaction(http: httpx.Client, task_b
     event.listen(engine, "begin", begun.append)
     assert post(http, "/v1/recommendations", task_body, "k").status_code == 202
     assert len(begun) == 1
+
+
+def test_a_submit_that_gets_no_turn_is_refused_and_stores_nothing(
+    http: httpx.Client, task_body: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going_on, accept = threading.Event(), routes.accept_recommendation
+    begun = threading.Barrier(SUBMITS_AT_ONCE + 1)
+
+    def accept_slowly(*arguments: Any, **options: Any) -> str:
+        begun.wait(60)
+        assert going_on.wait(60)
+        return accept(*arguments, **options)
+
+    monkeypatch.setattr(routes, "accept_recommendation", accept_slowly)
+    monkeypatch.setattr(routes, "TURN_SECONDS", 0.2)
+    with ThreadPoolExecutor(SUBMITS_AT_ONCE) as pool:
+        slow = [pool.submit(http.post, "/v1/recommendations", json=task_body) for _ in range(SUBMITS_AT_ONCE)]
+        begun.wait(60)
+        refused = http.post("/v1/recommendations", json=task_body)
+        going_on.set()
+        assert [answer.result().status_code for answer in slow] == [202] * SUBMITS_AT_ONCE
+    assert (refused.status_code, refused.json()["code"]) == (503, "busy")
+    assert refused.headers["Retry-After"] == "5"
+    assert len(http.get("/v1/jobs").json()["items"]) == SUBMITS_AT_ONCE

@@ -38,3 +38,26 @@ def test_a_checkpoint_is_further_than_the_one_that_was_loaded_and_not_than_a_los
     assert second.load("k") == (None if is_lost else b"1")
     second.save("k", b"1" if is_lost else b"2")
     assert (advanced_in() == number) is advances
+
+
+def test_a_replaced_checkpoint_that_cannot_be_removed_costs_nothing(
+    settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(settings)
+    with unit_of_work(engine) as registry:
+        job_id = registry.jobs.insert("recommend", {}).id
+    with unit_of_work(engine) as registry:
+        job = registry.leases.claim(job_id, worker="w", lease_seconds=60)
+    assert job is not None
+    checkpoints = Checkpoints(engine, store, job_id, job.attempt, None)
+    checkpoints.save("k", b"1")
+
+    def refuse(name: str) -> None:
+        raise OSError("the server is away")
+
+    monkeypatch.setattr(store, "drop_checkpoint", refuse)
+    for content in (b"2", b"3"):
+        checkpoints.save("k", content)
+    with reading(engine) as registry:
+        pointer = registry.jobs.get(job_id).checkpoint
+    assert Checkpoints(engine, store, job_id, job.attempt, pointer).load("k") == b"3"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -12,6 +13,8 @@ import torch
 from worker.errors import AttemptLostError
 from worker.registry import ADVANCED_IN, Engine, unit_of_work
 from worker.storage.artifacts import ArtifactStore
+
+log = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 10.0
 """How often a fit saves its state; a search does so after every iteration."""
@@ -71,6 +74,13 @@ class Checkpoints:
         if self._stopping.is_set():
             raise ShutdownError
 
+    def _drop(self, name: str) -> None:
+        """Remove a replaced checkpoint; if that fails, the cleaner does it later, and the new one is as good."""
+        try:
+            self._store.drop_checkpoint(name)
+        except OSError as error:
+            log.warning("the replaced checkpoint %s stays for the cleaner: %s", name, error)
+
     def due(self) -> bool:
         """Whether to save now: enough time has passed since the last save, or it is the last chance."""
         return self._stopping.is_set() or time.monotonic() - self._saved_at >= INTERVAL_SECONDS
@@ -94,10 +104,10 @@ class Checkpoints:
         except AttemptLostError:
             self._store.drop_checkpoint(name)
             raise
-        if self._pointer is not None:
-            self._store.drop_checkpoint(self._pointer["name"])
-        self._pointer = pointer
+        replaced, self._pointer = self._pointer, pointer
         self._saved_at = time.monotonic()
+        if replaced is not None:
+            self._drop(replaced["name"])
         if self._stopping.is_set():
             raise ShutdownError
 

@@ -27,8 +27,13 @@ T = TypeVar("T")
 
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 30.0
+"""The longest silence of the server within a request of a job."""
+
+SHORT_SILENCE_SECONDS = 10.0
+"""The same for requests that nothing tries again later: people and probes wait for them."""
+
 TRIES = 2
-"""Of one request, at once; the pauses between further tries are the caller's."""
+"""Of one request of a job, at once; the pauses between further tries are the caller's."""
 
 _CHUNK_BYTES = 2**20
 _CONNECTIONS = 32
@@ -65,7 +70,7 @@ class Bucket:
         self._server = access.endpoint or f"S3 in {access.region}"
         self._pauses = pauses
         try:
-            self._client = _client(access)
+            self._client = _client(access, is_patient=bool(pauses))
         except (BotoCoreError, ValueError) as error:
             raise ArtifactStoreError(
                 f"LDNAS_ARTIFACT_URL is {folder}, and requests to it cannot be prepared ({error}); accepted: "
@@ -130,10 +135,11 @@ class Bucket:
         cut = len(self._folder.key(""))
         while True:
             page = self._try(lambda last=last: self._page(prefix, last))  # type: ignore[misc]
-            for entry in page.get("Contents", ()):
+            entries = page.get("Contents", ())
+            for entry in entries:
                 last = entry["Key"]
                 yield StoredObject(last[cut:], entry["Size"], entry["LastModified"].timestamp())
-            if not page["IsTruncated"]:
+            if not page["IsTruncated"] or not entries:
                 return
 
     def _page(self, prefix: str, last: str) -> Any:
@@ -193,7 +199,7 @@ class Bucket:
         )
 
 
-def _client(access: S3Access) -> Any:
+def _client(access: S3Access, *, is_patient: bool) -> Any:
     options: dict[str, Any] = {}
     if access.key_id is not None:
         options = {"aws_access_key_id": access.key_id, "aws_secret_access_key": access.secret}
@@ -205,8 +211,8 @@ def _client(access: S3Access) -> Any:
         verify=os.environ.get("SSL_CERT_FILE") or os.environ.get("AWS_CA_BUNDLE") or None,
         config=Config(
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=SILENCE_SECONDS,
-            retries={"total_max_attempts": TRIES, "mode": "standard"},
+            read_timeout=SILENCE_SECONDS if is_patient else SHORT_SILENCE_SECONDS,
+            retries={"total_max_attempts": TRIES if is_patient else 1, "mode": "standard"},
             max_pool_connections=_CONNECTIONS,
             proxies={},
             ignore_configured_endpoint_urls=True,  # an empty AWS_ENDPOINT_URL is none

@@ -56,6 +56,15 @@ class IncomingFile:
         self.path.rename(target)
         sync_folder(target.parent)
 
+    def link_to(self, target: Path) -> None:
+        """Make the flushed file appear at `target`, whole; a file that is there already stays, and counts as new."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.hardlink_to(self.path)
+        except FileExistsError:
+            os.utime(target)
+        sync_folder(target.parent)
+
     def close(self) -> None:
         """Remove the file, unless it was moved away."""
         self.path.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ RECENT_SECONDS = 900.0
 """A copy that was handed out within this time stays: a process may be about to open it."""
 
 UNUSED_SECONDS = 86400.0
-"""A copy that was not handed out for so long is removed, so that deleted data does not stay on a host."""
+"""A copy that was not handed out for so long is removed at the next `trim`: deleted data should not stay on a host."""
 
 
 class LocalCopies:
@@ -33,8 +33,11 @@ class LocalCopies:
         return IncomingFile(self.folder / "incoming")
 
     def add(self, incoming: IncomingFile, digest: str) -> None:
-        """Take a flushed file, whose digest the caller has compared, and make room if the copies are too many."""
-        incoming.move_to(self._path(digest))
+        """Take a flushed file, whose digest the caller has compared, and make room if the copies are too many.
+
+        An existing copy stays: a job may hold it.
+        """
+        incoming.link_to(self._path(digest))
         self.trim()
 
     def find(self, digest: str, *, hold: bool = False) -> Path | None:
@@ -44,11 +47,9 @@ class LocalCopies:
             hold: whether the copy stays until this process ends, even if it is not used for long.
         """
         path = self._path(digest)
-        if digest in self._held and path.exists():
-            return path
         try:
             os.utime(path)
-            if hold and not self._hold(digest, path):
+            if hold and digest not in self._held and not self._hold(digest, path):
                 return None
         except FileNotFoundError:
             return None

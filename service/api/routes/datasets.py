@@ -151,7 +151,10 @@ def get_samples(name: DatasetName, request: Request, resources: ResourcesDepende
 
 @router.delete("/{name}", status_code=204, summary="Delete a dataset", responses=described(404, 409))
 def delete_dataset(name: DatasetName, resources: ResourcesDependency) -> None:
-    """Also deletes its file, unless another resource needs it. 409 if a task refers to the dataset."""
+    """Also deletes its file, in object storage a day later, unless another resource needs it.
+
+    409 if a task refers to the dataset.
+    """
     with unit_of_work(resources.engine) as registry:
         for digest in registry.datasets.delete(name):
             resources.store.drop(digest)

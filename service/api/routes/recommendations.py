@@ -1,11 +1,11 @@
 """`/v1/recommendations`: request an architecture, follow the job, and read the answer with its reasons."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated
 
-from anyio import to_thread
+from anyio import CapacityLimiter, fail_after
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
@@ -20,7 +20,7 @@ from service.api.dependencies import (
     Resources,
     ResourcesDependency,
 )
-from service.api.errors import DeletedResourceError
+from service.api.errors import BusyError, DeletedResourceError
 from service.api.evaluation import error_sheet_digest, evaluation_document
 from service.api.event_feed import NOTHING_LEFT, LastEventId, feed, refuse_finished_stream
 from service.api.http.accepted import ACCEPTED, QUOTA, pointer
@@ -40,6 +40,9 @@ from worker.registry import RECOMMENDATIONS, reading, unit_of_work
 from worker.specification import RecommendationRequest
 
 PNG = "image/png"
+
+TURN_SECONDS = 30.0
+"""The longest wait of a submit for those before it."""
 
 router = APIRouter(prefix="/v1/recommendations", tags=["recommendations"], responses=described(422, 503))
 
@@ -61,8 +64,8 @@ async def ask(
 
     A key with as many unfinished recommendations as its quota allows is refused (429) until one has ended.
     """
-    accept = partial(accept_recommendation, resources, body, key, owner=caller.owner)
-    recommendation_id = await to_thread.run_sync(accept, limiter=resources.submits)
+    async with _turn(resources.submits):
+        recommendation_id = await run_in_threadpool(accept_recommendation, resources, body, key, owner=caller.owner)
     try:
         return await resources.polls.accepted(recommendation_id, pointer(f"/v1/recommendations/{recommendation_id}"))
     except NotFoundError as error:
@@ -188,6 +191,24 @@ async def recommendation_events(
     """Server-sent events: the stored events after `Last-Event-ID`, then new ones, until the job has ended."""
     async for event in feed(resources, caller, stream.job_id, stream.after):
         yield event
+
+
+@asynccontextmanager
+async def _turn(submits: CapacityLimiter) -> AsyncIterator[None]:
+    """One of the few turns to store a submit.
+
+    Raises:
+        BusyError: none became free; those that have one wait for the database, or for a folder that does not answer.
+    """
+    try:
+        with fail_after(TURN_SECONDS):
+            await submits.acquire()
+    except TimeoutError as error:
+        raise BusyError(f"no submit was stored for {TURN_SECONDS:g} s; send the same request again") from error
+    try:
+        yield
+    finally:
+        submits.release()
 
 
 def _job_of(resources: Resources, recommendation_id: str) -> str:

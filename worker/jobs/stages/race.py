@@ -57,7 +57,7 @@ def _race(context: JobContext, task: ResolvedTask, answer: Answer, found: FoundS
     # After the measurements above, so that their seconds are not lost to the budget.
     seconds = context.once("race.seconds", lambda: _race_seconds(answer, candidates), SECONDS)
     problem = race_problem(context, task, seconds, seed, request.objective)
-    key = json_digest({"what": "race", "version": 2, "job": context.job_id})
+    key = json_digest({"what": "race", "version": 3, "job": context.job_id})
     outcome = run_race(
         context,
         problem,

@@ -106,7 +106,9 @@ class _Arms:
         """The content key of a network; the first found one is the winner of the race."""
         if (arm, number) == ("found", 0):
             return self._result.network
-        return json_digest({"what": "race control", "job": self._context.job_id, "arm": arm, "number": number})
+        return json_digest(
+            {"what": "race control", "version": 2, "job": self._context.job_id, "arm": arm, "number": number}
+        )
 
     def _train(self, arm: str, number: int) -> RacedDocument:
         if (arm, number) == ("found", 0):

@@ -13,6 +13,7 @@ from ldnas.digests import json_digest
 from ldnas.intervals import standard_error
 from ldnas.networks.design import CellDesign, Design, PlainDesign, PretrainedDesign
 from ldnas.networks.designed import build_designed, size_of
+from ldnas.networks.pretrained import FROZEN_STAGES
 from ldnas.objectives import OBJECTIVES, score
 from ldnas.race.kinds import tuning_recipe
 from ldnas.seeding import derive_seed
@@ -205,7 +206,7 @@ def design_name(design: Design) -> str:
         case PlainDesign():
             return f"{design.name}:{design.width}"
         case _:
-            return design.name if design.weights is None else f"{design.name}:{design.weights[:32]}"
+            return f"{design.name}:{f'frozen {FROZEN_STAGES}' if design.weights is None else design.weights[:32]}"
 
 
 def finish(
