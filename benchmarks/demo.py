@@ -2,7 +2,7 @@
 
     python -m benchmarks.demo --seeds 5
 
-Promised (median of five seeds): at most 180 s on two cores, at least 98 % test accuracy, under 3 GB.
+Promised (median of five seeds): at most 60 s on two cores, at least 98 % test accuracy, under 3 GB.
 """
 
 import argparse
