@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import create_engine, make_url, text
 
+from service.app import create_app
 from tests.system.s3_server import ALL_OF_THE_STORE, S3Server
 from tests.worker.authority import Authority
 from worker.registry import Engine, new_id, open_engine
 from worker.registry.schema import migrate
+from worker.settings import Settings
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -74,3 +77,14 @@ def create_database(server_url: str, name: str, template: str = "template0") -> 
         connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     server.dispose()
     return url.set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def app(database_url: str, tmp_path: Path) -> Iterator[FastAPI]:
+    """The API on a database of either kind, with a home of its own."""
+    (tmp_path / "home").mkdir()
+    created = create_app(
+        Settings.from_environment({"LDNAS_HOME": str(tmp_path / "home"), "LDNAS_DATABASE_URL": database_url})
+    )
+    yield created
+    created.state.resources.engine.dispose()

@@ -1,7 +1,6 @@
 """The lists of the API: one query for a page of any length, with the lines that a session reads, as they are now."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,10 +11,8 @@ from sqlalchemy import delete, event
 from benchmarks import service_store as store
 from service.api.polling import polls
 from service.api.serializers import architecture_document, job_summary, recommendation_summary, task_summary
-from service.app import create_app
 from tests.service.conftest import InProcess
 from worker.registry import Engine, JobState, QuickReader, RecommendationRow, Registry, reading, unit_of_work
-from worker.settings import Settings
 
 LISTS = ("/v1/recommendations", "/v1/jobs", "/v1/tasks", "/v1/architectures")
 
@@ -24,16 +21,6 @@ LISTS = ("/v1/recommendations", "/v1/jobs", "/v1/tasks", "/v1/architectures")
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """However busy this machine is."""
     monkeypatch.setattr("worker.registry.quick_reader.PATIENCE_SECONDS", 60.0)
-
-
-@pytest.fixture
-def app(database_url: str, tmp_path: Path) -> Iterator[FastAPI]:
-    (tmp_path / "home").mkdir()
-    created = create_app(
-        Settings.from_environment({"LDNAS_HOME": str(tmp_path / "home"), "LDNAS_DATABASE_URL": database_url})
-    )
-    yield created
-    created.state.resources.engine.dispose()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
 
@@ -13,10 +12,8 @@ from fastapi import FastAPI
 from sqlalchemy import event
 
 from benchmarks import service_store as store
-from service.app import create_app
 from tests.service.conftest import InProcess
 from worker.registry import Engine, QuickReader
-from worker.settings import Settings
 
 Asked = dict[str, tuple[str, Any]]
 
@@ -35,16 +32,6 @@ NO_INDEX = {
 }
 PAGE = re.compile(r"ORDER BY \w+\.created_at DESC, \w+\.id DESC\s+LIMIT")
 SORTS = {"sqlite": "USE TEMP B-TREE FOR", "postgresql": "Sort"}
-
-
-@pytest.fixture
-def app(database_url: str, tmp_path: Path) -> Iterator[FastAPI]:
-    (tmp_path / "home").mkdir()
-    created = create_app(
-        Settings.from_environment({"LDNAS_HOME": str(tmp_path / "home"), "LDNAS_DATABASE_URL": database_url})
-    )
-    yield created
-    created.state.resources.engine.dispose()
 
 
 @pytest.fixture
